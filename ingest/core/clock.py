@@ -1,0 +1,148 @@
+"""Stamps, zones, epochs, durations and NTP times -> UTC. Pure arithmetic: no clock and no process zone.
+
+Times are unix milliseconds (int) unless the name says otherwise. `strptime` is not used: its `%Z` knows only the
+zone of the process, and reads `PST` sixteen hours wrong in Manila without a warning (als-perf.md, ambiguity 2).
+What cannot be read raises `ClockError`, whose words are for people.
+"""
+
+import re
+from datetime import UTC, date, datetime
+from functools import lru_cache
+
+MS_PER_DAY = 86_400_000
+EARLIEST_MS = 946_684_800_000  # 2000-01-01: older epochs are typos, no facility has logs of that age
+NTP_TO_UNIX_S = 2_208_988_800
+QUARTER_S = 900  # every zone in use lies on a quarter of an hour
+ZONE_LIMIT_S = 14 * 3600
+
+_NAMES = "jan feb mar apr may jun jul aug sep oct nov dec mon tue wed thu fri sat sun".split()  # noqa: SIM905
+_MONTHS = {name: n for n, name in enumerate(_NAMES[:12], 1)}
+_WEEKDAYS = {name: n for n, name in enumerate(_NAMES[12:])}
+_ISO = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[T ](\d\d):(\d\d):(\d\d)(?:[.,](\d{1,12}))?\s?(Z|z|[+-]\d\d:?(?:\d\d)?)?", re.ASCII
+)
+_DURATION = re.compile(
+    r"([+-])?P(?=.)(?:(\d+(?:\.\d+)?)W)?(?:(\d+(?:\.\d+)?)D)?"
+    r"(?:T(?=.)(?:(\d+(?:\.\d+)?)H)?(?:(\d+(?:\.\d+)?)M)?(?:(\d+(?:\.\d+)?)S)?)?",
+    re.ASCII,
+)
+_OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?", re.ASCII)
+_EPOCH = re.compile(r"(\d{10}|\d{13}|\d{16}|\d{19})(?:\.(\d{1,12}))?", re.ASCII)
+
+
+class ClockError(ValueError):
+    """A time that cannot be read; the message says why."""
+
+
+@lru_cache(maxsize=4096)
+def _day_ms(year: int, month: int, day: int) -> int:
+    try:
+        return (date(year, month, day).toordinal() - 719_163) * MS_PER_DAY
+    except ValueError as error:
+        raise ClockError(f"no such day: {year}-{month}-{day}") from error
+
+
+def month_number(name: str) -> int:
+    """`Feb` -> 2; English only: other languages are refused rather than guessed (ambiguity 8)."""
+    try:
+        return _MONTHS[name[:3].lower()]
+    except KeyError:
+        raise ClockError(f"`{name}` is no English month") from None
+
+
+def weekday_agrees(name: str, local_ms: int) -> bool:
+    """Whether `Fri` is the weekday of that local time (a copied line or a wrong year is not)."""
+    return _WEEKDAYS.get(name[:3].lower()) == (local_ms // MS_PER_DAY + 3) % 7
+
+
+def local_ms(year: int, month: int, day: int, clock: str, half: str | None = None) -> tuple[int, bool]:
+    """Wall clock `H:MM:SS[.fff]` (with AM/PM as `half`) -> (milliseconds as if it were UTC, was it a leap second)."""
+    hour_text, minute_text, second_text = clock.split(":")
+    whole, _, fraction = second_text.partition(".")
+    hour, minute, second = int(hour_text), int(minute_text), int(whole)
+    leap = second == 60  # a leap second has no unix time of its own: shown as :59
+    if half:
+        if not 1 <= hour <= 12:
+            raise ClockError(f"hour {hour} does not go with {half}")
+        hour = hour % 12 + (12 if half.upper() == "PM" else 0)
+    if hour > 23 or minute > 59 or second > 60:
+        raise ClockError(f"no such time: {clock}")
+    second = min(second, 59)
+    millis = int((fraction + "000")[:3]) if fraction else 0
+    return _day_ms(year, month, day) + (hour * 3600 + minute * 60 + second) * 1000 + millis, leap
+
+
+def offset_s(text: str) -> int:
+    """`Z`, `-0800`, `-08:00`, `+05` -> seconds east of UTC."""
+    if text in {"Z", "z"}:
+        return 0
+    match = _OFFSET.fullmatch(text)
+    if match is None:
+        raise ClockError(f"`{text}` is no UTC offset")
+    seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
+    if seconds > ZONE_LIMIT_S:
+        raise ClockError(f"no zone is as far from UTC as `{text}`")
+    return -seconds if match[1] == "-" else seconds
+
+
+def epoch_ms(text: str) -> int:
+    """Unix time by its number of digits (10 s, 13 ms, 16 µs, 19 ns; decimals allowed) -> ms, cut, not rounded."""
+    match = _EPOCH.fullmatch(text)
+    if match is None:
+        raise ClockError(f"`{text[:40]}` is no unix time: 10, 13, 16 or 19 digits are")
+    digits = match[1]
+    millis = int((digits + "000")[:13])
+    if len(digits) == 10 and match[2]:
+        millis += int((match[2] + "000")[:3])
+    if millis < EARLIEST_MS:
+        raise ClockError(f"`{text}` lies before the year 2000")
+    return millis
+
+
+def iso_ms(text: str, default_offset_s: int | None = None) -> int:
+    """ISO 8601 date-time -> ms. Without an offset `default_offset_s` counts; without that too: ClockError."""
+    match = _ISO.fullmatch(text)
+    if match is None:
+        raise ClockError(f"`{text[:40]}` is no ISO 8601 date-time")
+    year, month, day, hour, minute, second, fraction, zone = match.groups()
+    offset = offset_s(zone) if zone else default_offset_s
+    if offset is None:
+        raise ClockError(f"`{text}` names no zone")
+    local, _ = local_ms(int(year), int(month), int(day), f"{hour}:{minute}:{second}.{fraction or 0}")
+    return local - offset * 1000
+
+
+def iso_duration_s(text: str) -> float:
+    """ISO 8601 duration of weeks to seconds -> seconds; years and months have no fixed length and are refused."""
+    match = _DURATION.fullmatch(text)
+    if match is None or text.endswith("T"):
+        raise ClockError(f"`{text[:40]}` is no ISO 8601 duration of weeks, days, hours, minutes and seconds")
+    sign, *parts = match.groups()
+    seconds = sum(float(part) * unit for part, unit in zip(parts, (604_800, 86_400, 3600, 60, 1), strict=True) if part)
+    return -seconds if sign == "-" else seconds
+
+
+def ntp_unix_s(ntp64: int) -> float:
+    """64-bit NTP time (seconds since 1900 in the high half, 2^-32 s in the low) -> unix seconds."""
+    return (ntp64 >> 32) - NTP_TO_UNIX_S + (ntp64 & 0xFFFFFFFF) / 2**32
+
+
+def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int | None:
+    """The zone in which the wall clock `local` (ms) comes soonest after `instant` (ms), not earlier than the lag.
+
+    None when no zone of the earth does. Quarter hours only, so a line printed over 15 minutes late misleads it.
+    """
+    ahead_s = (local - instant) // 1000 - earliest_lag_s
+    offset = ahead_s - ahead_s % QUARTER_S
+    return offset if abs(offset) <= ZONE_LIMIT_S else None
+
+
+@lru_cache(maxsize=65_536)
+def _iso_second(second: int) -> str:
+    return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
+
+
+def iso(ms: int) -> str:
+    """Milliseconds -> `2016-02-06T05:39:37Z`, with `.mmm` only where there are any."""
+    second, millis = divmod(ms, 1000)
+    return f"{_iso_second(second)}.{millis:03d}Z" if millis else f"{_iso_second(second)}Z"

@@ -1,0 +1,111 @@
+"""One captured value -> the value of its field: the conversions that a source's table may name in `as`.
+
+A conversion takes what was read (text, or anything JSON holds) and returns the field's value, None for "not there".
+What it cannot take raises ValueError with words for people. Dates are unix ms here; flow.py writes them as ISO.
+"""
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingest.core.clock import iso_duration_s, iso_ms
+
+MAX_TEXT = 1024
+MAX_MESSAGE = 8192
+MAX_LONG = 2**63 - 1
+
+
+def shown(value: Any) -> str:
+    """A value in a sentence for people, cut; never walked into: JSON may nest deeper than Python recurses."""
+    return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else str(value)[:60]
+
+
+def text(value: Any) -> str | None:
+    """Text as it is; numbers as written; cut at 1,024 characters (longer is not searchable anyway)."""
+    if isinstance(value, bool | dict | list):
+        raise ValueError(f"{shown(value)} is no text")
+    return str(value)[:MAX_TEXT] or None
+
+
+def message(value: Any) -> str | None:
+    """Text for people, such as an error, cut at 8,192 characters; an object or array is only named."""
+    return (value if isinstance(value, str) else shown(value)).strip()[:MAX_MESSAGE] or None
+
+
+def basename(value: Any) -> str | None:
+    """The last part of a path; the path itself stays in event.original."""
+    found = text(value)
+    return None if found is None else found.rstrip("/").rpartition("/")[2] or None
+
+
+def number(value: Any) -> float | int | None:
+    """A finite number; text that holds one counts (old archives write it so); nan and infinities are absent."""
+    if isinstance(value, bool):
+        raise ValueError(f"{value} is no number")
+    try:
+        found = value if isinstance(value, int) else float(value)
+    except (TypeError, ValueError):
+        raise ValueError(f"`{shown(value)}` is no number") from None
+    return found if math.isfinite(found) else None
+
+
+def integer(value: Any) -> int | None:
+    """A whole number of at most 63 bits; 3.0 counts, 3.5 does not."""
+    found = number(value)
+    if found is None:
+        return None
+    if found != int(found) or abs(found) > MAX_LONG:
+        raise ValueError(f"`{shown(value)}` is no whole number of 63 bits")
+    return int(found)
+
+
+def boolean(value: Any) -> bool:
+    """True and false; also as text or as 1 and 0."""
+    known = {"true": True, "1": True, "false": False, "0": False}
+    try:
+        return known[shown(value).lower()]
+    except KeyError:
+        raise ValueError(f"`{shown(value)}` is neither true nor false") from None
+
+
+def time(value: Any) -> int:
+    """ISO 8601 date-time with an offset -> unix ms."""
+    return iso_ms(shown(value))
+
+
+def duration_s(value: Any) -> float:
+    """ISO 8601 duration -> seconds."""
+    return iso_duration_s(shown(value))
+
+
+def duration_ms(value: Any) -> float:
+    """ISO 8601 duration -> ms, to a nanosecond."""
+    return round(iso_duration_s(shown(value)) * 1000, 6)
+
+
+def us_to_ms(value: Any) -> float | None:
+    """Microseconds -> ms."""
+    found = number(value)
+    return None if found is None else found / 1000
+
+
+def tree(value: Any) -> dict[str, Any]:
+    """A JSON object, kept whole."""
+    if not isinstance(value, dict):
+        raise ValueError(f"{shown(value)} is no object")
+    return value
+
+
+CONVERSIONS: Mapping[str, Callable[[Any], Any]] = {
+    "text": text,
+    "message": message,
+    "basename": basename,
+    "number": number,
+    "integer": integer,
+    "boolean": boolean,
+    "time": time,
+    "duration_s": duration_s,
+    "duration_ms": duration_ms,
+    "us_to_ms": us_to_ms,
+    "object": tree,
+}

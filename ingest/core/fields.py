@@ -1,0 +1,120 @@
+"""The schema: grammars/fields.toml -> kinds, types and Elasticsearch mappings. The file is the only list of fields."""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingest.core.model import Problem
+
+_TYPES: Mapping[str, dict[str, Any]] = {
+    "keyword": {"type": "keyword", "ignore_above": 1024},
+    "text": {"type": "text"},
+    "date": {"type": "date"},
+    "long": {"type": "long"},
+    "double": {"type": "double"},
+    "boolean": {"type": "boolean"},
+    "ip": {"type": "ip"},
+    "flattened": {"type": "flattened", "ignore_above": 1024, "depth_limit": 20},
+    "object": {"type": "object", "enabled": False},
+    "bytes": {"type": "keyword", "index": False, "doc_values": False},
+}
+_PERIODS = {"month", "year", "none"}
+_WRITES = {"external", "create", "cas"}
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One kind of document: what it stands for, the period of its index, how it is written."""
+
+    name: str
+    one: str
+    period: str
+    write: str
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One field: the kinds that carry it, its unit (in the name too), and whether it tells of the first copy only."""
+
+    name: str
+    type: str
+    kinds: tuple[str, ...]
+    doc: str
+    unit: str | None = None
+    provenance: bool = False
+    array: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """All kinds and fields, and the version that templates and workers must agree on."""
+
+    version: int
+    kinds: Mapping[str, Kind]
+    fields: Mapping[str, Field]
+
+    def of(self, kind: str) -> dict[str, Field]:
+        """The fields of a kind, by name."""
+        return {name: field for name, field in self.fields.items() if kind in field.kinds}
+
+    def mappings(self, kind: str) -> dict[str, Any]:
+        """The strict mapping of a kind: dotted names become objects, each of them strict too."""
+        root: dict[str, Any] = {"dynamic": "strict", "_meta": {"schema_version": self.version}, "properties": {}}
+        for field in self.of(kind).values():
+            *parents, leaf = field.name.split(".")
+            level = root
+            for parent in parents:
+                level = level["properties"].setdefault(parent, {"dynamic": "strict", "properties": {}})
+            level["properties"][leaf] = dict(_TYPES[field.type])
+        return root
+
+
+def _checked(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
+    try:
+        named = tuple(kinds) if entry["kinds"] == ["*"] else tuple(entry["kinds"])
+        field = Field(**{**entry, "kinds": named})
+    except (KeyError, TypeError) as error:
+        raise Problem(
+            f"fields.toml: field {entry.get('name', entry)}: {error}.", "See the head of the file.", 78
+        ) from error
+    wrong = [k for k in named if k not in kinds] or ([field.type] if field.type not in _TYPES else [])
+    if wrong:
+        raise Problem(f"fields.toml: field {field.name} names `{wrong[0]}`, which is no kind or type.", "", 78)
+    return field
+
+
+def load_schema(path: Path) -> Schema:
+    """Read and check fields.toml; `Problem` (78) names the entry that is wrong."""
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, tomllib.TOMLDecodeError) as error:
+        raise Problem(f"{path}: {error}.", "perflog needs its list of fields.", 78) from error
+    kinds = {name: Kind(name, **body) for name, body in tree["kind"].items()}
+    for kind in kinds.values():
+        if kind.period not in _PERIODS or kind.write not in _WRITES:
+            raise Problem(f"fields.toml: kind {kind.name} has an unknown period or way of writing.", "", 78)
+    fields = [_checked(entry, kinds) for entry in tree["field"]]
+    by_name = {field.name: field for field in fields}
+    if len(by_name) != len(fields):
+        raise Problem("fields.toml lists a field twice.", "Each field stands once.", 78)
+    return Schema(tree["schema_version"], kinds, by_name)
+
+
+def without_provenance(body: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    """The part of a document that two copies of the same fact share: provenance fields left out, empty objects too."""
+    dropped = {field.name for field in schema.fields.values() if field.provenance}
+    return _pruned(body, "", dropped)
+
+
+def _pruned(body: Mapping[str, Any], prefix: str, dropped: set[str]) -> dict[str, Any]:
+    kept: dict[str, Any] = {}
+    for key, value in body.items():
+        name = prefix + key
+        if name in dropped:
+            continue
+        left = _pruned(value, f"{name}.", dropped) if isinstance(value, dict) else value
+        if left != {}:
+            kept[key] = left
+    return kept

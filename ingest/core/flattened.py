@@ -1,0 +1,31 @@
+"""What Elasticsearch's field type flattened takes: data of unknown keys, within bounds. Pure; never recurses.
+
+It refuses the whole document over deep nesting, NUL in a key, or a term beyond 32,766 bytes; so what does not fit
+is left out (it stays in event.original) and flagged.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+MAX_DEPTH = 20
+MAX_PATH_BYTES = 16_384  # of Lucene's 32,766 a term; the value beside it is cut at 1,024 characters by the mapping
+
+
+def fits_flattened(value: Any) -> bool:
+    """Whether a value can stand in a flattened field: an object, its names within bounds, nested at most 20 deep."""
+    if not isinstance(value, Mapping):
+        return False
+    todo: list[tuple[Any, int, int]] = [(value, 1, 0)]
+    while todo:
+        node, depth, path_bytes = todo.pop()
+        if isinstance(node, Mapping | list) and depth > MAX_DEPTH:
+            return False
+        if isinstance(node, Mapping):
+            for name, inner in node.items():
+                longer = path_bytes + len(name.encode()) + 1
+                if not name.strip() or "\0" in name or longer > MAX_PATH_BYTES:
+                    return False
+                todo.append((inner, depth + 1, longer))
+        elif isinstance(node, list):
+            todo += [(inner, depth + 1, path_bytes) for inner in node]
+    return True

@@ -1,0 +1,245 @@
+"""One message -> its outcomes: documents, rejects, or ignored. The whole core behind one call.
+
+Where several sources share an intake: document before reject before ignored; of several rejects the one whose source
+read furthest. Nothing here raises, whatever the bytes.
+"""
+
+import re
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, iso
+from ingest.core.fields import Schema
+from ingest.core.ids import digest_id, index_name, plain_id, version
+from ingest.core.interpret import check, fill, turns
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Reject
+from ingest.core.parse import GrammarReader, Mismatch, canonical
+from ingest.core.sources import Gate, Source
+from ingest.core.turn import Context, Refused, Turn
+
+TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
+
+
+class Flow:
+    """The core for one intake."""
+
+    def __init__(
+        self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
+    ) -> None:
+        """Bind an intake to its sources; `Problem` (78) when it names one that is not there."""
+        missing = [name for name in intake.sources if name not in sources]
+        if missing:
+            known = ", ".join(sorted(sources))
+            raise Problem(f"Intake {intake.name} names source `{missing[0]}`.", f"There are: {known}.", 78)
+        self.intake = intake
+        self._sources = [sources[name] for name in intake.sources]
+        for source in self._sources:
+            check(source)
+        self._schema = schema
+        self._sites = dict(sites or {})
+        self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
+        self._paths = {name: tuple(name.split(".")) for name in schema.fields}
+
+    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
+        raw = canonical(message.data)
+        if not raw:
+            return Outcomes(ignored=(Ignored("blank"),))
+        best: Outcomes | None = None
+        for source in self._sources:
+            found = self._by(source, raw, message, ingested_ms)
+            if found.documents:
+                return found
+            if best is None or _standing(found) > _standing(best):
+                best = found
+        return best or Outcomes(ignored=(Ignored("no_source"),))
+
+    def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
+        if len(raw) > source.max_bytes:
+            return _too_long(source, raw, message)
+        record = source.reader.read(raw)
+        if isinstance(record, Mismatch):
+            return _verdict(source, raw, message, record)
+        context = Context(source, self.intake, message, self._sites)
+        documents: list[Document] = []
+        rejects: list[Reject] = []
+        for turn in turns(record, source):
+            try:
+                fill(turn, context)
+                documents.append(self._document(turn, context, raw, ingested_ms))
+            except Refused as refusal:
+                rejects.append(_refusal(refusal, turn, context, raw))
+        return Outcomes(tuple(documents), tuple(rejects))
+
+    def _document(self, turn: Turn, context: Context, raw: bytes, ingested_ms: int) -> Document:
+        source = context.source
+        at_ms = turn.body.get("@timestamp")
+        if at_ms is None:
+            raise Refused("no_time", "the record names no time at which it happened")
+        self._check_age(at_ms, context)
+        kind = self._schema.kinds[source.kind]
+        body = self._body(turn, context, ingested_ms)
+        rank = max(turn.rank, source.ranks.get(str(turn.body.get(source.rank_field or "")), 0))
+        return Document(
+            index=index_name(kind.name, self.intake.facility, kind.period, at_ms),
+            id=_identity(turn, context, raw),
+            version=version(rank, 0, source.revision),
+            body=body,
+        )
+
+    def _check_age(self, at_ms: int, context: Context) -> None:
+        message, days = context.message, self.intake.max_age_days
+        where = context.source.marks.value if context.source.marks else None
+        if at_ms > message.record_time_ms + MS_PER_DAY:
+            raise Refused("time_ahead", f"{iso(at_ms)} lies more than a day after it arrived", where, TIME_WORDS)
+        if at_ms < EARLIEST_MS:
+            raise Refused("time_range", "it happened before the year 2000", where, TIME_WORDS)
+        if not message.backfill and at_ms < message.record_time_ms - days * MS_PER_DAY:
+            told = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
+            raise Refused("time_too_old", told, where, TIME_WORDS)
+
+    def _body(self, turn: Turn, context: Context, ingested_ms: int) -> dict[str, Any]:
+        message, provenance = context.message, context.message.provenance
+        flat = {
+            **_original(message.data),
+            "event.created": message.record_time_ms,
+            "event.ingested": ingested_ms,
+            "host.name": provenance.host,
+            "log.file.path": provenance.path,
+            "log.offset": provenance.offset_bytes,
+            "provenance.kafka": provenance.kafka,
+            "perf.facility": self.intake.facility,
+            "perf.source": context.source.name,
+            "perf.workflow": self.intake.workflow if context.source.kind == "marks" else None,
+            "perf.flags": sorted(set(turn.flags)) or None,
+            **turn.body,
+        }
+        body: dict[str, Any] = {}
+        for name, value in flat.items():
+            if value is not None:
+                _put(body, self._paths[name], iso(value) if name in self._dates else value)
+        return body
+
+
+def original_fields(data: bytes) -> dict[str, str]:
+    """The fields that keep a message's bytes: event.original, and event.original_b64 where it was not valid UTF-8."""
+    return _original(data)
+
+
+def _original(data: bytes) -> dict[str, str]:
+    try:
+        return {"event.original": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        kept = b64encode(data).decode("ascii")
+        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
+
+
+def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for step in path[:-1]:
+        body = body.setdefault(step, {})
+    body[path[-1]] = value
+
+
+def _identity(turn: Turn, context: Context, raw: bytes) -> str:
+    named = context.source.identity
+    parts = {
+        "facility": context.intake.facility,
+        "bytes": raw,
+        "ordinal": str(turn.ordinal),
+        "captured": context.message.provenance.captured_ms,
+    }
+    found = [parts[word] if word in parts else turn.body.get(word) for word in named]
+    if None in found:
+        lacking = named[found.index(None)]
+        raise Refused("identity", f"its identity needs {lacking}, which it does not have")
+    if len(named) == 1:
+        try:
+            return plain_id(str(found[0]))
+        except ValueError as error:
+            raise Refused("identity", str(error)) from error
+    return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))
+
+
+def _standing(outcomes: Outcomes) -> tuple[bool, int, int]:
+    """How far a source came with a message: rejects before ignored, then by line and column."""
+    if not outcomes.rejects:
+        return (False, 0, 0)
+    furthest = max((reject.line, reject.column or 10**6) for reject in outcomes.rejects)
+    return (True, *furthest)
+
+
+def _refusal(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
+    """A refusal with the place of the value it is about, where the message is text."""
+    source, message = context.source, context.message
+    text = turn.values.get(refusal.where) if refusal.where else None
+    found = None
+    if isinstance(source.reader, GrammarReader) and refusal.where and isinstance(text, str):
+        found = source.reader.locate(raw, refusal.where, text)
+    line, column = found or (1, None)
+    if column is not None and line == 1:
+        column += _stripped(message.data, raw)
+    expected = (refusal.expected,) if refusal.expected else ()
+    return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
+
+
+def _stripped(data: bytes, raw: bytes) -> int:
+    """Characters of the message before its canonical bytes begin."""
+    before = data.find(raw[:64])
+    return len(data[:before].decode("utf-8", "replace")) if before > 0 else 0
+
+
+def _too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
+    gate = source.gate
+    if gate and not _kept(gate, raw) and gate.head.match(raw[:4096].decode("utf-8", "replace")) is None:
+        return Outcomes(ignored=(Ignored("too_long"),))
+    detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
+    return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
+
+
+def _kept(gate: Gate, raw: bytes) -> bool:
+    return any(word in raw for word in gate.keeps)
+
+
+def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+    """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
+    gate = source.gate
+    if gate is None:
+        return _rejected(miss.reason, source, raw, message, miss)
+    if _kept(gate, raw):
+        return _rejected("torn" if miss.at_end else miss.reason, source, raw, message, miss)
+    if gate.head.match(raw.decode("utf-8", "replace")) is None:
+        return Outcomes(ignored=(Ignored("other"),))
+    if miss.at_end:
+        return _rejected("torn", source, raw, message, miss)
+    if gate.tag in miss.expected:
+        word = re.split(r"[:\s]", miss.found, maxsplit=1)[0]
+        if miss.found == word and gate.literal.startswith(word):
+            return _rejected("torn", source, raw, message, miss)
+        if one_letter_off(word, gate.literal):
+            return _rejected("tag", source, raw, message, miss)
+        if _WORD.fullmatch(word):
+            return Outcomes(ignored=(Ignored(f"tag:{word}"),))
+    return Outcomes(ignored=(Ignored("stamped"),))
+
+
+def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+    """A mismatch as a reject, its column counted in the message as it came, not in the canonical bytes."""
+    ahead = _stripped(message.data, raw) if miss.line == 1 else 0
+    reject = Reject(reason, miss.detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
+    return Outcomes(rejects=(reject,))
+
+
+def one_letter_off(word: str, literal: str) -> bool:
+    """Whether changing, adding, dropping or swapping one letter turns `word` into `literal`, in any case."""
+    word = word.upper()
+    size = len(literal)
+    near = {literal}
+    near |= {literal[:n] + literal[n + 1] + literal[n] + literal[n + 2 :] for n in range(size - 1)}
+    if word in near:
+        return True
+    if len(word) == size:
+        return sum(a != b for a, b in zip(word, literal, strict=True)) == 1
+    longer, shorter = (word, literal) if len(word) > size else (literal, word)
+    return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))

@@ -1,0 +1,72 @@
+"""Record -> the fields of its documents: the source's table first, then the functions it names.
+
+A table row covers what a name, a path and a conversion can say. What needs code (a stamp against its epoch, a
+histogram) is a function of `marks` or `network`, listed in CALLS and named by the source. Fields are flat here, dates
+in unix ms.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ingest.core import marks, network
+from ingest.core.convert import CONVERSIONS
+from ingest.core.model import Problem, Record
+from ingest.core.sources import Source
+from ingest.core.turn import Context, Refused, Turn, lookup
+
+CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
+    "instant": marks.instant,
+    "stage": marks.stage,
+    **network.CALLS,
+}
+
+
+def turns(record: Record, source: Source) -> Iterator[Turn]:
+    """The documents-to-be of a record: one an instant of a workflow line, one a block, or the record as a whole."""
+    if source.marks:
+        yield from marks.turns(record, source.marks)
+    elif record.items:
+        for ordinal, item in enumerate(record.items):
+            yield Turn({**record.values, **item}, ordinal, record.values)
+    else:
+        yield Turn(record.values, 0, record.values)
+
+
+def check(source: Source) -> None:
+    """`Problem` (78) when the source names a function that does not exist."""
+    for name, _ in source.calls:
+        if name not in CALLS:
+            known = ", ".join(sorted(CALLS))
+            raise Problem(f"Source {source.name}: there is no function `{name}`.", f"There are: {known}.", 78)
+
+
+def fill(turn: Turn, context: Context) -> None:
+    """Apply the source's table, flags and functions to one turn. Raises Refused."""
+    source = context.source
+    kind = next((str(found) for path in source.select if (found := lookup(turn.values, path)) is not None), "")
+    for read in source.reads:
+        if read.only and kind not in read.only:
+            continue
+        value, path = _first(turn.values, read.paths)
+        if value is None:
+            continue
+        try:
+            converted = CONVERSIONS[read.conversion](value)
+        except ValueError as error:
+            raise Refused("value", f"{path}: {error}", path) from error
+        if converted is not None:
+            turn.body[read.field] = converted
+    for flag in source.flags:
+        if turn.values.get(flag.path, flag.unless) != flag.unless:
+            turn.flags.append(flag.name)
+    for name, only in source.calls:
+        if not only or kind in only:
+            CALLS[name](turn, context)
+
+
+def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]:
+    for path in paths:
+        value = lookup(values, path)
+        if value is not None:
+            return value, path
+    return None, ""

@@ -1,0 +1,184 @@
+"""Workflow lines: the instant a key names, the stamp it was printed at, and what the two say of zone and clock.
+
+Event time is the value, never the stamp; the value is never altered. Numbers in brackets are the ambiguities of the
+reference (als-perf.md 5.5).
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ingest.core.clock import (
+    QUARTER_S,
+    ZONE_LIMIT_S,
+    ClockError,
+    epoch_ms,
+    iso_ms,
+    likely_offset_s,
+    local_ms,
+    month_number,
+    offset_s,
+    weekday_agrees,
+)
+from ingest.core.model import Record
+from ingest.core.sources import Family, Marks, Stamp
+from ingest.core.turn import Context, Refused, Turn
+
+ZONE_FAULT_SLACK_S = 120
+EPOCH_WORDS = "unix time of 10, 13, 16 or 19 digits"
+ZONE_WORDS = "zone of the source's table, or +hhmm"
+
+
+def turns(record: Record, marks: Marks) -> Iterator[Turn]:
+    """One turn an instant; pairs whose key names no instant are data of all of them; a line without any is one turn."""
+    instants = [(n, item) for n, item in enumerate(record.items) if role_of(item[marks.key], marks)]
+    extra = {item[marks.key]: item.get(marks.value) for item in record.items if not role_of(item[marks.key], marks)}
+    for ordinal, item in instants or [(0, {})]:
+        turn = Turn({**record.values, **item}, ordinal, record.values, items=record.items)
+        if extra:
+            turn.body["perf.extra"] = extra
+        yield turn
+
+
+def role_of(key: str, marks: Marks) -> str | None:
+    """What an instant's key says of it: start, end, queued, work, other; None when it names no instant."""
+    return next((role for ending, role in marks.roles if key.endswith(ending)), None)
+
+
+def stage(turn: Turn, context: Context) -> None:
+    """Split the stage's name by the table of families, longest prefix first; guess at the first dash otherwise."""
+    name = turn.values.get(context.source.stage_from or "")
+    if name is None:
+        return
+    turn.body["perf.stage.name"] = name
+    for family in context.source.families:
+        parts = _split(name, family)
+        if parts is not None:
+            turn.body["perf.stage.family"] = family.family
+            turn.body.update({f"perf.stage.{part}": text for part, text in parts.items()})
+            return
+    head, dash, rest = name.partition("-")
+    turn.body["perf.stage.family"] = head
+    turn.body["perf.stage.split"] = "guess"
+    if dash and rest:
+        turn.body["perf.stage.variant"] = rest
+
+
+def _split(name: str, family: Family) -> dict[str, str] | None:
+    if name == family.prefix:
+        return {}
+    head = family.prefix + family.separator
+    if not family.parts or not name.startswith(head):
+        return None
+    pieces = name[len(head) :].split(family.separator, len(family.parts) - 1)
+    return {part: piece for part, piece in zip(family.parts, pieces, strict=False) if piece}
+
+
+def instant(turn: Turn, context: Context) -> None:
+    """Fill @timestamp, the stamp in UTC, the emission lag and what the self-check found."""
+    marks, stamp = context.source.marks, context.source.stamp
+    if marks is None or stamp is None:
+        raise Refused("source", f"source {context.source.name} has no [mark] or no [stamp]")
+    key, value = turn.values.get(marks.key), turn.values.get(marks.value)
+    at_ms = _epoch(value, marks) if value else None
+    newest = _newest(turn, marks)
+    local, zone_text = _local(turn, stamp)
+    logged = local - 1000 * _offset(turn, context, local, zone_text, newest)
+    if newest is not None:
+        logged = _self_check(turn, stamp, logged, newest, _waits(turn, marks, newest))
+    if at_ms is None:
+        turn.flags.append("value_missing")
+    elif at_ms == newest:
+        lag_ms = logged - at_ms
+        turn.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
+    turn.body["@timestamp"] = logged if at_ms is None else at_ms
+    turn.body["perf.mark.logged"] = logged
+    if zone_text:
+        turn.body["event.timezone"] = zone_text
+    if key:
+        turn.body["perf.mark.key"] = key
+    # Without a value there is no instant: the role must not let anybody measure from it [19].
+    turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
+
+
+def _epoch(value: str, marks: Marks) -> int:
+    try:
+        return epoch_ms(value)
+    except ClockError as error:
+        raise Refused("value", str(error), marks.value, EPOCH_WORDS) from error
+
+
+def _newest(turn: Turn, marks: Marks) -> int | None:
+    """The latest instant of the line: taken last, so its distance to the stamp is the emission lag [5.4]."""
+    values = (item.get(marks.value) for item in turn.items if role_of(item[marks.key], marks))
+    return max((_epoch(value, marks) for value in values if value), default=None)
+
+
+def _waits(turn: Turn, marks: Marks, newest: int) -> bool:
+    """Whether the newest instant is the entry into a queue: its stamp comes after the wait, however long."""
+    keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
+    return {role_of(key, marks) for key in keys} == {"queued"}
+
+
+def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
+    """The stamp as wall-clock ms, and its zone as written."""
+    read = {part: turn.whole.get(terminal) for part, terminal in stamp.parts.items()}
+    try:
+        if stamp.iso and (text := turn.whole.get(stamp.iso)):
+            bare, zone = _iso_parts(text)
+            return iso_ms(bare, 0), zone
+        return _local_of(turn, read), read.get("zone")
+    except ClockError as error:
+        where = stamp.iso if stamp.iso in turn.whole else stamp.parts["day"]
+        raise Refused("stamp", str(error), where, "time that exists") from error
+
+
+def _iso_parts(text: str) -> tuple[str, str | None]:
+    if text.endswith("Z"):
+        return text[:-1], "Z"
+    cut = max(text.rfind("+"), text.rfind("-", 10))
+    return (text[:cut], text[cut:]) if cut > 0 else (text, None)
+
+
+def _local_of(turn: Turn, read: Mapping[str, Any]) -> int:
+    month = month_number(read["month"])
+    local, leap = local_ms(int(read["year"]), month, int(read["day"]), read["clock"], read.get("half"))
+    if leap:
+        turn.flags.append("leap_second")
+    if (weekday := read.get("weekday")) and not weekday_agrees(weekday, local):
+        turn.flags.append("weekday_mismatch")
+    return local
+
+
+def _offset(turn: Turn, context: Context, local: int, zone: str | None, newest: int | None) -> int:
+    """Seconds east of UTC: as written, else by the source's table, else by the intake, else as the epoch says [1]."""
+    stamp = context.source.stamp
+    if zone and (zone == "Z" or zone[0] in "+-"):
+        try:
+            return offset_s(zone)
+        except ClockError as error:
+            raise Refused("zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS) from error
+    if zone and stamp and zone in stamp.zones:
+        return stamp.zones[zone]
+    if zone is None and context.intake.zone is not None:
+        return context.intake.zone
+    likely = likely_offset_s(local, newest) if newest is not None else None
+    if likely is None:
+        what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
+        where = stamp.parts.get("zone" if zone else "clock") if stamp else None
+        raise Refused("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
+    turn.flags.append("zone_unlisted" if zone else "zone_inferred")
+    return likely
+
+
+def _self_check(turn: Turn, stamp: Stamp, logged: int, newest: int, waits: bool) -> int:
+    """The stamp must follow the newest value within bounds; k * 15 min off is the zone's fault and mended [5]."""
+    lag_s = (logged - newest) / 1000
+    if stamp.earliest_lag_s <= lag_s and (waits or lag_s <= stamp.latest_lag_s):
+        return logged
+    quarters = round(lag_s / QUARTER_S)
+    off_s = quarters * QUARTER_S
+    if quarters and abs(lag_s - off_s) <= ZONE_FAULT_SLACK_S and abs(off_s) <= 2 * ZONE_LIMIT_S:
+        turn.flags.append("zone_fault")
+        return logged - off_s * 1000
+    turn.flags.append("clock_skew" if lag_s < 0 else "printed_late")
+    return logged

@@ -1,0 +1,160 @@
+"""perfSONAR results: what needs code rather than a row of a table. Named in `[[call]]` by perfsonar and owping.
+
+The run and its two ends are read here; the numbers of each type of test in throughput.py, delay.py and route.py.
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingest.core.convert import message, time
+from ingest.core.delay import latency, rtt
+from ingest.core.endpoint import bare_host, ip_version, put_end
+from ingest.core.flattened import fits_flattened
+from ingest.core.owping import owping
+from ingest.core.route import trace
+from ingest.core.throughput import throughput
+from ingest.core.tolerant import count_of, is_true, object_of, objects_of, put, put_slot, seconds
+from ingest.core.turn import Context, Turn, lookup
+
+TYPE = "perf.network.test_type"
+SPEC = "perf.network.spec"
+NOT_FINAL = {"scheduling", "pending", "on-deck", "running", "cleanup"}
+FAILED = {"overdue", "missed", "failed", "preempted", "nonstart"}
+_ENVELOPE = {"id", "schedule", "test", "tool", "participants", "result", "reference", "run", "task"}
+_SHAPES = {
+    "histogram-latency": "latency",
+    "paths": "trace",
+    "roundtrips": "rtt",
+    "intervals": "throughput",
+}
+_TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "latencybg": latency,
+    "rtt": rtt,
+    "trace": trace,
+}
+
+
+def pscheduler(turn: Turn, context: Context) -> None:
+    """Fill what one pScheduler document says of its run, and the numbers of its result unless it failed."""
+    result = object_of(lookup(turn.values, "result")) or object_of(lookup(turn.values, "run.result-merged"))
+    spec = object_of(turn.body.get(SPEC))
+    _test_type(turn, result)
+    _slot(turn)
+    _outcome(turn, result)
+    _ends(turn, spec, context.sites)
+    _reference(turn)
+    _kept_as_data(turn)
+    put(turn, "repeat_s", lookup(turn.values, "task.schedule.repeat"), seconds)
+    read = _TYPES.get(turn.body.get(TYPE, ""))
+    if read and result and turn.body["event.outcome"] != "failure":
+        read(turn, result, spec)
+
+
+def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
+    """A document without its test is told by the shape of its result [2]."""
+    if TYPE not in turn.body:
+        shape = next((kind for key, kind in _SHAPES.items() if key in result), None)
+        turn.flags.append("test_missing")
+        if shape:
+            turn.body[TYPE] = shape
+
+
+def _slot(turn: Turn) -> None:
+    """When the run began and ended, from its own stamps, else from its length."""
+    start = turn.body.get("@timestamp")
+    if start is None:
+        return
+    turn.body["event.start"] = start
+    end_text = lookup(turn.values, "run.end-time")
+    length = lookup(turn.values, "run.duration") or lookup(turn.values, "schedule.duration")
+    try:
+        length_s = seconds(length) if end_text is None and length is not None else None
+        end = time(end_text) if end_text is not None else None if length_s is None else start + round(length_s * 1000)
+    except (ValueError, OverflowError):
+        turn.flags.append("value_unreadable")
+        return
+    if end is not None:
+        put_slot(turn, start, end)
+
+
+def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
+    """Success, failure or unknown; why it failed; and the rank that lets a final result replace a pending run [1]."""
+    state = turn.body.get("perf.network.state")
+    said = result.get("succeeded")
+    if said is not None:
+        outcome = "success" if is_true(said) else "failure"
+    else:
+        outcome = "failure" if state in FAILED else "unknown"
+    turn.body["event.outcome"] = outcome
+    final = state not in NOT_FINAL if state else bool(result)
+    turn.rank = (2 if result else 1) if final else 0
+    text = _error(turn, result) if outcome != "success" else None
+    if text:
+        turn.body["error.message"] = text
+
+
+def _error(turn: Turn, result: Mapping[str, Any]) -> str | None:
+    """The first text that says why: merged, of a participant, of the run; diagnostics where there is nothing better."""
+    own = objects_of(lookup(turn.values, "run.result-full"))
+    candidates = [result.get("error"), *(part.get("error") for part in own), lookup(turn.values, "run.errors")]
+    candidates += [part.get("diags") for part in (result, *own)]
+    return next((found for text in candidates if text is not None and (found := message(text))), None)
+
+
+def _ends(turn: Turn, spec: Mapping[str, Any], sites: Mapping[str, str]) -> None:
+    """The sending and the receiving end; a test that was asked to run in reverse sends from its `dest`."""
+    source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
+    source = source or _lead(turn)
+    if is_true(spec.get("reverse")) and turn.body.get(TYPE) in {"throughput", "latency", "latencybg"}:
+        source, dest = dest, source
+        turn.flags.append("reversed")
+    put_end(turn, "source", source, sites)
+    put_end(turn, "destination", dest, sites)
+    version = count_of(spec.get("ip-version")) or ip_version(turn)
+    if version in {4, 6}:
+        turn.body["perf.network.ip_version"] = version
+
+
+def _lead(turn: Turn) -> str | None:
+    """The lead participant; null stands for the node itself, which the run's address names."""
+    for path in ("participants", "run.participants"):
+        hosts = lookup(turn.values, path)
+        if isinstance(hosts, list) and hosts and isinstance(hosts[0], str):
+            return hosts[0]
+    for path in ("run.href", "task.href"):
+        href = lookup(turn.values, path)
+        host = bare_host(href) if isinstance(href, str) else ""
+        if host and host != "localhost":
+            return host
+    return None
+
+
+def _reference(turn: Turn) -> None:
+    """The user's own data: the task's name and the mark of made-up results are known, the rest is kept as data."""
+    reference = turn.values.get("reference")
+    known = object_of(reference)
+    name = known.get("display-task-name")
+    if isinstance(name, str) and name:
+        turn.body["perf.network.task_name"] = name[:1024]
+    if is_true(known.get("synthetic")):
+        turn.body["perf.synthetic"] = True
+    rest: Any = {key: value for key, value in known.items() if key not in {"display-task-name", "synthetic"}}
+    extra = {key: value for key, value in turn.values.items() if key not in _ENVELOPE and value is not None}
+    if rest or (reference is not None and not isinstance(reference, Mapping)):
+        extra["reference"] = rest or reference
+    if extra:
+        turn.body["perf.extra"] = extra
+
+
+def _kept_as_data(turn: Turn) -> None:
+    """What the index cannot take as data stays in event.original alone."""
+    for name in (SPEC, "perf.extra"):
+        if name in turn.body and not fits_flattened(turn.body[name]):
+            del turn.body[name]
+            turn.flags.append("not_indexed")
+
+
+CALLS: Mapping[str, Callable[[Turn, Context], None]] = {"pscheduler": pscheduler, "owping": owping}

@@ -1,0 +1,37 @@
+"""Outcomes as rows of JSON, the form in which `try` writes them and samples.json keeps them."""
+
+from base64 import b64encode
+from collections.abc import Iterator
+from typing import Any
+
+from ingest.core.model import Outcomes, Reject
+
+
+def as_rows(found: Outcomes, line: int) -> Iterator[dict[str, Any]]:
+    """One row an outcome; `line` is the line of the file on which the message begins."""
+    for document in found.documents:
+        yield {
+            "outcome": "document",
+            "index": document.index,
+            "id": document.id,
+            "version": document.version,
+            "document": document.body,
+        }
+    for reject in found.rejects:
+        yield {"outcome": "reject", "line": line + reject.line - 1, **_reject(reject)}
+    for ignored in found.ignored:
+        yield {"outcome": "ignored", "line": line, "shape": ignored.shape}
+
+
+def _reject(reject: Reject) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "reason": reject.reason,
+        "column": reject.column,
+        "expected": list(reject.expected),
+        "detail": reject.detail,
+        "source": reject.source,
+        "original": reject.original.decode("utf-8", "replace"),
+    }
+    if row["original"].encode() != reject.original:
+        row["original_b64"] = b64encode(reject.original).decode("ascii")
+    return row

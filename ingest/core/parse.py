@@ -1,0 +1,168 @@
+"""Bytes -> Record: by a Lark grammar (compiled, see regular.py; Lark itself explains what it refuses) or as JSON.
+
+Alone imports lark. A reader answers a Record or a Mismatch and never raises, whatever the bytes.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import orjson
+from lark import Lark, Token, Tree
+from lark.exceptions import LarkError, UnexpectedInput
+from lark.load_grammar import load_grammar
+
+from ingest.core.model import Problem, Record
+from ingest.core.regular import Compiled, NotRegular, compile_grammar, compile_head
+
+_MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Mismatch:
+    """Where reading stopped.
+
+    Attributes:
+        reason: `syntax` or `json`.
+        detail: the sentence for people.
+        line, column: from 1, in characters.
+        expected: names of the terminals that would have been accepted.
+        seen: (terminal, text) of what was read up to there.
+        at_end: the text was over, though more was expected.
+        found: the text from there on, cut.
+    """
+
+    reason: str
+    detail: str
+    line: int
+    column: int
+    expected: tuple[str, ...] = ()
+    seen: tuple[tuple[str, str], ...] = ()
+    at_end: bool = False
+    found: str = ""
+
+
+class Reader(Protocol):
+    """What a source reads with."""
+
+    def read(self, raw: bytes) -> Record | Mismatch:
+        """Read canonical bytes."""
+        ...
+
+
+def canonical(data: bytes) -> bytes:
+    """Without BOM, ANSI codes, CR and outer blanks: what identity is made from, and what readers read."""
+    if b"\x1b" in data or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
+        data = _MARKS.sub(b"", data)
+    return data.strip(b" \t\n\x0b\x0c")
+
+
+class JsonReader:
+    """One JSON object a message (an array or a JSON string that holds one is opened: some relays wrap)."""
+
+    def read(self, raw: bytes) -> Record | Mismatch:
+        """Decode; NaN, infinities and nesting beyond orjson's limit are refused with line and column."""
+        try:
+            tree = orjson.loads(raw)
+        except orjson.JSONDecodeError as error:
+            return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
+        if not isinstance(tree, dict):
+            return Mismatch("json", "JSON, but not an object", 1, 1, ("JSON object",))
+        return Record(values=tree, raw=raw)
+
+
+class GrammarReader:
+    """Reads text by a Lark grammar. `repeat` names the rule whose turns become items of the record."""
+
+    def __init__(self, text: str, name: str, repeat: str | None) -> None:
+        """Compile; `Problem` (78) tells what is wrong with the grammar."""
+        try:
+            self._lark = Lark(text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
+            grammar, _ = load_grammar(text, name, [], False)
+        except LarkError as error:
+            raise Problem(
+                f"The grammar of source {name} does not compile: {error}", "Mend grammar.lark.", 78
+            ) from error
+        self._repeat = repeat
+        self._rules: Mapping[str, Any] = {str(rule[0]): rule[2] for rule in grammar.rule_defs}
+        self._patterns = {terminal.name: terminal.pattern.to_regexp() for terminal in self._lark.terminals}
+        self.why_slow = ""
+        try:
+            self.compiled: Compiled | None = compile_grammar(self._rules, self._patterns, "start", repeat)
+        except NotRegular as reason:
+            self.compiled, self.why_slow = None, str(reason)
+
+    @property
+    def terminals(self) -> Mapping[str, str]:
+        """Terminal -> its expression."""
+        return self._patterns
+
+    def head(self, last: str) -> re.Pattern[str]:
+        """The expression of a text's beginning up to and with terminal `last`."""
+        return compile_head(self._rules, self._patterns, "start", last)
+
+    def read(self, raw: bytes) -> Record | Mismatch:
+        """Read by the compiled expression; what it does not take, Lark takes or explains."""
+        text = raw.decode("utf-8", "replace")
+        found = self.compiled.read(text) if self.compiled else None
+        if found is None:
+            return self.read_slowly(text, raw)
+        return Record(values=found[0], raw=raw, items=tuple(found[1]))
+
+    def locate(self, raw: bytes, terminal: str, text: str) -> tuple[int, int] | None:
+        """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""
+        whole = raw.decode("utf-8", "replace")
+        parser = self._lark.parse_interactive(whole)
+        for token in parser.iter_parse():
+            if token.type == terminal and str(token) == text and token.start_pos is not None:
+                at = token.start_pos
+                return whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at)
+        return None
+
+    def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:
+        """Read by Lark itself: the arbiter."""
+        parser = self._lark.parse_interactive(text)
+        seen: list[Token] = []
+        try:
+            for token in parser.iter_parse():
+                seen.append(token)
+            tree = parser.resume_parse()
+        except UnexpectedInput as error:
+            return _mismatch(text, error, parser.accepts(), seen)
+        values, items = _captured(tree, self._repeat)
+        return Record(values=values, raw=raw, items=tuple(items))
+
+
+def _captured(tree: Any, repeat: str | None) -> tuple[dict[str, str], list[dict[str, str]]]:
+    items = [_tokens(turn) for turn in tree.iter_subtrees_topdown() if turn.data == repeat] if repeat else []
+    return _tokens(tree, repeat), items
+
+
+def _tokens(tree: Any, without: str | None = None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    todo: list[Any] = [tree]
+    while todo:
+        node = todo.pop(0)
+        if isinstance(node, Tree):
+            todo = [c for c in node.children if not (isinstance(c, Tree) and c.data == without)] + todo
+        elif not node.type.startswith("_"):
+            found[node.type] = str(node)
+    return found
+
+
+def _mismatch(text: str, error: UnexpectedInput, accepts: set[str], seen: list[Token]) -> Mismatch:
+    at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
+    position = len(text) if at_end else (error.pos_in_stream or 0)
+    line = text.count("\n", 0, position) + 1
+    column = position - (text.rfind("\n", 0, position) + 1) + 1
+    expected = tuple(sorted({"end of text" if name == "$END" else name.lstrip("_") for name in accepts}))
+    found = text[position : position + 40].partition("\n")[0]
+    here = "the text ends" if at_end else f"`{found[:20]}` stands"
+    detail = f"{here} where {_listed(expected)} is expected"
+    told = tuple((token.type, str(token)) for token in seen if token.type != "$END")
+    return Mismatch("syntax", detail, line, column, expected, told, at_end, found)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " or ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} or {names[-1]}"

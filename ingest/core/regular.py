@@ -1,0 +1,186 @@
+"""A regular grammar -> one anchored expression, from the very rules that Lark reads, so that there is one truth.
+
+Lark's LALR parser manages some twenty thousand lines a second, one compiled expression a million. Each terminal
+becomes an atomic group (a lexer never gives back what it took), alternatives keep their order, and a repeated rule is
+read by a second, anchored scan, since a group in a loop remembers its last turn only. A recursive rule is not regular:
+`NotRegular`, and Lark does the work. Takes rules as trees with `.data` and `.children`; imports nothing, lark neither.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+MAX_DEPTH = 40
+
+
+class NotRegular(Exception):
+    """The grammar has no single expression; the message names the rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """The expression of a grammar.
+
+    Attributes:
+        line: matches a whole text.
+        names: (group number, terminal) of `line`, in order.
+        items: group number of the repeated part; 0 when there is none.
+        step: matches one turn of the repeated part.
+        step_names: (group number, terminal) of `step`.
+    """
+
+    line: re.Pattern[str]
+    names: tuple[tuple[int, str], ...]
+    items: int
+    step: re.Pattern[str] | None
+    step_names: tuple[tuple[int, str], ...]
+
+    def read(self, text: str) -> tuple[dict[str, str], list[dict[str, str]]] | None:
+        """The terminals of a text and those of each turn of its repeated part; None when it does not match."""
+        match = self.line.fullmatch(text)
+        if match is None:
+            return None
+        values = {name: found for group, name in self.names if (found := match[group]) is not None}
+        if self.step is None or match[self.items] is None:
+            return values, []
+        at, end = match.span(self.items)
+        turns = []
+        while at < end:
+            turn = self.step.match(text, at, end)
+            if turn is None or turn.end() == at:
+                return None  # the turns do not fit together one by one: Lark decides
+            turns.append({name: found for group, name in self.step_names if (found := turn[group]) is not None})
+            at = turn.end()
+        return values, turns
+
+
+@dataclass(slots=True)
+class _Writer:
+    """Writes one expression and numbers its groups."""
+
+    rules: Mapping[str, Any]
+    terminals: Mapping[str, str]
+    repeat: str | None = None
+    capture: bool = True
+    groups: int = 0
+    names: list[tuple[int, str]] = field(default_factory=list)
+    items: int = 0
+    step: Any = None
+
+    def write(self, node: Any, depth: int = 0) -> str:
+        """The expression of a node of a rule."""
+        if depth > MAX_DEPTH:
+            raise NotRegular("its rules call each other without end")
+        parts = node.children
+        match node.data:
+            case "expansions":
+                return self._either([self.write(part, depth + 1) for part in parts])
+            case "expansion":
+                return "".join(self.write(part, depth + 1) for part in parts)
+            case "alias":
+                return self.write(parts[0], depth + 1)
+            case "maybe":
+                return f"(?:{self.write(parts[0], depth + 1)})?"
+            case "expr":
+                return self._loop(parts, depth + 1)
+            case "value":
+                return self._symbol(parts[0], depth + 1)
+        raise NotRegular(f"it holds {node.data}, which has no expression")
+
+    @staticmethod
+    def _either(choices: Sequence[str]) -> str:
+        return choices[0] if len(choices) == 1 else f"(?:{'|'.join(choices)})"
+
+    def _symbol(self, symbol: Any, depth: int) -> str:
+        name = str(getattr(symbol, "name", symbol))
+        if name in self.rules:
+            return self.write(self.rules[name], depth)
+        if name not in self.terminals:
+            raise NotRegular(f"`{name}` is neither a rule nor a named terminal")
+        pattern = f"(?>{self.terminals[name]})"
+        if not self.capture or name.startswith("_"):
+            return pattern
+        self.groups += 1
+        self.names.append((self.groups, name))
+        return f"({pattern})"
+
+    def _loop(self, parts: Sequence[Any], depth: int) -> str:
+        body, sign, *most = parts
+        sign = str(sign) if str(sign) in {"?", "*", "+"} else "{" + ",".join(str(n) for n in (sign, *most)) + "}"
+        if sign == "?" or not self.capture:
+            return f"(?:{self.write(body, depth)}){sign}"
+        wanted = self.repeat is not None and self.repeat in _called(body, self.rules)
+        if wanted:
+            self.groups += 1
+            self.items, self.step = self.groups, body
+        self.capture = False
+        inner = f"(?:{self.write(body, depth)}){sign}"
+        self.capture = True
+        return f"({inner})" if wanted else inner
+
+
+def _called(node: Any, rules: Mapping[str, Any]) -> set[str]:
+    """Every rule that a node calls, through rules that are inlined too."""
+    names: set[str] = set()
+    todo = [node]
+    while todo:
+        current = todo.pop()
+        if not hasattr(current, "children"):
+            name = str(getattr(current, "name", current))
+            if name in rules and name not in names:
+                names.add(name)
+                todo.append(rules[name])
+        else:
+            todo.extend(current.children)
+    return names
+
+
+def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], start: str, repeat: str | None) -> Compiled:
+    """Compile `start`; `repeat` names the rule whose turns are documents of their own. Raises NotRegular."""
+    writer = _Writer(rules, terminals, repeat)
+    line = re.compile(writer.write(rules[start]))
+    if writer.step is None:
+        return Compiled(line, tuple(writer.names), 0, None, ())
+    turn = _Writer(rules, terminals)
+    step = re.compile(turn.write(writer.step))
+    return Compiled(line, tuple(writer.names), writer.items, step, tuple(turn.names))
+
+
+def compile_head(rules: Mapping[str, Any], terminals: Mapping[str, str], start: str, last: str) -> re.Pattern[str]:
+    """The expression of a text's beginning up to and with terminal `last`: how torn lines are told from others."""
+    writer = _Writer(rules, terminals)
+    whole = writer.write(rules[start])
+    groups = [group for group, name in writer.names if name == last]
+    if not groups:
+        raise NotRegular(f"terminal {last} is not in rule {start}")
+    return re.compile(_prefix(whole, groups[0]))
+
+
+def _prefix(pattern: str, group: int) -> str:
+    """Cut a written expression behind its group number `group`; groups that are open there are closed."""
+    opened: list[int] = []
+    count = position = 0
+    while position < len(pattern):
+        char = pattern[position]
+        if char == "\\":
+            position += 2
+            continue
+        if char == "[":
+            position = _class_end(pattern, position)
+            continue
+        if char == "(":
+            count += pattern[position + 1] != "?"
+            opened.append(count if pattern[position + 1] != "?" else 0)
+        elif char == ")" and opened.pop() == group:
+            return pattern[: position + 1] + ")" * len(opened)
+        position += 1
+    raise NotRegular(f"group {group} does not end")
+
+
+def _class_end(pattern: str, position: int) -> int:
+    position += 2 if pattern[position + 1] == "^" else 1
+    position += pattern[position] == "]"
+    while pattern[position] != "]":
+        position += 2 if pattern[position] == "\\" else 1
+    return position + 1

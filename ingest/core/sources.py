@@ -1,0 +1,230 @@
+"""A source: its folder under grammars/, read and checked. The folder is the registry; nothing is registered elsewhere.
+
+    grammars/<name>/source.toml    identity, revision, names -> fields, zones, gate
+                    grammar.lark   for `reader = "grammar"`
+                    samples.*      what it reads;  samples.json  what that becomes;  rejects.*  what it refuses
+
+Reads files below the folder it is given and touches nothing else. Everything wrong is a `Problem` (78) at loading.
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ingest.core.clock import ClockError, offset_s
+from ingest.core.convert import CONVERSIONS
+from ingest.core.fields import Schema
+from ingest.core.model import Problem
+from ingest.core.parse import GrammarReader, JsonReader, Reader
+
+IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
+_KEYS = {
+    "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types."""
+
+    field: str
+    paths: tuple[str, ...]
+    conversion: str
+    only: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """Terminal `path` with any text but `unless` is worth flag `name`."""
+
+    name: str
+    path: str
+    unless: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """What tells a damaged line of ours from somebody else's line.
+
+    Attributes:
+        keeps: bytes that only our lines hold: never ignored.
+        head: the expression of the part after which a line that ends is torn.
+        tag: the terminal of the tag; literal: its text.
+    """
+
+    keeps: tuple[bytes, ...]
+    head: re.Pattern[str]
+    tag: str
+    literal: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stamp:
+    """How the printed time is made up of terminals, and the self-check's bounds in seconds."""
+
+    parts: Mapping[str, str]
+    zones: Mapping[str, int]
+    iso: str | None = None
+    earliest_lag_s: int = -2
+    latest_lag_s: int = 900
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """Which terminals hold an instant's key and value, and what the key's ending says (longest ending first)."""
+
+    key: str
+    value: str
+    roles: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """A stage family: names that begin with `prefix`; `parts` follow, each behind a `separator`."""
+
+    prefix: str
+    family: str
+    separator: str = "-"
+    parts: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """All that is known of one format."""
+
+    name: str
+    folder: Path
+    revision: int
+    summary: str
+    kind: str
+    reader: Reader
+    framing: str
+    identity: tuple[str, ...]
+    max_bytes: int
+    reads: tuple[Read, ...]
+    flags: tuple[Flag, ...] = ()
+    calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    select: tuple[str, ...] = ()
+    rank_field: str | None = None
+    ranks: Mapping[str, int] = field(default_factory=dict)
+    gate: Gate | None = None
+    stamp: Stamp | None = None
+    marks: Marks | None = None
+    stage_from: str | None = None
+    families: tuple[Family, ...] = ()
+
+
+def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
+    """Every folder with a source.toml, by name."""
+    found = {path.parent.name: load_source(path.parent, schema) for path in sorted(folder.glob("*/source.toml"))}
+    if not found:
+        raise Problem(f"No source found under {folder}.", "A source is a folder with a source.toml.", 78)
+    return found
+
+
+def load_source(folder: Path, schema: Schema) -> Source:
+    """Read and check one folder."""
+    try:
+        tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
+        return _source(folder, tree, schema)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", 78) from error
+
+
+def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
+    _check_words(folder.name, tree, schema)
+    if not any(path.name.startswith("samples.") for path in sample_files(folder)):
+        raise Problem(f"Source {folder.name} has no samples.", "Put lines it must read into samples.log.", 78)
+    reader = _reader(folder, tree)
+    gate = tree.get("gate")
+    stamp = tree.get("stamp")
+    mark = tree.get("mark")
+    stage = tree.get("stage", {})
+    families = (Family(**{**f, "parts": tuple(f.get("parts", ()))}) for f in stage.get("families", ()))
+    rank = tree.get("rank", {})
+    return Source(
+        name=folder.name,
+        folder=folder,
+        revision=tree["revision"],
+        summary=tree["summary"],
+        kind=tree["kind"],
+        reader=reader,
+        framing=tree["framing"],
+        identity=tuple(tree["identity"]),
+        max_bytes=tree["max_bytes"],
+        reads=tuple(_read(row) for row in tree.get("read", ())),
+        flags=tuple(Flag(row["name"], row["from"], row["unless"]) for row in tree.get("flag", ())),
+        calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
+        select=tuple(tree.get("select", {}).get("by", ())),
+        rank_field=rank.get("field"),
+        ranks=rank.get("ranks", {}),
+        gate=_gate(gate, reader) if gate else None,
+        stamp=_stamp(stamp) if stamp else None,
+        marks=_marks(mark) if mark else None,
+        stage_from=stage.get("from"),
+        families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
+    )
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """The files that show what a source reads (samples.*) and refuses (rejects.*); not samples.json, their outcome."""
+    found = sorted([*folder.glob("samples.*"), *folder.glob("rejects.*")])
+    return [path for path in found if path.name != "samples.json"]
+
+
+def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
+    def refuse(what: str) -> None:
+        raise Problem(f"Source {name}: {what}.", "See grammars/als_perf/source.toml for the form.", 78)
+
+    for key in tree.keys() - _KEYS:
+        refuse(f"source.toml has an unknown key `{key}`")
+    if tree["kind"] not in schema.kinds:
+        refuse(f"`{tree['kind']}` is no kind of document in fields.toml")
+    if tree["framing"] not in {"line", "message"}:
+        refuse("framing is `line` or `message`")
+    if not 1 <= tree["revision"] < 4096:
+        refuse("revision is a number from 1 to 4095")
+    fields = schema.of(tree["kind"])
+    named = [row["field"] for row in tree.get("read", ())]
+    named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
+    for field_name in named:
+        if field_name not in fields:
+            refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
+    for row in tree.get("read", ()):
+        if row["as"] not in CONVERSIONS:
+            refuse(f"`{row['as']}` is no conversion (there are {', '.join(sorted(CONVERSIONS))})")
+
+
+def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
+    if tree["reader"] == "json":
+        return JsonReader()
+    if tree["reader"] == "grammar":
+        text = (folder / "grammar.lark").read_text(encoding="utf-8")
+        return GrammarReader(text, folder.name, tree.get("repeat"))
+    raise Problem(f"Source {folder.name}: reader is `grammar` or `json`, not `{tree['reader']}`.", "", 78)
+
+
+def _read(row: dict[str, Any]) -> Read:
+    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())))
+
+
+def _gate(row: dict[str, Any], reader: Reader) -> Gate:
+    if not isinstance(reader, GrammarReader):
+        raise TypeError("a gate needs a grammar")
+    keeps = tuple(word.encode() for word in row["keeps"])
+    return Gate(keeps, reader.head(row["torn_after"]), row["tag"], reader.terminals[row["tag"]])
+
+
+def _stamp(row: dict[str, Any]) -> Stamp:
+    zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
+    return Stamp(row["parts"], zones, row.get("iso"), row["earliest_lag_s"], row["latest_lag_s"])
+
+
+def _marks(row: dict[str, Any]) -> Marks:
+    roles = sorted(row["roles"].items(), key=lambda item: -len(item[0]))
+    return Marks(row["key"], row["value"], tuple(roles))

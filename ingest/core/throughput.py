@@ -1,0 +1,148 @@
+"""pScheduler throughput results (iperf3, iperf2, nuttcp, …) -> rates in bit/s, bytes, retransmits, loss.
+
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.convert import integer, us_to_ms
+from ingest.core.tolerant import count_of, is_true, number_of, object_of, objects_of, put
+from ingest.core.turn import Turn
+
+JITTER_LIMIT_MS = 10_000
+
+
+def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Fill the fields of a throughput test."""
+    udp = is_true(spec.get("udp"))
+    turn.body["perf.network.protocol"] = "udp" if udp else "tcp"
+    put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
+    intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
+    total, streams = _totals(turn, result, intervals)
+    if not intervals and not number_of(total.get("throughput-bits")):
+        _nothing_moved(turn)
+        return
+    put(turn, "throughput_bps", total.get("throughput-bits"))
+    put(turn, "receiver_throughput_bps", total.get("receiver-throughput-bits"))
+    put(turn, "transferred_bytes", total.get("throughput-bytes"), integer)
+    put(turn, "measured_s", _length_s(total))
+    put(turn, "mss_bytes", result.get("mss"), integer)
+    put(turn, "mtu_bytes", result.get("mtu"), integer)
+    put(turn, "tcp_rtt_mean_ms", _mean_rtt_us(streams, intervals), us_to_ms)
+    if udp:
+        _loss(turn, result, total)
+    else:
+        put(turn, "retransmits", total.get("retransmits"), integer)
+
+
+def _nothing_moved(turn: Turn) -> None:
+    """Success without an interval and without a bit is a failure that the tool did not notice [4]."""
+    turn.flags.append("empty_result")
+    turn.body["event.outcome"] = "failure"
+    turn.body.setdefault("error.message", "The tool reported success, but no interval and no bit transferred.")
+
+
+def _omitted(interval: Mapping[str, Any]) -> bool:
+    """Warm-up intervals restart at 0 and overlap the others [29]."""
+    return is_true(interval.get("omitted")) or is_true(object_of(interval.get("summary")).get("omitted"))
+
+
+def _totals(
+    turn: Turn, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """The whole test's numbers and its streams; summed up from the intervals where the summary is none [5]."""
+    summary = object_of(result.get("summary"))
+    inner = object_of(summary.get("summary")) or summary
+    if "throughput-bits" in inner or not intervals:
+        return inner, objects_of(summary.get("streams"))
+    turn.flags.append("summary_recomputed")
+    return _summed([_of_interval(interval) for interval in intervals]), []
+
+
+def _of_interval(interval: Mapping[str, Any]) -> Mapping[str, Any]:
+    whole = object_of(interval.get("summary"))
+    if "throughput-bits" in whole:
+        return whole
+    streams = objects_of(interval.get("streams"))
+    if not streams:
+        return {}
+    keys = ("throughput-bits", "throughput-bytes", "retransmits")
+    return {**streams[0], **{key: _sum(streams, key) for key in keys}}
+
+
+def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    measured = [(bits, length) for part in parts if (bits := number_of(part.get("throughput-bits"))) is not None
+                and (length := _length_s(part))]  # fmt: skip
+    total_s = sum(length for _, length in measured)
+    if not total_s:
+        return {}
+    return {
+        "start": 0,
+        "end": total_s,
+        "throughput-bits": sum(bits * length for bits, length in measured) / total_s,
+        "throughput-bytes": _sum(parts, "throughput-bytes"),
+        "retransmits": _sum(parts, "retransmits"),
+    }
+
+
+def _sum(parts: list[Mapping[str, Any]], key: str) -> int | None:
+    """The sum over all parts; None when one of them does not know."""
+    found = [count_of(part.get(key)) for part in parts]
+    return None if None in found else sum(value for value in found if value is not None)
+
+
+def _length_s(datum: Mapping[str, Any]) -> float | None:
+    """Seconds from start to end; the difference also holds for stamps since 1900."""
+    start, end = number_of(datum.get("start")), number_of(datum.get("end"))
+    return None if start is None or end is None or end <= start else round(end - start, 6)
+
+
+def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, Any]]) -> float | None:
+    """Mean of the streams' round trips; of the intervals' streams where the summary has none."""
+    within = [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
+    for source in (streams, within):
+        found = [rtt for stream in source if (rtt := number_of(stream.get("rtt"))) is not None and rtt > 0]
+        if found:
+            return round(sum(found) / len(found), 3)
+    return None
+
+
+def _loss(turn: Turn, result: Mapping[str, Any], total: Mapping[str, Any]) -> None:
+    """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
+    jitter = number_of(total.get("jitter"))
+    if jitter is not None and jitter > JITTER_LIMIT_MS:
+        turn.flags.append("jitter_suspect")  # [8] the tool's arithmetic went wrong; the value is in event.original
+    else:
+        put(turn, "jitter_ms", total.get("jitter"))
+    sent, lost = count_of(total.get("sent")), count_of(total.get("lost"))
+    if not lost and turn.body.get("perf.network.tool") == "iperf3":
+        receiver = _receiver(result.get("diags"))
+        lost = count_of(receiver.get("lost_packets"))
+        sent = count_of(receiver.get("packets")) or sent
+    put(turn, "packets_sent", sent, integer)
+    if lost is None:
+        turn.flags.append("loss_unknown")
+        return
+    put(turn, "packets_lost", lost, integer)
+    if sent and lost <= sent:
+        turn.body["perf.network.packets_received"] = sent - lost
+        turn.body["perf.network.loss_ratio"] = lost / sent
+
+
+def _receiver(diags: Any) -> Mapping[str, Any]:
+    """What iperf3's own JSON, which follows its command line in the diagnostics, says of packets received."""
+    text = diags if isinstance(diags, str) else ""
+    begin = text.find("{")
+    if begin < 0:
+        return {}
+    try:
+        tree, _ = json.JSONDecoder().raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return {}
+    end = object_of(object_of(tree).get("end"))
+    for part in (object_of(end.get("sum_received")), object_of(end.get("sum"))):
+        if count_of(part.get("packets")) and count_of(part.get("lost_packets")) is not None:
+            return part
+    return {}

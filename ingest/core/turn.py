@@ -1,0 +1,69 @@
+"""One document in the making, what surrounds it, and the refusal that ends it. A leaf beside model.py."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.core.model import Intake, Message
+from ingest.core.sources import Source
+
+
+class Refused(Exception):
+    """The record reads but cannot become a document: a reason of README's table, words, and the terminal or path."""
+
+    def __init__(self, reason: str, detail: str, where: str | None = None, expected: str | None = None) -> None:
+        """Keep the parts apart: the flow turns `where` into a column; `expected` says what would have done there."""
+        super().__init__(detail)
+        self.expected = expected
+        self.reason = reason
+        self.detail = detail
+        self.where = where
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What surrounds a turn: its source, its intake, the message it came in, and host -> site from the settings."""
+
+    source: Source
+    intake: Intake
+    message: Message
+    sites: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class Turn:
+    """One document in the making.
+
+    Attributes:
+        values: what was read, the record's and the item's own together.
+        ordinal: which item of the record it is, from 0.
+        whole: what was read of the record apart from its items.
+        body: field name -> value; dates in unix ms.
+        flags: becomes perf.flags.
+        rank: later states of the same fact replace earlier ones.
+        items: all items of the record, for what concerns them together.
+    """
+
+    values: Mapping[str, Any]
+    ordinal: int
+    whole: Mapping[str, Any]
+    body: dict[str, Any] = field(default_factory=dict)
+    flags: list[str] = field(default_factory=list)
+    rank: int = 0
+    items: tuple[Mapping[str, Any], ...] = ()
+
+
+def lookup(values: Any, path: str) -> Any:
+    """The value at a dotted path through objects and (by number) arrays; None when any step is missing or null."""
+    direct = values.get(path) if isinstance(values, Mapping) else None
+    if direct is not None or "." not in path:
+        return direct
+    found = values
+    for step in path.split("."):
+        if isinstance(found, Mapping):
+            found = found.get(step)
+        elif isinstance(found, list) and step.isdigit() and int(step) < len(found):
+            found = found[int(step)]
+        else:
+            return None
+    return found

@@ -1,0 +1,36 @@
+"""What the core's tests share: the shipped schema and sources, and a flow for any intake. No doubles."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from ingest.core.fields import Schema, load_schema
+from ingest.core.flow import Flow
+from ingest.core.model import Intake
+from ingest.core.sources import Source, load_sources
+
+GRAMMARS = Path(__file__).parents[2] / "grammars"
+
+
+@pytest.fixture(scope="session")
+def schema() -> Schema:
+    """The schema that ships."""
+    return load_schema(GRAMMARS / "fields.toml")
+
+
+@pytest.fixture(scope="session")
+def sources(schema: Schema) -> dict[str, Source]:
+    """The sources that ship."""
+    return load_sources(GRAMMARS, schema)
+
+
+@pytest.fixture
+def flow_of(schema: Schema, sources: dict[str, Source]) -> Callable[..., Flow]:
+    """A flow for an intake that reads the named sources."""
+
+    def build(*names: str, zone: int | None = None, sites: dict[str, str] | None = None) -> Flow:
+        intake = Intake("test", "perf.als.test.v1", "als", names, workflow="als-tomography", zone=zone)
+        return Flow(intake, sources, schema, sites)
+
+    return build

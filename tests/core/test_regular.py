@@ -1,0 +1,105 @@
+"""The compiled expression of a grammar and Lark agree: same verdict, same values; and it is linear."""
+
+import time
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.core.model import Record
+from ingest.core.parse import GrammarReader
+from ingest.core.regular import NotRegular, compile_grammar
+from ingest.core.sources import load_source
+from tests.core.conftest import GRAMMARS
+
+TEXT = (GRAMMARS / "als_perf" / "grammar.lark").read_text()
+READER = GrammarReader(TEXT, "als_perf", "pair")
+
+STAMPS = st.one_of(
+    st.builds("{}{} {} {}{}{} {}".format,
+        st.sampled_from(["", "Fri ", "Sat, ", "Fri  "]), st.sampled_from(["Feb", "Dec"]), st.integers(0, 99),
+        st.sampled_from(["21:39:37", "9:39:37", "21:39:37.25"]), st.sampled_from(["", " PM", "  AM"]),
+        st.sampled_from(["", " PST", " -0800", " +05:30", " PMT", " ABCDE"]), st.sampled_from(["2016", "0001"])),
+    st.sampled_from(["2016-02-05T21:39:37Z", "2016-02-05T21:39:37", "2016-02-05T21:39:37.123-08:00"]),
+)  # fmt: skip
+COLONS = st.sampled_from([":", ": ", " :", "\t:\t"])
+PAIRS = st.lists(
+    st.builds(
+        "{}{}{}{}".format, st.sampled_from([":", ",", " ", "; "]), st.sampled_from(["START_DATE", "END_DATE", "A1"]),
+        st.sampled_from(["=", " = "]), st.sampled_from(["", "1454737177", "x-y"]),
+    ), max_size=3,
+).map("".join)  # fmt: skip
+STAGES = st.sampled_from(["SUBMIT", "SUBMIT_NORM", "SUBMIT_GAL-gal-rc-gridrec", "x.y", "_"])
+LINES = st.builds(
+    "{}{}{}{}{}{}{}{}{}{}{}{}".format,
+    STAMPS, COLONS, st.sampled_from(["a.sh", "/opt/a b.sh"]), COLONS, st.integers(0, 10**9), COLONS,
+    st.sampled_from(["", "1-2", "run"]), COLONS, st.sampled_from(["PERF", "PERF", "INFO"]), COLONS, STAGES, PAIRS,
+)  # fmt: skip
+
+
+def agree(text: str) -> None:
+    """The compiled expression and Lark say the same of a text."""
+    assert READER.compiled is not None
+    quick, slow = READER.compiled.read(text), READER.read_slowly(text, b"")
+
+    if quick is None:
+        assert not isinstance(slow, Record)
+    else:
+        assert isinstance(slow, Record)
+        assert (quick[0], tuple(quick[1])) == (slow.values, slow.items)
+
+
+@settings(max_examples=500, deadline=None)
+@given(LINES)
+def test_lines_of_the_grammar(text: str) -> None:
+    """Lines put together from the grammar's parts, most of them accepted."""
+    agree(text)
+
+
+@settings(max_examples=500, deadline=None)
+@given(LINES, st.data())
+def test_near_misses(text: str, data: st.DataObject) -> None:
+    """The same lines with one character dropped, doubled or changed."""
+    at = data.draw(st.integers(0, len(text) - 1))
+    change = data.draw(st.sampled_from(["", text[at] * 2, ":", " ", "=", "P", "7", "\x00"]))
+
+    agree(text[:at] + change + text[at + 1 :])
+
+
+@pytest.mark.parametrize("filler", [" ", ":", "a ", "=", "A=1:", "PERF:", "9", "+", "\t:"])
+def test_time_grows_no_faster_than_length(filler: str) -> None:
+    """Eight times the text takes less than thirty times as long: an expression that backtracks takes 64 and more."""
+    head = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1-2:PERF:SUBMIT"
+    assert READER.compiled is not None
+    took = []
+    for size in (32_768, 262_144):
+        text = head + (filler * size)[:size] + "\x00"
+        start = time.perf_counter()
+        assert READER.compiled.read(text) is None
+        took.append(time.perf_counter() - start)
+
+    assert took[1] < 30 * max(took[0], 0.002)
+
+
+def test_a_recursive_grammar_is_left_to_lark() -> None:
+    """It has no single expression; the reader says why it is slow, and reads all the same."""
+    reader = GrammarReader('start: A start B | A B\nA: "a"\nB: "b"\n', "nested", None)
+
+    assert reader.compiled is None
+    assert "without end" in reader.why_slow
+    assert isinstance(reader.read(b"aabb"), Record)
+    assert not isinstance(reader.read(b"aab"), Record)
+
+
+def test_an_unnamed_terminal_is_not_compiled() -> None:
+    """What a refusal expects must have a name for people."""
+    with pytest.raises(NotRegular):
+        compile_grammar(GrammarReader('start: A "x"\nA: "a"\n', "unnamed", None)._rules, {"A": "a"}, "start", None)
+
+
+def test_the_shipped_line_grammar_is_regular(schema: object) -> None:
+    """als_perf is read by one expression."""
+    source = load_source(GRAMMARS / "als_perf", schema)  # type: ignore[arg-type]
+
+    assert isinstance(source.reader, GrammarReader)
+    assert source.reader.why_slow == ""
