@@ -1,0 +1,143 @@
+"""`perflog stack up | status | down`: the local Kafka and Elasticsearch, in words and tables."""
+
+import json
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingest.edge.local import stack as local
+from ingest.edge.local.plan import ELASTICSEARCH_PORT, KAFKA_PORT
+
+MIB = 1024 * 1024
+_COLOURS = {"ready": "green", "starting": "yellow", "died": "red", "stopped": "dim"}
+_PORT = click.IntRange(1, 65535)
+_folder_option = click.option(
+    "--folder",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="Where configuration, data and logs lie. [default: ~/.perflog/stack]",
+)
+
+
+@click.group()
+def command() -> None:
+    """Run a real Kafka broker and a real Elasticsearch node on this machine."""
+
+
+@command.command()
+@_folder_option
+@click.option("--kafka-port", type=_PORT, help=f"Where Kafka listens. [default: {KAFKA_PORT}]")
+@click.option("--controller-port", type=_PORT, help="Kafka's inner port. [default: any free one]")
+@click.option("--elasticsearch-port", type=_PORT, help=f"Where Elasticsearch listens. [default: {ELASTICSEARCH_PORT}]")
+@click.option(
+    "--elasticsearch",
+    "elasticsearch_major",
+    type=click.Choice(["8", "9"]),
+    callback=lambda _context, _option, value: value and int(value),
+    help="Its major version. [default: 9 where a Java 21 or newer is found, else 8]",
+)
+@click.option(
+    "--kafka-heap-mib", type=click.IntRange(128), default=512, show_default=True, help="Kafka's largest heap."
+)
+@click.option(
+    "--elasticsearch-heap-mib", type=click.IntRange(256), default=1024, show_default=True, help="Elasticsearch's heap."
+)
+def up(**wanted: Any) -> None:
+    """Start both and wait until they answer; what runs already is left as it is.
+
+    The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
+    Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
+    """
+    with _terminated_as_interrupt(), _progress() as tell:
+        running = local.up(local.LocalStack(**wanted), tell)
+    click.echo("The stack is up." if running.started else "The stack is already up.")
+    click.echo(f"  Kafka          {running.kafka}")
+    click.echo(f"  Elasticsearch  {running.elasticsearch}")
+    click.echo(f"  data, logs     {running.folder}")
+
+
+@command.command()
+@_folder_option
+@click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
+def status(folder: Path | None, as_json: bool) -> None:
+    """Show what runs. The exit code is 0 if both answer, else 69."""
+    found = local.status(local.LocalStack(folder))
+    if as_json:
+        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+    else:
+        Console(soft_wrap=True).print(_table(found))
+    if any(each.state != "ready" for each in found):
+        for each in found:
+            if each.state == "died":
+                click.echo(
+                    f"{each.name} has died; its log is {each.log}. `perflog stack up` starts it again.", err=True
+                )
+        sys.exit(69)
+
+
+@command.command()
+@_folder_option
+@click.option("--purge", is_flag=True, help="Remove the data and logs too.")
+def down(folder: Path | None, purge: bool) -> None:
+    """End exactly the processes that `up` started. Their data stay."""
+    with _progress() as tell:
+        ended = local.down(local.LocalStack(folder), purge, tell)
+    click.echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")
+    if purge:
+        click.echo("Data and logs are removed.")
+
+
+def _plain(each: local.Status) -> dict[str, Any]:
+    return {
+        "service": each.name,
+        "state": each.state,
+        "ready": each.state == "ready",
+        "version": each.version,
+        "pid": each.pid,
+        "address": each.address,
+        "memory_bytes": each.memory_bytes,
+        "log": str(each.log) if each.log else None,
+    }
+
+
+def _table(found: tuple[local.Status, ...]) -> Table:
+    table = Table(
+        "service", "version", "pid", "address", "state", "memory", box=None, pad_edge=False, header_style="bold"
+    )
+    for each in found:
+        memory = f"{each.memory_bytes / MIB:.0f} MiB" if each.memory_bytes else "-"
+        state = f"[{_COLOURS[each.state]}]{each.state}[/]"
+        table.add_row(each.name, each.version or "-", str(each.pid or "-"), each.address or "-", state, memory)
+    return table
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[str], None]]:
+    """A spinner with what is being done on a terminal; nothing in a pipe."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda _: None
+        return
+    with console.status("Looking around") as spinner:
+        yield spinner.update
+
+
+@contextmanager
+def _terminated_as_interrupt() -> Iterator[None]:
+    """A SIGTERM to `up` is handled like Ctrl-C, so that half a stack is not left behind."""
+
+    def interrupt(_number: int, _frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

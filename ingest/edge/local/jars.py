@@ -1,0 +1,117 @@
+"""The servers' jars, fetched once by Maven and kept: the second start needs neither Maven nor a network.
+
+Touches the jar cache (one folder per pom.xml and server, complete or absent) and runs `mvn` and the Java compiler.
+"""
+
+import hashlib
+import re
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ingest.core.model import Problem
+from ingest.edge.local.java import OLDEST, Java, compiler
+
+FETCH_TIMEOUT_S = 1200
+_ERROR_LINE = re.compile(r"^\[ERROR\] (?!\s*$|\[Help|To see|Re-run|For more)(.+)$", re.MULTILINE)
+
+
+def fetched(cache: Path, pom: Path, server: str, java: Java, tell: Callable[[str], None]) -> Path:
+    """The folder of the jars of `server` (a profile of the pom), from the cache or by Maven.
+
+    Raises `Problem` (69) if Maven is missing or fails; nothing incomplete stays in the cache.
+    """
+    target = cache / f"{server}-{_digest(pom.read_bytes())}"
+    if target.is_dir():
+        return target
+    maven = shutil.which("mvn")
+    if maven is None:
+        raise Problem(
+            f"The jars of {server} are not in {cache} yet, and Maven (mvn), which fetches them, is not installed.",
+            "Install it: apt-get install maven.",
+            69,
+        )
+    tell(f"Fetching the jars of {server} with Maven (once; a minute or two)")
+    with _completed(target) as folder:
+        _copy_dependencies(maven, pom, server, java, folder)
+    return target
+
+
+def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
+    """The folder of the compiled launcher, for every Java from 17 on; `Problem` (69) if none of `javas` compiles."""
+    target = cache / f"launcher-{_digest(source.read_bytes())}"
+    if target.is_dir():
+        return target
+    java = compiler(javas)
+    with _completed(target) as folder:
+        command = [str(java.executable), "-m", "jdk.compiler/com.sun.tools.javac.Main"]
+        done = subprocess.run(
+            [*command, "--release", str(OLDEST), "-d", str(folder), str(source)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise Problem(f"{java.home} cannot compile {source}: {done.stderr.strip()}.", "Install another JDK.", 70)
+    return target
+
+
+def version(folder: Path, artifact: str) -> str:
+    """The version in the name of a jar, e.g. 9.5.3 of elasticsearch-9.5.3.jar."""
+    for jar in folder.glob(f"{artifact}-*.jar"):
+        if jar.stem[len(artifact) + 1 :][:1].isdigit():
+            return jar.stem[len(artifact) + 1 :]
+    raise Problem(
+        f"There is no {artifact} among the jars in {folder}.", "Delete that folder, they are fetched again.", 74
+    )
+
+
+def _copy_dependencies(maven: str, pom: Path, server: str, java: Java, folder: Path) -> None:
+    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+    command = [maven, "-B", "-q", "-Dstyle.color=never", "-f", str(pom), "-P", server, *goal]
+    try:
+        done = subprocess.run(
+            ["env", f"JAVA_HOME={java.home}", *command],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=FETCH_TIMEOUT_S,
+            check=False,
+        )
+    except subprocess.TimeoutExpired as error:
+        raise Problem(
+            f"Maven did not fetch the jars of {server} within {FETCH_TIMEOUT_S} s.",
+            "Look whether this machine reaches Maven Central, then try again.",
+            69,
+        ) from error
+    if done.returncode != 0:
+        lines = _ERROR_LINE.findall(done.stdout) or [done.stderr.strip() or f"exit code {done.returncode}"]
+        raise Problem(
+            f"Maven could not fetch the jars of {server}: {lines[0].strip()}",
+            "Look whether Maven Central is reached (a mirror or proxy goes into ~/.m2/settings.xml), then try again.",
+            69,
+        )
+
+
+@contextmanager
+def _completed(target: Path) -> Iterator[Path]:
+    """A folder to fill, moved to `target` when the block succeeds; of two that fill the same one, the first wins."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    try:
+        yield folder
+        folder.chmod(0o755)
+        try:
+            folder.rename(target)
+        except OSError:
+            if not target.is_dir():
+                raise
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]

@@ -1,0 +1,94 @@
+"""The Javas of this machine: where they are, how new, and whether they can compile. May run `java` to ask it."""
+
+import re
+import shutil
+import subprocess
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.core.model import Problem
+
+OLDEST = 17
+OLDEST_FOR_ELASTICSEARCH_9 = 21
+INSTALL = "Install one: apt-get install openjdk-17-jdk-headless"
+DISTRIBUTION_FOLDERS = (Path("/usr/lib/jvm"), Path("/usr/lib64/jvm"), Path("/usr/java"), Path("/opt/java"))
+_PROPERTY = re.compile(r"^\s*(java\.home|java\.version|java\.specification\.version) = (.+?)\s*$", re.MULTILINE)
+_MODULE = re.compile(r"^(j[\w.]+)(?:@\S*)?$", re.MULTILINE)
+_ANSWER_TIMEOUT_S = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Java:
+    """One Java as it describes itself: `major` is 17 for 17.0.15 and 8 for 1.8; `home` is what JAVA_HOME would be."""
+
+    executable: Path
+    home: Path
+    version: str
+    major: int
+    modules: frozenset[str]
+
+    @property
+    def compiles(self) -> bool:
+        """Whether this is a JDK rather than a JRE."""
+        return "jdk.compiler" in self.modules
+
+
+def find_all(java_home: Path | None = None, folders: Iterable[Path] = DISTRIBUTION_FOLDERS) -> tuple[Java, ...]:
+    """Every Java that answers, newest first: in JAVA_HOME, on the PATH, and in the folders that distributions use."""
+    executables = {path.resolve(): path for path in _candidates(java_home, folders) if path.is_file()}
+    found = {java.home: java for java in map(_ask, executables.values()) if java is not None}
+    return tuple(sorted(found.values(), key=lambda java: (java.major, java.compiles), reverse=True))
+
+
+def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
+    """The newest Java of at least `oldest`; `Problem` (69) says what was found instead."""
+    if not javas:
+        raise Problem(f"No Java was found, and {what} needs Java {oldest} or newer.", _install(oldest), 69)
+    if javas[0].major < oldest:
+        found = f"the newest here is {javas[0].version} in {javas[0].home}"
+        raise Problem(f"{what} needs Java {oldest} or newer; {found}.", _install(oldest), 69)
+    return javas[0]
+
+
+def compiler(javas: tuple[Java, ...]) -> Java:
+    """A Java that can compile the launcher; `Problem` (69) when all are JREs."""
+    for java in javas:
+        if java.compiles and java.major >= OLDEST:
+            return java
+    found = f"only runtimes without a compiler were found, the newest in {javas[0].home}" if javas else "none was found"
+    raise Problem(f"A JDK is needed to compile Elasticsearch's launcher; {found}.", f"{INSTALL}.", 69)
+
+
+def _install(oldest: int) -> str:
+    if oldest <= OLDEST:
+        return f"{INSTALL}."
+    newer = f"apt-get install openjdk-{oldest}-jdk-headless"
+    return f"Take --elasticsearch 8, which needs Java {OLDEST}, or install a newer Java: {newer}."
+
+
+def _candidates(java_home: Path | None, folders: Iterable[Path]) -> Iterator[Path]:
+    if java_home is not None:
+        yield java_home / "bin" / "java"
+    on_path = shutil.which("java")
+    if on_path:
+        yield Path(on_path)
+    for folder in folders:
+        yield from sorted(folder.glob("*/bin/java"))
+
+
+def _ask(executable: Path) -> Java | None:
+    """What this `java` says of itself; None if it does not run. Java 8 knows no modules and is reported without any."""
+    for question in (["-XshowSettings:properties", "--list-modules"], ["-XshowSettings:properties", "-version"]):
+        try:
+            done = subprocess.run(
+                [executable, *question], capture_output=True, text=True, timeout=_ANSWER_TIMEOUT_S, check=False
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        told = dict(_PROPERTY.findall(done.stdout + done.stderr))
+        if done.returncode == 0 and {"java.home", "java.version", "java.specification.version"} <= told.keys():
+            major = int(told["java.specification.version"].removeprefix("1.").split(".")[0])
+            modules = frozenset(_MODULE.findall(done.stdout))
+            return Java(executable, Path(told["java.home"]), told["java.version"], major, modules)
+    return None

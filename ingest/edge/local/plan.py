@@ -1,0 +1,142 @@
+"""From a stack as it is wanted to the servers to start: which Java, which version, which ports, which jars."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from ingest import config
+from ingest.core.model import Problem
+from ingest.edge.local import checks, elasticsearch_node, jars, java, kafka_broker
+from ingest.edge.local.service import LIGHT_JVM, SHORT_LIVED_JVM, Service, Started
+
+KAFKA = kafka_broker.NAME
+ELASTICSEARCH = elasticsearch_node.NAME
+# Elasticsearch first: it starts while Kafka's data folder is still being formatted.
+SERVICES = (ELASTICSEARCH, KAFKA)
+KAFKA_PORT = 19092
+ELASTICSEARCH_PORT = 19200
+
+
+@dataclass(frozen=True, slots=True)
+class LocalStack:
+    """A stack as it is wanted.
+
+    Attributes:
+        folder: configuration, data, logs and state; None = `stack` in perflog's home.
+        kafka_port: where Kafka listens; None = where it ran before, else 19092.
+        elasticsearch_port: where Elasticsearch listens; None = where it ran before, else 19200.
+        elasticsearch_major: 8 or 9; None = as before, else 9 where a Java for it is found, else 8.
+        controller_port: Kafka's inner port; None = any free one.
+        kafka_heap_mib: the most heap that Kafka may take.
+        elasticsearch_heap_mib: the heap of Elasticsearch.
+        java_home: a Java to consider beside those on the PATH and in `java_folders`; None = JAVA_HOME.
+        java_folders: where distributions put Javas.
+        ready_timeout_s: how long both may take to answer.
+        short_lived: for tests: half the work at the start, less throughput afterwards.
+    """
+
+    folder: Path | None = None
+    kafka_port: int | None = None
+    elasticsearch_port: int | None = None
+    elasticsearch_major: int | None = None
+    controller_port: int | None = None
+    kafka_heap_mib: int = 512
+    elasticsearch_heap_mib: int = 1024
+    java_home: Path | None = None
+    java_folders: tuple[Path, ...] = java.DISTRIBUTION_FOLDERS
+    ready_timeout_s: float = 120.0
+    short_lived: bool = False
+
+    @property
+    def place(self) -> Path:
+        """The folder, absolute, whether it was named or not."""
+        return (self.folder or config.home() / "stack").absolute()
+
+
+def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
+    """The same stack, what was left open filled from the servers that `up` started there, dead or alive."""
+    kafka, elasticsearch = known.get(KAFKA), known.get(ELASTICSEARCH)
+    return replace(
+        stack,
+        kafka_port=stack.kafka_port or (kafka.port if kafka else KAFKA_PORT),
+        elasticsearch_port=stack.elasticsearch_port or (elasticsearch.port if elasticsearch else ELASTICSEARCH_PORT),
+        elasticsearch_major=stack.elasticsearch_major or (_major(elasticsearch) if elasticsearch else None),
+    )
+
+
+def refuse_contradiction(stack: LocalStack, running: Mapping[str, Started]) -> None:
+    """`Problem` (64) if a server that runs already is not the one that is asked for in a stack made by `as_before`."""
+    wanted = {KAFKA: stack.kafka_port, ELASTICSEARCH: stack.elasticsearch_port}
+    for name, server in running.items():
+        other_version = name == ELASTICSEARCH and stack.elasticsearch_major != _major(server)
+        if wanted[name] != server.port or other_version:
+            raise Problem(
+                f"The stack in {stack.place} already runs {name} {server.version} on port {server.port}.",
+                "End it first (`perflog stack down`), or start a second stack with another --folder.",
+                64,
+            )
+
+
+def services(stack: LocalStack, missing: Collection[str], tell: Callable[[str], None]) -> tuple[Service, ...]:
+    """The servers to start, prerequisites checked, jars at hand; a `Problem` for the first thing that lacks."""
+    if not missing:
+        return ()
+    checks.linux()
+    checks.folder_usable(stack.place)
+    ports = _checked_ports(stack, missing)
+    heaps = {KAFKA: stack.kafka_heap_mib, ELASTICSEARCH: stack.elasticsearch_heap_mib}
+    checks.memory_suffices(heaps[name] for name in missing)
+    javas = java.find_all(stack.java_home or config.java_home(), stack.java_folders)
+    make = {KAFKA: _kafka, ELASTICSEARCH: _elasticsearch}
+    return tuple(make[name](stack, javas, ports, tell) for name in SERVICES if name in missing)
+
+
+def _checked_ports(stack: LocalStack, missing: Collection[str]) -> dict[str, int]:
+    ports = {}
+    if KAFKA in missing:
+        ports["--kafka-port"] = stack.kafka_port or KAFKA_PORT
+        ports["--controller-port"] = stack.controller_port or checks.free_port()
+    if ELASTICSEARCH in missing:
+        ports["--elasticsearch-port"] = stack.elasticsearch_port or ELASTICSEARCH_PORT
+    checks.ports_free(ports)
+    return ports
+
+
+def _kafka(
+    stack: LocalStack, javas: tuple[java.Java, ...], ports: Mapping[str, int], tell: Callable[[str], None]
+) -> Service:
+    runtime = java.newest(javas, java.OLDEST, "Kafka")
+    libs = jars.fetched(_cache(), _recipe() / "pom.xml", KAFKA, runtime, tell)
+    pair = (ports["--kafka-port"], ports["--controller-port"])
+    jvm = _jvm(stack, min(stack.kafka_heap_mib, 256), stack.kafka_heap_mib)
+    return kafka_broker.service(stack.place, libs, runtime, pair, jvm)
+
+
+def _elasticsearch(
+    stack: LocalStack, javas: tuple[java.Java, ...], ports: Mapping[str, int], tell: Callable[[str], None]
+) -> Service:
+    modern = bool(javas) and javas[0].major >= java.OLDEST_FOR_ELASTICSEARCH_9
+    major = stack.elasticsearch_major or (9 if modern else 8)
+    oldest = java.OLDEST_FOR_ELASTICSEARCH_9 if major == 9 else java.OLDEST
+    runtime = java.newest(javas, oldest, f"Elasticsearch {major}")
+    launcher = jars.compiled(_cache(), _recipe() / "Launcher.java", javas)
+    libs = jars.fetched(_cache(), _recipe() / "pom.xml", f"{ELASTICSEARCH}-{major}", runtime, tell)
+    jvm = _jvm(stack, stack.elasticsearch_heap_mib, stack.elasticsearch_heap_mib)
+    return elasticsearch_node.service(stack.place, libs, launcher, runtime, ports["--elasticsearch-port"], jvm)
+
+
+def _jvm(stack: LocalStack, least_mib: int, most_mib: int) -> tuple[str, ...]:
+    lived = SHORT_LIVED_JVM if stack.short_lived else ()
+    return (*LIGHT_JVM, *lived, f"-Xms{least_mib}m", f"-Xmx{most_mib}m")
+
+
+def _major(server: Started) -> int:
+    return int(server.version.split(".")[0])
+
+
+def _cache() -> Path:
+    return config.home().absolute() / "jars"
+
+
+def _recipe() -> Path:
+    return config.data_folder("deploy/local")

@@ -1,0 +1,117 @@
+"""Processes that outlive us: started in a session of their own, known again by pid *and* start time, ended surely.
+
+A pid alone names whoever has it now; together with the boot and the start time it names one process for ever.
+Touches /proc and signals, nothing else.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+TERM_TIMEOUT_S = 30.0
+KILL_TIMEOUT_S = 10.0
+_POLL_S = 0.05
+_DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE)
+
+
+@dataclass(frozen=True, slots=True)
+class Process:
+    """One process: `started` is the machine's boot id and the start in clock ticks after it, as /proc tells."""
+
+    pid: int
+    started: str
+
+
+def spawn(command: Sequence[str], log: Path) -> Process:
+    """Start a program that survives this one and its terminal; both its outputs are appended to `log`."""
+    appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
+    pid = os.posix_spawn(
+        command[0],
+        list(command),
+        os.environ,
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, str(log), appended, 0o644),
+            (os.POSIX_SPAWN_DUP2, 1, 2),
+        ],
+        setsid=True,
+        setsigdef=_DEFAULT_SIGNALS,
+    )
+    return Process(pid, _started(pid) or "gone")
+
+
+def alive(process: Process) -> bool:
+    """Whether this very process still runs; a zombie does not, nor does another that was given its pid."""
+    _reap(process.pid)
+    return _started(process.pid) == process.started
+
+
+def end(
+    processes: Iterable[Process], tell: Callable[[str], None] = lambda _: None, patience_s: float = TERM_TIMEOUT_S
+) -> None:
+    """End exactly these: SIGTERM to all, patience, SIGKILL to those that stay. Those already gone are left alone."""
+    waiting = [each for each in processes if _signal(each, signal.SIGTERM)]
+    waiting = _wait(waiting, patience_s)
+    for each in waiting:
+        tell(f"Process {each.pid} does not stop after {patience_s:.0f} s and is killed")
+        _signal(each, signal.SIGKILL)
+    _wait(waiting, KILL_TIMEOUT_S)
+
+
+def memory_bytes(process: Process) -> int | None:
+    """Resident memory, or None if the process is gone."""
+    try:
+        pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+    except (OSError, IndexError):
+        return None
+    return pages * os.sysconf("SC_PAGE_SIZE") if alive(process) else None
+
+
+def memory_available_bytes() -> int:
+    """What the kernel thinks can be used without swapping."""
+    for line in Path("/proc/meminfo").read_text().splitlines():
+        if line.startswith("MemAvailable:"):
+            return int(line.split()[1]) * 1024
+    raise OSError("/proc/meminfo names no MemAvailable")
+
+
+def _signal(process: Process, number: signal.Signals) -> bool:
+    if not alive(process):
+        return False
+    try:
+        os.kill(process.pid, number)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def _wait(processes: list[Process], timeout_s: float) -> list[Process]:
+    """Those that are still alive when the time is over."""
+    until = time.monotonic() + timeout_s
+    while (left := [each for each in processes if alive(each)]) and time.monotonic() < until:
+        time.sleep(_POLL_S)
+    return left
+
+
+def _started(pid: int) -> str | None:
+    """Boot id and start time of whoever has this pid now; None for nobody and for a zombie."""
+    try:
+        # The program's name stands in brackets and may hold anything, brackets and blanks included.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+    except OSError:
+        return None
+    state, threads, start_ticks = fields[0], int(fields[17]), fields[19]
+    # The first thread may be dead while others still hold the ports: only the last one's end is the end.
+    return None if state in "ZX" and threads <= 1 else f"{boot}/{start_ticks}"
+
+
+def _reap(pid: int) -> None:
+    """A child of ours that ended stays a zombie until it is asked for; other processes are left alone."""
+    try:
+        os.waitpid(pid, os.WNOHANG)
+    except ChildProcessError:
+        return

@@ -1,0 +1,148 @@
+"""The local stack: `up`, `status`, `down`. One Kafka broker and one Elasticsearch node, ended only by who started them.
+
+Touches one folder (configuration, data, logs, state), the jar cache, and the processes that it started itself.
+"""
+
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.core.model import Problem
+from ingest.edge.local import elasticsearch_node, kafka_broker, plan, processes, state
+from ingest.edge.local.plan import ELASTICSEARCH, KAFKA, SERVICES, LocalStack
+from ingest.edge.local.service import Service, Started, last_telling_line
+
+__all__ = ["LocalStack", "Running", "Status", "down", "status", "up"]
+
+_POLL_S = 0.1
+_ANSWERS = {KAFKA: kafka_broker.answers, ELASTICSEARCH: elasticsearch_node.answers}
+_OWN_FILES = (f"{KAFKA}", f"{ELASTICSEARCH}-8", f"{ELASTICSEARCH}-9", "logs", state.STATE_FILE, state.LOCK_FILE)
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """One server as it is now. `state`: ready, starting (runs, is silent), died (nobody stopped it) or stopped."""
+
+    name: str
+    state: str
+    version: str | None = None
+    pid: int | None = None
+    address: str | None = None
+    memory_bytes: int | None = None
+    log: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A stack that answers. `started` names what this `up` had to start: nothing if it was up already."""
+
+    kafka: str
+    elasticsearch: str
+    folder: Path
+    started: tuple[str, ...]
+
+
+def up(stack: LocalStack, tell: Callable[[str], None] = lambda _: None) -> Running:
+    """Start what does not run yet and wait until both answer; `tell` hears what is being done.
+
+    Raises `Problem` if anything lacks or a server does not come up; then nothing of this call is left running.
+    """
+    with state.locked(stack.place):
+        known, running = state.read(stack.place), _living(stack.place)
+        stack = plan.as_before(stack, known)
+        plan.refuse_contradiction(stack, running)
+        missing = [name for name in SERVICES if name not in running]
+        services = plan.services(stack, missing, tell)
+        everything = dict(running)
+        try:
+            for service in services:
+                tell(f"Starting {service.name} {service.version}")
+                everything[service.name] = _start(service)
+                state.write(stack.place, everything)
+            _await_answers(tuple(everything.values()), stack.ready_timeout_s, tell)
+        except BaseException:
+            processes.end([everything[name].process for name in missing if name in everything])
+            state.write(stack.place, known)
+            raise
+    return Running(everything[KAFKA].address, everything[ELASTICSEARCH].address, stack.place, tuple(missing))
+
+
+def status(stack: LocalStack) -> tuple[Status, ...]:
+    """Both servers as they are now; asks each that runs whether it answers."""
+    known = state.read(stack.place)
+    return tuple(_status(known[name]) if name in known else Status(name, "stopped") for name in sorted(SERVICES))
+
+
+def down(stack: LocalStack, purge: bool = False, tell: Callable[[str], None] = lambda _: None) -> tuple[str, ...]:
+    """End exactly the processes that `up` started, with `purge` remove their data too. Returns the ended."""
+    if not stack.place.is_dir():
+        return ()
+    with state.locked(stack.place):
+        running = _living(stack.place)
+        tell(f"Ending {' and '.join(running) or 'nothing'}")
+        processes.end([server.process for server in running.values()], tell)
+        state.write(stack.place, {})
+        if purge:
+            _purge(stack.place)
+    return tuple(running)
+
+
+def _living(folder: Path) -> dict[str, Started]:
+    return {name: each for name, each in state.read(folder).items() if processes.alive(each.process)}
+
+
+def _start(service: Service) -> Started:
+    service.prepare()
+    service.log.parent.mkdir(exist_ok=True)
+    if service.log.exists():
+        service.log.replace(service.log.with_suffix(".log.old"))
+    process = processes.spawn(service.command, service.log)
+    return Started(service.name, service.version, service.port, service.address, service.log, process)
+
+
+def _await_answers(servers: Sequence[Started], timeout_s: float, tell: Callable[[str], None]) -> None:
+    until = time.monotonic() + timeout_s
+    waiting = list(servers)
+    while waiting:
+        tell(f"Waiting for {' and '.join(server.name for server in waiting)}")
+        for server in waiting:
+            if not processes.alive(server.process):
+                raise _failure(server, "ended while it was starting")
+        waiting = [server for server in waiting if not _ANSWERS[server.name](server.port)]
+        if waiting and time.monotonic() > until:
+            raise _failure(waiting[0], f"does not answer at {waiting[0].address} after {timeout_s:.0f} s")
+        time.sleep(_POLL_S if waiting else 0)
+
+
+def _failure(server: Started, what: str) -> Problem:
+    said = last_telling_line(server.log)
+    quoted = f" Its log says: {said}" if said else ""
+    return Problem(f"{server.name} {what}.{quoted}", f"The whole log is {server.log}.", 69)
+
+
+def _status(server: Started) -> Status:
+    running = processes.alive(server.process)
+    answers = running and _ANSWERS[server.name](server.port)
+    return Status(
+        name=server.name,
+        state="ready" if answers else "starting" if running else "died",
+        version=server.version,
+        pid=server.process.pid if running else None,
+        address=server.address,
+        memory_bytes=processes.memory_bytes(server.process),
+        log=server.log,
+    )
+
+
+def _purge(folder: Path) -> None:
+    """Only what is ours: the folder may have been somebody's before, and is removed only when nothing else is in it."""
+    for name in _OWN_FILES:
+        path = folder / name
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
+    if not any(folder.iterdir()):
+        folder.rmdir()

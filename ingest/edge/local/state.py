@@ -1,0 +1,75 @@
+"""What `up` started, remembered in one file of the stack's folder, and the lock that lets one change it at a time."""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import IO
+
+from ingest.core.model import Problem
+from ingest.edge.local.processes import Process
+from ingest.edge.local.service import Started
+
+STATE_FILE = "stack.json"
+LOCK_FILE = "stack.lock"
+
+
+def read(folder: Path) -> dict[str, Started]:
+    """By name, the servers that were started in this folder and not yet ended by `down`; they may have died since."""
+    try:
+        text = (folder / STATE_FILE).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return {}
+    try:
+        entries = [
+            Started(**{**entry, "log": Path(entry["log"]), "process": Process(**entry["process"])})
+            for entry in json.loads(text)["services"]
+        ]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Problem(
+            f"{folder / STATE_FILE} is not a state file of perflog ({error}).",
+            "If no server runs from that folder, delete the file; else choose another --folder.",
+            74,
+        ) from error
+    return {entry.name: entry for entry in entries}
+
+
+def write(folder: Path, started: dict[str, Started]) -> None:
+    """Replace the whole state at once; with nothing to remember the file goes."""
+    path = folder / STATE_FILE
+    if not started:
+        path.unlink(missing_ok=True)
+        return
+    entries = [{**asdict(each), "log": str(each.log)} for each in started.values()]
+    fresh = path.with_suffix(".new")
+    fresh.write_text(json.dumps({"services": entries}, indent=2) + "\n", encoding="utf-8")
+    fresh.replace(path)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Wait until nobody else starts or stops this stack, and keep others waiting meanwhile."""
+    path = folder / LOCK_FILE
+    while True:
+        with _opened(path) as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+                yield
+                return
+
+
+def _opened(path: Path) -> IO[str]:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        while True:
+            try:
+                return path.open("w")
+            except FileNotFoundError:  # who held the lock has just purged the folder
+                path.parent.mkdir(exist_ok=True)
+    except OSError as error:
+        raise Problem(
+            f"The stack's folder {path.parent} cannot be used: {error.strerror}.", "Choose another with --folder.", 74
+        ) from error
