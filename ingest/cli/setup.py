@@ -1,0 +1,42 @@
+"""`perflog setup`: topics and templates, as often as one likes; says what it did and what this cluster lacks."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from ingest import config
+from ingest.run.knowledge import knowledge
+from ingest.run.setup import DEFAULT_PARTITIONS, SetupReport, set_up
+from ingest.telemetry import log_to_stderr
+
+_STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped": "cyan"}
+
+
+@click.command("setup")
+@click.option("--partitions", type=click.IntRange(min=1), default=DEFAULT_PARTITIONS, show_default=True,
+              help="Of a topic that does not exist yet.")  # fmt: skip
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.pass_obj
+def command(settings_path: Path | None, /, partitions: int, grammars: Path | None, as_json: bool) -> None:
+    """Create the topics and index templates that are missing, and add new fields to existing indices."""
+    log_to_stderr()
+    settings = config.load(settings_path)
+    report = set_up(settings, knowledge(grammars or settings.grammars).schema, partitions)
+    if as_json:
+        click.echo(orjson.dumps([asdict(step) for step in report.steps]))
+    else:
+        _show(report)
+
+
+def _show(report: SetupReport) -> None:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("what", "name", "done", "detail"):
+        table.add_column(column, overflow="fold")
+    for step in report.steps:
+        table.add_row(step.what, step.name, f"[{_STYLES[step.done]}]{step.done}[/]", step.detail)
+    Console().print(table)

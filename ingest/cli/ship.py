@@ -1,0 +1,65 @@
+"""`perflog ship`: files to Kafka, and not done before Kafka has acknowledged every message."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from ingest import config
+from ingest.edge.files import checked
+from ingest.run.knowledge import knowledge
+from ingest.run.shipping import ShipReport, ship, shipment
+from ingest.telemetry import log_to_stderr
+
+BAD_DATA = 65
+
+
+@click.command("ship")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that they are for.")
+@click.option("--backfill", is_flag=True, help="Old data is meant: the intake's age limit does not hold.")
+@click.option("--host", help="The machine that wrote them. Default: this one.")
+@click.option("--framing", type=click.Choice(["line", "file"]),
+              help="What a message is. Default: as the intake's sources read; .jsonl by line.")  # fmt: skip
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.pass_obj
+def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
+    """Send FILES to the topic of an intake, each message's bytes untouched.
+
+    Exit code 65 when a message was too large and therefore not sent, 66 when a file cannot be read.
+    """
+    log_to_stderr()
+    settings = config.load(settings_path)
+    sources = knowledge(options["grammars"] or settings.grammars).sources
+    chosen = {name: options[name] for name in ("backfill", "host", "framing")}
+    what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        task = progress.add_task("ship", total=checked(files))
+        report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
+    _show(report, options["as_json"])
+    return BAD_DATA if report.too_large else 0
+
+
+def _progress(console: Console) -> Progress:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _show(report: ShipReport, as_json: bool) -> None:
+    for lost in report.too_large:
+        words = f"{lost.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
+        click.echo(f"perflog: {lost.path} at byte {lost.offset_bytes}: not sent, {words}.", err=True)
+    if as_json:
+        refused = [
+            {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
+        ]
+        told = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
+        click.echo(orjson.dumps({**told, "too_large": refused}))
+    else:
+        click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

@@ -1,0 +1,78 @@
+"""From settings to a client, and from its errors to ours. The client's own retries are off: `run` alone tries again."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from elastic_transport import TransportError
+from elastic_transport.client_utils import DEFAULT
+from elasticsearch import ApiError, OrjsonSerializer
+from elasticsearch import Elasticsearch as Client
+
+from ingest.config import Elasticsearch
+from ingest.core.model import Problem
+from ingest.edge.ports import Refusal, RequestTooLarge, Unavailable
+
+BUSY = (429, 500, 502, 503, 504)
+TOO_LARGE = 413
+DENIED = (401, 403)
+
+
+def client(settings: Elasticsearch) -> Client:
+    """A client for the cluster in the settings; nothing is sent yet."""
+    basic = (settings.user, settings.password or "") if settings.user else None
+    try:
+        return Client(
+            list(settings.url),
+            api_key=settings.api_key,
+            basic_auth=None if settings.api_key else basic,
+            ca_certs=settings.ca_certs or DEFAULT,
+            request_timeout=settings.timeout_s,
+            max_retries=0,
+            retry_on_timeout=False,
+            serializer=OrjsonSerializer(),
+        )
+    except (ValueError, TypeError, OSError) as error:
+        raise Problem(
+            f"The section [elasticsearch] of the settings does not work: {error}.", "Correct it there.", 78
+        ) from error
+
+
+@contextmanager
+def told_to_people(settings: Elasticsearch) -> Iterator[None]:
+    """Turn what the client raises into a `Problem`, for commands that a person waits for."""
+    where = ", ".join(settings.url)
+    try:
+        yield
+    except TransportError as error:
+        raise Problem(
+            f"Elasticsearch at {where} does not answer ({type(error).__name__}).",
+            "Is it up (`perflog stack status`), and are `elasticsearch.url` and `ca_certs` right?",
+            69,
+        ) from error
+    except ApiError as error:
+        if error.status_code in DENIED:
+            remedy = "Give the API key or user of [elasticsearch] the right."
+            raise Problem(f"Elasticsearch at {where} denies it: {described(error)}.", remedy, 77) from error
+        raise Problem(f"Elasticsearch at {where} refuses: {described(error)}.", "", 69) from error
+
+
+@contextmanager
+def told_to_run() -> Iterator[None]:
+    """Turn what the client raises into the errors of ports, for loops that try again."""
+    try:
+        yield
+    except TransportError as error:
+        raise Unavailable(f"Elasticsearch: {type(error).__name__}: {error.message}") from error
+    except ApiError as error:
+        if error.status_code in BUSY:
+            raise Unavailable(f"Elasticsearch: {error.status_code}: {described(error)}") from error
+        if error.status_code == TOO_LARGE:
+            raise RequestTooLarge(described(error)) from error
+        raise Refusal(f"Elasticsearch: {error.status_code}: {described(error)}") from error
+
+
+def described(error: ApiError) -> str:
+    """The server's own words, short."""
+    body = error.body if isinstance(error.body, dict) else {}
+    cause = body.get("error", error.message)
+    return f"{cause.get('type')}: {cause.get('reason')}" if isinstance(cause, dict) else str(cause)

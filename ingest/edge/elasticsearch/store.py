@@ -1,0 +1,105 @@
+"""Documents in bulk, and single ones: one request a call, answered item by item. Tries nothing twice."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+from elasticsearch import ConflictError, NotFoundError
+from elasticsearch import Elasticsearch as Client
+
+from ingest.edge.elasticsearch.connect import told_to_run
+from ingest.edge.ports import Action, Answer
+
+_ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
+_ITEM += ",items.*.error.caused_by.reason"
+_ORIGIN = "docs.found,docs._source.provenance.kafka"
+_EPOCH = ("perf", "ledger", "epoch")
+
+
+class ElasticsearchStore:
+    """The store: see `ports.Store`."""
+
+    def __init__(self, client: Client) -> None:
+        """Take an open client whose own retries are off."""
+        self._client = client
+
+    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+        """One bulk request; one answer for each action, in order."""
+        if not actions:
+            return []
+        lines = [line for action in actions for line in (_head(action), action.body)]
+        with told_to_run():
+            answer = self._client.bulk(operations=lines, filter_path=_ITEM)  # type: ignore[arg-type]  # bytes go as they are
+        return [_answer(next(iter(item.values()))) for item in answer.body["items"]]
+
+    def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
+        """`provenance.kafka` of each document, newer than any refresh; None where there is no such document."""
+        if not wanted:
+            return []
+        docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
+        with told_to_run():
+            found = self._client.mget(docs=docs, filter_path=_ORIGIN).body.get("docs", [])
+        return [doc.get("_source", {}).get("provenance", {}).get("kafka") for doc in found]
+
+    def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
+        """Compare-and-swap until it is ours: the epoch before plus one."""
+        while True:
+            epoch, condition = self._epoch(index, doc_id)
+            document = _with_epoch(body, epoch + 1)
+            try:
+                with told_to_run():
+                    _write(self._client, index, doc_id, document, condition)
+            except _Lost:
+                continue
+            return epoch + 1
+
+    def _epoch(self, index: str, doc_id: str) -> tuple[int, dict[str, int]]:
+        with told_to_run():
+            try:
+                found = self._client.get(index=index, id=doc_id).body
+            except NotFoundError:
+                return 0, {}
+        epoch = found["_source"]
+        for step in _EPOCH:
+            epoch = epoch[step]
+        return int(epoch), {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+
+
+class _Lost(Exception):
+    """Somebody else wrote between our read and our write."""
+
+
+def _write(client: Client, index: str, doc_id: str, document: dict[str, Any], condition: dict[str, int]) -> None:
+    try:
+        if condition:
+            client.index(index=index, id=doc_id, document=document, **condition)  # type: ignore[arg-type]
+        else:
+            client.create(index=index, id=doc_id, document=document)
+    except ConflictError as error:
+        raise _Lost from error
+
+
+def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
+    document: dict[str, Any] = orjson.loads(orjson.dumps(body))
+    document.setdefault("perf", {}).setdefault("ledger", {})["epoch"] = epoch
+    return document
+
+
+def _head(action: Action) -> bytes:
+    meta: dict[str, Any] = {"_index": action.index, "_id": action.id}
+    if action.version is not None:
+        meta |= {"version": action.version, "version_type": "external_gte" if action.equal_wins else "external"}
+    return orjson.dumps({action.op: meta})
+
+
+def _answer(item: dict[str, Any]) -> Answer:
+    error = item.get("error", {})
+    cause = error.get("caused_by", {}).get("reason")
+    reason = error.get("reason", "")
+    return Answer(
+        status=item["status"],
+        result=item.get("result", ""),
+        error=error.get("type", ""),
+        reason=f"{reason} ({cause})" if cause else reason,
+        failure_store=item.get("failure_store") == "used",
+    )

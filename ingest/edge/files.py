@@ -1,0 +1,95 @@
+"""Files that are shipped: their bytes as messages, untouched but for the newline that ends a line. Reads only."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from ingest.core.model import Problem
+
+LINE = "line"
+FILE = "file"
+LINE_ENDINGS = (".jsonl", ".ndjson")
+NO_INPUT = 66
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A message of a file: where it begins, how long it is; `data` is None when it is longer than the limit."""
+
+    offset_bytes: int
+    size_bytes: int
+    data: bytes | None
+
+
+def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
+    """`line` or `file`: as chosen, else by what the intake's sources read; .jsonl and .ndjson hold a message a line."""
+    if chosen is not None:
+        return chosen
+    if path.suffix.lower() in LINE_ENDINGS:
+        return LINE
+    kinds = set(framings)
+    if len(kinds) > 1:
+        what = f"The intake's sources read lines as well as whole messages; what {path} holds is not known."
+        raise Problem(what, "Say --framing line or --framing file.", 64)
+    return LINE if kinds == {"line"} else FILE
+
+
+def checked(paths: Sequence[Path]) -> int:
+    """The size of all of them in bytes; `Problem` (66) for the first that cannot be read, before anything is sent."""
+    size_bytes = 0
+    for path in paths:
+        try:
+            with path.open("rb") as file:
+                file.read(1)
+            size_bytes += path.stat().st_size
+        except OSError as error:
+            raise Problem(f"{path} cannot be read: {error.strerror}.", "Nothing was sent.", NO_INPUT) from error
+    return size_bytes
+
+
+def modified_ms(path: Path) -> int:
+    """When the file was last written (unix ms): the capture time of a message that says none itself."""
+    return path.stat().st_mtime_ns // 1_000_000
+
+
+def pieces(path: Path, how: str, limit_bytes: int) -> Iterator[Piece]:
+    """The messages of a file; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
+    try:
+        with path.open("rb") as file:
+            yield from _lines(file, limit_bytes) if how == LINE else _whole(file, limit_bytes)
+    except OSError as error:
+        remedy = "What was sent before stays sent; ship the file again when it can be read."
+        raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, NO_INPUT) from error
+
+
+def _whole(file: BinaryIO, limit_bytes: int) -> Iterator[Piece]:
+    data = file.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        size_bytes = file.seek(0, 2)
+        yield Piece(0, size_bytes, None)
+    else:
+        yield Piece(0, len(data), data)
+
+
+def _lines(file: BinaryIO, limit_bytes: int) -> Iterator[Piece]:
+    offset = 0
+    while line := file.readline(limit_bytes + 1):
+        data = line.removesuffix(b"\n")
+        read_bytes = len(line)
+        if len(data) > limit_bytes:
+            read_bytes += _skipped_line(file, limit_bytes)
+            yield Piece(offset, read_bytes, None)
+        else:
+            yield Piece(offset, len(data), data)
+        offset += read_bytes
+
+
+def _skipped_line(file: BinaryIO, step_bytes: int) -> int:
+    """Read to the end of the line; how many bytes that were."""
+    size_bytes = 0
+    while rest := file.readline(step_bytes):
+        size_bytes += len(rest)
+        if rest.endswith(b"\n"):
+            break
+    return size_bytes

@@ -1,0 +1,1 @@
+"""Kafka: topics, producing, consuming. Knows kafka-python; nothing else in the house does."""

@@ -1,0 +1,179 @@
+"""Consuming: a member of a consumer group that commits only what it is told to, and only while it owns it.
+
+kafka-python joins and rebalances inside `poll` alone, so between two polls the assignment is what we know it to be;
+the listener below only notes what changed. New partitions are paused until `begin` has read where the group stands:
+with the client's own start a partition could yield records before the assignment's epoch is taken.
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from time import monotonic
+from typing import Any
+
+from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
+from kafka.errors import KafkaError
+
+from ingest.config import Delivery, Kafka
+from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
+from ingest.edge.ports import Partition, Received
+
+FETCH_BYTES = 16 * 1024 * 1024
+MAX_POLL_INTERVAL_MS = 300_000
+KEEP_ALIVE_POLL_S = 0.25
+CLOSE_MS = 5000
+
+
+class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
+    """What we own and have begun, and what changed; told on the client's own thread, where it must not wait."""
+
+    def __init__(self, consumer: Any) -> None:
+        self._consumer = consumer
+        self._lock = threading.Lock()
+        self._gone: set[Partition] = set()
+        self._new: set[Partition] = set()
+        self._begun: set[Partition] = set()
+
+    def on_partitions_revoked(self, revoked: Any) -> None:
+        """They are not ours any more (also under the name `lost`)."""
+        gone = {Partition(*p) for p in revoked}
+        with self._lock:
+            self._gone |= gone
+            self._new -= gone
+            self._begun -= gone
+
+    on_partitions_lost = on_partitions_revoked
+
+    def on_partitions_assigned(self, assigned: Any) -> None:
+        """They are ours from now on, and yield nothing before they were begun."""
+        if assigned:
+            self._consumer.pause(*assigned)
+        with self._lock:
+            self._new |= {Partition(*p) for p in assigned}
+
+    def taken(self) -> tuple[set[Partition], set[Partition]]:
+        """What changed since the last call: (gone, new)."""
+        with self._lock:
+            gone, new = self._gone, self._new
+            self._gone, self._new = set(), set()
+        return gone, new
+
+    def begin(self, partition: Partition) -> None:
+        """It may be read."""
+        with self._lock:
+            self._begun.add(partition)
+
+    @property
+    def begun(self) -> list[Partition]:
+        """What may be read now."""
+        with self._lock:
+            return sorted(self._begun)
+
+
+class Consumer:
+    """The inbox: see `ports.Inbox`."""
+
+    def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
+        """Join `group` for `topics`; `Problem` (69) when the cluster does not answer."""
+        with told_to_people(kafka):
+            self._consumer = KafkaConsumer(
+                **client_configuration(kafka),
+                group_id=group,
+                group_instance_id=kafka.instance,
+                enable_auto_commit=False,
+                auto_offset_reset="earliest",
+                allow_auto_create_topics=False,
+                partition_assignment_strategy=[CooperativeStickyAssignor],
+                session_timeout_ms=int(kafka.session_timeout_s * 1000),
+                heartbeat_interval_ms=int(kafka.heartbeat_s * 1000),
+                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+                max_poll_records=delivery.bulk_documents,
+                max_partition_fetch_bytes=delivery.max_message_bytes + ENVELOPE_BYTES,
+                fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),
+                fetch_max_wait_ms=200,
+            )
+        self._membership = _Membership(self._consumer)
+        self._consumer.subscribe(topics=list(topics), listener=self._membership)
+
+    def poll(self, timeout_s: float) -> list[Received]:
+        """Records of the partitions that were begun, in order within each."""
+        with told_to_run():
+            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
+        return [_received(record) for records in found.values() for record in records]
+
+    def changes(self) -> tuple[set[Partition], set[Partition]]:
+        """Partitions that were lost and that came new since the last call."""
+        return self._membership.taken()
+
+    def begin(self, partition: Partition) -> int:
+        """Read from where the group stands, or from the oldest record when it stands nowhere."""
+        at = TopicPartition(*partition)
+        with told_to_run():
+            committed = self._consumer.committed(at)
+            first = committed if committed is not None else self._consumer.beginning_offsets([at])[at]
+            self._consumer.seek(at, first)
+            self._consumer.resume(at)
+        self._membership.begin(partition)
+        return int(first)
+
+    def keep_alive(self, duration_s: float) -> None:
+        """Poll with every partition paused, so that the group keeps us while we wait for something else."""
+        deadline = monotonic() + duration_s
+        with told_to_run():
+            self._consumer.pause(*self._begun())
+            while (left_s := deadline - monotonic()) > 0:
+                self._consumer.poll(timeout_ms=int(min(left_s, KEEP_ALIVE_POLL_S) * 1000))
+            self._consumer.resume(*self._begun())
+
+    def _begun(self) -> list[Any]:
+        return [TopicPartition(*p) for p in self._membership.begun]
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit and wait for the confirmation."""
+        with told_to_run():
+            self._consumer.commit({TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()})
+
+    def committed(self, partition: Partition) -> int | None:
+        """Where the group stands, whoever owns the partition."""
+        with told_to_run():
+            found = self._consumer.committed(TopicPartition(*partition))
+        return None if found is None else int(found)
+
+    def position(self, partition: Partition) -> int | None:
+        """The offset that is read next, past whatever is not a record; None when we do not own the partition."""
+        at = TopicPartition(*partition)
+        if partition not in self._membership.begun:
+            return None
+        with told_to_run():
+            found = self._consumer.position(at, timeout_ms=1000)
+        return None if found is None else int(found)
+
+    def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The oldest offset that still exists."""
+        with told_to_run():
+            found = self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions])
+        return {Partition(*p): int(o) for p, o in found.items()}
+
+    def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
+        """The offset after the newest record, for every partition of the topics."""
+        with told_to_run():
+            every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
+            found = self._consumer.end_offsets(every)
+        return {Partition(*p): int(o) for p, o in found.items()}
+
+    def close(self) -> None:
+        """Leave the group, committing nothing; if Kafka is away, the group finds out by itself."""
+        with suppress(KafkaError):
+            self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
+
+
+def _received(record: Any) -> Received:
+    return Received(
+        partition=Partition(record.topic, record.partition),
+        offset=record.offset,
+        time_ms=record.timestamp,
+        key=record.key,
+        value=record.value,
+        headers=tuple((name, value if value is not None else b"") for name, value in record.headers or ()),
+    )

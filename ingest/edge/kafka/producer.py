@@ -1,0 +1,74 @@
+"""Producing: every record acknowledged by all in-sync replicas before anybody is told that it is there."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from kafka import KafkaProducer
+from kafka.errors import KafkaError
+
+from ingest.config import Kafka
+from ingest.edge.kafka.connect import client_configuration, told_to_people, told_to_run
+from ingest.edge.ports import Letter, RequestTooLarge, Unavailable
+
+BATCH_BYTES = 256 * 1024
+LINGER_MS = 50
+NO_LIMIT_BYTES = 2**31 - 1  # the topic decides, by the size of the compressed batch
+DELIVERY_TIMEOUT_MS = 60_000
+
+
+class Producer:
+    """An idempotent producer, made anew after a refusal: kafka-python's stays broken once a batch was refused."""
+
+    def __init__(self, kafka: Kafka) -> None:
+        """Connect lazily, when the first record is sent."""
+        self._kafka = kafka
+        self._producer: Any = None
+
+    def send(self, letters: Sequence[Letter]) -> None:
+        """Produce all of them and wait until each was acknowledged.
+
+        Raises `Unavailable` when one was not, `RequestTooLarge` when the topic does not take one; others may be there.
+        """
+        try:
+            with told_to_run():
+                futures = [self._open().send(o.topic, o.value, o.key, list(o.headers)) for o in letters]
+                self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
+                for future in futures:
+                    future.get(timeout=1)
+        except (Unavailable, RequestTooLarge):
+            self.close()
+            raise
+
+    def _open(self) -> Any:
+        if self._producer is None:
+            self._producer = KafkaProducer(
+                **client_configuration(self._kafka),
+                acks="all",
+                enable_idempotence=True,
+                compression_type=None if self._kafka.compression == "none" else self._kafka.compression,
+                linger_ms=LINGER_MS,
+                batch_size=BATCH_BYTES,
+                max_request_size=NO_LIMIT_BYTES,
+                delivery_timeout_ms=DELIVERY_TIMEOUT_MS,
+                allow_auto_create_topics=False,
+            )
+        return self._producer
+
+    def close(self) -> None:
+        """Let the connection go; the next `send` makes a new one."""
+        if self._producer is not None:
+            with suppress(KafkaError):  # a broken producer cannot be closed any better
+                self._producer.close(timeout=5)
+            self._producer = None
+
+
+@contextmanager
+def producer(kafka: Kafka) -> Iterator[Producer]:
+    """A producer for a command that a person waits for: `Problem` (69) when the cluster does not answer."""
+    made = Producer(kafka)
+    with told_to_people(kafka):
+        try:
+            yield made
+        finally:
+            made.close()

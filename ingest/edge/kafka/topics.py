@@ -1,0 +1,75 @@
+"""Topics: what they are like, creating and altering them. Touches the cluster through the admin client."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
+from kafka.errors import TopicAlreadyExistsError
+
+from ingest.config import Kafka
+from ingest.edge.kafka.connect import client_configuration, told_to_people
+
+TIMESTAMP_TYPE = "message.timestamp.type"
+MAX_MESSAGE_BYTES = "max.message.bytes"
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic as it stands in the cluster."""
+
+    name: str
+    partitions: int
+    append_time: bool
+    max_message_bytes: int
+
+
+class Topics:
+    """The cluster's topics."""
+
+    def __init__(self, admin: Any) -> None:
+        """Take an open admin client."""
+        self._admin = admin
+
+    def described(self, names: Sequence[str]) -> dict[str, Topic]:
+        """Those of the names that exist."""
+        present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
+        wanted = [
+            ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES]) for t in present
+        ]
+        configs = self._admin.describe_configs(wanted, config_filter="all")["topic"] if wanted else {}
+        return {t["name"]: _topic(t, configs[t["name"]]) for t in present}
+
+    def create(self, name: str, partitions: int, configs: Mapping[str, str]) -> bool:
+        """Create a topic with the cluster's default replication; False when somebody else was faster."""
+        try:
+            self._admin.create_topics({name: {"num_partitions": partitions, "configs": dict(configs)}})
+        except TopicAlreadyExistsError:
+            return False
+        self._admin.wait_for_topics([name])
+        return True
+
+    def alter(self, name: str, configs: Mapping[str, str]) -> None:
+        """Set some of a topic's settings."""
+        self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
+
+
+def _topic(found: dict[str, Any], configs: dict[str, Any]) -> Topic:
+    return Topic(
+        name=found["name"],
+        partitions=len(found["partitions"]),
+        append_time=configs[TIMESTAMP_TYPE]["value"] == "LogAppendTime",
+        max_message_bytes=int(configs[MAX_MESSAGE_BYTES]["value"]),
+    )
+
+
+@contextmanager
+def topics(kafka: Kafka) -> Iterator[Topics]:
+    """The topics of the cluster in the settings; `Problem` (69) when it does not answer."""
+    with told_to_people(kafka):
+        admin = KafkaAdminClient(**client_configuration(kafka))
+        try:
+            yield Topics(admin)
+        finally:
+            admin.close()

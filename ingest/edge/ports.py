@@ -1,0 +1,153 @@
+"""What run asks of the world, in our words: an inbox of records, a store of documents, an outbox for dead letters.
+
+The services answer with the values and errors of this room; no name of a client library goes further up.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+
+class Unavailable(Exception):
+    """The service did not answer, or said that it is busy: the same request may succeed later."""
+
+
+class Refusal(Exception):
+    """The service refuses, and not because of a document: a right, a block, a setting. Waits for a person."""
+
+
+class RequestTooLarge(Exception):
+    """The request as a whole is larger than the service takes; in smaller parts it may pass."""
+
+
+class Fenced(Exception):
+    """The group took the partitions away: what is in hand must not be committed."""
+
+
+class Partition(NamedTuple):
+    """A topic's partition."""
+
+    topic: str
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Received:
+    """One Kafka record as it came; `time_ms` is its append time (unix ms)."""
+
+    partition: Partition
+    offset: int
+    time_ms: int
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...]
+
+    @property
+    def coordinates(self) -> str:
+        """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
+        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
+
+    @property
+    def size_bytes(self) -> int:
+        """Roughly what it weighs in memory and in a request."""
+        return len(self.value or b"") + len(self.key or b"")
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """One line of a bulk request and its document (JSON bytes).
+
+    Attributes:
+        op: `index` (an external version decides) or `create` (the first one stays).
+        version: external version of an `index`; equal ones conflict, unless `equal_wins`.
+    """
+
+    op: str
+    index: str
+    id: str
+    body: bytes
+    version: int | None = None
+    equal_wins: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What Elasticsearch said of one action; `failure_store` = it went to the failure store instead of the index."""
+
+    status: int
+    result: str = ""
+    error: str = ""
+    reason: str = ""
+    failure_store: bool = False
+
+
+class Store(Protocol):
+    """Documents, written in bulk and looked up by id. Every method may raise `Unavailable` or `Refusal`."""
+
+    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+        """One answer for each action, in order; `RequestTooLarge` when the request as a whole was."""
+
+    def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
+        """`provenance.kafka` of the documents (index, id), in order; None where there is none."""
+
+    def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
+        """Take the next epoch of an assignment by compare-and-swap and write it with `body`; from 1."""
+
+
+class Inbox(Protocol):
+    """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
+
+    def poll(self, timeout_s: float) -> list[Received]:
+        """Records of the partitions that were begun, in order within each; empty when there are none in time."""
+
+    def changes(self) -> tuple[set[Partition], set[Partition]]:
+        """Partitions that (were lost, came new) since the last call; a new one yields nothing until `begin`."""
+
+    def begin(self, partition: Partition) -> int:
+        """Start reading a partition; the offset that its first ledger range starts at."""
+
+    def keep_alive(self, duration_s: float) -> None:
+        """Wait, as a member of the group, without taking a record."""
+
+    def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Commit and wait for the confirmation; `Fenced` when the group has moved on."""
+
+    def committed(self, partition: Partition) -> int | None:
+        """Where the group stands, whoever owns the partition."""
+
+    def position(self, partition: Partition) -> int | None:
+        """The offset that is read next, past whatever is not a record; None when the partition is not ours."""
+
+    def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
+        """The offset after the newest record, for every partition of the topics."""
+
+    def close(self) -> None:
+        """Leave the group, committing nothing."""
+
+    def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
+        """The oldest offset that still exists, for each."""
+
+
+class Outbox(Protocol):
+    """Where dead letters go. May raise `Unavailable`, or `RequestTooLarge` when the topic does not take one of them."""
+
+    def send(self, letters: Sequence["Letter"]) -> None:
+        """Produce all of them; returns when every one was acknowledged."""
+
+    def close(self) -> None:
+        """Let the connection go."""
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A record to produce: `headers` in order, as Kafka keeps them."""
+
+    topic: str
+    key: bytes | None
+    value: bytes | None
+    headers: tuple[tuple[str, bytes], ...] = ()
+
+    @property
+    def size_bytes(self) -> int:
+        """Key, value and headers, with Kafka's overhead of a record rounded up."""
+        return len(self.key or b"") + len(self.value or b"") + sum(len(k) + len(v) + 10 for k, v in self.headers) + 100

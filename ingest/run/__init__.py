@@ -1,0 +1,1 @@
+"""The loops: set up, ship, and Kafka to Elasticsearch with the commit last. Retry and backoff stand here only."""

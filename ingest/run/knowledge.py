@@ -1,0 +1,22 @@
+"""What the grammars folder tells: the schema and the sources. Reads that folder."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from ingest.core.fields import Schema, load_schema
+from ingest.core.sources import Source, load_sources
+
+
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """The list of fields, and the sources by name."""
+
+    schema: Schema
+    sources: Mapping[str, Source]
+
+
+def knowledge(grammars: Path) -> Knowledge:
+    """Read and check the folder; `Problem` (78) says what is wrong with it."""
+    schema = load_schema(grammars / "fields.toml")
+    return Knowledge(schema, load_sources(grammars, schema))

@@ -1,0 +1,73 @@
+"""Waiting for a service that does not answer: longer each time, jittered, without losing our place in the group.
+
+Retry and backoff stand here and nowhere else.
+"""
+
+import logging
+import random
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+from ingest.edge.ports import Fenced, Refusal, Unavailable
+
+T = TypeVar("T")
+log = logging.getLogger("perflog.run")
+STOP_CHECK_S = 0.25
+
+
+class Stopped(Exception):
+    """We were asked to stop while waiting: what is in hand was not answered and will be read again."""
+
+
+class Patience:
+    """Waits between attempts. The first wait is `first_s`, each further one doubles, none is longer than `most_s`."""
+
+    def __init__(self, first_s: float, most_s: float, waiting: Callable[[float], None] = time.sleep) -> None:
+        """`waiting` is how a wait of some seconds is spent; a worker keeps its membership alive meanwhile."""
+        self._first_s = first_s
+        self._most_s = most_s
+        self.waiting = waiting
+        self.stop = False
+        self._attempt = 0
+
+    def worked(self) -> None:
+        """The last attempt succeeded: the next wait is short again."""
+        if self._attempt:
+            log.info("It works again after %d attempts.", self._attempt)
+        self._attempt = 0
+
+    def wait(self, why: str) -> None:
+        """Say why, and wait; `Stopped` as soon as we were asked to stop."""
+        span_s = delay_s(self._attempt, self._first_s, self._most_s, random.random())  # noqa: S311  (no secret)
+        self._attempt += 1
+        log.warning("%s Trying again in %.1f s (attempt %d); nothing is lost meanwhile.", why, span_s, self._attempt)
+        deadline = time.monotonic() + span_s
+        while (left_s := deadline - time.monotonic()) > 0:
+            if self.stop:
+                raise Stopped(why)
+            self._spend(min(left_s, STOP_CHECK_S))
+
+    def _spend(self, span_s: float) -> None:
+        try:
+            self.waiting(span_s)
+        except (Unavailable, Fenced):  # then Kafka is away too; the loop hears of it when it polls next
+            time.sleep(span_s)
+
+    def until_done(self, attempt: Callable[[], T]) -> T:
+        """Try until it succeeds; what is refused for want of a right or a setting is tried again too, and said."""
+        while True:
+            try:
+                found = attempt()
+            except Unavailable as error:
+                self.wait(f"{error}.")
+            except Refusal as error:
+                self.wait(f"{error}. This is for a person to mend, no document is at fault.")
+            else:
+                self.worked()
+                return found
+
+
+def delay_s(attempt: int, first_s: float, most_s: float, chance: float) -> float:
+    """Half to whole of the doubled wait, by `chance` from 0 to 1, so that workers do not come back all at once."""
+    return float(min(most_s, first_s * 2 ** min(attempt, 30)) * (0.5 + chance / 2))

@@ -1,0 +1,112 @@
+"""Rejects on their way out: the document for the `rejects` index and the letter for the dead-letter topic. Pure."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from ingest.core.clock import iso
+from ingest.core.flow import original_fields
+from ingest.core.ids import index_name
+from ingest.core.model import Intake, Message, Reject
+from ingest.edge.ports import Action, Answer, Letter, Received
+
+MAX_MESSAGE_CHARACTERS = 8192
+INDEX_STAGE = "index"
+READ_STAGE = "read"
+
+
+def refused_document(answer: Answer, original: bytes, source: str | None) -> Reject:
+    """What Elasticsearch said against a document, as a reject of the message that it came from."""
+    reason = "failure_store" if answer.failure_store else answer.error.removesuffix("_exception")
+    return Reject(reason, answer.reason or "Elasticsearch gave no reason.", original, source)
+
+
+def unserialisable(error: Exception, original: bytes, source: str | None) -> Reject:
+    """A document that has no form in JSON, e.g. half of a surrogate pair."""
+    return Reject("not_json", f"The document cannot be written as JSON: {error}.", original, source)
+
+
+def actions(
+    received: Received, message: Message, intake: Intake, refused: Sequence[tuple[str, Reject]], ingested_ms: int
+) -> list[Action]:
+    """One `create` for each (stage, reject) of a record; the id is its coordinates, and the ordinal from 1 on."""
+    index = index_name("rejects", intake.facility, "month", received.time_ms)
+    made = []
+    for ordinal, (stage, reject) in enumerate(refused):
+        suffix = f"/{ordinal}" if ordinal else ""
+        body = _document(message, intake, stage, reject, ingested_ms)
+        made.append(Action("create", index, received.coordinates + suffix, orjson.dumps(body)))
+    return made
+
+
+def without_bytes(action: Action) -> Action:
+    """The same reject without the bytes, for one that Elasticsearch refuses with them: the dead letter has them."""
+    body = orjson.loads(action.body)
+    body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
+    body["error"]["message"] += " The bytes are in the dead-letter topic only."
+    return Action(action.op, action.index, action.id, orjson.dumps(body))
+
+
+def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tuple[str, Reject]]) -> Letter:
+    """The record as it came, with Connect's headers behind its own; the first reject speaks for all of them."""
+    stage, first = refused[0]
+    told: dict[str, object] = {
+        "__connect.errors.topic": received.partition.topic,
+        "__connect.errors.partition": received.partition.number,
+        "__connect.errors.offset": received.offset,
+        "__connect.errors.connector.name": f"perflog/{intake.name}",
+        "__connect.errors.stage": stage,
+        "__connect.errors.class.name": first.reason,
+        "__connect.errors.exception.class.name": first.reason,
+        "__connect.errors.exception.message": first.detail[:MAX_MESSAGE_CHARACTERS],
+        "perflog.reject.reason": first.reason,
+        "perflog.reject.line": first.line,
+        "perflog.reject.column": first.column,
+        "perflog.reject.expected": orjson.dumps(first.expected).decode() if first.expected else None,
+        "perflog.reject.count": len(refused),
+    }
+    added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in told.items() if v is not None)
+    value = b"" if received.value is None and received.key is None else received.value
+    return Letter(topic, received.key, value, received.headers + added)
+
+
+def without_value(whole: Letter) -> Letter:
+    """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
+    left_out = ("perflog.reject.value_left_out_bytes", str(len(whole.value or b"")).encode())
+    return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
+
+
+def _document(message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int) -> dict[str, Any]:
+    provenance = message.provenance
+    return _pruned(
+        {
+            "@timestamp": iso(message.record_time_ms),
+            "event": {
+                "created": iso(message.record_time_ms),
+                "ingested": iso(ingested_ms),
+                **{name.removeprefix("event."): text for name, text in original_fields(reject.original).items()},
+            },
+            "host": {"name": provenance.host},
+            "log": {"file": {"path": provenance.path}, "offset": provenance.offset_bytes},
+            "provenance": {"forwarder": provenance.forwarder, "kafka": provenance.kafka},
+            "error": {"type": reject.reason, "message": reject.detail[:MAX_MESSAGE_CHARACTERS]},
+            "perf": {
+                "facility": intake.facility,
+                "source": reject.source,
+                "intake": intake.name,
+                "reject": {
+                    "stage": stage,
+                    "line": reject.line,
+                    "column": reject.column,
+                    "expected": list(reject.expected) or None,
+                },
+            },
+        }
+    )
+
+
+def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not known: nothing is written as null, and no object is empty."""
+    kept = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}

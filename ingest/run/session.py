@@ -1,0 +1,144 @@
+"""Opening a worker: settings to clients, refusing to start where a later failure is already certain."""
+
+import os
+import signal
+import socket
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from types import FrameType
+
+from ingest.config import Settings
+from ingest.core.fields import Schema
+from ingest.core.flow import Flow
+from ingest.core.model import Intake, Problem
+from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.elasticsearch.templates import templates
+from ingest.edge.kafka.consumer import Consumer
+from ingest.edge.kafka.producer import Producer
+from ingest.edge.kafka.topics import Topic, topics
+from ingest.run.batch import Services
+from ingest.run.knowledge import Knowledge
+from ingest.run.ledger import Count, Worker
+from ingest.run.patience import Patience
+from ingest.run.worker import Loop, drained
+from ingest.run.writing import Limits, Writer
+
+SET_UP = "Run `perflog setup`."
+DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
+
+
+@dataclass(slots=True)
+class RunReport:
+    """What a worker did, by intake."""
+
+    counts: dict[str, Count] = field(default_factory=dict)
+    skipped_offsets: int = 0
+    duration_s: float = 0.0
+    stopped: bool = False
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """Rejects by reason, over all intakes."""
+        return sum((count.reasons for count in self.counts.values()), Counter())
+
+
+def work(
+    settings: Settings,
+    knowledge: Knowledge,
+    names: Sequence[str] = (),
+    *,
+    drain: bool = False,
+    group: str | None = None,
+) -> RunReport:
+    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up."""
+    intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
+    check(settings, knowledge.schema, intakes)
+    flows = {i.topic: Flow(i, knowledge.sources, knowledge.schema, settings.sites) for i in intakes}
+    began_s = time.monotonic()
+    with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
+        if drain:
+            ends = loop.services.patience.until_done(lambda: loop.inbox.end_offsets(list(flows)))
+            loop.run(drained(loop.inbox, ends))
+        else:
+            loop.run()
+        stopped = loop.services.patience.stop
+    return RunReport(loop.counts, loop.skipped_offsets, time.monotonic() - began_s, stopped)
+
+
+def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
+    """Refuse (78) to start without topics of append time, or without templates of this schema version."""
+    if not intakes:
+        raise Problem(f"{settings.path} declares no [[intake]].", "Declare one: see deploy/settings.example.toml.", 78)
+    wanted = [intake.topic for intake in intakes]
+    with topics(settings.kafka) as cluster:
+        _check_topics(cluster.described([*wanted, settings.delivery.dead_letter_topic]), wanted, settings)
+    with templates(settings.elasticsearch) as known:
+        _check_templates(known.versions(), schema)
+
+
+def _check_topics(there: Mapping[str, Topic], wanted: Sequence[str], settings: Settings) -> None:
+    for name in [*wanted, settings.delivery.dead_letter_topic]:
+        if name not in there:
+            raise Problem(f"There is no topic {name} in Kafka.", SET_UP, 78)
+    for name in wanted:
+        if not there[name].append_time:
+            why = "with the shippers' own time, old records are deleted unread and record time is not to be trusted"
+            raise Problem(f"Topic {name} is not set to message.timestamp.type=LogAppendTime: {why}.", SET_UP, 78)
+
+
+def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
+    for kind in schema.kinds:
+        if kind not in there:
+            raise Problem(f"There is no index template perf-{kind} in Elasticsearch.", SET_UP, 78)
+        if there[kind] != schema.version:
+            found = (
+                f"The index template perf-{kind} is of schema version {there[kind]}, this worker of {schema.version}."
+            )
+            raise Problem(found, f"{SET_UP} If it is newer than this worker, install the newer perflog.", 78)
+
+
+@contextmanager
+def _loop(settings: Settings, flows: Mapping[str, Flow], group: str, drain: bool) -> Iterator[Loop]:
+    delivery = settings.delivery
+    inbox = Consumer(settings.kafka, delivery, list(flows), group)
+    outbox = Producer(settings.kafka)
+    connected = client(settings.elasticsearch)
+    patience = Patience(delivery.retry_first_s, delivery.retry_most_s, inbox.keep_alive)
+    store = ElasticsearchStore(connected)
+    limits = Limits(delivery.bulk_bytes, delivery.bulk_documents)
+    writer = Writer(store, patience, limits)
+    services = Services(store, outbox, writer, patience, delivery.dead_letter_topic, now_ms)
+    worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
+    try:
+        yield Loop(inbox, services, flows, worker, limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
+    finally:
+        inbox.close()
+        outbox.close()
+        connected.close()
+
+
+def now_ms() -> int:
+    """The wall clock; it is written down in event.ingested and decides nothing."""
+    return time.time_ns() // 1_000_000
+
+
+@contextmanager
+def _stopping(patience: Patience) -> Iterator[None]:
+    """SIGTERM and SIGINT let the batch in hand be finished; a second SIGINT is the usual one."""
+
+    def stop(number: int, _: FrameType | None) -> None:
+        patience.stop = True
+        signal.signal(number, before[signal.Signals(number)])
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,79 @@
+"""Our own bulk loop: every action is asked for until Elasticsearch has answered it for good."""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ingest.edge.ports import Action, Answer, RequestTooLarge, Store
+from ingest.run.meaning import Meaning, final, meaning
+from ingest.run.patience import Patience
+
+log = logging.getLogger("perflog.run")
+HEAD_BYTES = 256  # the line before a document, about
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """The most that goes into one request."""
+
+    size_bytes: int
+    documents: int
+
+
+def parts(actions: Sequence[Action], wanted: Sequence[int], limits: Limits) -> Iterator[list[int]]:
+    """The wanted positions in requests within the limits; an action larger than they allow goes alone."""
+    part: list[int] = []
+    size_bytes = 0
+    for position in wanted:
+        weight_bytes = len(actions[position].body) + HEAD_BYTES
+        if part and (size_bytes + weight_bytes > limits.size_bytes or len(part) >= limits.documents):
+            yield part
+            part, size_bytes = [], 0
+        part.append(position)
+        size_bytes += weight_bytes
+    if part:
+        yield part
+
+
+class Writer:
+    """Writes actions until each has an answer that asking again would not change."""
+
+    def __init__(self, store: Store, patience: Patience, limits: Limits) -> None:
+        """Bind a store, how to wait for it, and how much to ask at once."""
+        self._store = store
+        self._patience = patience
+        self._limits = limits
+
+    def write(self, actions: Sequence[Action]) -> list[Answer]:
+        """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
+        answers: dict[int, Answer] = {}
+        while missing := [n for n in range(len(actions)) if n not in answers]:
+            unanswered: list[Answer] = []
+            for part in parts(actions, missing, self._limits):
+                for position, answer in zip(part, self._ask(actions, part), strict=True):
+                    if final(answer):
+                        answers[position] = answer
+                    else:
+                        unanswered.append(answer)
+            if unanswered:
+                self._patience.wait(complaint(unanswered))
+        self._patience.worked()
+        return [answers[n] for n in range(len(actions))]
+
+    def _ask(self, actions: Sequence[Action], part: Sequence[int]) -> list[Answer]:
+        """One request, or two when it was too large; a single document that is too large is that document's fault."""
+        try:
+            return self._patience.until_done(lambda: self._store.bulk([actions[n] for n in part]))
+        except RequestTooLarge as error:
+            if len(part) == 1:
+                return [Answer(413, error="too_large", reason=str(error))]
+        middle = len(part) // 2
+        return self._ask(actions, part[:middle]) + self._ask(actions, part[middle:])
+
+
+def complaint(answers: Sequence[Answer]) -> str:
+    """Why items must be tried again, in one sentence; a fault of ours before a busy cluster."""
+    worst = next((a for a in answers if meaning(a) is Meaning.OURS), answers[0])
+    why = f"{worst.status} {worst.error}: {worst.reason}" if worst.error else str(worst.status)
+    for_whom = " This is for a person to mend, no document is at fault." if meaning(worst) is Meaning.OURS else ""
+    return f"Elasticsearch put off {len(answers)} documents ({why}).{for_whom}"

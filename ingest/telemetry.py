@@ -1,0 +1,32 @@
+"""What is counted, each name once with its meaning, and the form of log lines. Touches the root logger only."""
+
+import logging
+import sys
+import time
+from collections.abc import Mapping
+
+COUNTERS: Mapping[str, str] = {
+    "records": "Kafka records that were read and committed",
+    "stored": "records that made a new document",
+    "duplicate": "records whose documents were all there already, from another record",
+    "corrected": "records that replaced an older version of a document",
+    "rejected": "records with at least one part that was refused; in the dead-letter topic and the rejects index",
+    "ignored": "records that are not ours to read, e.g. other lines of a shell log",
+    "documents": "documents made of the records, whatever became of them",
+    "skipped_offsets": "offsets that were no records: transaction markers, compacted or expired ones",
+}
+LINE = "%(asctime)s %(levelname)s %(message)s"
+NOISY = ("kafka", "elastic_transport", "elasticsearch", "urllib3")
+
+
+def log_to_stderr(verbose: bool = False) -> None:
+    """One line an event, UTC, to stderr; the client libraries are heard only when `verbose`."""
+    form = logging.Formatter(LINE, "%Y-%m-%dT%H:%M:%SZ")
+    form.converter = time.gmtime
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(form)
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(logging.INFO)
+    for name in NOISY:
+        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
