@@ -1,0 +1,5 @@
+"""`python -m ingest` is `perflog`."""
+
+from ingest.cli.main import main
+
+main()

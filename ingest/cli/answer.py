@@ -1,0 +1,148 @@
+"""A run beside the network, in tables for people. Only words and layout; the numbers come from the core."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingest.core.beside import Beside, Direction, Measured, beside
+from ingest.core.runs import StageTime, Timeline
+from ingest.edge.local.stack import Running
+
+NONE = "–"
+_SIGN = {"upper": "≤", "lower": "≥", "exact": "=", "none": ""}
+_OUTCOMES = ("records", "stored", "duplicate", "corrected", "rejected", "ignored")
+
+
+def show(
+    runs: Sequence[Timeline], tests: Sequence[Measured], directions: Sequence[Direction], console: Console
+) -> None:
+    """Every run: its stages with the network of their minutes, then the network of the whole run."""
+    for run in runs:
+        console.print()
+        console.print(_stages(run, tests, directions))
+        console.print(_network(run, tests, directions))
+    console.print()
+    console.print(
+        "≤ to the next start of the run: an upper bound of the stage, with its wait and any step nobody logged."
+    )
+    console.print(
+        "≥ the last stage seen: open, it took its emission lag at least.   – not measured or not known, never 0."
+    )
+    if any(test.synthetic for test in tests):
+        console.print(
+            "The network results are synthetic (perf.synthetic: true): made up for this demo.", style="yellow"
+        )
+
+
+def _stages(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    waits = f"queue wait {_seconds(run.queue_wait_s)}, dispatch {_seconds(run.dispatch_s)}"
+    span = f"{len(run.stages)} stages, first to last start {_seconds(run.start_span_s)}"
+    title = f"Run {run.run} on {_day(run.first_ms)}\n[not bold]{span}; {waits}[/]"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("start\nUTC")
+    table.add_column("stage", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    for source, destination in directions:
+        table.add_column(f"loss, p95 delay\n{source}→{destination}", justify="right", no_wrap=True)
+    for stage in run.stages:
+        end_ms = stage.start_ms + int(1000 * (stage.duration_s or 0))
+        cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, end_ms)) for direction in directions]
+        table.add_row(_clock(stage.start_ms), stage.stage, _bounded(stage), *cells)
+    return table
+
+
+def _loss_and_p95(found: Beside) -> str:
+    return f"{_percent(found.loss_ratio)} {_milliseconds(found.delay_p95_ms):>7}"
+
+
+def _network(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    span = f"{_clock(run.first_ms)} to {_clock(run.last_ms)}"
+    title = f"The network from {span}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
+        table.add_column(column, justify="left" if column == "direction" else "right")
+    for direction in directions:
+        found = beside(tests, direction, run.first_ms, run.last_ms)
+        of = f"{found.failed} of {found.tests}"
+        table.add_row("→".join(direction), _throughput(found), *_loss_and_delays(found), of)
+    return table
+
+
+def _loss_and_delays(found: Beside) -> tuple[str, str, str]:
+    return _percent(found.loss_ratio), _milliseconds(found.delay_median_ms), _milliseconds(found.delay_p95_ms)
+
+
+def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
+    """The ledger beside the broker's own count of committed offsets; whether the two agree."""
+    table = Table(title="The ledger", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("topic")
+    for column in (*_OUTCOMES, "committed"):
+        table.add_column(column, justify="right")
+    agrees = True
+    for topic, sums in ledger.items():
+        offsets = committed.get(topic, 0)
+        agrees = agrees and offsets == sums["records"]
+        table.add_row(topic, *(f"{sums[name]:,}" for name in _OUTCOMES), f"{offsets:,}")
+    console.print()
+    console.print(table)
+    if agrees:
+        console.print("Every record is accounted for: as many as Kafka says are committed.")
+    else:
+        console.print("The ledger and the committed offsets differ: that must not be.", style="bold red")
+    return agrees
+
+
+def show_next(running: Running, keep: bool, runs: Sequence[Timeline], console: Console) -> None:
+    """How to look further, where the servers stay."""
+    console.print()
+    if not keep:
+        console.print("`perflog demo --keep` leaves the servers up, to look further.")
+        return
+    run = runs[0].run if runs else "RUN"
+    console.print("The servers stay up. To look further:", style="bold")
+    for line in (
+        f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
+        "perflog ship grammars/als_perf/samples.log --intake als-lines --backfill && perflog run --drain",
+        "perflog dashboards import --kibana http://127.0.0.1:5601     # a Kibana of yours on this Elasticsearch",
+        "perflog stack status        perflog stack down",
+    ):
+        click.echo(f"  {line}")
+
+
+def _clock(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
+
+
+def _day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _seconds(seconds: float | None) -> str:
+    return "not seen" if seconds is None else f"{seconds:,.0f} s"
+
+
+def _bounded(stage: StageTime) -> str:
+    return NONE if stage.duration_s is None else f"{_SIGN[stage.kind]} {stage.duration_s:,.0f}"
+
+
+def _percent(ratio: float | None) -> str:
+    return NONE if ratio is None else f"{100 * ratio:.2f} %"
+
+
+def _milliseconds(ms: float | None) -> str:
+    return NONE if ms is None else f"{ms:.2f} ms"
+
+
+def _away(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _throughput(found: Beside) -> str:
+    if found.throughput_bps is not None:
+        return f"{found.throughput_bps / 1e9:.2f} Gb/s"
+    if found.nearest_bps is None:
+        return NONE
+    return f"{NONE} ({found.nearest_bps / 1e9:.2f} Gb/s {_away(found.nearest_s or 0)} away)"

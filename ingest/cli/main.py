@@ -1,0 +1,76 @@
+"""The door: `perflog` and `python -m ingest`. Loads a subcommand only when it is called; turns problems into words.
+
+Exit codes are sysexits': 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, 78 configuration.
+"""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from ingest.core.model import Problem
+
+COMMANDS = {
+    "demo": ("demo", "Everything at once: servers, the 35 sample lines, a day of network results, the answer."),
+    "try": ("try_", "What would become of these bytes? No servers."),
+    "source": ("source", "Work on a source: what its samples become."),
+    "stack": ("stack", "A real Kafka broker and Elasticsearch node on this machine."),
+    "setup": ("setup", "Create the topics and templates that are missing."),
+    "ship": ("ship", "Send files to Kafka."),
+    "run": ("run", "From Kafka to Elasticsearch, until stopped."),
+    "dashboards": ("dashboards", "Put the board into a Kibana."),
+}
+
+
+class Door(click.Group):
+    """A group whose commands are imported when they are called, so that `try` does not wait for Kafka's client."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order in which a newcomer needs them."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import ingest.cli.<module> and take its `command`."""
+        if cmd_name not in COMMANDS:
+            return None
+        found = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
+        assert isinstance(found, click.Command)  # noqa: S101 - every module of the door ends in one
+        return found
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+
+
+@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="perflog-ingest", prog_name="perflog")
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Settings file. Default: $PERFLOG_CONFIG, ./perflog.toml, else settings that fit the local stack.",
+)
+@click.pass_context
+def cli(context: click.Context, config: Path | None) -> None:
+    """perflog: how long did each stage take, and what did the network do in the same minutes?"""
+    context.obj = config
+
+
+def main() -> None:
+    """Run the command line; problems leave as one sentence and an exit code."""
+    try:
+        code = cli.main(prog_name="perflog", standalone_mode=False)
+    except Problem as problem:
+        click.echo(f"perflog: {problem}", err=True)
+        code = problem.exit_code
+    except click.exceptions.Abort:
+        click.echo("perflog: stopped", err=True)
+        code = 130
+    except click.ClickException as error:
+        error.show()
+        code = 64 if isinstance(error, click.UsageError) else error.exit_code
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output left: not an error, and nothing more can be said
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)

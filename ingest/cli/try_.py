@@ -1,0 +1,107 @@
+"""`perflog try`: what would become of these bytes? One JSON object a line; the very same core, no servers."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest import config
+from ingest.core.clock import ClockError, iso_ms, offset_s
+from ingest.core.fields import load_schema
+from ingest.core.flow import Flow
+from ingest.core.framing import Frame, frames, framing_of
+from ingest.core.ids import is_facility
+from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
+from ingest.core.outcome import as_rows
+from ingest.core.sources import Source, load_sources
+
+
+@click.command("try")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--facility", default="unknown", show_default=True, help="Who would have shipped it.")
+@click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
+@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.pass_obj
+def command(settings_path: Path | None, /, file: Path, **options: str | Path | None) -> None:
+    """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object a line.
+
+    Exit code 0 if nothing was rejected, 1 if something was.
+    """
+    settings = config.load(settings_path)
+    grammars = Path(options["grammars"] or settings.grammars)
+    schema = load_schema(grammars / "fields.toml")
+    sources = load_sources(grammars, schema)
+    chosen = _chosen(sources, options["source_name"])
+    data = _bytes_of(file)
+    now_ms = time.time_ns() // 1_000_000
+    received_ms = _time(options["received"]) if options["received"] else now_ms
+    intake = Intake("try", "try", _facility(str(options["facility"])), tuple(chosen), zone=_zone(options["zone"]))
+    flow = Flow(intake, sources, schema, settings.sites)
+    rejected = False
+    for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
+        for row in as_rows(found, frame.line):
+            sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+        rejected = rejected or bool(found.rejects)
+    sys.stdout.buffer.flush()
+    sys.exit(1 if rejected else 0)
+
+
+def _outcomes(
+    flow: Flow, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+) -> Iterator[tuple[Frame, Outcomes]]:
+    """The file as one message where a source takes it so; otherwise message by message as its framing says."""
+    framings = {framing_of(source, name, data) for source in chosen.values()}
+    if "message" in framings:
+        whole = list(_tried(flow, frames(data, "message"), received_ms))
+        if framings == {"message"} or any(found.documents for _, found in whole):
+            yield from whole
+            return
+    yield from _tried(flow, frames(data, "line"), received_ms)
+
+
+def _tried(flow: Flow, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+    for frame in found:
+        provenance = Provenance(offset_bytes=frame.offset_bytes, captured_ms=received_ms)
+        message = Message(frame.data, received_ms, provenance, backfill=True)
+        yield frame, flow.outcomes(message, received_ms)
+
+
+def _chosen(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
+    if name is None:
+        return dict(sources)
+    if name not in sources:
+        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
+    return {name: sources[name]}
+
+
+def _facility(name: str) -> str:
+    if not is_facility(name):
+        raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", 64)
+    return name
+
+
+def _zone(text: Any) -> int | None:
+    try:
+        return None if text is None else offset_s(str(text))
+    except ClockError as error:
+        raise Problem(f"--zone: {error}.", "Write it like -08:00.", 64) from error
+
+
+def _time(text: Any) -> int:
+    try:
+        return iso_ms(str(text))
+    except ClockError as error:
+        raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", 64) from error
+
+
+def _bytes_of(file: Path) -> bytes:
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Problem(f"{file} cannot be read: {error.strerror}.", "", 66) from error

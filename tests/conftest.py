@@ -1,0 +1,31 @@
+"""What tests share: one real broker and one real node for the whole session, on free ports, in a folder of its own."""
+
+import socket
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.edge.local.stack import LocalStack, Running, down, up
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens on now."""
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        return int(listening.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
+    """Kafka and Elasticsearch, started once; the jars come from the cache that every stack shares."""
+    wanted = LocalStack(
+        folder=tmp_path_factory.mktemp("stack"),
+        kafka_port=free_port(),
+        elasticsearch_port=free_port(),
+        kafka_heap_mib=256,
+        elasticsearch_heap_mib=512,
+    )
+    try:
+        yield up(wanted)
+    finally:
+        down(wanted, purge=True)
