@@ -42,6 +42,7 @@ class Kafka:
     compression: str = "gzip"
     session_timeout_s: float = 45.0
     heartbeat_s: float = 3.0
+    max_poll_interval_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

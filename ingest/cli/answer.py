@@ -14,6 +14,7 @@ from ingest.edge.local.stack import Running
 NONE = "–"
 _SIGN = {"upper": "≤", "lower": "≥", "exact": "=", "none": ""}
 _OUTCOMES = ("records", "stored", "duplicate", "corrected", "rejected", "ignored")
+_HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "ig-\nnored", "com-\nmitted")
 
 
 def show(
@@ -25,12 +26,9 @@ def show(
         console.print(_stages(run, tests, directions))
         console.print(_network(run, tests, directions))
     console.print()
-    console.print(
-        "≤ to the next start of the run: an upper bound of the stage, with its wait and any step nobody logged."
-    )
-    console.print(
-        "≥ the last stage seen: open, it took its emission lag at least.   – not measured or not known, never 0."
-    )
+    console.print("s ≤ to the run's next start: an upper bound of the stage, its own wait included")
+    console.print("s ≥ the last stage seen: still open, it took its emission lag at least")
+    console.print("–   not measured, or not known; never 0")
     if any(test.synthetic for test in tests):
         console.print(
             "The network results are synthetic (perf.synthetic: true): made up for this demo.", style="yellow"
@@ -42,11 +40,11 @@ def _stages(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direc
     span = f"{len(run.stages)} stages, first to last start {_seconds(run.start_span_s)}"
     title = f"Run {run.run} on {_day(run.first_ms)}\n[not bold]{span}; {waits}[/]"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("start\nUTC")
+    table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
     for source, destination in directions:
-        table.add_column(f"loss, p95 delay\n{source}→{destination}", justify="right", no_wrap=True)
+        table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
     for stage in run.stages:
         end_ms = stage.start_ms + int(1000 * (stage.duration_s or 0))
         cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, end_ms)) for direction in directions]
@@ -55,7 +53,9 @@ def _stages(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direc
 
 
 def _loss_and_p95(found: Beside) -> str:
-    return f"{_percent(found.loss_ratio)} {_milliseconds(found.delay_p95_ms):>7}"
+    loss = _percent(found.loss_ratio).removesuffix(" %")
+    p95 = NONE if found.delay_p95_ms is None else f"{found.delay_p95_ms:.2f}"
+    return f"{loss}  {p95:>5}"
 
 
 def _network(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
@@ -78,9 +78,9 @@ def _loss_and_delays(found: Beside) -> tuple[str, str, str]:
 def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
     """The ledger beside the broker's own count of committed offsets; whether the two agree."""
     table = Table(title="The ledger", title_justify="left", title_style="bold", box=None, pad_edge=False)
-    table.add_column("topic")
-    for column in (*_OUTCOMES, "committed"):
-        table.add_column(column, justify="right")
+    table.add_column("topic", no_wrap=True)
+    for column in _HEADS:
+        table.add_column(column, justify="right", no_wrap=True)
     agrees = True
     for topic, sums in ledger.items():
         offsets = committed.get(topic, 0)
@@ -129,7 +129,9 @@ def _bounded(stage: StageTime) -> str:
 
 
 def _percent(ratio: float | None) -> str:
-    return NONE if ratio is None else f"{100 * ratio:.2f} %"
+    if ratio is None:
+        return NONE
+    return "<0.01 %" if 0 < ratio < 0.00005 else f"{100 * ratio:.2f} %"
 
 
 def _milliseconds(ms: float | None) -> str:

@@ -4,6 +4,7 @@ Ships the 35 sample lines and a day of synthetic perfSONAR results around them, 
 Elasticsearch. Starts the local stack if it does not run, and ends what it started.
 """
 
+import logging
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from typing import Any
 
 import click
 from rich.console import Console
+from rich.status import Status
 
 from ingest import config
 from ingest.cli import answer
@@ -34,11 +36,14 @@ from ingest.synthetic.day import day
 from ingest.telemetry import log_to_stderr
 
 DAY = datetime(2016, 2, 6, tzinfo=UTC)
+SEED = 185  # a day on which some minutes of congestion fall into the first run, so that there is something to see
 LINES, RESULTS = "als-lines", "als-results"
 MARK_FIELDS = ("@timestamp", "perf.run.id", "perf.stage.name", "perf.mark.role", "perf.mark.emit_lag_s")
-NETWORK_FIELDS = ("@timestamp", "event.end", "event.outcome", "source.site", "destination.site", "perf.network.test_type",
-                  "perf.network.throughput_bps", "perf.network.packets_sent", "perf.network.packets_lost",
-                  "perf.network.delay_median_ms", "perf.network.delay_p95_ms", "perf.synthetic")  # fmt: skip
+NETWORK_FIELDS = (
+    "@timestamp", "event.end", "event.outcome", "source.site", "destination.site", "perf.network.test_type",
+    "perf.network.throughput_bps", "perf.network.packets_sent", "perf.network.packets_lost",
+    "perf.network.delay_median_ms", "perf.network.delay_p95_ms", "perf.synthetic",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +63,7 @@ class Found:
 def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:
     """From a file to an answer: ship 35 real lines and a day of network results, index them, ask."""
     log_to_stderr()
+    logging.getLogger("perflog").setLevel(logging.WARNING)
     console = Console()
     settings = config.load(settings_path)
     known = knowledge(settings.grammars)
@@ -67,7 +73,8 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
         steps = set_up(settings, known.schema).steps
         _tell(f"Set up: {sum(step.done == 'created' for step in steps)} topics and templates created")
         _ship(settings, known)
-        report = work(settings, known, [LINES, RESULTS], drain=True)
+        with _busy("Indexing"):
+            report = work(settings, known, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
         _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
         found = _ask(settings)
@@ -83,7 +90,7 @@ def _stack(keep: bool, major: str | None) -> Iterator[local.Running]:
     wanted = local.LocalStack(elasticsearch_major=int(major) if major else None)
     if not keep and not any(status.state == "ready" for status in local.status(wanted)):
         wanted = replace(wanted, folder=config.home() / "demo")
-    with Console(stderr=True).status("Starting the servers") as status:
+    with _busy("Starting the servers") as status:
         running = local.up(wanted, status.update)
     try:
         yield running
@@ -102,7 +109,7 @@ def _at(settings: Settings, running: local.Running) -> Settings:
 def _ship(settings: Settings, known: Knowledge) -> None:
     with tempfile.TemporaryDirectory(prefix="perflog-demo-") as folder:
         results = Path(folder) / f"perfsonar-{DAY:%Y-%m-%d}.jsonl"
-        results.write_bytes(b"".join(document + b"\n" for document in day(DAY)))
+        results.write_bytes(b"".join(document + b"\n" for document in day(DAY, seed=SEED)))
         lines = settings.grammars / "als_perf" / "samples.log"
         for name, path in ((LINES, lines), (RESULTS, results)):
             what = shipment(settings.intake(name), known.sources, [path], version("perflog-ingest"), backfill=True)
@@ -134,6 +141,11 @@ def _pairs(settings: Settings) -> list[tuple[str, str]]:
     """Both directions of the workflow's pairs of sites."""
     pairs = settings.workflows.get(settings.intake(LINES).workflow or "", ())
     return [direction for a, b in pairs for direction in ((a, b), (b, a))]
+
+
+def _busy(words: str) -> Status:
+    """A spinner on a terminal, nothing in a pipe."""
+    return Console(stderr=True).status(words)
 
 
 def _tell(words: str) -> None:

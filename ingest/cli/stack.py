@@ -131,13 +131,14 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """A SIGTERM to `up` is handled like Ctrl-C, so that half a stack is not left behind."""
+    """SIGTERM and a closed terminal are handled like Ctrl-C, so that half a stack is not left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -6,11 +6,21 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     clock.py      stamps, zones, durations, epochs -> UTC
     fields.py     fields.toml -> types and mappings
     ids.py        identity, version, index name
-    sources.py    a source: its folder, read and checked
+    convert.py    one captured value -> the value of its field
+    regular.py    a regular grammar -> one expression
     parse.py      bytes -> Record; alone imports lark
-    convert.py    one captured value -> the fields it stands for
-    interpret.py  Record -> document body
-    network.py    what perfSONAR results need beyond tables: histograms, hops
-    runs.py       a run's marks -> its stages
-    flow.py       composes them: one message -> its outcomes
+    sources.py    a source: its folder, read and checked
+    turn.py       one document in the making, and the refusal that ends it
+    marks.py      workflow lines: instant, stamp, stage
+    network.py    perfSONAR results: ends, outcome, and by type of test
+                  throughput.py delay.py route.py owping.py, on histogram.py endpoint.py tolerant.py flattened.py
+    interpret.py  Record -> the fields of its documents
+    flow.py       one message -> its outcomes: composes all of the above
+
+    framing.py    a file's bytes -> messages
+    outcome.py    outcomes as rows of JSON
+    samples.py    what a source's own samples become
+    runs.py       a run's marks -> its timeline
+    beside.py     what the network did in a span of time
+    boards.py     a board as data -> Kibana's saved objects: lens.py saved_objects.py
 """

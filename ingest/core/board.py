@@ -96,5 +96,7 @@ def read_board(tree: Mapping[str, Any], where: str, specs: Mapping[str, str]) ->
             "Keep the controls of one kind.",
             65,
         )
+    if {"panels", "controls"} & tree.keys():
+        raise Problem(f"{where}: panels and controls are written one by one.", "As [[panel]] and [[control]].", 65)
     rest = {key: item for key, item in tree.items() if key not in ("panel", "control")}
     return _read(Board, {**rest, "panels": panels, "controls": controls}, where)

@@ -67,6 +67,7 @@ class _Writer:
     names: list[tuple[int, str]] = field(default_factory=list)
     items: int = 0
     step: Any = None
+    outside: bool = False
 
     def write(self, node: Any, depth: int = 0) -> str:
         """The expression of a node of a rule."""
@@ -95,6 +96,7 @@ class _Writer:
     def _symbol(self, symbol: Any, depth: int) -> str:
         name = str(getattr(symbol, "name", symbol))
         if name in self.rules:
+            self.outside = self.outside or (name == self.repeat and self.capture)
             return self.write(self.rules[name], depth)
         if name not in self.terminals:
             raise NotRegular(f"`{name}` is neither a rule nor a named terminal")
@@ -140,6 +142,8 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
     """Compile `start`; `repeat` names the rule whose turns are documents of their own. Raises NotRegular."""
     writer = _Writer(rules, terminals, repeat)
     line = re.compile(writer.write(rules[start]))
+    if repeat and writer.outside:
+        raise NotRegular(f"rule {repeat} stands outside its loop too")
     if writer.step is None:
         return Compiled(line, tuple(writer.names), 0, None, ())
     turn = _Writer(rules, terminals)

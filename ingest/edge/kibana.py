@@ -86,10 +86,8 @@ class Kibana:
                 raise Problem(what, remedy, UNAVAILABLE)
             pause(_POLL_S)
         if version is not None and version < OLDEST_KIBANA:
-            what = (
-                f"Kibana at {self._access.base} is {dotted(version)}, the boards need {dotted(OLDEST_KIBANA)} or newer."
-            )
-            raise Problem(what, "Upgrade it, or name another one.", UNAVAILABLE)
+            what = f"Kibana at {self._access.base} is {dotted(version)}: too old for the boards."
+            raise Problem(what, f"They need {dotted(OLDEST_KIBANA)} or newer.", UNAVAILABLE)
         return version
 
     def put(self, objects: Sequence[SavedObject], version: tuple[int, ...] | None = None) -> int:

@@ -83,9 +83,9 @@ def test_the_life_of_a_stack(folder: Path) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_up_that_is_interrupted_leaves_nothing_running(folder: Path, number: signal.Signals) -> None:
-    """Neither Ctrl-C nor a SIGTERM in the middle of starting leaves half a stack."""
+    """Neither Ctrl-C nor SIGTERM nor a closed terminal in the middle of starting leaves half a stack."""
     program = subprocess.Popen(_command(*_up(folder)), cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not (pids := [each.pid for each in status(LocalStack(folder)) if each.pid]):
         assert program.poll() is None

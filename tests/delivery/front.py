@@ -27,7 +27,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class Bulk:
-    """A bulk request on its way: its (action, document) pairs, and `hand_on`, which asks the node and returns its answer."""
+    """A bulk request on its way: its (action, document) pairs; `hand_on` asks the node, `hand_on_only` for some."""
 
     kind: str
     pairs: list[tuple[dict[str, Any], dict[str, Any]]]
@@ -41,12 +41,18 @@ class Bulk:
         return [(meta["_index"], meta["_id"]) for meta in metas]
 
 
+def refusal(status: int, body: object) -> Answer:
+    """An answer as the node would give it."""
+    told = (("content-type", "application/json"), ("x-elastic-product", "Elasticsearch"))
+    return Answer(status, told, json.dumps(body).encode())
+
+
 Step = Callable[[Bulk], Answer | None]
 
 
 @dataclass
 class Front:
-    """Where the worker is told that Elasticsearch is; `step` sees each bulk request, and None means no answer at all."""
+    """Where the worker is told that Elasticsearch is; `step` sees each bulk request, None means no answer at all."""
 
     target: str
     step: Step = lambda bulk: bulk.hand_on()

@@ -1,11 +1,10 @@
 """One facility on the real servers, as tests of delivery see it: from inside, as a person, and from outside."""
 
-import json
 import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
@@ -33,6 +32,7 @@ SETTINGS = """
 [kafka]
 bootstrap = "{kafka}"
 group = "{facility}"
+max_poll_interval_s = {max_poll_interval_s}
 [elasticsearch]
 url = "{elasticsearch}"
 refresh_interval = "1s"
@@ -63,6 +63,7 @@ class World:
     folder: Path
     facility: str
     bulk_documents: int = 500
+    max_poll_interval_s: float = 300.0
 
     @cached_property
     def settings_file(self) -> Path:
@@ -78,12 +79,17 @@ class World:
             elasticsearch=elasticsearch,
             facility=self.facility,
             bulk_documents=self.bulk_documents,
+            max_poll_interval_s=self.max_poll_interval_s,
         )
 
     @cached_property
     def settings(self) -> config.Settings:
         """The same, loaded."""
         return config.load(self.settings_file)
+
+    def through(self, elasticsearch: str) -> config.Settings:
+        """The settings with another way to Elasticsearch, for a worker in this process."""
+        return replace(self.settings, elasticsearch=replace(self.settings.elasticsearch, url=(elasticsearch,)))
 
     @cached_property
     def knowledge(self) -> Knowledge:
@@ -146,6 +152,9 @@ class World:
         finally:
             process.kill()
             process.wait()
+            for pipe in (process.stdout, process.stderr):
+                if pipe is not None:
+                    pipe.close()
 
     def make_old_index(self) -> str:
         """An index for the sample's marks from before `perf.stage.variant` was thought of."""
@@ -243,18 +252,6 @@ class World:
                 client.remove_group_members(self.facility, [MemberToRemove(member_id=m["member_id"]) for m in members])
 
 
-def json_of(completed: "subprocess.CompletedProcess[str]") -> Mapping[str, Any]:
-    """The JSON that a command wrote."""
-    found = json.loads(completed.stdout)
-    assert isinstance(found, dict)
-    return found
-
-
 def copied_grammars(folder: Path) -> Path:
     """A copy of the shipped grammars that a test may change."""
     return Path(shutil.copytree(ROOT / "grammars", folder / "grammars"))
-
-
-def through(world: World, elasticsearch: str) -> config.Settings:
-    """The world's settings with another way to Elasticsearch."""
-    return replace(world.settings, elasticsearch=replace(world.settings.elasticsearch, url=(elasticsearch,)))

@@ -20,7 +20,6 @@ from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told
 from ingest.edge.ports import Partition, Received
 
 FETCH_BYTES = 16 * 1024 * 1024
-MAX_POLL_INTERVAL_MS = 300_000
 KEEP_ALIVE_POLL_S = 0.25
 CLOSE_MS = 5000
 
@@ -87,7 +86,7 @@ class Consumer:
                 partition_assignment_strategy=[CooperativeStickyAssignor],
                 session_timeout_ms=int(kafka.session_timeout_s * 1000),
                 heartbeat_interval_ms=int(kafka.heartbeat_s * 1000),
-                max_poll_interval_ms=MAX_POLL_INTERVAL_MS,
+                max_poll_interval_ms=int(kafka.max_poll_interval_s * 1000),
                 max_poll_records=delivery.bulk_documents,
                 max_partition_fetch_bytes=delivery.max_message_bytes + ENVELOPE_BYTES,
                 fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),

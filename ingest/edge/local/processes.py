@@ -31,7 +31,7 @@ def spawn(command: Sequence[str], log: Path) -> Process:
     pid = os.posix_spawn(
         command[0],
         list(command),
-        os.environ,
+        os.environ,  # handed on as it is, nothing in it is read
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), appended, 0o644),

@@ -1,0 +1,45 @@
+"""Requests within their limits, waits within theirs."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.edge.ports import Action, Answer
+from ingest.run.patience import delay_s
+from ingest.run.writing import HEAD_BYTES, Limits, complaint, parts
+
+
+@given(
+    sizes=st.lists(st.integers(0, 3000), max_size=40), limit_bytes=st.integers(300, 5000), documents=st.integers(1, 10)
+)
+def test_every_action_goes_into_exactly_one_request_within_the_limits(
+    sizes: list[int], limit_bytes: int, documents: int
+) -> None:
+    """In order, none left out, none twice; only an action that is too large by itself may exceed the limit, alone."""
+    actions = [Action("index", "i", str(n), b"x" * size) for n, size in enumerate(sizes)]
+
+    found = list(parts(actions, range(len(actions)), Limits(limit_bytes, documents)))
+
+    assert [n for part in found for n in part] == list(range(len(actions)))
+    for part in found:
+        assert 1 <= len(part) <= documents
+        assert len(part) == 1 or sum(sizes[n] + HEAD_BYTES for n in part) <= limit_bytes
+
+
+@given(attempt=st.integers(0, 10_000), chance=st.floats(0, 1))
+def test_a_wait_grows_to_its_limit_and_never_beyond(attempt: int, chance: float) -> None:
+    """Between half and whole of the doubled first wait, so that workers do not come back all at once."""
+    found = delay_s(attempt, 0.2, 30.0, chance)
+
+    whole = min(30.0, 0.2 * 2 ** min(attempt, 60))
+    assert whole / 2 <= found <= whole
+
+
+def test_the_complaint_names_what_a_person_must_mend_before_what_will_pass() -> None:
+    """One busy item and one blocked index: the block is what has to be said."""
+    said = complaint(
+        [Answer(429, error="es_rejected_execution_exception"), Answer(403, error="cluster_block_exception")]
+    )
+
+    assert "cluster_block_exception" in said
+    assert "for a person to mend" in said
+    assert "for a person" not in complaint([Answer(429)])

@@ -1,0 +1,200 @@
+"""The Elasticsearch edge against the real node: what each answer is, and that a compare-and-swap is one."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from itertools import count
+
+import orjson
+import pytest
+from elasticsearch import Elasticsearch
+
+from ingest import config
+from ingest.core.fields import Field, Schema, load_schema
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.elasticsearch.templates import leaves, templates
+from ingest.edge.local.stack import Running
+from ingest.edge.ports import Action, Refusal, Unavailable
+from tests.conftest import free_port
+
+pytestmark = pytest.mark.stack
+_NUMBERS = count(1)
+
+
+@pytest.fixture
+def settings(stack: Running) -> config.Elasticsearch:
+    """Settings for the session's node."""
+    return config.Elasticsearch(url=(stack.elasticsearch,))
+
+
+@pytest.fixture
+def connected(settings: config.Elasticsearch) -> Iterator[Elasticsearch]:
+    """An open client."""
+    found = client(settings)
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def index(connected: Elasticsearch) -> str:
+    """A strict index of one's own."""
+    name = f"edge-{os.getpid()}-{next(_NUMBERS)}"
+    kafka = {"dynamic": "strict", "properties": {"kafka": {"type": "keyword"}}}
+    mappings = {"dynamic": "strict", "properties": {"n": {"type": "long"}, "provenance": kafka}}
+    connected.indices.create(index=name, mappings=mappings)
+    return name
+
+
+@pytest.fixture
+def schema() -> Schema:
+    """The shipped list of fields, under kinds of one's own so that no other test's templates are touched."""
+    shipped = load_schema(config.data_folder("grammars") / "fields.toml")
+    name = f"edge{os.getpid()}x{next(_NUMBERS)}"
+    kind = replace(shipped.kinds["marks"], name=name)
+    fields = {f.name: replace(f, kinds=(name,)) for f in shipped.of("marks").values()}
+    return Schema(shipped.version, {name: kind}, fields)
+
+
+def act(index: str, doc_id: str, version: int | None, body: object, **more: bool) -> Action:
+    """One action: with an external version, or a create."""
+    return Action("create" if version is None else "index", index, doc_id, orjson.dumps(body), version, **more)
+
+
+def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str) -> None:
+    """New, the same, newer, older, refused for a field, refused for a type, created twice, no index: in order."""
+    store = ElasticsearchStore(connected)
+    actions = [
+        act(index, "a", 5, {"n": 1}),
+        act(index, "a", 5, {"n": 1}),
+        act(index, "a", 6, {"n": 2}),
+        act(index, "a", 4, {"n": 0}),
+        act(index, "b", 1, {"other": 1}),
+        act(index, "c", 1, {"n": "many"}),
+        act(index, "d", None, {"n": 1}),
+        act(index, "d", None, {"n": 2}),
+        act("edge-nowhere", "e", 1, {"n": 1}),
+    ]
+
+    answers = store.bulk(actions)
+
+    assert [a.status for a in answers] == [201, 409, 200, 409, 400, 400, 201, 409, 404]
+    assert [a.result for a in answers[:3]] == ["created", "", "updated"]
+    assert answers[4].error == "strict_dynamic_mapping_exception"
+    assert answers[5].error == "document_parsing_exception"
+    assert "many" in answers[5].reason
+    assert answers[8].error == "index_not_found_exception"
+    assert connected.get(index=index, id="a")["_source"] == {"n": 2}
+
+
+def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connected: Elasticsearch, index: str) -> None:
+    """The fence: external_gte."""
+    store = ElasticsearchStore(connected)
+
+    answers = [store.bulk([act(index, "l", v, {"n": n}, equal_wins=True)])[0] for n, v in enumerate([3, 3, 2, 4])]
+
+    assert [a.status for a in answers] == [201, 200, 409, 200]
+    assert connected.get(index=index, id="l")["_source"] == {"n": 3}
+
+
+def test_origins_are_seen_before_any_refresh(connected: Elasticsearch, index: str) -> None:
+    """In order; None for a document without one, for a missing document and for a missing index."""
+    store = ElasticsearchStore(connected)
+    store.bulk([act(index, "a", 1, {"provenance": {"kafka": "t/0/1"}}), act(index, "b", 1, {"n": 1})])
+
+    found = store.origins([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
+
+    assert found == [None, "t/0/1", None, None]
+    assert store.origins([]) == store.bulk([]) == []
+
+
+def test_epochs_are_taken_by_one_each_however_many_ask_at_once(connected: Elasticsearch) -> None:
+    """Eight workers, forty assignments: the epochs are 1 to 40, none twice."""
+    store = ElasticsearchStore(connected)
+    index = f"edge-epochs-{os.getpid()}"
+    connected.indices.create(index=index)
+    body = {"perf": {"ledger": {"group": "g"}}}
+
+    with ThreadPoolExecutor(8) as pool:
+        taken = list(pool.map(lambda _: store.raise_epoch(index, "g/t/0", body), range(40)))
+
+    assert sorted(taken) == list(range(1, 41))
+    assert connected.get(index=index, id="g/t/0")["_source"] == {"perf": {"ledger": {"group": "g", "epoch": 40}}}
+    assert body == {"perf": {"ledger": {"group": "g"}}}
+
+
+def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
+    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+) -> None:
+    """An index of the kind comes up by itself with the schema's mapping; a second put changes nothing."""
+    (kind,) = schema.kinds
+    with templates(settings) as known:
+        done = [known.put(kind, schema), known.put(kind, schema)]
+        versions = known.versions()
+    store = ElasticsearchStore(connected)
+
+    (stored, refused) = store.bulk(
+        [
+            act(f"perf-{kind}-als-2016.02", "a", 1, {"perf": {"facility": "als"}}),
+            act(f"perf-{kind}-als-2016.02", "b", 1, {"perf": {"facilty": "als"}}),
+        ]
+    )
+
+    assert done == ["created", "unchanged"]
+    assert versions[kind] == schema.version
+    assert (stored.status, refused.error) == (201, "strict_dynamic_mapping_exception")
+    found = connected.indices.get_mapping(index=f"perf-{kind}-als-2016.02").body[f"perf-{kind}-als-2016.02"]["mappings"]
+    assert leaves(found) == leaves(schema.mappings(kind))
+    connected.indices.delete_index_template(name=f"perf-{kind}")
+
+
+def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
+    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+) -> None:
+    """Mappings only grow; what cannot be is said with index, field and both types."""
+    (kind,) = schema.kinds
+    index = f"perf-{kind}-als"
+    new = Field("perf.edge.new_s", "double", (kind,), "new")
+    grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
+    changed = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: replace(new, type="keyword")})
+    connected.indices.create(index=index, mappings=schema.mappings(kind))
+
+    with templates(settings) as known:
+        added = [known.extend(kind, grown), known.extend(kind, grown)]
+
+    assert added == [{index: ["perf.edge.new_s"]}, {}]
+    assert connected.indices.get_mapping(index=index)[index]["mappings"]["dynamic"] == "strict"
+    with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, templates(settings) as known:
+        known.extend(kind, changed)
+    assert caught.value.exit_code == 65
+
+
+def test_this_cluster_tells_what_it_lacks(settings: config.Elasticsearch) -> None:
+    """The bare jars have no lifecycle management and no security; both are said with what follows from it."""
+    with templates(settings) as known:
+        features = known.features()
+
+    assert not features["lifecycle management"][0]
+    assert not features["security"][0]
+    assert all(without for _, without in features.values())
+
+
+def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run() -> None:
+    """The same trouble twice: `Problem` 69 in setup, `Unavailable` in the loop."""
+    away = config.Elasticsearch(url=(f"http://127.0.0.1:{free_port()}",))
+    store = ElasticsearchStore(client(away))
+
+    with pytest.raises(Problem, match="does not answer") as caught, templates(away):
+        pass
+    with pytest.raises(Unavailable):
+        store.bulk([act("edge", "a", 1, {})])
+
+    assert caught.value.exit_code == 69
+
+
+def test_a_request_that_the_node_refuses_is_not_blamed_on_a_document(connected: Elasticsearch, index: str) -> None:
+    """An id of 600 bytes makes the whole request invalid: a refusal, which run waits with and does not dead-letter."""
+    with pytest.raises(Refusal, match="too long"):
+        ElasticsearchStore(connected).bulk([act(index, "x" * 600, 1, {"n": 1})])

@@ -1,0 +1,112 @@
+"""Files as messages: every byte of them arrives, at the offset where it lies, or is named as not sent."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.core.model import Problem
+from ingest.edge import files
+
+
+def read(path: Path, how: str, limit_bytes: int = 1000) -> list[tuple[int, bytes | None]]:
+    """Offset and data of each piece."""
+    return [(piece.offset_bytes, piece.data) for piece in files.pieces(path, how, limit_bytes)]
+
+
+def test_a_line_keeps_everything_but_its_newline(tmp_path: Path) -> None:
+    """CR, blanks, NUL, wrong UTF-8 and empty lines stay; the last line needs no newline."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b" one \r\n\n\xff\x00\nlast")
+
+    assert read(path, files.LINE) == [(0, b" one \r"), (7, b""), (8, b"\xff\x00"), (11, b"last")]
+
+
+@given(data=st.binary(max_size=200), limit_bytes=st.integers(1, 40))
+def test_nothing_between_the_lines_is_lost(
+    tmp_path_factory: pytest.TempPathFactory, data: bytes, limit_bytes: int
+) -> None:
+    """Sent or named as too large: every piece lies where it says, and together they are the whole file."""
+    path = tmp_path_factory.mktemp("any") / "a.log"
+    path.write_bytes(data)
+
+    found = list(files.pieces(path, files.LINE, limit_bytes))
+
+    lines = data.split(b"\n")[: -1 if data.endswith(b"\n") or not data else None]
+    assert [data[p.offset_bytes :].split(b"\n")[0] for p in found] == lines
+    assert [p.data for p in found] == [line if len(line) <= limit_bytes else None for line in lines]
+
+
+def test_a_line_that_is_too_large_is_named_and_the_next_one_is_read(tmp_path: Path) -> None:
+    """Its size and place are told; memory does not grow with it."""
+    path = tmp_path / "a.log"
+    path.write_bytes(b"x" * 2500 + b"\nnext\n" + b"y" * 1001)
+
+    found = list(files.pieces(path, files.LINE, 1000))
+
+    assert [(p.offset_bytes, p.data) for p in found] == [(0, None), (2501, b"next"), (2506, None)]
+    assert found[0].size_bytes == 2501
+    assert found[2].size_bytes == 1001
+
+
+def test_a_whole_file_is_one_message_or_too_large(tmp_path: Path) -> None:
+    """Newlines inside and at the end belong to it."""
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"--- owping\nmore\n")
+
+    assert read(path, files.FILE) == [(0, b"--- owping\nmore\n")]
+    (piece,) = files.pieces(path, files.FILE, 5)
+    assert (piece.data, piece.size_bytes) == (None, 16)
+
+
+@pytest.mark.parametrize(
+    ("name", "framings", "chosen", "expected"),
+    [
+        ("a.log", ("line",), None, "line"),
+        ("a.json", ("message", "message"), None, "file"),
+        ("a.txt", ("message",), None, "file"),
+        ("day.jsonl", ("message", "message"), None, "line"),
+        ("day.NDJSON", ("message",), None, "line"),
+        ("a.json", ("message",), "line", "line"),
+        ("a.log", ("line",), "file", "file"),
+    ],
+)
+def test_what_a_message_is_follows_from_the_sources_and_the_name(
+    name: str, framings: tuple[str, ...], chosen: str | None, expected: str
+) -> None:
+    """Declared, chosen, or told by the ending; the content is never looked at."""
+    assert files.framing(Path(name), framings, chosen) == expected
+
+
+def test_sources_that_disagree_ask_for_a_choice() -> None:
+    """Guessing would cut messages to pieces."""
+    with pytest.raises(Problem, match=r"a\.log") as caught:
+        files.framing(Path("a.log"), ("line", "message"), None)
+
+    assert caught.value.exit_code == 64
+    assert "--framing" in caught.value.remedy
+
+
+@pytest.mark.parametrize("what", ["missing", "folder"])
+def test_what_cannot_be_read_is_named_before_anything_is_sent(tmp_path: Path, what: str) -> None:
+    """The second of two files is missing, or a folder: exit code 66, and nothing was sent."""
+    good, bad = tmp_path / "good.log", tmp_path / what
+    good.write_bytes(b"x\n")
+    if what == "folder":
+        bad.mkdir()
+
+    with pytest.raises(Problem, match=what) as caught:
+        files.checked([good, bad])
+
+    assert caught.value.exit_code == 66
+    assert "Nothing was sent" in caught.value.remedy
+
+
+def test_the_size_of_all_files_is_what_a_progress_bar_needs(tmp_path: Path) -> None:
+    """In bytes, over all of them."""
+    paths = [tmp_path / "a", tmp_path / "b"]
+    for n, path in enumerate(paths):
+        path.write_bytes(b"x" * (n + 2))
+
+    assert files.checked(paths) == 5

@@ -1,0 +1,226 @@
+"""The Kafka edge against the real broker: what is sent is there, what is committed is what we said, and no more."""
+
+import os
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from ingest import config
+from ingest.core.model import Problem
+from ingest.edge.kafka.consumer import Consumer
+from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.kafka.topics import topics
+from ingest.edge.local.stack import Running
+from ingest.edge.ports import Fenced, Letter, Partition, Received, RequestTooLarge
+from tests.conftest import free_port
+
+pytestmark = pytest.mark.stack
+_NUMBERS = count(1)
+APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+Made = Callable[..., str]
+
+
+@pytest.fixture
+def kafka(stack: Running) -> config.Kafka:
+    """Settings for the session's broker, with a group of one's own."""
+    return config.Kafka(bootstrap=(stack.kafka,), group=f"g{os.getpid()}_{next(_NUMBERS)}", session_timeout_s=10.0)
+
+
+@pytest.fixture
+def topic(kafka: config.Kafka) -> Made:
+    """Makes topics."""
+
+    def make(partitions: int = 1, **configs: str) -> str:
+        name = f"perf.edge.{kafka.group}.{next(_NUMBERS)}"
+        with topics(kafka) as cluster:
+            assert cluster.create(name, partitions, configs or APPEND_TIME)
+        return name
+
+    return make
+
+
+def sent(kafka: config.Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
+    """Produce these values."""
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
+
+
+class Reader:
+    """A consumer that begins what it is given, as the worker does."""
+
+    def __init__(self, kafka: config.Kafka, name: str) -> None:
+        self.consumer = Consumer(kafka, config.Delivery(), [name], kafka.group)
+        self.first: dict[Partition, int] = {}
+
+    def read(self, wanted: int, patience_s: float = 20.0) -> list[Received]:
+        """At least so many records, or what there is in time."""
+        found: list[Received] = []
+        deadline = time.monotonic() + patience_s
+        while len(found) < wanted and time.monotonic() < deadline:
+            found += self.consumer.poll(0.2)
+            self.settle()
+        return found
+
+    def settle(self) -> set[Partition]:
+        """Begin what came new; what was lost."""
+        gone, new = self.consumer.changes()
+        for partition in new:
+            self.first[partition] = self.consumer.begin(partition)
+        return gone
+
+    def join(self) -> None:
+        """Wait until something was assigned."""
+        deadline = time.monotonic() + 20
+        while not self.first:
+            assert time.monotonic() < deadline
+            assert self.consumer.poll(0.1) == [], "nothing may come before a partition was begun"
+            self.settle()
+
+
+def test_a_topic_is_as_it_was_asked_for(kafka: config.Kafka, topic: Made) -> None:
+    """Append time and the largest message, seen in the cluster; altering changes them; what is not there is left out."""
+    name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
+
+    with topics(kafka) as cluster:
+        before = cluster.described([name, "perf.not.there"])
+        cluster.alter(name, APPEND_TIME)
+        after = cluster.described([name])[name]
+        again = cluster.create(name, 1, {})
+
+    assert list(before) == [name]
+    assert (before[name].partitions, before[name].append_time, before[name].max_message_bytes) == (2, False, 5000)
+    assert (after.append_time, after.max_message_bytes) == (True, 5000)
+    assert not again
+
+
+def test_what_was_sent_is_received_untouched(kafka: config.Kafka, topic: Made) -> None:
+    """Value, key and headers, repeated names and any bytes; the time is the broker's."""
+    name = topic()
+    began_ms = time.time_ns() // 1_000_000 - 1000
+    sent(kafka, name, b"\x00\xff one", b"", key=b"\xfe")
+
+    reader = Reader(kafka, name)
+    first, second = reader.read(2)
+    reader.consumer.close()
+
+    assert (first.value, first.key, first.headers) == (b"\x00\xff one", b"\xfe", (("h", b"\xff"), ("h", b"twice")))
+    assert (second.value, second.coordinates) == (b"", f"{name}/0/1")
+    assert began_ms < first.time_ms < time.time_ns() // 1_000_000 + 1000
+
+
+def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: config.Kafka, topic: Made) -> None:
+    """kafka-python's idempotent producer stays broken after a refusal: ours is made anew."""
+    name = topic(1, **{"max.message.bytes": "1000", **APPEND_TIME})
+    outbox = Producer(kafka)
+
+    with pytest.raises(RequestTooLarge):
+        outbox.send([Letter(name, b"k", os.urandom(5000))])
+    outbox.send([Letter(name, b"k", b"fits")])
+    outbox.close()
+
+    reader = Reader(kafka, name)
+    assert [record.value for record in reader.read(1)] == [b"fits"]
+    reader.consumer.close()
+
+
+def test_only_what_was_committed_is_not_read_again(kafka: config.Kafka, topic: Made) -> None:
+    """Leaving commits nothing by itself; the next member begins at the committed offset, and says so."""
+    name = topic()
+    sent(kafka, name, b"0", b"1", b"2")
+    partition = Partition(name, 0)
+    first = Reader(kafka, name)
+    assert len(first.read(3)) == 3
+    first.consumer.commit({partition: 1})
+    first.consumer.close()
+
+    second = Reader(kafka, name)
+    again = second.read(2)
+
+    assert first.first == {partition: 0}
+    assert second.first == {partition: 1} == {partition: second.consumer.committed(partition)}
+    assert [record.value for record in again] == [b"1", b"2"]
+    assert second.consumer.position(partition) == 3 == second.consumer.end_offsets([name])[partition]
+    second.consumer.close()
+
+
+def test_waiting_keeps_the_membership_and_takes_no_record(kafka: config.Kafka, topic: Made) -> None:
+    """Longer than the group would wait for a silent member; afterwards everything is still to be read, in order."""
+    name = topic()
+    kafka = replace(kafka, max_poll_interval_s=1.0)
+    reader = Reader(kafka, name)
+    reader.join()
+    sent(kafka, name, b"0", b"1")
+
+    reader.consumer.keep_alive(2.5)
+
+    assert reader.settle() == set()
+    assert [record.value for record in reader.read(2)] == [b"0", b"1"]
+    reader.consumer.commit({Partition(name, 0): 2})
+    reader.consumer.close()
+
+
+def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: config.Kafka, topic: Made) -> None:
+    """The commit is refused as fenced; the next poll tells what was lost, and reading starts at what is committed."""
+    name = topic()
+    kafka = replace(kafka, max_poll_interval_s=0.5)
+    sent(kafka, name, b"0")
+    partition = Partition(name, 0)
+    reader = Reader(kafka, name)
+    assert len(reader.read(1)) == 1
+    time.sleep(1.5)
+
+    with pytest.raises(Fenced):
+        reader.consumer.commit({partition: 1})
+    lost: set[Partition] = set()
+    deadline = time.monotonic() + 20
+    while not lost:
+        assert time.monotonic() < deadline
+        reader.consumer.poll(0.1)
+        lost = reader.settle()
+
+    assert lost == {partition}
+    assert reader.consumer.committed(partition) is None
+    assert [record.value for record in reader.read(1)] == [b"0"]
+    reader.consumer.close()
+
+
+def test_partitions_move_to_a_second_member_and_come_back(kafka: config.Kafka, topic: Made) -> None:
+    """Cooperative: the first keeps what it need not give up; nothing is read by both after it was committed."""
+    name = topic(4)
+    both = {Partition(name, n) for n in range(4)}
+    first, second = Reader(kafka, name), Reader(kafka, name)
+    first.join()
+    owned = set(first.first)
+    assert owned == both
+    deadline = time.monotonic() + 30
+    while len(second.first) < 2:
+        assert time.monotonic() < deadline
+        first.consumer.poll(0.1)
+        owned -= first.settle()
+        second.consumer.poll(0.1)
+        second.settle()
+    assert owned | set(second.first) == both
+    assert not owned & set(second.first)
+    second.consumer.close()
+    first.first = {}
+    while owned | set(first.first) != both:
+        assert time.monotonic() < deadline
+        first.consumer.poll(0.1)
+        owned -= first.settle()
+    first.consumer.close()
+
+
+def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback() -> None:
+    """Address and remedy, exit code 69, soon."""
+    kafka = config.Kafka(bootstrap=(f"127.0.0.1:{free_port()}",))
+    began_s = time.monotonic()
+
+    with pytest.raises(Problem, match="does not answer") as caught, topics(kafka):
+        pass
+
+    assert caught.value.exit_code == 69
+    assert kafka.bootstrap[0] in caught.value.message
+    assert time.monotonic() - began_s < 20

@@ -1,0 +1,48 @@
+"""README says what is so: its reasons, its sources, its commands."""
+
+import re
+import subprocess
+import sys
+
+from tests.house.test_house import ROOT
+
+README = (ROOT / "README.md").read_text()
+CORE = "\n".join(path.read_text() for path in (ROOT / "ingest" / "core").glob("*.py"))
+
+
+def test_the_table_of_reasons_is_complete() -> None:
+    """Every reason that the core can give, and no other."""
+    given = set(re.findall(r'(?:Refused|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CORE))
+    given |= set(re.findall(r'_rejected\("([a-z_]+)" if', CORE)) | {"syntax"}
+    told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
+
+    assert told == given - {"source"}
+
+
+def test_the_table_of_sources_is_complete() -> None:
+    """A row for each folder under grammars/."""
+    folders = {path.parent.name for path in (ROOT / "grammars").glob("*/source.toml")}
+    told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
+
+    assert told == folders
+
+
+def test_every_command_that_readme_names_exists() -> None:
+    """With every option it is shown with."""
+    shown = [a or b for a, b in re.findall(r"`(perflog [^`]+)`|^    (perflog .*)$", README, re.MULTILINE)]
+    commands = {(words.split()[1], *re.findall(r"--[a-z-]+", words)) for words in shown}
+    helps = {name: _help(name) for name in {command[0] for command in commands}}
+
+    assert len(commands) > 8
+    for name, *options in commands:
+        assert all(option in helps[name] for option in options), (name, options)
+
+
+def _help(name: str) -> str:
+    """The help of a command and of its subcommands."""
+    main = [sys.executable, "-m", "ingest", name]
+    done = subprocess.run([*main, "--help"], capture_output=True, check=True, text=True)
+    listed = done.stdout.split("Commands:")[1] if "Commands:" in done.stdout else ""
+    inner = re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE)
+    more = [subprocess.run([*main, sub, "--help"], capture_output=True, check=True, text=True).stdout for sub in inner]
+    return "\n".join([done.stdout, *more])
