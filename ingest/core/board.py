@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from ingest.core.model import Problem
 
-FORMS = ("markdown", "vega", "lines", "bars", "table")
+FORMS = ("markdown", "vega", "lines", "bars", "table", "number")
 WORST = ("min", "max")
 _REMEDY = "See the head of dashboards/runs-beside-the-network.toml."
 T = TypeVar("T")
@@ -35,7 +35,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; which of the optional words it takes depends on its form (markdown, vega, lines, bars, table)."""
+    """One panel; which of the optional words it takes depends on its form, one of `FORMS`."""
 
     key: str
     form: str

@@ -55,6 +55,10 @@ class _Maker:
         either = " or ".join(f"({lens.one_way(direction)})" for direction in self.directions)
         return self._lens(panel, lens.table(panel.rows, lens.count("Results"), lens.both(panel.query, either)))
 
+    def number(self, panel: Panel) -> tuple[str, dict[str, Any], list[Reference]]:
+        form, config, references = self._lens(panel, lens.number(lens.count(panel.title), panel.query))
+        return form, {**config, "hidePanelTitles": True}, references
+
     def _lens(self, panel: Panel, chart: lens.Chart) -> tuple[str, dict[str, Any], list[Reference]]:
         attributes, references = lens.attributes(panel.title, panel.kind, self.space, chart)
         return "lens", {"attributes": attributes}, references
@@ -66,6 +70,7 @@ _FORMS: Mapping[str, Callable[[_Maker, Panel], tuple[str, dict[str, Any], list[R
     "lines": _Maker.lines,
     "bars": _Maker.bars,
     "table": _Maker.table,
+    "number": _Maker.number,
 }
 
 

@@ -179,6 +179,12 @@ def table(rows: Sequence[str], metric: Column, query: str) -> Chart:
     return Chart("lnsDatatable", columns, state)
 
 
+def number(metric: Column, query: str) -> Chart:
+    """One number: how many results `query` (KQL) names; here 0 is an answer."""
+    column = metric | _filter(query) | {"params": {"emptyAsNull": False}}
+    return Chart("lnsMetric", {"value": column}, {"layerId": LAYER, "layerType": "data", "metricAccessor": "value"})
+
+
 def attributes(title: str, kind: str, space: str, chart: Chart) -> tuple[dict[str, Any], list[Reference]]:
     """The chart by value, and the one reference it needs: its data view.
 

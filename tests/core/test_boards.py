@@ -265,7 +265,9 @@ def test_without_pairs_both_addresses_make_a_series(schema: Schema) -> None:
 
 def test_a_site_cannot_end_the_query_it_stands_in(schema: Schema) -> None:
     """Quotes and backslashes in a name are data."""
-    columns = _layer(_panels(compile_boards([_shipped()], schema, SPECS, [('a" or "', "b\\")]))["loss"])["columns"]
+    columns = _layer(_panels(compile_boards([_shipped()], schema, SPECS, [('a" or "', "b\\")]))["throughput"])[
+        "columns"
+    ]
 
     assert columns["way0"]["filter"]["query"] == '(source.site: "a\\" or \\"" and destination.site: "b\\\\")'
 
@@ -286,7 +288,7 @@ def test_missing_is_never_drawn_as_zero(objects: list[SavedObject]) -> None:
 def test_a_point_is_the_worst_of_its_interval_in_its_unit(objects: list[SavedObject]) -> None:
     """The slowest throughput, the greatest loss and delay; the unit is written at the axis."""
     found = {key: _layer(panel)["columns"]["way0"] for key, panel in _panels(objects).items() if panel["type"] == "lens"
-             and key != "failures"}  # fmt: skip
+             and key not in ("failures", "made-up")}  # fmt: skip
 
     assert {key: column["operationType"] for key, column in found.items()} == {
         "throughput": "min", "loss": "max", "delay-median": "max", "delay-p95": "max", "failed": "count",
@@ -295,6 +297,21 @@ def test_a_point_is_the_worst_of_its_interval_in_its_unit(objects: list[SavedObj
     assert (units["throughput"]["id"], units["throughput"]["params"]["suffix"]) == ("bits", "/s")
     assert units["loss"]["id"] == "percent"
     assert units["delay-p95"]["params"]["suffix"] == " ms"
+
+
+def test_made_up_results_are_counted_in_sight(objects: list[SavedObject]) -> None:
+    """The demo's network is not taken for a measured one; here 0 is an answer."""
+    column = _layer(_panels(objects)["made-up"])["columns"]["value"]
+
+    assert column["filter"]["query"] == "perf.synthetic: true"
+    assert column["params"]["emptyAsNull"] is False
+
+
+def test_loss_is_of_one_way_tests_only(objects: list[SavedObject]) -> None:
+    """One lost ping of ten is 10 % there and back: beside OWAMP's it would drown them."""
+    query = _layer(_panels(objects)["loss"])["columns"]["way0"]["filter"]["query"]
+
+    assert query.startswith('(perf.network.test_type: ("latency" or "latencybg")) and (source.site')
 
 
 def test_network_panels_do_not_follow_the_runs_controls(objects: list[SavedObject]) -> None:

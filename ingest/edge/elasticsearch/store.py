@@ -8,11 +8,12 @@ from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import Action, Answer
+from ingest.edge.ports import Action, Answer, Unavailable
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
-_ORIGIN = "docs.found,docs._source.provenance.kafka"
+_ORIGIN = "docs._id,docs.error.type,docs._source.provenance.kafka"
+_GONE = (None, "index_not_found_exception")
 _EPOCH = ("perf", "ledger", "epoch")
 
 
@@ -39,6 +40,9 @@ class ElasticsearchStore:
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
         with told_to_run():
             found = self._client.mget(docs=docs, filter_path=_ORIGIN).body.get("docs", [])
+        failed = [doc["error"]["type"] for doc in found if doc.get("error", {}).get("type") not in _GONE]
+        if failed:
+            raise Unavailable(f"Elasticsearch: {failed[0]} when looking up documents")
         return [doc.get("_source", {}).get("provenance", {}).get("kafka") for doc in found]
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
