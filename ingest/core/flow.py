@@ -42,6 +42,10 @@ class Flow:
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
+    def period(self, kind: str) -> str:
+        """The period of a kind's indices."""
+        return self._schema.kinds[kind].period
+
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
         raw = canonical(message.data)

@@ -4,12 +4,13 @@ The rules are the design's promise 3; what makes up the identity of a source's f
 """
 
 import re
-from base64 import urlsafe_b64encode
+from binascii import b2a_base64
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
 
 _FACILITY = re.compile(r"[a-z0-9_]{1,64}")
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 REVISION_BITS = 12
 UPDATE_BITS = 44
 MAX_PLAIN_ID = 128
@@ -22,8 +23,20 @@ def is_facility(name: str) -> bool:
 
 def digest_id(*parts: bytes) -> str:
     """A 128-bit digest of the parts, each preceded by its length so that no two splits collide; 22 URL-safe letters."""
-    whole = b"".join(len(part).to_bytes(4, "big") + part for part in parts)
-    return urlsafe_b64encode(blake2b(whole, digest_size=16).digest())[:22].decode()
+    return letters(begun(*parts).digest())
+
+
+def begun(*parts: bytes) -> blake2b:
+    """The digest of the parts so far, to be continued: see `digest_id`."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        digest.update(len(part).to_bytes(4, "big") + part)
+    return digest
+
+
+def letters(digest: bytes) -> str:
+    """16 bytes as 22 URL-safe letters."""
+    return b2a_base64(digest, newline=False)[:22].translate(_URL_SAFE).decode("ascii")
 
 
 def plain_id(text: str) -> str:

@@ -124,7 +124,7 @@ def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
     read = {part: turn.whole.get(terminal) for part, terminal in stamp.parts.items()}
     try:
         if stamp.iso and (text := turn.whole.get(stamp.iso)):
-            bare, zone = _iso_parts(text)
+            bare, zone = iso_parts(text)
             return iso_ms(bare, 0), zone
         return _local_of(turn, read), read.get("zone")
     except ClockError as error:
@@ -132,7 +132,8 @@ def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
         raise Refused("stamp", str(error), where, "time that exists") from error
 
 
-def _iso_parts(text: str) -> tuple[str, str | None]:
+def iso_parts(text: str) -> tuple[str, str | None]:
+    """An ISO stamp without its zone, and the zone as written."""
     if text.endswith("Z"):
         return text[:-1], "Z"
     cut = max(text.rfind("+"), text.rfind("-", 10))

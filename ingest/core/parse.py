@@ -4,7 +4,7 @@ Alone imports lark. A reader answers a Record or a Mismatch and never raises, wh
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -14,7 +14,7 @@ from lark.exceptions import LarkError, UnexpectedInput
 from lark.load_grammar import load_grammar
 
 from ingest.core.model import Problem, Record
-from ingest.core.regular import Compiled, NotRegular, compile_grammar, compile_head
+from ingest.core.regular import Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
 
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
 
@@ -109,6 +109,10 @@ class GrammarReader:
         if found is None:
             return self.read_slowly(text, raw)
         return Record(values=found[0], raw=raw, items=tuple(found[1]))
+
+    def plain(self, lead: tuple[str, str], moving: Sequence[str]) -> PlainText:
+        """The expressions of texts with one turn of the repeated rule: see regular.compile_plain. Raises NotRegular."""
+        return compile_plain(self._rules, self._patterns, self._repeat or "", lead, moving)
 
     def locate(self, raw: bytes, terminal: str, text: str) -> tuple[int, int] | None:
         """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""

@@ -68,6 +68,9 @@ class _Writer:
     items: int = 0
     step: Any = None
     outside: bool = False
+    span: str | None = None
+    only: Sequence[str] | None = None
+    once: bool = False
 
     def write(self, node: Any, depth: int = 0) -> str:
         """The expression of a node of a rule."""
@@ -82,7 +85,7 @@ class _Writer:
             case "alias":
                 return self.write(parts[0], depth + 1)
             case "maybe":
-                return f"(?:{self.write(parts[0], depth + 1)})?"
+                return self._maybe(parts[0], depth + 1)
             case "expr":
                 return self._loop(parts, depth + 1)
             case "value":
@@ -97,15 +100,30 @@ class _Writer:
         name = str(getattr(symbol, "name", symbol))
         if name in self.rules:
             self.outside = self.outside or (name == self.repeat and self.capture)
-            return self.write(self.rules[name], depth)
+            return self._whole(name, depth) if name == self.span else self.write(self.rules[name], depth)
         if name not in self.terminals:
             raise NotRegular(f"`{name}` is neither a rule nor a named terminal")
         pattern = f"(?>{self.terminals[name]})"
-        if not self.capture or name.startswith("_"):
+        if not self.capture or name.startswith("_") or (self.only is not None and name not in self.only):
             return pattern
         self.groups += 1
         self.names.append((self.groups, name))
         return f"({pattern})"
+
+    def _maybe(self, node: Any, depth: int) -> str:
+        """An optional part; required where one turn is wanted and a part that must be captured is in it."""
+        before = len(self.names)
+        inner = self.write(node, depth)
+        return inner if self.once and len(self.names) > before else f"(?:{inner})?"
+
+    def _whole(self, name: str, depth: int) -> str:
+        """A rule captured in one piece, its terminals not."""
+        self.groups += 1
+        self.names.append((self.groups, name))
+        self.capture = False
+        inner = self.write(self.rules[name], depth)
+        self.capture = True
+        return f"({inner})"
 
     def _loop(self, parts: Sequence[Any], depth: int) -> str:
         body, sign, *most = parts
@@ -113,6 +131,9 @@ class _Writer:
         if sign == "?" or not self.capture:
             return f"(?:{self.write(body, depth)}){sign}"
         wanted = self.repeat is not None and self.repeat in _called(body, self.rules)
+        if wanted and self.once:
+            self.step = body
+            return self.write(body, depth)
         if wanted:
             self.groups += 1
             self.items, self.step = self.groups, body
@@ -149,6 +170,64 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
     turn = _Writer(rules, terminals)
     step = re.compile(turn.write(writer.step))
     return Compiled(line, tuple(writer.names), writer.items, step, tuple(turn.names))
+
+
+@dataclass(frozen=True, slots=True)
+class PlainText:
+    """The expressions of texts that hold a leading rule, then two moving terminals, each once.
+
+    Attributes:
+        head: matches the leading rule and the separator behind it; its group 1 is the rule.
+        clock: matches the leading rule alone; its only group that takes part is the terminal `clock`, if it holds one.
+        rest: matches what follows; its groups are what lies before the first moving terminal, that terminal, what lies
+            before the second, the second.
+    """
+
+    head: re.Pattern[str]
+    clock: re.Pattern[str]
+    rest: re.Pattern[str]
+
+
+def compile_plain(
+    rules: Mapping[str, Any], terminals: Mapping[str, str], repeat: str, lead: tuple[str, str], moving: Sequence[str]
+) -> PlainText:
+    """The expressions of texts with one turn of `repeat`; `lead` = (rule, its clock). NotRegular if there are none."""
+    span, clock = lead
+    writer = _Writer(rules, terminals, repeat, span=span, only=moving, once=True)
+    whole = writer.write(rules["start"])
+    if writer.step is None or [name for _, name in writer.names] != [span, *moving]:
+        raise NotRegular("its moving parts do not stand once each, in this order")
+    groups = _outer_groups(whole)
+    captures = [(start, end) for start, end in groups if whole[start + 1] != "?"]
+    if len(captures) != len(writer.names) or captures[0][0] != 0:
+        raise NotRegular("a moving part of it is optional, or something stands before its stamp")
+    behind = next(end for start, end in groups if start >= captures[0][1])
+    (first, first_end), (second, second_end) = captures[1], captures[2]
+    between = (whole[behind:first], whole[first:first_end], whole[first_end:second], whole[second:second_end])
+    if re.fullmatch(whole[second_end:], "") is None:
+        raise NotRegular("something must stand behind its last moving part")
+    rest = "({}){}({}){}".format(*between)
+    clock_writer = _Writer(rules, terminals, only=(clock,))
+    return PlainText(re.compile(whole[:behind]), re.compile(clock_writer.write(rules[span])), re.compile(rest))
+
+
+def _outer_groups(pattern: str) -> list[tuple[int, int]]:
+    """Where the groups that lie in no other group begin and end."""
+    found, depth, start, position = [], 0, 0, 0
+    while position < len(pattern):
+        char = pattern[position]
+        if char == "[":
+            position = _class_end(pattern, position)
+            continue
+        if char == "(":
+            start = position if depth == 0 else start
+            depth += 1
+        elif char == ")":
+            depth -= 1
+            if depth == 0:
+                found.append((start, position + 1))
+        position += 2 if char == "\\" else 1
+    return found
 
 
 def compile_head(rules: Mapping[str, Any], terminals: Mapping[str, str], start: str, last: str) -> re.Pattern[str]:

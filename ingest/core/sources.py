@@ -69,6 +69,7 @@ class Stamp:
     parts: Mapping[str, str]
     zones: Mapping[str, int]
     iso: str | None = None
+    rule: str | None = None
     earliest_lag_s: int = -2
     latest_lag_s: int = 900
 
@@ -222,7 +223,7 @@ def _gate(row: dict[str, Any], reader: Reader) -> Gate:
 
 def _stamp(row: dict[str, Any]) -> Stamp:
     zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
-    return Stamp(row["parts"], zones, row.get("iso"), row["earliest_lag_s"], row["latest_lag_s"])
+    return Stamp(row["parts"], zones, row.get("iso"), row.get("rule"), row["earliest_lag_s"], row["latest_lag_s"])
 
 
 def _marks(row: dict[str, Any]) -> Marks:

@@ -1,0 +1,128 @@
+"""The short way and the general way say the same of every line that the short way takes."""
+
+from collections.abc import Callable
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.core.flow import Flow
+from ingest.core.model import Message, Provenance
+from ingest.core.quick import KEPT, Cache, Quick, quick
+from ingest.core.sources import Source
+from tests.core.conftest import GRAMMARS
+from tests.core.test_regular import LINES
+
+NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
+ORIGIN = Provenance("als-node-17", "/data/als 1/tomography.log", 0, None, None)
+SAMPLES = [
+    line
+    for name in ("samples.log", "samples.variants.log", "rejects.log")
+    for line in (GRAMMARS / "als_perf" / name).read_bytes().split(b"\n")
+]
+
+
+def message(data: bytes, offset: int = 7) -> Message:
+    """A message of the origin."""
+    provenance = Provenance(ORIGIN.host, ORIGIN.path, offset, None, f"perf.als.lines.v1/3/{offset}")
+    return Message(data, NOW_MS, provenance, backfill=True)
+
+
+def same(way: Quick, flow: Flow, data: bytes) -> bool:
+    """Whether the short way took the line; if it did, it wrote what the general way makes of it, to the value."""
+    told = message(data)
+    mark = way.reader()(data)
+    written = way.writer(INGESTED_MS)(mark, told) if mark else None
+    if written is None:
+        return False
+    (document,) = flow.outcomes(told, INGESTED_MS).documents
+    head, body, end = written.split(b"\n")
+    action = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
+
+    assert orjson.loads(head) == {"index": action}
+    assert orjson.loads(body) == document.body
+    assert end == b""
+    return True
+
+
+@pytest.fixture
+def ways(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> tuple[Quick, Flow]:
+    """The short way and the flow it shortens."""
+    flow = flow_of("als_perf")
+    found = quick(flow, sources["als_perf"], ORIGIN)
+    assert found is not None
+    return found, flow
+
+
+def test_every_line_of_the_sample_is_plain(ways: tuple[Quick, Flow]) -> None:
+    """The first time it is learnt, the second time it is known; both times the same is written."""
+    for _ in range(2):
+        assert all(same(*ways, line) for line in (GRAMMARS / "als_perf" / "samples.log").read_bytes().splitlines())
+
+
+def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[Quick, Flow]) -> None:
+    """Whatever the short way takes of them, it takes rightly, in any order, and it takes no line that is refused."""
+    for line in SAMPLES * 2 + SAMPLES[::-1]:
+        same(*ways, line)
+
+
+@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=st.lists(LINES, min_size=2, max_size=6), data=st.data())
+def test_generated_lines(ways: tuple[Quick, Flow], lines: list[str], data: st.DataObject) -> None:
+    """Lines from the grammar and near misses of real lines, after whatever was learnt before them."""
+    real = SAMPLES[data.draw(st.integers(0, 34))].decode()
+    at = data.draw(st.integers(0, len(real) - 1))
+    near = (
+        real[:at]
+        + data.draw(st.sampled_from(["", real[at] * 2, ":", " ", "=", '"', "\\", "9", "\t", "é"]))
+        + real[at + 1 :]
+    )
+
+    for line in [*lines, real, near]:
+        same(*ways, line.encode())
+
+
+@pytest.mark.parametrize(
+    "second",
+    [
+        "Fri Feb 5 12:39:37 PM PST 2016", "Fri Feb 5 12:39:37 AM PST 2016", "Fri Feb 5 09:39:37 PM PST 2016",
+        "Fri Feb 5 21:39:37 PDT 2016", "Fri Feb 5 24:00:00 PST 2016", "Fri Feb 5 21:39:60 PST 2016",
+        "Sat Feb 5 21:39:38 PST 2016", "2016-02-05T21:39:38-08:00", "2016-02-06T05:39:38Z", "2016-02-05T21:39:38",
+        "Fri Feb 5 21:39:38 2016", "Fri Feb 5 21:39:38 XYZ 2016", "Fri Feb  5 21:39:38 PST 2016",
+    ],
+)  # fmt: skip
+def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[Quick, Flow], second: str) -> None:
+    """Stamps that share a day, a clock or a zone with known ones, in both orders."""
+    rest = ": submitRotJob.sh:65:1086857-64636:PERF:SUBMIT_ROT:START_DATE=1454737177"
+    known = [f"Fri Feb 5 {clock} PST 2016{rest}" for clock in ("21:39:37", "21:39:38", "12:39:37", "00:00:01")]
+
+    for stamp in [*known, second + rest, *known, second + rest]:
+        same(*ways, stamp.encode())
+
+
+def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:
+    """Which refuses it, and says why."""
+    way, flow = ways
+    line = SAMPLES[0]
+    mark = way.reader()(line)
+    assert mark is not None
+
+    for record_ms in (NOW_MS - 3 * 86_400_000, NOW_MS + 500 * 86_400_000):
+        late = Message(line, record_ms, ORIGIN)
+        assert way.writer(INGESTED_MS)(mark, late) is None
+        assert flow.outcomes(late, INGESTED_MS).rejects
+
+
+def test_json_sources_have_no_short_way(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+    """And say so by None."""
+    assert quick(flow_of("perfsonar"), sources["perfsonar"], ORIGIN) is None
+
+
+def test_a_cache_stays_bounded() -> None:
+    """It forgets everything when it is full, and goes on."""
+    cache = Cache(lambda key: key)
+    for key in range(KEPT + 10):
+        assert cache[key] == key
+
+    assert len(cache) <= KEPT
