@@ -15,6 +15,7 @@ COMMANDS = {
     "demo": ("demo", "Everything at once: servers, the 35 sample lines, a day of network results, the answer."),
     "try": ("try_", "What would become of these bytes? No servers."),
     "source": ("source", "Work on a source: what its samples become."),
+    "bench": ("bench", "How fast on this machine."),
     "stack": ("stack", "A real Kafka broker and Elasticsearch node on this machine."),
     "setup": ("setup", "Create the topics and templates that are missing."),
     "ship": ("ship", "Send files to Kafka."),

@@ -1,0 +1,168 @@
+"""`perflog bench`: how fast on this machine, beside yardsticks taken in the same run. Medians; no servers.
+
+The lines are the sample's, moved in time and run so that no two are alike; the documents are the demo's, with
+diagnostics as long as a real ten-second test has them.
+"""
+
+import os
+import re
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+
+from ingest import config
+from ingest.core.flow import Flow
+from ingest.core.model import Intake, Message, Provenance
+from ingest.core.parse import GrammarReader
+from ingest.core.quick import Quick
+from ingest.run.knowledge import Knowledge, knowledge
+from ingest.synthetic.day import day
+
+BARE = re.compile(
+    r"(\w{3}) (\w{3}) +(\d+) (\d+:\d+:\d+) (\w+) (\d{4}): ([^:]+):(\d+):([^:]*): ?PERF:([^:]+):([A-Z_]+)=(\d+)"
+)
+RECEIVED_MS = 1_780_000_000_000
+LARK_SHARE = 100  # Lark reads one line in so many: the others would take minutes
+DOCUMENT_BYTES = 95_000
+ORIGIN = Provenance("bench", "/bench/als_perf.log", 0, None, "perf.als.lines.v1/0/0")
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was timed, the median rate, and its unit."""
+
+    name: str
+    rate: float
+    unit: str
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure on this machine, beside yardsticks in the same run."""
+
+
+@command.command("parse")
+@click.option("--lines", "count", type=click.IntRange(1000), default=200_000, show_default=True)
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Median of so many.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool) -> None:
+    """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
+    known = knowledge(config.load(settings_path).grammars)
+    timings = [*_lines(known, count, repeat), _documents(known, repeat)]
+    memory_mib = _peak_mib()
+    if as_json:
+        rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
+        click.echo(orjson.dumps({"rates": rates, "peak_memory_mib": memory_mib}))
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("what", "rate", "of the bare expression"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for timing in timings:
+        share = f"{timing.rate / timings[0].rate:.2f}" if timing.unit == timings[0].unit else ""
+        table.add_row(timing.name, f"{timing.rate:,.0f} {timing.unit}", share)
+    Console().print(table)
+    click.echo(
+        f"Medians of {repeat}; {count:,} lines; peak memory {memory_mib:,.0f} MiB; load {os.getloadavg()[0]:.1f}."
+    )
+
+
+def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
+    source = known.sources["als_perf"]
+    lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
+    texts = [line.decode() for line in lines]
+    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    messages = [Message(line, RECEIVED_MS, ORIGIN, backfill=True) for line in lines]
+    quick = Quick(flow, source, ORIGIN)
+    read, write = quick.reader(), quick.writer(RECEIVED_MS)
+
+    def bulk() -> None:
+        for message in messages:
+            mark = read(message.data)
+            if mark is None or write(mark, message) is None:
+                flow.outcomes(message, RECEIVED_MS)
+
+    def bare(text: str) -> object:
+        return (found := BARE.match(text)) and found.groups()
+
+    few = texts[::LARK_SHARE]
+    reader = source.reader
+    assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
+    ways: list[tuple[str, Callable[[], None], int]] = [
+        ("bare expression, groups", lambda: _each(bare, texts), count),
+        ("plain Lark LALR", lambda: _each(lambda text: reader.read_slowly(text, b""), few), len(few)),
+        ("lines to typed marks", lambda: _each(read, lines), count),
+        ("lines to bulk bytes", bulk, count),
+    ]
+    return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
+
+
+def _documents(known: Knowledge, repeat: int) -> Timing:
+    flow = Flow(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
+    start = datetime(2016, 2, 6, tzinfo=UTC)
+    data = [_of_size(document) for document in day(start) if b'"throughput-bits"' in document]
+    messages = [Message(document, RECEIVED_MS, backfill=True) for document in data]
+    size_mb = sum(map(len, data)) / 1e6
+    name = f"perfSONAR throughput results of {size_mb * 1000 / len(data):.0f} KB to documents"
+    return Timing(
+        name, _rate(lambda: _each(lambda m: flow.outcomes(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
+    )
+
+
+def moved(lines: Sequence[bytes], count: int) -> Any:
+    """`count` lines, each round of the sample a second and a run later; stamps and values keep their distance."""
+    parts = [_parts(line.decode()) for line in lines]
+    for n in range(count):
+        local, zone, head, run, rest, value = parts[n % len(parts)]
+        step = n // len(parts)
+        at = local + timedelta(seconds=step)
+        stamp = f"{at:%a %b} {at.day} {at:%H:%M:%S} {zone} {at.year}"
+        yield f"{stamp}: {head}:{int(run) + step}{rest}={value + step}".encode()
+
+
+def _parts(line: str) -> tuple[datetime, str, str, str, str, int]:
+    stamp, _, rest = line.partition(": ")
+    _, month, day_text, clock, zone, year = stamp.split()
+    number = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split().index(month) + 1  # noqa: SIM905
+    local = datetime.fromisoformat(f"{year}-{number:02d}-{int(day_text):02d}T{clock}+00:00")
+    left, _, value = rest.rpartition("=")
+    script, number_text, run, tail = left.split(":", 3)
+    return local, zone, f"{script}:{number_text}", run.split("-")[0], f"-{run.split('-')[1]}:{tail}", int(value)
+
+
+def _of_size(document: bytes) -> bytes:
+    tree = orjson.loads(document)
+    diags = tree["result"]["diags"]
+    while len(document) + len(diags) < DOCUMENT_BYTES:
+        diags += tree["result"]["diags"]
+    tree["result"]["diags"] = diags[: max(len(tree["result"]["diags"]), DOCUMENT_BYTES - len(document))]
+    return orjson.dumps(tree)
+
+
+def _each(do: Callable[[Any], Any], over: Sequence[Any]) -> None:
+    for one in over:
+        do(one)
+
+
+def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
+    """The median of `amount` a second."""
+    took = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        do()
+        took.append(time.perf_counter() - start)
+    return amount / statistics.median(took)
+
+
+def _peak_mib() -> float:
+    status = Path("/proc/self/status").read_text(encoding="ascii")
+    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
