@@ -7,13 +7,15 @@ read furthest. Nothing here raises, whatever the bytes.
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, iso
 from ingest.core.fields import Schema
+from ingest.core.glued import halves, moved
 from ingest.core.ids import digest_id, index_name, plain_id, version
 from ingest.core.interpret import check, fill, turns
-from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Reject
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
 from ingest.core.parse import GrammarReader, Mismatch, canonical
 from ingest.core.sources import Gate, Source
 from ingest.core.turn import Context, Refused, Turn
@@ -61,11 +63,41 @@ class Flow:
             return _too_long(source, raw, message)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return _verdict(source, raw, message, record)
+            return self._glued(source, message, ingested_ms) or _verdict(source, raw, message, record)
+        return self._documents(record, source, message, ingested_ms)
+
+    def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
+        """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
+        gate = source.gate
+        parts = halves(message.data, gate.seam) if gate and gate.seam and _kept(gate, message.data) else None
+        if parts is None:
+            return None
+        second = replace(message, data=parts[1], provenance=moved(message.provenance, len(parts[0])))
+        found = [self._half(source, half, ingested_ms) for half in (replace(message, data=parts[0]), second)]
+        documents = found[0].documents + found[1].documents
+        if not documents:
+            return None
+        ahead = len(parts[0].decode("utf-8", "replace"))
+        rejects = [replace(reject, original=message.data) for reject in found[0].rejects]
+        rejects += [replace(r, original=message.data, column=(r.column or 1) + ahead) for r in found[1].rejects]
+        return Outcomes(documents, tuple(rejects))
+
+    def _half(self, source: Source, half: Message, ingested_ms: int) -> Outcomes:
+        raw = canonical(half.data)
+        record = source.reader.read(raw)
+        if isinstance(record, Mismatch):
+            return _rejected("torn" if record.at_end else record.reason, source, raw, half, record)
+        return self._documents(record, source, half, ingested_ms, ("glued",))
+
+    def _documents(
+        self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
+    ) -> Outcomes:
+        raw = record.raw
         context = Context(source, self.intake, message, self._sites)
         documents: list[Document] = []
         rejects: list[Reject] = []
         for turn in turns(record, source):
+            turn.flags.extend(flags)
             try:
                 fill(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
@@ -192,14 +224,18 @@ def _stripped(data: bytes, raw: bytes) -> int:
 
 def _too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
     gate = source.gate
-    if gate and not _kept(gate, raw) and gate.head.match(raw[:4096].decode("utf-8", "replace")) is None:
+    if (
+        gate
+        and not _kept(gate, raw)
+        and (gate.head is None or gate.head.match(raw[:4096].decode("utf-8", "replace")) is None)
+    ):
         return Outcomes(ignored=(Ignored("too_long"),))
     detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
 
 
 def _kept(gate: Gate, raw: bytes) -> bool:
-    return any(word in raw for word in gate.keeps)
+    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
 
 
 def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
@@ -207,9 +243,12 @@ def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
     gate = source.gate
     if gate is None:
         return _rejected(miss.reason, source, raw, message, miss)
+    text = raw.decode("utf-8", "replace")
     if _kept(gate, raw):
+        if _in_foreign_words(gate, text, miss):
+            miss = replace(miss, reason="stamp_locale", at_end=False)
         return _rejected("torn" if miss.at_end else miss.reason, source, raw, message, miss)
-    if gate.head.match(raw.decode("utf-8", "replace")) is None:
+    if gate.head is None or gate.head.match(text) is None:
         return Outcomes(ignored=(Ignored("other"),))
     if miss.at_end:
         return _rejected("torn", source, raw, message, miss)
@@ -222,6 +261,12 @@ def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
         if _WORD.fullmatch(word):
             return Outcomes(ignored=(Ignored(f"tag:{word}"),))
     return Outcomes(ignored=(Ignored("stamped"),))
+
+
+def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
+    """Whether reading stopped inside a stamp that is one, though not in English."""
+    stamp = gate.foreign.match(text) if gate.foreign else None
+    return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
 
 
 def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:

@@ -56,9 +56,7 @@ def fill(turn: Turn, context: Context) -> None:
             raise Refused("value", f"{path}: {error}", path) from error
         if converted is not None:
             turn.body[read.field] = converted
-    for flag in source.flags:
-        if turn.values.get(flag.path, flag.unless) != flag.unless:
-            turn.flags.append(flag.name)
+    turn.flags.extend(flag.name for flag in source.flags if flag.worth(turn.values))
     for name, only in source.calls:
         if not only or kind in only:
             CALLS[name](turn, context)

@@ -83,6 +83,8 @@ def instant(turn: Turn, context: Context) -> None:
     newest = _newest(turn, marks)
     local, zone_text = _local(turn, stamp)
     logged = local - 1000 * _offset(turn, context, local, zone_text, newest)
+    if zone_text and stamp.daylight and stamp.daylight.unexpected(zone_text, local):
+        turn.flags.append("zone_unexpected")  # the abbreviation is believed all the same [3]
     if newest is not None:
         logged = _self_check(turn, stamp, logged, newest, _waits(turn, marks, newest))
     if at_ms is None:

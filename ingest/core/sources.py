@@ -16,9 +16,11 @@ from typing import Any
 
 from ingest.core.clock import ClockError, offset_s
 from ingest.core.convert import CONVERSIONS
+from ingest.core.daylight import Daylight, daylight
 from ingest.core.fields import Schema
 from ingest.core.model import Problem
 from ingest.core.parse import GrammarReader, JsonReader, Reader
+from ingest.core.regular import NotRegular
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
@@ -39,11 +41,16 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Terminal `path` with any text but `unless` is worth flag `name`."""
+    """Terminal `path` with any text but `unless` is worth flag `name`; with `missing`, that it is not there is."""
 
     name: str
     path: str
-    unless: str
+    unless: str | None = None
+    missing: bool = False
+
+    def worth(self, values: Mapping[str, Any]) -> bool:
+        """Whether what was read is worth the flag."""
+        return self.path not in values if self.missing else values.get(self.path, self.unless) != self.unless
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +59,20 @@ class Gate:
 
     Attributes:
         keeps: bytes that only our lines hold: never ignored.
-        head: the expression of the part after which a line that ends is torn.
+        head: the expression of the part after which a line that ends is torn; without it, only `keeps` tells.
         tag: the terminal of the tag; literal: its text.
+        seam: what a line begins with; further on in a line it shows that two were glued.
+        foreign: a line that begins with a stamp in another language.
+        echoed: bytes that only a shell's echo of a command of ours holds: ignored, though `keeps` stand in it.
     """
 
     keeps: tuple[bytes, ...]
-    head: re.Pattern[str]
-    tag: str
-    literal: str
+    head: re.Pattern[str] | None = None
+    tag: str | None = None
+    literal: str = ""
+    seam: re.Pattern[str] | None = None
+    foreign: re.Pattern[str] | None = None
+    echoed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +84,7 @@ class Stamp:
     iso: str | None = None
     earliest_lag_s: int = -2
     latest_lag_s: int = 900
+    daylight: Daylight | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +145,7 @@ def load_source(folder: Path, schema: Schema) -> Source:
     try:
         tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
         return _source(folder, tree, schema)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError) as error:
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError, NotRegular, re.error) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", 78) from error
 
@@ -158,7 +172,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         identity=tuple(tree["identity"]),
         max_bytes=tree["max_bytes"],
         reads=tuple(_read(row) for row in tree.get("read", ())),
-        flags=tuple(Flag(row["name"], row["from"], row["unless"]) for row in tree.get("flag", ())),
+        flags=tuple(_flag(row) for row in tree.get("flag", ())),
         calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
         rank_field=rank.get("field"),
@@ -216,13 +230,30 @@ def _read(row: dict[str, Any]) -> Read:
 def _gate(row: dict[str, Any], reader: Reader) -> Gate:
     if not isinstance(reader, GrammarReader):
         raise TypeError("a gate needs a grammar")
-    keeps = tuple(word.encode() for word in row["keeps"])
-    return Gate(keeps, reader.head(row["torn_after"]), row["tag"], reader.terminals[row["tag"]])
+    tag, torn_after, glued_at, foreign = (row.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
+    return Gate(
+        keeps=tuple(word.encode() for word in row["keeps"]),
+        head=reader.head(torn_after) if torn_after else None,
+        tag=tag,
+        literal=reader.terminals[tag] if tag else "",
+        seam=reader.head(glued_at) if glued_at else None,
+        foreign=re.compile(foreign) if foreign else None,
+        echoed=tuple(word.encode() for word in row.get("echoed", ())),
+    )
+
+
+def _flag(row: dict[str, Any]) -> Flag:
+    return (
+        Flag(row["name"], row["from"], missing=True)
+        if row.get("missing")
+        else Flag(row["name"], row["from"], row["unless"])
+    )
 
 
 def _stamp(row: dict[str, Any]) -> Stamp:
     zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
-    return Stamp(row["parts"], zones, row.get("iso"), row["earliest_lag_s"], row["latest_lag_s"])
+    seasons = daylight(row["daylight"]) if "daylight" in row else None
+    return Stamp(row["parts"], zones, row.get("iso"), row["earliest_lag_s"], row["latest_lag_s"], seasons)
 
 
 def _marks(row: dict[str, Any]) -> Marks:
