@@ -59,6 +59,9 @@ class Flow:
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
     def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
+        gate = source.gate
+        if gate and gate.head is None and not _kept(gate, raw):
+            return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
             return _too_long(source, raw, message)
         record = source.reader.read(raw)
@@ -205,15 +208,24 @@ def _standing(outcomes: Outcomes) -> tuple[bool, int, int]:
 def _refusal(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
     """A refusal with the place of the value it is about, where the message is text."""
     source, message = context.source, context.message
-    text = turn.values.get(refusal.where) if refusal.where else None
-    found = None
-    if isinstance(source.reader, GrammarReader) and refusal.where and isinstance(text, str):
-        found = source.reader.locate(raw, refusal.where, text)
+    place = _place(refusal.where, turn, source) if refusal.where else None
+    found = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
     line, column = found or (1, None)
     if column is not None and line == 1:
         column += _stripped(message.data, raw)
     expected = (refusal.expected,) if refusal.expected else ()
     return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
+
+
+def _place(where: str, turn: Turn, source: Source) -> tuple[str, str] | None:
+    """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
+    if source.pairs:
+        return source.pairs.name, where
+    if source.marks and where == source.marks.value:
+        keys = {key: terminal for terminal, key in source.marks.instants}
+        where = keys.get(turn.values.get(source.marks.key, ""), where)
+    text = turn.values.get(where)
+    return (where, text) if isinstance(text, str) else None
 
 
 def _stripped(data: bytes, raw: bytes) -> int:

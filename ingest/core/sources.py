@@ -25,32 +25,38 @@ from ingest.core.regular import NotRegular
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
-    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "pairs",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types."""
+    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types.
+
+    With `join`, all of `paths` together do, joined by it.
+    """
 
     field: str
     paths: tuple[str, ...]
     conversion: str
     only: tuple[str, ...] = ()
+    join: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Terminal `path` with any text but `unless` is worth flag `name`; with `missing`, that it is not there is."""
+    """Terminal `path` with any text but `unless` is worth flag `name`; or that the document lacks field `lacks` is."""
 
     name: str
-    path: str
-    unless: str | None = None
-    missing: bool = False
+    path: str = ""
+    unless: str = ""
+    lacks: str | None = None
 
-    def worth(self, values: Mapping[str, Any]) -> bool:
-        """Whether what was read is worth the flag."""
-        return self.path not in values if self.missing else values.get(self.path, self.unless) != self.unless
+    def worth(self, values: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+        """Whether what was read, or what became of it, is worth the flag."""
+        if self.lacks is not None:
+            return self.lacks not in body
+        return bool(values.get(self.path, self.unless) != self.unless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,11 +95,31 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Which terminals hold an instant's key and value, and what the key's ending says (longest ending first)."""
+    """How a line names its instants.
+
+    Attributes:
+        key, value: the terminals (or names of pairs) of an instant's key and value.
+        roles: what the key's ending says, longest ending first.
+        instants: (terminal, key) where a terminal is an instant by its place; its text then stands as the value.
+        elapsed: the terminal that says in seconds what lies between the first instant and the last.
+        iso: values may be ISO 8601 date-times, not only unix times.
+    """
 
     key: str
     value: str
     roles: tuple[tuple[str, str], ...]
+    instants: tuple[tuple[str, str], ...] = ()
+    elapsed: str | None = None
+    iso: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The items of a record are pairs of one event: the terminals of name, bare value and quoted value."""
+
+    name: str
+    value: str
+    quoted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +154,9 @@ class Source:
     gate: Gate | None = None
     stamp: Stamp | None = None
     marks: Marks | None = None
+    pairs: Pairs | None = None
     stage_from: str | None = None
+    stage_trims: bool = False
     families: tuple[Family, ...] = ()
 
 
@@ -180,7 +208,9 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         gate=_gate(gate, reader) if gate else None,
         stamp=_stamp(stamp) if stamp else None,
         marks=_marks(mark) if mark else None,
+        pairs=Pairs(**tree["pairs"]) if "pairs" in tree else None,
         stage_from=stage.get("from"),
+        stage_trims=stage.get("without_ending", False),
         families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
     )
 
@@ -224,7 +254,7 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
 
 
 def _read(row: dict[str, Any]) -> Read:
-    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())))
+    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())), row.get("join"))
 
 
 def _gate(row: dict[str, Any], reader: Reader) -> Gate:
@@ -243,11 +273,7 @@ def _gate(row: dict[str, Any], reader: Reader) -> Gate:
 
 
 def _flag(row: dict[str, Any]) -> Flag:
-    return (
-        Flag(row["name"], row["from"], missing=True)
-        if row.get("missing")
-        else Flag(row["name"], row["from"], row["unless"])
-    )
+    return Flag(row["name"], lacks=row["lacks"]) if "lacks" in row else Flag(row["name"], row["from"], row["unless"])
 
 
 def _stamp(row: dict[str, Any]) -> Stamp:
@@ -258,4 +284,5 @@ def _stamp(row: dict[str, Any]) -> Stamp:
 
 def _marks(row: dict[str, Any]) -> Marks:
     roles = sorted(row["roles"].items(), key=lambda item: -len(item[0]))
-    return Marks(row["key"], row["value"], tuple(roles))
+    instants = tuple((each["from"], each["key"]) for each in row.get("instants", ()))
+    return Marks(row["key"], row["value"], tuple(roles), instants, row.get("elapsed"), row.get("iso", False))
