@@ -17,6 +17,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     network.py    perfSONAR results: ends, outcome, and by type of test
                   throughput.py delay.py route.py owping.py, on histogram.py endpoint.py tolerant.py flattened.py
     interpret.py  Record -> the fields of its documents
+    wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
 

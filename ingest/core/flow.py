@@ -19,6 +19,7 @@ from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Prob
 from ingest.core.parse import GrammarReader, Mismatch, canonical
 from ingest.core.sources import Gate, Source
 from ingest.core.turn import Context, Refused, Turn
+from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
@@ -28,9 +29,14 @@ class Flow:
     """The core for one intake."""
 
     def __init__(
-        self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
+        self,
+        intake: Intake,
+        sources: Mapping[str, Source],
+        schema: Schema,
+        sites: Mapping[str, str] | None = None,
+        wrappers: Mapping[str, Wrapper] | None = None,
     ) -> None:
-        """Bind an intake to its sources; `Problem` (78) when it names one that is not there."""
+        """Bind an intake to its sources and wrapper; `Problem` (78) when it names one that is not there."""
         missing = [name for name in intake.sources if name not in sources]
         if missing:
             known = ", ".join(sorted(sources))
@@ -39,6 +45,7 @@ class Flow:
         self._sources = [sources[name] for name in intake.sources]
         for source in self._sources:
             check(source)
+        self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
         self._schema = schema
         self._sites = dict(sites or {})
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
@@ -46,6 +53,16 @@ class Flow:
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
+        if self._wrapper is None or not canonical(message.data):
+            return self._outcomes(message, ingested_ms)
+        inner = unwrapped(message, self._wrapper)
+        if isinstance(inner, Reject):
+            return Outcomes(rejects=(inner,))
+        found = self._outcomes(inner, ingested_ms)
+        told = tuple(replace(reject, provenance=inner.provenance) for reject in found.rejects)
+        return replace(found, rejects=told)
+
+    def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
