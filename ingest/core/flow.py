@@ -89,7 +89,9 @@ class Flow:
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
         gate = source.gate
-        parts = halves(message.data, gate.seam) if gate and gate.seam and _kept(gate, message.data) else None
+        if gate is None or gate.seam is None or not _kept(gate, message.data):
+            return None
+        parts = halves(message.data, gate.seam, lambda text: _is_torn(source.reader.read(canonical(text))))
         if parts is None:
             return None
         second = replace(message, data=parts[1], provenance=moved(message.provenance, len(parts[0])))
@@ -261,6 +263,10 @@ def _too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
         return Outcomes(ignored=(Ignored("too_long"),))
     detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
+
+
+def _is_torn(found: Record | Mismatch) -> bool:
+    return isinstance(found, Mismatch) and found.at_end
 
 
 def _kept(gate: Gate, raw: bytes) -> bool:

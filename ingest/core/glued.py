@@ -4,22 +4,25 @@ A line is split once, where a second stamp begins. Pure; what the halves become 
 """
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 
 from ingest.core.model import Provenance
 
 
-def halves(data: bytes, seam: re.Pattern[str]) -> tuple[bytes, bytes] | None:
+def halves(data: bytes, seam: re.Pattern[str], torn: Callable[[bytes], bool]) -> tuple[bytes, bytes] | None:
     """The two halves of a message, byte for byte; None when nothing inside it looks like the beginning of a line.
 
-    Behind a blank a stamp counts only if the message begins with one too: `ri Feb 5 …` is one torn line, not two.
+    Behind a blank a stamp counts only if the message begins with one too, or with a torn one (`torn` asks the grammar):
+    `ri Feb 5 …` and a stamp behind a syslog head are one damaged line each, not two.
     """
     text = data.decode("utf-8", "surrogateescape")
     first = seam.match(text, len(text) - len(text.lstrip()))
-    for found in seam.finditer(text, first.end() if first else 1):
+    for number, found in enumerate(seam.finditer(text, first.end() if first else 1)):
         at = found.start()
-        if first or not text[at - 1].isspace():
-            return text[:at].encode("utf-8", "surrogateescape"), text[at:].encode("utf-8", "surrogateescape")
+        before = text[:at].encode("utf-8", "surrogateescape")
+        if first or not text[at - 1].isspace() or (number == 0 and torn(before)):
+            return before, text[at:].encode("utf-8", "surrogateescape")
     return None
 
 

@@ -1,8 +1,8 @@
 """Takes a forwarder's wrapper off: the message as its file held it, and where the forwarder says it came from.
 
-Everything behind this point concerns the line: its identity, event.original and the columns of its rejects are those of
-the same line shipped bare. The wrapper itself survives where Kafka keeps records: in the intake topic, and of a reject in
-the dead-letter topic. Reads wrappers.toml and touches nothing else.
+Everything behind this point concerns the line: its identity, event.original and the columns of its rejects are those
+of the same line shipped bare. The wrapper itself survives where Kafka keeps records: in the intake topic, and of a
+reject in the dead-letter topic. Reads wrappers.toml and touches nothing else.
 """
 
 import json
@@ -41,11 +41,16 @@ def load_wrappers(file: Path) -> dict[str, Wrapper]:
     """The wrappers of a grammars folder, by name; none when it has no such file. Raises `Problem` (78)."""
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return {name: Wrapper(name, **{key: tuple(paths) for key, paths in row.items()}) for name, row in tree.items()}
-    except (OSError, tomllib.TOMLDecodeError, TypeError, AttributeError) as error:
-        raise Problem(
-            f"{file} cannot be used: {error}.", "See the one that came with perflog for its form.", 78
-        ) from error
+        return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        remedy = "See the one that came with perflog for its form."
+        raise Problem(f"{file} cannot be used: {error}.", remedy, 78) from error
+
+
+def _paths(key: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(path, str) for path in found):
+        raise TypeError(f"`{key}` is no list of paths")
+    return tuple(found)
 
 
 def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper | None:
@@ -59,7 +64,7 @@ def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper |
 
 
 def unwrapped(message: Message, wrapper: Wrapper) -> Message | Reject:
-    """The message inside, with the wrapper's provenance before that of the record's headers; a Reject if it has none."""
+    """The message inside, its provenance as the wrapper tells it, else as the headers do; a Reject if there is none."""
     tree = _tree(message.data)
     if isinstance(tree, Mismatch):
         what = f"not as {wrapper.name} wraps a message: {tree.detail}"
