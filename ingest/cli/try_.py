@@ -18,6 +18,7 @@ from ingest.core.ids import is_facility
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.outcome import as_rows
 from ingest.core.sources import Source, load_sources
+from ingest.core.wrappers import BARE, load_wrappers
 
 
 @click.command("try")
@@ -26,6 +27,7 @@ from ingest.core.sources import Source, load_sources
 @click.option("--facility", default="unknown", show_default=True, help="Who would have shipped it.")
 @click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--wrapper", default=BARE, show_default=True, help="What a forwarder has put around each message.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.pass_obj
 def command(settings_path: Path | None, /, file: Path, **options: str | Path | None) -> None:
@@ -41,8 +43,9 @@ def command(settings_path: Path | None, /, file: Path, **options: str | Path | N
     data = _bytes_of(file)
     now_ms = time.time_ns() // 1_000_000
     received_ms = _time(options["received"]) if options["received"] else now_ms
-    intake = Intake("try", "try", _facility(str(options["facility"])), tuple(chosen), zone=_zone(options["zone"]))
-    flow = Flow(intake, sources, schema, settings.sites)
+    facility, wrapper = _facility(str(options["facility"])), str(options["wrapper"])
+    intake = Intake("try", "try", facility, tuple(chosen), zone=_zone(options["zone"]), wrapper=wrapper)
+    flow = Flow(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
     for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
         for row in as_rows(found, frame.line):

@@ -4,6 +4,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
 
     model.py      what passes between the rooms; imports nothing of ours
     clock.py      stamps, zones, durations, epochs -> UTC
+    daylight.py   which abbreviation of a zone belongs to a date
     fields.py     fields.toml -> types and mappings
     ids.py        identity, version, index name
     convert.py    one captured value -> the value of its field
@@ -12,9 +13,12 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     sources.py    a source: its folder, read and checked
     turn.py       one document in the making, and the refusal that ends it
     marks.py      workflow lines: instant, stamp, stage
+    pairs.py      lines of name=value pairs: one event each
     network.py    perfSONAR results: ends, outcome, and by type of test
                   throughput.py delay.py route.py owping.py, on histogram.py endpoint.py tolerant.py flattened.py
     interpret.py  Record -> the fields of its documents
+    wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
+    glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
 
     framing.py    a file's bytes -> messages

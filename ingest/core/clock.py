@@ -10,6 +10,8 @@ from datetime import UTC, date, datetime
 from functools import lru_cache
 
 MS_PER_DAY = 86_400_000
+MS_PER_HOUR = 3_600_000
+EPOCH_DAY = 719_163  # 1970-01-01 as a day of the proleptic Gregorian calendar
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: older epochs are typos, no facility has logs of that age
 NTP_TO_UNIX_S = 2_208_988_800
 QUARTER_S = 900  # every zone in use lies on a quarter of an hour
@@ -37,7 +39,7 @@ class ClockError(ValueError):
 @lru_cache(maxsize=4096)
 def _day_ms(year: int, month: int, day: int) -> int:
     try:
-        return (date(year, month, day).toordinal() - 719_163) * MS_PER_DAY
+        return (date(year, month, day).toordinal() - EPOCH_DAY) * MS_PER_DAY
     except ValueError as error:
         raise ClockError(f"no such day: {year}-{month}-{day}") from error
 

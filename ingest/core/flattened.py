@@ -7,6 +7,8 @@ is left out (it stays in event.original) and flagged.
 from collections.abc import Mapping
 from typing import Any
 
+from ingest.core.turn import Turn
+
 MAX_DEPTH = 20
 MAX_PATH_BYTES = 16_384  # of Lucene's 32,766 a term; the value beside it is cut at 1,024 characters by the mapping
 
@@ -29,3 +31,13 @@ def fits_flattened(value: Any) -> bool:
         elif isinstance(node, list):
             todo += [(inner, depth + 1, path_bytes) for inner in node]
     return True
+
+
+def keep_extra(turn: Turn, extra: Mapping[str, Any]) -> None:
+    """Keep names that the source does not know as data; what the index cannot take stays in event.original alone."""
+    if not extra:
+        return
+    if fits_flattened(extra):
+        turn.body["perf.extra"] = dict(extra)
+    else:
+        turn.flags.append("not_indexed")

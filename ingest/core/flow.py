@@ -7,16 +7,19 @@ read furthest. Nothing here raises, whatever the bytes.
 import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, iso
 from ingest.core.fields import Schema
+from ingest.core.glued import halves, moved
 from ingest.core.ids import digest_id, index_name, plain_id, version
 from ingest.core.interpret import check, fill, turns
-from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Reject
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
 from ingest.core.parse import GrammarReader, Mismatch, canonical
 from ingest.core.sources import Gate, Source
 from ingest.core.turn import Context, Refused, Turn
+from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
@@ -26,9 +29,14 @@ class Flow:
     """The core for one intake."""
 
     def __init__(
-        self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
+        self,
+        intake: Intake,
+        sources: Mapping[str, Source],
+        schema: Schema,
+        sites: Mapping[str, str] | None = None,
+        wrappers: Mapping[str, Wrapper] | None = None,
     ) -> None:
-        """Bind an intake to its sources; `Problem` (78) when it names one that is not there."""
+        """Bind an intake to its sources and wrapper; `Problem` (78) when it names one that is not there."""
         missing = [name for name in intake.sources if name not in sources]
         if missing:
             known = ", ".join(sorted(sources))
@@ -37,6 +45,7 @@ class Flow:
         self._sources = [sources[name] for name in intake.sources]
         for source in self._sources:
             check(source)
+        self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
         self._schema = schema
         self._sites = dict(sites or {})
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
@@ -48,6 +57,16 @@ class Flow:
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
+        if self._wrapper is None or not canonical(message.data):
+            return self._outcomes(message, ingested_ms)
+        inner = unwrapped(message, self._wrapper)
+        if isinstance(inner, Reject):
+            return Outcomes(rejects=(inner,))
+        found = self._outcomes(inner, ingested_ms)
+        told = tuple(replace(reject, provenance=inner.provenance) for reject in found.rejects)
+        return replace(found, rejects=told)
+
+    def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
@@ -61,15 +80,50 @@ class Flow:
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
     def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
+        gate = source.gate
+        if gate and gate.head is None and not _kept(gate, raw):
+            return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
             return _too_long(source, raw, message)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return _verdict(source, raw, message, record)
+            return self._glued(source, message, ingested_ms) or _verdict(source, raw, message, record)
+        return self._documents(record, source, message, ingested_ms)
+
+    def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
+        """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
+        gate = source.gate
+        if gate is None or gate.seam is None or not _kept(gate, message.data):
+            return None
+        parts = halves(message.data, gate.seam, lambda text: _is_torn(source.reader.read(canonical(text))))
+        if parts is None:
+            return None
+        second = replace(message, data=parts[1], provenance=moved(message.provenance, len(parts[0])))
+        found = [self._half(source, half, ingested_ms) for half in (replace(message, data=parts[0]), second)]
+        documents = found[0].documents + found[1].documents
+        if not documents:
+            return None
+        ahead = len(parts[0].decode("utf-8", "replace"))
+        rejects = [replace(reject, original=message.data) for reject in found[0].rejects]
+        rejects += [replace(r, original=message.data, column=(r.column or 1) + ahead) for r in found[1].rejects]
+        return Outcomes(documents, tuple(rejects))
+
+    def _half(self, source: Source, half: Message, ingested_ms: int) -> Outcomes:
+        raw = canonical(half.data)
+        record = source.reader.read(raw)
+        if isinstance(record, Mismatch):
+            return _rejected("torn" if record.at_end else record.reason, source, raw, half, record)
+        return self._documents(record, source, half, ingested_ms, ("glued",))
+
+    def _documents(
+        self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
+    ) -> Outcomes:
+        raw = record.raw
         context = Context(source, self.intake, message, self._sites)
         documents: list[Document] = []
         rejects: list[Reject] = []
         for turn in turns(record, source):
+            turn.flags.extend(flags)
             try:
                 fill(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
@@ -177,15 +231,24 @@ def _standing(outcomes: Outcomes) -> tuple[bool, int, int]:
 def _refusal(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
     """A refusal with the place of the value it is about, where the message is text."""
     source, message = context.source, context.message
-    text = turn.values.get(refusal.where) if refusal.where else None
-    found = None
-    if isinstance(source.reader, GrammarReader) and refusal.where and isinstance(text, str):
-        found = source.reader.locate(raw, refusal.where, text)
+    place = _place(refusal.where, turn, source) if refusal.where else None
+    found = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
     line, column = found or (1, None)
     if column is not None and line == 1:
         column += _stripped(message.data, raw)
     expected = (refusal.expected,) if refusal.expected else ()
     return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
+
+
+def _place(where: str, turn: Turn, source: Source) -> tuple[str, str] | None:
+    """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
+    if source.pairs:
+        return source.pairs.name, where
+    if source.marks and where == source.marks.value:
+        keys = {key: terminal for terminal, key in source.marks.instants}
+        where = keys.get(turn.values.get(source.marks.key, ""), where)
+    text = turn.values.get(where)
+    return (where, text) if isinstance(text, str) else None
 
 
 def _stripped(data: bytes, raw: bytes) -> int:
@@ -196,14 +259,22 @@ def _stripped(data: bytes, raw: bytes) -> int:
 
 def _too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
     gate = source.gate
-    if gate and not _kept(gate, raw) and gate.head.match(raw[:4096].decode("utf-8", "replace")) is None:
+    if (
+        gate
+        and not _kept(gate, raw)
+        and (gate.head is None or gate.head.match(raw[:4096].decode("utf-8", "replace")) is None)
+    ):
         return Outcomes(ignored=(Ignored("too_long"),))
     detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
 
 
+def _is_torn(found: Record | Mismatch) -> bool:
+    return isinstance(found, Mismatch) and found.at_end
+
+
 def _kept(gate: Gate, raw: bytes) -> bool:
-    return any(word in raw for word in gate.keeps)
+    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
 
 
 def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
@@ -211,9 +282,12 @@ def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
     gate = source.gate
     if gate is None:
         return _rejected(miss.reason, source, raw, message, miss)
+    text = raw.decode("utf-8", "replace")
     if _kept(gate, raw):
+        if _in_foreign_words(gate, text, miss):
+            miss = replace(miss, reason="stamp_locale", at_end=False)
         return _rejected("torn" if miss.at_end else miss.reason, source, raw, message, miss)
-    if gate.head.match(raw.decode("utf-8", "replace")) is None:
+    if gate.head is None or gate.head.match(text) is None:
         return Outcomes(ignored=(Ignored("other"),))
     if miss.at_end:
         return _rejected("torn", source, raw, message, miss)
@@ -226,6 +300,12 @@ def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
         if _WORD.fullmatch(word):
             return Outcomes(ignored=(Ignored(f"tag:{word}"),))
     return Outcomes(ignored=(Ignored("stamped"),))
+
+
+def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
+    """Whether reading stopped inside a stamp that is one, though not in English."""
+    stamp = gate.foreign.match(text) if gate.foreign else None
+    return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
 
 
 def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:

@@ -8,10 +8,10 @@ in unix ms.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ingest.core import marks, network
+from ingest.core import marks, network, pairs
 from ingest.core.convert import CONVERSIONS
 from ingest.core.model import Problem, Record
-from ingest.core.sources import Source
+from ingest.core.sources import Read, Source
 from ingest.core.turn import Context, Refused, Turn, lookup
 
 CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
@@ -23,7 +23,9 @@ CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
 
 def turns(record: Record, source: Source) -> Iterator[Turn]:
     """The documents-to-be of a record: one an instant of a workflow line, one a block, or the record as a whole."""
-    if source.marks:
+    if source.pairs:
+        yield pairs.turn(record, source)
+    elif source.marks:
         yield from marks.turns(record, source.marks)
     elif record.items:
         for ordinal, item in enumerate(record.items):
@@ -47,7 +49,7 @@ def fill(turn: Turn, context: Context) -> None:
     for read in source.reads:
         if read.only and kind not in read.only:
             continue
-        value, path = _first(turn.values, read.paths)
+        value, path = _first(turn.values, read.paths) if read.join is None else _joined(turn.values, read)
         if value is None:
             continue
         try:
@@ -56,9 +58,7 @@ def fill(turn: Turn, context: Context) -> None:
             raise Refused("value", f"{path}: {error}", path) from error
         if converted is not None:
             turn.body[read.field] = converted
-    for flag in source.flags:
-        if turn.values.get(flag.path, flag.unless) != flag.unless:
-            turn.flags.append(flag.name)
+    turn.flags.extend(flag.name for flag in source.flags if flag.worth(turn.values, turn.body))
     for name, only in source.calls:
         if not only or kind in only:
             CALLS[name](turn, context)
@@ -70,3 +70,9 @@ def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]
         if value is not None:
             return value, path
     return None, ""
+
+
+def _joined(values: Mapping[str, Any], read: Read) -> tuple[str | None, str]:
+    found = [lookup(values, path) for path in read.paths]
+    whole = None if None in found or read.join is None else read.join.join(str(each) for each in found)
+    return whole, read.paths[0]

@@ -4,7 +4,7 @@ Event time is the value, never the stamp; the value is never altered. Numbers in
 reference (als-perf.md 5.5).
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.core.clock import (
@@ -19,24 +19,33 @@ from ingest.core.clock import (
     offset_s,
     weekday_agrees,
 )
+from ingest.core.flattened import keep_extra
 from ingest.core.model import Record
 from ingest.core.sources import Family, Marks, Stamp
 from ingest.core.turn import Context, Refused, Turn
 
 ZONE_FAULT_SLACK_S = 120
+RESOLUTION_S = 1
+TIME_WORDS = "ISO 8601 date-time, or unix time of 10, 13, 16 or 19 digits"
 EPOCH_WORDS = "unix time of 10, 13, 16 or 19 digits"
 ZONE_WORDS = "zone of the source's table, or +hhmm"
 
 
 def turns(record: Record, marks: Marks) -> Iterator[Turn]:
     """One turn an instant; pairs whose key names no instant are data of all of them; a line without any is one turn."""
-    instants = [(n, item) for n, item in enumerate(record.items) if role_of(item[marks.key], marks)]
-    extra = {item[marks.key]: item.get(marks.value) for item in record.items if not role_of(item[marks.key], marks)}
+    items = record.items or _by_place(record, marks)
+    instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
+    extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
     for ordinal, item in instants or [(0, {})]:
-        turn = Turn({**record.values, **item}, ordinal, record.values, items=record.items)
-        if extra:
-            turn.body["perf.extra"] = extra
+        turn = Turn({**record.values, **item}, ordinal, record.values, items=items)
+        keep_extra(turn, extra)
         yield turn
+
+
+def _by_place(record: Record, marks: Marks) -> tuple[Mapping[str, Any], ...]:
+    """Instants that have no key in the line, with the one that the source gives them."""
+    named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)
+    return tuple({marks.key: key, marks.value: text} for key, text in named if text is not None)
 
 
 def role_of(key: str, marks: Marks) -> str | None:
@@ -49,7 +58,13 @@ def stage(turn: Turn, context: Context) -> None:
     name = turn.values.get(context.source.stage_from or "")
     if name is None:
         return
+    if context.source.stage_trims and context.source.marks:
+        endings = (ending for ending, _ in context.source.marks.roles if ending and name.endswith(ending))
+        name = name.removesuffix(next(endings, "")) or name
     turn.body["perf.stage.name"] = name
+    if not context.source.families:
+        turn.body["perf.stage.family"] = name
+        return
     for family in context.source.families:
         parts = _split(name, family)
         if parts is not None:
@@ -74,46 +89,80 @@ def _split(name: str, family: Family) -> dict[str, str] | None:
 
 
 def instant(turn: Turn, context: Context) -> None:
-    """Fill @timestamp, the stamp in UTC, the emission lag and what the self-check found."""
-    marks, stamp = context.source.marks, context.source.stamp
-    if marks is None or stamp is None:
-        raise Refused("source", f"source {context.source.name} has no [mark] or no [stamp]")
+    """Fill @timestamp, the stamp in UTC (where lines have one), the emission lag and what the self-check found."""
+    marks = context.source.marks
+    if marks is None:
+        raise Refused("source", f"source {context.source.name} has no [mark]")
     key, value = turn.values.get(marks.key), turn.values.get(marks.value)
-    at_ms = _epoch(value, marks) if value else None
-    newest = _newest(turn, marks)
-    local, zone_text = _local(turn, stamp)
-    logged = local - 1000 * _offset(turn, context, local, zone_text, newest)
-    if newest is not None:
-        logged = _self_check(turn, stamp, logged, newest, _waits(turn, marks, newest))
+    if key is None and context.source.pairs:
+        raise Refused("incomplete", f"it has no `{marks.key}`", None, marks.key)
+    at_ms = _ms(value, context) if value else None
+    times = _times(turn, marks, context)
+    newest = max(times, default=None)
+    logged = _logged(turn, context, newest)
     if at_ms is None:
         turn.flags.append("value_missing")
-    elif at_ms == newest:
+    elif at_ms == newest and logged is not None:
         lag_ms = logged - at_ms
         turn.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
+    _check_elapsed(turn, marks, times)
     turn.body["@timestamp"] = logged if at_ms is None else at_ms
     turn.body["perf.mark.logged"] = logged
-    if zone_text:
-        turn.body["event.timezone"] = zone_text
     if key:
         turn.body["perf.mark.key"] = key
     # Without a value there is no instant: the role must not let anybody measure from it [19].
     turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
 
 
-def _epoch(value: str, marks: Marks) -> int:
+def _ms(value: str, context: Context) -> int:
+    """A value in unix ms: a unix time, or where the source says so an ISO time, in the intake's zone if it has none."""
+    marks, zone = context.source.marks, context.intake.zone
+    where, iso = (marks.value, marks.iso) if marks else (None, False)
     try:
-        return epoch_ms(value)
+        if not iso or value.replace(".", "", 1).isdigit():
+            return epoch_ms(value)
+        at_ms = iso_ms(value, 0)
     except ClockError as error:
-        raise Refused("value", str(error), marks.value, EPOCH_WORDS) from error
+        raise Refused("value", str(error), where, TIME_WORDS if iso else EPOCH_WORDS) from error
+    if iso_parts(value)[1] is not None:
+        return at_ms
+    if zone is None:
+        raise Refused("zone_unknown", f"`{value}` names no zone, and the intake declares none", where, "Z or +hh:mm")
+    return at_ms - zone * 1000
 
 
-def _newest(turn: Turn, marks: Marks) -> int | None:
-    """The latest instant of the line: taken last, so its distance to the stamp is the emission lag [5.4]."""
+def _times(turn: Turn, marks: Marks, context: Context) -> list[int]:
+    """The line's instants; the latest was taken last, so its distance to the stamp is the emission lag [5.4]."""
     values = (item.get(marks.value) for item in turn.items if role_of(item[marks.key], marks))
-    return max((_epoch(value, marks) for value in values if value), default=None)
+    return [_ms(value, context) for value in values if value]
 
 
-def _waits(turn: Turn, marks: Marks, newest: int) -> bool:
+def _check_elapsed(turn: Turn, marks: Marks, times: Sequence[int]) -> None:
+    """What a line says twice must agree: the seconds it took, and its ends."""
+    if marks.elapsed is None or len(times) < 2:
+        return
+    took_s = (times[-1] - times[0]) / 1000
+    if abs(float(turn.whole[marks.elapsed]) - took_s) > RESOLUTION_S:
+        turn.flags.append("elapsed_mismatch")
+    if took_s < 0:
+        turn.flags.append("end_before_start")
+
+
+def _logged(turn: Turn, context: Context, newest: int | None) -> int | None:
+    """When the line was printed (unix ms); None for lines without a stamp."""
+    marks, stamp = context.source.marks, context.source.stamp
+    if stamp is None or marks is None:
+        return None
+    local, zone_text = _local(turn, stamp)
+    logged = local - 1000 * _offset(turn, context, local, zone_text, newest)
+    if zone_text:
+        turn.body["event.timezone"] = zone_text
+        if stamp.daylight and stamp.daylight.unexpected(zone_text, local):
+            turn.flags.append("zone_unexpected")  # the abbreviation is believed all the same [3]
+    return logged if newest is None else _self_check(turn, stamp, logged, newest, _waits(turn, marks))
+
+
+def _waits(turn: Turn, marks: Marks) -> bool:
     """Whether the newest instant is the entry into a queue: its stamp comes after the wait, however long."""
     keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
     return {role_of(key, marks) for key in keys} == {"queued"}
@@ -134,7 +183,7 @@ def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
 
 def iso_parts(text: str) -> tuple[str, str | None]:
     """An ISO stamp without its zone, and the zone as written."""
-    if text.endswith("Z"):
+    if text.endswith(("Z", "z")):
         return text[:-1], "Z"
     cut = max(text.rfind("+"), text.rfind("-", 10))
     return (text[:cut], text[cut:]) if cut > 0 else (text, None)

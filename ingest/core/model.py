@@ -75,6 +75,7 @@ class Intake:
         workflow: the workflow whose lines these are, if any.
         zone: UTC offset in seconds assumed for stamps without one; None = take the reading the epoch agrees with.
         max_age_days: older events are rejected unless the shipper marked a backfill.
+        wrapper: what the forwarder puts around each message, a name of wrappers.toml; `none` = nothing.
     """
 
     name: str
@@ -84,6 +85,7 @@ class Intake:
     workflow: str | None = None
     zone: int | None = None
     max_age_days: int = 400
+    wrapper: str = "none"
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Reject:
         expected: names of what would have been accepted there.
         original: the refused bytes.
         source: the source that came furthest.
+        provenance: of a message that came wrapped, as the wrapper says.
     """
 
     reason: str
@@ -116,6 +119,7 @@ class Reject:
     line: int = 1
     column: int | None = None
     expected: tuple[str, ...] = ()
+    provenance: Provenance | None = None
 
 
 @dataclass(frozen=True, slots=True)

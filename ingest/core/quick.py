@@ -175,18 +175,30 @@ class Quick:
         zone = self._zones[body["event"].get("timezone")]
         zone.keep((rest[1], rest[3]), plain)
         self._stamps.keep(head[1], (logged_ms, zone))
-        self._learn_day(head[1], data, (logged_ms, zone))
+        self._learn_day(head[1], data, (logged_ms, zone), body["event"].get("timezone"))
         return QuickMark(at_ms, logged_ms, rest[2], text, plain)
 
-    def _learn_day(self, head: str, data: bytes, stamp: tuple[int, Cache]) -> None:
-        """What a stamp tells of all stamps that differ in their clock only; not where AM and PM are told apart."""
+    def _learn_day(self, head: str, data: bytes, stamp: tuple[int, Cache], zone: str | None) -> None:
+        """What a stamp tells of all stamps that differ in their clock only.
+
+        Not where AM and PM are told apart, and not on the day on which its zone's abbreviation changes.
+        """
         found = self._text.clock.fullmatch(head)
         record = self._source.reader.read(data)
         half = self._source.stamp.parts.get("half") if self._source.stamp else None
         if found and found.lastindex and isinstance(record, Record) and half not in record.values:
             start, end = found.span(found.lastindex)
-            if end - start == CLOCK_DIGITS:
-                self._dates.keep((head[:start], head[end:]), (stamp[0] - self._clocks[head[start:end]], stamp[1]))
+            midnight_ms = stamp[0] - self._clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
+            if midnight_ms is not None and not self._changes(zone, midnight_ms):
+                self._dates.keep((head[:start], head[end:]), (midnight_ms, stamp[1]))
+
+    def _changes(self, zone: str | None, midnight_ms: int) -> bool:
+        """Whether some hour of the day that begins at `midnight_ms` is one at which the abbreviation is unexpected."""
+        stamp = self._source.stamp
+        if stamp is None or stamp.daylight is None or zone not in stamp.zones:
+            return False
+        local_ms = midnight_ms + stamp.zones[zone] * 1000
+        return any(stamp.daylight.unexpected(zone, local_ms + ms) for ms in (0, MS_PER_DAY - 1000))
 
     def _stamp_of(self, head: str) -> tuple[int, Cache] | None:
         """A stamp of a known day, or an ISO stamp with a zone: when it was printed, and its zone's templates."""

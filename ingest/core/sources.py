@@ -16,34 +16,47 @@ from typing import Any
 
 from ingest.core.clock import ClockError, offset_s
 from ingest.core.convert import CONVERSIONS
+from ingest.core.daylight import Daylight, daylight
 from ingest.core.fields import Schema
 from ingest.core.model import Problem
 from ingest.core.parse import GrammarReader, JsonReader, Reader
+from ingest.core.regular import NotRegular
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
-    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "pairs",
 }  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types."""
+    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types.
+
+    With `join`, all of `paths` together do, joined by it.
+    """
 
     field: str
     paths: tuple[str, ...]
     conversion: str
     only: tuple[str, ...] = ()
+    join: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Terminal `path` with any text but `unless` is worth flag `name`."""
+    """Terminal `path` with any text but `unless` is worth flag `name`; or that the document lacks field `lacks` is."""
 
     name: str
-    path: str
-    unless: str
+    path: str = ""
+    unless: str = ""
+    lacks: str | None = None
+
+    def worth(self, values: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
+        """Whether what was read, or what became of it, is worth the flag."""
+        if self.lacks is not None:
+            return self.lacks not in body
+        return bool(values.get(self.path, self.unless) != self.unless)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +65,20 @@ class Gate:
 
     Attributes:
         keeps: bytes that only our lines hold: never ignored.
-        head: the expression of the part after which a line that ends is torn.
+        head: the expression of the part after which a line that ends is torn; without it, only `keeps` tells.
         tag: the terminal of the tag; literal: its text.
+        seam: what a line begins with; further on in a line it shows that two were glued.
+        foreign: a line that begins with a stamp in another language.
+        echoed: bytes that only a shell's echo of a command of ours holds: ignored, though `keeps` stand in it.
     """
 
     keeps: tuple[bytes, ...]
-    head: re.Pattern[str]
-    tag: str
-    literal: str
+    head: re.Pattern[str] | None = None
+    tag: str | None = None
+    literal: str = ""
+    seam: re.Pattern[str] | None = None
+    foreign: re.Pattern[str] | None = None
+    echoed: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,15 +91,36 @@ class Stamp:
     rule: str | None = None
     earliest_lag_s: int = -2
     latest_lag_s: int = 900
+    daylight: Daylight | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Marks:
-    """Which terminals hold an instant's key and value, and what the key's ending says (longest ending first)."""
+    """How a line names its instants.
+
+    Attributes:
+        key, value: the terminals (or names of pairs) of an instant's key and value.
+        roles: what the key's ending says, longest ending first.
+        instants: (terminal, key) where a terminal is an instant by its place; its text then stands as the value.
+        elapsed: the terminal that says in seconds what lies between the first instant and the last.
+        iso: values may be ISO 8601 date-times, not only unix times.
+    """
 
     key: str
     value: str
     roles: tuple[tuple[str, str], ...]
+    instants: tuple[tuple[str, str], ...] = ()
+    elapsed: str | None = None
+    iso: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Pairs:
+    """The items of a record are pairs of one event: the terminals of name, bare value and quoted value."""
+
+    name: str
+    value: str
+    quoted: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +155,9 @@ class Source:
     gate: Gate | None = None
     stamp: Stamp | None = None
     marks: Marks | None = None
+    pairs: Pairs | None = None
     stage_from: str | None = None
+    stage_trims: bool = False
     families: tuple[Family, ...] = ()
 
 
@@ -132,7 +174,7 @@ def load_source(folder: Path, schema: Schema) -> Source:
     try:
         tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
         return _source(folder, tree, schema)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError) as error:
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError, NotRegular, re.error) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", 78) from error
 
@@ -159,7 +201,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         identity=tuple(tree["identity"]),
         max_bytes=tree["max_bytes"],
         reads=tuple(_read(row) for row in tree.get("read", ())),
-        flags=tuple(Flag(row["name"], row["from"], row["unless"]) for row in tree.get("flag", ())),
+        flags=tuple(_flag(row) for row in tree.get("flag", ())),
         calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
         rank_field=rank.get("field"),
@@ -167,7 +209,9 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         gate=_gate(gate, reader) if gate else None,
         stamp=_stamp(stamp) if stamp else None,
         marks=_marks(mark) if mark else None,
+        pairs=Pairs(**tree["pairs"]) if "pairs" in tree else None,
         stage_from=stage.get("from"),
+        stage_trims=stage.get("without_ending", False),
         families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
     )
 
@@ -211,21 +255,36 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
 
 
 def _read(row: dict[str, Any]) -> Read:
-    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())))
+    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())), row.get("join"))
 
 
 def _gate(row: dict[str, Any], reader: Reader) -> Gate:
     if not isinstance(reader, GrammarReader):
         raise TypeError("a gate needs a grammar")
-    keeps = tuple(word.encode() for word in row["keeps"])
-    return Gate(keeps, reader.head(row["torn_after"]), row["tag"], reader.terminals[row["tag"]])
+    tag, torn_after, glued_at, foreign = (row.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
+    return Gate(
+        keeps=tuple(word.encode() for word in row["keeps"]),
+        head=reader.head(torn_after) if torn_after else None,
+        tag=tag,
+        literal=reader.terminals[tag] if tag else "",
+        seam=reader.head(glued_at) if glued_at else None,
+        foreign=re.compile(foreign) if foreign else None,
+        echoed=tuple(word.encode() for word in row.get("echoed", ())),
+    )
+
+
+def _flag(row: dict[str, Any]) -> Flag:
+    return Flag(row["name"], lacks=row["lacks"]) if "lacks" in row else Flag(row["name"], row["from"], row["unless"])
 
 
 def _stamp(row: dict[str, Any]) -> Stamp:
     zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
-    return Stamp(row["parts"], zones, row.get("iso"), row.get("rule"), row["earliest_lag_s"], row["latest_lag_s"])
+    seasons = daylight(row["daylight"]) if "daylight" in row else None
+    rule, iso = row.get("rule"), row.get("iso")
+    return Stamp(row["parts"], zones, iso, rule, row["earliest_lag_s"], row["latest_lag_s"], seasons)
 
 
 def _marks(row: dict[str, Any]) -> Marks:
     roles = sorted(row["roles"].items(), key=lambda item: -len(item[0]))
-    return Marks(row["key"], row["value"], tuple(roles))
+    instants = tuple((each["from"], each["key"]) for each in row.get("instants", ()))
+    return Marks(row["key"], row["value"], tuple(roles), instants, row.get("elapsed"), row.get("iso", False))

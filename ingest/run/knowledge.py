@@ -1,4 +1,4 @@
-"""What the grammars folder tells: the schema and the sources. Reads that folder."""
+"""What the grammars folder tells: the schema, the sources and the wrappers. Reads that folder."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -6,17 +6,19 @@ from pathlib import Path
 
 from ingest.core.fields import Schema, load_schema
 from ingest.core.sources import Source, load_sources
+from ingest.core.wrappers import Wrapper, load_wrappers
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """The list of fields, and the sources by name."""
+    """The list of fields, the sources and the wrappers by name."""
 
     schema: Schema
     sources: Mapping[str, Source]
+    wrappers: Mapping[str, Wrapper]
 
 
 def knowledge(grammars: Path) -> Knowledge:
     """Read and check the folder; `Problem` (78) says what is wrong with it."""
     schema = load_schema(grammars / "fields.toml")
-    return Knowledge(schema, load_sources(grammars, schema))
+    return Knowledge(schema, load_sources(grammars, schema), load_wrappers(grammars / "wrappers.toml"))

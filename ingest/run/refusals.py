@@ -78,7 +78,7 @@ def without_value(whole: Letter) -> Letter:
 
 
 def _document(message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int) -> dict[str, Any]:
-    provenance = message.provenance
+    provenance = reject.provenance or message.provenance
     return _pruned(
         {
             "@timestamp": iso(message.record_time_ms),

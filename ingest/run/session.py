@@ -57,7 +57,8 @@ def work(
     """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up."""
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
-    flows = {i.topic: Flow(i, knowledge.sources, knowledge.schema, settings.sites) for i in intakes}
+    known = knowledge
+    flows = {i.topic: Flow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
     began_s = time.monotonic()
     with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
         if drain:

@@ -43,8 +43,8 @@ def folder(tmp_path: Path) -> Path:
         ('field = "perf.run.id"', 'field = "perf.run.identity"', "perf.run.identity"),
         ('as = "basename"', 'as = "base64"', "base64"),
         ('kind = "marks"', 'kind = "remarks"', "remarks"),
-        ("revision = 1", "revision = 0", "revision"),
-        ("revision = 1", "reversion = 1", "reversion"),
+        ("revision = 2", "revision = 0", "revision"),
+        ("revision = 2", "reversion = 2", "reversion"),
         ('reader = "grammar"', 'reader = "crystal ball"', "crystal ball"),
         ('PST = "-08:00"', 'PST = "somewhere"', "somewhere"),
         ('identity = ["facility", "bytes", "ordinal"]', 'identity = ["luck"]', "luck"),
@@ -88,8 +88,8 @@ def test_changed_outcomes_need_a_raised_revision(folder: Path, schema: Schema) -
     with pytest.raises(Problem, match="revision"):
         write(source, outcomes(source, schema, accepted(source)))
 
-    path.write_text(path.read_text().replace("revision = 1", "revision = 2"))
+    path.write_text(path.read_text().replace("revision = 2", "revision = 3"))
     raised = load_source(folder, schema)
     write(raised, outcomes(raised, schema, accepted(raised)))
 
-    assert accepted(raised)["revision"] == 2
+    assert accepted(raised)["revision"] == 3

@@ -61,8 +61,8 @@ def test_a_raised_revision_corrects_the_documents_in_place(world: World, sample_
     grammars = copied_grammars(world.folder)
     source = grammars / "als_perf" / "source.toml"
     text = source.read_text(encoding="utf-8")
-    changed = text.replace('family = "GAL"', 'family = "GALLERY"').replace("revision = 1\n", "revision = 2\n")
-    assert text.count('family = "GAL"') == text.count("revision = 1\n") == 1
+    changed = text.replace('family = "GAL"', 'family = "GALLERY"').replace("revision = 2\n", "revision = 3\n")
+    assert text.count('family = "GAL"') == text.count("revision = 2\n") == 1
     source.write_text(changed, encoding="utf-8")
 
     world.ship(path)

@@ -13,7 +13,7 @@ CORE = "\n".join(path.read_text() for path in (ROOT / "ingest" / "core").glob("*
 def test_the_table_of_reasons_is_complete() -> None:
     """Every reason that the core can give, and no other."""
     given = set(re.findall(r'(?:Refused|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CORE))
-    given |= set(re.findall(r'_rejected\("([a-z_]+)" if', CORE)) | {"syntax"}
+    given |= set(re.findall(r'(?:_rejected\(|reason=)"([a-z_]+)"', CORE)) | {"syntax"}
     told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == given - {"source"}
