@@ -8,7 +8,7 @@ dates in unix ms.
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ingest.core import iperf3, marks, owping, shapes
+from ingest.core import iperf3, iperf3_text, marks, owping, owping_machine, ping, shapes
 from ingest.core.convert import CONVERSIONS
 from ingest.core.model import Problem, Record
 from ingest.core.sources import Source
@@ -19,7 +19,12 @@ CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
     "stage": marks.stage,
     **shapes.CALLS,
     "owping": owping.owping,
+    "owping_machine": owping_machine.owping_machine,
+    "owping_raw": owping_machine.owping_raw,
     "iperf3": iperf3.iperf3,
+    "iperf3_text": iperf3_text.iperf3_text,
+    "ping": ping.ping,
+    "traceroute": ping.traceroute,
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.core.clock import EARLIEST_MS
 from ingest.core.convert import integer, message, us_to_ms
-from ingest.core.endpoint import ip_of, ip_version, put_end
+from ingest.core.endpoint import put_ends
 from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, object_of, objects_of, put, put_slot
 from ingest.core.turn import Context, Turn, at_capture, lookup
 
@@ -26,7 +26,7 @@ def iperf3(turn: Turn, context: Context) -> None:
         turn.body["perf.network.tool_version"] = version.removeprefix("iperf ")[:1024]
     end = object_of(tree.get("end"))
     _started(turn, context)
-    _put_ends(turn, tree, context.sites)
+    put_ends(turn, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
     _asked(turn, object_of(tree.get("start")))
     if _failed(turn, tree, end):
         return
@@ -49,20 +49,6 @@ def _started(turn: Turn, context: Context) -> None:
         turn.body["@timestamp"] = turn.body["event.start"] = at_ms
     else:
         at_capture(turn, context)
-
-
-def _put_ends(turn: Turn, tree: Mapping[str, Any], sites: Mapping[str, str]) -> None:
-    """Names where the user gave one, addresses where a connection tells them."""
-    named = ends(tree)
-    for end, text, address in zip(("source", "destination"), named, _sorted_ends(tree, *_connected(tree)), strict=True):
-        put_end(turn, end, text, sites)
-        if address and (known := ip_of(address)):
-            turn.body[f"{end}.ip"] = known
-            if f"{end}.site" not in turn.body and known in sites:
-                turn.body[f"{end}.site"] = sites[known]
-    version = ip_version(turn)
-    if version:
-        turn.body["perf.network.ip_version"] = version
 
 
 def ends(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
