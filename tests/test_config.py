@@ -37,7 +37,7 @@ def test_the_shipped_settings_fit_the_local_stack(monkeypatch: pytest.MonkeyPatc
     assert settings.kafka.bootstrap == ("127.0.0.1:19092",)
     assert settings.elasticsearch.url == ("http://127.0.0.1:19200",)
     assert settings.intake("als-lines").sources == ("als_perf",)
-    assert settings.intake("als-results").sources == ("perfsonar", "owping")
+    assert {"perfsonar", "owping"} <= set(settings.intake("als-results").sources)
     assert settings.sites["perfsonar.nersc.gov"] == "NERSC"
     assert settings.workflows == {"als-tomography": (("ALS", "NERSC"),)}
     assert (settings.grammars / "fields.toml").is_file()

@@ -14,6 +14,7 @@ MS_PER_HOUR = 3_600_000
 EPOCH_DAY = 719_163  # 1970-01-01 as a day of the proleptic Gregorian calendar
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: older epochs are typos, no facility has logs of that age
 NTP_TO_UNIX_S = 2_208_988_800
+NTP_ERA = 1 << 64
 QUARTER_S = 900  # every zone in use lies on a quarter of an hour
 ZONE_LIMIT_S = 14 * 3600
 
@@ -127,6 +128,11 @@ def iso_duration_s(text: str) -> float:
 def ntp_unix_s(ntp64: int) -> float:
     """64-bit NTP time (seconds since 1900 in the high half, 2^-32 s in the low) -> unix seconds."""
     return (ntp64 >> 32) - NTP_TO_UNIX_S + (ntp64 & 0xFFFFFFFF) / 2**32
+
+
+def ntp_s(ntp64: int) -> float:
+    """64-bit NTP time -> unix seconds; numbers below half are of the era that begins in 2036."""
+    return ntp_unix_s(ntp64 if ntp64 >= NTP_ERA >> 1 else ntp64 + NTP_ERA)
 
 
 def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int | None:

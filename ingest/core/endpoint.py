@@ -56,3 +56,19 @@ def ip_version(turn: Turn) -> int | None:
     """4 or 6 when both ends, or the only one known as an address, are written as addresses of that version."""
     versions = {ip_address(turn.body[key]).version for key in ("source.ip", "destination.ip") if key in turn.body}
     return versions.pop() if len(versions) == 1 else None
+
+
+def put_ends(
+    turn: Turn, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
+) -> None:
+    """Set both ends: names where the user gave them, addresses where a connection tells them."""
+    for end, text, address in zip(("source", "destination"), named, addresses, strict=True):
+        put_end(turn, end, text, sites)
+        known = ip_of(address) if address else None
+        if known:
+            turn.body[f"{end}.ip"] = known
+            if f"{end}.site" not in turn.body and known in sites:
+                turn.body[f"{end}.site"] = sites[known]
+    version = ip_version(turn)
+    if version:
+        turn.body["perf.network.ip_version"] = version

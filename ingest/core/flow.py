@@ -224,7 +224,9 @@ def _standing(outcomes: Outcomes) -> tuple[bool, int, int]:
     """How far a source came with a message: rejects before ignored, then by line and column."""
     if not outcomes.rejects:
         return (False, 0, 0)
-    furthest = max((reject.line, reject.column or 10**6) for reject in outcomes.rejects)
+    furthest = max(
+        (reject.line, 0 if reject.reason == "shape" else reject.column or 10**6) for reject in outcomes.rejects
+    )
     return (True, *furthest)
 
 

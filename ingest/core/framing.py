@@ -3,9 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import orjson
-
-from ingest.core.parse import JsonReader
+from ingest.core.parse import JsonReader, Mismatch, canonical
 from ingest.core.sources import Source
 
 
@@ -33,7 +31,7 @@ def framing_of(source: Source, name: str, data: bytes) -> str:
         return source.framing
     if name.endswith((".jsonl", ".ndjson")):
         return "line"
-    return "message" if data.count(b"\n") <= 1 or _is_json(data) else "line"
+    return "message" if data.count(b"\n") <= 1 or _is_one(source, data) else "line"
 
 
 def frames(data: bytes, framing: str) -> Iterator[Frame]:
@@ -44,9 +42,5 @@ def frames(data: bytes, framing: str) -> Iterator[Frame]:
         yield Frame(1, 0, data)
 
 
-def _is_json(data: bytes) -> bool:
-    try:
-        orjson.loads(data)
-    except orjson.JSONDecodeError:
-        return False
-    return True
+def _is_one(source: Source, data: bytes) -> bool:
+    return not isinstance(source.reader.read(canonical(data)), Mismatch)

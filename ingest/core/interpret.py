@@ -1,14 +1,14 @@
 """Record -> the fields of its documents: the source's table first, then the functions it names.
 
 A table row covers what a name, a path and a conversion can say. What needs code (a stamp against its epoch, a
-histogram) is a function of `marks` or `network`, listed in CALLS and named by the source. Fields are flat here, dates
-in unix ms.
+histogram) is a function of a module beside this one, listed in CALLS and named by the source. Fields are flat here,
+dates in unix ms.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-from ingest.core import marks, network, pairs
+from ingest.core import iperf3, iperf3_text, marks, owping, owping_machine, pairs, ping, shapes
 from ingest.core.convert import CONVERSIONS
 from ingest.core.model import Problem, Record
 from ingest.core.sources import Read, Source
@@ -17,7 +17,14 @@ from ingest.core.turn import Context, Refused, Turn, lookup
 CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
     "instant": marks.instant,
     "stage": marks.stage,
-    **network.CALLS,
+    **shapes.CALLS,
+    "owping": owping.owping,
+    "owping_machine": owping_machine.owping_machine,
+    "owping_raw": owping_machine.owping_raw,
+    "iperf3": iperf3.iperf3,
+    "iperf3_text": iperf3_text.iperf3_text,
+    "ping": ping.ping,
+    "traceroute": ping.traceroute,
 }
 
 
@@ -45,6 +52,7 @@ def check(source: Source) -> None:
 def fill(turn: Turn, context: Context) -> None:
     """Apply the source's table, flags and functions to one turn. Raises Refused."""
     source = context.source
+    _check_shape(turn, source)
     kind = next((str(found) for path in source.select if (found := lookup(turn.values, path)) is not None), "")
     for read in source.reads:
         if read.only and kind not in read.only:
@@ -62,6 +70,14 @@ def fill(turn: Turn, context: Context) -> None:
     for name, only in source.calls:
         if not only or kind in only:
             CALLS[name](turn, context)
+
+
+def _check_shape(turn: Turn, source: Source) -> None:
+    """Refuse JSON that lacks what makes it one of the source's documents."""
+    for paths in source.needs:
+        if all(lookup(turn.values, path) is None for path in paths):
+            wanted = " or ".join(paths)
+            raise Refused("shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted)
 
 
 def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]:

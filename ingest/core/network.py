@@ -1,6 +1,6 @@
-"""perfSONAR results: what needs code rather than a row of a table. Named in `[[call]]` by perfsonar and owping.
+"""One run of pScheduler: its ends, its outcome, its slot. shapes.py brings every shape of it to the same keys.
 
-The run and its two ends are read here; the numbers of each type of test in throughput.py, delay.py and route.py.
+The numbers of each type of test are read in throughput.py, delay.py, route.py and others.py.
 Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 """
 
@@ -11,23 +11,22 @@ from ingest.core.convert import message, time
 from ingest.core.delay import latency, rtt
 from ingest.core.endpoint import bare_host, ip_version, put_end
 from ingest.core.flattened import fits_flattened
-from ingest.core.owping import owping
+from ingest.core.iperf3 import ends as iperf3_ends
+from ingest.core.iperf3 import in_diagnostics as iperf3_in
+from ingest.core.iperf3 import is_reversed as iperf3_reversed
+from ingest.core.others import keep_result, numbers, type_by_shape
 from ingest.core.route import trace
 from ingest.core.throughput import throughput
 from ingest.core.tolerant import count_of, is_true, object_of, objects_of, put, put_slot, seconds
-from ingest.core.turn import Context, Turn, lookup
+from ingest.core.turn import CAPTURED, Context, Turn, lookup
 
 TYPE = "perf.network.test_type"
 SPEC = "perf.network.spec"
-NOT_FINAL = {"scheduling", "pending", "on-deck", "running", "cleanup"}
+NOT_FINAL = ("scheduling", "pending", "on-deck", "running", "cleanup")
 FAILED = {"overdue", "missed", "failed", "preempted", "nonstart"}
 _ENVELOPE = {"id", "schedule", "test", "tool", "participants", "result", "reference", "run", "task"}
-_SHAPES = {
-    "histogram-latency": "latency",
-    "paths": "trace",
-    "roundtrips": "rtt",
-    "intervals": "throughput",
-}
+_STEP = 8  # of the ranks of states; between them 4 for a known test and 0 to 3 for the shape
+_OVER, _WITH_RESULT = (len(NOT_FINAL) + 1) * _STEP, (len(NOT_FINAL) + 2) * _STEP
 _TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None]] = {
     "throughput": throughput,
     "latency": latency,
@@ -37,26 +36,41 @@ _TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None
 }
 
 
-def pscheduler(turn: Turn, context: Context) -> None:
-    """Fill what one pScheduler document says of its run, and the numbers of its result unless it failed."""
+def read_run(turn: Turn, context: Context, shape: int) -> None:
+    """Fill what a run says of itself, and the numbers of its result unless it failed.
+
+    `shape` (0 to 3) tells how much its shape says: of two tellings of the same run the richer one stands.
+    """
     result = object_of(lookup(turn.values, "result")) or object_of(lookup(turn.values, "run.result-merged"))
     spec = object_of(turn.body.get(SPEC))
     _test_type(turn, result)
     _slot(turn)
     _outcome(turn, result)
-    _ends(turn, spec, context.sites)
+    turn.rank += shape + (4 if spec else 0)
+    _ends(turn, spec, result, context.sites)
     _reference(turn)
     _kept_as_data(turn)
     put(turn, "repeat_s", lookup(turn.values, "task.schedule.repeat"), seconds)
-    read = _TYPES.get(turn.body.get(TYPE, ""))
-    if read and result and turn.body["event.outcome"] != "failure":
+    _numbers(turn, result, spec)
+
+
+def _numbers(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """The numbers of a result that did not fail; of the smaller tests also the rest of it, as data."""
+    kind = turn.body.get(TYPE, "")
+    read = _TYPES.get(kind)
+    failed = turn.body["event.outcome"] == "failure"
+    if read and result and not failed:
         read(turn, result, spec)
+    if read is None and result:
+        if not failed:
+            numbers(turn, result, kind)
+        keep_result(turn, result, kind)
 
 
 def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
     """A document without its test is told by the shape of its result [2]."""
     if TYPE not in turn.body:
-        shape = next((kind for key, kind in _SHAPES.items() if key in result), None)
+        shape = type_by_shape(result)
         turn.flags.append("test_missing")
         if shape:
             turn.body[TYPE] = shape
@@ -65,7 +79,7 @@ def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
 def _slot(turn: Turn) -> None:
     """When the run began and ended, from its own stamps, else from its length."""
     start = turn.body.get("@timestamp")
-    if start is None:
+    if start is None or CAPTURED in turn.flags:
         return
     turn.body["event.start"] = start
     end_text = lookup(turn.values, "run.end-time")
@@ -90,7 +104,10 @@ def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
         outcome = "failure" if state in FAILED else "unknown"
     turn.body["event.outcome"] = outcome
     final = state not in NOT_FINAL if state else bool(result)
-    turn.rank = (2 if result else 1) if final else 0
+    if final:
+        turn.rank = _WITH_RESULT if result else _OVER
+    else:
+        turn.rank = (NOT_FINAL.index(state) + 1) * _STEP if state else 0
     text = _error(turn, result) if outcome != "success" else None
     if text:
         turn.body["error.message"] = text
@@ -99,14 +116,17 @@ def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
 def _error(turn: Turn, result: Mapping[str, Any]) -> str | None:
     """The first text that says why: merged, of a participant, of the run; diagnostics where there is nothing better."""
     own = objects_of(lookup(turn.values, "run.result-full"))
-    candidates = [result.get("error"), *(part.get("error") for part in own), lookup(turn.values, "run.errors")]
+    candidates = [result.get("error"), result.get("reason"), *(part.get("error") for part in own)]
+    candidates.append(lookup(turn.values, "run.errors"))
     candidates += [part.get("diags") for part in (result, *own)]
     return next((found for text in candidates if text is not None and (found := message(text))), None)
 
 
-def _ends(turn: Turn, spec: Mapping[str, Any], sites: Mapping[str, str]) -> None:
+def _ends(turn: Turn, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]) -> None:
     """The sending and the receiving end; a test that was asked to run in reverse sends from its `dest`."""
     source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
+    if not spec:
+        source, dest = _ends_of_result(turn, result)
     source = source or _lead(turn)
     if is_true(spec.get("reverse")) and turn.body.get(TYPE) in {"throughput", "latency", "latencybg"}:
         source, dest = dest, source
@@ -116,6 +136,18 @@ def _ends(turn: Turn, spec: Mapping[str, Any], sites: Mapping[str, str]) -> None
     version = count_of(spec.get("ip-version")) or ip_version(turn)
     if version in {4, 6}:
         turn.body["perf.network.ip_version"] = version
+
+
+def _ends_of_result(turn: Turn, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Without a test that names them: the participants, in the direction that the tool's own output tells."""
+    told = iperf3_in(result.get("diags"))
+    hosts = lookup(turn.values, "participants")
+    if not (isinstance(hosts, list) and len(hosts) == 2 and isinstance(hosts[1], str)):
+        answered = {ip for trip in objects_of(result.get("roundtrips")) if isinstance(ip := trip.get("ip"), str)}
+        return iperf3_ends(told) if told else (None, answered.pop() if len(answered) == 1 else None)
+    if not told:
+        turn.flags.append("ends_assumed")
+    return (hosts[1], _lead(turn)) if iperf3_reversed(told) else (_lead(turn), hosts[1])
 
 
 def _lead(turn: Turn) -> str | None:
@@ -155,6 +187,3 @@ def _kept_as_data(turn: Turn) -> None:
         if name in turn.body and not fits_flattened(turn.body[name]):
             del turn.body[name]
             turn.flags.append("not_indexed")
-
-
-CALLS: Mapping[str, Callable[[Turn, Context], None]] = {"pscheduler": pscheduler, "owping": owping}

@@ -7,7 +7,7 @@ Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 import re
 from math import isfinite
 
-from ingest.core.clock import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_unix_s
+from ingest.core.clock import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_s
 from ingest.core.delay import flag_doubtful, put_loss
 from ingest.core.endpoint import ip_version, put_end
 from ingest.core.tolerant import put_slot
@@ -16,8 +16,6 @@ from ingest.core.turn import Context, Refused, Turn
 SESSION_SLACK_S = 120
 MS_OF = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _PERCENTILE = re.compile(r"([0-9.]+):\s+(\S+)\s+(ns|us|ms|s)\b")
-_ERA_NTP = 1 << 64
-_HALF_ERA_NTP = 1 << 63
 
 
 def owping(turn: Turn, context: Context) -> None:
@@ -48,8 +46,7 @@ def _times(turn: Turn, context: Context) -> None:
 
 def _session_s(session: str) -> float:
     """Unix seconds of the NTP time in a session id, behind 8 digits of address; of the era that begins in 2036 too."""
-    ntp = int(session[8:24], 16)
-    return ntp_unix_s(ntp if ntp >= _HALF_ERA_NTP else ntp + _ERA_NTP)
+    return ntp_s(int(session[8:24], 16))
 
 
 def _local_ms(turn: Turn, terminal: str) -> int | None:

@@ -5,6 +5,7 @@ Alone imports lark. A reader answers a Record or a Mismatch and never raises, wh
 
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from lark.load_grammar import load_grammar
 
 from ingest.core.model import Problem, Record
 from ingest.core.regular import Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
+from ingest.core.repair import repaired
 
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
 
@@ -59,17 +61,38 @@ def canonical(data: bytes) -> bytes:
 
 
 class JsonReader:
-    """One JSON object a message (an array or a JSON string that holds one is opened: some relays wrap)."""
+    """One JSON object a message; an array of them, and a JSON string that holds either, are opened: some relays wrap.
+
+    Ahead of it a record separator (RFC 7464) may stand. `repair`: what is no JSON is mended first (see repair.py).
+    """
+
+    def __init__(self, repair: bool = False) -> None:
+        """Nothing is mended unless the source says so."""
+        self._repair = repair
 
     def read(self, raw: bytes) -> Record | Mismatch:
         """Decode; NaN, infinities and nesting beyond orjson's limit are refused with line and column."""
+        text = raw.lstrip(b"\x1e \t\n")
         try:
-            tree = orjson.loads(raw)
+            tree = orjson.loads(text)
         except orjson.JSONDecodeError as error:
-            return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
-        if not isinstance(tree, dict):
-            return Mismatch("json", "JSON, but not an object", 1, 1, ("JSON object",))
+            try:
+                tree = orjson.loads(repaired(text) if self._repair else b"")
+            except orjson.JSONDecodeError:
+                return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
+        return _opened(tree, raw)
+
+
+def _opened(tree: Any, raw: bytes) -> Record | Mismatch:
+    """The object, or each object of the array; of a JSON string what it holds."""
+    if isinstance(tree, str):
+        with suppress(orjson.JSONDecodeError):
+            tree = orjson.loads(tree)
+    if isinstance(tree, dict):
         return Record(values=tree, raw=raw)
+    if isinstance(tree, list) and tree and all(isinstance(item, dict) for item in tree):
+        return Record(values={}, raw=raw, items=tuple(tree))
+    return Mismatch("json", "JSON, but not an object", 1, 1, ("JSON object",))
 
 
 class GrammarReader:

@@ -195,7 +195,7 @@ class Quick:
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
         """Whether some hour of the day that begins at `midnight_ms` is one at which the abbreviation is unexpected."""
         stamp = self._source.stamp
-        if stamp is None or stamp.daylight is None or zone not in stamp.zones:
+        if stamp is None or stamp.daylight is None or zone is None or zone not in stamp.zones:
             return False
         local_ms = midnight_ms + stamp.zones[zone] * 1000
         return any(stamp.daylight.unexpected(zone, local_ms + ms) for ms in (0, MS_PER_DAY - 1000))

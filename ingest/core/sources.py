@@ -25,7 +25,7 @@ from ingest.core.regular import NotRegular
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
-    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "pairs",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "needs", "repair", "pairs",
 }  # fmt: skip
 
 
@@ -135,7 +135,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All that is known of one format."""
+    """All that is known of one format; of each row of `needs` one path must be there, else it is another shape."""
 
     name: str
     folder: Path
@@ -150,6 +150,7 @@ class Source:
     flags: tuple[Flag, ...] = ()
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
     select: tuple[str, ...] = ()
+    needs: tuple[tuple[str, ...], ...] = ()
     rank_field: str | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
     gate: Gate | None = None
@@ -204,6 +205,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         flags=tuple(_flag(row) for row in tree.get("flag", ())),
         calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
+        needs=tuple(tuple(paths) for paths in tree.get("needs", ())),
         rank_field=rank.get("field"),
         ranks=rank.get("ranks", {}),
         gate=_gate(gate, reader) if gate else None,
@@ -247,7 +249,7 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
 
 def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
     if tree["reader"] == "json":
-        return JsonReader()
+        return JsonReader(repair=tree.get("repair", False))
     if tree["reader"] == "grammar":
         text = (folder / "grammar.lark").read_text(encoding="utf-8")
         return GrammarReader(text, folder.name, tree.get("repeat"))

@@ -3,15 +3,13 @@
 Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 """
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.convert import integer, us_to_ms
-from ingest.core.tolerant import count_of, is_true, number_of, object_of, objects_of, put
+from ingest.core.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
+from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, object_of, objects_of, put
 from ingest.core.turn import Turn
-
-JITTER_LIMIT_MS = 10_000
 
 
 def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
@@ -103,46 +101,18 @@ def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, 
     """Mean of the streams' round trips; of the intervals' streams where the summary has none."""
     within = [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
     for source in (streams, within):
-        found = [rtt for stream in source if (rtt := number_of(stream.get("rtt"))) is not None and rtt > 0]
-        if found:
-            return round(sum(found) / len(found), 3)
+        found = mean_above_0(stream.get("rtt") for stream in source)
+        if found is not None:
+            return found
     return None
 
 
 def _loss(turn: Turn, result: Mapping[str, Any], total: Mapping[str, Any]) -> None:
     """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
-    jitter = number_of(total.get("jitter"))
-    if jitter is not None and jitter > JITTER_LIMIT_MS:
-        turn.flags.append("jitter_suspect")  # [8] the tool's arithmetic went wrong; the value is in event.original
-    else:
-        put(turn, "jitter_ms", total.get("jitter"))
+    put_jitter(turn, total.get("jitter"))
     sent, lost = count_of(total.get("sent")), count_of(total.get("lost"))
-    if not lost and turn.body.get("perf.network.tool") == "iperf3":
-        receiver = _receiver(result.get("diags"))
-        lost = count_of(receiver.get("lost_packets"))
-        sent = count_of(receiver.get("packets")) or sent
-    put(turn, "packets_sent", sent, integer)
-    if lost is None:
-        turn.flags.append("loss_unknown")
-        return
-    put(turn, "packets_lost", lost, integer)
-    if sent and lost <= sent:
-        turn.body["perf.network.packets_received"] = sent - lost
-        turn.body["perf.network.loss_ratio"] = lost / sent
-
-
-def _receiver(diags: Any) -> Mapping[str, Any]:
-    """What iperf3's own JSON, which follows its command line in the diagnostics, says of packets received."""
-    text = diags if isinstance(diags, str) else ""
-    begin = text.find("{")
-    if begin < 0:
-        return {}
-    try:
-        tree, _ = json.JSONDecoder().raw_decode(text, begin)
-    except (ValueError, RecursionError):
-        return {}
-    end = object_of(object_of(tree).get("end"))
-    for part in (object_of(end.get("sum_received")), object_of(end.get("sum"))):
-        if count_of(part.get("packets")) and count_of(part.get("lost_packets")) is not None:
-            return part
-    return {}
+    if not lost and turn.body.get("perf.network.tool", "iperf3") == "iperf3":
+        received = udp_received(object_of(in_diagnostics(result.get("diags")).get("end")))
+        lost = count_of(received.get("lost_packets"))
+        sent = count_of(received.get("packets")) or sent
+    put_packets(turn, sent, lost)

@@ -4,7 +4,7 @@ Tools behind pScheduler write null, text for numbers, arrays for objects. A resu
 value that cannot be read, so nothing here raises; `perf.flags` says that something was left out.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from math import isfinite
 from typing import Any
 
@@ -60,6 +60,12 @@ def count_of(value: Any) -> int | None:
     except ValueError:
         return None
     return None if found is None or found < 0 else found
+
+
+def mean_above_0(values: Iterable[Any]) -> float | None:
+    """The mean of the numbers above 0 among them; tools write 0 for what they could not measure. None without one."""
+    found = [number for value in values if (number := number_of(value)) is not None and number > 0]
+    return round(sum(found) / len(found), 3) if found else None
 
 
 def is_true(value: Any) -> bool:

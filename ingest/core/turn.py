@@ -7,6 +7,8 @@ from typing import Any
 from ingest.core.model import Intake, Message
 from ingest.core.sources import Source
 
+CAPTURED = "time_captured"
+
 
 class Refused(Exception):
     """The record reads but cannot become a document: a reason of README's table, words, and the terminal or path."""
@@ -51,6 +53,15 @@ class Turn:
     flags: list[str] = field(default_factory=list)
     rank: int = 0
     items: tuple[Mapping[str, Any], ...] = ()
+
+
+def at_capture(turn: Turn, context: Context) -> None:
+    """A record that carries no time of its own happened when its shipper took it, and says so by its flag."""
+    captured_ms = context.message.provenance.captured_ms
+    if captured_ms is None:
+        raise Refused("identity", "it carries no time, and its shipper names no capture time", None, "capture time")
+    turn.body["@timestamp"] = captured_ms
+    turn.flags.append(CAPTURED)
 
 
 def lookup(values: Any, path: str) -> Any:

@@ -150,7 +150,7 @@ def test_missing_test_is_taken_from_the_task_then_from_the_shape(read: Read) -> 
     found = read(document(bare, test=..., task__test=...))
     assert network(found)["test_type"] == "rtt"
     assert network(found)["rtt_mean_ms"] == 2
-    assert found.body["perf"]["flags"] == ["test_missing"]
+    assert found.body["perf"]["flags"] == ["ends_assumed", "test_missing"]
     shapes = {"latency": {"histogram-latency": {}}, "trace": {"paths": []}, "throughput": {"intervals": []}}
     for kind, result in shapes.items():
         assert network(read(document(result, test=..., task__test=...)))["test_type"] == kind
@@ -378,7 +378,7 @@ def test_value_that_cannot_be_read_is_left_out_and_flagged(read: Read) -> None:
         (b'"text"', "json"),
         (b'{"id":"x","result":{"loss":NaN}}', "json"),
         (b"{" * 2000, "json"),
-        (b'{"succeeded":true,"intervals":[]}', "no_time"),
+        (b'{"succeeded":true,"intervals":[]}', "shape"),
     ],
 )
 def test_what_is_no_document_is_refused_with_a_reason(refuse: Refuse, data: bytes, reason: str) -> None:

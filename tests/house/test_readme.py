@@ -14,7 +14,7 @@ def test_the_table_of_reasons_is_complete() -> None:
     """Every reason that the core can give, and no other."""
     given = set(re.findall(r'(?:Refused|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CORE))
     given |= set(re.findall(r'(?:_rejected\(|reason=)"([a-z_]+)"', CORE)) | {"syntax"}
-    told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
+    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == given - {"source"}
 
@@ -22,7 +22,7 @@ def test_the_table_of_reasons_is_complete() -> None:
 def test_the_table_of_sources_is_complete() -> None:
     """A row for each folder under grammars/."""
     folders = {path.parent.name for path in (ROOT / "grammars").glob("*/source.toml")}
-    told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
+    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == folders
 
