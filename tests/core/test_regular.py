@@ -1,12 +1,15 @@
 """The compiled expression of a grammar and Lark agree: same verdict, same values; and it is linear."""
 
 import time
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.model import Record
+from ingest.core.fields import Schema
+from ingest.core.flow import Flow
+from ingest.core.model import Message, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.regular import NotRegular, compile_grammar
 from ingest.core.sources import load_source
@@ -20,6 +23,11 @@ STAMPS = st.one_of(
         st.sampled_from(["", "Fri ", "Sat, ", "Fri  "]), st.sampled_from(["Feb", "Dec"]), st.integers(0, 99),
         st.sampled_from(["21:39:37", "9:39:37", "21:39:37.25"]), st.sampled_from(["", " PM", "  AM"]),
         st.sampled_from(["", " PST", " -0800", " +05:30", " PMT", " ABCDE"]), st.sampled_from(["2016", "0001"])),
+    st.builds("{}{} {} {}{}{}{}".format,
+        st.sampled_from(["", "Fri ", "Sat, "]), st.sampled_from(["5 Feb", "05  Dec", "Feb 5"]),
+        st.sampled_from(["2016 21:39:37", "2016", "9:39:37", "21:39:37 PST"]),
+        st.sampled_from(["", "9:39:37", "2016"]), st.sampled_from(["", " PM", "  AM"]),
+        st.sampled_from(["", " PST", " -0800"]), st.sampled_from(["", " 2016", " "])),
     st.sampled_from(["2016-02-05T21:39:37Z", "2016-02-05T21:39:37", "2016-02-05T21:39:37.123-08:00"]),
 )  # fmt: skip
 COLONS = st.sampled_from([":", ": ", " :", "\t:\t"])
@@ -113,3 +121,31 @@ def test_the_shipped_line_grammar_is_regular(schema: object) -> None:
 
     assert isinstance(source.reader, GrammarReader)
     assert source.reader.why_slow == ""
+
+
+@pytest.mark.parametrize("name", ["als_perf", "lcls_psjob", "netlogger"])
+@pytest.mark.parametrize("filler", [" ", ":", "=", "a=", 'a="', "\\", '"', "a ", "a.b", "9", "a=1 ", 'a="b" ', "\t"])
+def test_every_line_grammar_is_linear(name: str, filler: str, schema: Schema) -> None:
+    """Eight times the text takes less than thirty times as long, accepted or not."""
+    reader = load_source(GRAMMARS / name, schema).reader
+    assert isinstance(reader, GrammarReader)
+    assert reader.compiled is not None
+    took = []
+    for size in (32_768, 262_144):
+        start = time.perf_counter()
+        reader.compiled.read((filler * size)[:size] + "\x00")
+        took.append(time.perf_counter() - start)
+
+    assert took[1] < 30 * max(took[0], 0.002)
+
+
+@pytest.mark.parametrize("filler", ["Fri Feb 5 21:39:37 PST 2016: ", "Fri Feb 5 21:39:37 PST 2016:", "Fri ", " "])
+def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Callable[..., Flow]) -> None:
+    """64 KiB of beginnings: one search, one split, one verdict."""
+    line = ("PERF" + filler * 40_000)[:65_536].encode()
+    start = time.perf_counter()
+
+    found = flow_of("als_perf").outcomes(Message(line, 1454803200000, backfill=True), 0)
+
+    assert len(found.rejects) == 1
+    assert time.perf_counter() - start < 2
