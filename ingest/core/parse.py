@@ -141,10 +141,13 @@ class GrammarReader:
         """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""
         whole = raw.decode("utf-8", "replace")
         parser = self._lark.parse_interactive(whole)
-        for token in parser.iter_parse():
-            if token.type == terminal and str(token) == text and token.start_pos is not None:
-                at = token.start_pos
-                return whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at)
+        try:
+            for token in parser.iter_parse():
+                if token.type == terminal and str(token) == text and token.start_pos is not None:
+                    at = token.start_pos
+                    return whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at)
+        except UnexpectedInput:
+            return None  # Lark does not take it: then nobody knows where it stands
         return None
 
     def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:

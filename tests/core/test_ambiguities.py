@@ -163,7 +163,7 @@ def test_04_the_hour_that_is_missing_in_spring_is_flagged(read: Read) -> None:
 def test_05_a_stamp_that_does_not_follow_its_value_is_a_fault_of_zone_or_clock(
     lag_s: int, flags: list[str], read: Read
 ) -> None:
-    """Within [-2, 900] s nothing is said; near k * 900 s the zone is mended, else the clock is flagged."""
+    """Within [-2, 900] s all is well; near k * 900 s the zone is mended, else the clock flagged, not the value."""
     body = read.one(LINE.replace(str(AT_S), str(AT_S - lag_s)))
 
     assert body["perf"].get("flags", []) == flags
