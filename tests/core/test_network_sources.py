@@ -3,6 +3,7 @@
 import copy
 import json
 import math
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -22,9 +23,11 @@ from tests.core.reading import read
 TEXTS = ("owping", "owping_machine", "owping_raw", "ping", "traceroute", "iperf3_text")
 JSONS = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json")
 HOSTILE = (
-    None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04T19:20:05",
+    None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04",
     "P9999999999D", "PT1S", "\x00", "é" * 40_000, [], {}, [[1]], [None], {"a": "b"}, {"": 1}, {"\x00": 1},
 )  # fmt: skip
+REPEATED = [b"\n", b" ", b"x\n", b"- ", b"0 ", b"(", b"[", b"--- ", b" 1  *\n", b"[  5] sender "]
+MOMENT_S = 2.0  # of one core; quadratic work on 200 kB takes minutes
 FUZZ = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
@@ -39,7 +42,9 @@ def messages(source: Source) -> list[bytes]:
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON tree."""
+    """Every place in a JSON tree, down to 30 levels."""
+    if len(path) >= 30:
+        return
     steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for step, inner in steps:
         yield (*path, step)
@@ -60,9 +65,8 @@ def check(found: Outcomes, schema: Schema) -> None:
     assert found.documents or found.rejects or found.ignored
     for made in found.documents:
         sent = orjson.loads(orjson.dumps(made.body))
-        assert all(
-            (math.isfinite(number) and abs(number) < 2**63) or isinstance(number, float) for number in numbers(sent)
-        )
+        for number in numbers(sent):
+            assert abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
         assert made.id
         assert 0 < made.version < 2**63
 
@@ -97,7 +101,7 @@ def test_json_with_anything_anywhere_gets_a_verdict(
         if value is None and isinstance(holder, dict) and data.draw(st.booleans()):
             del holder[last]
         else:
-            holder[last] = value
+            holder[last] = json.loads(json.dumps(value))  # a copy: a later change may go inside
     check(read(flow, json.dumps(tree)), schema)
 
 
@@ -109,7 +113,7 @@ def nested(depth: int) -> Any:
     return tree
 
 
-@pytest.mark.parametrize("name", (*TEXTS, *JSONS))
+@pytest.mark.parametrize("name", [*TEXTS, *JSONS])
 @given(data=st.data())
 @FUZZ
 def test_damaged_bytes_get_a_verdict(
@@ -121,9 +125,8 @@ def test_damaged_bytes_get_a_verdict(
         begin, end = sorted((data.draw(st.integers(0, len(raw))), data.draw(st.integers(0, len(raw)))))
         at = data.draw(st.integers(0, len(raw)))
         end = min(end, begin + data.draw(st.sampled_from([0, 1, 4, 100_000])))
-        new = data.draw(
-            st.binary(max_size=8) | st.just(raw[at : at + 60]) | st.sampled_from([b"9" * 400, b"\n", b"nan"])
-        )
+        other = st.sampled_from([b"9" * 400, b"\n", b"nan", raw[at : at + 60]])
+        new = data.draw(st.binary(max_size=8) | other)
         raw = raw[:begin] + new + raw[end:]
     check(read(flow, raw), schema)
     check(read(flow, raw, captured_ms=None), schema)
@@ -160,16 +163,16 @@ def test_compiled_grammar_and_lark_agree_on_damaged_texts(
 
 
 @pytest.mark.parametrize("name", TEXTS)
-@pytest.mark.parametrize(
-    "piece", [b"\n", b" ", b"x\n", b"- ", b"0 ", b"(", b"[", b"--- ", b" 1  *\n", b"[  5] sender "]
-)
+@pytest.mark.parametrize("piece", REPEATED)
 def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
     name: str, piece: bytes, sources: dict[str, Source], schema: Schema
 ) -> None:
-    """Half a megabyte behind every beginning of a sample: linear terminals need no more than a moment."""
+    """200 kB behind every beginning of a sample: linear terminals need no more than a moment."""
     flow = Flow(Intake("i", "t", "als", (name,)), sources, schema)
     for sample in messages(sources[name])[:2]:
         for share in (0.2, 0.5, 0.9):
             head = sample[: int(len(sample) * share)]
+            begun_s = time.process_time()
             found = read(flow, head + piece * (200_000 // len(piece)))
             assert found.documents or found.rejects
+            assert time.process_time() - begun_s < MOMENT_S

@@ -8,7 +8,6 @@ from collections.abc import Callable
 import pytest
 
 from ingest.core.flow import Flow
-from tests.core.conftest import GRAMMARS
 from tests.core.reading import document, ends, flags, network, reject
 
 FlowOf = Callable[..., Flow]
@@ -63,9 +62,7 @@ def test_nothing_sent_is_a_failure_without_a_loss(flow: Flow) -> None:
 
 def test_more_received_than_sent_is_no_negative_loss(flow: Flow) -> None:
     """Some old ping counts duplicates as received."""
-    found = document(
-        flow, HEAD + STATISTICS + "2 packets transmitted, 3 received, -50% packet loss".replace("-50", "0")
-    )
+    found = document(flow, HEAD + STATISTICS + "2 packets transmitted, 3 received, 0% packet loss")
     assert "loss_unknown" in flags(found)
     assert "packets_lost" not in network(found)
 
@@ -97,12 +94,10 @@ def test_ends_are_the_host_asked_and_the_address_that_answers(flow: Flow) -> Non
     assert network(found)["ip_version"] == 6
 
 
-@pytest.mark.parametrize(
-    "text", [HEAD, HEAD + "64 bytes from", HEAD + STATISTICS, HEAD + STATISTICS + "5 packets tran"]
-)
+@pytest.mark.parametrize("text", ["", "64 bytes from", STATISTICS, STATISTICS + "5 packets tran"])
 def test_ping_without_its_statistics_is_refused(flow: Flow, text: str) -> None:
     """What was lost is not known."""
-    found = reject(flow, text)
+    found = reject(flow, HEAD + text)
     assert (found.reason, found.source) == ("syntax", "ping")
 
 
@@ -125,6 +120,12 @@ def test_route_is_the_same_from_every_tool(flow: Flow, flow_of: FlowOf) -> None:
     assert network(document(flow, ROUTE + text))["path_hash"] == network(traced)["path_hash"]
 
 
+def test_times_of_hops_are_not_kept(flow: Flow) -> None:
+    """PScheduler cuts them to 0.1 ms, so that none is shown rather than a wrong one [32]."""
+    found = network(document(flow, ROUTE + " 1  192.0.2.20  0.098 ms"))
+    assert not any(name.startswith(("rtt", "delay")) for name in found)
+
+
 def test_hop_of_several_hosts_is_its_first(flow: Flow) -> None:
     """The others stay in event.original; AS numbers and errors are read."""
     hop = " 1  a.example (203.0.113.1) [AS64500/AS64501]  1.4 ms b.example (203.0.113.2) [AS64502]  1.5 ms !X *\n"
@@ -144,9 +145,3 @@ def test_trace_that_does_not_arrive_says_so(flow: Flow) -> None:
     found = network(document(flow, ROUTE + " 1  198.51.100.1  0.3 ms\n 2  *\n 3  *"))
     assert found["reached"] is False
     assert "hops_max" not in found
-
-
-def test_every_sample_is_read_alike_by_both_readers(flow_of: FlowOf) -> None:
-    """The compiled grammar and Lark itself: tests/core/test_agreement.py has more."""
-    for path in sorted((GRAMMARS / "traceroute").glob("samples.*.txt")):
-        assert network(document(flow_of("traceroute"), path.read_text()))["hops_answered"] > 1
