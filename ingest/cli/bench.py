@@ -7,6 +7,7 @@ diagnostics as long as a real ten-second test has them.
 import os
 import re
 import statistics
+import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
+from rich.progress import Progress
 from rich.table import Table
 
 from ingest import config
@@ -59,7 +61,7 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
     """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
     known = knowledge(config.load(settings_path).grammars)
     timings = [*_lines(known, count, repeat), _documents(known, repeat)]
-    memory_mib = _peak_mib()
+    memory_mib = _status_mib("VmHWM")
     if as_json:
         rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
         click.echo(orjson.dumps({"rates": rates, "peak_memory_mib": memory_mib}))
@@ -74,6 +76,32 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
     click.echo(
         f"Medians of {repeat}; {count:,} lines; peak memory {memory_mib:,.0f} MiB; load {os.getloadavg()[0]:.1f}."
     )
+
+
+@command.command("memory")
+@click.option("--lines", "count", type=click.IntRange(10_000), default=5_000_000, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
+    """Whether memory stays flat over many lines, no two alike: resident memory after each tenth of them."""
+    known = knowledge(config.load(settings_path).grammars)
+    source = known.sources["als_perf"]
+    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = Quick(flow, source, ORIGIN)
+    read, write = quick.reader(), quick.writer(RECEIVED_MS)
+    sizes_mib = []
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("lines", total=count)
+        for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
+            message = Message(line, RECEIVED_MS, ORIGIN, backfill=True)
+            mark = read(line)
+            if mark is None or write(mark, message) is None:
+                flow.outcomes(message, RECEIVED_MS)
+            if n % (count // 10) == 0:
+                sizes_mib.append(round(_status_mib("VmRSS"), 1))
+                progress.update(task, completed=n)
+    told = {"lines": count, "resident_mib": sizes_mib, "growth_mib": round(sizes_mib[-1] - sizes_mib[0], 1)}
+    click.echo(orjson.dumps(told) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
 
 
 def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
@@ -163,6 +191,7 @@ def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
     return amount / statistics.median(took)
 
 
-def _peak_mib() -> float:
-    status = Path("/proc/self/status").read_text(encoding="ascii")
-    return int(re.search(r"VmHWM:\s+(\d+)", status)[1]) / 1024  # type: ignore[index]
+def _status_mib(key: str) -> float:
+    """VmRSS or VmHWM of this process, as Linux says."""
+    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(found[1]) / 1024 if found else 0.0
