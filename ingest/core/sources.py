@@ -23,7 +23,7 @@ from ingest.core.parse import GrammarReader, JsonReader, Reader
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
-    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "describe",
 }  # fmt: skip
 
 
@@ -116,6 +116,7 @@ class Source:
     marks: Marks | None = None
     stage_from: str | None = None
     families: tuple[Family, ...] = ()
+    describe: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
@@ -168,6 +169,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         marks=_marks(mark) if mark else None,
         stage_from=stage.get("from"),
         families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
+        describe=_describe(tree.get("describe", {}), reader),
     )
 
 
@@ -211,6 +213,15 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
 
 def _read(row: dict[str, Any]) -> Read:
     return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())))
+
+
+def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
+    """Terminal -> words for people; of a terminal that the grammar does not have there is nothing to say."""
+    terminals = reader.terminals if isinstance(reader, GrammarReader) else {}
+    unknown = [name for name in table if name not in terminals]
+    if unknown:
+        raise TypeError(f"[describe] names `{unknown[0]}`, which is no terminal of its grammar")
+    return dict(table)
 
 
 def _gate(row: dict[str, Any], reader: Reader) -> Gate:
