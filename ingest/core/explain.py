@@ -8,15 +8,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import orjson
+
 from ingest.core.feeds import FLAG, Fed, Part, feeds, interpreted
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow, standing
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
-from ingest.core.nearest import Nearest, examples, nearest
+from ingest.core.nearest import Nearest, examples, likeness, nearest, sample_texts
 from ingest.core.parse import GrammarReader, Mismatch, Piece, canonical
 from ingest.core.sources import Source
 from ingest.core.turn import Context, Turn, lookup
-from ingest.core.words import ignored_because, rule_of, terminal_words
+from ingest.core.words import ignored_because, missing_words, rule_of, terminal_words
+
+ALIKE = 0.6
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +49,16 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A field of a document: its value, the tokens it was made of (none: from outside the message), and the rule."""
+    """A field of a document: its value, the tokens it was made of, and the rule.
+
+    Attributes:
+        how: `read` by a row of the source's table, `derived`, or from `outside` the message.
+    """
 
     field: str
     value: Any
     tokens: tuple[str, ...]
+    how: str
     rule: str
     unit: str | None
 
@@ -82,8 +91,9 @@ class Explanation:
     Attributes:
         source: the one that read it; None when none did.
         text: the canonical text that columns count in.
-        refusals: the source that came furthest first.
+        refusals: the source that came furthest first; those for which it is plainly another format are left out.
         ignored: (source, shape, why).
+        strange: it is plainly another format for all of them.
     """
 
     outcome: str
@@ -93,6 +103,7 @@ class Explanation:
     documents: tuple[Told, ...] = ()
     refusals: tuple[Refusal, ...] = ()
     ignored: tuple[tuple[str, str, str], ...] = ()
+    strange: bool = False
 
 
 class Explainer:
@@ -118,10 +129,12 @@ class Explainer:
             if found.documents:
                 return self._read(source, flow, message, found, text)
         asked.sort(key=lambda one: standing(one[2]), reverse=True)
-        refusals = [r for source, flow, found in asked for r in self._refused(source, flow, message, found, text)]
+        near = [one for one in asked if not _foreign(one[0], one[2], text)]
+        told = near or asked
+        refusals = [r for source, flow, found in told for r in self._refused(source, flow, message, found, text)]
         ignored = [_ignored(source, one) for source, _, found in asked for one in found.ignored]
         outcome = "reject" if refusals else "ignored"
-        return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored))
+        return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
 
     def _read(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
@@ -145,8 +158,8 @@ class Explainer:
             if value is None:
                 continue
             parts = [part.name for part, one in fed.items() if (number, name) in one.fields]
-            rule = rule_of(source, field, value, parts)
-            fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), rule, field.unit))
+            how, rule = rule_of(source, field, value, parts)
+            fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
         flags = document.body["perf"].get("flags", ())
         meanings = tuple((flag, self._schema.flags.get(flag, "")) for flag in flags)
         return Told(document, tuple(fields), meanings)
@@ -156,16 +169,32 @@ class Explainer:
 
     def _refusal(self, source: Source, flow: Flow, message: Message, reject: Reject, text: str) -> Refusal:
         at = _offset(text, reject)
-        expected = tuple((name, terminal_words(source, name, examples(source))) for name in reject.expected)
+        names = reject.expected or missing_words(source, reject.reason)
+        expected = tuple((name, terminal_words(source, name, examples(source))) for name in names)
         readable = len(message.data) <= source.max_bytes
 
-        def accepts(candidate: str) -> bool:
+        def flags_of(candidate: str) -> int | None:
             outcomes = flow.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
-            return bool(outcomes.documents) and not outcomes.rejects
+            accepted = outcomes.documents and not outcomes.rejects
+            return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
 
-        form = nearest(source, text, len(text) if at is None else at, reject.expected, accepts) if readable else None
+        form = nearest(source, text, len(text) if at is None else at, reject.expected, flags_of) if readable else None
         tokens = _tokens(source, text, {}, {}) if readable else ()
         return Refusal(source.name, reject, expected, at, form, tokens)
+
+
+def _foreign(source: Source, found: Outcomes, text: str) -> bool:
+    """Whether a refusal only says that this is another format: it stopped at once, and no sample is like it.
+
+    A source with a gate ignores what is not its own; one without would refuse every line of somebody else's.
+    """
+    if source.gate or not found.rejects or not text:
+        return False
+    if isinstance(source.reader, GrammarReader):
+        begun = any((reject.line, reject.column) != (1, 1) for reject in found.rejects)
+    else:
+        begun = text[0] in '{["'
+    return not begun and all(likeness(text, sample) < ALIKE for sample in sample_texts(source))
 
 
 def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
@@ -211,7 +240,10 @@ def _tokens(source: Source, text: str, values: Mapping[str, Any], fed: Mapping[P
     tokens = []
     for part, one in fed.items():
         if one.fields:
-            tokens.append(_filled(Token(part.name, str(lookup(values, part.name))), one))
+            value = lookup(values, part.name)
+            tokens.append(
+                _filled(Token(part.name, value if isinstance(value, str) else orjson.dumps(value).decode()), one)
+            )
     return tuple(tokens)
 
 

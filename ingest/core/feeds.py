@@ -19,7 +19,7 @@ TRIES = 3
 MOST_PARTS = 400
 MOST_CHILDREN = 4
 FLAG = "flag:"
-LOGGED = "perf.mark.logged"
+STAMPED = ("perf.mark.logged", "perf.mark.emit_lag_s")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +77,9 @@ def _stamped(
     stamp = context.source.stamp
     if stamp is None:
         return {}
-    names = {terminal for part, terminal in stamp.parts.items() if part != "weekday"} | {stamp.iso}
-    kept = [(n, LOGGED) for n, turn in enumerate(before) if isinstance(turn, Turn) and LOGGED in turn.body]
+    names = {terminal for part, terminal in stamp.parts.items() if part != "weekday"} | {stamp.iso or ""}
+    filled = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, Turn)]
+    kept = [(n, name) for n, body in filled for name in STAMPED if name in body]
     return {Part(name): frozenset(kept) for name in names if name in record.values}
 
 

@@ -63,12 +63,12 @@ class Schema:
     def mappings(self, kind: str) -> dict[str, Any]:
         """The strict mapping of a kind: dotted names become objects, each of them strict too."""
         root: dict[str, Any] = {"dynamic": "strict", "_meta": {"schema_version": self.version}, "properties": {}}
-        for field in self.of(kind).values():
-            *parents, leaf = field.name.split(".")
+        for name, known in self.of(kind).items():
+            *parents, leaf = name.split(".")
             level = root
             for parent in parents:
                 level = level["properties"].setdefault(parent, {"dynamic": "strict", "properties": {}})
-            level["properties"][leaf] = dict(_TYPES[field.type])
+            level["properties"][leaf] = dict(_TYPES[known.type])
         return root
 
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from functools import lru_cache
+from itertools import islice
 from pathlib import Path
 
 from ingest.core.framing import frames, framing_of
@@ -16,7 +17,9 @@ from ingest.core.sources import Source, sample_files
 
 MOST_SAMPLES = 400
 MOST_CHARS = 4000
-MOST_REPAIRS = 60
+MOST_REPAIRS = 80
+FLAG_COST = 5
+MOST_COST = 12
 READ_SAMPLES = 12
 _ENDS = " \t\n:=,;"
 
@@ -45,18 +48,33 @@ def sample_texts(source: Source) -> tuple[str, ...]:
     return _texts(source.folder, framings)
 
 
-def nearest(source: Source, text: str, at: int, expected: Sequence[str], accepts: Callable[[str], bool]) -> Nearest:
-    """The nearest accepted form of `text`, which was refused at character `at`, where `expected` terminals would do."""
-    samples = sorted(sample_texts(source), key=lambda sample: -_likeness(text, sample))
+def nearest(
+    source: Source, text: str, at: int, expected: Sequence[str], flags_of: Callable[[str], int | None]
+) -> Nearest:
+    """The nearest accepted form of `text`, which was refused at character `at`, where `expected` terminals would do.
+
+    `flags_of` tells of a candidate how many flags its documents bear; None when it is refused. Of several repairs the
+    smallest counts, a flag as much as five characters; beyond twelve the more alike sample decides.
+    """
+    samples = sorted(sample_texts(source), key=lambda sample: -likeness(text, sample))
     if isinstance(source.reader, GrammarReader):
-        tried: set[str] = set()
-        for candidate in _repairs(source.reader, text, at, expected, samples[:READ_SAMPLES]):
-            if len(tried) == MOST_REPAIRS:
-                break
-            if candidate != text and candidate not in tried and accepts(candidate):
-                return Nearest(candidate, "repaired")
-            tried.add(candidate)
+        candidates = dict.fromkeys(_repairs(source.reader, text, at, expected, samples[:READ_SAMPLES]))
+        found = []
+        for candidate in islice((one for one in candidates if one != text and one not in samples), MOST_REPAIRS):
+            flags = flags_of(candidate)
+            if flags is not None:
+                found.append((flags * FLAG_COST + min(_changed(text, candidate), MOST_COST), candidate))
+        if found:
+            return Nearest(min(found, key=lambda one: one[0])[1], "repaired")
     return Nearest(samples[0], "sample")
+
+
+def _changed(text: str, other: str) -> int:
+    """How many characters lie between what both begin and end with."""
+    shorter = min(len(text), len(other))
+    front = next((n for n in range(shorter) if text[n] != other[n]), shorter)
+    back = next((n for n in range(shorter - front) if text[-n - 1] != other[-n - 1]), shorter - front)
+    return max(len(text), len(other)) - front - back
 
 
 def examples(source: Source) -> dict[str, str]:
@@ -69,10 +87,10 @@ def examples(source: Source) -> dict[str, str]:
     return found
 
 
-def _likeness(text: str, sample: str) -> float:
+def likeness(text: str, sample: str) -> float:
+    """How much two messages have in common, 0 to 1; of long ones only by their characters, which is cheap."""
     matcher = SequenceMatcher(None, text[:MOST_CHARS], sample[:MOST_CHARS], autojunk=False)
-    long = max(len(text), len(sample)) > MOST_CHARS // 8
-    return matcher.real_quick_ratio() + matcher.quick_ratio() if long else matcher.ratio()
+    return matcher.quick_ratio() if max(len(text), len(sample)) > MOST_CHARS // 8 else matcher.ratio()
 
 
 def _repairs(
@@ -101,12 +119,15 @@ def _word_end(text: str, at: int) -> int:
 
 
 def _exchanged(text: str, at: int, own: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:
-    """The token at that place, which reads and means nothing possible, with a sample's instead."""
+    """The token at that place, which reads and means nothing possible: a sample's instead, or what follows it there."""
     piece = next((piece for piece in own if piece.start <= at < piece.end), None)
     if piece is None:
         return
-    for other in dict.fromkeys(other.text for pieces in read for other in pieces if other.terminal == piece.terminal):
-        yield text[: piece.start] + other + text[piece.end :]
+    for pieces in read:
+        for n, other in enumerate(pieces):
+            if other.terminal == piece.terminal:
+                yield text[: piece.start] + other.text + text[piece.end :]
+                yield text[: piece.end] + "".join(p.text for p in pieces[n + 1 : n + 3]) + text[piece.end :]
 
 
 def _rests(seen: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:

@@ -45,22 +45,28 @@ def _lower(name: str) -> str:
     return name.lower().replace("_", " ").strip()
 
 
-def rule_of(source: Source, field: Field, value: Any, parts: Sequence[str]) -> str:
-    """How the field came by its value: the row of the table, the family's prefix, or the field's meaning."""
+def rule_of(source: Source, field: Field, value: Any, parts: Sequence[str]) -> tuple[str, str]:
+    """How the field came by its value: `outside` the message, `read` by a row of the table, or `derived`; and words."""
     if field.name in OUTSIDE:
-        return OUTSIDE[field.name]
+        return "outside", OUTSIDE[field.name]
     for read in source.reads:
         if read.field == field.name:
             path = next((path for path in read.paths if path in parts), " or ".join(read.paths))
-            return f"{path} as {read.conversion}"
+            return "read", f"{path} as {read.conversion}"
+    return "derived", _derived(source, field, value)
+
+
+def _derived(source: Source, field: Field, value: Any) -> str:
+    """The family's prefix, the key's ending, or the meaning of the field itself."""
     if field.name == "perf.stage.family":
         family = next((one for one in source.families if one.family == value), None)
         if family:
-            return " ".join([f"longest prefix `{family.prefix}`", *(f"{family.separator} {p}" for p in family.parts)])
+            parts = f", then behind `{family.separator}`: {', '.join(family.parts)}" if family.parts else ""
+            return f"`{family.prefix}` is the longest prefix in the source's table that fits{parts}"
     if field.name == "perf.mark.role" and source.marks:
         ending = next((one for one, role in source.marks.roles if role == value), None)
         return f"a key that ends in {ending}" if ending else field.doc
-    return field.doc
+    return field.doc.partition(";")[0] if field.name == "@timestamp" else field.doc
 
 
 def ignored_because(source: Source, shape: str) -> str:
@@ -78,6 +84,12 @@ def ignored_because(source: Source, shape: str) -> str:
     if shape == "stamped":
         return f"the head of our lines, and behind it neither {_tag(gate)} nor a word like it"
     return f"it does not begin as our lines do, and holds neither {kept}"
+
+
+def missing_words(source: Source, reason: str) -> tuple[str, ...]:
+    """The terminals or paths that would have told what a message lacks (reasons no_time and identity)."""
+    wanted = {"no_time": ("@timestamp",), "identity": source.identity}.get(reason, ())
+    return tuple(" or ".join(read.paths) for read in source.reads if read.field in wanted)
 
 
 def _tag(gate: Gate) -> str:
