@@ -1,4 +1,4 @@
-"""What lines cost in information, for each place that prints them: no end, no host, an ambiguous zone, …
+"""What lines cost in information, for each place that prints them: no end, no host, an ambiguous zone.
 
 The rules are data (lint_rules.py); here lines are read, places told apart, hits counted. Memory grows with the number
 of stages, not of lines. Pure.
@@ -47,10 +47,9 @@ class Finding:
 
 @dataclass(slots=True)
 class Linter:
-    """Counts over any number of messages."""
+    """Counts over any number of messages; `rules` by source."""
 
     sources: Mapping[str, Source]
-    flow: Flow
     rules: Mapping[str, Sequence[Rule]]
     sites: Counter[Site] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
@@ -59,15 +58,22 @@ class Linter:
     _open: Counter[tuple[Site, Rule, frozenset[Any]]] = field(default_factory=Counter)
     _ended: set[Any] = field(default_factory=set)
 
-    def add(self, file: str, number: int, message: Message) -> None:
+    def add(self, file: str, number: int, message: Message, flow: Flow) -> None:
         """Read one message, which begins on line `number` of `file`."""
-        found = self.flow.outcomes(message, message.record_time_ms)
+        found = flow.outcomes(message, message.record_time_ms)
         if found.documents:
             self._documents(file, number, message, found.documents)
-        elif found.rejects:
+            self.outcomes["documents"] += 1
+        elif found.rejects and not self._foreign(found.rejects[0], flow):
             self._reject(file, number, message, found.rejects[0])
-        kind = "documents" if found.documents else "refused" if found.rejects else "ignored"
-        self.outcomes[kind] += 1
+            self.outcomes["refused"] += 1
+        else:
+            self.outcomes["ignored"] += 1
+
+    def _foreign(self, reject: Reject, flow: Flow) -> bool:
+        """Whether a source without a gate refuses the first character: then, among several, it is somebody else's."""
+        source = self.sources[reject.source or ""]
+        return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:
         """What was found, site by site in the order of their first lines."""
@@ -104,7 +110,7 @@ class Linter:
             self._first.setdefault((site, rule), where)
 
     def _reject(self, file: str, number: int, message: Message, reject: Reject) -> None:
-        site = _site_of_refused(self.sources.get(reject.source or ""), message, file)
+        site = _site_of_refused(self.sources[reject.source or ""], message, file)
         self.sites[site] += 1
         self._hit(site, REFUSED, file, number)
 
@@ -121,9 +127,9 @@ def _site(body: Mapping[str, Any], file: str) -> Site:
     return Site(stage or (" → ".join(ends) if all(ends) else file))
 
 
-def _site_of_refused(source: Source | None, message: Message, file: str) -> Site:
+def _site_of_refused(source: Source, message: Message, file: str) -> Site:
     """The script and line of a refused line, where they were read before reading stopped."""
-    if source is None or not isinstance(source.reader, GrammarReader) or len(message.data) > source.max_bytes:
+    if not isinstance(source.reader, GrammarReader) or len(message.data) > source.max_bytes:
         return Site(file)
     pieces = source.reader.pieces(canonical(message.data).decode("utf-8", "replace"))
     texts = {piece.terminal: piece.text for piece in pieces}

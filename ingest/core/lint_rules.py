@@ -1,4 +1,4 @@
-"""The rules of `perflog lint`: data in grammars/lint.toml (all sources) and <source>/lint.toml (its own); conditions here.
+"""The rules of `perflog lint`: data in grammars/lint.toml (all sources) and <source>/lint.toml (its own).
 
 Reads those files and touches nothing else. Everything wrong in them is a `Problem` (78) that names file and rule.
 """
