@@ -16,7 +16,7 @@ from ingest.core.sources import Source
 from ingest.core.turn import Context, lookup
 from ingest.core.words import OUTSIDE
 
-MOST_TRACED = 40
+MOST_TRACED = 100
 BEGIN = "<!-- made by `perflog sources --markdown`: do not edit here -->"
 END = "<!-- end of what is made -->"
 

@@ -15,7 +15,7 @@ from ingest.core.model import Record
 from ingest.core.parse import GrammarReader
 from ingest.core.turn import Context, Refused, Turn
 
-TRIES = 3
+TRIES = 4
 MOST_PARTS = 400
 MOST_CHILDREN = 4
 FLAG = "flag:"
@@ -154,7 +154,7 @@ def _edits(text: str, pattern: str) -> Iterator[str]:
             yield f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}"
     if "|" in pattern:
         yield from re.findall(r"[A-Za-z]+", pattern)
-    for at in front:
+    for at in (at for both in zip(front, back, strict=True) for at in both):
         if text[at].isalpha():
             yield text[:at] + ("A" if text[at].upper() == "P" else "P" if text[at].isupper() else "q") + text[at + 1 :]
     yield from (text[:at] + text[at + 1 :] for at in back)
