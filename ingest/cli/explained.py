@@ -134,7 +134,8 @@ def _flags(told: Told, console: Console) -> None:
 
 
 def _outside(told: Told, console: Console) -> None:
-    outside = [f for f in told.fields if f.how == "outside" and not f.field.startswith("event.original")]
+    shown_already = {"event.original", "event.original_b64", "log.offset"}
+    outside = [f for f in told.fields if f.how == "outside" and f.field not in shown_already]
     words = "; ".join(f"{field.field} {shown(field.value, 60)} ({field.rule})" for field in outside)
     console.print(Text(f"not from the message: {words}", style="dim"))
 

@@ -130,7 +130,7 @@ def test_a_refused_line_is_told_at_the_place_that_printed_it() -> None:
 
 
 def test_blocks_are_linted_by_their_ends() -> None:
-    """owping's text names no script: the place is the pair of hosts; its own words replace the common rule's."""
+    """A block names no script: the place is the pair of hosts; its own words replace the common rule's."""
     text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
     found = findings(text, source="owping")
 
@@ -161,4 +161,6 @@ def test_a_wrong_rule_is_refused(tmp_path: Path, old: str, new: str, says: str) 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_every_source_has_rules_that_load(name: str) -> None:
     """Those of its kind: what a rule names exists there."""
-    assert all(SOURCES[name].kind in rule.kinds or rule.kinds == ("*",) for rule in load_rules(GRAMMARS, SOURCES[name], SCHEMA))
+    assert all(
+        SOURCES[name].kind in rule.kinds or rule.kinds == ("*",) for rule in load_rules(GRAMMARS, SOURCES[name], SCHEMA)
+    )

@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+from ingest.core.catalogue import between
 from tests.house.test_house import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -19,10 +20,19 @@ def test_the_table_of_reasons_is_complete() -> None:
     assert told == given - {"source"}
 
 
+def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
+    """Row by row what `perflog sources --markdown` prints: summaries, identities and samples as they are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest", "sources", "--markdown"], capture_output=True, check=True, text=True
+    )
+
+    assert between(README, done.stdout) == README, "make it anew: perflog source readme"
+
+
 def test_the_table_of_sources_is_complete() -> None:
     """A row for each folder under grammars/."""
     folders = {path.parent.name for path in (ROOT / "grammars").glob("*/source.toml")}
-    told = set(re.findall(r"^\| `([a-z_]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
+    told = set(re.findall(r"^\| `([a-z_0-9]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == folders
 
