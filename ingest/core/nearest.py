@@ -60,7 +60,8 @@ def nearest(
     if isinstance(source.reader, GrammarReader):
         candidates = dict.fromkeys(_repairs(source.reader, text, at, expected, samples[:READ_SAMPLES]))
         found = []
-        for candidate in islice((one for one in candidates if one != text and one not in samples), MOST_REPAIRS):
+        near = (one for one in candidates if one != text and (one not in samples or _changed(text, one) <= MOST_COST))
+        for candidate in islice(near, MOST_REPAIRS):
             flags = flags_of(candidate)
             if flags is not None:
                 found.append((flags * FLAG_COST + min(_changed(text, candidate), MOST_COST), candidate))

@@ -24,7 +24,8 @@ SOURCES = load_sources(GRAMMARS, SCHEMA)
 NOW_MS = 1_772_668_800_000
 HOSTILE = [
     b"", b"\x00", b"\xff\xfe", b"\xef\xbb\xbf", b"\x1b[31m", b"\r", b"null", b"[]", b"{}", b'""', b"-0", b"1e999",
-    b"NaN", b"9" * 400, b"[" * 600, b"\xed\xa0\x80", b"\xe2\x80\xae", b"=", b":", b"%s", b"\n", b" " * 50, b"PERF", b"_DATE=",
+    b"NaN", b"9" * 400, b"[" * 600, b"\xed\xa0\x80", b"\xe2\x80\xae", b"=", b":", b"%s", b"\n", b" " * 50,
+    b"PERF", b"_DATE=",
     b'{"a":' * 300, b'"\\ud800"', b"0001-01-01T00:00:00+14:00", b"9999-12-31T23:59:60Z", b"PT9999999999999999H",
 ]  # fmt: skip
 
