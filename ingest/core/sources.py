@@ -22,8 +22,9 @@ from ingest.core.parse import GrammarReader, JsonReader, Reader
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
+    "describe",
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
-    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "describe",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone",
 }  # fmt: skip
 
 
