@@ -14,6 +14,9 @@ from ingest.core.model import Problem
 COMMANDS = {
     "demo": ("demo", "Everything at once: servers, the 35 sample lines, a day of network results, the answer."),
     "try": ("try_", "What would become of these bytes? No servers."),
+    "explain": ("explain", "Which token became which field, or why a line is refused."),
+    "lint": ("lint", "What lines cost in information, by the script that prints them, and the fix."),
+    "sources": ("sources", "What can be read: each source, its fields, units and identity."),
     "source": ("source", "Work on a source: what its samples become."),
     "bench": ("bench", "How fast on this machine."),
     "stack": ("stack", "A real Kafka broker and Elasticsearch node on this machine."),

@@ -4,18 +4,16 @@ import sys
 import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
 from ingest import config
-from ingest.core.clock import ClockError, iso_ms, offset_s
+from ingest.cli.asked import bytes_of, chosen_of, facility_of, message_of, time_of, zone_of
 from ingest.core.fields import load_schema
 from ingest.core.flow import Flow
 from ingest.core.framing import Frame, frames, framing_of
-from ingest.core.ids import is_facility
-from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
+from ingest.core.model import Intake, Outcomes
 from ingest.core.outcome import as_rows
 from ingest.core.sources import Source, load_sources
 from ingest.core.wrappers import BARE, load_wrappers
@@ -39,12 +37,12 @@ def command(settings_path: Path | None, /, file: Path, **options: str | Path | N
     grammars = Path(options["grammars"] or settings.grammars)
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = _chosen(sources, options["source_name"])
-    data = _bytes_of(file)
+    chosen = chosen_of(sources, options["source_name"])
+    data = bytes_of(file)
     now_ms = time.time_ns() // 1_000_000
-    received_ms = _time(options["received"]) if options["received"] else now_ms
-    facility, wrapper = _facility(str(options["facility"])), str(options["wrapper"])
-    intake = Intake("try", "try", facility, tuple(chosen), zone=_zone(options["zone"]), wrapper=wrapper)
+    received_ms = time_of(options["received"]) if options["received"] else now_ms
+    facility, wrapper = facility_of(str(options["facility"])), str(options["wrapper"])
+    intake = Intake("try", "try", facility, tuple(chosen), zone=zone_of(options["zone"]), wrapper=wrapper)
     flow = Flow(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
     for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
@@ -70,41 +68,4 @@ def _outcomes(
 
 def _tried(flow: Flow, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
     for frame in found:
-        provenance = Provenance(offset_bytes=frame.offset_bytes, captured_ms=received_ms)
-        message = Message(frame.data, received_ms, provenance, backfill=True)
-        yield frame, flow.outcomes(message, received_ms)
-
-
-def _chosen(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
-    if name is None:
-        return dict(sources)
-    if name not in sources:
-        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
-    return {name: sources[name]}
-
-
-def _facility(name: str) -> str:
-    if not is_facility(name):
-        raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", 64)
-    return name
-
-
-def _zone(text: Any) -> int | None:
-    try:
-        return None if text is None else offset_s(str(text))
-    except ClockError as error:
-        raise Problem(f"--zone: {error}.", "Write it like -08:00.", 64) from error
-
-
-def _time(text: Any) -> int:
-    try:
-        return iso_ms(str(text))
-    except ClockError as error:
-        raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", 64) from error
-
-
-def _bytes_of(file: Path) -> bytes:
-    try:
-        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-    except OSError as error:
-        raise Problem(f"{file} cannot be read: {error.strerror}.", "", 66) from error
+        yield frame, flow.outcomes(message_of(frame, received_ms), received_ms)

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -49,11 +49,12 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All kinds and fields, and the version that templates and workers must agree on."""
+    """All kinds and fields, what each flag means, and the version that templates and workers must agree on."""
 
     version: int
     kinds: Mapping[str, Kind]
     fields: Mapping[str, Field]
+    flags: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, Field]:
         """The fields of a kind, by name."""
@@ -62,12 +63,12 @@ class Schema:
     def mappings(self, kind: str) -> dict[str, Any]:
         """The strict mapping of a kind: dotted names become objects, each of them strict too."""
         root: dict[str, Any] = {"dynamic": "strict", "_meta": {"schema_version": self.version}, "properties": {}}
-        for field in self.of(kind).values():
-            *parents, leaf = field.name.split(".")
+        for name, known in self.of(kind).items():
+            *parents, leaf = name.split(".")
             level = root
             for parent in parents:
                 level = level["properties"].setdefault(parent, {"dynamic": "strict", "properties": {}})
-            level["properties"][leaf] = dict(_TYPES[field.type])
+            level["properties"][leaf] = dict(_TYPES[known.type])
         return root
 
 
@@ -99,7 +100,7 @@ def load_schema(path: Path) -> Schema:
     by_name = {field.name: field for field in fields}
     if len(by_name) != len(fields):
         raise Problem("fields.toml lists a field twice.", "Each field stands once.", 78)
-    return Schema(tree["schema_version"], kinds, by_name)
+    return Schema(tree["schema_version"], kinds, by_name, tree.get("flag", {}))
 
 
 def without_provenance(body: Mapping[str, Any], schema: Schema) -> dict[str, Any]:

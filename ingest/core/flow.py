@@ -75,7 +75,7 @@ class Flow:
             found = self._by(source, raw, message, ingested_ms)
             if found.documents:
                 return found
-            if best is None or _standing(found) > _standing(best):
+            if best is None or standing(found) > standing(best):
                 best = found
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
@@ -220,7 +220,7 @@ def _identity(turn: Turn, context: Context, raw: bytes) -> str:
     return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))
 
 
-def _standing(outcomes: Outcomes) -> tuple[bool, int, int]:
+def standing(outcomes: Outcomes) -> tuple[bool, int, int]:
     """How far a source came with a message: rejects before ignored, then by line and column."""
     if not outcomes.rejects:
         return (False, 0, 0)

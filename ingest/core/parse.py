@@ -45,6 +45,17 @@ class Mismatch:
     found: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A token where it stands: characters `start` to `end` of the text; `item` numbers the repeated rule's turns."""
+
+    terminal: str
+    text: str
+    start: int
+    end: int
+    item: int | None = None
+
+
 class Reader(Protocol):
     """What a source reads with."""
 
@@ -150,6 +161,23 @@ class GrammarReader:
             return None  # Lark does not take it: then nobody knows where it stands
         return None
 
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """Every token of a text, separators (`_NAME`) too; of a text that is refused those before that place."""
+        parser = self._lark.parse_interactive(text)
+        seen: list[Token] = []
+        turns: dict[int | None, int] = {}
+        try:
+            for token in parser.iter_parse():
+                seen.append(token)
+            turns = _turns(parser.resume_parse(), self._repeat)
+        except UnexpectedInput:
+            pass  # what was read up to there is the answer
+        return tuple(
+            Piece(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
+            for token in seen
+            if token.type != "$END" and token.start_pos is not None and token.end_pos is not None
+        )
+
     def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:
         """Read by Lark itself: the arbiter."""
         parser = self._lark.parse_interactive(text)
@@ -162,6 +190,13 @@ class GrammarReader:
             return _mismatch(text, error, parser.accepts(), seen)
         values, items = _captured(tree, self._repeat)
         return Record(values=values, raw=raw, items=tuple(items))
+
+
+def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
+    """Where a token begins -> the turn of the repeated rule it belongs to, from 0."""
+    found = (turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat)
+    tokens = ((n, turn.scan_values(lambda value: isinstance(value, Token))) for n, turn in enumerate(found))
+    return {token.start_pos: n for n, inside in tokens for token in inside}
 
 
 def _captured(tree: Any, repeat: str | None) -> tuple[dict[str, str], list[dict[str, str]]]:

@@ -24,6 +24,7 @@ from ingest.core.regular import NotRegular
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
+    "describe",
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
     "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "needs", "repair", "pairs",
 }  # fmt: skip
@@ -160,6 +161,7 @@ class Source:
     stage_from: str | None = None
     stage_trims: bool = False
     families: tuple[Family, ...] = ()
+    describe: Mapping[str, str] = field(default_factory=dict)
 
 
 def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
@@ -215,6 +217,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         stage_from=stage.get("from"),
         stage_trims=stage.get("without_ending", False),
         families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
+        describe=_describe(tree.get("describe", {}), reader),
     )
 
 
@@ -258,6 +261,15 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
 
 def _read(row: dict[str, Any]) -> Read:
     return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())), row.get("join"))
+
+
+def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
+    """Terminal -> words for people; of a terminal that the grammar does not have there is nothing to say."""
+    terminals = reader.terminals if isinstance(reader, GrammarReader) else {}
+    unknown = [name for name in table if name not in terminals]
+    if unknown:
+        raise TypeError(f"[describe] names `{unknown[0]}`, which is no terminal of its grammar")
+    return dict(table)
 
 
 def _gate(row: dict[str, Any], reader: Reader) -> Gate:

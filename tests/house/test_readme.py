@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 
+from ingest.core.catalogue import between
 from tests.house.test_house import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -17,6 +18,15 @@ def test_the_table_of_reasons_is_complete() -> None:
     told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == given - {"source"}
+
+
+def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
+    """Row by row what `perflog sources --markdown` prints: summaries, identities and samples as they are."""
+    done = subprocess.run(
+        [sys.executable, "-m", "ingest", "sources", "--markdown"], capture_output=True, check=True, text=True
+    )
+
+    assert between(README, done.stdout) == README, "make it anew: perflog source readme"
 
 
 def test_the_table_of_sources_is_complete() -> None:

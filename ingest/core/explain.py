@@ -1,0 +1,263 @@
+"""Why a message became what it became: which source read it, which token became which field, or where reading stopped.
+
+Asks the very flow that runs in the pipeline, a source at a time, and adds words to its answer; changes nothing in it.
+Columns count characters of the canonical text (without BOM, ANSI codes, CR and outer blanks). Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import orjson
+
+from ingest.core.feeds import FLAG, Fed, Part, feeds, interpreted
+from ingest.core.fields import Schema
+from ingest.core.flow import Flow, standing
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
+from ingest.core.nearest import Nearest, examples, likeness, nearest, sample_texts
+from ingest.core.parse import GrammarReader, Mismatch, Piece, canonical
+from ingest.core.sources import Source
+from ingest.core.turn import Context, Turn, lookup
+from ingest.core.words import ignored_because, missing_words, rule_of, terminal_words
+
+ALIKE = 0.6
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the text, or a value of a JSON object, and the fields it became.
+
+    Attributes:
+        name: terminal, or dotted path.
+        text: as it stands in the message.
+        start, end: characters of the text; 0, 0 for JSON.
+        item: which turn of the repeated rule it stands in, if any.
+        fields: (document from 0, field) each.
+        flags: (document, flag) each.
+        checks: flags that another text here would raise.
+    """
+
+    name: str
+    text: str
+    start: int = 0
+    end: int = 0
+    item: int | None = None
+    fields: tuple[tuple[int, str], ...] = ()
+    flags: tuple[tuple[int, str], ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A field of a document: its value, the tokens it was made of, and the rule.
+
+    Attributes:
+        how: `read` by a row of the source's table, `derived`, or from `outside` the message.
+    """
+
+    field: str
+    value: Any
+    tokens: tuple[str, ...]
+    how: str
+    rule: str
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A document with its fields and the meaning of its flags."""
+
+    document: Document
+    fields: tuple[Filled, ...]
+    flags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reject, with (terminal, words) of what was expected, and the nearest accepted form."""
+
+    source: str
+    reject: Reject
+    expected: tuple[tuple[str, str], ...]
+    at: int | None
+    nearest: Nearest | None
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All there is to say about one message; `outcome` is document, reject or ignored.
+
+    Attributes:
+        source: the one that read it; None when none did.
+        text: the canonical text that columns count in.
+        refusals: the source that came furthest first; those for which it is plainly another format are left out.
+        ignored: (source, shape, why).
+        strange: it is plainly another format for all of them.
+    """
+
+    outcome: str
+    source: str | None
+    text: str
+    tokens: tuple[Token, ...] = ()
+    documents: tuple[Told, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    ignored: tuple[tuple[str, str, str], ...] = ()
+    strange: bool = False
+
+
+class Explainer:
+    """Explains messages of one intake."""
+
+    def __init__(
+        self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
+    ) -> None:
+        """Bind the intake's sources, each with a flow of its own."""
+        self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
+        self._sources = [sources[name] for name in intake.sources]
+        alone = [replace(intake, sources=(source.name,)) for source in self._sources]
+        self._flows = [Flow(one, sources, schema, sites) for one in alone]
+
+    def explain(self, message: Message) -> Explanation:
+        """Explain one message."""
+        raw = canonical(message.data)
+        message = replace(message, data=raw)
+        text = raw.decode("utf-8", "replace")
+        answers = [flow.outcomes(message, message.record_time_ms) for flow in self._flows]
+        asked = list(zip(self._sources, self._flows, answers, strict=True))
+        for source, flow, found in asked:
+            if found.documents:
+                return self._read(source, flow, message, found, text)
+        asked.sort(key=lambda one: standing(one[2]), reverse=True)
+        near = [one for one in asked if not _foreign(one[0], one[2], text)]
+        told = near or asked
+        refusals = [r for source, flow, found in told for r in self._refused(source, flow, message, found, text)]
+        ignored = [_ignored(source, one) for source, _, found in asked for one in found.ignored]
+        outcome = "reject" if refusals else "ignored"
+        return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
+
+    def _read(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+        record = source.reader.read(message.data)
+        if isinstance(record, Mismatch):
+            raise TypeError("the flow made documents of what its reader refuses")
+        context = Context(source, self._intake, message, self._sites)
+        filled = [turn for turn in interpreted(record, context) if isinstance(turn, Turn)]
+        numbers = _numbered(filled, interpreted(record, context), found.documents)
+        fed = _renumbered(feeds(record, context), numbers)
+        told = [self._told(source, document, n, fed) for n, document in enumerate(found.documents)]
+        refusals = self._refused(source, flow, message, found, text)
+        outcome = "reject" if refusals else "document"
+        return Explanation(
+            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(told), tuple(refusals)
+        )
+
+    def _told(self, source: Source, document: Document, number: int, fed: Mapping[Part, Fed]) -> Told:
+        fields = []
+        for name, field in self._schema.of(source.kind).items():
+            value = lookup(document.body, name)
+            if value is None:
+                continue
+            parts = [part.name for part, one in fed.items() if (number, name) in one.fields]
+            how, rule = rule_of(source, field, value, parts)
+            fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
+        flags = document.body["perf"].get("flags", ())
+        meanings = tuple((flag, self._schema.flags.get(flag, "")) for flag in flags)
+        return Told(document, tuple(fields), meanings)
+
+    def _refused(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> list[Refusal]:
+        return [self._refusal(source, flow, message, reject, text) for reject in found.rejects]
+
+    def _refusal(self, source: Source, flow: Flow, message: Message, reject: Reject, text: str) -> Refusal:
+        at = _offset(text, reject)
+        names = reject.expected or missing_words(source, reject.reason)
+        expected = tuple((name, terminal_words(source, name, examples(source))) for name in names)
+        readable = len(message.data) <= source.max_bytes
+
+        def flags_of(candidate: str) -> int | None:
+            outcomes = flow.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
+            accepted = outcomes.documents and not outcomes.rejects
+            return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
+
+        form = nearest(source, text, len(text) if at is None else at, reject.expected, flags_of) if readable else None
+        tokens = _tokens(source, text, {}, {}) if readable else ()
+        return Refusal(source.name, reject, expected, at, form, tokens)
+
+
+def _foreign(source: Source, found: Outcomes, text: str) -> bool:
+    """Whether a refusal only says that this is another format: it stopped at once, and no sample is like it.
+
+    A source with a gate ignores what is not its own; one without would refuse every line of somebody else's.
+    """
+    if source.gate or not found.rejects or not text:
+        return False
+    if isinstance(source.reader, GrammarReader):
+        begun = any((reject.line, reject.column) != (1, 1) for reject in found.rejects)
+    else:
+        begun = text[0] in '{["'
+    return not begun and all(likeness(text, sample) < ALIKE for sample in sample_texts(source))
+
+
+def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
+    return source.name, ignored.shape, ignored_because(source, ignored.shape)
+
+
+def _offset(text: str, reject: Reject) -> int | None:
+    """The character at which the reject's line and column point."""
+    if reject.column is None:
+        return None
+    lines = text.split("\n")
+    return min(sum(len(line) + 1 for line in lines[: reject.line - 1]) + reject.column - 1, len(text))
+
+
+def _numbered(filled: Sequence[Turn], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
+    """Turn -> document: turns are refused behind their fields too (age, identity), so the fields are compared."""
+    numbers: dict[int, int] = {}
+    open_documents = list(enumerate(documents))
+    for ordinal, turn in enumerate(turns):
+        if not open_documents or not isinstance(turn, Turn):
+            continue
+        number, document = open_documents[0]
+        if len(filled) == len(documents) or all(_same(lookup(document.body, k), v) for k, v in turn.body.items()):
+            numbers[ordinal] = number
+            open_documents.pop(0)
+    return numbers
+
+
+def _same(stored: Any, value: Any) -> bool:
+    return stored == value or (isinstance(stored, str) and isinstance(value, int))  # dates are ISO in documents
+
+
+def _renumbered(fed: Mapping[Part, Fed], numbers: Mapping[int, int]) -> dict[Part, Fed]:
+    def names(pairs: frozenset[tuple[int, str]]) -> frozenset[tuple[int, str]]:
+        return frozenset((numbers[ordinal], name) for ordinal, name in pairs if ordinal in numbers)
+
+    return {part: replace(one, fields=names(one.fields), decides=names(one.decides)) for part, one in fed.items()}
+
+
+def _tokens(source: Source, text: str, values: Mapping[str, Any], fed: Mapping[Part, Fed]) -> tuple[Token, ...]:
+    if isinstance(source.reader, GrammarReader):
+        return tuple(_token(piece, fed) for piece in source.reader.pieces(text))
+    tokens = []
+    for part, one in fed.items():
+        if one.fields:
+            value = lookup(values, part.name)
+            tokens.append(
+                _filled(Token(part.name, value if isinstance(value, str) else orjson.dumps(value).decode()), one)
+            )
+    return tuple(tokens)
+
+
+def _token(piece: Piece, fed: Mapping[Part, Fed]) -> Token:
+    token = Token(piece.terminal, piece.text, piece.start, piece.end, piece.item)
+    one = fed.get(Part(piece.terminal, piece.item)) or fed.get(Part(piece.terminal))
+    return _filled(token, one) if one else token
+
+
+def _filled(token: Token, fed: Fed) -> Token:
+    names = sorted(fed.fields)
+    return replace(
+        token,
+        fields=tuple((number, name) for number, name in names if not name.startswith(FLAG)),
+        flags=tuple((number, name.removeprefix(FLAG)) for number, name in names if name.startswith(FLAG)),
+        checks=tuple(sorted(fed.checks)),
+    )

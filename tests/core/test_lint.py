@@ -1,0 +1,166 @@
+"""What lines cost in information: counted place by place, by rules that are data, each with a fix that mends."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from ingest.core.clock import iso_ms
+from ingest.core.fields import load_schema
+from ingest.core.flow import Flow
+from ingest.core.lint import Finding, Linter
+from ingest.core.lint_rules import load_rules
+from ingest.core.model import Intake, Message, Problem
+from ingest.core.sources import load_source, load_sources
+from tests.core.conftest import GRAMMARS
+
+NOW_MS = iso_ms("2026-12-01T00:00:00Z")
+SCHEMA = load_schema(GRAMMARS / "fields.toml")
+SOURCES = load_sources(GRAMMARS, SCHEMA)
+SAMPLE = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()
+GOOD = "2016-02-05T21:39:37.250-08:00: s.sh:{}:1-2:PERF:SUBMIT_NORM:{}_DATE=1454737177250:HOST=node1"
+
+
+def findings(*lines: str, source: str = "als_perf") -> list[Finding]:
+    """Lint lines as one file."""
+    linter = Linter(SOURCES, {source: load_rules(GRAMMARS, SOURCES[source], SCHEMA)})
+    flow = Flow(Intake("lint", "lint", "als", (source,)), SOURCES, SCHEMA)
+    for number, line in enumerate(lines, 1):
+        linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), flow)
+    return list(linter.findings())
+
+
+def by_rule(found: list[Finding]) -> dict[str, list[Finding]]:
+    """Findings by the name of their rule."""
+    return {name: [one for one in found if one.rule.name == name] for name in {one.rule.name for one in found}}
+
+
+def test_the_sample_has_ten_places_two_with_a_stray_blank_and_no_end_at_all() -> None:
+    """35 lines from 10 script:line places; two of them print a blank ahead of the tag; not one line names an end."""
+    found = by_rule(findings(*SAMPLE))
+    places = {one.site.name: one.of for one in found["no_end"]}
+
+    assert len(places) == 10
+    assert sum(places.values()) == sum(one.lines for one in found["no_end"]) == 35
+    assert {one.site.name for one in found["blank_before_tag"]} == {"submitFastTomoPyJob.sh:65", "submitNormJobs.sh:32"}
+    assert {name: sum(one.lines for one in rows) for name, rows in found.items()} == {
+        "no_end": 35,
+        "blank_before_tag": 2,
+        "zone_abbreviation": 35,
+        "no_host": 35,
+        "whole_seconds": 35,
+    }
+
+
+def test_a_line_that_lacks_nothing_is_clean() -> None:
+    """Offset, host, milliseconds, and both ends: nothing to mend."""
+    assert findings(GOOD.format(1, "START"), GOOD.format(2, "END")) == []
+
+
+def test_an_end_counts_wherever_it_is_printed() -> None:
+    """By another line of the script, in any order; an end of another run or stage does not."""
+    start, end = GOOD.format(1, "START"), GOOD.format(2, "END")
+
+    assert findings(end, start) == []
+    assert by_rule(findings(start, end.replace("1-2", "1-3")))["no_end"][0].site.name == "s.sh:1"
+    assert "no_end" in by_rule(findings(start, end.replace("SUBMIT_NORM", "SUBMIT_ROT")))
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        (("-08:00", " PST"), "refused"),
+        (("1-2", ""), "no_run"),
+        (("=1454737177250", "="), "value_missing"),
+        (("1454737177250", "1454737177"), "whole_seconds"),
+        ((":HOST=node1", ""), "no_host"),
+        (("SUBMIT_NORM", "ALIGN-x"), "family_guessed"),
+        (("-08:00", "-06:00"), "zone_fault"),
+        ((":PERF", ": PERF"), "blank_before_tag"),
+        (("37.250-08:00", "27.250-08:00"), "clock_skew"),
+        (("-08:00", ""), "zone_missing"),
+    ],
+)
+def test_each_loss_is_found_and_no_other(change: tuple[str, str], rule: str) -> None:
+    """One thing is spoilt in a clean line: one finding, of that rule, at that place."""
+    found = findings(GOOD.format(7, "START").replace(*change), GOOD.format(8, "END").replace("1-2", "1-2"))
+    here = [one for one in found if one.site.line == 7 or one.rule.name == "refused"]
+
+    assert [one.rule.name for one in here if one.rule.name != "no_end"] == [rule]
+    assert here[0].first == "my.log:1"
+
+
+def test_the_fix_of_the_missing_end_prints_an_accepted_line(tmp_path: Path) -> None:
+    """The one line of shell is run as it stands; what it prints closes the stage and lacks a host only."""
+    fix = by_rule(findings(*SAMPLE))["no_end"][0].fix
+    script = tmp_path / "submit.sh"
+    script.write_text(f"RUN=1-2 STAGE=SUBMIT_NORM\n{fix}\n")
+    line = subprocess.run(["bash", script], capture_output=True, text=True, check=True, cwd=tmp_path).stdout.strip()
+
+    assert set(by_rule(findings(line))) == {"no_host"}
+    assert findings(line)[0].site.name == "submit.sh:2"
+
+
+def test_the_fix_of_the_stray_blank_mends_the_script(tmp_path: Path) -> None:
+    """`sed` on the very line of the very script."""
+    script = tmp_path / "submitNormJobs.sh"
+    script.write_text("\n" * 31 + 'echo "$(date): $0:$LINENO:$RUN: PERF:SUBMIT_NORM:START_DATE=$(date +%s)"\n')
+    fix = next(one.fix for one in by_rule(findings(*SAMPLE))["blank_before_tag"] if one.site.line == 32)
+    subprocess.run(["bash", "-c", fix], check=True, cwd=tmp_path)
+
+    assert "$RUN:PERF:" in script.read_text()
+
+
+def test_what_a_line_holds_is_quoted_in_the_shell() -> None:
+    """A log may hold anything; pasted into a shell it must stay a name."""
+    line = SAMPLE[27].replace("submitNormJobs.sh", "a.sh; touch owned")
+    fix = by_rule(findings(line))["blank_before_tag"][0].fix
+
+    assert fix.endswith(" 'a.sh; touch owned'")
+
+
+def test_a_refused_line_is_told_at_the_place_that_printed_it() -> None:
+    """Script and number were read before reading stopped; the fix names the line of the file."""
+    found = findings(SAMPLE[0], SAMPLE[0].replace("1454737177", "NaN"))
+    refused = by_rule(found)["refused"][0]
+
+    assert (refused.site.name, refused.lines, refused.of) == ("submitPostGalJob.sh:69", 1, 2)
+    assert refused.fix == "sed -n 2p my.log | perflog explain"
+
+
+def test_blocks_are_linted_by_their_ends() -> None:
+    """A block names no script: the place is the pair of hosts; its own words replace the common rule's."""
+    text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
+    found = findings(text, source="owping")
+
+    assert [(one.site.name, one.rule.name) for one in found] == [("ps-als.example → 2001:db8:20::5", "zone_missing")]
+    assert found[0].fix.startswith("TZ=UTC0")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ('ZONE = "', 'ZONES = "', "ZONES"),
+        ("(?!UTC|GMT)[A-Z]+", "(?!UTC", "lint.toml"),
+        ("unended = true", "unending = true", "lint.toml"),
+    ],
+)
+def test_a_wrong_rule_is_refused(tmp_path: Path, old: str, new: str, says: str) -> None:
+    """With the name of what is wrong, and the exit code of bad configuration."""
+    folder = Path(shutil.copytree(GRAMMARS / "als_perf", tmp_path / "als_perf"))
+    path = folder / "lint.toml"
+    path.write_text(path.read_text().replace(old, new))
+
+    with pytest.raises(Problem, match=says) as caught:
+        load_rules(tmp_path, load_source(folder, SCHEMA), SCHEMA)
+
+    assert caught.value.exit_code == 78
+
+
+@pytest.mark.parametrize("name", sorted(SOURCES))
+def test_every_source_has_rules_that_load(name: str) -> None:
+    """Those of its kind: what a rule names exists there."""
+    assert all(
+        SOURCES[name].kind in rule.kinds or rule.kinds == ("*",) for rule in load_rules(GRAMMARS, SOURCES[name], SCHEMA)
+    )
