@@ -20,6 +20,8 @@ from ingest.core.model import Intake, Problem
 
 SETTINGS_FILE = "deploy/settings.example.toml"
 MIB = 1024 * 1024
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+COMPRESSIONS = ("none", "gzip", "lz4", "snappy", "zstd")
 _PACKAGE = Path(__file__).parent
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _GROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")

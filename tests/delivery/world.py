@@ -32,6 +32,7 @@ SETTINGS = """
 [kafka]
 bootstrap = "{kafka}"
 group = "{facility}"
+heartbeat_s = 0.3
 max_poll_interval_s = {max_poll_interval_s}
 [elasticsearch]
 url = "{elasticsearch}"
