@@ -152,6 +152,8 @@ def _settings(tree: dict[str, Any], where: Path) -> Settings:
     _refuse_double([*(i.topic for i in intakes), delivery.dead_letter_topic], "topic", where)
     kafka = _read(Kafka, _table(tree, "kafka", where), where, "kafka")
     _demand(_GROUP.fullmatch(kafka.group), where, "kafka.group", "takes at most 128 letters, digits, `.`, `_` and `-`")
+    _demand(kafka.protocol in PROTOCOLS, where, "kafka.protocol", f"must be one of {', '.join(PROTOCOLS)}")
+    _demand(kafka.compression in COMPRESSIONS, where, "kafka.compression", f"must be one of {', '.join(COMPRESSIONS)}")
     _demand(
         kafka.heartbeat_s < kafka.session_timeout_s, where, "kafka.heartbeat_s", "must be less than session_timeout_s"
     )

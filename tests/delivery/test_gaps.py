@@ -11,7 +11,7 @@ pytestmark = pytest.mark.stack
 def test_records_that_retention_took_unread_are_said_and_not_counted(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The range starts at the committed offset and ends behind the last record; its records are those that there were."""
+    """The range starts at the committed offset and ends behind the last record; its records are those there were."""
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines[:10]))
     world.drain()
