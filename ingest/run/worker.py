@@ -174,18 +174,27 @@ class Loop:
 
 
 def drained(inbox: Inbox, ends: Mapping[Partition, int]) -> Callable[[Loop], bool]:
-    """Whether every partition has been read and committed up to its end as it was at the start, by us or by others."""
+    """Whether every partition has been read and committed up to its end as it was at the start, by us or by others.
+
+    A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
+    """
     left = dict(ends)
+    anew = {partition for partition, end in ends.items() if (inbox.committed(partition) or 0) > end}
+
+    def reached(loop: Loop, partition: Partition, end: int) -> bool:
+        if partition in loop.holds:
+            at = inbox.position(partition)
+        else:
+            at = (
+                None
+                if partition in anew
+                else loop.services.patience.until_done(lambda: inbox.committed(partition)) or 0
+            )
+        return at is not None and at >= end
 
     def caught_up(loop: Loop) -> bool:
         for partition, end in list(left.items()):
-            if partition in loop.holds:
-                position = inbox.position(partition)
-                reached = position is not None and position >= end
-            else:
-                committed = loop.services.patience.until_done(lambda p=partition: inbox.committed(p))  # type: ignore[misc]
-                reached = (committed or 0) >= end
-            if reached:
+            if reached(loop, partition, end):
                 del left[partition]
         return not left
 

@@ -1,7 +1,7 @@
 """Offsets that hold no record: said, accounted for, and never waited for."""
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from tests.delivery.world import World
 
@@ -44,7 +44,7 @@ def test_a_topic_that_was_emptied_is_drained(world: World, sample_lines: list[by
 def test_transaction_markers_are_offsets_but_no_records(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two transactions of ten lines: two markers, no complaint, and a drain that ends though the last offset is one."""
+    """Two transactions of ten lines and an aborted one: what was aborted is not read, and the drain ends."""
     world.set_up(partitions=1)
     producer = KafkaProducer(bootstrap_servers=world.stack.kafka, transactional_id=world.facility)
     producer.init_transactions()
@@ -53,12 +53,15 @@ def test_transaction_markers_are_offsets_but_no_records(
         for line in part:
             producer.send(world.topic, line, headers=[("perflog.backfill", b"true")])
         producer.commit_transaction()
+    producer.begin_transaction()
+    producer.send(world.topic, sample_lines[30], headers=[("perflog.backfill", b"true")]).get(10)
+    producer.abort_transaction()
     producer.close()
 
     report = world.drain()
 
     assert report.counts["lines"].outcomes["stored"] == report.counts["lines"].records == 20
-    assert world.ends() == {0: 22}
+    assert world.ends() == {0: 24}
     assert report.skipped_offsets == 1
     assert "deleted" not in caplog.text
     assert world.facts() == world.expected(sample_lines[:20])
@@ -75,10 +78,11 @@ def test_a_topic_made_anew_is_read_from_its_start(
         client.delete_topics([world.topic])
     world.set_up(partitions=1)
     with world.admin() as client:
-        client.alter_group_offsets(world.facility, {TopicPartition(world.topic, 0): 20})
+        client.alter_group_offsets(world.facility, {TopicPartition(world.topic, 0): OffsetAndMetadata(20, "", -1)})
     world.ship(world.written("b.log", sample_lines[20:30]))
 
     report = world.drain()
 
+    assert "was the topic made anew?" in caplog.text
     assert report.counts["lines"].outcomes["stored"] == 10
     assert world.committed() == {0: 10}

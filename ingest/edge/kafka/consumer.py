@@ -84,6 +84,7 @@ class Consumer:
                 group_instance_id=kafka.instance,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level="read_committed",
                 allow_auto_create_topics=False,
                 partition_assignment_strategy=[CooperativeStickyAssignor],
                 session_timeout_ms=int(kafka.session_timeout_s * 1000),
