@@ -3,7 +3,7 @@
 Nouns know, verbs do, services touch. The map of the house, from the door to the cellar; a room may look down, never up:
 
     cli/          the door: subcommands, words, exit codes
-    run.py        the loops: read, flow, write, ledger, commit last
+    run/          the loops: read, flow, write, ledger, commit last
     synthetic/    perfSONAR results made up for the demo, and marked so
     edge/         the world, one module a service: kafka, elasticsearch, kibana, files, the local stack
     config.py     settings from one TOML file; alone reads the environment

@@ -24,6 +24,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         elasticsearch_port=free_port(),
         kafka_heap_mib=256,
         elasticsearch_heap_mib=512,
+        short_lived=True,
     )
     try:
         yield up(wanted)

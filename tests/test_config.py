@@ -96,6 +96,8 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(written: Path, text:
         ("[delivery]\nflush_s = 0\n", ["delivery.flush_s", "above 0"]),
         ("[kafka]\nheartbeat_s = 50\n", ["heartbeat_s", "less than session_timeout_s"]),
         ("[kafka]\ngroup = 'a/b'\n", ["kafka.group"]),
+        ("[kafka]\nprotocol = 'TLS'\n", ["kafka.protocol", "SASL_SSL"]),
+        ("[kafka]\ncompression = 'zip'\n", ["kafka.compression", "gzip"]),
         (INTAKE.replace('"als"', '"ALS-1"'), ["intake[lines].facility", "lower-case"]),
         (INTAKE.replace('["als_perf"]', "[]"), ["intake[lines].sources"]),
         (INTAKE.replace('facility = "als"\n', ""), ["intake[lines].facility", "missing"]),

@@ -106,7 +106,7 @@ def show_next(running: Running, keep: bool, runs: Sequence[Timeline], console: C
     for line in (
         f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
         "perflog ship grammars/als_perf/samples.log --intake als-lines --backfill && perflog run --drain",
-        "perflog dashboards import --kibana http://127.0.0.1:5601     # a Kibana of yours on this Elasticsearch",
+        "perflog dashboards import --kibana http://127.0.0.1:5601 --from 2016-02-06 --to 2016-02-07   # your Kibana",
         "perflog stack status        perflog stack down",
     ):
         click.echo(f"  {line}")

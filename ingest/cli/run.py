@@ -11,11 +11,8 @@ from rich.table import Table
 from ingest import config
 from ingest.run.knowledge import knowledge
 from ingest.run.ledger import Count
-from ingest.run.meaning import OUTCOMES
 from ingest.run.session import RunReport, work
 from ingest.telemetry import log_to_stderr
-
-_SHOWN = ("stored", "duplicate", "corrected", "rejected", "ignored")
 
 
 @click.command("run")
@@ -53,20 +50,21 @@ def as_tree(report: RunReport) -> dict[str, Any]:
 
 
 def _tree(count: Count) -> dict[str, Any]:
-    outcomes = {name: count.outcomes[name] for name in OUTCOMES}
-    told = {"records": count.records, **outcomes, "documents": count.documents}
-    return {**told, "rejects_by_reason": dict(count.reasons), "ignored_by_shape": dict(count.shapes)}
+    return {
+        **count.numbers(),
+        "rejects_by_reason": dict(count.reasons),
+        "ignored_by_shape": dict(count.shapes),
+    }
 
 
 def show(report: RunReport, console: Console) -> None:
     """The report for people: what became of the records of each intake, and why some were refused."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("intake")
-    for column in ("records", *_SHOWN, "documents"):
+    for column in Count().numbers():
         table.add_column(column, justify="right")
     for name, count in report.counts.items():
-        numbers = (count.records, *(count.outcomes[outcome] for outcome in _SHOWN), count.documents)
-        table.add_row(name, *(f"{number:,}" for number in numbers))
+        table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))
     console.print(table)
     if report.reasons:
         told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())

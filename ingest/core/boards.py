@@ -3,8 +3,8 @@
 A board is compiled by value: everything it shows is inside its one dashboard object, beside the data views.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import quote
@@ -16,6 +16,7 @@ from ingest.core.lens import Direction
 from ingest.core.saved_objects import Reference, SavedObject, data_views, object_id, reference, saved_object, text
 
 _PANEL_VERSION = "8.9.0"
+_LEAST_HEIGHT = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class _Maker:
 
     schema: Schema
     specs: Mapping[str, str]
-    directions: Sequence[Direction]
+    directions: lens.Colours
     space: str
 
     def markdown(self, panel: Panel) -> tuple[str, dict[str, Any], list[Reference]]:
@@ -42,7 +43,8 @@ class _Maker:
         return self._over_time(panel, "line")
 
     def bars(self, panel: Panel) -> tuple[str, dict[str, Any], list[Reference]]:
-        return self._over_time(panel, "bar" if panel.field else "bar_stacked")
+        """Counts may be stacked; measured values never, and bars that stand side by side leave the time axis."""
+        return self._over_time(panel, "bar" if panel.field and len(self.directions) != 1 else "bar_stacked")
 
     def _over_time(self, panel: Panel, series_type: str) -> tuple[str, dict[str, Any], list[Reference]]:
         field = self.schema.fields.get(panel.field)
@@ -109,10 +111,24 @@ def _control_group(controls: Sequence[Control], space: str) -> tuple[dict[str, A
     return group, [reference(name, "index-pattern", kind, space) for name, kind in names]
 
 
-def _dashboard(board: Board, maker: _Maker) -> SavedObject:
+def _parts(panels: Iterable[Panel], maker: _Maker) -> Iterator[tuple[Panel, _Maker]]:
+    """The panels; bars of measured values as one panel a direction below each other, where the height is enough."""
+    for panel in panels:
+        height = panel.grid.h // max(1, len(maker.directions))
+        if panel.form != "bars" or not panel.field or len(maker.directions) < 2 or height < _LEAST_HEIGHT:
+            yield panel, maker
+            continue
+        for number, (way, colour) in enumerate(maker.directions.items()):
+            grid = replace(panel.grid, y=panel.grid.y + number * height, h=height)
+            title = f"{panel.title}, {way[0]} → {way[1]}"
+            part = replace(panel, key=f"{panel.key}-{number}", title=title, grid=grid)
+            yield part, replace(maker, directions={way: colour})
+
+
+def _dashboard(board: Board, whole: _Maker) -> SavedObject:
     panels: list[dict[str, Any]] = []
-    group, references = _control_group(board.controls, maker.space)
-    for panel in board.panels:
+    group, references = _control_group(board.controls, whole.space)
+    for panel, maker in _parts(board.panels, whole):
         form, config, used = _FORMS[panel.form](maker, panel)
         grid = {"x": panel.grid.x, "y": panel.grid.y, "w": panel.grid.w, "h": panel.grid.h, "i": panel.key}
         place = {
@@ -146,7 +162,7 @@ def _dashboard(board: Board, maker: _Maker) -> SavedObject:
         },
         "controlGroupInput": group,
     }
-    return saved_object("dashboard", board.key, maker.space, attributes, references)
+    return saved_object("dashboard", board.key, whole.space, attributes, references)
 
 
 def compile_boards(
@@ -165,7 +181,7 @@ def compile_boards(
         pairs: pairs of sites; each is shown both ways. Without any, every pair of addresses is a series.
         space: Kibana space; "" is the default one.
     """
-    ways = list(dict.fromkeys(way for pair in pairs for way in (pair, (pair[1], pair[0]))))
+    ways = lens.coloured(way for pair in pairs for way in (pair, (pair[1], pair[0])))
     maker = _Maker(schema, specs, ways, space)
     return [*data_views(schema, space), *(_dashboard(board, maker) for board in boards)]
 

@@ -3,14 +3,16 @@
 Pure. A chart is made by value, so it comes as attributes and the references that these attributes use.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 from ingest.core.saved_objects import Reference, reference
 
 Direction = tuple[str, str]
 Column = dict[str, Any]
+Colours = Mapping[Direction, str]
 LAYER = "results"
 _LAYER_REFERENCE = "indexpattern-datasource-layer-"
 _MOST_SERIES = 12
@@ -32,6 +34,11 @@ class Chart:
     form: str
     columns: dict[str, Column]
     state: dict[str, Any]
+
+
+def coloured(directions: Iterable[Direction]) -> dict[Direction, str]:
+    """Each direction with its colour: the same in every chart of a board."""
+    return dict(zip(dict.fromkeys(directions), cycle(_COLOURS), strict=False))
 
 
 def quoted(value: str) -> str:
@@ -110,7 +117,9 @@ def both(*queries: str) -> str:
     return " and ".join(f"({query})" for query in queries if query)
 
 
-def _series(metric: Column, directions: Sequence[Direction], query: str) -> tuple[dict[str, Column], dict[str, Any]]:
+def _series(
+    metric: Column, directions: Mapping[Direction, str], query: str
+) -> tuple[dict[str, Column], dict[str, Any]]:
     """Columns and the layer's accessors: a column a direction if known, else one that both addresses split."""
     if not directions:
         ends = _terms(("source.address", "destination.address"), "source, destination", _MOST_SERIES)
@@ -120,8 +129,8 @@ def _series(metric: Column, directions: Sequence[Direction], query: str) -> tupl
         for number, way in enumerate(directions)
     }
     colours = [
-        {"forAccessor": key, "color": _COLOURS[number % len(_COLOURS)], "axisMode": "left"}
-        for number, key in enumerate(columns)
+        {"forAccessor": key, "color": colour, "axisMode": "left"}
+        for key, colour in zip(columns, directions.values(), strict=True)
     ]
     return columns, {"accessors": list(columns), "yConfig": colours}
 
@@ -130,18 +139,22 @@ def _filter(query: str) -> dict[str, Any]:
     return {"filter": {"query": query, "language": "kuery"}} if query else {}
 
 
-def over_time(
-    series_type: str, metric: Column, directions: Sequence[Direction], query: str, interval: str = "auto"
-) -> Chart:
+def over_time(series_type: str, metric: Column, directions: Colours, query: str, interval: str = "auto") -> Chart:
     """A chart on the board's time axis, one series a direction, of the results that `query` (KQL) names.
 
-    `interval` is the narrowest (`1m`, or auto); Kibana widens it when the time range is long.
+    `directions` gives the colour of each; one alone needs no legend. `interval` is the narrowest (`1m`, or auto):
+    Kibana widens it when the time range is long.
     """
     columns, accessors = _series(metric, directions, query)
     layer = {"layerId": LAYER, "layerType": "data", "seriesType": series_type, "xAccessor": "time"}
     shown = {"x": True, "yLeft": True, "yRight": False}
     state = {
-        "legend": {"isVisible": True, "position": "bottom", "showSingleSeries": True, "shouldTruncate": not directions},
+        "legend": {
+            "isVisible": len(directions) != 1,
+            "position": "bottom",
+            "showSingleSeries": True,
+            "shouldTruncate": not directions,
+        },
         "valueLabels": "hide",
         "fittingFunction": "None",
         "axisTitlesVisibilitySettings": {"x": False, "yLeft": False, "yRight": False},

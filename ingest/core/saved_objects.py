@@ -14,7 +14,7 @@ SavedObject = dict[str, Any]
 Reference = dict[str, str]
 
 OLDEST_KIBANA = (8, 9)
-_NAMESPACE = uuid5(NAMESPACE_URL, "https://github.com/perflog")
+_NAMESPACE = uuid5(NAMESPACE_URL, "perflog:saved-objects")
 # A version that is left out makes Kibana run every migration since 6.0; one that is too new makes it refuse the file.
 _TYPE_VERSION = {"index-pattern": "8.0.0", "dashboard": "8.9.0"}
 _CORE_VERSION = "8.8.0"

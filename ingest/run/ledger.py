@@ -16,6 +16,7 @@ from ingest.core.ids import index_name
 from ingest.core.model import Intake
 from ingest.edge.ports import Action, Partition
 from ingest.run.meaning import OUTCOMES
+from ingest.telemetry import COUNTERS
 
 
 @dataclass(slots=True)
@@ -35,6 +36,15 @@ class Count:
     outcomes: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
     shapes: Counter[str] = field(default_factory=Counter)
+
+    def numbers(self) -> dict[str, int]:
+        """All of them under the names of telemetry, in its order."""
+        found = {
+            "records": self.records,
+            "documents": self.documents,
+            **{name: self.outcomes[name] for name in OUTCOMES},
+        }
+        return {name: found[name] for name in COUNTERS if name in found}
 
     def add(self, other: "Count") -> None:
         """Sum up."""
@@ -83,9 +93,7 @@ def ledger_action(span: Range, worker: Worker, intake: Intake, ingested_ms: int)
                 "epoch": span.hold.epoch,
                 "first_offset": span.first_offset,
                 "next_offset": span.next_offset,
-                "records": span.count.records,
-                "documents": span.count.documents,
-                **{name: span.count.outcomes[name] for name in OUTCOMES},
+                **span.count.numbers(),
                 **({"shapes": _keys(span.count.shapes)} if span.count.shapes else {}),
             },
         },

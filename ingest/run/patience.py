@@ -7,6 +7,7 @@ import logging
 import random
 import time
 from collections.abc import Callable
+from itertools import count
 from typing import TypeVar
 
 from ingest.edge.ports import Fenced, Refusal, Unavailable
@@ -14,6 +15,7 @@ from ingest.edge.ports import Fenced, Refusal, Unavailable
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
 STOP_CHECK_S = 0.25
+FOR_A_PERSON = "This is for a person to mend, no document is at fault."
 
 
 class Stopped(Exception):
@@ -27,21 +29,13 @@ class Patience:
         """`waiting` is how a wait of some seconds is spent; a worker keeps its membership alive meanwhile."""
         self._first_s = first_s
         self._most_s = most_s
-        self.waiting = waiting
+        self._waiting = waiting
         self.stop = False
-        self._attempt = 0
 
-    def worked(self) -> None:
-        """The last attempt succeeded: the next wait is short again."""
-        if self._attempt:
-            log.info("It works again after %d attempts.", self._attempt)
-        self._attempt = 0
-
-    def wait(self, why: str) -> None:
-        """Say why, and wait; `Stopped` as soon as we were asked to stop."""
-        span_s = delay_s(self._attempt, self._first_s, self._most_s, random.random())  # noqa: S311  (no secret)
-        self._attempt += 1
-        log.warning("%s Trying again in %.1f s (attempt %d); nothing is lost meanwhile.", why, span_s, self._attempt)
+    def wait(self, why: str, attempt: int) -> None:
+        """Say why, and wait as long as is right after `attempt` (from 0); `Stopped` as soon as we are asked to stop."""
+        span_s = delay_s(attempt, self._first_s, self._most_s, random.random())  # noqa: S311  (no secret)
+        log.warning("%s Trying again in %.1f s (attempt %d); nothing is lost meanwhile.", why, span_s, attempt + 1)
         deadline = time.monotonic() + span_s
         while (left_s := deadline - time.monotonic()) > 0:
             if self.stop:
@@ -50,22 +44,20 @@ class Patience:
 
     def _spend(self, span_s: float) -> None:
         try:
-            self.waiting(span_s)
+            self._waiting(span_s)
         except (Unavailable, Fenced):  # then Kafka is away too; the loop hears of it when it polls next
             time.sleep(span_s)
 
     def until_done(self, attempt: Callable[[], T]) -> T:
         """Try until it succeeds; what is refused for want of a right or a setting is tried again too, and said."""
-        while True:
+        for number in count():
             try:
-                found = attempt()
+                return attempt()
             except Unavailable as error:
-                self.wait(f"{error}.")
+                self.wait(f"{error}.", number)
             except Refusal as error:
-                self.wait(f"{error}. This is for a person to mend, no document is at fault.")
-            else:
-                self.worked()
-                return found
+                self.wait(f"{error}. {FOR_A_PERSON}", number)
+        raise AssertionError("count() has no end")
 
 
 def delay_s(attempt: int, first_s: float, most_s: float, chance: float) -> float:

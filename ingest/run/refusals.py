@@ -12,6 +12,7 @@ from ingest.core.model import Intake, Message, Reject
 from ingest.edge.ports import Action, Answer, Letter, Received
 
 MAX_MESSAGE_CHARACTERS = 8192
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
 INDEX_STAGE = "index"
 READ_STAGE = "read"
 
@@ -36,12 +37,13 @@ def actions(
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms)
-        made.append(Action("create", index, received.coordinates + suffix, orjson.dumps(body)))
+        action = Action("create", index, received.coordinates + suffix, orjson.dumps(body))
+        made.append(action if len(action.body) <= MAX_DOCUMENT_BYTES else without_bytes(action))
     return made
 
 
 def without_bytes(action: Action) -> Action:
-    """The same reject without the bytes, for one that Elasticsearch refuses with them: the dead letter has them."""
+    """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
     body = orjson.loads(action.body)
     body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
     body["error"]["message"] += " The bytes are in the dead-letter topic only."

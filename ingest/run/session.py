@@ -62,8 +62,9 @@ def work(
     began_s = time.monotonic()
     with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
         if drain:
-            ends = loop.services.patience.until_done(lambda: loop.inbox.end_offsets(list(flows)))
-            loop.run(drained(loop.inbox, ends))
+            topics_read = list(flows)
+            ask = loop.services.patience.until_done
+            loop.run(ask(lambda: drained(loop.inbox, loop.inbox.end_offsets(topics_read))))
         else:
             loop.run()
         stopped = loop.services.patience.stop

@@ -18,7 +18,7 @@ from ingest.run import headers
 
 FLIGHT_MESSAGES = 5000
 FLIGHT_BYTES = 8 * 1024 * 1024
-CHUNK_MESSAGES = 1000  # of a backfilled file, under one key: then every partition has work
+CHUNK_MESSAGES = 100  # of a backfilled file, under one key: then every partition has work
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,6 +23,7 @@ log = logging.getLogger("perflog.run")
 POLL_S = 0.5
 JOIN_POLL_S = 0.1
 SETTLE_S = 0.2
+TELL_EVERY_S = 60.0
 
 
 @dataclass(slots=True)
@@ -38,6 +39,7 @@ class Loop:
     holds: dict[Partition, Hold] = field(default_factory=dict)
     counts: dict[str, Count] = field(default_factory=dict)
     skipped_offsets: int = 0
+    told_s: float = field(default_factory=time.monotonic)
 
     def run(self, caught_up: Callable[["Loop"], bool] = lambda _: False) -> None:
         """Until asked to stop, or until `caught_up` says so while nothing is in hand."""
@@ -48,11 +50,21 @@ class Loop:
                 records = self.gather()
                 if records:
                     self.process(records)
+                self._tell_sometimes()
         except Fenced as error:
             remedy = "Does another worker use the same `kafka.instance`?"
             raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
         except Stopped as stopped:
             log.warning("Stopped while waiting (%s) What was in hand is not committed and will be read again.", stopped)
+
+    def _tell_sometimes(self) -> None:
+        """One line a minute while there is anything to tell, for who reads the log of a service."""
+        if time.monotonic() - self.told_s < TELL_EVERY_S:
+            return
+        self.told_s = time.monotonic()
+        for name, count in self.counts.items():
+            if count.records:
+                log.info("%s so far: %s", name, ", ".join(f"{what} {n}" for what, n in count.numbers().items()))
 
     def gather(self) -> list[Received]:
         """Records for one batch: until it is full, or `flush_s` after the first of them."""
@@ -137,6 +149,8 @@ class Loop:
                 self.services.patience.until_done(lambda o=offsets: self.inbox.commit(o))  # type: ignore[misc]
                 return due
             except Fenced as error:
+                if self.services.patience.stop:
+                    raise Stopped("The group is changing.") from error
                 log.info("The group is changing (%s); committing what is still ours.", error)
                 self.services.patience.until_done(lambda: self.inbox.keep_alive(SETTLE_S))
                 self.settle()
@@ -160,18 +174,27 @@ class Loop:
 
 
 def drained(inbox: Inbox, ends: Mapping[Partition, int]) -> Callable[[Loop], bool]:
-    """Whether every partition has been read and committed up to its end as it was at the start, by us or by others."""
+    """Whether every partition has been read and committed up to its end as it was at the start, by us or by others.
+
+    A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
+    """
     left = dict(ends)
+    anew = {partition for partition, end in ends.items() if (inbox.committed(partition) or 0) > end}
+
+    def reached(loop: Loop, partition: Partition, end: int) -> bool:
+        if partition in loop.holds:
+            at = inbox.position(partition)
+        else:
+            at = (
+                None
+                if partition in anew
+                else loop.services.patience.until_done(lambda: inbox.committed(partition)) or 0
+            )
+        return at is not None and at >= end
 
     def caught_up(loop: Loop) -> bool:
         for partition, end in list(left.items()):
-            if partition in loop.holds:
-                position = inbox.position(partition)
-                reached = position is not None and position >= end
-            else:
-                committed = loop.services.patience.until_done(lambda p=partition: inbox.committed(p))  # type: ignore[misc]
-                reached = (committed or 0) >= end
-            if reached:
+            if reached(loop, partition, end):
                 del left[partition]
         return not left
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from ingest.edge.ports import Action, Answer, RequestTooLarge, Store
 from ingest.run.meaning import Meaning, final, meaning
-from ingest.run.patience import Patience
+from ingest.run.patience import FOR_A_PERSON, Patience
 
 log = logging.getLogger("perflog.run")
 HEAD_BYTES = 256  # the line before a document, about
@@ -47,6 +47,7 @@ class Writer:
     def write(self, actions: Sequence[Action]) -> list[Answer]:
         """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
         answers: dict[int, Answer] = {}
+        attempt = 0
         while missing := [n for n in range(len(actions)) if n not in answers]:
             unanswered: list[Answer] = []
             for part in parts(actions, missing, self._limits):
@@ -56,8 +57,8 @@ class Writer:
                     else:
                         unanswered.append(answer)
             if unanswered:
-                self._patience.wait(complaint(unanswered))
-        self._patience.worked()
+                self._patience.wait(complaint(unanswered), attempt)
+                attempt = 0 if len(unanswered) < len(missing) else attempt + 1
         return [answers[n] for n in range(len(actions))]
 
     def _ask(self, actions: Sequence[Action], part: Sequence[int]) -> list[Answer]:
@@ -75,5 +76,5 @@ def complaint(answers: Sequence[Answer]) -> str:
     """Why items must be tried again, in one sentence; a fault of ours before a busy cluster."""
     worst = next((a for a in answers if meaning(a) is Meaning.OURS), answers[0])
     why = f"{worst.status} {worst.error}: {worst.reason}" if worst.error else str(worst.status)
-    for_whom = " This is for a person to mend, no document is at fault." if meaning(worst) is Meaning.OURS else ""
+    for_whom = f" {FOR_A_PERSON}" if meaning(worst) is Meaning.OURS else ""
     return f"Elasticsearch put off {len(answers)} documents ({why}).{for_whom}"

@@ -38,6 +38,10 @@ def _layer(panel: dict[str, Any]) -> dict[str, Any]:
     return dict(layers["results"])
 
 
+def _state(panel: dict[str, Any]) -> dict[str, Any]:
+    return dict(panel["embeddableConfig"]["attributes"]["state"]["visualization"])
+
+
 @pytest.fixture
 def objects(schema: Schema) -> list[SavedObject]:
     """The shipped board, compiled for the pair ALS, NERSC."""
@@ -66,7 +70,7 @@ def _rename_in_grid(panels: dict[str, Any]) -> None:
 
 
 def _rename_panel(panels: dict[str, Any]) -> None:
-    panels["loss"]["panelIndex"] = panels["loss"]["gridData"]["i"] = "throughput"
+    panels["loss"]["panelIndex"] = panels["loss"]["gridData"]["i"] = "failed"
 
 
 def _second_layer(panels: dict[str, Any]) -> None:
@@ -116,10 +120,10 @@ def _break_spec(panels: dict[str, Any]) -> None:
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        (_shift, "panels throughput and loss overlap"),
+        (_shift, "panels throughput-1 and loss overlap"),
         (_widen, "panel loss leaves the 48 columns"),
         (_rename_in_grid, "panel loss calls itself lost in its grid"),
-        (_rename_panel, "panel throughput stands 2 times"),
+        (_rename_panel, "panel failed stands 2 times"),
         (_second_layer, "loss:indexpattern-datasource-layer-more is used but not listed"),
         (_lose_inner_reference, "panel loss has a reference indexpattern-datasource-layer-results of its own"),
         (_forget_in_order, "columnOrder ['time', 'way0'] is not its columns"),
@@ -224,7 +228,7 @@ def test_ids_stay_and_differ_from_space_to_space(schema: Schema) -> None:
     """A link to the board works for ever; Kibana's ids are global, so that each space needs its own."""
     here, there = (compile_boards([_shipped()], schema, SPECS, PAIR, space) for space in ("", "als"))
 
-    assert _dashboard(here)["id"] == "1cfb4a33-7081-5c1f-a487-ef579db9a901"
+    assert _dashboard(here)["id"] == "2c0b6099-1d8b-5529-bf70-5ad7fc90f180"
     assert not {item["id"] for item in here} & {item["id"] for item in there}
     check(there, schema)
 
@@ -245,7 +249,7 @@ def test_data_views_come_from_the_kinds(objects: list[SavedObject], schema: Sche
 
 def test_a_direction_is_never_mixed_with_its_reverse(objects: list[SavedObject]) -> None:
     """Each pair gives two series, and each asks for both of its ends."""
-    columns = _layer(_panels(objects)["throughput"])["columns"]
+    columns = _layer(_panels(objects)["delay-p95"])["columns"]
 
     asked = {column["label"]: column["filter"]["query"] for key, column in columns.items() if key != "time"}
     assert asked == {
@@ -265,9 +269,7 @@ def test_without_pairs_both_addresses_make_a_series(schema: Schema) -> None:
 
 def test_a_site_cannot_end_the_query_it_stands_in(schema: Schema) -> None:
     """Quotes and backslashes in a name are data."""
-    columns = _layer(_panels(compile_boards([_shipped()], schema, SPECS, [('a" or "', "b\\")]))["throughput"])[
-        "columns"
-    ]
+    columns = _layer(_panels(compile_boards([_shipped()], schema, SPECS, [('a" or "', "b\\")]))["delay-p95"])["columns"]
 
     assert columns["way0"]["filter"]["query"] == '(source.site: "a\\" or \\"" and destination.site: "b\\\\")'
 
@@ -291,12 +293,36 @@ def test_a_point_is_the_worst_of_its_interval_in_its_unit(objects: list[SavedObj
              and key not in ("failures", "made-up")}  # fmt: skip
 
     assert {key: column["operationType"] for key, column in found.items()} == {
-        "throughput": "min", "loss": "max", "delay-median": "max", "delay-p95": "max", "failed": "count",
+        "throughput-0": "min", "throughput-1": "min", "loss": "max",
+        "delay-median": "max", "delay-p95": "max", "failed": "count",
     }  # fmt: skip
     units = {key: column["params"].get("format", {}) for key, column in found.items()}
-    assert (units["throughput"]["id"], units["throughput"]["params"]["suffix"]) == ("bits", "/s")
+    assert (units["throughput-0"]["id"], units["throughput-0"]["params"]["suffix"]) == ("bits", "/s")
     assert units["loss"]["id"] == "percent"
     assert units["delay-p95"]["params"]["suffix"] == " ms"
+
+
+def test_rare_tests_get_a_panel_a_direction_on_the_same_axis(schema: Schema) -> None:
+    """Bars beside each other would leave the time axis; below each other they keep it, while there is room."""
+    one, two = (_panels(compile_boards([_shipped()], schema, SPECS, pairs)) for pairs in (PAIR, [*PAIR, ("C", "D")]))
+
+    halves = [one["throughput-0"], one["throughput-1"]]
+    assert [half["title"].rsplit(", ", 1)[1] for half in halves] == ["ALS → NERSC", "NERSC → ALS"]
+    assert [(half["gridData"]["y"], half["gridData"]["h"]) for half in halves] == [(38, 7), (45, 7)]
+    assert [_state(half)["layers"][0]["seriesType"] for half in halves] == ["bar_stacked", "bar_stacked"]
+    assert list(_layer(two["throughput"])["columns"]) == ["time", "way0", "way1", "way2", "way3"]
+    assert _state(two["throughput"])["layers"][0]["seriesType"] == "bar"
+
+
+def test_a_direction_has_one_colour_on_the_whole_board(objects: list[SavedObject]) -> None:
+    """Whether it has a panel of its own or shares one."""
+    colours: dict[str, set[str]] = {}
+    for panel in (panel for panel in _panels(objects).values() if panel["type"] == "lens"):
+        columns = _layer(panel)["columns"]
+        for one in _state(panel).get("layers", [{}])[0].get("yConfig", ()):
+            colours.setdefault(columns[one["forAccessor"]]["label"], set()).add(one["color"])
+
+    assert colours == {"ALS → NERSC": {"#DA8B45"}, "NERSC → ALS": {"#9170B8"}}
 
 
 def test_made_up_results_are_counted_in_sight(objects: list[SavedObject]) -> None:
@@ -316,7 +342,7 @@ def test_loss_is_of_one_way_tests_only(objects: list[SavedObject]) -> None:
 
 def test_network_panels_do_not_follow_the_runs_controls(objects: list[SavedObject]) -> None:
     """A choice of a run would empty them; and as Kibana then drops a chart's query, it stands in the columns."""
-    for key in ("throughput", "loss", "failed", "failures"):
+    for key in ("throughput-0", "loss", "failed", "failures"):
         panel = _panels(objects)[key]
         assert _layer(panel)["ignoreGlobalFilters"] is True
         assert panel["embeddableConfig"]["attributes"]["state"]["query"]["query"] == ""

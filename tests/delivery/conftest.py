@@ -15,8 +15,8 @@ _NUMBERS = count(1)
 
 @pytest.fixture
 def world(stack: Running, tmp_path: Path) -> World:
-    """A fresh facility."""
-    return World(stack, tmp_path, f"t{os.getpid()}_{next(_NUMBERS)}")
+    """A fresh facility, whose name is no beginning of another's."""
+    return World(stack, tmp_path, f"t{os.getpid()}_{next(_NUMBERS):04}")
 
 
 @pytest.fixture(scope="session")

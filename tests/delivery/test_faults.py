@@ -27,6 +27,12 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
+def workers(world: World, kind: str) -> set[str]:
+    """`:pid` of the workers that a kind of document names."""
+    found = {body["perf"]["ledger"]["worker"] for body in world.documents(kind).values()}
+    return {name[name.rindex(":") :] for name in found}
+
+
 def assert_all_arrived(world: World, lines: list[bytes]) -> None:
     """Every line is a document, stored once, and the ledger agrees with Kafka."""
     assert world.facts() == world.expected(lines)
@@ -190,21 +196,21 @@ def test_a_worker_that_was_overtaken_drops_its_batch(world: World, sample_lines:
 
 
 def test_two_workers_share_the_partitions_and_the_ledger_stays_whole(world: World, sample_lines: list[bytes]) -> None:
-    """A second worker joins while the first is at work, and the first leaves: every record is accounted for once."""
+    """A second worker joins, both work, both leave: every record is accounted for once."""
     world.bulk_documents = 3
     world.set_up(partitions=4)
-    halves = (sample_lines[:18], sample_lines[18:])
-    for n, line in enumerate(halves[0]):
-        world.ship(world.written(f"{n}.log", [line]))
+    paths = [world.written(f"{n}.log", [line]) for n, line in enumerate(sample_lines)]
+    world.ship(*paths[:18])
     with world.perflog_process("run") as first:
         eventually(lambda: sum(world.committed().values()) > 0)
         with world.perflog_process("run") as second:
-            for n, line in enumerate(halves[1]):
-                world.ship(world.written(f"more_{n}.log", [line]))
+            eventually(lambda: f":{second.pid}" in workers(world, "assignments"))
+            world.ship(*paths[18:])
             eventually(lambda: sum(world.committed().values()) == len(sample_lines))
             for process in (first, second):
                 process.send_signal(signal.SIGTERM)
                 process.wait(timeout=20)
 
     assert (first.returncode, second.returncode) == (0, 0)
+    assert workers(world, "ledger") == {f":{first.pid}", f":{second.pid}"}
     assert_all_arrived(world, sample_lines)

@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from typing import Any
 from elasticsearch import Elasticsearch
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
+from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
 from ingest import config
 from ingest.core.fields import without_provenance
@@ -32,6 +34,7 @@ SETTINGS = """
 [kafka]
 bootstrap = "{kafka}"
 group = "{facility}"
+heartbeat_s = 0.3
 max_poll_interval_s = {max_poll_interval_s}
 [elasticsearch]
 url = "{elasticsearch}"
@@ -50,6 +53,8 @@ sources = ["als_perf"]
 workflow = "als-tomography"
 """
 
+# What a cluster says that has never had a group.
+COORDINATOR_ON_ITS_WAY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 shipped = lru_cache(knowledge)
 Documents = dict[tuple[str, str], dict[str, Any]]
 LEDGER_NUMBERS = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
@@ -215,7 +220,11 @@ class World:
     def committed(self) -> dict[int, int]:
         """Partition -> committed offset of the group, 0 where there is none."""
         with self.admin() as client:
-            found = client.list_group_offsets([self.facility])[self.facility]
+            try:
+                found = client.list_group_offsets([self.facility])[self.facility]
+            except COORDINATOR_ON_ITS_WAY:
+                time.sleep(0.2)
+                return self.committed()
         return {at.partition: told.offset for at, told in found.items() if told.offset >= 0}
 
     def ends(self) -> dict[int, int]:

@@ -151,7 +151,7 @@ def test_only_what_was_committed_is_not_read_again(kafka: config.Kafka, topic: M
 def test_waiting_keeps_the_membership_and_takes_no_record(kafka: config.Kafka, topic: Made) -> None:
     """Longer than the group would wait for a silent member; afterwards everything is still to be read, in order."""
     name = topic()
-    kafka = replace(kafka, max_poll_interval_s=1.0)
+    kafka = replace(kafka, max_poll_interval_s=1.0, heartbeat_s=0.2)
     reader = Reader(kafka, name)
     reader.join()
     sent(kafka, name, b"0", b"1")

@@ -26,7 +26,7 @@ class Questions:
     ) -> Iterator[dict[str, Any]]:
         """`fields` of every document of a kind that meets all `clauses`, in no particular order."""
         query = {"bool": {"filter": list(clauses)}}
-        index = f"perf-{kind}-{facility}*"
+        index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
         body = {"query": query, "_source": list(fields)}
         for hit in scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True):
             yield hit["_source"]

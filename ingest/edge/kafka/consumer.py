@@ -5,6 +5,7 @@ the listener below only notes what changed. New partitions are paused until `beg
 with the client's own start a partition could yield records before the assignment's epoch is taken.
 """
 
+import logging
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
@@ -19,6 +20,7 @@ from ingest.config import Delivery, Kafka
 from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
 from ingest.edge.ports import Partition, Received
 
+log = logging.getLogger("perflog.kafka")
 FETCH_BYTES = 16 * 1024 * 1024
 KEEP_ALIVE_POLL_S = 0.25
 CLOSE_MS = 5000
@@ -82,6 +84,7 @@ class Consumer:
                 group_instance_id=kafka.instance,
                 enable_auto_commit=False,
                 auto_offset_reset="earliest",
+                isolation_level="read_committed",
                 allow_auto_create_topics=False,
                 partition_assignment_strategy=[CooperativeStickyAssignor],
                 session_timeout_ms=int(kafka.session_timeout_s * 1000),
@@ -109,8 +112,12 @@ class Consumer:
         """Read from where the group stands, or from the oldest record when it stands nowhere."""
         at = TopicPartition(*partition)
         with told_to_run():
-            committed = self._consumer.committed(at)
-            first = committed if committed is not None else self._consumer.beginning_offsets([at])[at]
+            first = self._consumer.committed(at)
+            if first is not None and first > self._consumer.end_offsets([at])[at]:
+                log.error("%s/%d ends before offset %d, where the group stands: was the topic made anew?", *at, first)
+                first = None
+            if first is None:
+                first = self._consumer.beginning_offsets([at])[at]
             self._consumer.seek(at, first)
             self._consumer.resume(at)
         self._membership.begin(partition)
