@@ -139,7 +139,7 @@ class Explainer:
     def _read(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
         if isinstance(record, Mismatch):
-            raise TypeError("the flow made documents of what its reader refuses")
+            return self._pieced(source, flow, message, found, text)
         context = Context(source, self._intake, message, self._sites)
         filled = [turn for turn in interpreted(record, context) if isinstance(turn, Turn)]
         numbers = _numbered(filled, interpreted(record, context), found.documents)
@@ -150,6 +150,23 @@ class Explainer:
         return Explanation(
             outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(told), tuple(refusals)
         )
+
+    def _pieced(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+        """A message whose parts were read as if each had come alone (glued lines): each is told, in its place."""
+        told: list[Told] = []
+        tokens: list[Token] = []
+        for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in found.documents):
+            data = canonical(original.encode())
+            part = flow.outcomes(replace(message, data=data), message.record_time_ms)
+            if data == message.data or not part.documents:
+                told += [self._told(source, document, 0, {}) for document in part.documents]
+                continue
+            read = self._read(source, flow, replace(message, data=data), part, data.decode("utf-8", "replace"))
+            tokens += _moved(read.tokens, max(text.find(read.text), 0), len(told))
+            told += read.documents
+        refusals = tuple(self._refused(source, flow, message, found, text))
+        outcome = "reject" if refusals else "document"
+        return Explanation(outcome, source.name, text, tuple(tokens), tuple(told), refusals)
 
     def _told(self, source: Source, document: Document, number: int, fed: Mapping[Part, Fed]) -> Told:
         fields = []
@@ -245,6 +262,20 @@ def _tokens(source: Source, text: str, values: Mapping[str, Any], fed: Mapping[P
                 _filled(Token(part.name, value if isinstance(value, str) else orjson.dumps(value).decode()), one)
             )
     return tuple(tokens)
+
+
+def _moved(tokens: Sequence[Token], chars: int, documents: int) -> list[Token]:
+    """The tokens of a part of a message, so many characters and documents further on."""
+    return [
+        replace(
+            token,
+            start=token.start + chars,
+            end=token.end + chars,
+            fields=tuple((number + documents, name) for number, name in token.fields),
+            flags=tuple((number + documents, name) for number, name in token.flags),
+        )
+        for token in tokens
+    ]
 
 
 def _token(piece: Piece, fed: Mapping[Part, Fed]) -> Token:
