@@ -164,6 +164,14 @@ def test_a_zone_is_an_offset_from_utc(written: Path, zone: str | None, seconds: 
     assert config.load(written).intake("lines").zone == seconds
 
 
+def test_an_intake_declares_its_forwarders_wrapper(written: Path) -> None:
+    """Messages are bare unless it says otherwise."""
+    written.write_text(INTAKE + 'wrapper = "filebeat"\n' + INTAKE.replace("lines", "bare"))
+
+    assert config.load(written).intake("lines").wrapper == "filebeat"
+    assert config.load(written).intake("bare").wrapper == "none"
+
+
 def test_hosts_are_known_in_lower_case_and_grammars_lie_beside_the_file(written: Path) -> None:
     """Host names have no case; a relative folder is relative to the settings, not to where one happens to stand."""
     written.write_text("grammars = 'mine'\n[site.ALS]\nhosts = ['PS.LBL.gov']\n")

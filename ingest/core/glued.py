@@ -14,8 +14,11 @@ def halves(data: bytes, seam: re.Pattern[str], torn: Callable[[bytes], bool]) ->
     """The two halves of a message, byte for byte; None when nothing inside it looks like the beginning of a line.
 
     Behind a blank a stamp counts only if the message begins with one too, or with a torn one (`torn` asks the grammar):
-    `ri Feb 5 …` and a stamp behind a syslog head are one damaged line each, not two.
+    `ri Feb 5 …` and a stamp behind a syslog head are one damaged line each, not two. Lines with a newline between
+    them are not glued: whoever shipped them as one message framed it wrongly.
     """
+    if b"\n" in data.strip():
+        return None
     text = data.decode("utf-8", "surrogateescape")
     first = seam.match(text, len(text) - len(text.lstrip()))
     for number, found in enumerate(seam.finditer(text, first.end() if first else 1)):

@@ -48,6 +48,25 @@ def test_what_is_rejected_and_ignored_is_told_by_line() -> None:
     assert document["outcome"] == "document"
 
 
+def test_a_forwarders_wrapper_is_taken_off_where_it_is_named() -> None:
+    """The same id as bare; host and path are the wrapper's; a name that nobody knows is told with those there are."""
+    inside = {
+        "message": LINE.decode(),
+        "host": {"name": "als-node-17"},
+        "log": {"file": {"path": "/a.log"}, "offset": 7},
+    }
+    (bare,) = rows(perflog("try", "--source", "als_perf", "-", stdin=LINE))
+    done = perflog("try", "--source", "als_perf", "--wrapper", "filebeat", "-", stdin=json.dumps(inside).encode())
+    (row,) = rows(done)
+    wrong = perflog("try", "--wrapper", "filebeet", "-", stdin=LINE)
+
+    assert row["id"] == bare["id"]
+    assert row["document"]["host"] == {"name": "als-node-17"}
+    assert row["document"]["log"]["offset"] == 7
+    assert wrong.returncode == 78
+    assert b"vector" in wrong.stderr
+
+
 def test_the_source_is_found_when_none_is_named() -> None:
     """Lines, JSON documents and owping text are told apart by what accepts them."""
     for name, kind in (("als_perf/samples.log", "marks"), ("perfsonar/samples.jsonl", "network"),

@@ -482,6 +482,11 @@ def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Flow]
     assert [d.body["log"]["offset"] for d in found] == [1000, 1000 + len(first)]
 
 
+def test_23_a_message_of_several_lines_is_not_split(read: Read) -> None:
+    """Who ships a file as one message framed it wrongly: that is refused, and not read in part."""
+    assert read.refused(f"{LINE}\n{OTHER}") == "syntax"
+
+
 def test_23_a_prefix_before_a_stamp_is_no_second_line(read: Read) -> None:
     """`ri Feb 5 …` and a syslog head before a stamp are one damaged line each: refused whole."""
     assert read.refused(LINE[1:]) == "syntax"

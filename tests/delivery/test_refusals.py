@@ -1,0 +1,37 @@
+"""What a refused record's document tells, of records that came wrapped. No servers."""
+
+import orjson
+
+from ingest.core.flow import Flow
+from ingest.core.model import Intake
+from ingest.edge.ports import Partition, Received
+from ingest.run import refusals
+from ingest.run.headers import message
+from ingest.run.knowledge import knowledge
+from tests.delivery.world import ROOT
+
+NOW_MS = 1454803200000
+TORN = "Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PE"
+
+
+def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -> None:
+    """Host, path and offset are the wrapper's, the column the line's; the dead letter holds the bytes as they came."""
+    known = knowledge(ROOT / "grammars")
+    intake = Intake("als-lines", "t", "als", ("als_perf",), wrapper="vector")
+    value = orjson.dumps({"message": TORN, "host": "als-node-17", "file": "/a.log", "offset": 7})
+    received = Received(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
+    told = message(received)
+    rejects = Flow(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
+    refused = [(refusals.READ_STAGE, reject) for reject in rejects]
+
+    (action,) = refusals.actions(received, told, intake, refused, NOW_MS)
+    letter = refusals.letter("dead", received, intake, refused)
+    body = orjson.loads(action.body)
+
+    assert body["event"]["original"] == TORN
+    assert body["perf"]["reject"]["column"] == TORN.index("PE") + 1
+    assert body["host"]["name"] == "als-node-17"
+    assert body["log"] == {"file": {"path": "/a.log"}, "offset": 7}
+    assert body["provenance"] == {"forwarder": "vector", "kafka": "t/0/5"}
+    assert letter.value == value
+    assert letter.headers[:1] == (("h", b"1"),)
