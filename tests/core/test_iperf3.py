@@ -239,6 +239,12 @@ def test_text_without_its_end_is_refused(text_flow: Flow) -> None:
     assert "CLOSING" in found.expected
 
 
+@pytest.mark.parametrize("printed", ["9" * 400 + " Mbits/sec", "9.4.2 Mbits/sec", "942 Xbits/sec"])
+def test_text_whose_rate_is_no_number_is_refused(text_flow: Flow, printed: str) -> None:
+    """Never a traceback, never an infinity."""
+    assert reject(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)).reason == "syntax"
+
+
 def test_text_has_no_identity_without_a_capture_time(text_flow: Flow) -> None:
     """It carries no time."""
     assert reject(text_flow, TEXT, captured_ms=None).reason == "identity"
