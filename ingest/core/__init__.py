@@ -14,12 +14,14 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     turn.py       one document in the making, and the refusal that ends it
     marks.py      workflow lines: instant, stamp, stage
     pairs.py      lines of name=value pairs: one event each
-    network.py    perfSONAR results: ends, outcome, and by type of test
-                  throughput.py delay.py route.py owping.py, on histogram.py endpoint.py tolerant.py flattened.py
+    shapes.py     the shapes in which pScheduler's results travel -> network.py, a run: ends, outcome, slot; by type of
+                  test throughput.py delay.py route.py others.py, on histogram.py endpoint.py tolerant.py flattened.py
+    iperf3.py     tools' own output: iperf3_text.py owping.py owping_machine.py ping.py; repair.py mends iperf3's JSON
     interpret.py  Record -> the fields of its documents
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
+    quick.py      the short way for plain lines, from templates that the general way makes
 
     framing.py    a file's bytes -> messages
     outcome.py    outcomes as rows of JSON

@@ -10,17 +10,20 @@ from typing import Any
 from ingest.core.turn import Turn
 
 MAX_DEPTH = 20
+MAX_NODES = 10_000  # each leaf is a term of its own in the index, and stands in the document twice
 MAX_PATH_BYTES = 16_384  # of Lucene's 32,766 a term; the value beside it is cut at 1,024 characters by the mapping
 
 
 def fits_flattened(value: Any) -> bool:
-    """Whether a value can stand in a flattened field: an object, its names within bounds, nested at most 20 deep."""
+    """Whether a value can stand in a flattened field: an object, its names, depth (20) and size within bounds."""
     if not isinstance(value, Mapping):
         return False
     todo: list[tuple[Any, int, int]] = [(value, 1, 0)]
+    nodes = 0
     while todo:
         node, depth, path_bytes = todo.pop()
-        if isinstance(node, Mapping | list) and depth > MAX_DEPTH:
+        nodes += 1
+        if nodes > MAX_NODES or (isinstance(node, Mapping | list) and depth > MAX_DEPTH):
             return False
         if isinstance(node, Mapping):
             for name, inner in node.items():

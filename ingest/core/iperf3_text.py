@@ -13,11 +13,12 @@ from ingest.core.tolerant import NETWORK, put
 from ingest.core.turn import Context, Turn, at_capture
 
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_N = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
 _CLOSING = re.compile(
-    r"\[(?P<id>SUM| *[0-9]+)\](?:\[(?P<role>[TR]X-[CS])\])? +(?P<start>[0-9.]+)- *(?P<end>[0-9.]+) +sec"
-    r" +(?P<size>[0-9.]+) +(?P<size_unit>[KMGT]?)Bytes +(?P<rate>[0-9.]+) +(?P<rate_unit>[KMGT]?)(?P<of>bits|Bytes)/sec"
-    r"(?: +(?P<jitter>[-0-9.na]+) ms +(?P<lost>[0-9]+)/ *(?P<total>[0-9]+) \([^)]*\))?(?: +(?P<retransmits>[0-9]+))?"
-    r"[ \t]+(?P<end_of>sender|receiver)"
+    rf"\[(?P<id>SUM| *[0-9]+)\](?:\[(?P<role>[TR]X-[CS])\])? +(?P<start>{_N})- *(?P<end>{_N}) +sec"
+    rf" +(?P<size>{_N}) +(?P<size_unit>[KMGT]?)Bytes +(?P<rate>{_N}) +(?P<rate_unit>[KMGT]?)(?P<of>bits|Bytes)/sec"
+    rf"(?: +(?P<jitter>-?nan|{_N}) ms +(?P<lost>[0-9]{{1,12}})/ *(?P<total>[0-9]{{1,12}}) \([^)\n]*\))?"
+    r"(?: +(?P<retransmits>[0-9]{1,12}))?[ \t]+(?P<end_of>sender|receiver)"
 )
 
 
@@ -63,6 +64,7 @@ def _numbers(turn: Turn, sender: Mapping[str, str | None], receiver: Mapping[str
             put(turn, name, _rate_bps(row))
     whole = sender or receiver
     if not whole:
+        turn.flags.append("value_unreadable")
         return
     if sender:
         put(turn, "transferred_bytes", _scaled(sender, "size", 1024), integer)

@@ -214,9 +214,9 @@ def test_text_omitted_intervals_do_not_enter(text_flow: Flow) -> None:
 
 def test_text_udp_loss_is_the_receivers_and_nan_is_unknown(text_flow: Flow) -> None:
     """`-nan%` is what 0 of 0 packets print [6, 11]."""
-    found = network(document(text_flow, UDP_TEXT))
-    assert (found["packets_sent"], found["packets_lost"]) == (86207, 863)
-    assert found["loss_ratio"] == 863 / 86207
+    counted = network(document(text_flow, UDP_TEXT))
+    assert (counted["packets_sent"], counted["packets_lost"]) == (86207, 863)
+    assert counted["loss_ratio"] == 863 / 86207
     silent = re.sub(r"118 MBytes   990 Mbits/sec  0.013 ms  863/86207 \(1%\)",
                     "0.00 Bytes  0.00 bits/sec  0.000 ms  0/0 (-nan%)", UDP_TEXT)  # fmt: skip
     found = document(text_flow, silent)
@@ -237,6 +237,12 @@ def test_text_without_its_end_is_refused(text_flow: Flow) -> None:
     found = reject(text_flow, TEXT[: TEXT.index("- - -")])
     assert found.reason == "syntax"
     assert "CLOSING" in found.expected
+
+
+@pytest.mark.parametrize("printed", ["9" * 400 + " Mbits/sec", "9.4.2 Mbits/sec", "942 Xbits/sec"])
+def test_text_whose_rate_is_no_number_is_refused(text_flow: Flow, printed: str) -> None:
+    """Never a traceback, never an infinity."""
+    assert reject(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)).reason == "syntax"
 
 
 def test_text_has_no_identity_without_a_capture_time(text_flow: Flow) -> None:

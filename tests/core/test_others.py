@@ -134,6 +134,12 @@ def test_unknown_result_that_flattened_refuses_stays_in_the_original(read: Calla
     assert "not_indexed" in flags(read("teleport", twenty | {"b": {"c": twenty}}))
 
 
+def test_unknown_result_of_a_million_values_stays_in_the_original(read: Callable[..., Any]) -> None:
+    """Each would be a term of the index."""
+    assert "not_indexed" in flags(read("teleport", {"values": list(range(100_000))}))
+    assert "not_indexed" not in flags(read("teleport", {"values": list(range(1000))}))
+
+
 def test_failed_small_test_has_its_reason_and_no_numbers(read: Callable[..., Any]) -> None:
     """Some types say `reason` where others say `error`."""
     found = read("dot1x", {"succeeded": False, "time": "PT30S", "reason": "no answer"})
