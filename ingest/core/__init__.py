@@ -26,6 +26,10 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     framing.py    a file's bytes -> messages
     outcome.py    outcomes as rows of JSON
     samples.py    what a source's own samples become
+    explain.py    why a message became that: feeds.py (token -> field) nearest.py (accepted forms) words.py
+    lint.py       what lines cost in information, by lint_rules.py
+    catalogue.py  what there is to know of a source, and README's table
+    template.py   the files of a new source
     runs.py       a run's marks -> its timeline
     beside.py     what the network did in a span of time
     board.py      a board as data; boards.py compiles it to Kibana's saved objects:

@@ -163,10 +163,18 @@ class Explainer:
                 continue
             read = self._read(source, flow, replace(message, data=data), part, data.decode("utf-8", "replace"))
             tokens += _moved(read.tokens, max(text.find(read.text), 0), len(told))
-            told += read.documents
+            told += [self._as_whole(one, found.documents) for one in read.documents]
         refusals = tuple(self._refused(source, flow, message, found, text))
         outcome = "reject" if refusals else "document"
         return Explanation(outcome, source.name, text, tuple(tokens), tuple(told), refusals)
+
+    def _as_whole(self, told: Told, documents: Sequence[Document]) -> Told:
+        """The document that the whole message gave, which bears a flag more than the part alone."""
+        document = next((one for one in documents if one.id == told.document.id), told.document)
+        return replace(told, document=document, flags=self._meanings(document))
+
+    def _meanings(self, document: Document) -> tuple[tuple[str, str], ...]:
+        return tuple((flag, self._schema.flags.get(flag, "")) for flag in document.body["perf"].get("flags", ()))
 
     def _told(self, source: Source, document: Document, number: int, fed: Mapping[Part, Fed]) -> Told:
         fields = []
@@ -177,9 +185,7 @@ class Explainer:
             parts = [part.name for part, one in fed.items() if (number, name) in one.fields]
             how, rule = rule_of(source, field, value, parts)
             fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
-        flags = document.body["perf"].get("flags", ())
-        meanings = tuple((flag, self._schema.flags.get(flag, "")) for flag in flags)
-        return Told(document, tuple(fields), meanings)
+        return Told(document, tuple(fields), self._meanings(document))
 
     def _refused(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> list[Refusal]:
         return [self._refusal(source, flow, message, reject, text) for reject in found.rejects]

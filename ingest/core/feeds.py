@@ -73,14 +73,20 @@ def feeds(record: Record, context: Context) -> dict[Part, Fed]:
 def _stamped(
     record: Record, context: Context, before: Sequence[Turn | Refused]
 ) -> dict[Part, frozenset[tuple[int, str]]]:
-    """The parts of a printed time: the self-check mends a wrong zone, so that a change of one may leave no trace."""
-    stamp = context.source.stamp
-    if stamp is None:
-        return {}
-    names = {terminal for part, terminal in stamp.parts.items() if part != "weekday"} | {stamp.iso or ""}
-    filled = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, Turn)]
-    kept = [(n, name) for n, body in filled for name in STAMPED if name in body]
-    return {Part(name): frozenset(kept) for name in names if name in record.values}
+    """What a change may leave no trace of: parts of a printed time (the self-check mends it), a stage's fixed word."""
+    source = context.source
+    fed: dict[str, tuple[str, ...]] = {}
+    if source.stamp:
+        names = {terminal for part, terminal in source.stamp.parts.items() if part != "weekday"}
+        fed = dict.fromkeys((*names, source.stamp.iso or ""), STAMPED)
+    if source.stage_from:
+        fed[source.stage_from] = ("perf.stage.name",)
+    bodies = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, Turn)]
+    return {
+        Part(name): frozenset((n, field) for n, body in bodies for field in fields if field in body)
+        for name, fields in fed.items()
+        if name in record.values and isinstance(source.reader, GrammarReader)
+    }
 
 
 def _fed(before: Sequence[Turn | Refused], variants: Iterator[Record], context: Context) -> Fed:
