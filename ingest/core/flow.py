@@ -22,6 +22,7 @@ from ingest.core.turn import Context, Refused, Turn
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
+_LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
@@ -305,8 +306,8 @@ def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
 
 
 def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
-    """Whether reading stopped inside a stamp that is one, though not in English."""
-    stamp = gate.foreign.match(text) if gate.foreign else None
+    """Whether reading stopped at a word inside a stamp that is one, though not in English."""
+    stamp = gate.foreign.match(text) if gate.foreign and _LETTERS.match(miss.found) else None
     return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
 
 

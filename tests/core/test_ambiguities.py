@@ -218,12 +218,14 @@ def test_08_an_iso_stamp_is_read(stamp: str, read: Read) -> None:
         "Fr 5. Feb 21:39:37 PST 2016",
         "vie feb  5 21:39:37 PST 2016",
         "5 févr. 2016 21:39:37",
+        "2016年 02月 05日 星期五 21:39:37 PST",
     ],
 )
 def test_08_a_stamp_in_another_language_is_refused_by_name_and_not_guessed(stamp: str, read: Read) -> None:
     """The remedy is the script's (LC_ALL=C), so the reason is one of its own; other damage is not called so."""
     assert read.refused(LINE.replace(STAMP, stamp)) == "stamp_locale"
     assert read.refused(LINE.replace("PERF:", "PERF?")) == "syntax"
+    assert read.refused(LINE.replace("Feb ", "")) == "syntax"
     assert read.refused(f"orm:START_DATE={AT_S}") == "syntax"
 
 

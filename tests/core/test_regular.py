@@ -162,13 +162,16 @@ def test_every_line_grammar_is_linear(name: str, filler: str, schema: Schema) ->
     reader = load_source(GRAMMARS / name, schema).reader
     assert isinstance(reader, GrammarReader)
     assert reader.compiled is not None
-    took = []
+    took_s = []
     for size in (32_768, 262_144):
-        start = time.perf_counter()
-        reader.compiled.read((filler * size)[:size] + "\x00")
-        took.append(time.perf_counter() - start)
+        text, tries_s = (filler * size)[:size] + "\x00", []
+        for _ in range(3):  # the best of three: what else the machine does is not the grammar's
+            start = time.perf_counter()
+            reader.compiled.read(text)
+            tries_s.append(time.perf_counter() - start)
+        took_s.append(min(tries_s))
 
-    assert took[1] < 30 * max(took[0], 0.002)
+    assert took_s[1] < 30 * max(took_s[0], 0.002)
 
 
 @pytest.mark.parametrize("filler", ["Fri Feb 5 21:39:37 PST 2016: ", "Fri Feb 5 21:39:37 PST 2016:", "Fri ", " "])
