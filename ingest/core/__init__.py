@@ -12,8 +12,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     sources.py    a source: its folder, read and checked
     turn.py       one document in the making, and the refusal that ends it
     marks.py      workflow lines: instant, stamp, stage
-    shapes.py     the shapes in which pScheduler's results travel -> network.py, a run: ends, outcome, slot; by type of
-                  test throughput.py delay.py route.py others.py, on histogram.py endpoint.py tolerant.py flattened.py
+    shapes.py     the shapes in which pScheduler's results travel -> network.py, a run; its ends: run_ends.py;
+                  by type of test throughput.py delay.py route.py others.py;
+                  all on histogram.py endpoint.py tolerant.py flattened.py
     iperf3.py     tools' own output: iperf3_text.py owping.py owping_machine.py ping.py; repair.py mends iperf3's JSON
     interpret.py  Record -> the fields of its documents
     flow.py       one message -> its outcomes: composes all of the above
