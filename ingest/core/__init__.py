@@ -14,8 +14,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     turn.py       one document in the making, and the refusal that ends it
     marks.py      workflow lines: instant, stamp, stage
     pairs.py      lines of name=value pairs: one event each
-    shapes.py     the shapes in which pScheduler's results travel -> network.py, a run: ends, outcome, slot; by type of
-                  test throughput.py delay.py route.py others.py, on histogram.py endpoint.py tolerant.py flattened.py
+    shapes.py     the shapes in which pScheduler's results travel -> network.py, a run; its ends: run_ends.py;
+                  by type of test throughput.py delay.py route.py others.py;
+                  all on histogram.py endpoint.py tolerant.py flattened.py
     iperf3.py     tools' own output: iperf3_text.py owping.py owping_machine.py ping.py; repair.py mends iperf3's JSON
     interpret.py  Record -> the fields of its documents
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
@@ -32,6 +33,5 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     template.py   the files of a new source
     runs.py       a run's marks -> its timeline
     beside.py     what the network did in a span of time
-    board.py      a board as data; boards.py compiles it to Kibana's saved objects:
-                  lens.py saved_objects.py, checked by board_checks.py board_fields.py
+    boards.py     a board as data -> Kibana's saved objects: lens.py saved_objects.py
 """

@@ -12,6 +12,7 @@ from functools import lru_cache
 MS_PER_DAY = 86_400_000
 MS_PER_HOUR = 3_600_000
 EPOCH_DAY = 719_163  # 1970-01-01 as a day of the proleptic Gregorian calendar
+LATEST_MS = 253_402_300_800_000  # the year 10000: beyond it no calendar goes
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: older epochs are typos, no facility has logs of that age
 NTP_TO_UNIX_S = 2_208_988_800
 NTP_ERA = 1 << 64

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.core.clock import EARLIEST_MS
+from ingest.core.clock import EARLIEST_MS, LATEST_MS
 from ingest.core.convert import integer, message, us_to_ms
 from ingest.core.endpoint import put_ends
 from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, object_of, objects_of, put, put_slot
@@ -45,7 +45,7 @@ def _started(turn: Turn, context: Context) -> None:
     stamp = object_of(lookup(turn.values, "start.timestamp"))
     started_ms, started_s = count_of(stamp.get("timemillisecs")), count_of(stamp.get("timesecs"))
     at_ms = started_ms or (started_s * 1000 if started_s else 0)
-    if EARLIEST_MS <= at_ms < 2**50:
+    if EARLIEST_MS <= at_ms < LATEST_MS:
         turn.body["@timestamp"] = turn.body["event.start"] = at_ms
     else:
         at_capture(turn, context)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.core.clock import LATEST_MS
 from ingest.core.model import Intake, Message
 from ingest.core.sources import Source
 
@@ -58,7 +59,7 @@ class Turn:
 def at_capture(turn: Turn, context: Context) -> None:
     """A record that carries no time of its own happened when its shipper took it, and says so by its flag."""
     captured_ms = context.message.provenance.captured_ms
-    if captured_ms is None:
+    if captured_ms is None or not 0 <= captured_ms < LATEST_MS:
         raise Refused("identity", "it carries no time, and its shipper names no capture time", None, "capture time")
     turn.body["@timestamp"] = captured_ms
     turn.flags.append(CAPTURED)

@@ -66,7 +66,15 @@ def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Flow) -> None:
     """A stamp that cannot be gives way to the capture time, with a flag."""
     assert document(flow, SAMPLE).body["@timestamp"] == "2026-03-04T19:20:06Z"
     assert document(flow, UDP).body["@timestamp"] == "2026-03-04T19:20:06.123Z"
-    for stamp in (None, {}, {"timesecs": 0}, {"timesecs": "now"}, {"timesecs": 3981640006}, {"timesecs": 2**63}):
+    for stamp in (
+        None,
+        {},
+        {"timesecs": 0},
+        {"timesecs": "now"},
+        {"timesecs": 3981640006},
+        {"timesecs": 2**40},
+        {"timesecs": 2**63},
+    ):
         found = read(flow, changed(SAMPLE, start__timestamp=stamp))
         if found.documents:
             assert "time_captured" in flags(found.documents[0])
@@ -248,6 +256,12 @@ def test_text_whose_rate_is_no_number_is_refused(text_flow: Flow, printed: str) 
 def test_text_has_no_identity_without_a_capture_time(text_flow: Flow) -> None:
     """It carries no time."""
     assert reject(text_flow, TEXT, captured_ms=None).reason == "identity"
+
+
+@pytest.mark.parametrize("captured_ms", [-1, 2**60, 10**30])
+def test_capture_time_that_no_calendar_has_is_refused(text_flow: Flow, captured_ms: int) -> None:
+    """It comes from outside, like everything else."""
+    assert reject(text_flow, TEXT, captured_ms=captured_ms).reason == "identity"
 
 
 def test_text_with_carriage_returns_is_the_same(text_flow: Flow) -> None:
