@@ -33,5 +33,6 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     template.py   the files of a new source
     runs.py       a run's marks -> its timeline
     beside.py     what the network did in a span of time
-    boards.py     a board as data -> Kibana's saved objects: lens.py saved_objects.py
+    board.py      a board as data; boards.py compiles it to Kibana's saved objects:
+                  lens.py saved_objects.py, checked by board_checks.py board_fields.py
 """

@@ -151,7 +151,7 @@ REFUSED = [
     (SHORT.replace("PERF", "PREF"), "tag", "PREF", "the word PERF"),
     (LINE.replace("Feb 5", "Feb 30"), "stamp", "30", "time that exists"),
     (LINE.replace("1454737177", "NaN"), "value", "NaN", "unix time"),
-    (LINE.replace("Feb 5", "Feb"), "stamp_locale", ":39:39", "blank"),
+    (LINE.replace("Feb 5", "Feb"), "syntax", ":39:39", "blank"),
 ]
 
 
