@@ -60,7 +60,7 @@ def new(folder: Path, name: str, reader: str) -> None:
     if home.exists():
         raise Problem(f"{home} exists already.", "Choose another name, or remove it first.", 64)
     try:
-        _make(home, files, sources, schema)
+        sources[name] = _make(home, files, sources, schema)
     except (OSError, Problem) as error:
         shutil.rmtree(home, ignore_errors=True)
         if isinstance(error, Problem):
@@ -68,12 +68,12 @@ def new(folder: Path, name: str, reader: str) -> None:
         told = f"{home} cannot be written: {error.strerror}."
         raise Problem(told, "Name a folder of your own with --grammars.", 77) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
-    if _readme(folder, load_sources(folder, schema), schema):
+    if _readme(folder, dict(sorted(sources.items())), schema):
         click.echo("README's table of sources was made anew.")
     click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
 
-def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> None:
+def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
     """Write the files and samples.json; `Problem` when another source reads its samples, or it theirs."""
     home.mkdir()
     for file, text in files.items():
@@ -83,6 +83,7 @@ def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema:
     shared = read_by_two({**sources, source.name: source}, schema)
     if shared:
         raise Problem("; ".join(shared) + ".", "Choose another name.", 65)
+    return source
 
 
 def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
