@@ -25,7 +25,7 @@ from ingest import config
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.parse import GrammarReader
-from ingest.core.quick import Quick
+from ingest.core.quick import Quick, bulk_lines
 from ingest.run.knowledge import Knowledge, knowledge
 from ingest.synthetic.day import day
 
@@ -116,8 +116,9 @@ def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
     def bulk() -> None:
         for message in messages:
             mark = read(message.data)
-            if mark is None or write(mark, message) is None:
-                flow.outcomes(message, RECEIVED_MS)
+            ready = write(mark, message) if mark else None
+            for document in (ready,) if ready else flow.outcomes(message, RECEIVED_MS).documents:
+                bulk_lines(document)
 
     def bare(text: str) -> object:
         return (found := BARE.match(text)) and found.groups()

@@ -19,12 +19,13 @@ from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, ClockError, iso, iso_ms
 from ingest.core.flow import Flow
 from ingest.core.ids import begun, index_name, letters
 from ingest.core.marks import iso_parts
-from ingest.core.model import Document, Message, Outcomes, Provenance, Record
+from ingest.core.model import Document, Message, Outcomes, Provenance, Ready, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.regular import NotRegular, PlainText
 from ingest.core.sources import Source
 from ingest.core.turn import lookup
 
+LINES_BEFORE = 64  # of an origin go the general way before its short way is made
 KEPT = 65_536  # entries of a cache; then it starts anew, so that memory stays bounded whatever the lines are
 IDENTITY = ("facility", "bytes", "ordinal")
 RUN, VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = "perf.run.id", 10, 8, ": "
@@ -43,6 +44,7 @@ class Plain(NamedTuple):
     """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS."""
 
     fields: Mapping[str, Any]
+    version: int
     pieces: tuple[str, ...]
 
 
@@ -90,7 +92,7 @@ class Quick:
         self._dates = Cache()
         self._clocks = Cache(_clock_ms)
         self._isos = Cache(iso)
-        self._heads = Cache(self._head)
+        self._indices = Cache(self._index)
         self._id_head = begun(flow.intake.facility.encode())
 
     def reader(self) -> Callable[[bytes], QuickMark | None]:
@@ -126,16 +128,16 @@ class Quick:
 
         return read
 
-    def writer(self, ingested_ms: int) -> Callable[[QuickMark, Message], bytes | None]:
-        """A function that writes a mark of a message as two lines of a bulk request; None when it is not plain.
+    def writer(self, ingested_ms: int) -> Callable[[QuickMark, Message], Ready | None]:
+        """A function that makes a mark of a message the document it is; None when it is not plain.
 
         All messages come from Kafka, with the origin's host and path, and an offset where the origin has one.
         """
-        isos, heads, id_head, text_of = self._isos, self._heads, self._id_head, letters
+        isos, indices, id_head, text_of = self._isos, self._indices, self._id_head, letters
         max_age_ms = self._flow.intake.max_age_days * MS_PER_DAY
         ingested, has_offset = isos[ingested_ms], self._origin.offset_bytes is not None
 
-        def write(mark: QuickMark, message: Message) -> bytes | None:
+        def write(mark: QuickMark, message: Message) -> Ready | None:
             at_ms, logged_ms, run, text, plain = mark
             received_ms, provenance = message.record_time_ms, message.provenance
             ahead_ms = at_ms - received_ms
@@ -148,17 +150,17 @@ class Quick:
             lag = lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000
             offset = provenance.offset_bytes if has_offset else ""
             a, b, c, d, e, f, g, h, i, j = plain.pieces
-            return (
-                f"{heads[at_ms // MS_PER_DAY]}{text_of(digest.digest())}{a}{text}{b}{isos[received_ms]}{c}{ingested}"
-                f"{d}{offset}{e}{provenance.kafka}{f}{run}{g}{lag}{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}"
+            json = (
+                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{provenance.kafka}{f}{run}{g}{lag}"
+                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}"
             ).encode("ascii")
+            return Ready(indices[at_ms // MS_PER_DAY], text_of(digest.digest()), plain.version, json)
 
         return write
 
-    def _head(self, day: int) -> str:
+    def _index(self, day: int) -> str:
         kind = self._source.kind
-        index = index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
-        return f'{{"index":{{"_index":"{index}","version_type":"external","_id":"'
+        return index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
 
     def _learn(self, data: bytes, text: str) -> QuickMark | None:
         """Let the general way read the line; keep what it made of it unless it is something out of the ordinary."""
@@ -166,7 +168,7 @@ class Quick:
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        found = self._flow.outcomes(Message(data, LATE_MS, self._origin, backfill=True), LATE_MS)
+        found = Flow.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True), LATE_MS)
         plain = self._plain_of(found)
         if plain is None:
             return None
@@ -229,6 +231,58 @@ class Quick:
         return _plain(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
+def bulk_lines(document: Document) -> bytes:
+    """A document as the two lines of a bulk request. Neither ids nor index names hold a character to escape."""
+    head = f'{{"index":{{"_index":"{document.index}","_id":"{document.id}","version":{document.version}'
+    return b'%s,"version_type":"external"}}\n%s\n' % (head.encode("ascii"), document.json)
+
+
+class _Way:
+    """What is known of one origin: how many lines it sent, and the short way once it has sent enough."""
+
+    __slots__ = ("lines", "made_ms", "quick", "read", "write")
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.made_ms = -1
+        self.quick: Quick | None = None
+        self.read: Callable[[bytes], QuickMark | None] | None = None
+        self.write: Callable[[QuickMark, Message], Ready | None] | None = None
+
+    def take(self, message: Message, ingested_ms: int) -> Ready | None:
+        """The document of a plain line; None for any other, and while there is no short way."""
+        if self.quick is None or self.read is None or message.provenance.kafka is None:
+            return None
+        if self.write is None or self.made_ms != ingested_ms:
+            self.write, self.made_ms = self.quick.writer(ingested_ms), ingested_ms
+        mark = self.read(message.data)
+        return self.write(mark, message) if mark else None
+
+
+class QuickFlow(Flow):
+    """A flow that takes the short way where there is one: the same outcomes, sooner.
+
+    Only where no wrapper has to come off and the first source has plain lines; and for an origin only once it has sent
+    some, so that a thousand files of a few lines each are not all learnt for nothing.
+    """
+
+    def __init__(self, *args: Any, **named: Any) -> None:
+        """As Flow."""
+        super().__init__(*args, **named)
+        self._ways = Cache(lambda _: _Way())
+
+    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        """See Flow.outcomes."""
+        told = message.provenance
+        way: _Way = self._ways[told.host, told.path, told.offset_bytes is None]
+        way.lines += 1
+        if way.lines == LINES_BEFORE and self._wrapper is None:
+            way.quick = quick(self, self._sources[0], told)
+            way.read = way.quick.reader() if way.quick else None
+        ready = way.take(message, ingested_ms)
+        return Outcomes((ready,)) if ready is not None else super().outcomes(message, ingested_ms)
+
+
 def quick(flow: Flow, source: Source, origin: Provenance) -> Quick | None:
     """The short way, where the source has one."""
     try:
@@ -272,8 +326,7 @@ def _cut(document: Document, text: str) -> Plain | None:
     # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
     if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
         return None
-    pieces[0] = f'","version":{document.version}}}}}\n{pieces[0]}'
-    return Plain(document.body, (*pieces, f"{rest}\n"))
+    return Plain(document.body, document.version, (*pieces, rest))
 
 
 def _clock_ms(text: str) -> int:

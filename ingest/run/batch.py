@@ -7,8 +7,6 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-import orjson
-
 from ingest.core.flow import Flow
 from ingest.core.model import Document, Message, Outcomes, Reject
 from ingest.edge.ports import Action, Answer, Letter, Outbox, Partition, Received, RequestTooLarge, Store
@@ -96,7 +94,7 @@ def _actions(item: Item) -> list[Action]:
 
 
 def _action(document: Document) -> Action:
-    return Action("index", document.index, document.id, orjson.dumps(document.body), document.version)
+    return Action("index", document.index, document.id, document.json, document.version)
 
 
 def _source(item: Item) -> str | None:

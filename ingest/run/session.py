@@ -14,6 +14,7 @@ from ingest.config import Settings
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
+from ingest.core.quick import QuickFlow
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import templates
@@ -58,7 +59,7 @@ def work(
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
-    flows = {i.topic: Flow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
+    flows = {i.topic: QuickFlow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
     began_s = time.monotonic()
     with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
         if drain:

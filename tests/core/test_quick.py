@@ -1,15 +1,17 @@
 """The short way and the general way say the same of every line that the short way takes."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.core.fields import Schema
 from ingest.core.flow import Flow
-from ingest.core.model import Message, Provenance
-from ingest.core.quick import KEPT, Cache, Quick, quick
+from ingest.core.model import Message, Provenance, Ready
+from ingest.core.quick import KEPT, Cache, Quick, QuickFlow, quick
 from ingest.core.sources import Source
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES
@@ -37,12 +39,9 @@ def same(way: Quick, flow: Flow, data: bytes) -> bool:
     if written is None:
         return False
     (document,) = flow.outcomes(told, INGESTED_MS).documents
-    head, body, end = written.split(b"\n")
-    action = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
 
-    assert orjson.loads(head) == {"index": action}
-    assert orjson.loads(body) == document.body
-    assert end == b""
+    assert (written.index, written.id, written.version) == (document.index, document.id, document.version)
+    assert orjson.loads(written.json) == document.body == written.body
     return True
 
 
@@ -112,6 +111,28 @@ def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick,
         late = Message(line, record_ms, ORIGIN)
         assert way.writer(INGESTED_MS)(mark, late) is None
         assert flow.outcomes(late, INGESTED_MS).rejects
+
+
+def test_a_quick_flow_says_what_the_flow_says(
+    flow_of: Callable[..., Flow], sources: dict[str, Source], schema: Schema
+) -> None:
+    """Sample, variants, rejects and somebody else's lines, of two origins: the same outcomes throughout."""
+    flow = flow_of("als_perf")
+    way = QuickFlow(flow.intake, sources, schema)
+    taken = 0
+    for n, line in enumerate(SAMPLES * 6):
+        told = message(line, n)
+        if n % 3 == 0:
+            told = replace(told, provenance=replace(told.provenance, path="/other.log"))
+        expected, found = flow.outcomes(told, INGESTED_MS + n // 7), way.outcomes(told, INGESTED_MS + n // 7)
+        taken += any(isinstance(document, Ready) for document in found.documents)
+
+        assert found.rejects == expected.rejects
+        assert found.ignored == expected.ignored
+        assert [(d.index, d.id, d.version, d.body) for d in found.documents] == [
+            (d.index, d.id, d.version, d.body) for d in expected.documents
+        ]
+    assert taken > 100
 
 
 def test_json_sources_have_no_short_way(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
