@@ -4,9 +4,10 @@ Alone imports lark. A reader answers a Record or a Mismatch and never raises, wh
 """
 
 import re
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import orjson
@@ -110,22 +111,37 @@ class GrammarReader:
     """Reads text by a Lark grammar. `repeat` names the rule whose turns become items of the record."""
 
     def __init__(self, text: str, name: str, repeat: str | None) -> None:
-        """Compile; `Problem` (78) tells what is wrong with the grammar."""
-        try:
-            self._lark = Lark(text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
-            grammar, _ = load_grammar(text, name, [], False)
-        except LarkError as error:
-            raise Problem(
-                f"The grammar of source {name} does not compile: {error}", "Mend grammar.lark.", 78
-            ) from error
+        """Compile; `Problem` (78) tells what is wrong with the grammar. Lark's parser is built when first asked."""
+        self._text, self._name = text, name
+        with self._told():
+            grammar, _ = load_grammar(text, name, [], True)
+            terminals, _, _ = grammar.compile(["start"], "*")
         self._repeat = repeat
         self._rules: Mapping[str, Any] = {str(rule[0]): rule[2] for rule in grammar.rule_defs}
-        self._patterns = {terminal.name: terminal.pattern.to_regexp() for terminal in self._lark.terminals}
+        self._patterns = {str(terminal.name): terminal.pattern.to_regexp() for terminal in terminals}
         self.why_slow = ""
         try:
             self.compiled: Compiled | None = compile_grammar(self._rules, self._patterns, "start", repeat)
         except NotRegular as reason:
             self.compiled, self.why_slow = None, str(reason)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except LarkError as error:
+            what = f"The grammar of source {self._name} does not compile: {error}"
+            raise Problem(what, "Mend grammar.lark.", 78) from error
+
+    @cached_property
+    def _lark(self) -> Lark:
+        """The LALR parser: a second for the larger grammars, so commands that need no explanation do without."""
+        with self._told():
+            return Lark(self._text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
+
+    def prove(self) -> None:
+        """Build Lark's parser now; `Problem` (78) when the grammar is not LALR."""
+        assert self._lark is not None  # noqa: S101 - asked for to be built
 
     @property
     def terminals(self) -> Mapping[str, str]:

@@ -163,6 +163,11 @@ class Source:
     families: tuple[Family, ...] = ()
     describe: Mapping[str, str] = field(default_factory=dict)
 
+    def prove(self) -> None:
+        """Build all that is otherwise built when it is first needed; `Problem` (78) when its grammar is not LALR."""
+        if isinstance(self.reader, GrammarReader):
+            self.reader.prove()
+
 
 def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
     """Every folder with a source.toml, by name."""

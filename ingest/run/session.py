@@ -60,6 +60,8 @@ def work(
     check(settings, knowledge.schema, intakes)
     known = knowledge
     flows = {i.topic: QuickFlow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
+    for name in {name for intake in intakes for name in intake.sources}:
+        known.sources[name].prove()
     began_s = time.monotonic()
     with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
         if drain:

@@ -8,6 +8,7 @@ import pytest
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
+from ingest.core.parse import GrammarReader
 from ingest.core.samples import accepted, outcomes, read_by_two, write
 from ingest.core.sources import Source, load_source
 from tests.core.conftest import GRAMMARS
@@ -68,6 +69,20 @@ def test_a_grammar_that_does_not_compile_does_not_load(folder: Path, schema: Sch
 
     with pytest.raises(Problem, match="NOWHERE"):
         load_source(folder, schema)
+
+
+def test_every_shipped_grammar_is_lalr(sources: dict[str, Source]) -> None:
+    """Lark's parser is built late; here it is built for all, so that no conflict waits for the first refused line."""
+    for source in sources.values():
+        source.prove()
+
+
+def test_a_conflict_in_a_grammar_is_told() -> None:
+    """Two ways to read the same: the expression may be made, proving says what is wrong."""
+    reader = GrammarReader('start: one | two\none: A\ntwo: A\nA: "a"\n', "twofold", None)
+
+    with pytest.raises(Problem, match="twofold does not compile"):
+        reader.prove()
 
 
 def test_a_source_without_samples_does_not_load(folder: Path, schema: Schema) -> None:
