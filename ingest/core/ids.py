@@ -36,7 +36,7 @@ def begun(*parts: bytes) -> blake2b:
 
 def letters(digest: bytes) -> str:
     """16 bytes as 22 URL-safe letters."""
-    return b2a_base64(digest, newline=False)[:22].translate(_URL_SAFE).decode("ascii")
+    return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def plain_id(text: str) -> str:

@@ -9,7 +9,7 @@ character to escape, bytes that are not ASCII) is answered by None, and the gene
 against each other.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple
 
@@ -56,6 +56,10 @@ class QuickMark(NamedTuple):
     run: str
     text: str
     plain: Plain
+
+
+Written = tuple[str, str, int, str]
+"""Index, id, version and JSON (ASCII) of a document."""
 
 
 class Cache(dict[Any, Any]):
@@ -128,7 +132,7 @@ class Quick:
 
         return read
 
-    def writer(self, ingested_ms: int) -> Callable[[QuickMark, Message], Ready | None]:
+    def writer(self, ingested_ms: int) -> Callable[[QuickMark, Message], Written | None]:
         """A function that makes a mark of a message the document it is; None when it is not plain.
 
         All messages come from Kafka, with the origin's host and path, and an offset where the origin has one.
@@ -137,7 +141,7 @@ class Quick:
         max_age_ms = self._flow.intake.max_age_days * MS_PER_DAY
         ingested, has_offset = isos[ingested_ms], self._origin.offset_bytes is not None
 
-        def write(mark: QuickMark, message: Message) -> Ready | None:
+        def write(mark: QuickMark, message: Message) -> Written | None:
             at_ms, logged_ms, run, text, plain = mark
             received_ms, provenance = message.record_time_ms, message.provenance
             ahead_ms = at_ms - received_ms
@@ -153,8 +157,8 @@ class Quick:
             json = (
                 f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{provenance.kafka}{f}{run}{g}{lag}"
                 f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}"
-            ).encode("ascii")
-            return Ready(indices[at_ms // MS_PER_DAY], text_of(digest.digest()), plain.version, json)
+            )
+            return indices[at_ms // MS_PER_DAY], text_of(digest.digest()), plain.version, json
 
         return write
 
@@ -231,10 +235,14 @@ class Quick:
         return _plain(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
-def bulk_lines(document: Document) -> bytes:
-    """A document as the two lines of a bulk request. Neither ids nor index names hold a character to escape."""
-    head = f'{{"index":{{"_index":"{document.index}","_id":"{document.id}","version":{document.version}'
-    return b'%s,"version_type":"external"}}\n%s\n' % (head.encode("ascii"), document.json)
+def bulk_body(batch: Iterable[Written]) -> bytes:
+    """The body of a bulk request: two lines a document. Neither ids nor index names hold a character to escape."""
+    return "".join(
+        [
+            f'{{"index":{{"_index":"{index}","_id":"{doc_id}","version":{version},"version_type":"external"}}}}\n{json}\n'
+            for index, doc_id, version, json in batch
+        ]
+    ).encode()
 
 
 class _Way:
@@ -247,7 +255,7 @@ class _Way:
         self.made_ms = -1
         self.quick: Quick | None = None
         self.read: Callable[[bytes], QuickMark | None] | None = None
-        self.write: Callable[[QuickMark, Message], Ready | None] | None = None
+        self.write: Callable[[QuickMark, Message], Written | None] | None = None
 
     def take(self, message: Message, ingested_ms: int) -> Ready | None:
         """The document of a plain line; None for any other, and while there is no short way."""
@@ -256,7 +264,8 @@ class _Way:
         if self.write is None or self.made_ms != ingested_ms:
             self.write, self.made_ms = self.quick.writer(ingested_ms), ingested_ms
         mark = self.read(message.data)
-        return self.write(mark, message) if mark else None
+        written = self.write(mark, message) if mark else None
+        return Ready(*written[:3], written[3].encode("ascii")) if written else None
 
 
 class QuickFlow(Flow):

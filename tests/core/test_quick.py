@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Message, Provenance, Ready
-from ingest.core.quick import KEPT, Cache, Quick, QuickFlow, quick
+from ingest.core.quick import KEPT, Cache, Quick, QuickFlow, bulk_body, quick
 from ingest.core.sources import Source
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES
@@ -40,8 +40,12 @@ def same(way: Quick, flow: Flow, data: bytes) -> bool:
         return False
     (document,) = flow.outcomes(told, INGESTED_MS).documents
 
-    assert (written.index, written.id, written.version) == (document.index, document.id, document.version)
-    assert orjson.loads(written.json) == document.body == written.body
+    head, body, end = bulk_body([written]).split(b"\n")
+    action = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
+
+    assert orjson.loads(head) == {"index": action}
+    assert orjson.loads(body) == document.body == Ready(*written[:3], written[3].encode()).body
+    assert end == b""
     return True
 
 
