@@ -7,6 +7,9 @@ from ingest.core.parse import JsonReader, Mismatch, canonical
 from ingest.core.sources import Source
 
 
+LINE_ENDINGS = (".jsonl", ".ndjson")  # such a file holds a message a line, whatever its sources read
+
+
 @dataclass(frozen=True, slots=True)
 class Frame:
     """One message of a file: its first line (from 1), its first byte (from 0), and its bytes without the line's end."""
@@ -29,7 +32,7 @@ def framing_of(source: Source, name: str, data: bytes) -> str:
     """`line` or `message`: as the source declares; JSON files hold one document a line unless they are one document."""
     if source.framing == "line" or not isinstance(source.reader, JsonReader):
         return source.framing
-    if name.endswith((".jsonl", ".ndjson")):
+    if name.lower().endswith(LINE_ENDINGS):
         return "line"
     return "message" if data.count(b"\n") <= 1 or _is_one(source, data) else "line"
 

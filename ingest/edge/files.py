@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from ingest.core.framing import LINE_ENDINGS
 from ingest.core.model import Problem
 
 LINE = "line"
 FILE = "file"
-LINE_ENDINGS = (".jsonl", ".ndjson")
 NO_INPUT = 66
 
 
