@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from ingest.core.parse import JsonReader, Mismatch, canonical
 from ingest.core.sources import Source
 
-
 LINE_ENDINGS = (".jsonl", ".ndjson")  # such a file holds a message a line, whatever its sources read
 
 
