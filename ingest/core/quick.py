@@ -11,6 +11,7 @@ against each other.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
+from itertools import count
 from typing import Any, NamedTuple
 
 import orjson
@@ -27,6 +28,8 @@ from ingest.core.turn import lookup
 
 LINES_BEFORE = 64  # of an origin go the general way before its short way is made
 KEPT = 65_536  # entries of a cache; then it starts anew, so that memory stays bounded whatever the lines are
+TEMPLATES = 8192  # of all origins together, some 5 KB each
+ORIGINS = 4096
 IDENTITY = ("facility", "bytes", "ordinal")
 RUN, VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = "perf.run.id", 10, 8, ": "
 LATE_MS = 253_370_764_800_000  # the year 9999: nothing that is learnt from lies ahead of it
@@ -65,10 +68,11 @@ Written = tuple[str, str, int, str]
 class Cache(dict[Any, Any]):
     """A dictionary that makes what it does not know, and starts anew when it is full."""
 
-    def __init__(self, make: Callable[[Any], Any] | None = None) -> None:
+    def __init__(self, make: Callable[[Any], Any] | None = None, limit: int = KEPT) -> None:
         """`make` answers for a key that is not there; without it, asking for one is an error."""
         super().__init__()
         self._make = make
+        self._limit = limit
 
     def __missing__(self, key: Any) -> Any:
         if self._make is None:
@@ -78,24 +82,34 @@ class Cache(dict[Any, Any]):
 
     def keep(self, key: Any, value: Any) -> None:
         """Remember, forgetting all before when there is no room."""
-        if len(self) >= KEPT:
+        if len(self) >= self._limit:
             self.clear()
         self[key] = value
+
+
+class Kept:
+    """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
+
+    __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
+
+    def __init__(self) -> None:
+        self.stamps = Cache()  # stamp -> (when it was printed in ms, zone)
+        self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
+        self.clocks = Cache(_clock_ms)
+        self.isos = Cache(iso)
+        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before the run, text between run and value) -> Plain
+        self.origins = count()
 
 
 class Quick:
     """The short way through a flow for lines of one origin (host and path, which the templates hold)."""
 
-    def __init__(self, flow: Flow, source: Source, origin: Provenance) -> None:
+    def __init__(self, flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> None:
         """Compile the plain expressions. Raises NotRegular when lines of this source are never plain."""
-        self._flow, self._source = flow, source
+        self._flow, self._source, self._kept = flow, source, kept or Kept()
+        self._number = next(self._kept.origins)
         self._origin = replace(origin, kafka="topic/0/0")
         self._text = _plain_text(source)
-        self._stamps = Cache()
-        self._zones = Cache(lambda _: Cache())
-        self._dates = Cache()
-        self._clocks = Cache(_clock_ms)
-        self._isos = Cache(iso)
         self._indices = Cache(self._index)
         self._id_head = begun(flow.intake.facility.encode())
 
@@ -104,8 +118,8 @@ class Quick:
         stamp = self._source.stamp
         assert stamp is not None  # noqa: S101 - there is no plain text without
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
-        known_stamp, stamp_of, learn, new = self._stamps.get, self._stamp_of, self._learn, tuple.__new__
-        match = self._text.rest.fullmatch
+        known_stamp, stamp_of, learn, new = self._kept.stamps.get, self._stamp_of, self._learn, tuple.__new__
+        match, known_plain, number = self._text.rest.fullmatch, self._kept.plains.get, self._number
 
         def read(data: bytes) -> QuickMark | None:
             try:
@@ -120,7 +134,7 @@ class Quick:
             if found is None:
                 return None
             before, run, between, value = found.groups()
-            plain = known[1].get((before, between))
+            plain = known_plain((number, known[1], before, between))
             if plain is None:
                 return learn(data, text)
             if len(value) != VALUE_DIGITS or not value.isdecimal():
@@ -137,7 +151,7 @@ class Quick:
 
         All messages come from Kafka, with the origin's host and path, and an offset where the origin has one.
         """
-        isos, indices, id_head, text_of = self._isos, self._indices, self._id_head, letters
+        isos, indices, id_head, text_of = self._kept.isos, self._indices, self._id_head, letters
         max_age_ms = self._flow.intake.max_age_days * MS_PER_DAY
         ingested, has_offset = isos[ingested_ms], self._origin.offset_bytes is not None
 
@@ -178,13 +192,13 @@ class Quick:
             return None
         body = plain.fields
         at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
-        zone = self._zones[body["event"].get("timezone")]
-        zone.keep((rest[1], rest[3]), plain)
-        self._stamps.keep(head[1], (logged_ms, zone))
-        self._learn_day(head[1], data, (logged_ms, zone), body["event"].get("timezone"))
+        zone = body["event"].get("timezone")
+        self._kept.plains.keep((self._number, zone, rest[1], rest[3]), plain)
+        self._kept.stamps.keep(head[1], (logged_ms, zone))
+        self._learn_day(head[1], data, logged_ms, zone)
         return QuickMark(at_ms, logged_ms, rest[2], text, plain)
 
-    def _learn_day(self, head: str, data: bytes, stamp: tuple[int, Cache], zone: str | None) -> None:
+    def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
         """What a stamp tells of all stamps that differ in their clock only.
 
         Not where AM and PM are told apart, and not on the day on which its zone's abbreviation changes.
@@ -194,9 +208,9 @@ class Quick:
         half = self._source.stamp.parts.get("half") if self._source.stamp else None
         if found and found.lastindex and isinstance(record, Record) and half not in record.values:
             start, end = found.span(found.lastindex)
-            midnight_ms = stamp[0] - self._clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
+            midnight_ms = logged_ms - self._kept.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
-                self._dates.keep((head[:start], head[end:]), (midnight_ms, stamp[1]))
+                self._kept.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
 
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
         """Whether some hour of the day that begins at `midnight_ms` is one at which the abbreviation is unexpected."""
@@ -206,24 +220,24 @@ class Quick:
         local_ms = midnight_ms + stamp.zones[zone] * 1000
         return any(stamp.daylight.unexpected(zone, local_ms + ms) for ms in (0, MS_PER_DAY - 1000))
 
-    def _stamp_of(self, head: str) -> tuple[int, Cache] | None:
-        """A stamp of a known day, or an ISO stamp with a zone: when it was printed, and its zone's templates."""
+    def _stamp_of(self, head: str) -> tuple[int, str | None] | None:
+        """A stamp of a known day, or an ISO stamp with a zone: when it was printed, and its zone."""
         found = self._text.clock.fullmatch(head)
         if found is None:
             return None
         start, end = found.span(found.lastindex or 0)
-        day = self._dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
+        day = self._kept.dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
         zone = iso_parts(head)[1] if not found.lastindex else None
         try:
             if day:
-                known = (day[0] + self._clocks[head[start:end]], day[1])
+                known = (day[0] + self._kept.clocks[head[start:end]], day[1])
             elif zone:
-                known = (iso_ms(head), self._zones[zone])
+                known = (iso_ms(head), zone)
             else:
                 return None
         except ClockError:
             return None
-        self._stamps.keep(head, known)
+        self._kept.stamps.keep(head, known)
         return known
 
     def _plain_of(self, found: Outcomes) -> Plain | None:
@@ -278,7 +292,8 @@ class QuickFlow(Flow):
     def __init__(self, *args: Any, **named: Any) -> None:
         """As Flow."""
         super().__init__(*args, **named)
-        self._ways = Cache(lambda _: _Way())
+        self._ways = Cache(lambda _: _Way(), ORIGINS)
+        self._kept = Kept()
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """See Flow.outcomes."""
@@ -286,16 +301,16 @@ class QuickFlow(Flow):
         way: _Way = self._ways[told.host, told.path, told.offset_bytes is None]
         way.lines += 1
         if way.lines == LINES_BEFORE and self._wrapper is None:
-            way.quick = quick(self, self._sources[0], told)
+            way.quick = quick(self, self._sources[0], told, self._kept)
             way.read = way.quick.reader() if way.quick else None
         ready = way.take(message, ingested_ms)
         return Outcomes((ready,)) if ready is not None else super().outcomes(message, ingested_ms)
 
 
-def quick(flow: Flow, source: Source, origin: Provenance) -> Quick | None:
+def quick(flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> Quick | None:
     """The short way, where the source has one."""
     try:
-        return Quick(flow, source, origin)
+        return Quick(flow, source, origin, kept)
     except NotRegular:
         return None
 
