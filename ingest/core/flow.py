@@ -162,7 +162,7 @@ class Flow:
     def _body(self, turn: Turn, context: Context, ingested_ms: int) -> dict[str, Any]:
         message, provenance = context.message, context.message.provenance
         flat = {
-            **_original(message.data),
+            **original_fields(message.data),
             "event.created": message.record_time_ms,
             "event.ingested": ingested_ms,
             "host.name": provenance.host,
@@ -184,10 +184,6 @@ class Flow:
 
 def original_fields(data: bytes) -> dict[str, str]:
     """The fields that keep a message's bytes: event.original, and event.original_b64 where it was not valid UTF-8."""
-    return _original(data)
-
-
-def _original(data: bytes) -> dict[str, str]:
     try:
         return {"event.original": data.decode("utf-8")}
     except UnicodeDecodeError:
