@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest import config
+from ingest.run.count import Count
 from ingest.run.knowledge import knowledge
-from ingest.run.ledger import Count
 from ingest.run.session import RunReport, work
 from ingest.telemetry import log_to_stderr
 

@@ -22,7 +22,10 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
+    actions.py    what is asked of Elasticsearch's bulk API, as text
+    templates.py  what plain lines share, and the caches around it
     quick.py      the short way for plain lines, from templates that the general way makes
+    ways.py       which way the lines of an origin take
 
     framing.py    a file's bytes -> messages
     outcome.py    outcomes as rows of JSON

@@ -52,6 +52,16 @@ class Flow:
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
+    @property
+    def first(self) -> Source:
+        """The source that is asked first."""
+        return self._sources[0]
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether messages come as they are, without a forwarder's wrapper."""
+        return self._wrapper is None
+
     def period(self, kind: str) -> str:
         """The period of a kind's indices."""
         return self._schema.kinds[kind].period

@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from ingest.core.actions import Action
+
 
 class Unavailable(Exception):
     """The service did not answer, or said that it is busy: the same request may succeed later."""
@@ -31,16 +33,28 @@ class Partition(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One Kafka record as it came; `time_ms` is its append time (unix ms)."""
+Header = tuple[str, bytes]
+
+
+class Received(NamedTuple):
+    """One Kafka record as it came; `time_ms` is its append time (unix ms).
+
+    Its headers are held in two parts, because those of a shipper's records differ in the last one only: `head` is one
+    and the same object for records that follow one another and share it, so that what it says is worked out once.
+    """
 
     partition: Partition
     offset: int
     time_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    head: tuple[Header, ...] = ()
+    tail: Header | None = None
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """All of them, in order."""
+        return self.head if self.tail is None else (*self.head, self.tail)
 
     @property
     def coordinates(self) -> str:
@@ -53,25 +67,7 @@ class Received:
         return len(self.value or b"") + len(self.key or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One line of a bulk request and its document (JSON bytes).
-
-    Attributes:
-        op: `index` (an external version decides) or `create` (the first one stays).
-        version: external version of an `index`; equal ones conflict, unless `equal_wins`.
-    """
-
-    op: str
-    index: str
-    id: str
-    body: bytes
-    version: int | None = None
-    equal_wins: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What Elasticsearch said of one action; `failure_store` = it went to the failure store instead of the index."""
 
     status: int
@@ -79,6 +75,10 @@ class Answer:
     error: str = ""
     reason: str = ""
     failure_store: bool = False
+
+
+CREATED = Answer(201, "created")
+"""The answer to nearly every action: always this very object."""
 
 
 class Store(Protocol):
@@ -97,8 +97,11 @@ class Store(Protocol):
 class Inbox(Protocol):
     """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
 
-    def poll(self, timeout_s: float) -> list[Received]:
-        """Records of the partitions that were begun, in order within each; empty when there are none in time."""
+    def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
+        """At most so many records of the partitions that were begun, a list for each, in order."""
+
+    def changing(self) -> bool:
+        """Whether the group is being shared out anew: the next `poll` takes part in it."""
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that (were lost, came new) since the last call; a new one yields nothing until `begin`."""
@@ -106,8 +109,8 @@ class Inbox(Protocol):
     def begin(self, partition: Partition) -> int:
         """Start reading a partition; the offset that its first ledger range starts at."""
 
-    def keep_alive(self, duration_s: float) -> None:
-        """Wait, as a member of the group, without taking a record."""
+    def keep_alive(self) -> None:
+        """Poll as a member of the group, without taking a record."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation; `Fenced` when the group has moved on."""

@@ -5,11 +5,12 @@ from typing import Any
 
 import orjson
 
+from ingest.core.actions import Action, once
 from ingest.core.clock import iso
 from ingest.core.flow import original_fields
 from ingest.core.ids import index_name
 from ingest.core.model import Intake, Message, Reject
-from ingest.edge.ports import Action, Answer, Letter, Received
+from ingest.edge.ports import Answer, Letter, Received
 
 MAX_MESSAGE_CHARACTERS = 8192
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
@@ -37,17 +38,17 @@ def actions(
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms)
-        action = Action("create", index, received.coordinates + suffix, orjson.dumps(body))
-        made.append(action if len(action.body) <= MAX_DOCUMENT_BYTES else without_bytes(action))
+        action = once(index, received.coordinates + suffix, orjson.dumps(body).decode())
+        made.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
     return made
 
 
 def without_bytes(action: Action) -> Action:
     """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
-    body = orjson.loads(action.body)
+    body = orjson.loads(action.json)
     body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
     body["error"]["message"] += " The bytes are in the dead-letter topic only."
-    return Action(action.op, action.index, action.id, orjson.dumps(body))
+    return once(action.index, action.id, orjson.dumps(body).decode())
 
 
 def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tuple[str, Reject]]) -> Letter:

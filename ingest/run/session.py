@@ -10,11 +10,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 
-from ingest.config import Settings
+from ingest.config import Delivery, Settings
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
-from ingest.core.quick import QuickFlow
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import templates
@@ -22,10 +21,17 @@ from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer
 from ingest.edge.kafka.topics import Topic, topics
 from ingest.run.batch import Services
+from ingest.run.books import Books
+from ingest.run.count import Count
+from ingest.run.crew import Crew
+from ingest.run.drained import drained
+from ingest.run.hand import Hand
 from ingest.run.knowledge import Knowledge
-from ingest.run.ledger import Count, Worker
+from ingest.run.ledger import Worker
 from ingest.run.patience import Patience
-from ingest.run.worker import Loop, drained
+from ingest.run.reading import Reader
+from ingest.run.stop_limit import StopLimit
+from ingest.run.worker import Loop
 from ingest.run.writing import Limits, Writer
 
 SET_UP = "Run `perflog setup`."
@@ -59,18 +65,13 @@ def work(
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
-    flows = {i.topic: QuickFlow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
+    readers = {i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers)) for i in intakes}
     for name in {name for intake in intakes for name in intake.sources}:
         known.sources[name].prove()
     began_s = time.monotonic()
-    with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
-        if drain:
-            topics_read = list(flows)
-            ask = loop.services.patience.until_done
-            loop.run(ask(lambda: drained(loop.inbox, loop.inbox.end_offsets(topics_read))))
-        else:
-            loop.run()
-        stopped = loop.services.patience.stop
+    with _loop(settings, readers, group or settings.kafka.group, drain) as loop, _stopping(loop.crew.services.patience):
+        loop.run(drained(loop, list(readers))) if drain else loop.run()
+        stopped = loop.crew.services.patience.stop
     return RunReport(loop.counts, loop.skipped_offsets, time.monotonic() - began_s, stopped)
 
 
@@ -107,23 +108,35 @@ def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
 
 
 @contextmanager
-def _loop(settings: Settings, flows: Mapping[str, Flow], group: str, drain: bool) -> Iterator[Loop]:
+def _loop(settings: Settings, readers: Mapping[str, Reader], group: str, drain: bool) -> Iterator[Loop]:
     delivery = settings.delivery
-    inbox = Consumer(settings.kafka, delivery, list(flows), group)
+    inbox = Consumer(settings.kafka, delivery, list(readers), group)
     outbox = Producer(settings.kafka)
-    connected = client(settings.elasticsearch)
-    patience = Patience(delivery.retry_first_s, delivery.retry_most_s, inbox.keep_alive)
-    store = ElasticsearchStore(connected)
-    limits = Limits(delivery.bulk_bytes, delivery.bulk_documents)
-    writer = Writer(store, patience, limits)
-    services = Services(store, outbox, writer, patience, delivery.dead_letter_topic, now_ms)
+    connected = client(settings.elasticsearch, delivery.connections + 1)
+    crew = Crew(_services(settings, ElasticsearchStore(connected), outbox), delivery.connections)
     worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
+    flows = {topic: reader.flow for topic, reader in readers.items()}
+    hand = Hand(_limits(delivery), DRAIN_FLUSH_S if drain else delivery.flush_s)
+    books = Books(inbox, crew, flows, worker, delivery.commit_s)
     try:
-        yield Loop(inbox, services, flows, worker, limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
+        yield Loop(inbox, crew, books, readers, worker, hand, delivery.drain_s)
     finally:
         inbox.close()
+        crew.dismiss()
         outbox.close()
         connected.close()
+
+
+def _services(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> Services:
+    delivery = settings.delivery
+    patience = Patience(delivery.retry_first_s, delivery.retry_most_s)
+    limit = StopLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
+    writer = Writer(store, patience, _limits(delivery))
+    return Services(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms)
+
+
+def _limits(delivery: Delivery) -> Limits:
+    return Limits(delivery.bulk_bytes, delivery.bulk_documents)
 
 
 def now_ms() -> int:
@@ -136,7 +149,7 @@ def _stopping(patience: Patience) -> Iterator[None]:
     """SIGTERM and SIGINT let the batch in hand be finished; a second SIGINT is the usual one."""
 
     def stop(number: int, _: FrameType | None) -> None:
-        patience.stop = True
+        patience.end()
         signal.signal(number, before[signal.Signals(number)])
 
     before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}

@@ -145,7 +145,7 @@ def test_a_blocked_index_pauses_the_worker_and_rejects_nothing(
 
 
 def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_lines: list[bytes]) -> None:
-    """SIGTERM while Elasticsearch is being asked: the batch is written and committed, and the exit code is 0."""
+    """SIGTERM while Elasticsearch is being asked: what is under way is written and committed; the exit code is 0."""
     world.bulk_documents = 10
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
@@ -155,7 +155,7 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
         with world.perflog_process("run", config_file=config) as process:
 
             def step(bulk: Bulk) -> Answer | None:
-                if bulk.kind == "marks":
+                if before.seen == ["marks"]:
                     process.send_signal(signal.SIGTERM)
                 return bulk.hand_on()
 
@@ -163,8 +163,9 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
             _, err = process.communicate(timeout=60)
 
     assert process.returncode == 0, err
-    assert world.committed() == {0: 10}
-    assert world.ledger_sums()["stored"] == len(world.documents()) == 10
+    (committed,) = world.committed().values()
+    assert 10 <= committed < 35, "what was under way is finished, and no more is read"
+    assert world.ledger_sums()["stored"] == len(world.documents()) == committed
 
 
 def test_a_worker_that_was_overtaken_drops_its_batch(world: World, sample_lines: list[bytes]) -> None:

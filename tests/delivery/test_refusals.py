@@ -26,7 +26,7 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
 
     (action,) = refusals.actions(received, told, intake, refused, NOW_MS)
     letter = refusals.letter("dead", received, intake, refused)
-    body = orjson.loads(action.body)
+    body = orjson.loads(action.json)
 
     assert body["event"]["original"] == TORN
     assert body["perf"]["reject"]["column"] == TORN.index("PE") + 1

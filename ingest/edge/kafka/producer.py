@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
 from kafka import KafkaProducer
@@ -18,12 +19,13 @@ DELIVERY_TIMEOUT_MS = 60_000
 
 
 class Producer:
-    """An idempotent producer, made anew after a refusal: kafka-python's stays broken once a batch was refused."""
+    """An idempotent producer for one thread at a time, made anew after a refusal, for which it has no cure."""
 
     def __init__(self, kafka: Kafka) -> None:
         """Connect lazily, when the first record is sent."""
         self._kafka = kafka
         self._producer: Any = None
+        self._one_at_a_time = Lock()
 
     def send(self, letters: Sequence[Letter]) -> None:
         """Produce all of them and wait until each was acknowledged.
@@ -31,7 +33,7 @@ class Producer:
         Raises `Unavailable` when one was not, `RequestTooLarge` when the topic does not take one; others may be there.
         """
         try:
-            with told_to_run():
+            with self._one_at_a_time, told_to_run():
                 futures = [self._open().send(o.topic, o.value, o.key, list(o.headers)) for o in letters]
                 self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
                 for future in futures:
