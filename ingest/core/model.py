@@ -26,6 +26,10 @@ class Problem(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    def __reduce__(self) -> tuple[type["Problem"], tuple[str, str, int]]:
+        """Whole, also from one process to another."""
+        return Problem, (self.message, self.remedy, self.exit_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:

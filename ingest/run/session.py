@@ -3,11 +3,12 @@
 import os
 import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import FrameType
 
 from ingest.config import Delivery, Settings
@@ -47,6 +48,12 @@ class RunReport:
     duration_s: float = 0.0
     stopped: bool = False
 
+    def add(self, other: "RunReport") -> None:
+        """Sum up."""
+        for name, count in other.counts.items():
+            self.counts.setdefault(name, Count()).add(count)
+        self.skipped_offsets += other.skipped_offsets
+
     @property
     def reasons(self) -> Counter[str]:
         """Rejects by reason, over all intakes."""
@@ -60,8 +67,13 @@ def work(
     *,
     drain: bool = False,
     group: str | None = None,
+    accept_rejects: bool = False,
 ) -> RunReport:
-    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up."""
+    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up.
+
+    Stops with `Problem` (65) when too much is refused, unless `accept_rejects`.
+    """
+    settings = replace(settings, delivery=_patient(settings.delivery)) if accept_rejects else settings
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
@@ -73,6 +85,11 @@ def work(
         loop.run(drained(loop, list(readers))) if drain else loop.run()
         stopped = loop.crew.services.patience.stop
     return RunReport(loop.counts, loop.skipped_offsets, time.monotonic() - began_s, stopped)
+
+
+def _patient(delivery: Delivery) -> Delivery:
+    """The same without a limit on rejects."""
+    return replace(delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
 
 
 def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:

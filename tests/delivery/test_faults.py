@@ -2,9 +2,7 @@
 
 import json
 import signal
-import time
 from collections import Counter
-from collections.abc import Callable
 from threading import Timer
 
 import pytest
@@ -13,18 +11,10 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.checks import assert_tiled
 from tests.delivery.front import Answer, Bulk, front, refusal
+from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
 pytestmark = pytest.mark.stack
-DEADLINE_S = 30.0
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds; fail if it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def workers(world: World, kind: str) -> set[str]:
