@@ -17,6 +17,7 @@ Beside them the workload: lines and results with known truth, as many as asked.
     known.py        what the lines that are there let anybody know of the run
     stamps.py       what `date` prints at a facility
     results.py      perfSONAR results with their truth
+    folder.py       written into files, the truth beside them
     workload.py     all of it in the order of arrival
 
 Every result says `reference.synthetic: true`. Addresses and router names are of the documentation ranges.

@@ -4,6 +4,7 @@ from dataclasses import dataclass, fields
 
 import orjson
 
+from ingest.core.ids import is_facility
 from ingest.core.model import Problem
 
 START_MS = 1_454_659_200_000  # midnight at the ALS before the sample's first run
@@ -86,6 +87,9 @@ class Workload:
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):
             raise Problem("A workload needs facilities of different names.", "Name at least one.", 64)
+        unfit = [name for name in self.facilities if not is_facility(name)]
+        if unfit:
+            raise Problem(f"`{unfit[0]}` cannot name a facility.", "Lower-case letters, digits and _ can.", 64)
         if self.start_ms < EARLIEST_MS:
             raise Problem(f"A workload cannot begin at {self.start_ms} ms.", "Unix times need ten digits.", 64)
         if self.lines < 0 or self.results < 0 or self.span_s <= 0:
