@@ -188,7 +188,7 @@ class Flow:
         body: dict[str, Any] = {}
         for name, value in flat.items():
             if value is not None:
-                _put(body, self._paths[name], iso(value) if name in self._dates else value)
+                _put(body, self._paths[name], _date(name, value) if name in self._dates else value)
         return body
 
 
@@ -199,6 +199,13 @@ def original_fields(data: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         kept = b64encode(data).decode("ascii")
         return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
+
+
+def _date(name: str, ms: int) -> str:
+    try:
+        return iso(ms)
+    except (ValueError, OverflowError) as error:
+        raise Refused("stamp", f"{name} lies outside the years 1 to 9999") from error
 
 
 def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
