@@ -23,6 +23,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ingest import config
+from ingest.cli.bench_index import command as index
 from ingest.core.actions import Action, fact, request_body
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
@@ -54,6 +55,9 @@ class Timing:
 @click.group("bench")
 def command() -> None:
     """Measure on this machine, beside yardsticks in the same run."""
+
+
+command.add_command(index)
 
 
 @command.command("parse")

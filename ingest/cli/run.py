@@ -38,7 +38,7 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
     log_to_stderr(verbose)
     settings = config.load(settings_path)
     known = knowledge(grammars or settings.grammars)
-    _spare_the_collector()
+    spare_the_collector()
     workers = options.pop("workers")
 
     def one(number: int) -> RunReport:
@@ -60,7 +60,7 @@ def _numbered(settings: config.Settings, number: int | None) -> config.Settings:
     return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
 
 
-def _spare_the_collector() -> None:
+def spare_the_collector() -> None:
     """What was read from the grammars stays: the collector need not walk over it, nor look after every few records."""
     gc.collect()
     gc.freeze()
@@ -73,6 +73,8 @@ def as_tree(report: RunReport) -> dict[str, Any]:
         "intakes": {name: _tree(count) for name, count in report.counts.items()},
         "skipped_offsets": report.skipped_offsets,
         "duration_s": round(report.duration_s, 3),
+        "working_s": round(report.working_s, 3),
+        "cpu_s": round(report.cpu_s, 3),
         "stopped": report.stopped,
     }
 
@@ -97,5 +99,9 @@ def show(report: RunReport, console: Console) -> None:
     if report.reasons:
         told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
         console.print(f"Refused parts by reason: {told}. See index perf-rejects-* or the dead-letter topic.")
+    records = sum(count.records for count in report.counts.values())
+    if records and report.working_s:
+        told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
+        console.print(f"{told}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
     if report.skipped_offsets:
         console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")

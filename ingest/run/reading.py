@@ -1,9 +1,10 @@
-"""Records of one partition -> what is to be asked of Elasticsearch for them. Pure; the hottest loop of a worker.
+"""Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop; touches the log only.
 
 Plain lines become actions at once. Everything else goes the general way and is remembered as `Special`: what became of
 it must be told record by record.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
@@ -17,6 +18,8 @@ from ingest.core.ways import Ways
 from ingest.edge.ports import Received
 from ingest.run import refusals
 from ingest.run.headers import message, offset_text, origin
+
+log = logging.getLogger("perflog.run")
 
 
 @dataclass(slots=True)
@@ -87,7 +90,7 @@ class Reader:
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
-        outcomes = self.flow.outcomes(told, ingested_ms)
+        outcomes = self._outcomes(received, told, ingested_ms)
         refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
         found.special[n] = Special(told, outcomes, refused)
         for document in outcomes.documents:
@@ -97,6 +100,14 @@ class Reader:
             except TypeError as error:
                 reject = refusals.unserialisable(error, told.data, source_of(outcomes))
                 refused.append((refusals.INDEX_STAGE, reject))
+
+    def _outcomes(self, received: Received, told: Message, ingested_ms: int) -> Outcomes:
+        """A fault of our own costs one record its reading, and not the worker its life again and again."""
+        try:
+            return self.flow.outcomes(told, ingested_ms)
+        except Exception as error:
+            log.exception("A fault of perflog's: please report it. Record %s is refused.", received.coordinates)
+            return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", told.data),))
 
 
 def _stretches(records: Sequence[Received]) -> Iterator[tuple[int, int]]:

@@ -47,12 +47,16 @@ class RunReport:
     skipped_offsets: int = 0
     duration_s: float = 0.0
     stopped: bool = False
+    working_s: float = 0.0  # from the first record to the last commit; of several workers the longest
+    cpu_s: float = 0.0  # of this time on the processor, of all workers
 
     def add(self, other: "RunReport") -> None:
         """Sum up."""
         for name, count in other.counts.items():
             self.counts.setdefault(name, Count()).add(count)
         self.skipped_offsets += other.skipped_offsets
+        self.working_s = max(self.working_s, other.working_s)
+        self.cpu_s += other.cpu_s
 
     @property
     def reasons(self) -> Counter[str]:
@@ -84,7 +88,9 @@ def work(
     with _loop(settings, readers, group or settings.kafka.group, drain) as loop, _stopping(loop.crew.services.patience):
         loop.run(drained(loop, list(readers))) if drain else loop.run()
         stopped = loop.crew.services.patience.stop
-    return RunReport(loop.counts, loop.skipped_offsets, time.monotonic() - began_s, stopped)
+    at_work = loop.stretch
+    duration_s = time.monotonic() - began_s
+    return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)
 
 
 def _patient(delivery: Delivery) -> Delivery:

@@ -26,6 +26,7 @@ from ingest.run.ledger import Worker, assignment
 from ingest.run.patience import Stopped
 from ingest.run.reading import Reader
 from ingest.run.stop_limit import TooManyRejects
+from ingest.run.stretch import Stretch
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
@@ -53,6 +54,7 @@ class Loop:
     holds: dict[Partition, Hold] = field(default_factory=dict)
     counts: dict[str, Count] = field(default_factory=dict)
     skipped_offsets: int = 0
+    stretch: Stretch = field(default_factory=Stretch)
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
@@ -125,6 +127,7 @@ class Loop:
             span = hold.take(records[-1].offset + 1, records[0].time_ms)
             portions.append(Portion(reader.flow.intake, hold, span, records, reading))
         if portions:
+            self.stretch.begin()
             self.crew.take(portions)
 
     def finish(self, most_s: float) -> None:
@@ -153,6 +156,7 @@ class Loop:
 
     def _keep_books(self, at_once: bool) -> None:
         for span in self.books.keep(self.holds, at_once):
+            self.stretch.end()
             self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
             self._explain_gaps(span)
         while self.books.overtaken:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from ingest import config
 from ingest.core.flow import Flow
-from ingest.core.model import Intake
+from ingest.core.model import Intake, Message, Outcomes
 from ingest.edge.ports import Header, Partition, Received
 from ingest.run.headers import message
 from ingest.run.knowledge import knowledge
@@ -78,3 +78,21 @@ def test_plain_lines_of_one_origin_take_the_short_way_once_it_has_sent_some() ->
     found = reader.read(records, INGESTED_MS)
 
     assert (len(found.actions), found.special) == (70, {})
+
+
+def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
+    """A flow that breaks on some bytes: that record is refused with reason `fault`, the others are read."""
+
+    class Broken(Flow):
+        def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+            if message.data == b"break":
+                raise ZeroDivisionError
+            return super().outcomes(message, ingested_ms)
+
+    reader = Reader(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
+    values = [LINES[0], b"break", LINES[1]]
+
+    found = reader.read([Received(Partition("t", 0), n, NOW_MS, None, v) for n, v in enumerate(values)], INGESTED_MS)
+
+    assert [r.reason for r in found.special[1].outcomes.rejects] == ["fault"]
+    assert found.owners == [0, 2]

@@ -50,6 +50,10 @@ class Topics:
         self._admin.wait_for_topics([name])
         return True
 
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete topics with everything in them."""
+        self._admin.delete_topics(list(names))
+
     def alter(self, name: str, configs: Mapping[str, str]) -> None:
         """Set some of a topic's settings."""
         self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
