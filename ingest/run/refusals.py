@@ -9,12 +9,13 @@ from ingest.core.clock import iso
 from ingest.core.flow import original_fields
 from ingest.core.ids import index_name
 from ingest.core.model import Intake, Message, Reject
+from ingest.core.reject_shape import INDEX, READ, shape
 from ingest.edge.ports import Action, Answer, Letter, Received
 
 MAX_MESSAGE_CHARACTERS = 8192
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
-INDEX_STAGE = "index"
-READ_STAGE = "read"
+INDEX_STAGE = INDEX
+READ_STAGE = READ
 
 
 def refused_document(answer: Answer, original: bytes, source: str | None) -> Reject:
@@ -99,6 +100,7 @@ def _document(message: Message, intake: Intake, stage: str, reject: Reject, inge
                 "intake": intake.name,
                 "reject": {
                     "stage": stage,
+                    "shape": shape(reject, stage),
                     "line": reject.line,
                     "column": reject.column,
                     "expected": list(reject.expected) or None,
