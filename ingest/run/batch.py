@@ -11,7 +11,7 @@ from ingest.core.flow import Flow
 from ingest.core.model import Document, Message, Outcomes, Reject
 from ingest.edge.ports import Action, Answer, Letter, Outbox, Partition, Received, RequestTooLarge, Store
 from ingest.run import refusals
-from ingest.run.headers import message
+from ingest.run.headers import message, replay_of
 from ingest.run.ledger import Count, Hold, Range
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
@@ -107,27 +107,42 @@ def _write_refusals(items: Sequence[Item], services: Services) -> None:
     """To the dead-letter topic and to the rejects index, both confirmed; twice is the same once in the index."""
     if not items:
         return
-    topic = services.dead_letter_topic
-    letters = [refusals.letter(topic, i.received, i.flow.intake, i.refused) for i in items]
-    _send(letters, services)
+    places = [refusals.place(i.received, i.message, i.flow.intake) for i in items]
+    letters = _letters(items, places, services)
     now_ms = services.now_ms()
-    actions = [a for i in items for a in refusals.actions(i.received, i.message, i.flow.intake, i.refused, now_ms)]
+    actions = [
+        action
+        for i, at, letter_at in zip(items, places, letters, strict=True)
+        for action in refusals.actions(at, i.message, i.flow.intake, i.refused, now_ms, letter_at)
+    ]
     answers = services.writer.write(actions)
     again = [a for a, answer in zip(actions, answers, strict=True) if meaning(answer) is Meaning.REFUSED]
     services.writer.write([refusals.without_bytes(action) for action in again])
 
 
-def _send(letters: Sequence[Letter], services: Services) -> None:
+def _letters(items: Sequence[Item], places: Sequence[tuple[str, str]], services: Services) -> list[str | None]:
+    """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
+    replayed = [n for n, item in enumerate(items) if replay_of(item.received)]
+    there = services.patience.until_done(lambda: services.store.origins([places[n] for n in replayed]))
+    has_one = {n for n, origin in zip(replayed, there, strict=True) if origin is not None}
+    due = [n for n in range(len(items)) if n not in has_one]
+    topic = services.dead_letter_topic
+    letters = [refusals.letter(topic, items[n].received, items[n].flow.intake, items[n].refused) for n in due]
+    sent = dict(zip(due, _send(letters, services), strict=True))
+    return [sent.get(n) for n in range(len(items))]
+
+
+def _send(letters: Sequence[Letter], services: Services) -> list[str | None]:
     """All letters, or, when the topic does not take one of them, each for itself and that one without its value."""
+    if not letters:
+        return []
     try:
-        services.patience.until_done(lambda: services.outbox.send(letters))
+        return services.patience.until_done(lambda: services.outbox.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
             log.error("%s takes no letter of this size; it goes without its value.", letters[0].topic)
-            services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
-            return
-        for letter in letters:
-            _send([letter], services)
+            return services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
+        return [at for letter in letters for at in _send([letter], services)]
 
 
 def ranges(items: Sequence[Item], holds: Mapping[Partition, Hold]) -> list[Range]:

@@ -11,6 +11,7 @@ from ingest.core.ids import index_name
 from ingest.core.model import Intake, Message, Reject
 from ingest.core.reject_shape import INDEX, READ, shape
 from ingest.edge.ports import Action, Answer, Letter, Received
+from ingest.run.headers import replay_of
 
 MAX_MESSAGE_CHARACTERS = 8192
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
@@ -29,16 +30,28 @@ def unserialisable(error: Exception, original: bytes, source: str | None) -> Rej
     return Reject("not_json", f"The document cannot be written as JSON: {error}.", original, source)
 
 
+def place(received: Received, message: Message, intake: Intake) -> tuple[str, str]:
+    """Index and id of a record's first reject: of a replayed one those of the record that it is the copy of."""
+    index = index_name("rejects", intake.facility, "month", message.record_time_ms)
+    replay = replay_of(received)
+    return index, replay.of if replay else received.coordinates
+
+
 def actions(
-    received: Received, message: Message, intake: Intake, refused: Sequence[tuple[str, Reject]], ingested_ms: int
+    at: tuple[str, str],
+    message: Message,
+    intake: Intake,
+    refused: Sequence[tuple[str, Reject]],
+    ingested_ms: int,
+    letter_at: str | None = None,
 ) -> list[Action]:
-    """One `create` for each (stage, reject) of a record; the id is its coordinates, and the ordinal from 1 on."""
-    index = index_name("rejects", intake.facility, "month", received.time_ms)
+    """One `create` for each (stage, reject) of a record, the first at `place`, the next with its ordinal from 1 on."""
+    index, doc_id = at
     made = []
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
-        body = _document(message, intake, stage, reject, ingested_ms)
-        action = Action("create", index, received.coordinates + suffix, orjson.dumps(body))
+        body = _document(message, intake, stage, reject, ingested_ms, letter_at)
+        action = Action("create", index, doc_id + suffix, orjson.dumps(body))
         made.append(action if len(action.body) <= MAX_DOCUMENT_BYTES else without_bytes(action))
     return made
 
@@ -80,7 +93,9 @@ def without_value(whole: Letter) -> Letter:
     return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
 
 
-def _document(message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int) -> dict[str, Any]:
+def _document(
+    message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int, letter_at: str | None
+) -> dict[str, Any]:
     provenance = reject.provenance or message.provenance
     return _pruned(
         {
@@ -104,6 +119,7 @@ def _document(message: Message, intake: Intake, stage: str, reject: Reject, inge
                     "line": reject.line,
                     "column": reject.column,
                     "expected": list(reject.expected) or None,
+                    "letter": letter_at,
                 },
             },
         }

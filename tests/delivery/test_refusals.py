@@ -24,7 +24,7 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     rejects = Flow(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
     refused = [(refusals.READ_STAGE, reject) for reject in rejects]
 
-    (action,) = refusals.actions(received, told, intake, refused, NOW_MS)
+    (action,) = refusals.actions(refusals.place(received, told, intake), told, intake, refused, NOW_MS)
     letter = refusals.letter("dead", received, intake, refused)
     body = orjson.loads(action.body)
 
