@@ -20,6 +20,7 @@ BACKFILL = "perflog.backfill"
 REPLAY_OF = "perflog.replay.of"
 RECORD_TIME = "perflog.record_time_ms"
 ADDED = ("__connect.errors.", "perflog.reject.", "perflog.replay.", RECORD_TIME)  # by dead letters and replays
+Headers = tuple[tuple[str, bytes], ...]
 MAX_TEXT = 1024
 MAX_NUMBER = 2**63
 
@@ -45,11 +46,15 @@ class Replay:
     record_time_ms: int
 
 
-def replayed(headers: tuple[tuple[str, bytes], ...], replay: Replay) -> tuple[tuple[str, bytes], ...]:
-    """The headers of a record that is sent again: its own, without what a dead letter and an earlier replay added."""
-    own = tuple((name, value) for name, value in headers if not name.startswith(ADDED))
+def own(headers: Headers) -> Headers:
+    """A record's own headers: without what a dead letter and an earlier replay added."""
+    return tuple((name, value) for name, value in headers if not name.startswith(ADDED))
+
+
+def replayed(headers: Headers, replay: Replay) -> Headers:
+    """The headers of a record that is sent again."""
     told = ((REPLAY_OF, replay.of.encode()), (RECORD_TIME, str(replay.record_time_ms).encode()))
-    return own + told
+    return own(headers) + told
 
 
 def replay_of(received: Received) -> Replay | None:

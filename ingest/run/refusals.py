@@ -15,6 +15,7 @@ from ingest.run.headers import replay_of
 
 MAX_MESSAGE_CHARACTERS = 8192
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
+VALUE_LEFT_OUT = "perflog.reject.value_left_out_bytes"
 INDEX_STAGE = INDEX
 READ_STAGE = READ
 
@@ -89,7 +90,7 @@ def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tup
 
 def without_value(whole: Letter) -> Letter:
     """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
-    left_out = ("perflog.reject.value_left_out_bytes", str(len(whole.value or b"")).encode())
+    left_out = (VALUE_LEFT_OUT, str(len(whole.value or b"")).encode())
     return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
 
 

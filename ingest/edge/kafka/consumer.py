@@ -102,7 +102,7 @@ class Consumer:
         """Records of the partitions that were begun, in order within each."""
         with told_to_run():
             found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
-        return [_received(record) for records in found.values() for record in records]
+        return [received(record) for records in found.values() for record in records]
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that were lost and that came new since the last call."""
@@ -174,7 +174,8 @@ class Consumer:
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
 
 
-def _received(record: Any) -> Received:
+def received(record: Any) -> Received:
+    """What kafka-python gives, in our words."""
     return Received(
         partition=Partition(record.topic, record.partition),
         offset=record.offset,
