@@ -23,6 +23,7 @@ COMMANDS = {
     "setup": ("setup", "Create the topics and templates that are missing."),
     "ship": ("ship", "Send files to Kafka."),
     "run": ("run", "From Kafka to Elasticsearch, until stopped."),
+    "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),
 }
 

@@ -96,6 +96,12 @@ def _stored(known: Rejects, wanted: Wanted) -> Counter[Key]:
     return counted
 
 
+def counted(settings: Settings, wanted: Wanted) -> int:
+    """How many rejects are meant."""
+    with rejects(settings.elasticsearch) as known:
+        return known.count(wanted)
+
+
 def one(settings: Settings, wanted: Wanted) -> tuple[Found, Original | None, list[str]]:
     """The newest of the rejects that are meant, its record, and the ids of the other refused parts of that record.
 
