@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from rich.console import Console
-from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -40,6 +39,9 @@ def show_listing(found: Listing, screen: Console) -> None:
     if found.shapes:
         (_wide if screen.width >= WIDE_COLUMNS else _narrow)(found, screen)
         screen.print()
+    if found.total == 0:
+        screen.print(f"Nothing was refused yet; {_letters(found)}.")
+        return
     of = "" if found.matching == found.total else f" of {found.total:,}"
     shapes = f" in {len(found.shapes):,} shape{'' if len(found.shapes) == 1 else 's'}" if found.shapes else ""
     screen.print(f"{found.matching:,}{of} rejects{shapes}; {_letters(found)}.")
@@ -76,8 +78,9 @@ def _narrow(found: Listing, screen: Console) -> None:
     for listed, row in zip(found.shapes, rows, strict=True):
         screen.print(Text(_row(row, widths)))
         indent = widths[0] + 2
-        screen.print(Padding(Text(_shape(listed), style="bold"), (0, 0, 0, indent)))
-        screen.print(Padding(Text(listed.group.newest, style="dim"), (0, 0, 0, indent)))
+        for text, style in ((_shape(listed), "bold"), (listed.group.newest, "dim")):
+            for line in Text(text, style=style).wrap(screen, max(screen.width - indent, 20)):
+                screen.print(Text(" " * indent) + line)
 
 
 def _row(cells: tuple[str, ...], widths: list[int]) -> str:

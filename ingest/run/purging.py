@@ -54,6 +54,9 @@ def purge(
     No letter above the highest of those purged goes: its reject may be on its way to the index.
     """
     report = PurgeReport()
+    topic = settings.delivery.dead_letter_topic
+    with reading(settings.kafka, settings.delivery) as look:
+        span = dict(look.span(topic))  # asked first: where Kafka is away, nothing at all goes
     with rejects(settings.elasticsearch) as known:
         purged = _delete(known, wanted, report, progress)
         known.refresh()
@@ -61,10 +64,23 @@ def purge(
         if purged.highest:
             for found in known.each(Wanted(), NEEDED):
                 remaining.add(found)
-    if remaining.unknown:
-        report.kept_because = f"{remaining.unknown:,} older rejects do not say which letters are theirs"
-    _forget(settings, {} if remaining.unknown else upto(purged, remaining), report)
+    offsets = {} if remaining.unknown else upto(purged, remaining)
+    due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
+    with topics(settings.kafka) as cluster:
+        cluster.delete_before(due)
+    report.letters = sum(offset - span[at][0] for at, offset in due.items())
+    report.letters_left = sum(end - first for first, end in span.values()) - report.letters
+    report.kept_because = None if due or not purged.highest else _why_kept(remaining)
     return report
+
+
+def _why_kept(remaining: Reach) -> str | None:
+    """Why no letter went though rejects did."""
+    if remaining.unknown:
+        return f"{remaining.unknown:,} older rejects do not say which letters are theirs"
+    if remaining.lowest:
+        return "a topic lets go from its old end only, and a reject that stays needs its oldest letter"
+    return None
 
 
 def _delete(known: Rejects, wanted: Wanted, report: PurgeReport, progress: Callable[[int, int], None]) -> Reach:
@@ -89,14 +105,3 @@ def upto(purged: Reach, remaining: Reach) -> dict[Partition, int]:
     """The offset below which no letter is needed, for each partition that letters of purged rejects lie in."""
     behind = {partition: offset + 1 for partition, offset in purged.highest.items()}
     return {partition: min(end, remaining.lowest.get(partition, end)) for partition, end in behind.items()}
-
-
-def _forget(settings: Settings, offsets: dict[Partition, int], report: PurgeReport) -> None:
-    """Let the letters go, in the topic of the settings alone and no further than it reaches."""
-    with reading(settings.kafka, settings.delivery) as look:
-        span = dict(look.span(settings.delivery.dead_letter_topic))
-    due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
-    with topics(settings.kafka) as cluster:
-        cluster.delete_before(due)
-    report.letters = sum(offset - span[at][0] for at, offset in due.items())
-    report.letters_left = sum(end - first for first, end in span.values()) - report.letters

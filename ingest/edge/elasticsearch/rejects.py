@@ -164,6 +164,7 @@ class Rejects:
             return set()
         counted = {"records": {"terms": {"field": "provenance.kafka", "size": len(coordinates)}}}
         query = {"terms": {"provenance.kafka": list(coordinates)}}
+        self._client.indices.refresh(index=FACTS, **_LACKING)
         answer = self._client.search(index=FACTS, size=0, query=query, aggs=counted, **_LACKING)
         buckets = answer.body.get("aggregations", {}).get("records", {}).get("buckets", [])
         return {bucket["key"] for bucket in buckets}
