@@ -15,12 +15,15 @@ READ, INDEX = "read", "index"  # who refused: perflog the message, Elasticsearch
 
 _PLACE = re.compile(r"(?<![\w.-])([A-Za-z_][\w.+-]*\.[A-Za-z]\w{0,5}):([0-9]{1,9})(?=:|\s|$)")
 _JSON = ("{", "[")
-_QUOTED = re.compile(r"(?<!\w)`.*?`(?!\w)|(?<!\w)'.*?'(?!\w)|\"[^\"]*\"")
+# A quotation that does not end goes to the end of the text: else a text of opening quotes takes quadratic time.
+_QUOTED = re.compile(r"(?<!\w)`.*?(?:`(?!\w)|\Z)|(?<!\w)'.*?(?:'(?!\w)|\Z)|\"[^\"]*(?:\"|\Z)", re.DOTALL)
 _DAY_OR_MONTH = re.compile(
     r"\b(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun|Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)\b", re.IGNORECASE
 )
 _STAMP = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}[T ][0-9:.,]+(?:Z|[+-][0-9]{2}:?[0-9]{2})?")
-_NUMBER = re.compile(r"\b(?=[0-9a-f-]*[0-9])[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|[0-9]+(?:[-.,:/][0-9]+)*", re.IGNORECASE)
+_NUMBER = re.compile(
+    r"\b(?=[0-9a-f-]{0,40}[0-9])[0-9a-f]{8,}(?:-[0-9a-f]{4,})*\b|[0-9]+(?:[-.,:/][0-9]+)*", re.IGNORECASE
+)
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 _WORDS = {
     "torn": "the line ends too early",
@@ -51,7 +54,7 @@ def collapsed(text: str) -> str:
     >>> collapsed("failed to parse field [perf.run.id] in document with id 'FZlx'. Preview of field's value: '1a'")
     "failed to parse field [perf.run.id] in document with id '…'. Preview of field's value: '…'"
     """
-    quoted = _QUOTED.sub(lambda found: f"{found[0][0]}…{found[0][-1]}", text)
+    quoted = _QUOTED.sub(lambda found: f"{found[0][0]}…{found[0][0]}", text[:MAX_SEARCHED])
     return _BLANK.sub(" ", _NUMBER.sub("#", _STAMP.sub("#", _DAY_OR_MONTH.sub("#", quoted)))).strip()
 
 

@@ -19,7 +19,7 @@ from ingest.edge.ports import Coordinates, Letter, RequestTooLarge, Unavailable
 from ingest.run.dead_letters import Original, originals
 from ingest.run.headers import Replay, replayed
 
-CHUNK_REJECTS = 500
+CHUNK_REJECTS = 2000
 FLIGHT_BYTES = 8 * 1024 * 1024
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
+from time import perf_counter
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -155,3 +156,15 @@ def test_any_reject_has_a_shape_that_a_keyword_can_hold(
 
 def _message(text: str) -> Message:
     return Message(text.encode(), RECEIVED_MS, Provenance(), backfill=True)
+
+
+@pytest.mark.parametrize("piece", ["'a ", "`a ", '"', "0-", "deadbeef-", "a.sh:", "2026-03-04T"])
+def test_a_shape_is_found_in_the_time_of_a_line(piece: str) -> None:
+    """Whatever a message repeats: text made to slow expressions down costs no more than it is long."""
+    text = piece * (1_000_000 // len(piece))
+    made = Reject("value", text, text.encode(), column=4000)
+
+    began_s = perf_counter()
+    for _ in range(10):
+        shape(made)
+    assert perf_counter() - began_s < 1
