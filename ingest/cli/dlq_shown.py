@@ -46,9 +46,7 @@ def show_listing(found: Listing, screen: Console) -> None:
     shapes = f" in {len(found.shapes):,} shape{'' if len(found.shapes) == 1 else 's'}" if found.shapes else ""
     screen.print(f"{found.matching:,}{of} rejects{shapes}; {_letters(found)}.")
     if any(listed.group.replayed for listed in found.shapes):
-        screen.print(
-            "replayed: sent again; stored: a fact was made of the copy since. `replay --again` sends once more."
-        )
+        screen.print("replayed: sent again; stored: a copy has made a fact since")
 
 
 def _letters(found: Listing) -> str:

@@ -68,6 +68,6 @@ def show(report: RunReport, console: Console) -> None:
     console.print(table)
     if report.reasons:
         told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {told}. See index perf-rejects-* or the dead-letter topic.")
+        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
     if report.skipped_offsets:
         console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")
