@@ -24,6 +24,7 @@ COMMANDS = {
     "generate": ("generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
     "ship": ("ship", "Send files to Kafka."),
     "run": ("run", "From Kafka to Elasticsearch, until stopped."),
+    "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),
 }
 

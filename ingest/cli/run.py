@@ -98,7 +98,7 @@ def show(report: RunReport, console: Console) -> None:
     console.print(table)
     if report.reasons:
         told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {told}. See index perf-rejects-* or the dead-letter topic.")
+        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
     records = sum(count.records for count in report.counts.values())
     if records and report.working_s:
         told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"

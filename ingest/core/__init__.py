@@ -27,6 +27,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     quick.py      the short way for plain lines, from templates that the general way makes
     ways.py       which way the lines of an origin take
 
+    reject_shape.py  a reject -> what all that broke in the same way share
     framing.py    a file's bytes -> messages
     outcome.py    outcomes as rows of JSON
     samples.py    what a source's own samples become

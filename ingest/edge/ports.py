@@ -33,6 +33,24 @@ class Partition(NamedTuple):
     number: int
 
 
+class Coordinates(NamedTuple):
+    """Where a record lies in Kafka; written as `topic/partition/offset`."""
+
+    partition: Partition
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
+
+    @classmethod
+    def read(cls, text: str) -> "Coordinates | None":
+        """The coordinates that a text names; None when it names none."""
+        topic, _, rest = text.partition("/")
+        number, _, offset = rest.partition("/")
+        digits = all(part.isascii() and part.isdigit() and len(part) < 20 for part in (number, offset))
+        return cls(Partition(topic, int(number)), int(offset)) if topic and digits else None
+
+
 Header = tuple[str, bytes]
 
 
@@ -59,7 +77,7 @@ class Received(NamedTuple):
     @property
     def coordinates(self) -> str:
         """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
-        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
+        return str(Coordinates(self.partition, self.offset))
 
     @property
     def size_bytes(self) -> int:
@@ -134,8 +152,8 @@ class Inbox(Protocol):
 class Outbox(Protocol):
     """Where dead letters go. May raise `Unavailable`, or `RequestTooLarge` when the topic does not take one of them."""
 
-    def send(self, letters: Sequence["Letter"]) -> None:
-        """Produce all of them; returns when every one was acknowledged."""
+    def send(self, letters: Sequence["Letter"]) -> list[str | None]:
+        """Produce all of them; returns when every one was acknowledged: the coordinates of each, None where unknown."""
 
     def close(self) -> None:
         """Let the connection go."""

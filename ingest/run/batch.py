@@ -5,14 +5,14 @@ Runs on a thread of the crew, which may wait as long as it takes; nothing here c
 """
 
 import logging
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ingest.core.actions import Action
 from ingest.core.model import Intake
 from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Store
 from ingest.run import refusals
 from ingest.run.count import Count
+from ingest.run.headers import replay_of
 from ingest.run.hold import Hold, Span
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
@@ -123,27 +123,39 @@ def _write_refusals(refused: Sequence[_Refused], services: Services) -> None:
     """To the dead-letter topic and to the rejects index, both confirmed; twice is the same once in the index."""
     if not refused:
         return
-    topic = services.dead_letter_topic
-    _send([refusals.letter(topic, r.received, r.intake, r.special.refused) for r in refused], services)
-    actions = list(_reject_actions(refused, services.now_ms()))
+    places = [refusals.place(r.received, r.special.message, r.intake) for r in refused]
+    letters = _letters(refused, places, services)
+    now_ms = services.now_ms()
+    actions = [
+        action
+        for r, at, letter_at in zip(refused, places, letters, strict=True)
+        for action in refusals.actions(at, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
+    ]
     answers = services.writer.write(actions)
     again = [a for a, answer in zip(actions, answers, strict=True) if meaning(answer) is Meaning.REFUSED]
     services.writer.write([refusals.without_bytes(action) for action in again])
 
 
-def _reject_actions(refused: Sequence[_Refused], now_ms: int) -> Iterator[Action]:
-    for r in refused:
-        yield from refusals.actions(r.received, r.special.message, r.intake, r.special.refused, now_ms)
+def _letters(refused: Sequence[_Refused], places: Sequence[tuple[str, str]], services: Services) -> list[str | None]:
+    """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
+    replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
+    there = services.patience.until_done(lambda: services.store.origins([places[n] for n in replayed]))
+    has_one = {n for n, origin in zip(replayed, there, strict=True) if origin is not None}
+    due = [n for n in range(len(refused)) if n not in has_one]
+    topic = services.dead_letter_topic
+    letters = [refusals.letter(topic, refused[n].received, refused[n].intake, refused[n].special.refused) for n in due]
+    sent = dict(zip(due, _send(letters, services), strict=True))
+    return [sent.get(n) for n in range(len(refused))]
 
 
-def _send(letters: Sequence[Letter], services: Services) -> None:
+def _send(letters: Sequence[Letter], services: Services) -> list[str | None]:
     """All letters, or, when the topic does not take one of them, each for itself and that one without its value."""
+    if not letters:
+        return []
     try:
-        services.patience.until_done(lambda: services.outbox.send(letters))
+        return services.patience.until_done(lambda: services.outbox.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
             log.error("%s takes no letter of this size; it goes without its value.", letters[0].topic)
-            services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
-            return
-        for letter in letters:
-            _send([letter], services)
+            return services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
+        return [at for letter in letters for at in _send([letter], services)]

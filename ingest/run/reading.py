@@ -17,7 +17,7 @@ from ingest.core.quick import Place
 from ingest.core.ways import Ways
 from ingest.edge.ports import Received
 from ingest.run import refusals
-from ingest.run.headers import message, offset_text, origin
+from ingest.run.headers import REPLAY_OF, message, offset_text, origin
 
 log = logging.getLogger("perflog.run")
 
@@ -68,7 +68,7 @@ class Reader:
         first = records[numbers.start]
         told, backfill = origin(first)
         with_offset = offset_text(first.tail) is not None
-        plain_tail = with_offset or first.tail is None
+        plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in dict(first.head)
         way = self._ways.way(told, len(numbers)) if plain_tail else None
         if way is None or way.read is None:
             for n in numbers:
