@@ -174,6 +174,27 @@ def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
     assert caught.value.exit_code == 65
 
 
+def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
+    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+) -> None:
+    """What was searched when the index was made is searched still, though new indices spare it."""
+    (kind,) = schema.kinds
+    index = f"perf-{kind}-als"
+    mapping = schema.mappings(kind)
+    assert mapping["properties"]["log"]["properties"]["offset"].pop("index") is False
+    connected.indices.create(index=index, mappings=mapping)
+    new = Field("perf.edge.new_s", "double", (kind,), "new", searched=False)
+    grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
+
+    with templates(settings) as known:
+        added = known.extend(kind, grown)
+
+    assert added == {index: ["perf.edge.new_s"]}
+    found = connected.indices.get_mapping(index=index)[index]["mappings"]["properties"]
+    assert "index" not in found["log"]["properties"]["offset"]
+    assert found["perf"]["properties"]["edge"]["properties"]["new_s"]["index"] is False
+
+
 def test_this_cluster_tells_what_it_lacks(settings: config.Elasticsearch) -> None:
     """The bare jars have no lifecycle management and no security; both are said with what follows from it."""
     with templates(settings) as known:
