@@ -85,7 +85,7 @@ def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str,
     """Where a stage may stand that follows no longer."""
     found = {}
     for mark in state.marks.values():
-        if mark.opens and not mark.opened and mark.id in stages:
+        if mark.id in stages and not mark.opened:
             continue  # nearly all: spares the set of years
         own_year = year_of(mark.at_ms)
         standing = {own_year} if mark.id in stages else set()
