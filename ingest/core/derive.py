@@ -64,7 +64,7 @@ class Derived:
 
 def derived(state: RunState) -> Derived:
     """Derive everything from a state (with at least one mark)."""
-    runs = runs_of(state.marks.values(), state.watermark_ms)
+    runs = runs_of(state.key, state.marks.values(), state.watermark_ms)
     issued = max(state.issued, len(runs))
     stages = {stage.mark.id: Placed(run.ordinal, stage) for run in runs for stage in run.stages}
     return Derived(
@@ -121,12 +121,10 @@ class _Place:
 
 def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
     before = former.stages if former else {}
-    uids = {run.ordinal: uid(found.key, run.ordinal) for run in found.runs}
     for doc_id, placed in found.stages.items():
         if before.get(doc_id) != placed:
-            ordinal, stage = placed
-            body = stage_body(found.key, uids[ordinal], ordinal, stage)
-            yield place.document(STAGES, doc_id, stage.start_ms, body)
+            body = stage_body(found.runs[placed.ordinal - 1], placed.stage)
+            yield place.document(STAGES, doc_id, placed.stage.start_ms, body)
     gone = former.retracted_stages if former else {}
     for (doc_id, year), at_ms in found.retracted_stages.items():
         if gone.get((doc_id, year)) != at_ms:
@@ -146,4 +144,4 @@ def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Doc
 
 def _run_bodies(found: Derived) -> dict[int, dict[str, Any]]:
     flags = (LARGE_RUN,) if found.large else ()
-    return {run.ordinal: run_body(found.key, run, flags) for run in found.runs}
+    return {run.ordinal: run_body(run, flags) for run in found.runs}

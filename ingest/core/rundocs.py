@@ -1,6 +1,7 @@
 """A run and its stages as documents: names and units as in fields.toml, and what is missing is absent."""
 
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Any
 
 from ingest.core.clock import iso
@@ -16,12 +17,13 @@ PART_FIELDS = (
 )  # fmt: skip
 
 
+@lru_cache(maxsize=4096)
 def uid(key: RunKey, ordinal: int) -> str:
     """The id of a run's document: of its run id, and the instance."""
     return f"{key.id}.{ordinal}"
 
 
-def stage_body(key: RunKey, run_uid: str, ordinal: int, stage: Stage) -> dict[str, Any]:
+def stage_body(run: Run, stage: Stage) -> dict[str, Any]:
     """The document of a stage. Its end and its ECS duration are there only when its END is."""
     mark, start = stage.mark, iso(stage.start_ms)
     name, mark_key, _, family, product, variant, split, workflow = mark.what
@@ -40,24 +42,24 @@ def stage_body(key: RunKey, run_uid: str, ordinal: int, stage: Stage) -> dict[st
     if stage.open_for_ms is not None:
         told["open_for_s"] = seconds(stage.open_for_ms)
     lag = {} if mark.lag_ms is None else {"emit_lag_s": seconds(mark.lag_ms)}
-    perf = _perf(key, workflow)
-    perf["run"] = {"id": key.run, "uid": run_uid, "instance": ordinal}
+    perf = _perf(run.key, workflow)
+    perf["run"] = {"id": run.key.run, "uid": uid(run.key, run.ordinal), "instance": run.ordinal}
     perf["stage"] = told
     perf["mark"] = {"key": mark_key, **lag}
     return {"@timestamp": start, "event": event, "perf": perf}
 
 
-def run_body(key: RunKey, run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
+def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
     """The document of a run."""
     event = {"start": iso(run.first_ms)}
     if run.ended_ms is not None:
         event["end"] = iso(run.ended_ms)
-    perf = _perf(key, run.workflow)
+    perf = _perf(run.key, run.workflow)
     if found := sorted(flags):
         perf["flags"] = found
     perf["run"] = {
-        "id": key.run,
-        "uid": uid(key, run.ordinal),
+        "id": run.key.run,
+        "uid": uid(run.key, run.ordinal),
         "instance": run.ordinal,
         "state": run.state,
         "closed_by": run.closed_by,

@@ -117,6 +117,16 @@ def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | Non
     return RunMark(doc_id, version, at_ms, lag_ms, what, perf.get("retracted", False))
 
 
+def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
+    """The sets of many runs from ids, versions and bodies of documents of kind marks; those of no run are left out."""
+    sets: dict[RunKey, list[RunMark]] = {}
+    for doc_id, version, body in marks:
+        key, mark = key_of(body), mark_of(doc_id, version, body)
+        if key is not None and mark is not None:
+            sets.setdefault(key, []).append(mark)
+    return {key: union({}, found) for key, found in sets.items()}
+
+
 def _lag_ms(at_ms: int, lag_s: float | None) -> int | None:
     """The lag, without decimals where the stamp has none: they would be the instant's, not the lag's."""
     if lag_s is None:

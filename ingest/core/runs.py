@@ -19,7 +19,7 @@ The head is seen when a queue and a dispatch lie before the first START, the tai
 last. Lines of jobs without a queue never show a head; their totals stay lower bounds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from operator import attrgetter
 
@@ -27,7 +27,7 @@ from ingest.core.clock import MS_PER_HOUR
 from ingest.core.ends import Ends, ends_of
 from ingest.core.instances import SILENCE_MS, instances, ordered
 from ingest.core.parts import DISPATCH, QUEUE, Part, parts_of
-from ingest.core.runmarks import OTHER, QUEUED, START, RunMark
+from ingest.core.runmarks import OTHER, QUEUED, START, RunKey, RunMark
 from ingest.core.stages import BY_RUN_END, EXACT, OPEN, TIMEOUT, UPPER, Stage, stages_of
 
 QUIET_MS = MS_PER_HOUR
@@ -40,7 +40,7 @@ class Run:
     """One instance of a run.
 
     Attributes:
-        ordinal: which instance of its run id, from 1.
+        key: its facility, source and run id; ordinal: which instance of that, from 1.
         first_ms, last_ms: the first and the last instant; seen_ms: the last line printed (unix ms).
         stages: in order of their start; parts: its time from first_ms to seen_ms, without holes.
         ended_ms: the run's own end, behind its last START; None when it was not seen.
@@ -49,6 +49,7 @@ class Run:
         due_ms: the watermark from which on the state is another; None when it stays.
     """
 
+    key: RunKey
     ordinal: int
     first_ms: int
     last_ms: int
@@ -92,10 +93,16 @@ class Run:
         return max(known, key=lambda stage: stage.duration_ms or 0, default=None)
 
 
-def runs_of(marks: Iterable[RunMark], watermark_ms: int | None = None) -> tuple[Run, ...]:
+def runs_of(key: RunKey, marks: Iterable[RunMark], watermark_ms: int | None = None) -> tuple[Run, ...]:
     """The instances of one run id, from the set of its marks (retracted ones and repeats are passed over)."""
     groups = instances(ordered(marks))
-    return tuple(_run(ordinal, group, watermark_ms) for ordinal, group in enumerate(groups, 1))
+    return tuple(_run(key, ordinal, group, watermark_ms) for ordinal, group in enumerate(groups, 1))
+
+
+def all_runs(sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> list[Run]:
+    """The runs of many run ids, in order of their first instants."""
+    found = [run for key, marks in sets.items() for run in runs_of(key, marks.values(), watermark_ms)]
+    return sorted(found, key=lambda run: (run.first_ms, run.key))
 
 
 def seconds(ms: int) -> int | float:
@@ -103,7 +110,7 @@ def seconds(ms: int) -> int | float:
     return ms / 1000 if ms % 1000 else ms // 1000
 
 
-def _run(ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Run:
+def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Run:
     ends = ends_of(marks)
     stages, parallel = stages_of(marks, ends)
     parts = parts_of(marks, ends, stages, parallel)
@@ -112,6 +119,7 @@ def _run(ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Ru
     silent_ms = 0 if watermark_ms is None else watermark_ms - seen_ms
     state, closed_by, lasts_ms = _state(marks, stages, ended_ms is not None, silent_ms)
     return Run(
+        key=key,
         ordinal=ordinal,
         first_ms=marks[0].at_ms,
         last_ms=marks[-1].at_ms,

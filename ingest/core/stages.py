@@ -5,11 +5,10 @@
     closed by  end, next_start, run_end; open: by nothing yet; timeout: by nothing, and the run is over
 
 A stage is closed by its END, else by the run's next START, else by the end of the run. That the next START closes
-anything holds only where stages follow each other. A run is parallel when a START precedes the END of a stage that
-started before it, or the printing of an earlier START by more than two clocks' rounding explains: no stage ends before
-its own line is printed, so its bounds would contradict each other. Then only ENDs close stages (and the run's end,
-which none outlasts). Ends that nobody writes cannot overlap: such a run counts as sequential, and its bounds are that
-far assumed; they say so by being `upper`.
+anything holds only where stages follow each other: a run is parallel when a START precedes the END of a stage that
+started before it, and then only ENDs close stages (and the run's end, which none outlasts). Ends that nobody writes
+cannot overlap: such a run counts as sequential, and its bounds are that far assumed; they say so by being `upper`. That
+an earlier START was printed only after the next one tells nothing: the values may come from another clock than stamps.
 
 No stage has a number within its run: a late line would renumber all that follow. They are ordered by their start.
 The attempt counts starts of the same stage and key, in order of value. The lane is what a waterfall needs: the first
@@ -23,7 +22,6 @@ from typing import NamedTuple
 from ingest.core.ends import Ends
 from ingest.core.runmarks import START, RunMark
 
-ROUNDING_MS = 2000
 EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
 BY_END, BY_START, BY_RUN_END, OPEN, TIMEOUT = "end", "next_start", "run_end", "open", "timeout"
 
@@ -87,7 +85,7 @@ def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
         if start.at_ms < busy_ms:
             return True
         end = ends.of.get(start.id)
-        busy_ms = max(busy_ms, start.seen_ms - ROUNDING_MS, end.at_ms if end else 0)
+        busy_ms = max(busy_ms, end.at_ms if end else 0)
     return False
 
 
