@@ -54,24 +54,26 @@ def _steps(marks: Sequence[RunMark], ends: Ends, stages: Sequence[Stage], parall
     first_ms = until_ms = marks[0].at_ms
     steps: list[Step] = [(LEAD, first_ms, None)]
     covering = {stage.mark.id: stage for stage in stages if not parallel or stage.kind == EXACT}
+    of_no_length = {ends.of[doc_id].id for doc_id, stage in covering.items() if _is_instant(stage)}
     started = False
     for mark, kind in zip(marks, _kinds(marks, ends), strict=True):
+        if kind is None or mark.id in of_no_length:
+            continue
         at_ms, stage = mark.at_ms, covering.get(mark.id)
-        if kind is not None and at_ms >= until_ms:
+        if at_ms >= until_ms:
             begun = STAGE if stage else BETWEEN if kind == LEAD and started else kind
-            _add(steps, begun, at_ms, None if parallel or not stage else mark.id)
+            steps.append((begun, at_ms, None if parallel or not stage else mark.id))
         started = started or kind == BETWEEN
         if stage is not None and stage.closed_ms is not None:
             until_ms = max(until_ms, stage.closed_ms)
-            if until_ms == at_ms and stage.kind == EXACT:
-                _add(steps, BETWEEN, at_ms, None)
+            if until_ms == at_ms and _is_instant(stage):
+                steps.append((BETWEEN, at_ms, None))
     return steps
 
 
-def _add(steps: list[Step], kind: str, at_ms: int, stage: str | None) -> None:
-    """Another step, unless it goes on with what the last one began."""
-    if stage is not None or steps[-1][0] != kind:
-        steps.append((kind, at_ms, stage))
+def _is_instant(stage: Stage) -> bool:
+    """Whether it ended in the second in which it started; its END then stands before it in the order of time."""
+    return stage.kind == EXACT and stage.duration_ms == 0
 
 
 def _kinds(marks: Sequence[RunMark], ends: Ends) -> list[str | None]:

@@ -29,7 +29,7 @@ ROLES = {
 def mark(at_s: float, word: str, stage: str = "", lag_s: float | None = 1, version: int = 2) -> RunMark:
     """A mark `at_s` seconds into the run; `word` is its key without `_DATE`."""
     role = ROLES.get(word) or ("end" if word.endswith("END") else "start")
-    name = stage or ("SUBMIT" if role in {"queued", "work"} else "A")
+    name = stage or ("SUBMIT" if word[0] in "QW" else "A")
     at_ms = BEGIN_MS + round(at_s * 1000)
     lag_ms = None if lag_s is None else round(lag_s * 1000)
     doc_id = digest_id(f"{word}/{name}/{at_ms}/{lag_ms}".encode())
