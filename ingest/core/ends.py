@@ -7,6 +7,9 @@ stage has no START of its own (`SUBMIT:END_DATE`).
 An END belongs to the last START before it that has none yet, and only the first END of a START counts: a further one
 is that of an attempt whose START was lost; it is counted, and ends nothing. In the same second an END goes to a START
 before it rather than to the one that follows; only if none is open has the stage taken 0 s.
+
+Which START an END was written for, no line says: where the START of a second attempt was lost and its END was not, that
+END goes to the first attempt. Nothing in the set tells the two apart.
 """
 
 import re
