@@ -61,7 +61,9 @@ def shows_overlap(truth: RunTruth) -> bool:
     """Whether two lines that are there show that stages overlapped."""
     starts = [stage for stage in truth.stages if stage.start_written]
     ended = [stage for stage in starts if stage.end_written and stage.end_ms is not None]
-    return any(one.start_ms < other.start_ms < (one.end_ms or 0) for one in ended for other in starts)
+    return any(
+        one.start_ms <= other.start_ms < (one.end_ms or 0) for one in ended for other in starts if other is not one
+    )
 
 
 def lost_start(truth: RunTruth, stage: StageTruth) -> bool:

@@ -6,9 +6,10 @@
 
 A stage is closed by its END, else by the run's next START, else by the end of the run. That the next START closes
 anything holds only where stages follow each other: a run is parallel when a START precedes the END of a stage that
-started before it, and then only ENDs close stages (and the run's end, which none outlasts). Ends that nobody writes
-cannot overlap: such a run counts as sequential, and its bounds are that far assumed; they say so by being `upper`. That
-an earlier START was printed only after the next one tells nothing: the values may come from another clock than stamps.
+started before it or in the same second, and then only ENDs close stages (and the run's end, which none outlasts). Ends
+that nobody writes cannot overlap: such a run counts as sequential, and its bounds are that far assumed; they say so by
+being `upper`. That an earlier START was printed only after the next one tells nothing: the values may come from
+another clock than stamps.
 
 No stage has a number within its run: a late line would renumber all that follow. They are ordered by their start.
 The attempt counts starts of the same stage and key, in order of value. The lane is what a waterfall needs: the first
@@ -80,12 +81,17 @@ def _stage(start: RunMark, end: RunMark | None, closer: tuple[int, str] | None, 
 
 
 def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
-    busy_ms = 0
+    """Whether a START precedes the END of a stage that started before it, or in the same second."""
+    busy_ms = unended_ms = 0
     for start in starts:
-        if start.at_ms < busy_ms:
-            return True
         end = ends.of.get(start.id)
-        busy_ms = max(busy_ms, end.at_ms if end else 0)
+        outlasts = end is not None and end.at_ms > start.at_ms
+        if start.at_ms < busy_ms or (outlasts and start.at_ms == unended_ms):
+            return True
+        if end is None:
+            unended_ms = start.at_ms
+        else:
+            busy_ms = max(busy_ms, end.at_ms)
     return False
 
 

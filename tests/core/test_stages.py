@@ -46,6 +46,9 @@ def test_what_closes_a_stage(text: str, stages: list[tuple[str, str, float | Non
             [("A", "exact", 5, "end"), ("B", "lower", 1, "open"), ("C", "lower", 1, "open")],
         ),
         ("0 START A, 3 START B, 5 END A, 8 END B", [("A", "exact", 5, "end"), ("B", "exact", 5, "end")]),
+        # in one second, whichever of the two came first
+        ("0 START A 0, 0 START B 1, 5 END A", [("A", "exact", 5, "end"), ("B", "lower", 1, "open")]),
+        ("0 START B 0, 0 START A 1, 5 END A", [("B", "lower", 0, "open"), ("A", "exact", 5, "end")]),
         # what nests is parallel, too
         ("0 START A, 2 XFER_START A, 4 XFER_END A, 5 END A", [("A", "exact", 5, "end"), ("A", "exact", 2, "end")]),
         # the run's end closes also there: no stage outlasts its run
