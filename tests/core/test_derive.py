@@ -1,6 +1,7 @@
 """What is written of a run: a function of its set of marks and the watermark, with nothing left over of former sets."""
 
 from collections.abc import Sequence
+from time import perf_counter
 from typing import Any
 
 import orjson
@@ -178,6 +179,23 @@ def test_a_tombstone_says_that_it_is_one_and_comes_with_every_cold_derivation(sc
     assert repeat.id not in warm
 
 
+def test_a_tombstone_is_the_same_with_a_warm_cache_as_with_a_cold_one(schema: Schema) -> None:
+    """Its time follows from the set: when that changes, it is written again."""
+    store: Store = {}
+    start = mark(100, "START", "A")
+    gone = [start._replace(version=n, at_ms=start.at_ms + n, retracted=True) for n in (3, 4)]
+    state = grown(RunState(KEY), [start, *marks(f"{10 * DAY_S} START B")])
+    write(store, state, schema)
+    for batch in (marks(f"{5 * DAY_S} X A"), gone[:1], gone[1:], marks("50 X A")):
+        former, state = state, grown(state_of(body_of(state, derived(state).issued, None)), batch)
+        write(store, state, schema, former)
+
+    now = written(state, schema)
+    assert is_retracted(now["perf-stages-als-2016", start.id])
+    assert is_retracted(now["perf-runs-als", uid(KEY, 2)])
+    assert bodies(store) == now
+
+
 def test_a_mark_that_moves_to_another_year_leaves_a_tombstone_in_the_old_index(schema: Schema) -> None:
     """A newer version of a mark with another instant: its stage moves, since its index follows from its start."""
     start = mark(0, "START", "A")
@@ -268,6 +286,19 @@ def test_a_run_of_more_marks_is_flagged(number: int, flags: list[str] | None, sc
 
     assert [body["perf"].get("flags") for body in runs] == [flags]
     assert state.large == (flags is not None)
+
+
+@pytest.mark.parametrize("ends", [False, True])
+def test_a_run_of_ten_thousand_marks_is_derived_at_once(ends: bool) -> None:
+    """Some 45 ms on the machine it was written on; ten times that is refused, and anything quadratic takes longer."""
+    found = [mark(n * 20, "START", f"S{n % 40}") for n in range(5_000 if ends else 10_000)]
+    found += [mark(n * 20 + 35, "END", f"S{n % 40}") for n in range(5_000)] if ends else []
+    state = state_of_marks(found)
+    began_s = perf_counter()
+
+    derived(state)
+
+    assert perf_counter() - began_s < 0.45
 
 
 @given(st.data(), MARKS)

@@ -28,6 +28,7 @@ def parts(text: str) -> list[tuple[str, float]]:
         ("0 QSTART, 5 WSTART SUBMIT 2", [("queue", 5), ("tail", 2)]),
         ("0 WSTART, 5 START A", [("dispatch", 5), ("tail", 1)]),
         ("0 QSTART, 4 QEND, 5 WSTART, 7 START A", [("queue", 4), ("dispatch", 1), ("dispatch", 2), ("tail", 1)]),
+        ("0 WSTART, 5 END Z, 9 START A", [("lead", 5), ("between", 4), ("tail", 1)]),
         # queued again: the sum of both, never a negative wait
         (
             "0 QSTART, 2 WSTART, 3 QSTART, 8 WSTART, 9 START A",

@@ -78,9 +78,7 @@ def test_a_start_in_the_second_of_an_end_is_no_overlap() -> None:
 
 def test_lanes_are_reused_when_they_are_free() -> None:
     """The first free one; a stage without END holds its lane until its line was printed."""
-    found = run(
-        "0 START A, 1 START B, 2 START C, 3 END B, 4 START D, 9 END A, 9 END C, 9 END D, 20 START E, 22 START F"
-    )
+    found = run("0 START A, 1 START B, 2 START C, 3 END B, 4 START D, 9 END A, 9 END C, 9 END D, 9 START E, 22 START F")
 
     assert [stage.lane for stage in found.stages] == [1, 2, 3, 2, 1, 1]
 
@@ -121,6 +119,14 @@ def test_only_the_first_end_of_a_start_counts() -> None:
 
     assert told(found)[0] == ("A", "exact", 5, "end")
     assert found.ends_unmatched == 2
+
+
+def test_the_stage_that_was_queued_may_be_a_stage_itself() -> None:
+    """Then its END ends that stage, and a second one ends nothing: not the run."""
+    found = run("0 QSTART, 1 WSTART, 2 START SUBMIT, 5 END SUBMIT, 7 END SUBMIT")
+
+    assert told(found) == [("SUBMIT", "exact", 3, "end")]
+    assert (found.tail_seen, found.ends_unmatched) == (False, 1)
 
 
 def test_in_one_second_an_end_goes_to_the_attempt_before() -> None:
