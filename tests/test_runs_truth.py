@@ -75,6 +75,7 @@ def lost_start(truth: RunTruth, stage: StageTruth) -> bool:
 def assert_known(truth: RunTruth, found: Run) -> bool:
     """Everything that can be known; whether all of it was compared."""
     assert (truth.first_ms, truth.last_ms) == (found.first_ms, found.last_ms)
+    assert found.part_ms("queue") == queue_ms(truth)
     there = in_order(truth)
     assert [stage.start_ms + truth.skew_s * 1000 for stage in there] == [stage.start_ms for stage in found.stages]
     if any(lost_start(truth, stage) for stage in there):
@@ -87,6 +88,12 @@ def assert_known(truth: RunTruth, found: Run) -> bool:
         row for row, _ in sorted(derived, key=lambda pair: (pair[1], pair[0][0]))
     ]
     return True
+
+
+def queue_ms(truth: RunTruth) -> float | None:
+    """What its two marks tell of the wait: nothing when the worker's clock stands before the queue's."""
+    wait_s = truth.queue_s + truth.skew_s
+    return wait_s * 1000 if truth.queued_written and truth.work_written and wait_s >= 0 else None
 
 
 def in_order(truth: RunTruth) -> list[StageTruth]:

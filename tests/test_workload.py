@@ -1,6 +1,7 @@
 """The generator: lines of known truth, held against the core; the same every time, as many as asked, plausible.
 
 The truth comes from the generator's plan, the outcomes from the core, which reads the bytes: a mistake of either shows.
+What can be known of runs is held against what is derived in test_runs_truth.py.
 """
 
 from collections import Counter, defaultdict
@@ -19,8 +20,6 @@ from ingest.core.clock import iso
 from ingest.core.fields import load_schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
-from ingest.core.runmarks import gathered
-from ingest.core.runs import Run, all_runs, seconds
 from ingest.core.sources import load_sources
 from ingest.synthetic.truth import INDEX
 from ingest.synthetic.workload import Fact, Made, RunTruth, Shares, Workload, messages, runs_truth
@@ -151,42 +150,6 @@ def test_the_same_bytes_come_twice_only_where_that_is_told(seed: int, chosen: Sh
             assert message.truth.repeats == (told_before <= seen)
             assert message.truth.repeats or not told_before & seen
         seen |= {(message.facility, fact.original) for fact in message.truth.facts}
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), chosen=shares)
-def test_what_can_be_known_of_a_run_is_what_its_documents_say(flow: Flow, seed: int, chosen: Shares) -> None:
-    """Stage by stage, for runs whose stages follow one another: kind, seconds and what closed it; the queue too."""
-    workload = Workload(seed, 300, shares=replace(chosen, parallel=0.0, reused=0.0))
-    documents = (document for made in messages(workload) for document in outcomes(flow, made).documents)
-    kept = ((d.id, d.version, d.body) for d in documents if d.body["perf"]["stage"].get("split") != "guess")
-    found = {run.key.run: run for run in all_runs(gathered(kept))}
-    truth = {run.run: run for run in runs_truth(workload) if run.first_ms is not None}
-
-    assert set(found) == set(truth)
-    for name, run in truth.items():
-        assert_known(run, found[name])
-
-
-def assert_known(run: RunTruth, found: Run) -> None:
-    """A run by plan and by its documents."""
-    skew_ms = run.skew_s * 1000
-    told = [(s.stage, s.start_ms + skew_ms, s.known_s, s.kind, s.closed_by) for s in run.stages if s.start_written]
-    durations = [None if s.duration_ms is None else seconds(s.duration_ms) for s in found.stages]
-    assert told == [
-        (s.mark.what.stage, s.start_ms, duration_s, s.kind, s.closed_by)
-        for s, duration_s in zip(found.stages, durations, strict=True)
-    ]
-    assert (run.first_ms, run.last_ms) == (found.first_ms, found.last_ms)
-    assert found.part_ms("queue") == queue_ms(run)
-    if run.work_written and run.stages and run.stages[0].start_written and found.part_ms("dispatch") is not None:
-        assert found.part_ms("dispatch") == run.dispatch_s * 1000
-
-
-def queue_ms(run: RunTruth) -> float | None:
-    """What its two marks tell of the wait: nothing when the worker's clock stands before the queue's."""
-    wait_s = run.queue_s + run.skew_s
-    return wait_s * 1000 if run.queued_written and run.work_written and wait_s >= 0 else None
 
 
 def of_every(**chosen: float) -> list[RunTruth]:
