@@ -85,7 +85,7 @@ shares = st.builds(
     **{name: st.floats(0, 0.25) for name in ("torn", "glued", "refused", "poisoned", "foreign", "repeated")},
 )
 starts = st.one_of(
-    st.integers(1_000_000_000_000, 1_780_000_000_000), st.just(SUMMER_ENDS_MS), st.just(Workload().start_ms)
+    st.integers(1_000_086_400_000, 1_780_000_000_000), st.just(SUMMER_ENDS_MS), st.just(Workload().start_ms)
 )
 
 
@@ -176,6 +176,8 @@ def test_parallel_runs_overlap_and_only_ends_count() -> None:
     overlapping = [run for run in runs if any(a.end_ms > b.start_ms for a, b in pairwise(run.stages) if a.end_ms)]
     assert len(overlapping) > 0.9 * len(runs)
     assert {stage.kind for run in runs for stage in run.stages} == {"exact"}
+    damaged = [stage.closed_by for run in of_every(parallel=1.0, torn=0.3) for stage in run.stages]
+    assert set(damaged) == {"end", "open", "unseen"}
     assert {stage.lane for run in runs for stage in run.stages} == {0, 1, 2, 3}
 
 
