@@ -1,6 +1,7 @@
 """The generator: lines of known truth, held against the core; the same every time, as many as asked, plausible.
 
 The truth comes from the generator's plan, the outcomes from the core, which reads the bytes: a mistake of either shows.
+What can be known of runs is held against what is derived in test_runs_truth.py.
 """
 
 from collections import Counter, defaultdict
@@ -19,7 +20,6 @@ from ingest.core.clock import iso
 from ingest.core.fields import load_schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
-from ingest.core.runs import Timeline, mark_of, timelines
 from ingest.core.sources import load_sources
 from ingest.synthetic.truth import INDEX
 from ingest.synthetic.workload import Fact, Made, RunTruth, Shares, Workload, messages, runs_truth
@@ -150,33 +150,6 @@ def test_the_same_bytes_come_twice_only_where_that_is_told(seed: int, chosen: Sh
             assert message.truth.repeats == (told_before <= seen)
             assert message.truth.repeats or not told_before & seen
         seen |= {(message.facility, fact.original) for fact in message.truth.facts}
-
-
-@settings(max_examples=25, deadline=None)
-@given(seed=st.integers(0, 2**32), chosen=shares)
-def test_what_can_be_known_of_a_run_is_what_its_documents_say(flow: Flow, seed: int, chosen: Shares) -> None:
-    """Stage by stage, for runs whose stages follow one another: kind, seconds and what closed it; the queue too."""
-    workload = Workload(seed, 300, shares=replace(chosen, parallel=0.0, reused=0.0))
-    bodies = (document.body for made in messages(workload) for document in outcomes(flow, made).documents)
-    marks = (mark_of(body) for body in bodies if body["perf"]["stage"].get("split") != "guess")
-    found = {line.run: line for line in timelines(mark for mark in marks if mark)}
-    truth = {run.run: run for run in runs_truth(workload) if run.first_ms is not None}
-
-    assert set(found) == set(truth)
-    for name, run in truth.items():
-        assert_known(run, found[name])
-
-
-def assert_known(run: RunTruth, line: Timeline) -> None:
-    """A run by plan and by its documents."""
-    skew_ms = run.skew_s * 1000
-    told = [(s.stage, s.start_ms + skew_ms, s.known_s, s.kind, s.closed_by) for s in run.stages if s.start_written]
-    assert told == [(s.stage, s.start_ms, s.duration_s, s.kind, s.closed_by) for s in line.stages]
-    assert (run.first_ms, run.last_ms) == (line.first_ms, line.last_ms)
-    if run.queued_written and run.work_written:
-        assert line.queue_wait_s == run.queue_s + run.skew_s
-        if run.stages and run.stages[0].start_written:
-            assert line.dispatch_s == run.dispatch_s
 
 
 def of_every(**chosen: float) -> list[RunTruth]:
