@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -172,7 +173,8 @@ class Loop:
             self._begin(partition)
         for partition, epoch in list(self._beginning.items()):
             if epoch.done():
-                self._hold(partition, epoch.result())
+                with suppress(Stopped):
+                    self._hold(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
         """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
