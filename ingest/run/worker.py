@@ -140,7 +140,7 @@ class Loop:
             if self.crew.idle and self.books.idle and not any(hold.settled() for hold in self.holds.values()):
                 break
             if self.crew.idle:
-                time.sleep(0.002)  # for the clerk
+                self.crew.await_clerk(BUSY_POLL_S)
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Take in what became of batches that ended."""
