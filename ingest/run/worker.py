@@ -35,6 +35,7 @@ POLL_S = 0.5  # while there is nothing to do
 BUSY_POLL_S = 0.02  # while answers are awaited
 KEEP_ALIVE_S = 0.25  # between two polls while there is no room
 KAFKA_AWAY_S = 0.5  # before it is asked again
+AWAY_S = 3.0  # that Kafka does not answer before it is said
 TELL_EVERY_S = 60.0
 ACCEPT = (
     "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
@@ -59,6 +60,8 @@ class Loop:
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
+    _away_s: float = 0.0
+    _away_told: bool = False
     _polled_s: float = 0.0
     _told_s: float = field(default_factory=time.monotonic)
 
@@ -96,6 +99,7 @@ class Loop:
                 self._polled_s = time.monotonic()
                 self.with_kafka(self.inbox.keep_alive)
         self.settle()
+        self._tell_of_kafka()
         self._tell_sometimes()
 
     def _before_a_change(self) -> None:
@@ -222,6 +226,20 @@ class Loop:
                 *span.partition,
                 min(oldest - span.first_offset, span.skipped),
                 oldest,
+            )
+
+    def _tell_of_kafka(self) -> None:
+        """Once when the group's broker has been away for a while, and once when it is back: a silent worker looks well."""
+        if self.inbox.reachable():
+            if self._away_s and self._away_told:
+                log.info("Kafka answers again.")
+            self._away_s, self._away_told = 0.0, False
+            return
+        self._away_s = self._away_s or time.monotonic()
+        if not self._away_told and time.monotonic() - self._away_s > AWAY_S:
+            self._away_told = True
+            log.warning(
+                "Kafka's broker for the group %s does not answer. Asking on; nothing is lost.", self.worker.group
             )
 
     def _tell_sometimes(self) -> None:

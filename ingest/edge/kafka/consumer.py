@@ -117,6 +117,10 @@ class Consumer:
         """
         return bool(self._consumer._coordinator.need_rejoin())
 
+    def reachable(self) -> bool:
+        """Whether the group's coordinator is known; while it is not, a poll is just empty and says nothing."""
+        return not self._consumer._coordinator.coordinator_unknown()
+
     def _finish_joining(self) -> None:
         """See to it that a join which was under way when the last poll ended is taken up by the next.
 
