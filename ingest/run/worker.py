@@ -229,7 +229,7 @@ class Loop:
             )
 
     def _tell_of_kafka(self) -> None:
-        """Once when the group's broker has been away for a while, and once when it is back: a silent worker looks well."""
+        """Once when the group's broker has been away for a while, once when it is back: a silent worker looks well."""
         if self.inbox.reachable():
             if self._away_s and self._away_told:
                 log.info("Kafka answers again.")
