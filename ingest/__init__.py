@@ -4,7 +4,7 @@ Nouns know, verbs do, services touch. The map of the house, from the door to the
 
     cli/          the door: subcommands, words, exit codes
     run/          the loops: read, flow, write, ledger, commit last
-    synthetic/    perfSONAR results made up for the demo, and marked so
+    synthetic/    lines and perfSONAR results made up, with known truth; results are marked so
     edge/         the world, one module a service: kafka, elasticsearch, kibana, files, the local stack
     config.py     settings from one TOML file; alone reads the environment
     telemetry.py  what is counted, each name once, with its meaning

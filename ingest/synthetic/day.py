@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import merge
 from random import Random
-from typing import Any
 
 from ingest.synthetic.delay import latency, rtt
-from ingest.synthetic.envelope import ALS_LATENCY, ALS_THROUGHPUT, NERSC, Report, Task, document
+from ingest.synthetic.envelope import ALS_LATENCY, ALS_THROUGHPUT, NERSC, Report, Task, document, run_id
 from ingest.synthetic.throughput import throughput
 from ingest.synthetic.trace import trace
 from ingest.synthetic.weather import Weather, generator, weather
@@ -27,6 +26,17 @@ class Series:
     failures: tuple[Callable[[], Report], ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class Result:
+    """A result as it is sent, the task that it is of, its run id, and when that run began and ended."""
+
+    data: bytes
+    task: Task
+    run: str
+    start: datetime
+    end: datetime
+
+
 def day(start: datetime, hours: float = 24, seed: int = 1) -> Iterator[bytes]:
     """Yield the results of all tests that run in the window, as compact JSON, in time order of their ends.
 
@@ -38,17 +48,19 @@ def day(start: datetime, hours: float = 24, seed: int = 1) -> Iterator[bytes]:
     Raises:
         ValueError: start has no zone.
     """
+    return (result.data for result in day_of_results(start, hours, seed))
+
+
+def day_of_results(start: datetime, hours: float = 24, seed: int = 1) -> Iterator[Result]:
+    """Yield the same, each with what is known of it without reading it. Raises ValueError: start has no zone."""
     if start.tzinfo is None:
         raise ValueError("start needs a time zone")
     path = weather(start, hours, seed)
-    runs = merge(*(_runs(series, start, hours, seed, path) for series in _all_series()), key=lambda run: run[:2])
-    for _, _, body in runs:
-        yield json.dumps(body, separators=(",", ":")).encode()
+    runs = (_runs(series, start, hours, seed, path) for series in _all_series())
+    yield from merge(*runs, key=lambda result: (result.end, result.run))
 
 
-def _runs(
-    series: Series, start: datetime, hours: float, seed: int, path: Weather
-) -> Iterator[tuple[datetime, str, dict[str, Any]]]:
+def _runs(series: Series, start: datetime, hours: float, seed: int, path: Weather) -> Iterator[Result]:
     task = series.task
     first = start + timedelta(seconds=series.offset_s)
     count = max(0, int((hours * 3600 - series.offset_s - 1) // task.repeat_s) + 1)
@@ -58,8 +70,8 @@ def _runs(
         when = first + timedelta(seconds=number * task.repeat_s)
         rng = generator(seed, task.test_type, task.tool, task.source, task.dest, when.timestamp())
         report = failing[number]() if number in failing else series.measure(task, path, when, rng)
-        body = document(task, when, report, seed)
-        yield when + timedelta(seconds=task.slot_s), body["id"], body
+        data = json.dumps(document(task, when, report, seed), separators=(",", ":")).encode()
+        yield Result(data, task, str(run_id(task, when, seed)), when, when + timedelta(seconds=task.slot_s))
 
 
 def _all_series() -> Iterator[Series]:
