@@ -15,14 +15,14 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 
 from ingest.core.model import Provenance
 from ingest.run.headers import written
-from tests.faults.standin import Fact, Made
+from ingest.synthetic.workload import Fact, Made
 
 PARTITIONS = 4
 CHUNK = 100  # messages of one file that go to one partition together
 BATCH = 1000
 ANSWER_TIMEOUT_S = 30
 
-Known = tuple[str, int, int | None, str | None, str, str, str, int]
+Known = tuple[str | None, int, int | None, str | None, str, str, str, int]
 
 
 def known(fact: Fact) -> Known:

@@ -4,6 +4,8 @@ import os
 import sys
 from pathlib import Path
 
+from ingest.cli.main import main
+
 
 def run(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> None:
     """Become `perflog ARGUMENTS`: its standard streams go to files, its exit code is this process's."""
@@ -14,6 +16,4 @@ def run(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> None:
         os.dup2(file, number)
         os.close(file)
     sys.argv = ["perflog", *arguments]
-    from ingest.cli.main import main
-
-    sys.exit(main())
+    main()

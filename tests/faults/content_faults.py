@@ -1,36 +1,76 @@
-"""What comes in: too large, twice, at the wrong time, and more than there is room for."""
+"""What comes in: bad, huge, twice; and the worker's clock set back."""
 
 import os
-import time
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+from ingest.synthetic.workload import Truth
 from tests.faults.cargo import Cargo
 from tests.faults.scene import Scene
-from tests.faults.standin import Made, Truth
 
-FAKETIME = (
-    "/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1",
-    "/usr/lib/aarch64-linux-gnu/faketime/libfaketime.so.1",
-)
-MEMORY_BOUND_BYTES = 300 * 2**20
-HOUR_S = 3600
-LEAST_RATE = 0.8
+HOUR_MS = 3_600_000
 
 
 def nothing(scene: Scene) -> int:
-    """No fault but what the lines are."""
+    """No fault but what the lines are: the dead letters are the hits."""
     scene.start()
     scene.eventually(scene.done, "everything is committed")
     return scene.cargo.outcomes["rejected"]
 
 
 def huge_messages(scene: Scene) -> int:
-    """Three messages as large as may be, of bytes that nothing makes smaller, among the others."""
-    for _ in range(3):
+    """Messages as large as may be, of bytes that nothing makes smaller, among the others."""
+    times = 3
+    for _ in range(times):
         data = b":PERF:" + os.urandom(scene.world.settings.delivery.max_message_bytes - 6).replace(b"\n", b"?")
-        made = replace(scene.cargo.messages[0], data=data, truth=Truth("rejected", "too_long", (), False))
-        scene.post(Cargo((made,)))
+        scene.post(Cargo((replace(scene.cargo.messages[0], data=data, truth=Truth("rejected", "too_long")),)))
     scene.start()
+    return times
+
+
+def shipped_twice(scene: Scene) -> int:
+    """The same file goes out through two forwarders, from two hosts under two names, at the same time."""
+    before = len(scene.cargo.messages)
+    settings = scene.world.settings_text(scene.world.stack.elasticsearch)
+    lines = scene.rest.messages
+    shippers = []
+    for host, name in (("als-a", "perf.log"), ("als-b", "copy-of-perf.log")):
+        path = scene.world.written(name, [made.data for made in lines])
+        told = ("ship", str(path), "--intake", "lines", "--host", host, "--backfill")
+        shippers.append(scene.fleet.start(settings, *told))
+    worker = scene.start()
+    for shipper in shippers:
+        assert shipper.ended(scene.size.bound_s) == 0, shipper.said
+    again = tuple(replace(made, truth=replace(made.truth, repeats=True)) for made in lines)
+    scene.cargo = Cargo((*scene.cargo.messages, *lines, *again))
+    scene.rest = Cargo(())
+    assert sum(scene.world.ends().values()) == before + 2 * len(lines)
     scene.eventually(scene.done, "everything is committed")
-    return 3
+    assert worker.code is None
+    return len(again)
+
+
+def clock_set_back(scene: Scene) -> int:
+    """The worker's clock is set back by an hour while it runs; time that only grows stays as it is."""
+    (library,) = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))[:1] or [None]
+    assert library is not None, "libfaketime is missing: apt-get install libfaketime"
+    now = scene.fleet.folder / "now"
+    now.write_text("+0\n")
+    environment = {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(now),
+        "FAKETIME_NO_CACHE": "1",
+        "DONT_FAKE_MONOTONIC": "1",
+    }
+    gate = scene.gate(0.3)
+    scene.start(environment=environment)
+    scene.holding(gate)
+    now.write_text("-3600\n")
+    gate.opened.set()
+    scene.eventually(scene.done, "everything is committed")
+    times = Counter(
+        body["event"]["ingested"][:13] for body in scene.world.documents("marks", ["event.ingested"]).values()
+    )
+    assert len(times) == 2, f"event.ingested must tell of both hours: {times}"
+    return min(times.values())

@@ -23,6 +23,14 @@ from tests.faults.servers import Servers
 from tests.faults.sizes import Size
 
 _NUMBERS = count(1)
+FROM_SIZE = (
+    "bulk_documents",
+    "session_timeout_s",
+    "heartbeat_s",
+    "max_poll_interval_s",
+    "timeout_s",
+    "retry_most_s",
+)
 ORIGIN = re.compile(rb'"kafka":\s*"[^"/]+/([0-9]+)/([0-9]+)"')
 
 
@@ -197,18 +205,11 @@ class Scene:
 
 
 @contextmanager
-def scene(servers: Servers, size: Size, folder: Path) -> Iterator[Scene]:
+def scene(servers: Servers, size: Size, folder: Path, settings: Mapping[str, float]) -> Iterator[Scene]:
     """A fresh facility with its topics, its front and no worker yet; all of its processes gone afterwards."""
     world = World(servers.running, folder, f"f{os.getpid()}_{next(_NUMBERS):04}")
-    for name in (
-        "bulk_documents",
-        "session_timeout_s",
-        "heartbeat_s",
-        "max_poll_interval_s",
-        "timeout_s",
-        "retry_most_s",
-    ):
-        setattr(world, name, getattr(size, name))
+    for name, value in {**{name: getattr(size, name) for name in FROM_SIZE}, **settings}.items():
+        setattr(world, name, value)
     world.set_up(PARTITIONS)
     with front(servers.running.elasticsearch) as before:
         made = Scene(world, size, servers, before, Fleet(folder), Watch(servers.running.kafka), Random(world.facility))

@@ -2,9 +2,8 @@
 
 import signal
 import time
-from collections.abc import Callable
-from contextlib import contextmanager
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 from tests.delivery.front import Answer, Bulk
 from tests.faults.scene import Scene
@@ -80,7 +79,10 @@ class Counted:
         return answer
 
 
-def while_refused(scene: Scene, word: bytes, share: float, block: "Callable[[Scene], contextmanager[None]]") -> int:
+Block = Callable[[Scene], AbstractContextManager[None]]
+
+
+def while_refused(scene: Scene, word: bytes, share: float, block: Block) -> int:
     """Hold a worker's documents, block the cluster, let them go, and unblock only when they were refused by `word`."""
     counted = Counted(word)
     gate = scene.gate(share, counted)

@@ -64,12 +64,13 @@ class Aim:
                 return self._kill(bulk)
         return bulk.hand_on()
 
-    def _kill(self, bulk: Bulk) -> None:
+    def _kill(self, bulk: Bulk) -> Answer | None:
         if self.moment == "answered":
             assert bulk.hand_on().status == 200
         assert bulk.worker is not None
         self.hit = bulk
         self.scene.fleet.workers[bulk.worker].killed()
+        return None
 
 
 def killed_aimed(scene: Scene) -> int:
