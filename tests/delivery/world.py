@@ -267,7 +267,12 @@ class World:
     def bury_dead_members(self) -> None:
         """Take killed workers out of the group at once, as an operator can; else each costs a session time-out."""
         with self.admin() as client:
-            members = client.describe_groups([self.facility])[self.facility]["members"]
+            try:
+                members = client.describe_groups([self.facility])[self.facility]["members"]
+            except COORDINATOR_ON_ITS_WAY:
+                time.sleep(0.2)
+                self.bury_dead_members()
+                return
             if members:
                 client.remove_group_members(self.facility, [MemberToRemove(member_id=m["member_id"]) for m in members])
 

@@ -1,6 +1,8 @@
 """`perflog` in a process that was forked after its imports: the same command, half a second sooner."""
 
+import faulthandler
 import os
+import signal
 import sys
 from pathlib import Path
 
@@ -15,5 +17,6 @@ def run(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> None:
         file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         os.dup2(file, number)
         os.close(file)
+    faulthandler.register(signal.SIGUSR1)  # says where it hangs
     sys.argv = ["perflog", *arguments]
     main()

@@ -53,12 +53,12 @@ def shipped_twice(scene: Scene) -> int:
 
 def clock_set_back(scene: Scene) -> int:
     """The worker's clock is set back by an hour while it runs; time that only grows stays as it is."""
-    (library,) = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))[:1] or [None]
-    assert library is not None, "libfaketime is missing: apt-get install libfaketime"
+    libraries = list(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"))
+    assert libraries, "libfaketime is missing: apt-get install libfaketime"
     now = scene.fleet.folder / "now"
     now.write_text("+0\n")
     environment = {
-        "LD_PRELOAD": str(library),
+        "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(now),
         "FAKETIME_NO_CACHE": "1",
         "DONT_FAKE_MONOTONIC": "1",
@@ -69,8 +69,7 @@ def clock_set_back(scene: Scene) -> int:
     now.write_text("-3600\n")
     gate.opened.set()
     scene.eventually(scene.done, "everything is committed")
-    times = Counter(
-        body["event"]["ingested"][:13] for body in scene.world.documents("marks", ["event.ingested"]).values()
-    )
-    assert len(times) == 2, f"event.ingested must tell of both hours: {times}"
-    return min(times.values())
+    bodies = scene.world.documents("marks", ["event.ingested"]).values()
+    hours = Counter(body["event"]["ingested"][:13] for body in bodies)
+    assert len(hours) >= 2, f"event.ingested must tell of both hours: {hours}"
+    return min(hours.values())

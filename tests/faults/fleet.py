@@ -24,11 +24,11 @@ _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _PRELOADED = ["pytest", "ingest.cli.run", "tests.faults.command"]
 
 
-def eventually(holds: Callable[[], bool], what: str, bound_s: float) -> None:
-    """Wait until it holds; the test fails with `what` if it does not in time."""
+def eventually(holds: Callable[[], object], what: str, bound_s: float, told: Callable[[], str] = str) -> None:
+    """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
     deadline = time.monotonic() + bound_s
     while not holds():
-        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}"
+        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
         time.sleep(POLL_S)
 
 

@@ -15,14 +15,16 @@ from typing import Any
 from kafka.admin import KafkaAdminClient
 from kafka.errors import KafkaError
 
+from ingest.edge.local.kafka_broker import answers
 from tests.delivery.front import Answer, Bulk, Front, Step, front
 from tests.delivery.world import World
 from tests.faults.cargo import PARTITIONS, Cargo, joined
-from tests.faults.fleet import Fleet, Worker, eventually
+from tests.faults.fleet import TAIL, Fleet, Worker, eventually
 from tests.faults.servers import Servers
 from tests.faults.sizes import Size
 
 _NUMBERS = count(1)
+LOGS = 3
 FROM_SIZE = (
     "bulk_documents",
     "session_timeout_s",
@@ -48,6 +50,8 @@ class Watch:
 
     def asked(self, question: Any) -> Any:
         """The answer, or None while the broker does not give one."""
+        if self.client is None and not answers(int(self.kafka.rpartition(":")[2])):
+            return None  # kafka-python's clients leave sockets behind when they meet a broker that starts
         try:
             self.client = self.client or KafkaAdminClient(bootstrap_servers=self.kafka, request_timeout_ms=5000)
             return question(self.client)
@@ -161,8 +165,20 @@ class Scene:
         return worker
 
     def eventually(self, holds: Any, what: str) -> None:
-        """Within the bound."""
-        eventually(holds, what, self.size.bound_s)
+        """Within the bound; no worker may end unasked meanwhile."""
+        eventually(lambda: self.broken or holds(), what, self.size.bound_s, self.told)
+        assert not self.broken, f"worker {self.broken[0].number} ended with {self.broken[0].code}: {self.told()}"
+
+    @property
+    def broken(self) -> list[Worker]:
+        """Workers that ended otherwise than was meant."""
+        return [worker for worker in self.fleet.workers if worker.code not in (None, worker.meant)]
+
+    def told(self) -> str:
+        """What is known when something does not come about."""
+        logs = "".join(f"\n--- worker {w.number} ({w.code}): {w.said[-TAIL:]}" for w in self.fleet.workers[-LOGS:])
+        health = self.world.client.options(request_timeout=10).cluster.health().body
+        return f"committed {self.committed} of {len(self.cargo.messages)}, {self.members} members, {health}{logs}"
 
     @property
     def committed(self) -> dict[int, int]:
@@ -200,8 +216,7 @@ class Scene:
             worker.signal(SIGTERM)
         for worker in leaving:
             worker.ended(self.size.bound_s)
-        broken = [each for each in self.fleet.workers if each.code != each.meant]
-        assert not broken, f"worker ended with {broken[0].code}: {broken[0].said[-3000:]}"
+        assert not self.broken, self.told()
 
 
 @contextmanager
