@@ -85,13 +85,14 @@ Step = Callable[[Bulk], Answer | None]
 class Front:
     """Where the worker is told that Elasticsearch is; `step` sees each bulk request, None means no answer at all.
 
-    While `away` nothing at all is answered.
+    While `away` nothing at all is answered; `refused` counts what was not.
     """
 
     target: str
     step: Step = lambda bulk: bulk.hand_on()
     address: str = ""
     away: bool = False
+    refused: int = 0
     seen: list[str] = field(default_factory=list)
 
 
@@ -114,6 +115,7 @@ class _Handler(BaseHTTPRequestHandler):
         except (OSError, http.client.HTTPException):  # the node is away, and so are we
             answer = None
         if answer is None:
+            self.front.refused += 1
             self.close_connection = True
             return
         self.send_response_only(answer.status)

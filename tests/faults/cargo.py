@@ -1,11 +1,8 @@
 """Lines with their truth, made once and put into one topic after another as record batches that are ready to be sent.
 
-A producer would encode the same lines for every fault anew; the batches go to the broker as they are (KIP-98, magic 2),
-by a produce request of version 3 written by hand.
+A producer would encode the same lines for every fault anew; the batches go to the broker as they are.
 """
 
-import socket
-import struct
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -16,11 +13,11 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 from ingest.core.model import Provenance
 from ingest.run.headers import written
 from ingest.synthetic.workload import Fact, Made
+from tests.faults.wire import wire
 
 PARTITIONS = 4
 CHUNK = 100  # messages of one file that go to one partition together
 BATCH = 1000
-ANSWER_TIMEOUT_S = 30
 
 Known = tuple[str | None, int, int | None, str | None, str, str, str, int]
 
@@ -75,17 +72,12 @@ class Cargo:
 
     def post(self, kafka: str, topic: str, times: int = 1) -> int:
         """Put everything into a topic, several times if wanted; returns how many records that were."""
-        with _connected(kafka) as connection:
+        with wire(kafka) as connection:
             for _ in range(times):
                 for n, batches in self.batches.items():
                     for batch in batches:
-                        _produce(connection, topic, n, batch)
+                        connection.produce(topic, n, batch)
         return times * len(self.messages)
-
-    def part(self, of: int, out_of: int) -> "Cargo":
-        """One of several equal parts."""
-        length = len(self.messages)
-        return Cargo(self.messages[of * length // out_of : (of + 1) * length // out_of])
 
 
 def _batch(share: Sequence[Made]) -> bytes:
@@ -97,26 +89,12 @@ def _batch(share: Sequence[Made]) -> bytes:
     return bytes(builder.buffer())
 
 
-def _connected(kafka: str) -> socket.socket:
-    host, _, port = kafka.rpartition(":")
-    return socket.create_connection((host, int(port)), timeout=ANSWER_TIMEOUT_S)
-
-
-def _text(text: str) -> bytes:
-    return struct.pack(">h", len(text)) + text.encode()
-
-
-def _produce(connection: socket.socket, topic: str, partition: int, batch: bytes) -> None:
-    """One produce request (0, version 3, acks all), and its answer read."""
-    head = struct.pack(">hhi", 0, 3, 1) + _text("tests") + struct.pack(">hhi", -1, -1, ANSWER_TIMEOUT_S * 1000)
-    body = struct.pack(">i", 1) + _text(topic) + struct.pack(">iii", 1, partition, len(batch)) + batch
-    connection.sendall(struct.pack(">i", len(head) + len(body)) + head + body)
-    with connection.makefile("rb") as stream:
-        answer = stream.read(*struct.unpack(">i", stream.read(4)))
-    (error,) = struct.unpack_from(">h", answer, 4 + 4 + 2 + len(topic) + 4 + 4)
-    assert error == 0, f"Kafka's error code {error} for {topic}/{partition}"
-
-
 def joined(parts: Iterable[Cargo]) -> Cargo:
     """Several as one."""
     return Cargo(tuple(made for part in parts for made in part.messages))
+
+
+def parted(whole: Cargo, count: int) -> list[Cargo]:
+    """In so many equal parts, in order."""
+    length = -(-len(whole.messages) // count)
+    return [Cargo(whole.messages[n * length : (n + 1) * length]) for n in range(count)]

@@ -2,27 +2,25 @@
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from random import Random
 from signal import SIGTERM
 from threading import Event, Lock
-from typing import Any
+from typing import Any, TypeVar
 
-from kafka.admin import KafkaAdminClient
-from kafka.errors import KafkaError
-
-from ingest.edge.local.kafka_broker import answers
 from tests.delivery.front import Answer, Bulk, Front, Step, front
 from tests.delivery.world import World
 from tests.faults.cargo import PARTITIONS, Cargo, joined
 from tests.faults.fleet import TAIL, Fleet, Worker, eventually
 from tests.faults.servers import Servers
 from tests.faults.sizes import Size
+from tests.faults.wire import Wire
 
+T = TypeVar("T")
 _NUMBERS = count(1)
 LOGS = 3
 FROM_SIZE = (
@@ -43,38 +41,34 @@ def handed_on(bulk: Bulk) -> Answer | None:
 
 @dataclass
 class Watch:
-    """Where the group stands, asked again and again by one client; the client is made anew when the broker was."""
+    """Where the group stands, asked again and again over one connection, which is made anew when the broker was."""
 
     kafka: str
-    client: Any = None
+    group: str
+    connection: Wire | None = None
 
-    def asked(self, question: Any) -> Any:
+    def asked(self, question: Callable[[Wire], T]) -> T | None:
         """The answer, or None while the broker does not give one."""
-        if self.client is None and not answers(int(self.kafka.rpartition(":")[2])):
-            return None  # kafka-python's clients leave sockets behind when they meet a broker that starts
         try:
-            self.client = self.client or KafkaAdminClient(bootstrap_servers=self.kafka, request_timeout_ms=5000)
-            return question(self.client)
-        except (KafkaError, OSError):
+            self.connection = self.connection or Wire(self.kafka)
+            return question(self.connection)
+        except OSError:
             self.close()
             return None
 
-    def committed(self, group: str) -> dict[int, int] | None:
+    def committed(self) -> dict[int, int] | None:
         """Partition -> committed offset; None while the broker does not answer."""
-        found = self.asked(lambda client: client.list_group_offsets([group])[group])
-        return None if found is None else {at.partition: told.offset for at, told in found.items() if told.offset >= 0}
+        return self.asked(lambda wire: wire.committed(self.group))
 
-    def members(self, group: str) -> int | None:
-        """How many members the group has."""
-        found = self.asked(lambda client: client.describe_groups([group])[group]["members"])
-        return None if found is None else len(found)
+    def members(self) -> int:
+        """How many members the group has; none while the broker does not answer."""
+        return len(self.asked(lambda wire: wire.members(self.group)) or ())
 
     def close(self) -> None:
         """Let the connection go."""
-        client, self.client = self.client, None
-        with suppress(KafkaError, OSError):
-            if client is not None:
-                client.close()
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
 
 
 @dataclass
@@ -118,7 +112,13 @@ class Gate:
 
 @dataclass
 class Scene:
-    """One facility under a fault; `cargo` is all that was posted to its topic, `rest` what was held back."""
+    """One facility under a fault.
+
+    Attributes:
+        cargo: all that was posted to its topic.
+        rest: what was held back.
+        notes: what the table shall say beside the hits.
+    """
 
     world: World
     size: Size
@@ -130,6 +130,7 @@ class Scene:
     rest: Cargo = field(default_factory=lambda: Cargo(()))
     cargo: Cargo = field(default_factory=lambda: Cargo(()))
     gates: list[Gate] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
     def post(self, cargo: Cargo) -> None:
         """More lines into the topic."""
@@ -185,13 +186,13 @@ class Scene:
         """Where the group stands; waits for a broker that does not answer."""
         found: dict[int, int] | None = None
         while found is None:
-            found = self.watch.committed(self.world.facility)
+            found = self.watch.committed()
         return found
 
     @property
     def members(self) -> int:
         """How many members the group has."""
-        return self.watch.members(self.world.facility) or 0
+        return self.watch.members()
 
     @property
     def progress(self) -> int:
@@ -225,9 +226,18 @@ def scene(servers: Servers, size: Size, folder: Path, settings: Mapping[str, flo
     world = World(servers.running, folder, f"f{os.getpid()}_{next(_NUMBERS):04}")
     for name, value in {**{name: getattr(size, name) for name in FROM_SIZE}, **settings}.items():
         setattr(world, name, value)
+    servers.mended()
     world.set_up(PARTITIONS)
     with front(servers.running.elasticsearch) as before:
-        made = Scene(world, size, servers, before, Fleet(folder), Watch(servers.running.kafka), Random(world.facility))
+        made = Scene(
+            world,
+            size,
+            servers,
+            before,
+            Fleet(folder),
+            Watch(servers.running.kafka, world.facility),
+            Random(world.facility),
+        )
         try:
             yield made
         finally:

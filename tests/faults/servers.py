@@ -4,11 +4,14 @@ import os
 import signal
 from dataclasses import dataclass
 
+import requests
+
 from ingest.edge.local import processes, state
 from ingest.edge.local.plan import ELASTICSEARCH, KAFKA, LocalStack
 from ingest.edge.local.stack import Running, up
 
 __all__ = ["ELASTICSEARCH", "KAFKA", "Servers"]
+ANSWER_TIMEOUT_S = 30
 
 
 @dataclass
@@ -29,3 +32,12 @@ class Servers:
     def start(self, name: str) -> None:
         """Start it again; returns when it answers."""
         assert name in up(self.wanted).started
+
+    def mended(self) -> None:
+        """Whatever a fault that failed has left behind is undone."""
+        up(self.wanted)
+        settings = f"{self.running.elasticsearch}/_cluster/settings"
+        told = requests.get(settings, params={"flat_settings": "true"}, timeout=ANSWER_TIMEOUT_S).json()["persistent"]
+        if told:
+            undone = {"persistent": dict.fromkeys(told)}
+            requests.put(settings, json=undone, timeout=ANSWER_TIMEOUT_S).raise_for_status()

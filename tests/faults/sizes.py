@@ -14,7 +14,7 @@ class Size:
         changes: how often workers join or leave, each staying `change_s`.
         outage_s: how long a server stays away.
         waiting_lines: how many lines wait while Elasticsearch is away and memory is looked at.
-        rate_lines: how many lines a rate is measured over.
+        away_s: how long that is.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Size:
     change_s: float
     outage_s: float
     waiting_lines: int
-    rate_lines: int
+    away_s: float
 
 
 QUICK = Size(
@@ -41,7 +41,7 @@ QUICK = Size(
     session_timeout_s=2.0,
     heartbeat_s=0.3,
     max_poll_interval_s=20.0,
-    timeout_s=2.0,
+    timeout_s=5.0,
     retry_most_s=0.2,
     bulk_documents=1000,
     bound_s=60.0,
@@ -51,7 +51,7 @@ QUICK = Size(
     change_s=0.5,
     outage_s=0.5,
     waiting_lines=60_000,
-    rate_lines=40_000,
+    away_s=3.0,
 )
 SOAK = Size(
     name="soak",
@@ -69,5 +69,5 @@ SOAK = Size(
     change_s=3.0,
     outage_s=20.0,
     waiting_lines=1_000_000,
-    rate_lines=200_000,
+    away_s=120.0,
 )

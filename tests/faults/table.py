@@ -51,7 +51,8 @@ FAULTS = (
     Fault("Elasticsearch stopped", servers.node_away(signal.SIGTERM)),
     Fault("Elasticsearch killed", servers.node_away(signal.SIGKILL)),
     Fault("templates gone", servers.templates_gone),
-    Fault("answers too late", answers.answered(3, answers.late), 3),
+    Fault("answers too late", answers.answered(3, answers.late), 3, settings={"timeout_s": 1.0}, only="quick"),
+    Fault("answers too late (60 s)", answers.answered(1, answers.late), 1, only="soak"),
     Fault("answers cut in the middle", answers.answered(8, answers.cut), 8),
     Fault("429 for half the items", answers.answered(12, answers.half_busy), 12),
     Fault("503 for all", answers.answered(12, answers.unavailable), 12),
@@ -64,4 +65,6 @@ FAULTS = (
     Fault("messages of 5 MB", content.huge_messages, 3),
     Fault("one file, two forwarders", content.shipped_twice, 1000, shares=PLAIN, held_back=1.0),
     Fault("clock set back an hour", content.clock_set_back, 1000),
+    Fault("memory while Elasticsearch is away", content.memory, 3, held_back=1.0),
+    Fault("backlog after a fault", content.backlog, 6, shares=PLAIN, held_back=1.0),
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.cargo import Cargo
+from tests.faults.cargo import Cargo, parted
 from tests.faults.conftest import Row, cargo
 from tests.faults.oracle import Found, judged
 from tests.faults.scene import Scene, scene
@@ -51,14 +51,15 @@ def test_nothing_is_lost_nothing_twice(
             folder.mkdir()
             scenes.append(stack.enter_context(scene(servers, size, folder, fault.settings)))
         with ThreadPoolExecutor(lanes) as pool:
-            hits = sum(pool.map(played, [fault] * lanes, scenes, [whole.part(n, lanes) for n in range(lanes)]))
+            hits = sum(pool.map(played, [fault] * lanes, scenes, parted(whole, lanes)))
         found = [judged(at.world, at.cargo) for at in scenes]
     seconds = time.monotonic() - began_s
-    rows.append(_row(fault.name, [at.cargo for at in scenes], found, seconds, hits))
+    told = "; ".join([f"{hits:,}", *(note for at in scenes for note in at.notes)])
+    rows.append(_row(fault.name, [at.cargo for at in scenes], found, seconds, told))
     assert hits >= fault.least_hits
 
 
-def _row(name: str, cargos: list[Cargo], found: list[Found], seconds: float, hits: int) -> Row:
+def _row(name: str, cargos: list[Cargo], found: list[Found], seconds: float, hits: str) -> Row:
     return Row(
         name,
         sum(len(each.messages) for each in cargos),
@@ -66,5 +67,5 @@ def _row(name: str, cargos: list[Cargo], found: list[Found], seconds: float, hit
         sum(each.dead_letters for each in found),
         sum(each.duplicates for each in found),
         seconds,
-        str(hits),
+        hits,
     )

@@ -18,7 +18,8 @@ _ANSWER_TIMEOUT_S = 2
 _METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"perflog", 0)
 
 # Replication factors of 1, since there is one broker; topics are made by `perflog setup` and by nobody else. Sessions
-# may be short, so that trying out how a dead worker is noticed does not take the 6 s that Kafka would insist on.
+# may be short, so that a dead worker can be noticed sooner than after the 6 s that Kafka would insist on. The broker's
+# own is short too: one that was killed is not let in again before it is over.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -39,6 +40,8 @@ share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 group.min.session.timeout.ms=500
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """
 
 # It tells all its settings six times over at each start.
