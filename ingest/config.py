@@ -65,8 +65,14 @@ class Delivery:
     """Sizes and patience of ship and run; every size in bytes, every time in seconds."""
 
     bulk_bytes: int = 5 * MIB
-    bulk_documents: int = 2000
+    bulk_documents: int = 5000
     flush_s: float = 1.0
+    connections: int = 2
+    commit_s: float = 1.0
+    drain_s: float = 10.0
+    stop_rejects_in_a_row: int = 1000
+    stop_rejects_share: float = 0.5
+    stop_window_records: int = 10_000
     max_message_bytes: int = 5 * MIB
     retry_first_s: float = 0.2
     retry_most_s: float = 30.0

@@ -16,17 +16,28 @@ COUNTERS: Mapping[str, str] = {
     "skipped_offsets": "offsets that were no records: transaction markers, compacted or expired ones",
 }
 LINE = "%(asctime)s %(levelname)s %(message)s"
+WORKER_LINE = "%(asctime)s %(levelname)s worker {}: %(message)s"
 NOISY = ("kafka", "elastic_transport", "elasticsearch", "urllib3")
 
 
 def log_to_stderr(verbose: bool = False) -> None:
     """One line an event, UTC, to stderr; the client libraries are heard only when `verbose`."""
-    form = logging.Formatter(LINE, "%Y-%m-%dT%H:%M:%SZ")
-    form.converter = time.gmtime
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(form)
+    handler.setFormatter(_form(LINE))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
+
+
+def name_worker(number: int) -> None:
+    """From now on every line of this process says which worker it is of."""
+    for handler in logging.getLogger().handlers:
+        handler.setFormatter(_form(WORKER_LINE.format(number)))
+
+
+def _form(line: str) -> logging.Formatter:
+    form = logging.Formatter(line, "%Y-%m-%dT%H:%M:%SZ")
+    form.converter = time.gmtime
+    return form

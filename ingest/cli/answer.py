@@ -8,7 +8,9 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.core.beside import Beside, Direction, Measured, beside
-from ingest.core.runs import StageTime, Timeline
+from ingest.core.parts import DISPATCH, QUEUE
+from ingest.core.runs import Run, seconds
+from ingest.core.stages import Stage
 from ingest.edge.local.stack import Running
 
 NONE = "–"
@@ -17,9 +19,7 @@ _OUTCOMES = ("records", "stored", "duplicate", "corrected", "rejected", "ignored
 _HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "ig-\nnored", "com-\nmitted")
 
 
-def show(
-    runs: Sequence[Timeline], tests: Sequence[Measured], directions: Sequence[Direction], console: Console
-) -> None:
+def show(runs: Sequence[Run], tests: Sequence[Measured], directions: Sequence[Direction], console: Console) -> None:
     """Every run: its stages with the network of their minutes, then the network of the whole run."""
     for run in runs:
         console.print()
@@ -35,10 +35,10 @@ def show(
         )
 
 
-def _stages(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
-    waits = f"queue wait {_seconds(run.queue_wait_s)}, dispatch {_seconds(run.dispatch_s)}"
-    span = f"{len(run.stages)} stages, first to last start {_seconds(run.start_span_s)}"
-    title = f"Run {run.run} on {_day(run.first_ms)}\n[not bold]{span}; {waits}[/]"
+def _stages(run: Run, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    waits = f"queue wait {_seconds(run.part_ms(QUEUE))}, dispatch {_seconds(run.part_ms(DISPATCH))}"
+    span = f"{len(run.stages)} stages, first to last start {_seconds(run.start_span_ms)}"
+    title = f"Run {run.key.run} on {_day(run.first_ms)}\n[not bold]{span}; {waits}[/]"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
@@ -46,9 +46,9 @@ def _stages(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direc
     for source, destination in directions:
         table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
     for stage in run.stages:
-        end_ms = stage.start_ms + int(1000 * (stage.duration_s or 0))
+        end_ms = stage.start_ms + (stage.duration_ms or 0)
         cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, end_ms)) for direction in directions]
-        table.add_row(_clock(stage.start_ms), stage.stage, _bounded(stage), *cells)
+        table.add_row(_clock(stage.start_ms), stage.mark.what.stage, _bounded(stage), *cells)
     return table
 
 
@@ -58,7 +58,7 @@ def _loss_and_p95(found: Beside) -> str:
     return f"{loss}  {p95:>5}"
 
 
-def _network(run: Timeline, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+def _network(run: Run, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
     span = f"{_clock(run.first_ms)} to {_clock(run.last_ms)}"
     title = f"The network from {span}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
@@ -95,13 +95,13 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
     return agrees
 
 
-def show_next(running: Running, keep: bool, runs: Sequence[Timeline], console: Console) -> None:
+def show_next(running: Running, keep: bool, runs: Sequence[Run], console: Console) -> None:
     """How to look further, where the servers stay."""
     console.print()
     if not keep:
         console.print("`perflog demo --keep` leaves the servers up, to look further.")
         return
-    run = runs[0].run if runs else "RUN"
+    run = runs[0].key.run if runs else "RUN"
     console.print("The servers stay up. To look further:", style="bold")
     for line in (
         f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
@@ -120,12 +120,12 @@ def _day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
-def _seconds(seconds: float | None) -> str:
-    return "not seen" if seconds is None else f"{seconds:,.0f} s"
+def _seconds(ms: int | None) -> str:
+    return "not seen" if ms is None else f"{seconds(ms):,.0f} s"
 
 
-def _bounded(stage: StageTime) -> str:
-    return NONE if stage.duration_s is None else f"{_SIGN[stage.kind]} {stage.duration_s:,.0f}"
+def _bounded(stage: Stage) -> str:
+    return NONE if stage.duration_ms is None else f"{_SIGN[stage.kind]} {seconds(stage.duration_ms):,.0f}"
 
 
 def _percent(ratio: float | None) -> str:

@@ -1,5 +1,6 @@
 """What the commands that read bytes without servers share: their options as values, and a frame as a message."""
 
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,6 +11,10 @@ from ingest.core.framing import Frame
 from ingest.core.ids import is_facility
 from ingest.core.model import Message, Problem, Provenance
 from ingest.core.sources import Source
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def message_of(frame: Frame, received_ms: int) -> Message:
@@ -48,6 +53,19 @@ def time_of(text: Any) -> int:
         return iso_ms(str(text))
     except ClockError as error:
         raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", 64) from error
+
+
+def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
+    """Unix ms of ISO 8601 (a date alone: its midnight in UTC), or of so long ago, like 90s, 15m, 2h, 7d, 4w."""
+    if text is None:
+        return None
+    span = _SPAN.fullmatch(text)
+    if span:
+        return now_ms - int(span[1]) * _SPAN_S[span[2]] * 1000
+    try:
+        return iso_ms(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, default_offset_s=0)
+    except ClockError as error:
+        raise Problem(f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", 64) from error
 
 
 def bytes_of(file: Path) -> bytes:

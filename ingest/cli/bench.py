@@ -23,10 +23,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from ingest import config
+from ingest.cli.bench_index import command as index
+from ingest.core.actions import Action, fact, request_body
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.parse import GrammarReader
-from ingest.core.quick import Quick, Written, bulk_body
+from ingest.core.quick import Place, Quick
 from ingest.run.knowledge import Knowledge, knowledge
 from ingest.synthetic.day import day
 
@@ -38,6 +40,7 @@ LARK_SHARE = 100  # Lark reads one line in so many: the others would take minute
 DOCUMENT_BYTES = 95_000
 BATCH = 20  # documents joined at once: more of them leave the cache of the processor
 ORIGIN = Provenance("bench", "/bench/als_perf.log", 0, None, "perf.als.lines.v1/0/0")
+PLACE = Place("perf.als.lines.v1/0/", backfill=True, ingested_ms=RECEIVED_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,9 @@ class Timing:
 @click.group("bench")
 def command() -> None:
     """Measure on this machine, beside yardsticks in the same run."""
+
+
+command.add_command(index)
 
 
 @command.command("parse")
@@ -90,15 +96,14 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     source = known.sources["als_perf"]
     flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
     quick = Quick(flow, source, ORIGIN)
-    read, write = quick.reader(), quick.writer(RECEIVED_MS)
+    read, write = quick.reader(), quick.writer(PLACE)
     sizes_mib = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("lines", total=count)
         for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
-            message = Message(line, RECEIVED_MS, ORIGIN, backfill=True)
             mark = read(line)
-            if mark is None or write(mark, message) is None:
-                flow.outcomes(message, RECEIVED_MS)
+            if mark is None or write(mark, line, RECEIVED_MS, "0", n) is None:
+                flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
             if n % (count // 10) == 0:
                 sizes_mib.append(round(_status_mib("VmRSS"), 1))
                 progress.update(task, completed=n)
@@ -111,21 +116,20 @@ def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
     lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
     texts = [line.decode() for line in lines]
     flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    messages = [Message(line, RECEIVED_MS, ORIGIN, backfill=True) for line in lines]
     quick = Quick(flow, source, ORIGIN)
-    read, write = quick.reader(), quick.writer(RECEIVED_MS)
+    read, write = quick.reader(), quick.writer(PLACE)
 
     def bulk() -> None:
         for start in range(0, count, BATCH):
-            batch: list[Written] = []
-            for message in messages[start : start + BATCH]:
-                mark = read(message.data)
-                written = write(mark, message) if mark else None
-                if written:
-                    batch.append(written)
+            batch: list[Action] = []
+            for n, line in enumerate(lines[start : start + BATCH], start):
+                mark = read(line)
+                action = write(mark, line, RECEIVED_MS, "0", n) if mark else None
+                if action:
+                    batch.append(action)
                 else:
-                    batch += _generally(flow, message)
-            bulk_body(batch)
+                    batch += _generally(flow, line)
+            request_body(batch)
 
     def bare(text: str) -> object:
         return (found := BARE.match(text)) and found.groups()
@@ -142,9 +146,9 @@ def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
     return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
 
 
-def _generally(flow: Flow, message: Message) -> list[Written]:
-    found = flow.outcomes(message, RECEIVED_MS).documents
-    return [(document.index, document.id, document.version, document.json.decode()) for document in found]
+def _generally(flow: Flow, line: bytes) -> list[Action]:
+    found = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
+    return [fact(document.index, document.id, document.version, document.json) for document in found]
 
 
 def _documents(known: Knowledge, repeat: int) -> Timing:

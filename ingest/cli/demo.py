@@ -23,7 +23,8 @@ from ingest.cli import answer
 from ingest.config import Settings
 from ingest.core.beside import Measured, measured_of
 from ingest.core.model import Problem
-from ingest.core.runs import Timeline, mark_of, timelines
+from ingest.core.runmarks import gathered
+from ingest.core.runs import Run, all_runs
 from ingest.edge.elasticsearch.ask import Questions, between
 from ingest.edge.elasticsearch.connect import client, told_to_people
 from ingest.edge.kafka.groups import committed
@@ -38,7 +39,10 @@ from ingest.telemetry import log_to_stderr
 DAY = datetime(2016, 2, 6, tzinfo=UTC)
 SEED = 185  # a day on which some minutes of congestion fall into the first run, so that there is something to see
 LINES, RESULTS = "als-lines", "als-results"
-MARK_FIELDS = ("@timestamp", "perf.run.id", "perf.stage.name", "perf.mark.role", "perf.mark.emit_lag_s")
+MARK_FIELDS = (
+    "@timestamp", "perf.facility", "perf.source", "perf.flags", "perf.run.id", "perf.stage.name", "perf.mark.key",
+    "perf.mark.role", "perf.mark.emit_lag_s",
+)  # fmt: skip
 NETWORK_FIELDS = (
     "@timestamp", "event.end", "event.outcome", "source.site", "destination.site", "perf.network.test_type",
     "perf.network.throughput_bps", "perf.network.packets_sent", "perf.network.packets_lost",
@@ -50,7 +54,7 @@ NETWORK_FIELDS = (
 class Found:
     """What Elasticsearch and Kafka answer after the run."""
 
-    runs: list[Timeline]
+    runs: list[Run]
     tests: list[Measured]
     ledger: dict[str, dict[str, int]]
     committed: dict[str, int]
@@ -127,10 +131,10 @@ def _ask(settings: Settings) -> Found:
         questions.refresh("perf-*")
         start_ms = int(DAY.timestamp() * 1000)
         clauses: list[dict[str, Any]] = [between(start_ms, start_ms + 86_400_000 - 1)]
-        marks = questions.documents("marks", facility, clauses, MARK_FIELDS)
+        marks = questions.hits("marks", facility, clauses, MARK_FIELDS)
         tests = questions.documents("network", facility, clauses, NETWORK_FIELDS)
         return Found(
-            runs=timelines(mark for body in marks if (mark := mark_of(body))),
+            runs=all_runs(gathered((hit["_id"], hit["_version"], hit["_source"]) for hit in marks)),
             tests=[test for body in tests if (test := measured_of(body))],
             ledger=questions.ledger(settings.kafka.group),
             committed=committed(settings.kafka, settings.kafka.group),

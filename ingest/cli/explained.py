@@ -147,7 +147,7 @@ def _refusal(refusal: Refusal, text: str, line: int, console: Console) -> None:
     if refusal.at is None:
         console.print(Text(f"  {shown(text, console.width * 2)}"))
     else:
-        _pointed(refusal, text, refusal.at, console)
+        pointed(text, refusal.at, console)
     words = list(dict.fromkeys(words for _, words in refusal.expected))
     if words:
         console.print(Text.assemble(("  expected ", "bold"), " or ".join(words)))
@@ -157,7 +157,7 @@ def _refusal(refusal: Refusal, text: str, line: int, console: Console) -> None:
         console.print(_changed(text, refusal.nearest.text), soft_wrap=True)
 
 
-def _pointed(refusal: Refusal, text: str, at: int, console: Console) -> None:
+def pointed(text: str, at: int, console: Console) -> None:
     """The line of the message, what was read of it coloured, and a caret under the place."""
     start = text.rfind("\n", 0, at) + 1
     whole, _, _ = text[start:].partition("\n")

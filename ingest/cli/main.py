@@ -21,8 +21,10 @@ COMMANDS = {
     "bench": ("bench", "How fast on this machine."),
     "stack": ("stack", "A real Kafka broker and Elasticsearch node on this machine."),
     "setup": ("setup", "Create the topics and templates that are missing."),
+    "generate": ("generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
     "ship": ("ship", "Send files to Kafka."),
     "run": ("run", "From Kafka to Elasticsearch, until stopped."),
+    "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),
 }
 

@@ -1,5 +1,7 @@
-"""`perflog run`: one worker, from Kafka to Elasticsearch; start as many as there are partitions."""
+"""`perflog run`: workers from Kafka to Elasticsearch; of any use are as many as there are partitions."""
 
+import gc
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,18 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest import config
+from ingest.run.count import Count
+from ingest.run.group import Group
 from ingest.run.knowledge import knowledge
-from ingest.run.ledger import Count
 from ingest.run.session import RunReport, work
 from ingest.telemetry import log_to_stderr
 
 
 @click.command("run")
 @click.option("--drain", is_flag=True, help="Stop when everything that is in the topics now has been committed.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes that share the partitions; one that dies is started anew.")  # fmt: skip
+@click.option("--accept-rejects", is_flag=True, help="Go on however much is refused: it is bad indeed.")
 @click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
 @click.option("--intake", "names", multiple=True, help="Only this intake; may be given several times. Default: all.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
@@ -26,17 +32,39 @@ from ingest.telemetry import log_to_stderr
 def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit when everything was answered.
 
-    SIGTERM and Ctrl-C finish the batch in hand first. Exit code 78 when `perflog setup` has to run before.
+    SIGTERM and Ctrl-C finish what is under way first. Exit code 78 when `perflog setup` has to run before, 65 when so
+    much was refused that a grammar or a setting must be wrong.
     """
     log_to_stderr(verbose)
     settings = config.load(settings_path)
     known = knowledge(grammars or settings.grammars)
-    report = work(settings, known, options["names"], drain=options["drain"], group=options["group"])
+    spare_the_collector()
+    workers = options.pop("workers")
+
+    def one(number: int) -> RunReport:
+        return work(_numbered(settings, number if workers > 1 else None), known, **options)
+
+    report = one(1) if workers == 1 else Group(one, workers).run()
     if as_json:
         click.echo(orjson.dumps(as_tree(report)))
     else:
         show(report, Console())
     return 0
+
+
+def _numbered(settings: config.Settings, number: int | None) -> config.Settings:
+    """Static members of a group need a name each."""
+    instance = settings.kafka.instance
+    if instance is None or number is None:
+        return settings
+    return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
+
+
+def spare_the_collector() -> None:
+    """What was read from the grammars stays: the collector need not walk over it, nor look after every few records."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 50)
 
 
 def as_tree(report: RunReport) -> dict[str, Any]:
@@ -45,6 +73,8 @@ def as_tree(report: RunReport) -> dict[str, Any]:
         "intakes": {name: _tree(count) for name, count in report.counts.items()},
         "skipped_offsets": report.skipped_offsets,
         "duration_s": round(report.duration_s, 3),
+        "working_s": round(report.working_s, 3),
+        "cpu_s": round(report.cpu_s, 3),
         "stopped": report.stopped,
     }
 
@@ -68,6 +98,10 @@ def show(report: RunReport, console: Console) -> None:
     console.print(table)
     if report.reasons:
         told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {told}. See index perf-rejects-* or the dead-letter topic.")
+        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
+    records = sum(count.records for count in report.counts.values())
+    if records and report.working_s:
+        told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
+        console.print(f"{told}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
     if report.skipped_offsets:
         console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")

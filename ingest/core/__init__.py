@@ -22,8 +22,12 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
+    actions.py    what is asked of Elasticsearch's bulk API, as text
+    templates.py  what plain lines share, and the caches around it
     quick.py      the short way for plain lines, from templates that the general way makes
+    ways.py       which way the lines of an origin take
 
+    reject_shape.py  a reject -> what all that broke in the same way share
     framing.py    a file's bytes -> messages
     outcome.py    outcomes as rows of JSON
     samples.py    what a source's own samples become
@@ -31,7 +35,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     lint.py       what lines cost in information, by lint_rules.py
     catalogue.py  what there is to know of a source, and README's table
     template.py   the files of a new source
-    runs.py       a run's marks -> its timeline
+    runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:
+                  runmarks.py the set; instances.py ends.py stages.py parts.py the steps
+    derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
     beside.py     what the network did in a span of time
     board.py      a board as data; boards.py compiles it to Kibana's saved objects:
                   lens.py saved_objects.py, checked by board_checks.py board_fields.py

@@ -226,10 +226,13 @@ def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
 
 def _offset(text: str, reject: Reject) -> int | None:
     """The character at which the reject's line and column point."""
-    if reject.column is None:
-        return None
+    return None if reject.column is None else character_of(text, reject.line, reject.column)
+
+
+def character_of(text: str, line: int, column: int) -> int:
+    """The character at which a line and a column, both from 1, point; the end of the text when they point beyond."""
     lines = text.split("\n")
-    return min(sum(len(line) + 1 for line in lines[: reject.line - 1]) + reject.column - 1, len(text))
+    return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
 
 
 def _numbered(filled: Sequence[Turn], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:

@@ -52,6 +52,16 @@ class Flow:
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
+    @property
+    def first(self) -> Source:
+        """The source that is asked first."""
+        return self._sources[0]
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether messages come as they are, without a forwarder's wrapper."""
+        return self._wrapper is None
+
     def period(self, kind: str) -> str:
         """The period of a kind's indices."""
         return self._schema.kinds[kind].period
@@ -178,7 +188,7 @@ class Flow:
         body: dict[str, Any] = {}
         for name, value in flat.items():
             if value is not None:
-                _put(body, self._paths[name], iso(value) if name in self._dates else value)
+                _put(body, self._paths[name], _date(name, value) if name in self._dates else value)
         return body
 
 
@@ -189,6 +199,13 @@ def original_fields(data: bytes) -> dict[str, str]:
     except UnicodeDecodeError:
         kept = b64encode(data).decode("ascii")
         return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
+
+
+def _date(name: str, ms: int) -> str:
+    try:
+        return iso(ms)
+    except (ValueError, OverflowError) as error:
+        raise Refused("stamp", f"{name} lies outside the years 1 to 9999") from error
 
 
 def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:

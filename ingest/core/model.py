@@ -26,6 +26,10 @@ class Problem(Exception):
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()
 
+    def __reduce__(self) -> tuple[type["Problem"], tuple[str, str, int]]:
+        """Whole, also from one process to another."""
+        return Problem, (self.message, self.remedy, self.exit_code)
+
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
@@ -100,35 +104,9 @@ class Document:
     body: dict[str, Any]
 
     @property
-    def json(self) -> bytes:
+    def json(self) -> str:
         """The body as JSON. TypeError when it has no such form."""
-        return orjson.dumps(self.body)
-
-
-class Ready(Document):
-    """A document whose JSON is there already; its body is read from it when somebody asks."""
-
-    __slots__ = ("_json",)
-
-    def __init__(self, index: str, id_: str, version: int, json: bytes) -> None:
-        """Take the JSON as it is."""
-        put = object.__setattr__
-        put(self, "index", index)
-        put(self, "id", id_)
-        put(self, "version", version)
-        put(self, "_json", json)
-
-    @property
-    def body(self) -> dict[str, Any]:
-        """The JSON, read."""
-        found: dict[str, Any] = orjson.loads(self._json)  # type: ignore[attr-defined]
-        return found
-
-    @property
-    def json(self) -> bytes:
-        """The body as JSON."""
-        ready: bytes = self._json  # type: ignore[attr-defined]
-        return ready
+        return orjson.dumps(self.body).decode()
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""The short way for plain lines: bytes -> typed mark -> the bytes of a bulk request.
+"""The short way for plain lines: bytes -> typed mark -> the text of a bulk request.
 
 Nearly all lines of a workflow differ from lines already seen in four things only: the value, the stamp, the run, and
 where they came from. So the general way (parse, turn, table, functions, dictionary, JSON) reads the first line of each
@@ -9,46 +9,26 @@ character to escape, bytes that are not ASCII) is answered by None, and the gene
 against each other.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from itertools import count
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
-import orjson
-
-from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, ClockError, iso, iso_ms
+from ingest.core.actions import FACT, Action
+from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, ClockError, iso_ms
 from ingest.core.flow import Flow
 from ingest.core.ids import begun, index_name, letters
 from ingest.core.marks import iso_parts
-from ingest.core.model import Document, Message, Outcomes, Provenance, Ready, Record
+from ingest.core.model import Message, Outcomes, Provenance, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.regular import NotRegular, PlainText
 from ingest.core.sources import Source
+from ingest.core.templates import RUN, Cache, Kept, Plain, template
 from ingest.core.turn import lookup
 
-LINES_BEFORE = 64  # of an origin go the general way before its short way is made
-KEPT = 65_536  # entries of a cache; then it starts anew, so that memory stays bounded whatever the lines are
-TEMPLATES = 8192  # of all origins together, some 5 KB each
-ORIGINS = 4096
 IDENTITY = ("facility", "bytes", "ordinal")
-RUN, VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = "perf.run.id", 10, 8, ": "
+VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = 10, 8, ": "
 LATE_MS = 253_370_764_800_000  # the year 9999: nothing that is learnt from lies ahead of it
-# The leaves that differ from line to line, in the order in which a document's JSON holds them.
-SLOTS = (
-    "event.original", "event.created", "event.ingested", "log.offset", "provenance.kafka",
-    RUN, "perf.mark.emit_lag_s", "perf.mark.logged", "@timestamp",
-)  # fmt: skip
-OPTIONAL = ("log.offset",)
-QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_lag_s"}}
 _ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by its length
-
-
-class Plain(NamedTuple):
-    """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS."""
-
-    fields: Mapping[str, Any]
-    version: int
-    pieces: tuple[str, ...]
 
 
 class QuickMark(NamedTuple):
@@ -61,44 +41,23 @@ class QuickMark(NamedTuple):
     plain: Plain
 
 
-Written = tuple[str, str, int, str]
-"""Index, id, version and JSON (ASCII) of a document."""
+class Place(NamedTuple):
+    """Where a record was read and what its shipper told of it, as far as it is one for many records.
+
+    Attributes:
+        partition: `topic/partition/`, to which the record's offset is added.
+        backfill: the age limit of the intake does not hold.
+        ingested_ms: when it is handed on (unix ms).
+    """
+
+    partition: str
+    backfill: bool
+    ingested_ms: int
 
 
-class Cache(dict[Any, Any]):
-    """A dictionary that makes what it does not know, and starts anew when it is full."""
-
-    def __init__(self, make: Callable[[Any], Any] | None = None, limit: int = KEPT) -> None:
-        """`make` answers for a key that is not there; without it, asking for one is an error."""
-        super().__init__()
-        self._make = make
-        self._limit = limit
-
-    def __missing__(self, key: Any) -> Any:
-        if self._make is None:
-            raise KeyError(key)
-        self.keep(key, self._make(key))
-        return self[key]
-
-    def keep(self, key: Any, value: Any) -> None:
-        """Remember, forgetting all before when there is no room."""
-        if len(self) >= self._limit:
-            self.clear()
-        self[key] = value
-
-
-class Kept:
-    """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
-
-    __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
-
-    def __init__(self) -> None:
-        self.stamps = Cache()  # stamp -> (when it was printed in ms, zone)
-        self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
-        self.clocks = Cache(_clock_ms)
-        self.isos = Cache(iso)
-        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before the run, text between run and value) -> Plain
-        self.origins = count()
+Read = Callable[[bytes], QuickMark | None]
+Write = Callable[[QuickMark, bytes, int, str, int], Action | None]
+"""(mark, the line, record time in unix ms, offset in its file, offset in its partition) -> the mark's action."""
 
 
 class Quick:
@@ -113,7 +72,7 @@ class Quick:
         self._indices = Cache(self._index)
         self._id_head = begun(flow.intake.facility.encode())
 
-    def reader(self) -> Callable[[bytes], QuickMark | None]:
+    def reader(self) -> Read:
         """A function that reads one line: a typed mark, or None when the line is not plain."""
         stamp = self._source.stamp
         assert stamp is not None  # noqa: S101 - there is no plain text without
@@ -146,33 +105,33 @@ class Quick:
 
         return read
 
-    def writer(self, ingested_ms: int) -> Callable[[QuickMark, Message], Written | None]:
-        """A function that makes a mark of a message the document it is; None when it is not plain.
+    def writer(self, place: Place) -> Write:
+        """A function that makes a mark of a line the action it is; None when it is not plain.
 
-        All messages come from Kafka, with the origin's host and path, and an offset where the origin has one.
+        All lines come from Kafka, with the origin's host and path, and an offset in their file where it has one.
         """
-        isos, indices, id_head, text_of = self._kept.isos, self._indices, self._id_head, letters
-        max_age_ms = self._flow.intake.max_age_days * MS_PER_DAY
-        ingested, has_offset = isos[ingested_ms], self._origin.offset_bytes is not None
+        isos, indices, id_head, text_of, new = self._kept.isos, self._indices, self._id_head, letters, tuple.__new__
+        latest_ms = MS_PER_DAY
+        earliest_ms = -LATE_MS if place.backfill else -self._flow.intake.max_age_days * MS_PER_DAY
+        ingested, partition = isos[place.ingested_ms], place.partition
+        head, to_id, to_version, to_json = FACT
 
-        def write(mark: QuickMark, message: Message) -> Written | None:
+        def write(mark: QuickMark, data: bytes, received_ms: int, offset: str, number: int) -> Action | None:
             at_ms, logged_ms, run, text, plain = mark
-            received_ms, provenance = message.record_time_ms, message.provenance
-            ahead_ms = at_ms - received_ms
-            if ahead_ms > MS_PER_DAY or (ahead_ms < -max_age_ms and not message.backfill) or '"' in run or "\\" in run:
+            if not earliest_ms <= at_ms - received_ms <= latest_ms or '"' in run or "\\" in run:
                 return None
-            data = message.data
             digest = id_head.copy()
             digest.update(len(data).to_bytes(4, "big") + data + _ZERO)
+            doc_id, index = text_of(digest.digest()), indices[at_ms // MS_PER_DAY]
             lag_ms = logged_ms - at_ms
             lag = lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000
-            offset = provenance.offset_bytes if has_offset else ""
             a, b, c, d, e, f, g, h, i, j = plain.pieces
-            json = (
-                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{provenance.kafka}{f}{run}{g}{lag}"
-                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}"
+            text = (
+                f"{head}{index}{to_id}{doc_id}{to_version}{plain.version}{to_json}"
+                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{partition}{number}{f}{run}{g}{lag}"
+                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}\n"
             )
-            return indices[at_ms // MS_PER_DAY], text_of(digest.digest()), plain.version, json
+            return new(Action, (index, doc_id, text))
 
         return write
 
@@ -246,65 +205,7 @@ class Quick:
             return None
         plain_flags = {flag.name for flag in self._source.flags}
         body = found.documents[0].body
-        return _plain(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
-
-
-def bulk_body(batch: Iterable[Written]) -> bytes:
-    """The body of a bulk request: two lines a document. Neither ids nor index names hold a character to escape."""
-    return "".join(
-        [
-            f'{{"index":{{"_index":"{index}","_id":"{doc_id}","version":{version},"version_type":"external"}}}}\n{json}\n'
-            for index, doc_id, version, json in batch
-        ]
-    ).encode()
-
-
-class _Way:
-    """What is known of one origin: how many lines it sent, and the short way once it has sent enough."""
-
-    __slots__ = ("lines", "made_ms", "quick", "read", "write")
-
-    def __init__(self) -> None:
-        self.lines = 0
-        self.made_ms = -1
-        self.quick: Quick | None = None
-        self.read: Callable[[bytes], QuickMark | None] | None = None
-        self.write: Callable[[QuickMark, Message], Written | None] | None = None
-
-    def take(self, message: Message, ingested_ms: int) -> Ready | None:
-        """The document of a plain line; None for any other, and while there is no short way."""
-        if self.quick is None or self.read is None or message.provenance.kafka is None:
-            return None
-        if self.write is None or self.made_ms != ingested_ms:
-            self.write, self.made_ms = self.quick.writer(ingested_ms), ingested_ms
-        mark = self.read(message.data)
-        written = self.write(mark, message) if mark else None
-        return Ready(*written[:3], written[3].encode("ascii")) if written else None
-
-
-class QuickFlow(Flow):
-    """A flow that takes the short way where there is one: the same outcomes, sooner.
-
-    Only where no wrapper has to come off and the first source has plain lines; and for an origin only once it has sent
-    some, so that a thousand files of a few lines each are not all learnt for nothing.
-    """
-
-    def __init__(self, *args: Any, **named: Any) -> None:
-        """As Flow."""
-        super().__init__(*args, **named)
-        self._ways = Cache(lambda _: _Way(), ORIGINS)
-        self._kept = Kept()
-
-    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
-        """See Flow.outcomes."""
-        told = message.provenance
-        way: _Way = self._ways[told.host, told.path, told.offset_bytes is None]
-        way.lines += 1
-        if way.lines == LINES_BEFORE and self._wrapper is None:
-            way.quick = quick(self, self._sources[0], told, self._kept)
-            way.read = way.quick.reader() if way.quick else None
-        ready = way.take(message, ingested_ms)
-        return Outcomes((ready,)) if ready is not None else super().outcomes(message, ingested_ms)
+        return template(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
 def quick(flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> Quick | None:
@@ -323,42 +224,6 @@ def _plain_text(source: Source) -> PlainText:
         raise NotRegular("its documents depend on more than their lines")
     run = [read.paths[0] for read in source.reads if read.field == RUN and len(read.paths) == 1]
     return reader.plain((stamp.rule, stamp.parts["clock"]), [*run, marks.value])
-
-
-def _plain(document: Document) -> Plain | None:
-    """The document's JSON cut at its moving leaves; None when it is not laid out as expected."""
-    tree = orjson.loads(orjson.dumps(document.body))
-    for number, name in enumerate(SLOTS):
-        *parents, leaf = name.split(".")
-        level = lookup(tree, ".".join(parents)) if parents else tree
-        if isinstance(level, dict) and leaf in level:
-            level[leaf] = f"@@{number}@@"
-        elif name not in OPTIONAL:
-            return None
-    return _cut(document, orjson.dumps(tree).decode())
-
-
-def _cut(document: Document, text: str) -> Plain | None:
-    pieces, rest = [], text
-    for number, name in enumerate(SLOTS):
-        before, marker, behind = rest.partition(f'"@@{number}@@"')
-        if not marker and name not in OPTIONAL:
-            return None
-        quote = '"' if name in QUOTED else ""
-        pieces.append(before + quote if marker else "")
-        rest = quote + behind if marker else rest
-    # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
-    if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
-        return None
-    return Plain(document.body, document.version, (*pieces, rest))
-
-
-def _clock_ms(text: str) -> int:
-    """`21:39:37` -> milliseconds since midnight; a time that does not exist is left to the general way."""
-    hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
-    if hour > 23 or minute > 59 or second > 59:
-        raise ClockError(text)
-    return (hour * 3600 + minute * 60 + second) * 1000
 
 
 def _escaped(data: bytes) -> bool:

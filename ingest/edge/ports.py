@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
+from ingest.core.actions import Action
+
 
 class Unavailable(Exception):
     """The service did not answer, or said that it is busy: the same request may succeed later."""
@@ -31,21 +33,51 @@ class Partition(NamedTuple):
     number: int
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
-    """One Kafka record as it came; `time_ms` is its append time (unix ms)."""
+class Coordinates(NamedTuple):
+    """Where a record lies in Kafka; written as `topic/partition/offset`."""
+
+    partition: Partition
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
+
+    @classmethod
+    def read(cls, text: str) -> "Coordinates | None":
+        """The coordinates that a text names; None when it names none."""
+        topic, _, rest = text.partition("/")
+        number, _, offset = rest.partition("/")
+        digits = all(part.isascii() and part.isdigit() and len(part) < 20 for part in (number, offset))
+        return cls(Partition(topic, int(number)), int(offset)) if topic and digits else None
+
+
+Header = tuple[str, bytes]
+
+
+class Received(NamedTuple):
+    """One Kafka record as it came; `time_ms` is its append time (unix ms).
+
+    Its headers are held in two parts, because those of a shipper's records differ in the last one only: `head` is one
+    and the same object for records that follow one another and share it, so that what it says is worked out once.
+    """
 
     partition: Partition
     offset: int
     time_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    head: tuple[Header, ...] = ()
+    tail: Header | None = None
+
+    @property
+    def headers(self) -> tuple[Header, ...]:
+        """All of them, in order."""
+        return self.head if self.tail is None else (*self.head, self.tail)
 
     @property
     def coordinates(self) -> str:
         """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
-        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
+        return str(Coordinates(self.partition, self.offset))
 
     @property
     def size_bytes(self) -> int:
@@ -53,25 +85,7 @@ class Received:
         return len(self.value or b"") + len(self.key or b"")
 
 
-@dataclass(frozen=True, slots=True)
-class Action:
-    """One line of a bulk request and its document (JSON bytes).
-
-    Attributes:
-        op: `index` (an external version decides) or `create` (the first one stays).
-        version: external version of an `index`; equal ones conflict, unless `equal_wins`.
-    """
-
-    op: str
-    index: str
-    id: str
-    body: bytes
-    version: int | None = None
-    equal_wins: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(NamedTuple):
     """What Elasticsearch said of one action; `failure_store` = it went to the failure store instead of the index."""
 
     status: int
@@ -79,6 +93,10 @@ class Answer:
     error: str = ""
     reason: str = ""
     failure_store: bool = False
+
+
+CREATED = Answer(201, "created")
+"""The answer to nearly every action: always this very object."""
 
 
 class Store(Protocol):
@@ -97,8 +115,11 @@ class Store(Protocol):
 class Inbox(Protocol):
     """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
 
-    def poll(self, timeout_s: float) -> list[Received]:
-        """Records of the partitions that were begun, in order within each; empty when there are none in time."""
+    def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
+        """At most so many records of the partitions that were begun, a list for each, in order."""
+
+    def changing(self) -> bool:
+        """Whether the group is being shared out anew: the next `poll` takes part in it."""
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that (were lost, came new) since the last call; a new one yields nothing until `begin`."""
@@ -106,8 +127,8 @@ class Inbox(Protocol):
     def begin(self, partition: Partition) -> int:
         """Start reading a partition; the offset that its first ledger range starts at."""
 
-    def keep_alive(self, duration_s: float) -> None:
-        """Wait, as a member of the group, without taking a record."""
+    def keep_alive(self) -> None:
+        """Poll as a member of the group, without taking a record."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation; `Fenced` when the group has moved on."""
@@ -131,8 +152,8 @@ class Inbox(Protocol):
 class Outbox(Protocol):
     """Where dead letters go. May raise `Unavailable`, or `RequestTooLarge` when the topic does not take one of them."""
 
-    def send(self, letters: Sequence["Letter"]) -> None:
-        """Produce all of them; returns when every one was acknowledged."""
+    def send(self, letters: Sequence["Letter"]) -> list[str | None]:
+        """Produce all of them; returns when every one was acknowledged: the coordinates of each, None where unknown."""
 
     def close(self) -> None:
         """Let the connection go."""

@@ -1,40 +1,26 @@
-"""A batch: Kafka records through the flow, to Elasticsearch, to the dead letters; each ends as exactly one outcome.
+"""A batch on its way: actions to Elasticsearch, refusals to the dead letters, and what became of every record.
 
-Nothing of a batch is committed here; `worker` does that, after the ledger.
+Runs on a thread of the crew, which may wait as long as it takes; nothing here commits anything. Services are those of
+`Services`; the count of each portion is the result.
 """
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ingest.core.flow import Flow
-from ingest.core.model import Document, Message, Outcomes, Reject
-from ingest.edge.ports import Action, Answer, Letter, Outbox, Partition, Received, RequestTooLarge, Store
+from ingest.core.model import Intake
+from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Store
 from ingest.run import refusals
-from ingest.run.headers import message
-from ingest.run.ledger import Count, Hold, Range
+from ingest.run.count import Count
+from ingest.run.headers import replay_of
+from ingest.run.hold import Hold, Span
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
+from ingest.run.reading import Reading, Special, source_of
+from ingest.run.stop_limit import StopLimit
 from ingest.run.writing import Writer
 
 log = logging.getLogger("perflog.run")
-
-
-@dataclass(slots=True)
-class Item:
-    """One Kafka record on its way: what the flow made of it, and what became of that."""
-
-    received: Received
-    message: Message
-    flow: Flow
-    outcomes: Outcomes
-    fates: list[str] = field(default_factory=list)
-    refused: list[tuple[str, Reject]] = field(default_factory=list)
-
-    @property
-    def outcome(self) -> str:
-        """What the record counts as."""
-        return outcome(bool(self.refused), self.fates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,110 +31,131 @@ class Services:
     outbox: Outbox
     writer: Writer
     patience: Patience
+    limit: StopLimit
     dead_letter_topic: str
     now_ms: Callable[[], int]
 
 
-def answered(records: Sequence[Received], flows: Mapping[str, Flow], services: Services) -> list[Item]:
-    """Read, write and, where refused, dead-letter every record; returns when all of it was confirmed."""
-    items = [_read(record, flows[record.partition.topic], services.now_ms()) for record in records]
-    _write_documents(items, services)
-    _write_refusals([item for item in items if item.refused], services)
-    return items
+@dataclass(slots=True)
+class Portion:
+    """Records of one partition that were read together, and the span of the hold that waits for them."""
+
+    intake: Intake
+    hold: Hold
+    span: Span
+    records: Sequence[Received]
+    reading: Reading
 
 
-def _read(received: Received, flow: Flow, ingested_ms: int) -> Item:
-    told = message(received)
-    outcomes = flow.outcomes(told, ingested_ms)
-    refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
-    return Item(received, told, flow, outcomes, refused=refused)
+@dataclass(slots=True)
+class _Refused:
+    """A record of which something was refused, with the stage of each reject."""
+
+    received: Received
+    special: Special
+    intake: Intake
 
 
-def _write_documents(items: Sequence[Item], services: Services) -> None:
-    made = [(item, action) for item in items for action in _actions(item)]
-    answers = services.writer.write([action for _, action in made])
+@dataclass(slots=True)
+class _Told:
+    """What became of a portion: the count, and the records with refused parts."""
+
+    count: Count
+    refused: list[_Refused] = field(default_factory=list)
+
+
+def answered(portions: Sequence[Portion], services: Services) -> list[Count]:
+    """Write and, where refused, dead-letter; returns when all of it was confirmed: the count of each portion."""
+    actions = [action for portion in portions for action in portion.reading.actions]
+    answers = services.writer.write(actions)
+    told = []
+    start = 0
+    for portion in portions:
+        mine = slice(start, start + len(portion.reading.actions))
+        start = mine.stop
+        told.append(_told(portion, answers[mine], services))
+    services.limit.judge([each.count for each in told])
+    _write_refusals([refused for each in told for refused in each.refused], services)
+    return [each.count for each in told]
+
+
+def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _Told:
+    reading = portion.reading
+    count = Count(records=len(portion.records), documents=len(answers))
+    if not reading.special and answers.count(CREATED) == len(answers):
+        count.outcomes["stored"] = len(portion.records)
+        return _Told(count)
+    found = _Told(count)
+    fates = _fates(portion, answers, services)
+    for n, received in enumerate(portion.records):
+        special = reading.special.get(n)
+        refused = bool(special and special.refused)
+        word = outcome(refused, fates.get(n, ()))
+        count.outcomes[word] += 1
+        if special is not None and refused:
+            count.reasons.update(reject.reason for _, reject in special.refused)
+            found.refused.append(_Refused(received, special, portion.intake))
+        if special is not None and word == "ignored":
+            count.shapes.update(ignored.shape for ignored in special.outcomes.ignored)
+    return found
+
+
+def _fates(portion: Portion, answers: Sequence[Answer], services: Services) -> dict[int, list[str]]:
+    """What became of the documents of each record; where Elasticsearch refused one, its record becomes special."""
+    reading = portion.reading
     present = [n for n, answer in enumerate(answers) if meaning(answer) is Meaning.PRESENT]
-    wanted = [(made[n][1].index, made[n][1].id) for n in present]
+    wanted = [reading.actions[n][:2] for n in present]
     origins = dict(zip(present, services.patience.until_done(lambda: services.store.origins(wanted)), strict=True))
-    for n, ((item, _), answer) in enumerate(zip(made, answers, strict=True)):
-        _settle(item, answer, origins.get(n))
+    fates: dict[int, list[str]] = {}
+    for n, answer in enumerate(answers):
+        owner = reading.owners[n]
+        received = portion.records[owner]
+        found = meaning(answer)
+        fates.setdefault(owner, []).append(fate(found, origins.get(n), received.coordinates))
+        if found is Meaning.REFUSED:
+            special = reading.made_special(owner, received)
+            reject = refusals.refused_document(answer, special.message.data, source_of(special.outcomes))
+            special.refused.append((refusals.INDEX_STAGE, reject))
+    return fates
 
 
-def _settle(item: Item, answer: Answer, origin: str | None) -> None:
-    found = meaning(answer)
-    item.fates.append(fate(found, origin, item.received.coordinates))
-    if found is Meaning.REFUSED:
-        reject = refusals.refused_document(answer, item.message.data, _source(item))
-        item.refused.append((refusals.INDEX_STAGE, reject))
-
-
-def _actions(item: Item) -> list[Action]:
-    actions = []
-    for document in item.outcomes.documents:
-        try:
-            actions.append(_action(document))
-        except TypeError as error:
-            reject = refusals.unserialisable(error, item.message.data, _source(item))
-            item.refused.append((refusals.INDEX_STAGE, reject))
-    return actions
-
-
-def _action(document: Document) -> Action:
-    return Action("index", document.index, document.id, document.json, document.version)
-
-
-def _source(item: Item) -> str | None:
-    """The source that made the record's documents, as they say themselves."""
-    bodies = (document.body for document in item.outcomes.documents)
-    return next((body.get("perf", {}).get("source") for body in bodies), None)
-
-
-def _write_refusals(items: Sequence[Item], services: Services) -> None:
+def _write_refusals(refused: Sequence[_Refused], services: Services) -> None:
     """To the dead-letter topic and to the rejects index, both confirmed; twice is the same once in the index."""
-    if not items:
+    if not refused:
         return
-    topic = services.dead_letter_topic
-    letters = [refusals.letter(topic, i.received, i.flow.intake, i.refused) for i in items]
-    _send(letters, services)
+    places = [refusals.place(r.received, r.special.message, r.intake) for r in refused]
+    letters = _letters(refused, places, services)
     now_ms = services.now_ms()
-    actions = [a for i in items for a in refusals.actions(i.received, i.message, i.flow.intake, i.refused, now_ms)]
+    actions = [
+        action
+        for r, at, letter_at in zip(refused, places, letters, strict=True)
+        for action in refusals.actions(at, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
+    ]
     answers = services.writer.write(actions)
     again = [a for a, answer in zip(actions, answers, strict=True) if meaning(answer) is Meaning.REFUSED]
     services.writer.write([refusals.without_bytes(action) for action in again])
 
 
-def _send(letters: Sequence[Letter], services: Services) -> None:
+def _letters(refused: Sequence[_Refused], places: Sequence[tuple[str, str]], services: Services) -> list[str | None]:
+    """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
+    replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
+    there = services.patience.until_done(lambda: services.store.origins([places[n] for n in replayed]))
+    has_one = {n for n, origin in zip(replayed, there, strict=True) if origin is not None}
+    due = [n for n in range(len(refused)) if n not in has_one]
+    topic = services.dead_letter_topic
+    letters = [refusals.letter(topic, refused[n].received, refused[n].intake, refused[n].special.refused) for n in due]
+    sent = dict(zip(due, _send(letters, services), strict=True))
+    return [sent.get(n) for n in range(len(refused))]
+
+
+def _send(letters: Sequence[Letter], services: Services) -> list[str | None]:
     """All letters, or, when the topic does not take one of them, each for itself and that one without its value."""
+    if not letters:
+        return []
     try:
-        services.patience.until_done(lambda: services.outbox.send(letters))
+        return services.patience.until_done(lambda: services.outbox.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
             log.error("%s takes no letter of this size; it goes without its value.", letters[0].topic)
-            services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
-            return
-        for letter in letters:
-            _send([letter], services)
-
-
-def ranges(items: Sequence[Item], holds: Mapping[Partition, Hold]) -> list[Range]:
-    """The ledger's ranges of a batch: one for each partition, from what was committed to behind its last record."""
-    spans = []
-    for partition, hold in holds.items():
-        mine = [item for item in items if item.received.partition == partition]
-        if mine:
-            next_offset = mine[-1].received.offset + 1
-            times_ms = mine[0].received.time_ms
-            spans.append(Range(partition, hold, hold.first_offset, next_offset, times_ms, counted(mine)))
-    return spans
-
-
-def counted(items: Sequence[Item]) -> Count:
-    """What became of them, in numbers."""
-    count = Count(records=len(items))
-    for item in items:
-        count.documents += len(item.outcomes.documents)
-        count.outcomes[item.outcome] += 1
-        count.reasons.update(reject.reason for _, reject in item.refused)
-        if item.outcome == "ignored":
-            count.shapes.update(ignored.shape for ignored in item.outcomes.ignored)
-    return count
+            return services.patience.until_done(lambda: services.outbox.send([refusals.without_value(letters[0])]))
+        return [at for letter in letters for at in _send([letter], services)]

@@ -1,9 +1,15 @@
-"""The record headers in which a shipper tells where a message came from; nothing in them routes or identifies."""
+"""The record headers in which a shipper tells where a message came from; nothing in them routes or identifies.
+
+A replayed record says of which record it is the copy, and when that one was appended: it is read as it was then. It
+is believed only of a record of its own topic, and only of a time from 2000 to when it came itself.
+"""
 
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from ingest.core.clock import EARLIEST_MS
 from ingest.core.model import Message, Provenance
-from ingest.edge.ports import Received
+from ingest.edge.ports import Coordinates, Header, Received
 
 HOST = "perflog.host"
 PATH = "perflog.path"
@@ -11,35 +17,84 @@ OFFSET = "perflog.offset"
 FORWARDER = "perflog.forwarder"
 CAPTURED = "perflog.captured_ms"
 BACKFILL = "perflog.backfill"
+REPLAY_OF = "perflog.replay.of"
+RECORD_TIME = "perflog.record_time_ms"
+ADDED = ("__connect.errors.", "perflog.reject.", "perflog.replay.", RECORD_TIME)  # by dead letters and replays
+Headers = tuple[Header, ...]
 MAX_TEXT = 1024
 MAX_NUMBER = 2**63
 
 
-def written(provenance: Provenance, backfill: bool) -> tuple[tuple[str, bytes], ...]:
-    """Headers for what is known."""
+def written(provenance: Provenance, backfill: bool) -> Headers:
+    """Headers for what is known. The offset stands last: what changes from record to record is cheapest there."""
     found = {
         HOST: provenance.host,
         PATH: provenance.path,
-        OFFSET: provenance.offset_bytes,
         FORWARDER: provenance.forwarder,
         CAPTURED: provenance.captured_ms,
         BACKFILL: "true" if backfill else None,
+        OFFSET: provenance.offset_bytes,
     }
     return tuple((name, str(value).encode("utf-8", "replace")) for name, value in found.items() if value is not None)
 
 
+@dataclass(frozen=True, slots=True)
+class Replay:
+    """Which record a replayed one is the copy of, and when that one was appended (unix ms)."""
+
+    of: str
+    record_time_ms: int
+
+
+def own(headers: Headers) -> Headers:
+    """A record's own headers: without what a dead letter and an earlier replay added."""
+    return tuple((name, value) for name, value in headers if not name.startswith(ADDED))
+
+
+def replayed(headers: Headers, replay: Replay) -> Headers:
+    """The headers of a record that is sent again."""
+    told = ((REPLAY_OF, replay.of.encode()), (RECORD_TIME, str(replay.record_time_ms).encode()))
+    return own(headers) + told
+
+
+def replay_of(received: Received) -> Replay | None:
+    """What a record says that it is the copy of; None when it says nothing, or what cannot be."""
+    last = dict(received.headers)
+    of = Coordinates.read(_text(last, REPLAY_OF) or "")
+    time_ms = _number(last, RECORD_TIME)
+    if of is None or time_ms is None or of.partition.topic != received.partition.topic:
+        return None
+    return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
+
+
 def message(received: Received) -> Message:
     """The core's view of a record; a header that cannot be read is as good as none."""
+    found, backfill = origin(received)
+    replay = replay_of(received)
+    time_ms = replay.record_time_ms if replay else received.time_ms
+    return Message(received.value or b"", time_ms, replace(found, kafka=received.coordinates), backfill)
+
+
+def origin(received: Received) -> tuple[Provenance, bool]:
+    """What a record's headers tell, and whether its shipper said that old data is meant."""
     last = dict(received.headers)
     provenance = Provenance(
         host=_text(last, HOST),
         path=_text(last, PATH),
         offset_bytes=_number(last, OFFSET),
         forwarder=_text(last, FORWARDER),
-        kafka=received.coordinates,
         captured_ms=_number(last, CAPTURED),
     )
-    return Message(received.value or b"", received.time_ms, provenance, last.get(BACKFILL) == b"true")
+    return provenance, last.get(BACKFILL) == b"true"
+
+
+def offset_text(tail: Header | None) -> str | None:
+    """The offset that a record's last header tells, as JSON writes it; None when it is not there or no such number."""
+    if tail is None or tail[0] != OFFSET:
+        return None
+    value = tail[1]
+    plain = value.isdigit() and len(value) < 19 and (value[0] != ord("0") or len(value) == 1)
+    return value.decode() if plain else None
 
 
 def _text(headers: Mapping[str, bytes], name: str) -> str | None:

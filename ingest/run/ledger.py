@@ -6,70 +6,17 @@ worker that slept through a rebalance cannot overwrite its successor's.
 """
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
 
+from ingest.core.actions import Action, overruling
 from ingest.core.clock import iso
 from ingest.core.ids import index_name
 from ingest.core.model import Intake
-from ingest.edge.ports import Action, Partition
-from ingest.run.meaning import OUTCOMES
-from ingest.telemetry import COUNTERS
-
-
-@dataclass(slots=True)
-class Hold:
-    """A partition that is ours: the epoch of this assignment, and where its next range starts (what is committed)."""
-
-    epoch: int
-    first_offset: int
-
-
-@dataclass(slots=True)
-class Count:
-    """What became of the records of one range, or of a whole run."""
-
-    records: int = 0
-    documents: int = 0
-    outcomes: Counter[str] = field(default_factory=Counter)
-    reasons: Counter[str] = field(default_factory=Counter)
-    shapes: Counter[str] = field(default_factory=Counter)
-
-    def numbers(self) -> dict[str, int]:
-        """All of them under the names of telemetry, in its order."""
-        found = {
-            "records": self.records,
-            "documents": self.documents,
-            **{name: self.outcomes[name] for name in OUTCOMES},
-        }
-        return {name: found[name] for name in COUNTERS if name in found}
-
-    def add(self, other: "Count") -> None:
-        """Sum up."""
-        self.records += other.records
-        self.documents += other.documents
-        self.outcomes += other.outcomes
-        self.reasons += other.reasons
-        self.shapes += other.shapes
-
-
-@dataclass(frozen=True, slots=True)
-class Range:
-    """A range of offsets of a partition, and what is said about it."""
-
-    partition: Partition
-    hold: Hold
-    first_offset: int
-    next_offset: int
-    first_time_ms: int
-    count: Count
-
-    @property
-    def skipped(self) -> int:
-        """Offsets in it that were no records: transaction markers, compacted or expired."""
-        return self.next_offset - self.first_offset - self.count.records
+from ingest.edge.ports import Partition
+from ingest.run.hold import Range
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +47,7 @@ def ledger_action(span: Range, worker: Worker, intake: Intake, ingested_ms: int)
     }
     index = index_name("ledger", intake.facility, "month", span.first_time_ms)
     doc_id = f"{worker.group}/{topic}/{number}/{span.first_offset}"
-    return Action("index", index, doc_id, orjson.dumps(body), version=span.hold.epoch, equal_wins=True)
+    return overruling(index, doc_id, span.hold.epoch, orjson.dumps(body).decode())
 
 
 def assignment(partition: Partition, worker: Worker, intake: Intake, now_ms: int) -> tuple[str, str, dict[str, Any]]:

@@ -1,20 +1,19 @@
-"""Waiting for a service that does not answer: longer each time, jittered, without losing our place in the group.
+"""Waiting for a service that does not answer: longer each time, jittered, and given up when we are asked to stop.
 
 Retry and backoff stand here and nowhere else.
 """
 
 import logging
 import random
-import time
 from collections.abc import Callable
 from itertools import count
+from threading import Event
 from typing import TypeVar
 
-from ingest.edge.ports import Fenced, Refusal, Unavailable
+from ingest.edge.ports import Refusal, Unavailable
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
-STOP_CHECK_S = 0.25
 FOR_A_PERSON = "This is for a person to mend, no document is at fault."
 
 
@@ -23,30 +22,36 @@ class Stopped(Exception):
 
 
 class Patience:
-    """Waits between attempts. The first wait is `first_s`, each further one doubles, none is longer than `most_s`."""
+    """Waits between attempts. The first wait is `first_s`, each further one doubles, none is longer than `most_s`.
 
-    def __init__(self, first_s: float, most_s: float, waiting: Callable[[float], None] = time.sleep) -> None:
-        """`waiting` is how a wait of some seconds is spent; a worker keeps its membership alive meanwhile."""
+    Waiting is for the crew's threads and for commands; the loop that keeps a worker in its group never waits here.
+    """
+
+    def __init__(self, first_s: float, most_s: float) -> None:
+        """Nobody has asked to stop yet."""
         self._first_s = first_s
         self._most_s = most_s
-        self._waiting = waiting
-        self.stop = False
+        self._stop = Event()
+
+    @property
+    def stop(self) -> bool:
+        """Whether we were asked to stop."""
+        return self._stop.is_set()
+
+    def end(self) -> None:
+        """Ask to stop: whoever waits, or is about to, gives up."""
+        self._stop.set()
 
     def wait(self, why: str, attempt: int) -> None:
         """Say why, and wait as long as is right after `attempt` (from 0); `Stopped` as soon as we are asked to stop."""
         span_s = delay_s(attempt, self._first_s, self._most_s, random.random())  # noqa: S311  (no secret)
         log.warning("%s Trying again in %.1f s (attempt %d); nothing is lost meanwhile.", why, span_s, attempt + 1)
-        deadline = time.monotonic() + span_s
-        while (left_s := deadline - time.monotonic()) > 0:
-            if self.stop:
-                raise Stopped(why)
-            self._spend(min(left_s, STOP_CHECK_S))
+        if self._stop.wait(span_s):
+            raise Stopped(why)
 
-    def _spend(self, span_s: float) -> None:
-        try:
-            self._waiting(span_s)
-        except (Unavailable, Fenced):  # then Kafka is away too; the loop hears of it when it polls next
-            time.sleep(span_s)
+    def pause(self, span_s: float) -> None:
+        """Wait so long, or until we are asked to stop."""
+        self._stop.wait(span_s)
 
     def until_done(self, attempt: Callable[[], T]) -> T:
         """Try until it succeeds; what is refused for want of a right or a setting is tried again too, and said."""

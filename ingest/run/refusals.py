@@ -5,16 +5,20 @@ from typing import Any
 
 import orjson
 
+from ingest.core.actions import Action, once
 from ingest.core.clock import iso
 from ingest.core.flow import original_fields
 from ingest.core.ids import index_name
 from ingest.core.model import Intake, Message, Reject
-from ingest.edge.ports import Action, Answer, Letter, Received
+from ingest.core.reject_shape import INDEX, READ, shape
+from ingest.edge.ports import Answer, Letter, Received
+from ingest.run.headers import replay_of
 
 MAX_MESSAGE_CHARACTERS = 8192
 MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
-INDEX_STAGE = "index"
-READ_STAGE = "read"
+VALUE_LEFT_OUT = "perflog.reject.value_left_out_bytes"
+INDEX_STAGE = INDEX
+READ_STAGE = READ
 
 
 def refused_document(answer: Answer, original: bytes, source: str | None) -> Reject:
@@ -28,26 +32,38 @@ def unserialisable(error: Exception, original: bytes, source: str | None) -> Rej
     return Reject("not_json", f"The document cannot be written as JSON: {error}.", original, source)
 
 
+def place(received: Received, message: Message, intake: Intake) -> tuple[str, str]:
+    """Index and id of a record's first reject: of a replayed one those of the record that it is the copy of."""
+    index = index_name("rejects", intake.facility, "month", message.record_time_ms)
+    replay = replay_of(received)
+    return index, replay.of if replay else received.coordinates
+
+
 def actions(
-    received: Received, message: Message, intake: Intake, refused: Sequence[tuple[str, Reject]], ingested_ms: int
+    at: tuple[str, str],
+    message: Message,
+    intake: Intake,
+    refused: Sequence[tuple[str, Reject]],
+    ingested_ms: int,
+    letter_at: str | None = None,
 ) -> list[Action]:
-    """One `create` for each (stage, reject) of a record; the id is its coordinates, and the ordinal from 1 on."""
-    index = index_name("rejects", intake.facility, "month", received.time_ms)
+    """One `create` for each (stage, reject) of a record, the first at `place`, the next with its ordinal from 1 on."""
+    index, doc_id = at
     made = []
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
-        body = _document(message, intake, stage, reject, ingested_ms)
-        action = Action("create", index, received.coordinates + suffix, orjson.dumps(body))
-        made.append(action if len(action.body) <= MAX_DOCUMENT_BYTES else without_bytes(action))
+        body = _document(message, intake, stage, reject, ingested_ms, letter_at)
+        action = once(index, doc_id + suffix, orjson.dumps(body).decode())
+        made.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
     return made
 
 
 def without_bytes(action: Action) -> Action:
     """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
-    body = orjson.loads(action.body)
+    body = orjson.loads(action.json)
     body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
     body["error"]["message"] += " The bytes are in the dead-letter topic only."
-    return Action(action.op, action.index, action.id, orjson.dumps(body))
+    return once(action.index, action.id, orjson.dumps(body).decode())
 
 
 def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tuple[str, Reject]]) -> Letter:
@@ -75,11 +91,13 @@ def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tup
 
 def without_value(whole: Letter) -> Letter:
     """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
-    left_out = ("perflog.reject.value_left_out_bytes", str(len(whole.value or b"")).encode())
+    left_out = (VALUE_LEFT_OUT, str(len(whole.value or b"")).encode())
     return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
 
 
-def _document(message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int) -> dict[str, Any]:
+def _document(
+    message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int, letter_at: str | None
+) -> dict[str, Any]:
     provenance = reject.provenance or message.provenance
     return _pruned(
         {
@@ -102,6 +120,8 @@ def _document(message: Message, intake: Intake, stage: str, reject: Reject, inge
                     "line": reject.line,
                     "column": reject.column,
                     "expected": list(reject.expected) or None,
+                    "shape": shape(reject, stage),
+                    "letter": letter_at,
                 },
             },
         }

@@ -1,20 +1,18 @@
 """Opening a worker: settings to clients, refusing to start where a later failure is already certain."""
 
 import os
-import signal
 import socket
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from types import FrameType
+from dataclasses import dataclass, field, replace
 
-from ingest.config import Settings
+from ingest.config import Delivery, Settings
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
-from ingest.core.quick import QuickFlow
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import templates
@@ -22,10 +20,18 @@ from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer
 from ingest.edge.kafka.topics import Topic, topics
 from ingest.run.batch import Services
+from ingest.run.books import Books
+from ingest.run.count import Count
+from ingest.run.crew import Crew
+from ingest.run.drained import drained
+from ingest.run.hand import Hand
 from ingest.run.knowledge import Knowledge
-from ingest.run.ledger import Count, Worker
+from ingest.run.ledger import Worker
 from ingest.run.patience import Patience
-from ingest.run.worker import Loop, drained
+from ingest.run.reading import Reader
+from ingest.run.signals import heard
+from ingest.run.stop_limit import StopLimit
+from ingest.run.worker import Loop
 from ingest.run.writing import Limits, Writer
 
 SET_UP = "Run `perflog setup`."
@@ -40,6 +46,16 @@ class RunReport:
     skipped_offsets: int = 0
     duration_s: float = 0.0
     stopped: bool = False
+    working_s: float = 0.0  # from the first record to the last commit; of several workers the longest
+    cpu_s: float = 0.0  # of this time on the processor, of all workers
+
+    def add(self, other: "RunReport") -> None:
+        """Sum up."""
+        for name, count in other.counts.items():
+            self.counts.setdefault(name, Count()).add(count)
+        self.skipped_offsets += other.skipped_offsets
+        self.working_s = max(self.working_s, other.working_s)
+        self.cpu_s += other.cpu_s
 
     @property
     def reasons(self) -> Counter[str]:
@@ -54,24 +70,31 @@ def work(
     *,
     drain: bool = False,
     group: str | None = None,
+    accept_rejects: bool = False,
 ) -> RunReport:
-    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up."""
+    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up.
+
+    Stops with `Problem` (65) when too much is refused, unless `accept_rejects`.
+    """
+    settings = replace(settings, delivery=_patient(settings.delivery)) if accept_rejects else settings
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
-    flows = {i.topic: QuickFlow(i, known.sources, known.schema, settings.sites, known.wrappers) for i in intakes}
+    readers = {i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers)) for i in intakes}
     for name in {name for intake in intakes for name in intake.sources}:
         known.sources[name].prove()
     began_s = time.monotonic()
-    with _loop(settings, flows, group or settings.kafka.group, drain) as loop, _stopping(loop.services.patience):
-        if drain:
-            topics_read = list(flows)
-            ask = loop.services.patience.until_done
-            loop.run(ask(lambda: drained(loop.inbox, loop.inbox.end_offsets(topics_read))))
-        else:
-            loop.run()
-        stopped = loop.services.patience.stop
-    return RunReport(loop.counts, loop.skipped_offsets, time.monotonic() - began_s, stopped)
+    with _loop(settings, readers, group or settings.kafka.group, drain) as loop, heard(loop.crew.services.patience.end):
+        loop.run(drained(loop, list(readers))) if drain else loop.run()
+        stopped = loop.crew.services.patience.stop
+    at_work = loop.stretch
+    duration_s = time.monotonic() - began_s
+    return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)
+
+
+def _patient(delivery: Delivery) -> Delivery:
+    """The same without a limit on rejects."""
+    return replace(delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
 
 
 def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
@@ -107,43 +130,37 @@ def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
 
 
 @contextmanager
-def _loop(settings: Settings, flows: Mapping[str, Flow], group: str, drain: bool) -> Iterator[Loop]:
+def _loop(settings: Settings, readers: Mapping[str, Reader], group: str, drain: bool) -> Iterator[Loop]:
     delivery = settings.delivery
-    inbox = Consumer(settings.kafka, delivery, list(flows), group)
+    inbox = Consumer(settings.kafka, delivery, list(readers), group)
     outbox = Producer(settings.kafka)
-    connected = client(settings.elasticsearch)
-    patience = Patience(delivery.retry_first_s, delivery.retry_most_s, inbox.keep_alive)
-    store = ElasticsearchStore(connected)
-    limits = Limits(delivery.bulk_bytes, delivery.bulk_documents)
-    writer = Writer(store, patience, limits)
-    services = Services(store, outbox, writer, patience, delivery.dead_letter_topic, now_ms)
+    connected = client(settings.elasticsearch, delivery.connections + 1)
+    crew = Crew(_services(settings, ElasticsearchStore(connected), outbox), delivery.connections)
     worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
+    flows = {topic: reader.flow for topic, reader in readers.items()}
+    hand = Hand(_limits(delivery), DRAIN_FLUSH_S if drain else delivery.flush_s)
+    books = Books(inbox, crew, flows, worker, delivery.commit_s)
     try:
-        yield Loop(inbox, services, flows, worker, limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
+        yield Loop(inbox, crew, books, readers, worker, hand, delivery.drain_s)
     finally:
         inbox.close()
+        crew.dismiss()
         outbox.close()
         connected.close()
+
+
+def _services(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> Services:
+    delivery = settings.delivery
+    patience = Patience(delivery.retry_first_s, delivery.retry_most_s)
+    limit = StopLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
+    writer = Writer(store, patience, _limits(delivery))
+    return Services(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms)
+
+
+def _limits(delivery: Delivery) -> Limits:
+    return Limits(delivery.bulk_bytes, delivery.bulk_documents)
 
 
 def now_ms() -> int:
     """The wall clock; it is written down in event.ingested and decides nothing."""
     return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def _stopping(patience: Patience) -> Iterator[None]:
-    """SIGTERM and SIGINT let the batch in hand be finished; a second SIGINT is the usual one."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        patience.stop = True
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

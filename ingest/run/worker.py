@@ -1,168 +1,220 @@
-"""The loop of `perflog run`: poll, read, write, ledger, commit last.
+"""The loop of `perflog run`: poll, read, hand on, and keep the books; it never waits for Elasticsearch.
 
-An offset is committed only when Elasticsearch has answered for every document that came from it and the ledger has its
-range. Partitions come and go inside `poll` alone; what is in hand for a partition that went is dropped uncommitted, and
-its next owner reads it again.
+Batches are written by the crew's threads while the loop reads on, so that reading and indexing overlap and the group
+hears of us however long Elasticsearch is away. When the crew has no room the partitions are paused and only polled.
+An offset is committed only when Elasticsearch has answered for every document up to it and the ledger has its range.
+What is in hand when the group is shared out anew is finished first, for as long as `drain_s`; what is not finished
+then is dropped uncommitted, and its next owner reads it again.
 """
 
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import TypeVar
 
-from ingest.core.flow import Flow
 from ingest.core.model import Problem
-from ingest.edge.ports import Fenced, Inbox, Partition, Received
-from ingest.run.batch import Services, answered, ranges
-from ingest.run.ledger import Count, Hold, Range, Worker, assignment, ledger_action
-from ingest.run.meaning import Meaning, meaning
+from ingest.edge.ports import Fenced, Inbox, Partition, Unavailable
+from ingest.run.batch import Portion
+from ingest.run.books import Books
+from ingest.run.count import Count
+from ingest.run.crew import Crew
+from ingest.run.hand import Hand
+from ingest.run.hold import Hold, Range
+from ingest.run.ledger import Worker, assignment
 from ingest.run.patience import Stopped
-from ingest.run.writing import Limits
+from ingest.run.reading import Reader
+from ingest.run.stop_limit import TooManyRejects
+from ingest.run.stretch import Stretch
 
+T = TypeVar("T")
 log = logging.getLogger("perflog.run")
-POLL_S = 0.5
-JOIN_POLL_S = 0.1
-SETTLE_S = 0.2
+POLL_S = 0.5  # while there is nothing to do
+BUSY_POLL_S = 0.02  # while answers are awaited
+KEEP_ALIVE_S = 0.25  # between two polls while there is no room
+KAFKA_AWAY_S = 0.5  # before it is asked again
 TELL_EVERY_S = 60.0
+ACCEPT = (
+    "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
+)
 
 
 @dataclass(slots=True)
 class Loop:
-    """One worker: its place in the group, its services, and what it has counted so far (by intake)."""
+    """One worker: its place in the group, its crew and books, and what it has counted so far (by intake)."""
 
     inbox: Inbox
-    services: Services
-    flows: Mapping[str, Flow]
+    crew: Crew
+    books: Books
+    readers: Mapping[str, Reader]
     worker: Worker
-    limits: Limits
-    flush_s: float
+    hand: Hand
+    drain_s: float
     holds: dict[Partition, Hold] = field(default_factory=dict)
     counts: dict[str, Count] = field(default_factory=dict)
     skipped_offsets: int = 0
-    told_s: float = field(default_factory=time.monotonic)
+    stretch: Stretch = field(default_factory=Stretch)
+    _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
+    _problem: Problem | None = None
+    _prepared: bool = False
+    _polled_s: float = 0.0
+    _told_s: float = field(default_factory=time.monotonic)
 
     def run(self, caught_up: Callable[["Loop"], bool] = lambda _: False) -> None:
-        """Until asked to stop, or until `caught_up` says so while nothing is in hand."""
-        for flow in self.flows.values():
-            self.counts[flow.intake.name] = Count()
-        try:
-            while not self.services.patience.stop and not caught_up(self):
-                records = self.gather()
-                if records:
-                    self.process(records)
-                self._tell_sometimes()
-        except Fenced as error:
-            remedy = "Does another worker use the same `kafka.instance`?"
-            raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
-        except Stopped as stopped:
-            log.warning("Stopped while waiting (%s) What was in hand is not committed and will be read again.", stopped)
+        """Until asked to stop, or until `caught_up` says so while nothing is in hand; what is under way is finished."""
+        for reader in self.readers.values():
+            self.counts[reader.flow.intake.name] = Count()
+        while not (self._ending or (self.idle and caught_up(self))):
+            self.turn()
+        self.hand.drop()
+        self.finish(self.drain_s)
+        if self._problem is not None:
+            raise self._problem
 
-    def _tell_sometimes(self) -> None:
-        """One line a minute while there is anything to tell, for who reads the log of a service."""
-        if time.monotonic() - self.told_s < TELL_EVERY_S:
-            return
-        self.told_s = time.monotonic()
-        for name, count in self.counts.items():
-            if count.records:
-                log.info("%s so far: %s", name, ", ".join(f"{what} {n}" for what, n in count.numbers().items()))
+    @property
+    def _ending(self) -> bool:
+        return self.crew.services.patience.stop or self._problem is not None
 
-    def gather(self) -> list[Received]:
-        """Records for one batch: until it is full, or `flush_s` after the first of them."""
-        records: list[Received] = []
-        size_bytes = 0
-        deadline: float | None = None
-        while len(records) < self.limits.documents and size_bytes < self.limits.size_bytes:
-            left_s = (POLL_S if self.holds else JOIN_POLL_S) if deadline is None else deadline - time.monotonic()
-            if left_s <= 0 or self.services.patience.stop:
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand: not read, not under way, not in the books."""
+        settled = all(not hold.spans for hold in self.holds.values())
+        return self.hand.empty and self.crew.idle and self.books.idle and settled
+
+    def turn(self) -> None:
+        """One round: what ended, what is to be written down, what is new."""
+        self._collect()
+        self._keep_books(at_once=self.crew.idle and self.hand.empty)
+        self._before_a_change()
+        if self.crew.has_room:
+            self._read_on()
+        else:
+            self._collect(KEEP_ALIVE_S)
+            if time.monotonic() - self._polled_s >= KEEP_ALIVE_S:
+                self._polled_s = time.monotonic()
+                self.with_kafka(self.inbox.keep_alive)
+        self.settle()
+        self._tell_sometimes()
+
+    def _before_a_change(self) -> None:
+        """Once for each time that the group is shared out anew: finish what is in hand before we take part."""
+        changing = self.inbox.changing()
+        if changing and not self._prepared and not self.idle:
+            self._hand_on()
+            self.finish(self.drain_s)
+        self._prepared = changing
+
+    def _read_on(self) -> None:
+        self._polled_s = time.monotonic()
+        waiting_s = POLL_S if self.idle and self.holds else BUSY_POLL_S
+        found = self.with_kafka(lambda: self.inbox.poll(self.hand.left_s(waiting_s), self.hand.room))
+        self.settle()
+        for records in found or ():
+            hold = self.holds.get(records[0].partition)
+            if hold is not None:
+                self.hand.take(hold, records)
+        if self.hand.full or (self.hand.due and self.crew.has_room):
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """What is in hand becomes a batch of the crew's."""
+        now_ms = self.crew.services.now_ms()
+        portions = []
+        for hold, records in self.hand.given(self.holds):
+            reader = self.readers[hold.partition.topic]
+            reading = reader.read(records, now_ms)
+            span = hold.take(records[-1].offset + 1, records[0].time_ms)
+            portions.append(Portion(reader.flow.intake, hold, span, records, reading))
+        if portions:
+            self.stretch.begin()
+            self.crew.take(portions)
+
+    def finish(self, most_s: float) -> None:
+        """Let what is under way be answered, written down and committed, for as long as `most_s`; reads no more."""
+        deadline = time.monotonic() + most_s
+        while not self.idle and time.monotonic() < deadline:
+            self._collect(BUSY_POLL_S)
+            self._keep_books(at_once=True)
+            if self.crew.idle and self.books.idle and not any(hold.settled() for hold in self.holds.values()):
                 break
-            found = self.services.patience.until_done(lambda span=left_s: self.inbox.poll(span))  # type: ignore[misc]
-            moved = self.settle()
-            records = [r for r in records if r.partition not in moved] + found
-            size_bytes += sum(record.size_bytes for record in found)
-            if not records:
-                break
-            deadline = deadline or time.monotonic() + self.flush_s
-        return [r for r in records if r.partition in self.holds]
+            if self.crew.idle:
+                time.sleep(0.002)  # for the clerk
 
-    def settle(self) -> set[Partition]:
-        """Let go of what was taken from us and begin what was given; all partitions that changed hands."""
+    def _collect(self, timeout_s: float = 0.0) -> None:
+        """Take in what became of batches that ended."""
+        for portions, future in self.crew.finished(timeout_s):
+            try:
+                counts = future.result()
+            except Stopped as stopped:
+                log.warning("Stopped while waiting (%s) That batch is not committed and will be read again.", stopped)
+            except TooManyRejects as error:
+                self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
+            else:
+                for portion, count in zip(portions, counts, strict=True):
+                    portion.span.count = count
+
+    def _keep_books(self, at_once: bool) -> None:
+        for span in self.books.keep(self.holds, at_once):
+            self.stretch.end()
+            self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
+            self._explain_gaps(span)
+        while self.books.overtaken:
+            self._begin(self.books.overtaken.pop())
+
+    def settle(self) -> None:
+        """Let go of what was taken from us and begin what was given."""
         gone, new = self.inbox.changes()
         for partition in gone | new:
             self.holds.pop(partition, None)
+            self._beginning.pop(partition, None)
         for partition in sorted(new):
             self._begin(partition)
-        return gone | new
+        for partition, epoch in list(self._beginning.items()):
+            if epoch.done():
+                with suppress(Stopped):
+                    self._hold(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
         """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
-        intake = self.flows[partition.topic].intake
-        index, doc_id, body = assignment(partition, self.worker, intake, self.services.now_ms())
-        patience = self.services.patience
-        epoch = patience.until_done(lambda: self.services.store.raise_epoch(index, doc_id, body))
-        first = patience.until_done(lambda: self.inbox.begin(partition))
-        self.holds[partition] = Hold(epoch, first)
-        log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
-
-    def process(self, records: Sequence[Received]) -> None:
-        """One batch, from its records to its commit."""
-        held = dict(self.holds)
-        items = answered(records, self.flows, self.services)
-        self.settle()
-        spans = self._still_ours(ranges(items, held))
-        spans = self._written_down(spans)
-        for span in self._committed(spans):
-            span.hold.first_offset = span.next_offset
-            self.counts[self.flows[span.partition.topic].intake.name].add(span.count)
-            self._explain_gaps(span)
-
-    def _still_ours(self, spans: Sequence[Range]) -> list[Range]:
-        return [span for span in spans if self.holds.get(span.partition) is span.hold]
-
-    def _written_down(self, spans: Sequence[Range]) -> list[Range]:
-        """Ranges whose ledger document was accepted; the others belong to a successor by now."""
-        now_ms = self.services.now_ms()
-        actions = [ledger_action(s, self.worker, self.flows[s.partition.topic].intake, now_ms) for s in spans]
-        accepted = []
-        for span, answer in zip(spans, self.services.writer.write(actions), strict=True):
-            found = meaning(answer)
-            if found is Meaning.REFUSED:
-                remedy = "Run `perflog setup`; until then nothing is committed."
-                raise Problem(f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, 78)
-            if found is Meaning.PRESENT:
-                log.warning("%s/%d has a new owner; dropping what is in hand of it.", *span.partition)
-                self._retake(span.partition)
-            else:
-                accepted.append(span)
-        return accepted
-
-    def _retake(self, partition: Partition) -> None:
-        """The group still says that it is ours though an epoch above ours was taken: start over with a new one."""
         self.holds.pop(partition, None)
-        self._begin(partition)
+        services = self.crew.services
+        index, doc_id, body = assignment(
+            partition, self.worker, self.readers[partition.topic].flow.intake, services.now_ms()
+        )
 
-    def _committed(self, spans: Sequence[Range]) -> list[Range]:
-        """Commit, and wait for the confirmation; what is lost on the way is dropped. The ranges that were confirmed."""
-        due = list(spans)
-        while due:
-            offsets = {span.partition: span.next_offset for span in due}
-            try:
-                self.services.patience.until_done(lambda o=offsets: self.inbox.commit(o))  # type: ignore[misc]
-                return due
-            except Fenced as error:
-                if self.services.patience.stop:
-                    raise Stopped("The group is changing.") from error
-                log.info("The group is changing (%s); committing what is still ours.", error)
-                self.services.patience.until_done(lambda: self.inbox.keep_alive(SETTLE_S))
-                self.settle()
-                due = self._still_ours(due)
-        return []
+        def raised() -> int:
+            return services.patience.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
+
+        self._beginning[partition] = self.crew.ask_clerk(raised)
+
+    def _hold(self, partition: Partition, epoch: int) -> None:
+        first = self.with_kafka(lambda: self.inbox.begin(partition))
+        if first is not None:
+            del self._beginning[partition]
+            self.holds[partition] = Hold(partition, epoch, first)
+            log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
+
+    def with_kafka(self, ask: Callable[[], T]) -> T | None:
+        """Ask Kafka; None when it is away, which is said, and it is asked again in the next round."""
+        try:
+            return ask()
+        except Unavailable as error:
+            log.warning("%s. Kafka is asked again; nothing is lost meanwhile.", error)
+            self.crew.services.patience.pause(KAFKA_AWAY_S)
+        except Fenced as error:
+            remedy = "Does another worker use the same `kafka.instance`?"
+            raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
+        return None
 
     def _explain_gaps(self, span: Range) -> None:
         """Offsets that were no records: say so when retention took records that nobody had read."""
         if span.skipped <= 0:
             return
         self.skipped_offsets += span.skipped
-        oldest = self.services.patience.until_done(lambda: self.inbox.first_offsets([span.partition]))[span.partition]
+        found = self.with_kafka(lambda: self.inbox.first_offsets([span.partition]))
+        oldest = found[span.partition] if found else 0
         if oldest > span.first_offset:
             log.error(
                 "%s/%d: up to %d records before offset %d were deleted by Kafka's retention before they were read. "
@@ -172,30 +224,11 @@ class Loop:
                 oldest,
             )
 
-
-def drained(inbox: Inbox, ends: Mapping[Partition, int]) -> Callable[[Loop], bool]:
-    """Whether every partition has been read and committed up to its end as it was at the start, by us or by others.
-
-    A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
-    """
-    left = dict(ends)
-    anew = {partition for partition, end in ends.items() if (inbox.committed(partition) or 0) > end}
-
-    def reached(loop: Loop, partition: Partition, end: int) -> bool:
-        if partition in loop.holds:
-            at = inbox.position(partition)
-        else:
-            at = (
-                None
-                if partition in anew
-                else loop.services.patience.until_done(lambda: inbox.committed(partition)) or 0
-            )
-        return at is not None and at >= end
-
-    def caught_up(loop: Loop) -> bool:
-        for partition, end in list(left.items()):
-            if reached(loop, partition, end):
-                del left[partition]
-        return not left
-
-    return caught_up
+    def _tell_sometimes(self) -> None:
+        """One line a minute while there is anything to tell, for who reads the log of a service."""
+        if time.monotonic() - self._told_s < TELL_EVERY_S:
+            return
+        self._told_s = time.monotonic()
+        for name, count in self.counts.items():
+            if count.records:
+                log.info("%s so far: %s", name, ", ".join(f"{what} {n}" for what, n in count.numbers().items()))

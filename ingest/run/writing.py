@@ -4,12 +4,12 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.edge.ports import Action, Answer, RequestTooLarge, Store
+from ingest.core.actions import Action
+from ingest.edge.ports import CREATED, Answer, RequestTooLarge, Store
 from ingest.run.meaning import Meaning, final, meaning
 from ingest.run.patience import FOR_A_PERSON, Patience
 
 log = logging.getLogger("perflog.run")
-HEAD_BYTES = 256  # the line before a document, about
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ def parts(actions: Sequence[Action], wanted: Sequence[int], limits: Limits) -> I
     part: list[int] = []
     size_bytes = 0
     for position in wanted:
-        weight_bytes = len(actions[position].body) + HEAD_BYTES
+        weight_bytes = len(actions[position].text)
         if part and (size_bytes + weight_bytes > limits.size_bytes or len(part) >= limits.documents):
             yield part
             part, size_bytes = [], 0
@@ -46,20 +46,21 @@ class Writer:
 
     def write(self, actions: Sequence[Action]) -> list[Answer]:
         """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
-        answers: dict[int, Answer] = {}
+        answers = [CREATED] * len(actions)
+        missing: Sequence[int] = range(len(actions))
         attempt = 0
-        while missing := [n for n in range(len(actions)) if n not in answers]:
-            unanswered: list[Answer] = []
+        while missing:
+            unanswered: list[int] = []
             for part in parts(actions, missing, self._limits):
                 for position, answer in zip(part, self._ask(actions, part), strict=True):
-                    if final(answer):
-                        answers[position] = answer
-                    else:
-                        unanswered.append(answer)
+                    answers[position] = answer
+                    if answer is not CREATED and not final(answer):
+                        unanswered.append(position)
             if unanswered:
-                self._patience.wait(complaint(unanswered), attempt)
+                self._patience.wait(complaint([answers[n] for n in unanswered]), attempt)
                 attempt = 0 if len(unanswered) < len(missing) else attempt + 1
-        return [answers[n] for n in range(len(actions))]
+            missing = unanswered
+        return answers
 
     def _ask(self, actions: Sequence[Action], part: Sequence[int]) -> list[Answer]:
         """One request, or two when it was too large; a single document that is too large is that document's fault."""

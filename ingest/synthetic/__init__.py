@@ -13,10 +13,12 @@ Beside them the workload: lines and results with known truth, as many as asked.
     truth.py        what is made and what is known of it: data
     recipes.py      what runs are made of: stages, scripts, how long they take
     life.py         one run, planned, and the lines that its scripts print
-    damage.py       its lines -> the messages that arrive: whole, torn, glued, refused, poisoned, foreign, repeated
+    arrivals.py     which messages arrive of its lines, when and in which form
+    damage.py       their bytes and truth: whole, torn, glued, refused, poisoned, foreign
     known.py        what the lines that are there let anybody know of the run
     stamps.py       what `date` prints at a facility
     results.py      perfSONAR results with their truth
+    folder.py       written into files, the truth beside them
     workload.py     all of it in the order of arrival
 
 Every result says `reference.synthetic: true`. Addresses and router names are of the documentation ranges.

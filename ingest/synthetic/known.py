@@ -38,9 +38,16 @@ def _stages(run: Life, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> 
     following = {mark.attempt: after for mark, after in pairwise(order)}
     found = []
     for n, one in enumerate(run.attempts):
-        known = _known(starts.get(n), ends.get(n), None if run.traits.parallel else following.get(n))
+        known = _known(starts.get(n), _end(run, n, starts, ends), None if run.traits.parallel else following.get(n))
         found.append(_stage(one, n in starts, n in ends, known))
     return tuple(found)
+
+
+def _end(run: Life, n: int, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Mark | None:
+    """The end that seems to be that attempt's: of a retried stage the second's, where the second's start is missing."""
+    stage = run.attempts[n].step.stage
+    strays = (end for at, end in ends.items() if at > n and at not in starts and end.step.stage == stage)
+    return ends.get(n) or next(strays, None)
 
 
 def _stage(one: Attempt, start: bool, end: bool, known: tuple[str, float | None, str]) -> StageTruth:

@@ -4,11 +4,12 @@ from dataclasses import dataclass, fields
 
 import orjson
 
+from ingest.core.ids import is_facility
 from ingest.core.model import Problem
 
 START_MS = 1_454_659_200_000  # midnight at the ALS before the sample's first run
 
-EARLIEST_MS = 1_000_000_000_000
+EARLIEST_MS = 1_000_086_400_000  # a day on, for clocks that are behind
 MAX_ADDED = 0.9
 
 
@@ -69,7 +70,8 @@ class Workload:
         seed: the same workload gives the same bytes; another seed another workload.
         lines: messages of PERF lines over all facilities, exactly: damaged, foreign and repeated ones count.
         facilities: names, as in the settings' intakes.
-        start_ms: the first instant (unix ms); unix times have ten digits since September 2001, so not before.
+        start_ms: the first instant (unix ms); unix times have ten digits since September 2001, so not before;
+            beyond the time of reading the core would refuse all of them.
         span_s: in which the runs begin, with a daily rhythm.
         shares: what is not plain.
         results: perfSONAR results besides, over all facilities: 148 an hour and facility from `start_ms` on.
@@ -86,6 +88,9 @@ class Workload:
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):
             raise Problem("A workload needs facilities of different names.", "Name at least one.", 64)
+        unfit = [name for name in self.facilities if not is_facility(name)]
+        if unfit:
+            raise Problem(f"`{unfit[0]}` cannot name a facility.", "Lower-case letters, digits and _ can.", 64)
         if self.start_ms < EARLIEST_MS:
             raise Problem(f"A workload cannot begin at {self.start_ms} ms.", "Unix times need ten digits.", 64)
         if self.lines < 0 or self.results < 0 or self.span_s <= 0:
@@ -160,7 +165,8 @@ class StageTruth:
         start_ms, end_ms: by a true clock (unix ms); no end: the run is stuck in it.
         duration_s: what it really took.
         start_written, end_written: whether that line is there and reads, so that its document exists.
-        kind: what can be known: exact (start and end), upper (to the run's next start), lower (the emission lag), none.
+        kind: what seems to be known: exact (start and end), upper (to the run's next start), lower (the emission lag),
+            none. Where the start of a second attempt is lost, its end seems to be the first's.
         known_s: that number, by the clocks that were printed.
         closed_by: end, next_start, open, or unseen (no start is there).
     """

@@ -10,7 +10,8 @@ from itertools import count
 from random import Random
 
 from ingest.synthetic import recipes
-from ingest.synthetic.damage import Planned, arrivals, made
+from ingest.synthetic.arrivals import Planned, arrivals
+from ingest.synthetic.damage import made
 from ingest.synthetic.known import marks_of, run_truth
 from ingest.synthetic.life import SILENCE_S, Life, Traits, Who, life, traits
 from ingest.synthetic.results import results

@@ -16,8 +16,8 @@ from ingest.core.clock import iso_ms
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.flow import Flow
 from ingest.core.model import Document, Intake, Message, Outcomes, Provenance
-from ingest.core.runs import mark_of, timeline, timelines
 from ingest.core.sources import Source
+from tests.core.runmaking import runs_in, told
 
 RECEIVED_MS = 1454803200000
 STAMP = "Fri Feb 5 21:39:37 PST 2016"
@@ -242,11 +242,10 @@ def test_10_a_stage_without_an_end_is_closed_by_the_next_start_or_stays_open(rea
         f"{HEAD}B:START_DATE={AT_S - 30}",
         f"{HEAD}C:START_DATE={AT_S - 10}",
     ]
-    marks = [m for line in lines for d in read(line).documents if (m := mark_of(d.body))]
 
-    found = {s.stage: (s.kind, s.closed_by, s.duration_s) for s in timeline("r", marks).stages}
+    (run,) = runs_in(map(read, lines))
 
-    assert found == {"A": ("exact", "end", 10), "B": ("upper", "next_start", 20), "C": ("lower", "open", 10)}
+    assert told(run) == [("A", "exact", 10, "end"), ("B", "upper", 20, "next_start"), ("C", "lower", 10, "open")]
 
 
 @pytest.mark.parametrize(
@@ -325,26 +324,23 @@ def test_16_interleaved_runs_are_told_apart(read: Read) -> None:
     """Nothing depends on the line before: two runs mixed are the two runs alone."""
     lines = [f"{HEAD}S{n}:START_DATE={AT_S - n}" for n in range(6)]
     other = [line.replace("1086857-64636", "77-78") for line in lines]
-    marks = [
-        m for pair in zip(lines, other, strict=True) for x in pair for d in read(x).documents if (m := mark_of(d.body))
-    ]
 
-    mixed = timelines(marks)
+    mixed = runs_in(read(line) for pair in zip(lines, other, strict=True) for line in pair)
 
-    assert [line.run for line in mixed] == ["1086857-64636", "77-78"]
-    assert [line.stages for line in mixed] == [mixed[0].stages] * 2
-    assert mixed[0] == timeline("1086857-64636", [mark for mark in marks if mark.run == "1086857-64636"])
+    assert [run.key.run for run in mixed] == ["1086857-64636", "77-78"]
+    assert told(mixed[0]) == told(mixed[1])
+    assert mixed[:1] == runs_in(map(read, lines))
 
 
 def test_17_the_same_again_is_one_fact_and_another_value_is_another_attempt(read: Read) -> None:
     """A repeated line has one id and version; with another value the stage was started twice, in order of value."""
     (first,), (again,) = read(LINE).documents, read(LINE + "\r").documents
     later = f"Fri Feb 5 21:45:00 PST 2016: submitNormJobs.sh:32:1086857-64636:PERF:SUBMIT_NORM:START_DATE={AT_S + 300}"
-    marks = [m for d in [*read(later).documents, first, again] if (m := mark_of(d.body))]
 
     assert (first.id, first.index, first.version) == (again.id, again.index, again.version)
-    (run,) = timelines(marks)
-    assert [(s.stage, s.duration_s) for s in run.stages] == [("SUBMIT_NORM", 300), ("SUBMIT_NORM", 23)]
+    (run,) = runs_in(map(read, (later, LINE, LINE + "\r")))
+    assert [(stage[0], stage[2]) for stage in told(run)] == [("SUBMIT_NORM", 300), ("SUBMIT_NORM", 23)]
+    assert [stage.attempt for stage in run.stages] == [1, 2]
 
 
 def test_18_the_order_of_arrival_does_not_matter(read: Read, schema: Schema) -> None:
@@ -353,8 +349,7 @@ def test_18_the_order_of_arrival_does_not_matter(read: Read, schema: Schema) -> 
     seen = set()
     for order in permutations([*lines, lines[0]]):
         documents = {d.id: without_provenance(d.body, schema) for line in order for d in read(line).documents}
-        marks = [m for body in documents.values() if (m := mark_of(body))]
-        seen.add((repr(sorted(documents.items())), repr(timeline("r", marks))))
+        seen.add((repr(sorted(documents.items())), repr(runs_in(map(read, order)))))
 
     assert len(seen) == 1
 
@@ -550,22 +545,21 @@ def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callabl
 
 def test_28_what_of_a_run_was_not_seen_is_unknown_and_not_nothing(read: Read) -> None:
     """An excerpt from mid-run has no queue wait and no dispatch: None, never 0; its last stage is a lower bound."""
-    marks = [m for line in (LINE, OTHER) for d in read(line).documents if (m := mark_of(d.body))]
+    (found,) = runs_in(map(read, (LINE, OTHER)))
 
-    found = timeline("r", marks)
-
-    assert (found.queue_wait_s, found.dispatch_s) == (None, None)
+    assert (found.part_ms("queue"), found.part_ms("dispatch")) == (None, None)
+    assert (found.head_seen, found.tail_seen) == (False, False)
     assert [stage.kind for stage in found.stages] == ["upper", "lower"]
 
 
 def test_29_a_stage_with_an_end_is_measured_by_it_also_when_others_run_beside_it(read: Read) -> None:
     """Parallel stages: a start before the other's end takes nothing from the exact duration."""
     lines = [f"{HEAD}A:START_DATE={AT_S - 60}:END_DATE={AT_S}", f"{HEAD}B:START_DATE={AT_S - 50}:END_DATE={AT_S - 5}"]
-    marks = [m for line in lines for d in read(line).documents if (m := mark_of(d.body))]
 
-    found = {stage.stage: (stage.kind, stage.duration_s) for stage in timeline("r", marks).stages}
+    (found,) = runs_in(map(read, lines))
 
-    assert found == {"A": ("exact", 60), "B": ("exact", 45)}
+    assert found.parallel
+    assert told(found) == [("A", "exact", 60, "end"), ("B", "exact", 45, "end")]
 
 
 def test_30_a_leap_second_is_read_as_the_one_before_and_flagged(read: Read) -> None:

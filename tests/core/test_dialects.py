@@ -11,9 +11,9 @@ from ingest.core.clock import iso
 from ingest.core.flow import Flow
 from ingest.core.model import Message, Outcomes, Record
 from ingest.core.parse import GrammarReader
-from ingest.core.runs import mark_of, timelines
 from ingest.core.sources import Source
 from tests.core.conftest import GRAMMARS
+from tests.core.runmaking import runs_in, told
 
 NOW_MS = 1772755200000
 JOB = "PSJobCompleted TotalElapsed 431 1772651605 1772652036"
@@ -38,12 +38,12 @@ def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[...,
     """One line, two instants of one stage in a run of its own: no bound, no guess."""
     found = outcomes(flow_of("lcls_psjob"), JOB).documents
 
-    (run,) = timelines(m for d in found if (m := mark_of(d.body)))
+    (run,) = runs_in([outcomes(flow_of("lcls_psjob"), JOB)])
 
     assert [d.body["perf"]["mark"]["role"] for d in found] == ["start", "end"]
     assert [d.body["@timestamp"] for d in found] == ["2026-03-04T19:13:25Z", "2026-03-04T19:20:36Z"]
     assert len({d.id for d in found}) == 2
-    assert [(s.kind, s.closed_by, s.duration_s) for s in run.stages] == [("exact", "end", 431)]
+    assert [stage[1:] for stage in told(run)] == [("exact", 431, "end")]
 
 
 def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Flow]) -> None:
@@ -80,10 +80,10 @@ def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Fl
     """The event's stem is the stage, its ending the role, guid the run; the order of the lines does not matter."""
     flow = flow_of("netlogger")
     for lines in ((START, END), (END, START)):
-        (run,) = timelines(m for body in bodies(flow, *lines) if (m := mark_of(body)))
+        (run,) = runs_in(outcomes(flow, line) for line in lines)
 
-        assert run.run == "736ee764"
-        assert [(s.stage, s.kind, s.duration_s) for s in run.stages] == [("als.transfer", "exact", 96.377)]
+        assert run.key.run == "736ee764"
+        assert told(run) == [("als.transfer", "exact", 96.377, "end")]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

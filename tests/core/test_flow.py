@@ -163,3 +163,13 @@ def test_the_core_reads_the_same_whatever_the_process_zone(flow_of: Callable[...
 
     assert document.id == "FZlxfBwnDvJ_S4HovhZVqA"
     assert document.body["@timestamp"] == "2016-02-06T05:39:37Z", os.environ.get("TZ")
+
+
+@pytest.mark.parametrize("stamp", ["Fri Dec 31 23:59:59 PST 9999", "Mon Jan 1 00:00:00 +1400 0001"])
+def test_a_stamp_that_no_calendar_reaches_in_utc_is_refused(flow_of: Callable[..., Flow], stamp: str) -> None:
+    """At the ends of the calendar a zone leads out of it: a reject, never an exception."""
+    line = f"{stamp}: submitRotJob.sh:65:1-2:PERF:SUBMIT_ROT:START_DATE=1454737178".encode()
+
+    (reject,) = flow_of("als_perf").outcomes(Message(line, 1_454_803_200_000, backfill=True), 0).rejects
+
+    assert reject.reason == "stamp"

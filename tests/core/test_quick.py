@@ -1,23 +1,24 @@
 """The short way and the general way say the same of every line that the short way takes."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.fields import Schema
+from ingest.core.actions import request_body
 from ingest.core.flow import Flow
-from ingest.core.model import Message, Provenance, Ready
-from ingest.core.quick import KEPT, Cache, Quick, QuickFlow, bulk_body, quick
+from ingest.core.model import Message, Provenance
+from ingest.core.quick import Place, Quick, quick
 from ingest.core.sources import Source
+from ingest.core.templates import KEPT, Cache
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
 ORIGIN = Provenance("als-node-17", "/data/als 1/tomography.log", 0, None, None)
+PLACE = Place("perf.als.lines.v1/3/", backfill=True, ingested_ms=INGESTED_MS)
 SAMPLES = [
     line
     for name in ("samples.log", "samples.variants.log", "rejects.log")
@@ -35,16 +36,17 @@ def same(way: Quick, flow: Flow, data: bytes) -> bool:
     """Whether the short way took the line; if it did, it wrote what the general way makes of it, to the value."""
     told = message(data)
     mark = way.reader()(data)
-    written = way.writer(INGESTED_MS)(mark, told) if mark else None
-    if written is None:
+    action = way.writer(PLACE)(mark, data, NOW_MS, "7", 7) if mark else None
+    if action is None:
         return False
     (document,) = flow.outcomes(told, INGESTED_MS).documents
 
-    head, body, end = bulk_body([written]).split(b"\n")
-    action = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
+    head, body, end = request_body([action]).split(b"\n")
+    told_of = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
 
-    assert orjson.loads(head) == {"index": action}
-    assert orjson.loads(body) == document.body == Ready(*written[:3], written[3].encode()).body
+    assert orjson.loads(head) == {"index": told_of}
+    assert orjson.loads(body) == document.body == orjson.loads(action.json)
+    assert action[:2] == (document.index, document.id)
     assert end == b""
     return True
 
@@ -113,30 +115,8 @@ def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick,
 
     for record_ms in (NOW_MS - 3 * 86_400_000, NOW_MS + 500 * 86_400_000):
         late = Message(line, record_ms, ORIGIN)
-        assert way.writer(INGESTED_MS)(mark, late) is None
+        assert way.writer(PLACE._replace(backfill=False))(mark, line, record_ms, "7", 7) is None
         assert flow.outcomes(late, INGESTED_MS).rejects
-
-
-def test_a_quick_flow_says_what_the_flow_says(
-    flow_of: Callable[..., Flow], sources: dict[str, Source], schema: Schema
-) -> None:
-    """Sample, variants, rejects and somebody else's lines, of two origins: the same outcomes throughout."""
-    flow = flow_of("als_perf")
-    way = QuickFlow(flow.intake, sources, schema)
-    taken = 0
-    for n, line in enumerate(SAMPLES * 6):
-        told = message(line, n)
-        if n % 3 == 0:
-            told = replace(told, provenance=replace(told.provenance, path="/other.log"))
-        expected, found = flow.outcomes(told, INGESTED_MS + n // 7), way.outcomes(told, INGESTED_MS + n // 7)
-        taken += any(isinstance(document, Ready) for document in found.documents)
-
-        assert found.rejects == expected.rejects
-        assert found.ignored == expected.ignored
-        assert [(d.index, d.id, d.version, d.body) for d in found.documents] == [
-            (d.index, d.id, d.version, d.body) for d in expected.documents
-        ]
-    assert taken > 100
 
 
 def test_json_sources_have_no_short_way(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:

@@ -4,7 +4,6 @@ import json
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable
 from threading import Timer
 
 import pytest
@@ -13,18 +12,11 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.checks import assert_tiled
 from tests.delivery.front import Answer, Bulk, front, refusal
+from tests.delivery.test_crash import distinct
+from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
 pytestmark = pytest.mark.stack
-DEADLINE_S = 30.0
-
-
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds; fail if it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
-    while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
 
 
 def workers(world: World, kind: str) -> set[str]:
@@ -145,7 +137,7 @@ def test_a_blocked_index_pauses_the_worker_and_rejects_nothing(
 
 
 def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_lines: list[bytes]) -> None:
-    """SIGTERM while Elasticsearch is being asked: the batch is written and committed, and the exit code is 0."""
+    """SIGTERM while Elasticsearch is being asked: what is under way is written and committed; the exit code is 0."""
     world.bulk_documents = 10
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
@@ -155,7 +147,7 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
         with world.perflog_process("run", config_file=config) as process:
 
             def step(bulk: Bulk) -> Answer | None:
-                if bulk.kind == "marks":
+                if before.seen == ["marks"]:
                     process.send_signal(signal.SIGTERM)
                 return bulk.hand_on()
 
@@ -163,8 +155,9 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
             _, err = process.communicate(timeout=60)
 
     assert process.returncode == 0, err
-    assert world.committed() == {0: 10}
-    assert world.ledger_sums()["stored"] == len(world.documents()) == 10
+    (committed,) = world.committed().values()
+    assert 10 <= committed < 35, "what was under way is finished, and no more is read"
+    assert world.ledger_sums()["stored"] == len(world.documents()) == committed
 
 
 def test_a_worker_that_was_overtaken_drops_its_batch(world: World, sample_lines: list[bytes]) -> None:
@@ -214,3 +207,36 @@ def test_two_workers_share_the_partitions_and_the_ledger_stays_whole(world: Worl
     assert (first.returncode, second.returncode) == (0, 0)
     assert workers(world, "ledger") == {f":{first.pid}", f":{second.pid}"}
     assert_all_arrived(world, sample_lines)
+
+
+def test_what_is_under_way_is_finished_before_partitions_are_given_up(world: World, sample_lines: list[bytes]) -> None:
+    """Answers take their time, a second worker joins and leaves twice: no document is ever asked for a second time."""
+    world.bulk_documents = 10
+    lines = distinct(sample_lines)
+    world.set_up(partitions=4)
+    world.ship(*(world.written(f"{n}.log", lines[n::8]) for n in range(8)))
+    asked: list[tuple[str, str]] = []
+
+    def step(bulk: Bulk) -> Answer | None:
+        if bulk.kind == "marks":
+            asked.extend(bulk.keys)
+            time.sleep(0.2)
+        return bulk.hand_on()
+
+    with front(world.stack.elasticsearch) as before:
+        before.step = step
+        config = world.folder / "through_the_front.toml"
+        config.write_text(world.settings_text(before.address))
+        with world.perflog_process("run", config_file=config) as first:
+            eventually(lambda: len(asked) >= 10)
+            for _ in range(2):
+                with world.perflog_process("run", config_file=config) as second:
+                    eventually(lambda pid=second.pid: f":{pid}" in workers(world, "assignments"))  # type: ignore[misc]
+                    second.send_signal(signal.SIGTERM)
+                    second.wait(timeout=20)
+            eventually(lambda: sum(world.committed().values()) == len(lines))
+            first.send_signal(signal.SIGTERM)
+            first.wait(timeout=20)
+
+    assert len(asked) == len(set(asked)) == len(lines)
+    assert_all_arrived(world, lines)

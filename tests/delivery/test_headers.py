@@ -40,3 +40,51 @@ def test_a_record_without_headers_is_a_message_all_the_same() -> None:
 
     assert headers.message(bare).data == b""
     assert headers.message(bare).provenance == Provenance(kafka="t/0/0")
+
+
+NOW_MS, THEN_MS = 1_790_000_000_000, 1_780_000_000_000
+OF = b"perf.als.lines.v1/3/11"
+
+
+def replayed(of: bytes = OF, time_ms: object = THEN_MS) -> Received:
+    """A record that says of which one it is the copy."""
+    told = ((headers.REPLAY_OF, of), (headers.RECORD_TIME, str(time_ms).encode()))
+    return Received(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told)
+
+
+def test_a_replayed_record_is_read_as_it_was_then() -> None:
+    """Its record time is that of the record it is the copy of; it lies where it lies."""
+    found = headers.message(replayed())
+
+    assert found.record_time_ms == THEN_MS
+    assert found.provenance.kafka == "perf.als.lines.v1/3/17"
+    assert headers.replay_of(replayed()) == headers.Replay("perf.als.lines.v1/3/11", THEN_MS)
+
+
+@pytest.mark.parametrize(
+    "claim",
+    [
+        replayed(time_ms=NOW_MS + 1),
+        replayed(time_ms=0),
+        replayed(time_ms="soon"),
+        replayed(of=b"perf.other.lines.v1/3/11"),
+        replayed(of=b"perf.als.lines.v1/3"),
+        replayed(of=b"perf.als.lines.v1/-3/11"),
+        received((headers.RECORD_TIME, b"1780000000000")),
+        received((headers.REPLAY_OF, OF)),
+    ],
+)
+def test_what_cannot_be_a_copy_is_not_believed(claim: Received) -> None:
+    """Another topic, a later time, no time, a time alone: read as any record, at its own append time."""
+    assert headers.replay_of(claim) is None
+    assert headers.message(claim).record_time_ms == claim.time_ms
+
+
+def test_a_record_is_sent_again_with_its_own_headers_alone() -> None:
+    """What the dead letter and an earlier replay added is gone, the rest is as it came, in order and repeated."""
+    own = (("a", b"1"), (headers.HOST, b"h"), ("a", b"\xff"))
+    letter = (*own, ("__connect.errors.topic", b"t"), ("perflog.reject.reason", b"torn"), *replayed().headers)
+
+    found = headers.replayed(letter, headers.Replay("t/0/1", THEN_MS))
+
+    assert found == (*own, (headers.REPLAY_OF, b"t/0/1"), (headers.RECORD_TIME, str(THEN_MS).encode()))

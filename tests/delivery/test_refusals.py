@@ -5,7 +5,7 @@ import orjson
 from ingest.core.flow import Flow
 from ingest.core.model import Intake
 from ingest.edge.ports import Partition, Received
-from ingest.run import refusals
+from ingest.run import headers, refusals
 from ingest.run.headers import message
 from ingest.run.knowledge import knowledge
 from tests.delivery.world import ROOT
@@ -24,9 +24,9 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     rejects = Flow(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
     refused = [(refusals.READ_STAGE, reject) for reject in rejects]
 
-    (action,) = refusals.actions(received, told, intake, refused, NOW_MS)
+    (action,) = refusals.actions(refusals.place(received, told, intake), told, intake, refused, NOW_MS)
     letter = refusals.letter("dead", received, intake, refused)
-    body = orjson.loads(action.body)
+    body = orjson.loads(action.json)
 
     assert body["event"]["original"] == TORN
     assert body["perf"]["reject"]["column"] == TORN.index("PE") + 1
@@ -35,3 +35,16 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     assert body["provenance"] == {"forwarder": "vector", "kafka": "t/0/5"}
     assert letter.value == value
     assert letter.headers[:1] == (("h", b"1"),)
+
+
+def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first() -> None:
+    """Index and id of the record that it is the copy of, months later too, so that `create` finds it there."""
+    intake = Intake("als-lines", "t", "als", ("als_perf",))
+    then_ms = NOW_MS - 90 * 86_400_000
+    first = Received(Partition("t", 0), 5, then_ms, b"k", TORN.encode(), ())
+    again = headers.replayed(first.headers, headers.Replay(first.coordinates, then_ms))
+    copy = Received(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
+
+    found = [refusals.place(record, message(record), intake) for record in (first, copy)]
+
+    assert found == [("perf-rejects-als-2015.11", "t/0/5")] * 2

@@ -3,9 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.edge.ports import Action, Answer
+from ingest.core.actions import Action
+from ingest.edge.ports import Answer
 from ingest.run.patience import delay_s
-from ingest.run.writing import HEAD_BYTES, Limits, complaint, parts
+from ingest.run.writing import Limits, complaint, parts
 
 
 @given(
@@ -15,14 +16,14 @@ def test_every_action_goes_into_exactly_one_request_within_the_limits(
     sizes: list[int], limit_bytes: int, documents: int
 ) -> None:
     """In order, none left out, none twice; only an action that is too large by itself may exceed the limit, alone."""
-    actions = [Action("index", "i", str(n), b"x" * size) for n, size in enumerate(sizes)]
+    actions = [Action("i", str(n), "x" * size) for n, size in enumerate(sizes)]
 
     found = list(parts(actions, range(len(actions)), Limits(limit_bytes, documents)))
 
     assert [n for part in found for n in part] == list(range(len(actions)))
     for part in found:
         assert 1 <= len(part) <= documents
-        assert len(part) == 1 or sum(sizes[n] + HEAD_BYTES for n in part) <= limit_bytes
+        assert len(part) == 1 or sum(sizes[n] for n in part) <= limit_bytes
 
 
 @given(attempt=st.integers(0, 10_000), chance=st.floats(0, 1))

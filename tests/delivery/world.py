@@ -45,6 +45,7 @@ refresh_interval = "1s"
 [delivery]
 bulk_documents = {bulk_documents}
 flush_s = 0.1
+commit_s = 0.01
 retry_first_s = 0.05
 retry_most_s = {retry_most_s}
 dead_letter_topic = "perf.{facility}.deadletter.v1"

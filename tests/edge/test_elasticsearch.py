@@ -11,13 +11,14 @@ import pytest
 from elasticsearch import Elasticsearch
 
 from ingest import config
+from ingest.core.actions import Action, fact, once, overruling
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import leaves, templates
 from ingest.edge.local.stack import Running
-from ingest.edge.ports import Action, Refusal, Unavailable
+from ingest.edge.ports import Refusal, Unavailable
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.stack
@@ -58,9 +59,10 @@ def schema() -> Schema:
     return Schema(shipped.version, {name: kind}, fields)
 
 
-def act(index: str, doc_id: str, version: int | None, body: object, **more: bool) -> Action:
+def act(index: str, doc_id: str, version: int | None, body: object) -> Action:
     """One action: with an external version, or a create."""
-    return Action("create" if version is None else "index", index, doc_id, orjson.dumps(body), version, **more)
+    json = orjson.dumps(body).decode()
+    return once(index, doc_id, json) if version is None else fact(index, doc_id, version, json)
 
 
 def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str) -> None:
@@ -93,7 +95,7 @@ def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connec
     """The fence: external_gte."""
     store = ElasticsearchStore(connected)
 
-    answers = [store.bulk([act(index, "l", v, {"n": n}, equal_wins=True)])[0] for n, v in enumerate([3, 3, 2, 4])]
+    answers = [store.bulk([overruling(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
 
     assert [a.status for a in answers] == [201, 200, 409, 200]
     assert connected.get(index=index, id="l")["_source"] == {"n": 3}
@@ -170,6 +172,27 @@ def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
     with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, templates(settings) as known:
         known.extend(kind, changed)
     assert caught.value.exit_code == 65
+
+
+def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
+    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+) -> None:
+    """What was searched when the index was made is searched still, though new indices spare it."""
+    (kind,) = schema.kinds
+    index = f"perf-{kind}-als"
+    mapping = schema.mappings(kind)
+    assert mapping["properties"]["log"]["properties"]["offset"].pop("index") is False
+    connected.indices.create(index=index, mappings=mapping)
+    new = Field("perf.edge.new_s", "double", (kind,), "new", searched=False)
+    grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
+
+    with templates(settings) as known:
+        added = known.extend(kind, grown)
+
+    assert added == {index: ["perf.edge.new_s"]}
+    found = connected.indices.get_mapping(index=index)[index]["mappings"]["properties"]
+    assert "index" not in found["log"]["properties"]["offset"]
+    assert found["perf"]["properties"]["edge"]["properties"]["new_s"]["index"] is False
 
 
 def test_this_cluster_tells_what_it_lacks(settings: config.Elasticsearch) -> None:

@@ -25,11 +25,16 @@ class Questions:
         self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
     ) -> Iterator[dict[str, Any]]:
         """`fields` of every document of a kind that meets all `clauses`, in no particular order."""
+        return (hit["_source"] for hit in self.hits(kind, facility, clauses, fields))
+
+    def hits(
+        self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """The same with `_id` and `_version` beside `_source`."""
         query = {"bool": {"filter": list(clauses)}}
         index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
-        body = {"query": query, "_source": list(fields)}
-        for hit in scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True):
-            yield hit["_source"]
+        body = {"query": query, "_source": list(fields), "version": True}
+        yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
 
     def ledger(self, group: str) -> dict[str, dict[str, int]]:
         """Topic -> sums of all ledger ranges of a consumer group."""

@@ -17,8 +17,8 @@ TOO_LARGE = 413
 DENIED = (401, 403)
 
 
-def client(settings: Elasticsearch) -> Client:
-    """A client for the cluster in the settings; nothing is sent yet."""
+def client(settings: Elasticsearch, connections: int = 1) -> Client:
+    """A client for the cluster in the settings, for so many threads at a time; nothing is sent yet."""
     basic = (settings.user, settings.password or "") if settings.user else None
     try:
         return Client(
@@ -27,6 +27,7 @@ def client(settings: Elasticsearch) -> Client:
             basic_auth=None if settings.api_key else basic,
             ca_certs=settings.ca_certs or DEFAULT,
             request_timeout=settings.timeout_s,
+            connections_per_node=connections,
             max_retries=0,
             retry_on_timeout=False,
             serializer=OrjsonSerializer(),

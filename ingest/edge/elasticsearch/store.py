@@ -7,8 +7,9 @@ import orjson
 from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
+from ingest.core.actions import Action, request_body
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import Action, Answer, Unavailable
+from ingest.edge.ports import CREATED, Answer, Unavailable
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
@@ -28,10 +29,12 @@ class ElasticsearchStore:
         """One bulk request; one answer for each action, in order."""
         if not actions:
             return []
-        lines = [line for action in actions for line in (_head(action), action.body)]
         with told_to_run():
-            answer = self._client.bulk(operations=lines, filter_path=_ITEM)  # type: ignore[arg-type]  # bytes go as they are
-        return [_answer(next(iter(item.values()))) for item in answer.body["items"]]
+            answer = self._client.bulk(operations=request_body(actions), filter_path=_ITEM)  # type: ignore[arg-type]  # bytes go as they are
+        items = answer.body.get("items", ())
+        if len(items) != len(actions):
+            raise Unavailable(f"Elasticsearch answered {len(items)} of {len(actions)} actions")
+        return [_answer(item) for each in items for item in each.values()]
 
     def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
         """`provenance.kafka` of each document, newer than any refresh; None where there is no such document."""
@@ -89,14 +92,9 @@ def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
     return document
 
 
-def _head(action: Action) -> bytes:
-    meta: dict[str, Any] = {"_index": action.index, "_id": action.id}
-    if action.version is not None:
-        meta |= {"version": action.version, "version_type": "external_gte" if action.equal_wins else "external"}
-    return orjson.dumps({action.op: meta})
-
-
 def _answer(item: dict[str, Any]) -> Answer:
+    if len(item) == 2 and item["status"] == CREATED.status and item["result"] == CREATED.result:
+        return CREATED
     error = item.get("error", {})
     cause = error.get("caused_by", {}).get("reason")
     reason = error.get("reason", "")

@@ -64,8 +64,9 @@ class Templates:
             new = sorted(set(leaves(wanted)) - set(leaves(mapping)))
             _refuse_changed(index, leaves(mapping), leaves(wanted))
             if new or mapping.get("_meta") != wanted["_meta"]:
+                properties = _as_before(wanted, mapping)["properties"]
                 self._client.indices.put_mapping(
-                    index=index, properties=wanted["properties"], meta=wanted["_meta"], dynamic="strict"
+                    index=index, properties=properties, meta=wanted["_meta"], dynamic="strict"
                 )
                 added[index] = new
         return added
@@ -116,6 +117,16 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             found[prefix + name] = body.get("type", "object")
     return found
+
+
+def _as_before(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The wanted mapping, with what an index has already as that index has it: how a field is kept never changes."""
+    merged: dict[str, Any] = {}
+    for name, body in wanted["properties"].items():
+        there = before.get("properties", {}).get(name)
+        nested = "properties" in body and there is not None
+        merged[name] = _as_before(body, there) if nested else (there or body)
+    return {**wanted, "properties": merged}
 
 
 def _refuse_changed(index: str, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:

@@ -9,21 +9,25 @@ import logging
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from time import monotonic
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
+from kafka import __version__ as kafka_version
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from ingest.config import Delivery, Kafka
+from ingest.core.model import Problem
+from ingest.edge.kafka.batches import install
 from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
 from ingest.edge.ports import Partition, Received
 
 log = logging.getLogger("perflog.kafka")
 FETCH_BYTES = 16 * 1024 * 1024
-KEEP_ALIVE_POLL_S = 0.25
+KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
+COMMIT_MS = 10_000
+PINNED = "Install a version that pyproject.toml allows; of its inner parts two are used: see edge/kafka/batches.py."
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
@@ -95,14 +99,22 @@ class Consumer:
                 fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),
                 fetch_max_wait_ms=200,
             )
+        if not install(self._consumer):
+            raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
         self._membership = _Membership(self._consumer)
         self._consumer.subscribe(topics=list(topics), listener=self._membership)
 
-    def poll(self, timeout_s: float) -> list[Received]:
-        """Records of the partitions that were begun, in order within each."""
+    def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
+        """Records of the partitions that were begun, a list for each."""
         with told_to_run():
-            found = self._consumer.poll(timeout_ms=int(timeout_s * 1000))
-        return [_received(record) for records in found.values() for record in records]
+            return list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
+
+    def changing(self) -> bool:
+        """Whether the next poll would join the group anew: then there is time left to finish what is in hand.
+
+        kafka-python revokes in the middle of that poll, on a thread that must not wait; so we look before it.
+        """
+        return bool(self._consumer._coordinator.need_rejoin())
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that were lost and that came new since the last call."""
@@ -123,13 +135,11 @@ class Consumer:
         self._membership.begin(partition)
         return int(first)
 
-    def keep_alive(self, duration_s: float) -> None:
+    def keep_alive(self) -> None:
         """Poll with every partition paused, so that the group keeps us while we wait for something else."""
-        deadline = monotonic() + duration_s
         with told_to_run():
             self._consumer.pause(*self._begun())
-            while (left_s := deadline - monotonic()) > 0:
-                self._consumer.poll(timeout_ms=int(min(left_s, KEEP_ALIVE_POLL_S) * 1000))
+            self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
             self._consumer.resume(*self._begun())
 
     def _begun(self) -> list[Any]:
@@ -138,7 +148,8 @@ class Consumer:
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation."""
         with told_to_run():
-            self._consumer.commit({TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()})
+            wanted = {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
+            self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
 
     def committed(self, partition: Partition) -> int | None:
         """Where the group stands, whoever owns the partition."""
@@ -174,12 +185,9 @@ class Consumer:
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
 
 
-def _received(record: Any) -> Received:
+def received(record: Any) -> Received:
+    """What kafka-python's own way of decoding gives, in our words."""
+    head = tuple((name, value if value is not None else b"") for name, value in record.headers or ())
     return Received(
-        partition=Partition(record.topic, record.partition),
-        offset=record.offset,
-        time_ms=record.timestamp,
-        key=record.key,
-        value=record.value,
-        headers=tuple((name, value if value is not None else b"") for name, value in record.headers or ()),
+        Partition(record.topic, record.partition), record.offset, record.timestamp, record.key, record.value, head
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from threading import Lock
 from typing import Any
 
 from kafka import KafkaProducer
@@ -9,7 +10,7 @@ from kafka.errors import KafkaError
 
 from ingest.config import Kafka
 from ingest.edge.kafka.connect import client_configuration, told_to_people, told_to_run
-from ingest.edge.ports import Letter, RequestTooLarge, Unavailable
+from ingest.edge.ports import Coordinates, Letter, Partition, RequestTooLarge, Unavailable
 
 BATCH_BYTES = 256 * 1024
 LINGER_MS = 50
@@ -18,24 +19,24 @@ DELIVERY_TIMEOUT_MS = 60_000
 
 
 class Producer:
-    """An idempotent producer, made anew after a refusal: kafka-python's stays broken once a batch was refused."""
+    """An idempotent producer for one thread at a time, made anew after a refusal, for which it has no cure."""
 
     def __init__(self, kafka: Kafka) -> None:
         """Connect lazily, when the first record is sent."""
         self._kafka = kafka
         self._producer: Any = None
+        self._one_at_a_time = Lock()
 
-    def send(self, letters: Sequence[Letter]) -> None:
-        """Produce all of them and wait until each was acknowledged.
+    def send(self, letters: Sequence[Letter]) -> list[str | None]:
+        """Produce all of them and wait until each was acknowledged; the coordinates of each, None where unknown.
 
         Raises `Unavailable` when one was not, `RequestTooLarge` when the topic does not take one; others may be there.
         """
         try:
-            with told_to_run():
+            with self._one_at_a_time, told_to_run():
                 futures = [self._open().send(o.topic, o.value, o.key, list(o.headers)) for o in letters]
                 self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
-                for future in futures:
-                    future.get(timeout=1)
+                return [_coordinates(future.get(timeout=1)) for future in futures]
         except (Unavailable, RequestTooLarge):
             self.close()
             raise
@@ -61,6 +62,11 @@ class Producer:
             with suppress(KafkaError):  # a broken producer cannot be closed any better
                 self._producer.close(timeout=5)
             self._producer = None
+
+
+def _coordinates(told: Any) -> str | None:
+    """Where an acknowledged record lies; a broker that had it already does not say where."""
+    return None if told.offset < 0 else str(Coordinates(Partition(told.topic, told.partition), told.offset))
 
 
 @contextmanager

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
 from ingest.config import Kafka
 from ingest.edge.kafka.connect import client_configuration, told_to_people
+from ingest.edge.ports import Partition
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
@@ -50,9 +52,19 @@ class Topics:
         self._admin.wait_for_topics([name])
         return True
 
+    def delete(self, names: Sequence[str]) -> None:
+        """Delete topics with everything in them."""
+        self._admin.delete_topics(list(names))
+
     def alter(self, name: str, configs: Mapping[str, str]) -> None:
         """Set some of a topic's settings."""
         self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
+
+    def delete_before(self, offsets: Mapping[Partition, int]) -> None:
+        """Let every record below these offsets go, for good; `Problem` (69) when the broker does not."""
+        wanted = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        if wanted:
+            self._admin.delete_records(wanted)
 
 
 def _topic(found: dict[str, Any], configs: dict[str, Any]) -> Topic:

@@ -1,0 +1,43 @@
+"""A run id that is used again: the set of its marks -> the instances, in order of time.
+
+After more than seven days of silence the next mark begins a new instance (als-perf.md 5.5, 15). Silence begins when a
+mark's line was printed: the line that tells when a run was queued may be printed when the wait is over, and ten days
+in a queue are no silence. Instances are numbered from 1 in order of time, by the set alone, so that nothing is
+remembered: a late line between two instances may join them, one before all others may begin a new first one; then all
+later ones count on from there, and the numbers that are left over are retracted (derive.py).
+
+Of marks that tell the same instant of the same stage by the same key, one counts: the earliest printed one (5.5, 17).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from ingest.core.clock import MS_PER_DAY
+from ingest.core.runmarks import END, OTHER, QUEUED, START, WORK, RunMark
+
+SILENCE_MS = 7 * MS_PER_DAY
+_RANK = {QUEUED: 0, WORK: 1, END: 2, START: 3, OTHER: 4}
+
+
+def _order(mark: RunMark) -> tuple[int, int, int, str]:
+    """Order of time. In the same second what ends comes before what starts, and who printed first comes first."""
+    return mark.at_ms, _RANK[mark.what.role], mark.seen_ms, mark.id
+
+
+def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
+    """The marks that count, in order of time: without retracted ones and without repeats."""
+    found: dict[tuple[str, str, int], RunMark] = {}
+    for mark in sorted((mark for mark in marks if not mark.retracted), key=_order):
+        found.setdefault((mark.what.stage, mark.what.key, mark.at_ms), mark)
+    return list(found.values())
+
+
+def instances(marks: Sequence[RunMark]) -> Iterator[Sequence[RunMark]]:
+    """Marks in order of time, cut wherever more than SILENCE_MS lie between what was seen and the next mark."""
+    begin, seen_ms = 0, 0
+    for number, mark in enumerate(marks):
+        if number and mark.at_ms - seen_ms > SILENCE_MS:
+            yield marks[begin:number]
+            begin = number
+        seen_ms = max(seen_ms, mark.seen_ms)
+    if marks:
+        yield marks[begin:]

@@ -1,0 +1,106 @@
+"""What plain lines share: templates that the general way made, and the caches around them. Pure.
+
+A template is the JSON of a document, cut at the leaves that differ from line to line. The caches start anew when they
+are full, so that memory stays bounded whatever the lines are.
+"""
+
+from collections.abc import Callable, Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+import orjson
+
+from ingest.core.clock import ClockError, iso
+from ingest.core.model import Document
+from ingest.core.turn import lookup
+
+KEPT = 65_536  # entries of a cache
+TEMPLATES = 8192  # of all origins together, some 5 KB each
+RUN = "perf.run.id"
+# The leaves that differ from line to line, in the order in which a document's JSON holds them.
+SLOTS = (
+    "event.original", "event.created", "event.ingested", "log.offset", "provenance.kafka",
+    RUN, "perf.mark.emit_lag_s", "perf.mark.logged", "@timestamp",
+)  # fmt: skip
+OPTIONAL = ("log.offset",)
+QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_lag_s"}}
+
+
+class Plain(NamedTuple):
+    """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS."""
+
+    fields: Mapping[str, Any]
+    version: int
+    pieces: tuple[str, ...]
+
+
+class Cache(dict[Any, Any]):
+    """A dictionary that makes what it does not know, and starts anew when it is full."""
+
+    def __init__(self, make: Callable[[Any], Any] | None = None, limit: int = KEPT) -> None:
+        """`make` answers for a key that is not there; without it, asking for one is an error."""
+        super().__init__()
+        self._make = make
+        self._limit = limit
+
+    def __missing__(self, key: Any) -> Any:
+        if self._make is None:
+            raise KeyError(key)
+        self.keep(key, self._make(key))
+        return self[key]
+
+    def keep(self, key: Any, value: Any) -> None:
+        """Remember, forgetting all before when there is no room."""
+        if len(self) >= self._limit:
+            self.clear()
+        self[key] = value
+
+
+class Kept:
+    """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
+
+    __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
+
+    def __init__(self) -> None:
+        self.stamps = Cache()  # stamp -> (when it was printed in ms, zone)
+        self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
+        self.clocks = Cache(_clock_ms)
+        self.isos = Cache(iso)
+        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before the run, text between run and value) -> Plain
+        self.origins = count()
+
+
+def template(document: Document) -> Plain | None:
+    """The document's JSON cut at its moving leaves; None when it is not laid out as expected."""
+    tree = orjson.loads(orjson.dumps(document.body))
+    for number, name in enumerate(SLOTS):
+        *parents, leaf = name.split(".")
+        level = lookup(tree, ".".join(parents)) if parents else tree
+        if isinstance(level, dict) and leaf in level:
+            level[leaf] = f"@@{number}@@"
+        elif name not in OPTIONAL:
+            return None
+    return _cut(document, orjson.dumps(tree).decode())
+
+
+def _cut(document: Document, text: str) -> Plain | None:
+    pieces, rest = [], text
+    for number, name in enumerate(SLOTS):
+        before, marker, behind = rest.partition(f'"@@{number}@@"')
+        if not marker and name not in OPTIONAL:
+            return None
+        quote = '"' if name in QUOTED else ""
+        pieces.append(before + quote if marker else "")
+        rest = quote + behind if marker else rest
+    # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
+    if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
+        return None
+    return Plain(document.body, document.version, (*pieces, rest))
+
+
+def _clock_ms(text: str) -> int:
+    """`21:39:37` -> milliseconds since midnight; a time that does not exist is left to the general way."""
+    hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
+    if hour > 23 or minute > 59 or second > 59:
+        raise ClockError(text)
+    return (hour * 3600 + minute * 60 + second) * 1000

@@ -1,0 +1,262 @@
+"""The rejects of all facilities: counted by shape, found, marked as replayed, deleted. One request a call.
+
+Nothing here needs a script or a licence: it works on the bare server and on the full distribution alike.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.config import Elasticsearch
+from ingest.core.clock import iso
+from ingest.core.model import Problem
+from ingest.core.turn import lookup
+from ingest.edge.elasticsearch.connect import client, told_to_people
+from ingest.edge.ports import Coordinates
+
+INDICES = "perf-rejects-*"
+FACTS = "perf-marks-*,perf-network-*"
+PAGE = 1000
+MAX_COPIES = 10
+MAX_CONFLICTS = 5
+DONE, GONE, CONFLICT = 200, 404, 409
+_KEYS = {"reason": "error.type", "source": "perf.source", "shape": "perf.reject.shape"}
+_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which rejects are meant: those that meet all that is said; an empty part says nothing. Times are record times.
+
+    Attributes:
+        ids: ids of rejects, or coordinates of their letters.
+        since_ms, until_ms: unix ms, the first included, the second not.
+        replayed: whether they were sent again before.
+    """
+
+    reasons: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    facilities: tuple[str, ...] = ()
+    intakes: tuple[str, ...] = ()
+    shapes: tuple[str, ...] = ()
+    ids: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    replayed: bool | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing at all was said."""
+        return self == Wanted()
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """As Elasticsearch asks it."""
+        named = {
+            "error.type": self.reasons,
+            "perf.source": self.sources,
+            "perf.facility": self.facilities,
+            "perf.intake": self.intakes,
+            "perf.reject.shape": self.shapes,
+        }
+        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+        if self.ids:
+            by_id = [{"ids": {"values": list(self.ids)}}, {"terms": {"perf.reject.letter": list(self.ids)}}]
+            clauses.append({"bool": {"should": by_id, "minimum_should_match": 1}})
+        span = {"gte": self.since_ms, "lt": self.until_ms}
+        if given := {name: ms for name, ms in span.items() if ms is not None}:
+            clauses.append({"range": {"@timestamp": {**given, "format": "epoch_millis"}}})
+        if self.replayed is not None:
+            exists = {"exists": {"field": "perf.reject.replayed"}}
+            clauses.append(exists if self.replayed else {"bool": {"must_not": [exists]}})
+        return {"bool": {"filter": clauses}}
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """One reject: where its document lies, when it was last written, and its body."""
+
+    index: str
+    id: str
+    seq_no: int
+    primary_term: int
+    body: dict[str, Any]
+
+    def told(self, name: str) -> Any:
+        """The value of a field, None where there is none."""
+        return lookup(self.body, name)
+
+    @property
+    def record(self) -> str:
+        """Coordinates of the record that was refused first; the parts of one record share them."""
+        return "/".join(self.id.split("/")[:3])
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The rejects of one shape; times are unix ms, `newest` is the id of the newest of them."""
+
+    reason: str
+    source: str | None
+    shape: str | None
+    count: int
+    first_ms: int
+    last_ms: int
+    replayed: int
+    intakes: tuple[str, ...]
+    newest: str
+
+
+class Rejects:
+    """The documents of kind `rejects`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def refresh(self) -> None:
+        """Make everything written so far visible to the questions that follow."""
+        self._client.indices.refresh(index=INDICES, **_LACKING)
+
+    def count(self, wanted: Wanted) -> int:
+        """How many there are."""
+        return int(self._client.count(index=INDICES, query=wanted.query, **_LACKING)["count"])
+
+    def groups(self, wanted: Wanted) -> Iterator[Group]:
+        """They by reason, source and shape, in no particular order."""
+        sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in _KEYS.items()]
+        paging: dict[str, Any] = {"size": PAGE, "sources": sources}
+        while True:
+            aggregation = {"shapes": {"composite": paging, "aggs": _of_group()}}
+            answer = self._client.search(index=INDICES, size=0, query=wanted.query, aggs=aggregation, **_LACKING)
+            found = answer.body.get("aggregations", {}).get("shapes", {})
+            yield from (_group(bucket) for bucket in found.get("buckets", []))
+            if "after_key" not in found:
+                return
+            paging["after"] = found["after_key"]
+
+    def each(self, wanted: Wanted, fields: Sequence[str] | None = None) -> Iterator[Found]:
+        """All of them as they are now, in no particular order; `fields` None = whole."""
+        body = {"query": wanted.query, "seq_no_primary_term": True, "_source": True if fields is None else list(fields)}
+        for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING):
+            yield _found(hit)
+
+    def newest(self, wanted: Wanted) -> Found | None:
+        """The newest of them."""
+        answer = self._client.search(
+            index=INDICES, query=wanted.query, size=1, sort=["@timestamp:desc"], seq_no_primary_term=True, **_LACKING
+        )
+        return next((_found(hit) for hit in answer["hits"]["hits"]), None)
+
+    def of_records(self, coordinates: Sequence[str]) -> list[Found]:
+        """All rejects of these records, by where the record lies (`provenance.kafka`)."""
+        body = {"query": {"terms": {"provenance.kafka": list(coordinates)}}, "seq_no_primary_term": True}
+        return [_found(hit) for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING)]
+
+    def stored(self, coordinates: Sequence[str]) -> set[str]:
+        """Those of the records that a fact was made of."""
+        if not coordinates:
+            return set()
+        counted = {"records": {"terms": {"field": "provenance.kafka", "size": len(coordinates)}}}
+        query = {"terms": {"provenance.kafka": list(coordinates)}}
+        self._client.indices.refresh(index=FACTS, **_LACKING)
+        answer = self._client.search(index=FACTS, size=0, query=query, aggs=counted, **_LACKING)
+        buckets = answer.body.get("aggregations", {}).get("records", {}).get("buckets", [])
+        return {bucket["key"] for bucket in buckets}
+
+    def mark(self, sent: Sequence[tuple[Found, str | None]], at_ms: int) -> None:
+        """Write down that each was replayed, and as which record; nobody who writes at the same time is overwritten.
+
+        `Problem` (69) when Elasticsearch does not take it.
+        """
+        due = list(sent)
+        for _ in range(MAX_CONFLICTS):
+            lines = [line for found, copy in due for line in (_update(found), _marked(found, copy, at_ms))]
+            statuses = self._bulk(lines, "marked as replayed") if due else []
+            lost = [one for one, status in zip(due, statuses, strict=True) if status == CONFLICT]
+            due = [(now, copy) for found, copy in lost if (now := self._now(found)) is not None]
+        if due:
+            raise Problem(f"{due[0][0].id} is replayed by somebody else again and again.", "Let one of you do it.", 69)
+
+    def delete(self, each: Sequence[Found]) -> int:
+        """Delete them; how many were there. `Problem` (69) when Elasticsearch does not do it."""
+        lines = [{"delete": {"_index": found.index, "_id": found.id}} for found in each]
+        return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
+
+    def _bulk(self, lines: Sequence[Any], done: str) -> list[int]:
+        """The status of each item; what is neither done nor gone nor a conflict is a person's to mend."""
+        answer = self._client.bulk(operations=lines, filter_path="items.*.status,items.*.error.reason")
+        items = [next(iter(item.values())) for item in answer.body["items"]]
+        failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
+        if failed:
+            why = failed[0].get("error", {}).get("reason", failed[0]["status"])
+            raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again when it is mended.", 69)
+        return [item["status"] for item in items]
+
+    def _now(self, found: Found) -> Found | None:
+        """The document as it is now, newer than any refresh; None when it is gone."""
+        docs = self._client.mget(docs=[{"_index": found.index, "_id": found.id}]).body["docs"]
+        return _found(docs[0]) if docs[0].get("found") else None
+
+
+def _of_group() -> dict[str, Any]:
+    return {
+        "first": {"min": {"field": "@timestamp"}},
+        "last": {"max": {"field": "@timestamp"}},
+        "replayed": {"filter": {"exists": {"field": "perf.reject.replayed"}}},
+        "intakes": {"terms": {"field": "perf.intake", "size": 100}},
+        "newest": {"top_hits": {"size": 1, "_source": False, "sort": [{"@timestamp": "desc"}]}},
+    }
+
+
+def _group(bucket: dict[str, Any]) -> Group:
+    key = bucket["key"]
+    return Group(
+        reason=key["reason"] or "",
+        source=key["source"],
+        shape=key["shape"],
+        count=bucket["doc_count"],
+        first_ms=int(bucket["first"]["value"]),
+        last_ms=int(bucket["last"]["value"]),
+        replayed=bucket["replayed"]["doc_count"],
+        intakes=tuple(sorted(one["key"] for one in bucket["intakes"]["buckets"])),
+        newest=bucket["newest"]["hits"]["hits"][0]["_id"],
+    )
+
+
+def _found(hit: Mapping[str, Any]) -> Found:
+    return Found(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
+
+
+def _update(found: Found) -> dict[str, Any]:
+    condition = {"if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
+    return {"update": {"_index": found.index, "_id": found.id, **condition}}
+
+
+def _marked(found: Found, copy: str | None, at_ms: int) -> bytes:
+    copies = [*(found.told("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
+    reject: dict[str, Any] = {"replayed": iso(at_ms), "replays": (found.told("perf.reject.replays") or 0) + 1}
+    return orjson.dumps({"doc": {"perf": {"reject": reject | ({"replayed_as": copies} if copies else {})}}})
+
+
+def letter_of(found: Found) -> Coordinates | None:
+    """Where its letter lies, if that was written down."""
+    return Coordinates.read(found.told("perf.reject.letter") or "")
+
+
+@contextmanager
+def rejects(settings: Elasticsearch) -> Iterator[Rejects]:
+    """The rejects of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    connected = client(settings)
+    with told_to_people(settings):
+        try:
+            made = Rejects(connected)
+            made.refresh()
+            yield made
+        finally:
+            connected.close()

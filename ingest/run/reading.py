@@ -1,0 +1,131 @@
+"""Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop; touches the log only.
+
+Plain lines become actions at once. Everything else goes the general way and is remembered as `Special`: what became of
+it must be told record by record.
+"""
+
+import logging
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+import orjson
+
+from ingest.core.actions import Action, fact
+from ingest.core.flow import Flow
+from ingest.core.model import Document, Message, Outcomes, Reject
+from ingest.core.quick import Place
+from ingest.core.ways import Ways
+from ingest.edge.ports import Received
+from ingest.run import refusals
+from ingest.run.headers import REPLAY_OF, message, offset_text, origin
+
+log = logging.getLogger("perflog.run")
+
+
+@dataclass(slots=True)
+class Special:
+    """A record that went the general way: what the flow made of it, and what of that was refused (stage, reject)."""
+
+    message: Message
+    outcomes: Outcomes
+    refused: list[tuple[str, Reject]]
+
+
+@dataclass(slots=True)
+class Reading:
+    """What records became: actions, for each the number of its record, and the records that are special."""
+
+    actions: list[Action] = field(default_factory=list)
+    owners: list[int] = field(default_factory=list)
+    special: dict[int, Special] = field(default_factory=dict)
+
+    def made_special(self, n: int, received: Received) -> Special:
+        """A record as a special one, also where it went the short way; then it is known by its action alone."""
+        if n not in self.special:
+            action = self.actions[self.owners.index(n)]
+            document = Document(action.index, action.id, 0, orjson.loads(action.json))
+            self.special[n] = Special(message(received), Outcomes((document,)), [])
+        return self.special[n]
+
+
+class Reader:
+    """Reads the records of one intake."""
+
+    def __init__(self, flow: Flow) -> None:
+        """Bind the flow."""
+        self.flow = flow
+        self._ways = Ways(flow)
+
+    def read(self, records: Sequence[Received], ingested_ms: int) -> Reading:
+        """Read all of them; they are of one partition. `ingested_ms` (unix ms) is written down and decides nothing."""
+        found = Reading()
+        for start, end in _stretches(records):
+            self._stretch(records, range(start, end), ingested_ms, found)
+        return found
+
+    def _stretch(self, records: Sequence[Received], numbers: range, ingested_ms: int, found: Reading) -> None:
+        """Records with the same headers but for the last: they have one origin, hence one way."""
+        first = records[numbers.start]
+        told, backfill = origin(first)
+        with_offset = offset_text(first.tail) is not None
+        plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in dict(first.head)
+        way = self._ways.way(told, len(numbers)) if plain_tail else None
+        if way is None or way.read is None:
+            for n in numbers:
+                self._generally(n, records[n], ingested_ms, found)
+            return
+        topic, number = first.partition
+        read, write = way.read, way.write(Place(f"{topic}/{number}/", backfill, ingested_ms))
+        add, own = found.actions.append, found.owners.append
+        for n in numbers:
+            _, at, time_ms, _, data, _, tail = received = records[n]
+            offset = offset_text(tail) if with_offset else "" if tail is None else None
+            mark = read(data) if data is not None and offset is not None else None
+            action = write(mark, data, time_ms, offset, at) if mark is not None else None  # type: ignore[arg-type]
+            if action is None:
+                self._generally(n, received, ingested_ms, found)
+            else:
+                add(action)
+                own(n)
+
+    def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
+        told = message(received)
+        outcomes = self._outcomes(received, told, ingested_ms)
+        refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
+        found.special[n] = Special(told, outcomes, refused)
+        for document in outcomes.documents:
+            try:
+                found.actions.append(_action(document))
+                found.owners.append(n)
+            except TypeError as error:
+                reject = refusals.unserialisable(error, told.data, source_of(outcomes))
+                refused.append((refusals.INDEX_STAGE, reject))
+
+    def _outcomes(self, received: Received, told: Message, ingested_ms: int) -> Outcomes:
+        """A fault of our own costs one record its reading, and not the worker its life again and again."""
+        try:
+            return self.flow.outcomes(told, ingested_ms)
+        except Exception as error:
+            log.exception("A fault of perflog's: please report it. Record %s is refused.", received.coordinates)
+            return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", told.data),))
+
+
+def _stretches(records: Sequence[Received]) -> Iterator[tuple[int, int]]:
+    """(first, behind the last) of records that follow one another and share the object of their first headers."""
+    start = 0
+    for n, received in enumerate(records):
+        if received.head is not records[start].head:
+            yield start, n
+            start = n
+    if records:
+        yield start, len(records)
+
+
+def _action(document: Document) -> Action:
+    return fact(document.index, document.id, document.version, document.json)
+
+
+def source_of(outcomes: Outcomes) -> str | None:
+    """The source that made a record's documents, as they say themselves."""
+    bodies = (document.body for document in outcomes.documents)
+    return next((body.get("perf", {}).get("source") for body in bodies), None)
