@@ -8,11 +8,17 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.synthetic.workload import Made, Truth
+from tests.delivery.world import ROOT
 from tests.faults.cargo import Cargo, parted
 from tests.faults.scene import Scene
 
 MEMORY_MIB = 300
 LEAST_RATE = 0.8
+# libfaketime 0.9.10 refuses clock_nanosleep until an absolute time (EINVAL), by which Python sleeps since 3.11.
+SLEEP = """
+import select, time
+time.sleep = lambda span_s: select.select([], [], [], span_s) and None
+"""
 
 
 def nothing(scene: Scene) -> int:
@@ -60,7 +66,9 @@ def clock_set_back(scene: Scene) -> int:
     assert libraries, "libfaketime is missing: apt-get install libfaketime"
     now = scene.fleet.folder / "now"
     now.write_text("+0\n")
+    (scene.fleet.folder / "sitecustomize.py").write_text(SLEEP)
     environment = {
+        "PYTHONPATH": f"{scene.fleet.folder}:{ROOT}",
         "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(now),
         "FAKETIME_NO_CACHE": "1",
