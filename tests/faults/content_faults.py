@@ -14,6 +14,7 @@ from tests.faults.scene import Scene
 
 MEMORY_MIB = 300
 LEAST_RATE = 0.8
+READ_AGAIN_S = 1  # how often libfaketime looks at what time it is to be
 # libfaketime 0.9.10 refuses clock_nanosleep until an absolute time (EINVAL), by which Python sleeps since 3.11.
 SLEEP = """
 import select, time
@@ -71,13 +72,14 @@ def clock_set_back(scene: Scene) -> int:
         "PYTHONPATH": f"{scene.fleet.folder}:{ROOT}",
         "LD_PRELOAD": str(libraries[0]),
         "FAKETIME_TIMESTAMP_FILE": str(now),
-        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_CACHE_DURATION": str(READ_AGAIN_S),
         "DONT_FAKE_MONOTONIC": "1",
     }
     gate = scene.gate(0.3)
     scene.start(environment=environment)
     scene.holding(gate)
     now.write_text("-3600\n")
+    time.sleep(READ_AGAIN_S + 0.5)
     gate.opened.set()
     scene.eventually(scene.done, "everything is committed")
     bodies = scene.world.documents("marks", ["event.ingested"]).values()
