@@ -14,6 +14,7 @@ from tests.conftest import free_port
 from tests.faults.cargo import Cargo
 from tests.faults.servers import Servers
 from tests.faults.sizes import QUICK, SOAK, Size
+from tests.faults.table import FAULTS
 
 SPAN_S = 70 * 86_400.0  # several months, so that indices come up all the time
 
@@ -58,15 +59,15 @@ def rows(pytestconfig: pytest.Config) -> list[Row]:
 
 
 @pytest.fixture(scope="session")
-def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Servers]:
+def servers(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[Servers]:
     """A stack that only this suite uses, since it is ended, killed and blocked."""
     wanted = LocalStack(
         folder=tmp_path_factory.mktemp("hurt"),
         kafka_port=free_port(),
         elasticsearch_port=free_port(),
         kafka_heap_mib=512,
-        elasticsearch_heap_mib=768,
-        short_lived=True,
+        elasticsearch_heap_mib=768 if size is QUICK else 1024,
+        short_lived=size is QUICK,
     )
     try:
         yield Servers(wanted, up(wanted))
@@ -82,7 +83,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     table = Table(box=None, pad_edge=False, header_style="bold")
     for column in ("fault", "lines", "documents", "dead letters", "duplicates", "seconds", "hits"):
         table.add_column(column, justify="left" if column == "fault" else "right")
-    for row in sorted(rows, key=lambda row: row.fault):
+    order = [fault.name for fault in FAULTS]
+    for row in sorted(rows, key=lambda row: order.index(row.fault)):
         numbers = (f"{number:,}" for number in (row.lines, row.documents, row.dead_letters, row.duplicates))
         table.add_row(row.fault, *numbers, f"{row.seconds:.1f}", row.hits)
     terminalreporter.ensure_newline()

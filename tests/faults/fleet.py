@@ -34,7 +34,7 @@ def eventually(holds: Callable[[], object], what: str, bound_s: float, told: Cal
 
 @dataclass
 class Worker:
-    """One `perflog run` (and, with --workers, those that it started, which are in its session)."""
+    """One `perflog run` (with --workers its children are the workers)."""
 
     number: int
     process: "BaseProcess | subprocess.Popen[bytes]"
@@ -54,6 +54,13 @@ class Worker:
         return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
 
     @property
+    def children(self) -> list[int]:
+        """Process ids of those that it started."""
+        with suppress(OSError):
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return []
+
+    @property
     def said(self) -> str:
         """What it wrote to stderr."""
         return self.log.read_text() if self.log.exists() else ""
@@ -71,11 +78,16 @@ class Worker:
         os.kill(self.pid, number)
 
     def killed(self) -> None:
-        """SIGKILL to it and to all in its session, and it is gone."""
+        """SIGKILL to it and to those that it started, and it is gone."""
         self.meant = -signal.SIGKILL
-        with suppress(ProcessLookupError):
-            os.killpg(self.pid, signal.SIGKILL)
+        self.kill()
         self.ended(KILL_BOUND_S)
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        for pid in (self.pid, *self.children) if self.code is None else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def ended(self, bound_s: float) -> int:
         """Its exit code, waited for; the test fails when it hangs."""
@@ -113,8 +125,7 @@ class Fleet:
     def close(self) -> None:
         """Nobody outlives the test."""
         for worker in self.workers:
-            with suppress(ProcessLookupError):
-                os.killpg(worker.pid, signal.SIGKILL)
+            worker.kill()
         for worker in self.workers:
             worker.ended(KILL_BOUND_S)
 

@@ -44,13 +44,13 @@ QUICK = Size(
     timeout_s=5.0,
     retry_most_s=0.2,
     bulk_documents=1000,
-    bound_s=30.0,
+    bound_s=60.0,
     kills=50,
     lanes=4,
     changes=6,
     change_s=0.5,
     outage_s=0.5,
-    waiting_lines=60_000,
+    waiting_lines=40_000,
     away_s=3.0,
 )
 SOAK = Size(

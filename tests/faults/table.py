@@ -46,6 +46,7 @@ FAULTS = (
     Fault("worker stopped longer than its session", workers.stopped, held_back=0.2),
     Fault("workers asked to leave", workers.asked_to_leave, 3, settings={"bulk_documents": 200}),
     Fault("workers coming and going", workers.coming_and_going, 6, settings={"bulk_documents": 100}),
+    Fault("workers killed under one roof", workers.killed_under_one_roof, 2),
     Fault("broker stopped", servers.broker_away(signal.SIGTERM)),
     Fault("broker killed", servers.broker_away(signal.SIGKILL)),
     Fault("Elasticsearch stopped", servers.node_away(signal.SIGTERM)),

@@ -1,11 +1,13 @@
 """Faults of workers: killed, stopped, asked to leave, coming and going."""
 
+import os
 import re
 import signal
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from random import Random
+from threading import Lock
 
 from tests.delivery.front import Answer, Bulk
 from tests.faults.fleet import Worker
@@ -129,10 +131,26 @@ def asked_to_leave(scene: Scene) -> int:
     return times
 
 
+def at_rate(documents_per_s: float) -> Callable[[Bulk], Answer | None]:
+    """No more documents in a second than so many, so that the work lasts."""
+    lock = Lock()
+    free_s = time.monotonic()
+
+    def step(bulk: Bulk) -> Answer | None:
+        nonlocal free_s
+        if bulk.kind == "marks":
+            with lock:
+                turn_s = free_s = max(free_s, time.monotonic()) + bulk.count / documents_per_s
+            time.sleep(max(0.0, turn_s - time.monotonic()))
+        return bulk.hand_on()
+
+    return step
+
+
 def coming_and_going(scene: Scene) -> int:
     """Workers join and leave every few seconds while others work; each change is seen in the group."""
     changes = 0
-    scene.front.step = paced(scene.random, 4 * PACE_S)
+    scene.front.step = at_rate(len(scene.cargo.facts) / (scene.size.changes * (scene.size.change_s + 2)))
     staying: list[Worker] = [scene.start()]
     while changes < scene.size.changes:
         staying.append(scene.start())
@@ -145,3 +163,18 @@ def coming_and_going(scene: Scene) -> int:
         changes += 2
     assert not scene.done(), "they must come and go in the middle"
     return changes
+
+
+def killed_under_one_roof(scene: Scene) -> int:
+    """`run --workers 2`, and each of the two is killed with documents in hand: started anew; SIGTERM ends them all."""
+    roof = scene.start("--workers", "2")
+    scene.eventually(lambda: scene.members == 2, "two members")
+    first = set(roof.children)
+    for n, pid in enumerate(first):
+        gate = scene.gate((n + 1) * 0.2)
+        scene.holding(gate)
+        os.kill(pid, signal.SIGKILL)
+        scene.eventually(lambda p=pid: len(set(roof.children) - {p}) == 2, "another is started for it")
+        gate.opened.set()
+    assert not scene.done(), "they must be killed in the middle"
+    return len(first)
