@@ -8,6 +8,11 @@ import pytest
 from ingest.edge.local.stack import LocalStack, Running, down, up
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How large the faults' suite is."""
+    parser.addoption("--soak", action="store_true", help="tests/faults with 200,000 lines and real time-outs (an hour)")
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on now."""
     with socket.socket() as listening:

@@ -1,44 +1,75 @@
 """A front before Elasticsearch that tests own: it hands every request on, and lets a test step in at a bulk request.
 
 It is the only way to stand exactly between the node's answer and the worker; the worker itself knows nothing of it.
+Bytes are handed on as they are; a bulk request is taken apart only for a step that asks what is in it.
 """
 
 import http.client
 import json
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
+WORKER = re.compile(r"/w([0-9]+)(/.*)")  # a worker may be told an address of its own, to be told apart
+KIND = re.compile(rb'"_index":\s*"perf-([a-z]+)-')
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What goes back to the worker."""
+    """What goes back to the worker; `cut_bytes`: the connection breaks after so many bytes of the body."""
 
     status: int
     headers: tuple[tuple[str, str], ...]
     body: bytes
+    cut_bytes: int | None = None
 
 
 @dataclass(frozen=True)
 class Bulk:
-    """A bulk request on its way: its (action, document) pairs; `hand_on` asks the node, `hand_on_only` for some."""
+    """A bulk request on its way; `ask` asks the node with a body; `worker` is the number in the worker's address."""
 
-    kind: str
-    pairs: list[tuple[dict[str, Any], dict[str, Any]]]
-    hand_on: Callable[[], Answer]
-    hand_on_only: Callable[[list[int]], Answer]
+    body: bytes
+    ask: Callable[[bytes], Answer]
+    worker: int | None = None
+
+    @cached_property
+    def kind(self) -> str:
+        """The kind of its first document."""
+        found = KIND.search(self.body)
+        return found[1].decode() if found else ""
+
+    @cached_property
+    def count(self) -> int:
+        """How many documents are in it."""
+        return self.body.count(b"\n") // 2
+
+    @cached_property
+    def pairs(self) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """Its (action, document) pairs."""
+        lines = self.body.splitlines()
+        return [(json.loads(a), json.loads(d)) for a, d in zip(lines[::2], lines[1::2], strict=True)]
 
     @property
     def keys(self) -> list[tuple[str, str]]:
         """Index and id of each document."""
         metas = [next(iter(action.values())) for action, _ in self.pairs]
         return [(meta["_index"], meta["_id"]) for meta in metas]
+
+    def hand_on(self) -> Answer:
+        """Ask the node for all of it."""
+        return self.ask(self.body)
+
+    def hand_on_only(self, wanted: list[int]) -> Answer:
+        """Ask the node for some of it, by position."""
+        lines = self.body.splitlines(keepends=True)
+        return self.ask(b"".join(line for n in wanted for line in lines[2 * n : 2 * n + 2]))
 
 
 def refusal(status: int, body: object) -> Answer:
@@ -52,71 +83,100 @@ Step = Callable[[Bulk], Answer | None]
 
 @dataclass
 class Front:
-    """Where the worker is told that Elasticsearch is; `step` sees each bulk request, None means no answer at all."""
+    """Where the worker is told that Elasticsearch is; `step` sees each bulk request, None means no answer at all.
+
+    While `away` nothing at all is answered; `refused` counts what was not.
+    """
 
     target: str
     step: Step = lambda bulk: bulk.hand_on()
     address: str = ""
+    away: bool = False
+    refused: int = 0
     seen: list[str] = field(default_factory=list)
 
-    def forwarded(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer:
-        """Ask the node."""
-        url = urlsplit(self.target)
-        connection = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+
+class _Handler(BaseHTTPRequestHandler):
+    """One connection of the worker, and one of its own to the node."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    front: Front
+    node: http.client.HTTPConnection | None = None
+    worker: int | None = None
+
+    def handle_any(self) -> None:
+        """Hand it on, or, for a bulk request, let the test decide."""
+        found = WORKER.fullmatch(self.path)
+        self.worker, self.path = (int(found[1]), found[2]) if found else (None, self.path)
+        body = self.rfile.read(int(self.headers.get("content-length") or 0))
         try:
-            kept = {name: value for name, value in headers.items() if name.lower() not in HOP_HEADERS}
-            connection.request(method, path, body or None, kept)
-            found = connection.getresponse()
+            answer = None if self.front.away else self.answer(body)
+        except (OSError, http.client.HTTPException):  # the node is away, and so are we
+            answer = None
+        if answer is None:
+            self.front.refused += 1
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        for name, value in (*answer.headers, ("content-length", str(len(answer.body)))):
+            self.send_header(name, value)
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(answer.body[: answer.cut_bytes])
+        self.close_connection |= answer.cut_bytes is not None
+
+    do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any  # noqa: N815  (names that http.server looks for)
+
+    def answer(self, body: bytes) -> Answer | None:
+        """The node's answer, or the step's."""
+        if not self.path.startswith("/_bulk"):
+            return self.ask(body)
+        bulk = Bulk(body, self.ask, self.worker)
+        self.front.seen.append(bulk.kind)
+        return self.front.step(bulk)
+
+    def ask(self, body: bytes) -> Answer:
+        """Ask the node with this body."""
+        if self.node is None:
+            url = urlsplit(self.front.target)
+            self.node = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+        try:
+            kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
+            self.node.request(self.command, self.path, body or None, kept)
+            found = self.node.getresponse()
             told = tuple((n, v) for n, v in found.getheaders() if n.lower() not in HOP_HEADERS)
             return Answer(found.status, told, found.read())
-        finally:
-            connection.close()
+        except (OSError, http.client.HTTPException):
+            self.node.close()
+            self.node = None
+            raise
 
-    def answer(self, method: str, path: str, headers: dict[str, str], body: bytes) -> Answer | None:
-        """Hand it on, or, for a bulk request, let the test decide."""
-        if not path.startswith("/_bulk"):
-            return self.forwarded(method, path, headers, body)
-        lines = body.splitlines()
+    def finish(self) -> None:
+        """The connection to the node goes with the worker's."""
+        if self.node is not None:
+            self.node.close()
+        super().finish()
 
-        def only(wanted: list[int]) -> Answer:
-            part = b"".join(line + b"\n" for n in wanted for line in lines[2 * n : 2 * n + 2])
-            return self.forwarded(method, path, headers, part)
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
 
-        pairs = [(json.loads(a), json.loads(d)) for a, d in zip(lines[::2], lines[1::2], strict=True)]
-        index = next(iter(pairs[0][0].values()))["_index"]
-        kind = index.split("-")[1]
-        self.seen.append(kind)
-        return self.step(Bulk(kind, pairs, lambda: self.forwarded(method, path, headers, body), only))
+
+class _Server(ThreadingHTTPServer):
+    """Quiet about workers that are killed with an answer on its way to them."""
+
+    daemon_threads = True
+    request_queue_size = 64
+
+    def handle_error(self, *_: Any) -> None:
+        """Say nothing."""
 
 
 @contextmanager
 def front(target: str) -> Iterator[Front]:
     """A front on a free port, gone afterwards."""
     made = Front(target)
-
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-
-        def handle_any(self) -> None:
-            body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            found = made.answer(self.command, self.path, dict(self.headers.items()), body)
-            if found is None:
-                self.close_connection = True
-                return
-            self.send_response_only(found.status)
-            for name, value in (*found.headers, ("content-length", str(len(found.body)))):
-                self.send_header(name, value)
-            self.end_headers()
-            if self.command != "HEAD":
-                self.wfile.write(found.body)
-
-        do_GET = do_POST = do_PUT = do_HEAD = do_DELETE = handle_any  # noqa: N815  (names that http.server looks for)
-
-        def log_message(self, *_: Any) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"front": made}))
     made.address = f"http://127.0.0.1:{server.server_port}"
     thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

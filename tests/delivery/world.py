@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from elasticsearch import Elasticsearch
+from elasticsearch.helpers import scan
 from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
@@ -34,17 +35,19 @@ SETTINGS = """
 [kafka]
 bootstrap = "{kafka}"
 group = "{facility}"
-heartbeat_s = 0.3
+heartbeat_s = {heartbeat_s}
+session_timeout_s = {session_timeout_s}
 max_poll_interval_s = {max_poll_interval_s}
 [elasticsearch]
 url = "{elasticsearch}"
+timeout_s = {timeout_s}
 refresh_interval = "1s"
 [delivery]
 bulk_documents = {bulk_documents}
 flush_s = 0.1
 commit_s = 0.01
 retry_first_s = 0.05
-retry_most_s = 0.2
+retry_most_s = {retry_most_s}
 dead_letter_topic = "perf.{facility}.deadletter.v1"
 [[intake]]
 name = "lines"
@@ -70,6 +73,10 @@ class World:
     facility: str
     bulk_documents: int = 500
     max_poll_interval_s: float = 300.0
+    session_timeout_s: float = 45.0
+    heartbeat_s: float = 0.3
+    timeout_s: float = 60.0
+    retry_most_s: float = 0.2
 
     @cached_property
     def settings_file(self) -> Path:
@@ -86,6 +93,10 @@ class World:
             facility=self.facility,
             bulk_documents=self.bulk_documents,
             max_poll_interval_s=self.max_poll_interval_s,
+            session_timeout_s=self.session_timeout_s,
+            heartbeat_s=self.heartbeat_s,
+            timeout_s=self.timeout_s,
+            retry_most_s=self.retry_most_s,
         )
 
     @cached_property
@@ -176,12 +187,12 @@ class World:
 
     # ---- what is seen from outside
 
-    def documents(self, kind: str = "marks") -> Documents:
-        """Everything of a kind, by index and id."""
+    def documents(self, kind: str = "marks", fields: Sequence[str] | None = None) -> Documents:
+        """Everything of a kind, by index and id; whole, or only these fields of it."""
         pattern = f"perf-{kind}-{self.facility}*"
         self.client.indices.refresh(index=pattern)
-        found = self.client.search(index=pattern, size=10_000)
-        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found["hits"]["hits"]}
+        found = scan(self.client, index=pattern, size=10_000, _source_includes=fields)
+        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
 
     def facts(self) -> Documents:
         """The marks without what tells of the first copy."""
@@ -257,7 +268,12 @@ class World:
     def bury_dead_members(self) -> None:
         """Take killed workers out of the group at once, as an operator can; else each costs a session time-out."""
         with self.admin() as client:
-            members = client.describe_groups([self.facility])[self.facility]["members"]
+            try:
+                members = client.describe_groups([self.facility])[self.facility]["members"]
+            except COORDINATOR_ON_ITS_WAY:
+                time.sleep(0.2)
+                self.bury_dead_members()
+                return
             if members:
                 client.remove_group_members(self.facility, [MemberToRemove(member_id=m["member_id"]) for m in members])
 

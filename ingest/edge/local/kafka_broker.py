@@ -17,7 +17,9 @@ _ANSWER_TIMEOUT_S = 2
 # Metadata (3) in version 1, correlation 0, client `perflog`, no topics: the brokers are all that is wanted.
 _METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"perflog", 0)
 
-# Replication factors of 1, since there is one broker; topics are made by `perflog setup` and by nobody else.
+# Replication factors of 1, since there is one broker; topics are made by `perflog setup` and by nobody else. Sessions
+# may be short, so that a dead worker can be noticed sooner than after the 6 s that Kafka would insist on. The broker's
+# own is short too: one that was killed is not let in again before it is over.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -37,6 +39,9 @@ transaction.state.log.min.isr=1
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=500
+broker.session.timeout.ms=3000
+broker.heartbeat.interval.ms=500
 """
 
 # It tells all its settings six times over at each start.

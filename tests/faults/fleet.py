@@ -1,0 +1,157 @@
+"""Worker processes of a test: started, watched, hurt, and all gone within a bound."""
+
+import multiprocessing
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.context import ForkServerContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+from tests.delivery.world import ROOT
+from tests.faults import command
+
+POLL_S = 0.02
+KILL_BOUND_S = 10.0
+TAIL = 3000
+_PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
+_PRELOADED = ["pytest", "ingest.cli.run", "tests.faults.command"]
+
+
+def eventually(holds: Callable[[], object], what: str, bound_s: float, told: Callable[[], str] = str) -> None:
+    """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
+    deadline = time.monotonic() + bound_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
+        time.sleep(POLL_S)
+
+
+@dataclass
+class Worker:
+    """One `perflog run` (with --workers its children are the workers)."""
+
+    number: int
+    process: "BaseProcess | subprocess.Popen[bytes]"
+    log: Path
+    out: Path
+    meant: int = 0  # the exit code that it must have
+
+    @property
+    def pid(self) -> int:
+        """Its process id."""
+        assert self.process.pid is not None
+        return self.process.pid
+
+    @property
+    def code(self) -> int | None:
+        """Its exit code, negative for a signal; None while it runs."""
+        return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
+
+    @property
+    def children(self) -> list[int]:
+        """Process ids of those that it started."""
+        with suppress(OSError):
+            return [int(pid) for pid in Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()]
+        return []
+
+    @property
+    def said(self) -> str:
+        """What it wrote to stderr."""
+        return self.log.read_text() if self.log.exists() else ""
+
+    @property
+    def peak_bytes(self) -> int:
+        """The most memory that it ever had resident; 0 once it is gone."""
+        with suppress(OSError):
+            found = _PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
+            return int(found[1]) * 1024 if found else 0
+        return 0
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    def killed(self) -> None:
+        """SIGKILL to it and to those that it started, and it is gone."""
+        self.meant = -signal.SIGKILL
+        self.kill()
+        self.ended(KILL_BOUND_S)
+
+    def kill(self) -> None:
+        """SIGKILL to all of it."""
+        for pid in (self.pid, *self.children) if self.code is None else ():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def ended(self, bound_s: float) -> int:
+        """Its exit code, waited for; the test fails when it hangs."""
+        eventually(lambda: self.code is not None, f"worker {self.number} ends; it said:\n{self.said[-TAIL:]}", bound_s)
+        code = self.code
+        assert code is not None
+        return code
+
+
+@dataclass
+class Fleet:
+    """All workers of a test."""
+
+    folder: Path
+    workers: list[Worker] = field(default_factory=list)
+
+    def start(self, settings: str, *arguments: str, environment: Mapping[str, str] | None = None) -> Worker:
+        """`perflog --config … ARGUMENTS`; with an environment of its own by exec, else forked, which is sooner."""
+        number = len(self.workers)
+        config = self.folder / f"worker-{number}.toml"
+        config.write_text(settings.replace("{number}", str(number)))
+        log, out = config.with_suffix(".log"), config.with_suffix(".out")
+        told = ("--config", str(config), *arguments)
+        process = (
+            _forked(told, self.folder, log, out) if environment is None else _executed(told, log, out, environment)
+        )
+        self.workers.append(Worker(number, process, log, out))
+        return self.workers[-1]
+
+    @property
+    def alive(self) -> list[Worker]:
+        """Those that run."""
+        return [worker for worker in self.workers if worker.code is None]
+
+    def close(self) -> None:
+        """Nobody outlives the test."""
+        for worker in self.workers:
+            worker.kill()
+        for worker in self.workers:
+            worker.ended(KILL_BOUND_S)
+
+
+def _context() -> ForkServerContext:
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    return context
+
+
+def _forked(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> BaseProcess:
+    process = _context().Process(target=command.run, args=(arguments, folder, log, out))
+    process.start()
+    return process
+
+
+def _executed(
+    arguments: tuple[str, ...], log: Path, out: Path, environment: Mapping[str, str]
+) -> "subprocess.Popen[bytes]":
+    with log.open("ab") as errors, out.open("ab") as output:
+        return subprocess.Popen(
+            [sys.executable, "-m", "ingest", *arguments],
+            cwd=log.parent,
+            env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=errors,
+            start_new_session=True,
+        )

@@ -1,0 +1,43 @@
+"""The suite's own broker and node, which may be ended, killed and started again."""
+
+import os
+import signal
+from dataclasses import dataclass
+
+import requests
+
+from ingest.edge.local import processes, state
+from ingest.edge.local.plan import ELASTICSEARCH, KAFKA, LocalStack
+from ingest.edge.local.stack import Running, up
+
+__all__ = ["ELASTICSEARCH", "KAFKA", "Servers"]
+ANSWER_TIMEOUT_S = 30
+
+
+@dataclass
+class Servers:
+    """A stack that runs, and how it was asked for."""
+
+    wanted: LocalStack
+    running: Running
+
+    def down(self, name: str, how: signal.Signals) -> None:
+        """End a server by a signal; returns when it is gone."""
+        process = state.read(self.wanted.place)[name].process
+        if how is signal.SIGKILL:
+            os.kill(process.pid, how)
+        processes.end([process])
+        assert not processes.alive(process), f"{name} is still there"
+
+    def start(self, name: str) -> None:
+        """Start it again; returns when it answers."""
+        assert name in up(self.wanted).started
+
+    def mended(self) -> None:
+        """Whatever a fault that failed has left behind is undone."""
+        up(self.wanted)
+        settings = f"{self.running.elasticsearch}/_cluster/settings"
+        told = requests.get(settings, params={"flat_settings": "true"}, timeout=ANSWER_TIMEOUT_S).json()["persistent"]
+        if told:
+            undone = {"persistent": dict.fromkeys(told)}
+            requests.put(settings, json=undone, timeout=ANSWER_TIMEOUT_S).raise_for_status()
