@@ -12,7 +12,7 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.checks import assert_tiled
 from tests.delivery.front import Answer, Bulk, front, refusal
-from tests.delivery.test_crash import distinct
+from tests.delivery.lines import distinct
 from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 

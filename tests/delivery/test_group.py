@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.delivery.checks import assert_tiled
-from tests.delivery.test_crash import distinct
+from tests.delivery.lines import distinct
 from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
