@@ -38,6 +38,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:
                   runmarks.py the set; instances.py ends.py stages.py parts.py the steps
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
+    storedruns.py  these documents, read again
     beside.py     what the network did in a span of time
     board.py      a board as data; boards.py compiles it to Kibana's saved objects:
                   lens.py saved_objects.py, checked by board_checks.py board_fields.py
