@@ -26,6 +26,7 @@ COMMANDS = {
     "run": ("run", "From Kafka to Elasticsearch, until stopped."),
     "runs": ("runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
     "show": ("show", "One run: its stages, how long each took, how sure that is."),
+    "alerts": ("alerts", "Alarms: what is slower than usual, told once, with the numbers."),
     "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),
 }

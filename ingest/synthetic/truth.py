@@ -11,6 +11,7 @@ START_MS = 1_454_659_200_000  # midnight at the ALS before the sample's first ru
 
 EARLIEST_MS = 1_000_086_400_000  # a day on, for clocks that are behind
 MAX_ADDED = 0.9
+MOST_TIMES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,20 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
+class Slowed:
+    """A stage, as written, of which each attempt that starts from an instant on (unix ms) takes so many times as long."""
+
+    stage: str
+    times: float
+    from_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.times <= MOST_TIMES:
+            what = f"{self.stage} cannot take {self.times} times as long."
+            raise Problem(what, f"A number above 0, {MOST_TIMES} at most.", 64)
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What is to be made.
 
@@ -75,6 +90,7 @@ class Workload:
         span_s: in which the runs begin, with a daily rhythm.
         shares: what is not plain.
         results: perfSONAR results besides, over all facilities: 148 an hour and facility from `start_ms` on.
+        slowed: stages that are slow from some instant on; all else is drawn as without them.
     """
 
     seed: int = 1
@@ -84,6 +100,7 @@ class Workload:
     span_s: float = 86_400.0
     shares: Shares = Shares()
     results: int = 0
+    slowed: tuple[Slowed, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):

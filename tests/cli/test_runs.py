@@ -19,7 +19,8 @@ from ingest.core.runstate import RunState, grown
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import marks
-from tests.stored import Sets, Stored, documents_of, marks_of_sample, shipped
+from tests.derived import Sets, documents_of, marks_of_sample, shipped
+from tests.stored import Stored
 
 FACILITY = f"runs{os.getpid()}"
 OTHER = f"others{os.getpid()}"
