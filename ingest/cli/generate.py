@@ -62,6 +62,7 @@ class Told:
 @click.option("--share", "shares", multiple=True, metavar="NAME=0.01", help=f"Of: {SHARES}.")
 @click.option("--slow", "slowed", multiple=True, metavar="STAGE=3[@INSTANT]",
               help="A stage that takes so many times as long, from an instant on.")  # fmt: skip
+@click.option("--steady", is_flag=True, help="Stages take what they usually take, so that only --slow makes one slow.")
 @click.option("--start", help="First instant: `now` (the span ends then) or, as by default, 2016-02-05T08:00:00Z.")
 @click.option("--span", "span_s", type=click.FloatRange(1), default=86_400.0, show_default=True,
               help="Seconds in which the runs begin.")  # fmt: skip
@@ -105,7 +106,7 @@ def _workload(intake: Intake | None, options: dict[str, Any]) -> Workload:
     shares = _shares(options["shares"])
     slowed = tuple(_slowed(word) for word in options["slowed"])
     span_s, results = options["span_s"], options["results"]
-    return Workload(options["seed"], lines, facilities, start, span_s, shares, results, slowed)
+    return Workload(options["seed"], lines, facilities, start, span_s, shares, results, slowed, options["steady"])
 
 
 def _slowed(word: str) -> Slowed:

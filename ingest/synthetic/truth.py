@@ -65,7 +65,7 @@ class Shares:
 
 @dataclass(frozen=True, slots=True)
 class Slowed:
-    """A stage, as written, of which each attempt that starts from an instant on (unix ms) takes so many times as long."""
+    """A stage, as written, that takes so many times as long whenever it starts from an instant on (unix ms)."""
 
     stage: str
     times: float
@@ -90,7 +90,8 @@ class Workload:
         span_s: in which the runs begin, with a daily rhythm.
         shares: what is not plain.
         results: perfSONAR results besides, over all facilities: 148 an hour and facility from `start_ms` on.
-        slowed: stages that are slow from some instant on; all else is drawn as without them.
+        slowed: stages that are slow from some instant on.
+        steady: stages take their median, a tenth more or less, by day as by night: what is slow is slowed.
     """
 
     seed: int = 1
@@ -101,6 +102,7 @@ class Workload:
     shares: Shares = Shares()
     results: int = 0
     slowed: tuple[Slowed, ...] = ()
+    steady: bool = False
 
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):

@@ -87,12 +87,12 @@ def _groups(workload: Workload) -> Iterator[Group]:
 
 
 def _lives(rng: Random, workload: Workload, who: Who, what: Traits, begin_s: float) -> Group:
-    first = life(rng, who, what, begin_s, workload.slowed)
+    first = life(rng, who, what, begin_s, workload)
     found = [(first, arrivals(rng, first, workload.shares))]
     if what.reused:
         again = Who(who.facility, who.host, who.path, who.run, 2)
         again_s = first.last_s + SILENCE_S + rng.randint(*LATER_S)
-        second = life(rng, again, what, again_s, workload.slowed)
+        second = life(rng, again, what, again_s, workload)
         found.append((second, arrivals(rng, second, workload.shares)))
     return found
 
