@@ -16,6 +16,9 @@ from ingest.core.ids import digest_id
 from ingest.core.model import Document, Problem
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.core.runstate import RunState, grown
+from ingest.core.storedruns import run_in, stage_in, with_stages
+from ingest.edge.elasticsearch.runs import WantedRuns
+from ingest.edge.elasticsearch.runs import runs as stored_runs
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import marks
@@ -235,3 +238,17 @@ def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
         done = CliRunner().invoke(command, words, obj=path, standalone_mode=False)
         assert isinstance(done.exception, Problem)
         assert done.exception.exit_code == 69
+
+
+def test_whole_runs_are_what_was_written(world: Stored) -> None:
+    """The sample's two runs with their stages, read back, are those of the documents; as the demo shows them."""
+    written = [each for each in documents_of(marks_of_sample(FACILITY)) if "retracted" not in each.body["perf"]]
+    expected = with_stages(
+        (run_in(each.body) for each in written if each.index.startswith("perf-runs-")),
+        (stage_in(each.id, each.body) for each in written if each.index.startswith("perf-stages-")),
+    )
+    with stored_runs(world.settings.elasticsearch) as stored:
+        found = stored.whole(WantedRuns(facilities=(FACILITY,), workflows=("als-tomography",)))
+
+    assert found == expected
+    assert [len(run.stages) for run in found] == [21, 12]

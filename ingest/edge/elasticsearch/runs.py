@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config import Elasticsearch
-from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in
+from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in, with_stages
 from ingest.edge.elasticsearch.connect import client, told_to_people
 
 MOST = 10_000  # as far as a sorted search goes
@@ -88,6 +88,11 @@ class Runs:
     def each(self, wanted: WantedRuns) -> Iterator[StoredRun]:
         """All of them, in no particular order."""
         return (run_in(hit["_source"]) for hit in self._scan("runs", wanted.facilities, wanted.query))
+
+    def whole(self, wanted: WantedRuns) -> list[StoredRun]:
+        """All of them with their stages, in the order in which they began."""
+        found = list(self.each(wanted))
+        return with_stages(found, self.stages_of(found))
 
     def stages_of(self, runs: Sequence[StoredRun]) -> Iterator[StoredStage]:
         """The stages of these runs, in no particular order."""
