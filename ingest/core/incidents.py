@@ -128,6 +128,26 @@ def as_told(incident: Incident) -> Incident:
     return replace(incident, told=CLOSED if incident.closed_by else incident.level)
 
 
+def restated(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
+    """The verdicts as the incidents count them: slow too what is slow by what was usual before its incident began."""
+    those: dict[tuple[Like, str], list[Incident]] = {}
+    for incident in found:
+        those.setdefault((incident.like, incident.kind), []).append(incident)
+
+    def stated(verdict: Verdict) -> Verdict:
+        if verdict.verdict != OK:
+            return verdict
+        for incident in those.get(_series(verdict), ()):
+            within = incident.first.at_ms < verdict.at_ms <= incident.through_ms
+            if within and _slow_still(rule, incident, verdict):
+                first, took_s = incident.first, verdict.stage.duration_s or 0
+                severity = severity_of(rule, took_s, first.baseline)
+                return Verdict(verdict.stage, SLOW, first.baseline.n, first.baseline, first.threshold, severity)
+        return verdict
+
+    return [stated(verdict) for verdict in verdicts]
+
+
 def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) -> dict[str, Incident]:
     """The incidents of one series by id, the new ones too."""
     by_id = {incident.id: incident for incident in known}

@@ -15,7 +15,7 @@ from ingest.core.alarm_words import message
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.incident_docs import incident_body, incident_in
-from ingest.core.incidents import Incident, as_told, incidents, news
+from ingest.core.incidents import Incident, as_told, incidents, news, restated
 from ingest.core.model import Problem
 from ingest.core.rules import Rule, read_rules
 from ingest.core.slow import Span, Verdict, reach_ms, verdicts
@@ -128,7 +128,7 @@ class _Round:
         kept = {each.id: each for each in self._alerts.reaching(facility, rule.id, span.since_ms)}
         known = [incident_in(each.id, each.body) for each in kept.values()]
         now = [self._written(incident, rule, kept) for incident in incidents(rule, found, known, span)]
-        own = [verdict for verdict in found if not verdict.context]
+        own = restated(rule, (verdict for verdict in found if not verdict.context), now)
         self._report.evaluated.append(Evaluated(rule, facility, span, own, now))
 
     def _written(self, incident: Incident, rule: Rule, kept: Mapping[str, Kept]) -> Incident:

@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from ingest.core.alarm_words import message
 from ingest.core.fields import Schema
 from ingest.core.incident_docs import incident_body, incident_in
-from ingest.core.incidents import Incident, as_told, news
-from ingest.core.slow import Span
+from ingest.core.incidents import Incident, as_told, news, restated
+from ingest.core.slow import Span, verdicts
 from ingest.core.storedruns import StoredStage
 from tests.core.alarming import DAY_S, HOUR_S, at_ms, evaluated, hourly, shipped_rule, stage
 
 USUAL = [100] * 8
 SLOW, NORMAL = 500, 100
 ALL = Span(0, at_ms(20 * DAY_S))
+PATTERNS = st.text("sso", max_size=9)
 
 
 def of(pattern: str) -> list[StoredStage]:
@@ -71,6 +72,25 @@ def test_a_stage_that_stays_slow_is_not_over_because_slow_became_usual() -> None
     assert 28 < (usual.closed_ms - usual.first.at_ms) / DAY_S / 1000 < 35
 
 
+@given(PATTERNS)
+def test_verdicts_are_restated_as_the_incidents_count_them(pattern: str) -> None:
+    """As many slow stages as the incidents say, no more; and nothing else changes."""
+    rule = shipped_rule()
+    plain = verdicts(rule, of(pattern), ALL)
+    found = evaluated(of(pattern), [], ALL)
+    again = restated(rule, plain, found)
+
+    assert sum(verdict.verdict == "slow" for verdict in again) == sum(each.slow for each in found)
+    assert [verdict.stage for verdict in again] == [verdict.stage for verdict in plain]
+    assert all(
+        a.verdict == b.verdict or (a.verdict, b.verdict) == ("ok", "slow") for a, b in zip(plain, again, strict=True)
+    )
+    for verdict in again:
+        if verdict.verdict == "slow":
+            assert verdict.threshold is not None
+            assert (verdict.stage.duration_s or 0) > verdict.threshold.seconds
+
+
 def test_series_have_incidents_of_their_own() -> None:
     """Another stage, and the same one by its ENDs, begin and end nothing here."""
     exact = {"kind": "exact", "closed_by": "end"}
@@ -82,9 +102,6 @@ def test_series_have_incidents_of_their_own() -> None:
     found = evaluated(stages, [], ALL)
 
     assert [(each.first.stage, each.kind) for each in found] == [("SUBMIT_GAL", "upper"), ("SUBMIT_GAL", "exact")]
-
-
-PATTERNS = st.text("sso", max_size=9)
 
 
 @given(PATTERNS, st.data())
