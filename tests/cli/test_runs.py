@@ -17,6 +17,7 @@ from ingest.core.model import Document, Problem
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.core.runstate import RunState, grown
 from ingest.core.storedruns import run_in, stage_in, with_stages
+from ingest.edge.elasticsearch import runs as edge
 from ingest.edge.elasticsearch.runs import WantedRuns
 from ingest.edge.elasticsearch.runs import runs as stored_runs
 from ingest.edge.local.stack import Running
@@ -252,3 +253,19 @@ def test_whole_runs_are_what_was_written(world: Stored) -> None:
 
     assert found == expected
     assert [len(run.stages) for run in found] == [21, 12]
+
+
+def test_no_facility_is_lost_behind_a_page(world: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With pages of one: every facility has its newest line, every run and stage is read."""
+    monkeypatch.setattr(edge, "PAGE", 1)
+    with stored_runs(world.settings.elasticsearch) as stored:
+        newest = stored.newest_line_ms()
+        found = stored.whole(WantedRuns(facilities=(FACILITY, OTHER)))
+        stages = list(stored.stages_between(FACILITY, 0, 2_000_000_000_000))
+
+    assert {FACILITY, OTHER} <= set(newest)
+    assert newest[FACILITY] == max(run.seen_ms for run in found if run.facility == FACILITY)
+    assert len(found) == 9
+    assert sorted(stage.id for stage in stages) == sorted(
+        stage.id for run in found if run.facility == FACILITY for stage in run.stages
+    )
