@@ -44,7 +44,9 @@ def command() -> None:
 @click.option("--once", is_flag=True, help="Evaluate once and leave; the service that stays is not there yet.")
 @_facility
 @click.option("--now", help="Judge as of then (ISO 8601).  [default: the newest line of the facility's runs]")
-@click.option("--since", help="Judge what was closed from then on: 2h, 7d, or ISO 8601.  [default: as the rule says]")
+@click.option(
+    "--since", help="Judge what was closed from then on: ISO 8601, or 7d before now.  [default: as the rule says]"
+)
 @click.option("--stages", "each_stage", is_flag=True, help="Show the verdict of every stage, not only how many.")
 @_rules
 @_json
@@ -63,7 +65,7 @@ def run(
     rules = load_rules(rules_path or config.data_folder("dashboards") / RULES_FILE)
     schema = load_schema(settings.grammars / "fields.toml")
     now = moment_of("--now", chosen["now"], now_ms())
-    since = moment_of("--since", chosen["since"], now_ms() if now is None else now)
+    since = moment_of("--since", chosen["since"], 0)
     report = evaluate(settings, schema, rules, Asked(chosen["facilities"], since, now), LogNotifier())
     if as_json:
         click.echo(orjson.dumps(evaluated_row(report)))

@@ -15,7 +15,8 @@ from ingest.core.model import Problem
 from ingest.core.storedruns import StoredRun, with_stages
 from ingest.edge.elasticsearch.runs import MOST, Runs, WantedRuns, runs
 
-NEAR_ONES = 5
+NEAR_ONES = 3
+HARDLY_LESS = 0.1  # of two run ids that are so nearly alike to what was typed, either may be meant
 
 
 @click.command("show")
@@ -59,7 +60,12 @@ def _chosen(uses: list[StoredRun], instance: int | None) -> StoredRun:
 
 def _no_such_run(run: str, stored: Runs, wanted: WantedRuns) -> Problem:
     """With the run ids that look most like it."""
-    near = sorted(stored.near(run, wanted), key=lambda other: (-_likeness(run, other), other))[:NEAR_ONES]
+    likeness = {other: _likeness(run, other) for other in stored.near(run, wanted)}
+    best = max(likeness.values(), default=0)
+    near = sorted(
+        (other for other in likeness if best - likeness[other] < HARDLY_LESS), key=lambda o: (-likeness[o], o)
+    )
+    near = near[:NEAR_ONES]
     remedy = f"Did you mean {' or '.join(near)}?" if near else "`perflog runs` lists those there are."
     return Problem(f"There is no run {run}.", remedy, 66)
 

@@ -34,7 +34,8 @@ class Asked:
 
     Attributes:
         facilities: none = all of which runs are stored.
-        since_ms, now_ms: None = so long before now as the rule says; the newest line of the facility's runs.
+        since_ms: unix ms, or 0 or less: so long before now. None = as the rule says.
+        now_ms: None = the newest line of the facility's runs.
     """
 
     facilities: tuple[str, ...] = ()
@@ -102,6 +103,11 @@ def _demand_template(settings: Settings, schema: Schema) -> None:
         raise Problem(f"The index template perf-{ALERTS} {there}.", "Run `perflog setup`.", 78)
 
 
+def _since_ms(rule: Rule, asked: Asked, now_ms: int) -> int:
+    since_ms = -rule.look_back_ms if asked.since_ms is None else asked.since_ms
+    return since_ms if since_ms > 0 else now_ms + since_ms
+
+
 class _Round:
     """One evaluation."""
 
@@ -118,8 +124,7 @@ class _Round:
             for facility in facilities:
                 now_ms = newest_ms.get(facility) if asked.now_ms is None else asked.now_ms
                 if now_ms is not None:
-                    since_ms = now_ms - rule.look_back_ms if asked.since_ms is None else asked.since_ms
-                    self._one(rule, facility, Span(since_ms, now_ms))
+                    self._one(rule, facility, Span(_since_ms(rule, asked, now_ms), now_ms))
         return self._report
 
     def _one(self, rule: Rule, facility: str, span: Span) -> None:

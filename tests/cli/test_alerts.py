@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import alerts
-from ingest.core.clock import iso
+from ingest.core.clock import iso, iso_ms
 from ingest.core.model import Document, Problem
 from ingest.core.storedruns import stage_in
 from ingest.edge.elasticsearch.alerts import Alerts
@@ -175,6 +175,21 @@ def test_an_incident_that_is_over_is_closed_and_told_once(made: Made) -> None:
     assert (listed["state"], listed["closed_by"], listed["told"]) == ("closed", "over", "closed")
     assert incidents(world, "--state", "firing") == []
     assert "closed (over)" in call(world, "list").stdout
+
+
+def test_a_span_is_counted_back_from_the_time_that_is_judged(made: Made) -> None:
+    """--since 2d means two days before the newest line or --now, however long ago that is; a date means itself."""
+    world = made("spans")
+    put(world, workload())
+    two = told(world, "--since", "2d", "--now", "2016-02-12T00:00:00Z")
+    newest = told(world, "--since", "2d")
+    dated = told(world, "--since", "2016-02-14")
+
+    assert (two["since"], two["now"]) == ("2016-02-10T00:00:00Z", "2016-02-12T00:00:00Z")
+    assert iso_ms(newest["now"]) - iso_ms(newest["since"]) == 2 * DAY_MS
+    assert (dated["since"], dated["now"]) == ("2016-02-14T00:00:00Z", newest["now"])
+    assert two["counts"]["ok"] > 0
+    assert two["incidents"] == []
 
 
 class Deaf:
