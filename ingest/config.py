@@ -65,7 +65,7 @@ class Delivery:
     """Sizes and patience of ship and run; every size in bytes, every time in seconds."""
 
     bulk_bytes: int = 5 * MIB
-    bulk_documents: int = 2000
+    bulk_documents: int = 5000
     flush_s: float = 1.0
     connections: int = 2
     commit_s: float = 1.0

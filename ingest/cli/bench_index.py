@@ -226,8 +226,7 @@ def _ship(settings: Settings, count: int) -> Measured:
 
 def _removed(settings: Settings) -> None:
     with client(settings.elasticsearch) as connected:
-        names = connected.indices.get(index="perf-*-bench,perf-*-bench-*", filter_path="*.uuid").body
-        for name in names:
+        for name in list(connected.indices.get(index="perf-*-bench,perf-*-bench-*").body):
             connected.indices.delete(index=name)
     with topics(settings.kafka) as cluster:
         cluster.delete([TOPIC, settings.delivery.dead_letter_topic])

@@ -146,6 +146,12 @@ def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int |
     return offset if abs(offset) <= ZONE_LIMIT_S else None
 
 
+def of_iso(text: str) -> int:
+    """What `iso` wrote -> milliseconds; several times as fast as `iso_ms`, which reads what others write."""
+    at = datetime.fromisoformat(text)
+    return int(at.replace(microsecond=0).timestamp()) * 1000 + at.microsecond // 1000
+
+
 @lru_cache(maxsize=65_536)
 def _iso_second(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -6,7 +6,7 @@ from typing import Any
 
 from ingest.core.clock import iso
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
-from ingest.core.runmarks import RunKey
+from ingest.core.runmarks import RunKey, What
 from ingest.core.runs import Run, seconds
 from ingest.core.stages import EXACT, LOWER, Stage
 
@@ -26,13 +26,11 @@ def uid(key: RunKey, ordinal: int) -> str:
 def stage_body(run: Run, stage: Stage) -> dict[str, Any]:
     """The document of a stage. Its end and its ECS duration are there only when its END is."""
     mark, start = stage.mark, iso(stage.start_ms)
-    name, mark_key, _, family, product, variant, split, workflow = mark.what
     event: dict[str, Any] = {"start": start}
     if stage.kind == EXACT and stage.closed_ms is not None and stage.duration_ms is not None:
         event["end"] = iso(stage.closed_ms)
         event["duration"] = stage.duration_ms * NS_PER_MS
-    told: dict[str, Any] = {"name": name, "family": family}
-    told |= {part: text for part, text in (("product", product), ("variant", variant), ("split", split)) if text}
+    told = dict(_named(mark.what))
     if stage.duration_ms is not None:
         told["duration_s"] = seconds(stage.duration_ms)
     told["duration_kind"] = stage.kind
@@ -42,11 +40,18 @@ def stage_body(run: Run, stage: Stage) -> dict[str, Any]:
     if stage.open_for_ms is not None:
         told["open_for_s"] = seconds(stage.open_for_ms)
     lag = {} if mark.lag_ms is None else {"emit_lag_s": seconds(mark.lag_ms)}
-    perf = _perf(run.key, workflow)
+    perf = _perf(run.key, mark.what.workflow)
     perf["run"] = {"id": run.key.run, "uid": uid(run.key, run.ordinal), "instance": run.ordinal}
     perf["stage"] = told
-    perf["mark"] = {"key": mark_key, **lag}
+    perf["mark"] = {"key": mark.what.key, **lag}
     return {"@timestamp": start, "event": event, "perf": perf}
+
+
+@lru_cache(maxsize=8192)
+def _named(what: What) -> dict[str, Any]:
+    """What a stage's document says of its name; to be copied."""
+    parts = ("family", "product", "variant", "split")
+    return {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}
 
 
 def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:

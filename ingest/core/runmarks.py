@@ -16,9 +16,8 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from ingest.core.clock import iso_ms
+from ingest.core.clock import of_iso
 from ingest.core.ids import digest_id
-from ingest.core.turn import lookup
 
 DOUBTFUL = frozenset({"clock_skew", "printed_late"})
 START, END, QUEUED, WORK, OTHER = "start", "end", "queued", "work", "other"
@@ -97,8 +96,8 @@ def _year_of_day(day: int) -> int:
 def key_of(body: Mapping[str, Any]) -> RunKey | None:
     """Whose mark a document of kind marks is; None when it belongs to no run or names no stage: nothing joins it."""
     perf = body["perf"]
-    run, stage = lookup(perf, "run.id"), lookup(perf, "stage.name")
-    return RunKey(perf["facility"], perf["source"], run) if run is not None and stage is not None else None
+    run = perf.get("run")
+    return RunKey(perf["facility"], perf["source"], run["id"]) if run and "name" in perf.get("stage", ()) else None
 
 
 def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | None:
@@ -108,13 +107,19 @@ def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | Non
     if stage is None or "name" not in stage or "run" not in perf:
         return None
     mark, text = perf["mark"], stage.get
-    what = What(
+    what = _shared(
         stage["name"], mark.get("key", ""), mark["role"],
         text("family", ""), text("product", ""), text("variant", ""), text("split", ""), perf.get("workflow", ""),
     )  # fmt: skip
-    at_ms = iso_ms(body["@timestamp"])
-    lag_ms = None if DOUBTFUL.intersection(perf.get("flags", ())) else _lag_ms(at_ms, mark.get("emit_lag_s"))
+    at_ms, flags = of_iso(body["@timestamp"]), perf.get("flags")
+    lag_ms = None if flags and DOUBTFUL.intersection(flags) else _lag_ms(at_ms, mark.get("emit_lag_s"))
     return RunMark(doc_id, version, at_ms, lag_ms, what, perf.get("retracted", False))
+
+
+@lru_cache(maxsize=8192)
+def _shared(*texts: str) -> What:
+    """One object for all marks that share it: it is compared and hashed often."""
+    return What(*texts)
 
 
 def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:

@@ -121,6 +121,9 @@ class Inbox(Protocol):
     def changing(self) -> bool:
         """Whether the group is being shared out anew: the next `poll` takes part in it."""
 
+    def reachable(self) -> bool:
+        """Whether the broker that keeps the group is known and connected."""
+
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that (were lost, came new) since the last call; a new one yields nothing until `begin`."""
 

@@ -7,12 +7,14 @@ clerk is apart, so that what was answered is committed even while every hand wai
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
-from typing import TypeVar
+from threading import Event
+from typing import Any, TypeVar
 
 from ingest.run.batch import Portion, Services, answered
 from ingest.run.count import Count
 
 T = TypeVar("T")
+A_MOMENT_S = 0.005
 
 
 @dataclass(slots=True)
@@ -24,6 +26,7 @@ class Crew:
     under_way: dict["Future[list[Count]]", Sequence[Portion]] = field(default_factory=dict)
     _pool: ThreadPoolExecutor = field(init=False)
     _clerk: ThreadPoolExecutor = field(init=False)
+    _asked: "Future[Any] | None" = None
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.hands, "perflog-hand")
@@ -52,7 +55,15 @@ class Crew:
 
     def ask_clerk(self, task: Callable[[], T]) -> "Future[T]":
         """Let the clerk do something; in turn."""
-        return self._clerk.submit(task)
+        self._asked = asked = self._clerk.submit(task)
+        return asked
+
+    def await_clerk(self, timeout_s: float) -> None:
+        """Wait until the clerk has done what it was asked last, at most so long; a moment when it has nothing to do."""
+        if self._asked is not None and not self._asked.done():
+            wait([self._asked], timeout_s)
+        else:
+            Event().wait(A_MOMENT_S)
 
     def dismiss(self) -> None:
         """Let all threads go; what they still wait for is given up."""

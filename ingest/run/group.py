@@ -10,17 +10,16 @@ import logging
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from types import FrameType
 
 from ingest.core.model import Problem
 from ingest.run.patience import delay_s
 from ingest.run.session import RunReport
+from ingest.run.signals import heard
 from ingest.telemetry import name_worker
 
 log = logging.getLogger("perflog.run")
@@ -62,7 +61,7 @@ class Group:
         """Until every worker has left; raises the `Problem` of a worker that cannot work, once the others have left."""
         began_s = time.monotonic()
         self._seats = [_Seat(number) for number in range(1, self.workers + 1)]
-        with self._hearing_signals():
+        with heard(self._stop):
             while not all(seat.left for seat in self._seats):
                 for seat in self._seats:
                     self._see_to(seat)
@@ -119,23 +118,6 @@ class Group:
         for seat in self._seats:
             if seat.process is not None and seat.process.is_alive():
                 seat.process.terminate()
-
-    @contextmanager
-    def _hearing_signals(self) -> Iterator[None]:
-        """SIGTERM and SIGINT ask every worker to leave; a second one is the usual one."""
-
-        def stop(number: int, _: FrameType | None) -> None:
-            signal.signal(number, before[signal.Signals(number)])
-            self._stop()
-
-        before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-        for number in before:
-            signal.signal(number, stop)
-        try:
-            yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
 
 def _told(receiver: Connection) -> object:

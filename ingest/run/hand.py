@@ -53,7 +53,7 @@ class Hand:
         kept_under, kept = self._records.get(hold.partition, (hold, []))
         self._records[hold.partition] = (hold, [*kept, *records] if kept_under is hold and kept else records)
         self._count += len(records)
-        self._size_bytes += sum(record.size_bytes for record in records)
+        self._size_bytes += sum([len(record.value or b"") for record in records])
 
     def given(self, holds: Mapping[Partition, Hold]) -> Iterator[tuple[Hold, list[Received]]]:
         """Everything that is still ours, and the hand is empty; what was read under another hold is dropped."""

@@ -1,7 +1,6 @@
 """Opening a worker: settings to clients, refusing to start where a later failure is already certain."""
 
 import os
-import signal
 import socket
 import sys
 import time
@@ -9,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import FrameType
 
 from ingest.config import Delivery, Settings
 from ingest.core.fields import Schema
@@ -31,6 +29,7 @@ from ingest.run.knowledge import Knowledge
 from ingest.run.ledger import Worker
 from ingest.run.patience import Patience
 from ingest.run.reading import Reader
+from ingest.run.signals import heard
 from ingest.run.stop_limit import StopLimit
 from ingest.run.worker import Loop
 from ingest.run.writing import Limits, Writer
@@ -85,7 +84,7 @@ def work(
     for name in {name for intake in intakes for name in intake.sources}:
         known.sources[name].prove()
     began_s = time.monotonic()
-    with _loop(settings, readers, group or settings.kafka.group, drain) as loop, _stopping(loop.crew.services.patience):
+    with _loop(settings, readers, group or settings.kafka.group, drain) as loop, heard(loop.crew.services.patience.end):
         loop.run(drained(loop, list(readers))) if drain else loop.run()
         stopped = loop.crew.services.patience.stop
     at_work = loop.stretch
@@ -165,21 +164,3 @@ def _limits(delivery: Delivery) -> Limits:
 def now_ms() -> int:
     """The wall clock; it is written down in event.ingested and decides nothing."""
     return time.time_ns() // 1_000_000
-
-
-@contextmanager
-def _stopping(patience: Patience) -> Iterator[None]:
-    """SIGTERM and SIGINT let the batch in hand be finished; a second SIGINT is the usual one."""
-
-    def stop(number: int, _: FrameType | None) -> None:
-        patience.end()
-        signal.signal(number, before[signal.Signals(number)])
-
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, stop)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

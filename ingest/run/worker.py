@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -34,6 +35,7 @@ POLL_S = 0.5  # while there is nothing to do
 BUSY_POLL_S = 0.02  # while answers are awaited
 KEEP_ALIVE_S = 0.25  # between two polls while there is no room
 KAFKA_AWAY_S = 0.5  # before it is asked again
+AWAY_S = 3.0  # that Kafka does not answer before it is said
 TELL_EVERY_S = 60.0
 ACCEPT = (
     "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
@@ -58,6 +60,8 @@ class Loop:
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
+    _away_s: float = 0.0
+    _away_told: bool = False
     _polled_s: float = 0.0
     _told_s: float = field(default_factory=time.monotonic)
 
@@ -95,6 +99,7 @@ class Loop:
                 self._polled_s = time.monotonic()
                 self.with_kafka(self.inbox.keep_alive)
         self.settle()
+        self._tell_of_kafka()
         self._tell_sometimes()
 
     def _before_a_change(self) -> None:
@@ -139,7 +144,7 @@ class Loop:
             if self.crew.idle and self.books.idle and not any(hold.settled() for hold in self.holds.values()):
                 break
             if self.crew.idle:
-                time.sleep(0.002)  # for the clerk
+                self.crew.await_clerk(BUSY_POLL_S)
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Take in what became of batches that ended."""
@@ -172,7 +177,8 @@ class Loop:
             self._begin(partition)
         for partition, epoch in list(self._beginning.items()):
             if epoch.done():
-                self._hold(partition, epoch.result())
+                with suppress(Stopped):
+                    self._hold(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
         """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
@@ -220,6 +226,20 @@ class Loop:
                 *span.partition,
                 min(oldest - span.first_offset, span.skipped),
                 oldest,
+            )
+
+    def _tell_of_kafka(self) -> None:
+        """Once when the group's broker has been away for a while, once when it is back: a silent worker looks well."""
+        if self.inbox.reachable():
+            if self._away_s and self._away_told:
+                log.info("Kafka answers again.")
+            self._away_s, self._away_told = 0.0, False
+            return
+        self._away_s = self._away_s or time.monotonic()
+        if not self._away_told and time.monotonic() - self._away_s > AWAY_S:
+            self._away_told = True
+            log.warning(
+                "Kafka's broker for the group %s does not answer. Asking on; nothing is lost.", self.worker.group
             )
 
     def _tell_sometimes(self) -> None:

@@ -1,8 +1,15 @@
 """`perflog bench parse`: figures beside their yardsticks, and lines that are really all different."""
 
 import json
+from pathlib import Path
 
+import pytest
+from elasticsearch import Elasticsearch
+
+from ingest import config
 from ingest.cli.bench import moved
+from ingest.edge.kafka.topics import topics
+from ingest.edge.local.stack import Running
 from tests.cli.test_try import GRAMMARS, perflog
 
 
@@ -27,3 +34,22 @@ def test_the_lines_of_the_bench_differ_and_are_accepted() -> None:
     assert len(set(lines)) == 500
     assert done.returncode == 0
     assert {body["perf"]["mark"]["emit_lag_s"] for body in documents} <= {0, 1, 2, 3, 7, 12, 13, 14, 26}
+
+
+@pytest.mark.stack
+def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack: Running, tmp_path: Path) -> None:
+    """A small run: every way has a rate, ours its processor time; topics and indices are gone afterwards."""
+    settings = tmp_path / "perflog.toml"
+    settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
+
+    done = perflog("--config", str(settings), "bench", "index", "--lines", "10000", "--repeat", "1", "--json")
+    found = json.loads(done.stdout)
+
+    assert done.returncode == 0, done.stderr
+    assert len(found) == 4
+    assert all(way["lines_per_s"] > 0 for way in found.values())
+    assert found["perflog run, one worker"]["cpu_us_per_line"] > 0
+    with Elasticsearch(stack.elasticsearch) as client:
+        assert not client.indices.get(index="perf-*-bench*,bench-*").body
+    with topics(config.load(settings).kafka) as cluster:
+        assert not cluster.described(["perf.bench.lines.v1", "perf.bench.deadletter.v1"])

@@ -1,7 +1,7 @@
 """What is written of a run: a function of its set of marks and the watermark, with nothing left over of former sets."""
 
 from collections.abc import Sequence
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import orjson
@@ -289,16 +289,23 @@ def test_a_run_of_more_marks_is_flagged(number: int, flags: list[str] | None, sc
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_run_of_ten_thousand_marks_is_derived_at_once(ends: bool) -> None:
-    """Some 45 ms on the machine it was written on; ten times that is refused, and anything quadratic takes longer."""
-    found = [mark(n * 20, "START", f"S{n % 40}") for n in range(5_000 if ends else 10_000)]
-    found += [mark(n * 20 + 35, "END", f"S{n % 40}") for n in range(5_000)] if ends else []
+def test_a_run_of_ten_thousand_marks_costs_no_more_a_mark_than_a_small_one(ends: bool) -> None:
+    """Some 45 ms on the machine it was written on; three times as much a mark as for a tenth of them is refused."""
+    assert best_s(10_000, ends) < 10 * 3 * best_s(1_000, ends)
+
+
+def best_s(count: int, ends: bool) -> float:
+    """Processor time of deriving so many marks: the best of three, since others work on this machine too."""
+    starts = count // 2 if ends else count
+    found = [mark(n * 20, "START", f"S{n % 40}") for n in range(starts)]
+    found += [mark(n * 20 + 35, "END", f"S{n % 40}") for n in range(count - starts)]
     state = state_of_marks(found)
-    began_s = perf_counter()
-
-    derived(state)
-
-    assert perf_counter() - began_s < 0.45
+    took_s = []
+    for _ in range(3):
+        began_s = process_time()
+        derived(state)
+        took_s.append(process_time() - began_s)
+    return min(took_s)
 
 
 @given(st.data(), MARKS)

@@ -2,6 +2,7 @@
 
 import json
 import signal
+import time
 from collections import Counter
 from threading import Timer
 
@@ -11,6 +12,7 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.checks import assert_tiled
 from tests.delivery.front import Answer, Bulk, front, refusal
+from tests.delivery.test_crash import distinct
 from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
@@ -205,3 +207,36 @@ def test_two_workers_share_the_partitions_and_the_ledger_stays_whole(world: Worl
     assert (first.returncode, second.returncode) == (0, 0)
     assert workers(world, "ledger") == {f":{first.pid}", f":{second.pid}"}
     assert_all_arrived(world, sample_lines)
+
+
+def test_what_is_under_way_is_finished_before_partitions_are_given_up(world: World, sample_lines: list[bytes]) -> None:
+    """Answers take their time, a second worker joins and leaves twice: no document is ever asked for a second time."""
+    world.bulk_documents = 10
+    lines = distinct(sample_lines)
+    world.set_up(partitions=4)
+    world.ship(*(world.written(f"{n}.log", lines[n::8]) for n in range(8)))
+    asked: list[tuple[str, str]] = []
+
+    def step(bulk: Bulk) -> Answer | None:
+        if bulk.kind == "marks":
+            asked.extend(bulk.keys)
+            time.sleep(0.2)
+        return bulk.hand_on()
+
+    with front(world.stack.elasticsearch) as before:
+        before.step = step
+        config = world.folder / "through_the_front.toml"
+        config.write_text(world.settings_text(before.address))
+        with world.perflog_process("run", config_file=config) as first:
+            eventually(lambda: len(asked) >= 10)
+            for _ in range(2):
+                with world.perflog_process("run", config_file=config) as second:
+                    eventually(lambda pid=second.pid: f":{pid}" in workers(world, "assignments"))  # type: ignore[misc]
+                    second.send_signal(signal.SIGTERM)
+                    second.wait(timeout=20)
+            eventually(lambda: sum(world.committed().values()) == len(lines))
+            first.send_signal(signal.SIGTERM)
+            first.wait(timeout=20)
+
+    assert len(asked) == len(set(asked)) == len(lines)
+    assert_all_arrived(world, lines)

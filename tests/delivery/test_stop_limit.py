@@ -6,6 +6,7 @@ import pytest
 
 from ingest.run.count import Count
 from ingest.run.stop_limit import StopLimit, TooManyRejects
+from tests.delivery.world import World
 
 
 def counted(records: int, rejected: int) -> Count:
@@ -42,3 +43,25 @@ def test_a_tenth_of_bad_records_never_stops_a_worker() -> None:
     limit = StopLimit(in_a_row=1000, share=0.5, window_records=10_000)
     for size in (10, 100, 2000, 30, 5000) * 20:
         limit.judge([counted(size, size // 10)])
+
+
+@pytest.mark.stack
+def test_a_worker_stops_before_it_fills_the_dead_letters(world: World, sample_lines: list[bytes]) -> None:
+    """Exit code 65 with the remedy; what it refused last is not committed; --accept-rejects goes through with it."""
+    world.bulk_documents = 200
+    world.set_up(partitions=1)
+    bad = [line[:-10] + b"%d" % n for n, line in enumerate(sample_lines * 60)]
+    world.ship(world.written("good.log", sample_lines), world.written("bad.log", bad))
+
+    found = world.perflog("run")
+
+    assert found.returncode == 65, found.stderr
+    assert "in a row were refused" in found.stderr
+    assert "--accept-rejects" in found.stderr
+    (committed,) = world.committed().values()
+    assert committed <= 35 + 1000 + 3 * 200, "the limit, and what was under way"
+    assert world.ledger_sums()["records"] == committed
+    again = world.perflog("run", "--drain", "--accept-rejects")
+    assert again.returncode == 0, again.stderr
+    assert world.ledger_sums()["rejected"] == len(bad) == len(world.documents("rejects"))
+    assert world.facts() == world.expected(sample_lines)

@@ -231,3 +231,16 @@ def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback(tmp_path: 
     assert found.stderr.startswith(f"perflog: Kafka at {address} does not answer")
     assert found.stderr.count("\n") == 1
     assert "perflog stack status" in found.stderr
+
+
+def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: config.Kafka, topic: Made) -> None:
+    """Ten times: a join that is under way when a poll ends is taken up by the next one, and not forgotten."""
+    name = topic(2)
+    for n in range(10):
+        reader = Reader(replace(kafka, group=f"{kafka.group}-{n}"), name)
+        deadline = time.monotonic() + 20
+        while not reader.first:
+            assert time.monotonic() < deadline, "it sits in the group without a partition"
+            reader.consumer.poll(0.001, 10)
+            reader.settle()
+        reader.consumer.close()

@@ -12,6 +12,7 @@ from ingest.core.model import Problem
 from ingest.edge.ports import Fenced, RequestTooLarge, Unavailable
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
+RECONNECT_MOST_MS = 2000  # kafka-python's 30 s leave a broker that is back alone for half a minute
 ENVELOPE_BYTES = 64 * 1024  # key, headers and batch frame around a message; topics take this much more than a message
 
 _LOST_GROUP = (
@@ -36,6 +37,7 @@ def client_configuration(kafka: Kafka) -> dict[str, Any]:
         "client_id": f"perflog-{socket.gethostname()}",
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "security_protocol": kafka.protocol,
+        "reconnect_backoff_max_ms": RECONNECT_MOST_MS,
     }
     optional = {
         "sasl_mechanism": kafka.sasl_mechanism,

@@ -27,7 +27,7 @@ FETCH_BYTES = 16 * 1024 * 1024
 KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
 COMMIT_MS = 10_000
-PINNED = "Install a version that pyproject.toml allows; of its inner parts two are used: see edge/kafka/batches.py."
+PINNED = "Install a version that pyproject.toml allows; some of its inner parts are used."
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
@@ -107,6 +107,7 @@ class Consumer:
     def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
         """Records of the partitions that were begun, a list for each."""
         with told_to_run():
+            self._finish_joining()
             return list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
 
     def changing(self) -> bool:
@@ -115,6 +116,20 @@ class Consumer:
         kafka-python revokes in the middle of that poll, on a thread that must not wait; so we look before it.
         """
         return bool(self._consumer._coordinator.need_rejoin())
+
+    def reachable(self) -> bool:
+        """Whether the group's coordinator is known; while it is not, a poll is just empty and says nothing."""
+        return not self._consumer._coordinator.coordinator_unknown()
+
+    def _finish_joining(self) -> None:
+        """See to it that a join which was under way when the last poll ended is taken up by the next.
+
+        Where it had been set off by new metadata, kafka-python 3.0.12 finds no reason to join any more once the leader
+        has used them: the assignment is never taken, and the member sits in the group for ever without a partition.
+        """
+        coordinator = self._consumer._coordinator
+        if coordinator.rejoining and not coordinator.rejoin_needed:
+            coordinator.request_rejoin()
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that were lost and that came new since the last call."""
@@ -138,6 +153,7 @@ class Consumer:
     def keep_alive(self) -> None:
         """Poll with every partition paused, so that the group keeps us while we wait for something else."""
         with told_to_run():
+            self._finish_joining()
             self._consumer.pause(*self._begun())
             self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
             self._consumer.resume(*self._begun())
