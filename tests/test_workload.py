@@ -22,7 +22,7 @@ from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources import load_sources
 from ingest.synthetic.truth import INDEX
-from ingest.synthetic.workload import Fact, Made, RunTruth, Shares, Workload, messages, runs_truth
+from ingest.synthetic.workload import Fact, Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 RECEIVED_MS = 1_790_000_000_000
@@ -276,3 +276,25 @@ def test_what_cannot_be_made_is_refused(build: Any) -> None:
     with pytest.raises(Problem) as refused:
         build()
     assert refused.value.exit_code == 64
+
+
+def test_a_slowed_stage_is_slow_from_its_instant_on_and_nothing_else_is() -> None:
+    """So many times its median from then on, its median before; of steady runs all others stay within a tenth."""
+    begin_ms = Workload().start_ms + 43_200_000
+    slowed = (Slowed("SUBMIT_NORM", 4, begin_ms),)
+    took: dict[tuple[str, bool], list[float]] = defaultdict(list)
+    for run in runs_truth(Workload(3, 3_000, slowed=slowed, steady=True)):
+        for stage in run.stages:
+            if stage.duration_s is not None:
+                took[stage.stage, stage.start_ms >= begin_ms].append(stage.duration_s)
+
+    assert all(4 * 168 <= each <= 4 * 206 for each in took.pop(("SUBMIT_NORM", True)))
+    assert all(168 <= each <= 206 for each in took["SUBMIT_NORM", False])
+    assert all(max(each) <= max(1.25 * min(each), min(each) + 16) for each in took.values())
+
+
+@pytest.mark.parametrize("times", [0, -1, 101, float("nan"), float("inf")])
+def test_a_stage_takes_no_impossible_time(times: float) -> None:
+    """Said at once."""
+    with pytest.raises(Problem, match="times as long"):
+        Slowed("SUBMIT_NORM", times)

@@ -7,19 +7,19 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ingest.cli.runs_shown import NONE, bounded
 from ingest.core.beside import Beside, Direction, Measured, beside
 from ingest.core.parts import DISPATCH, QUEUE
-from ingest.core.runs import Run, seconds
-from ingest.core.stages import Stage
+from ingest.core.storedruns import StoredRun
 from ingest.edge.local.stack import Running
 
-NONE = "–"
-_SIGN = {"upper": "≤", "lower": "≥", "exact": "=", "none": ""}
 _OUTCOMES = ("records", "stored", "duplicate", "corrected", "rejected", "ignored")
 _HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "ig-\nnored", "com-\nmitted")
 
 
-def show(runs: Sequence[Run], tests: Sequence[Measured], directions: Sequence[Direction], console: Console) -> None:
+def show(
+    runs: Sequence[StoredRun], tests: Sequence[Measured], directions: Sequence[Direction], console: Console
+) -> None:
     """Every run: its stages with the network of their minutes, then the network of the whole run."""
     for run in runs:
         console.print()
@@ -35,10 +35,10 @@ def show(runs: Sequence[Run], tests: Sequence[Measured], directions: Sequence[Di
         )
 
 
-def _stages(run: Run, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
-    waits = f"queue wait {_seconds(run.part_ms(QUEUE))}, dispatch {_seconds(run.part_ms(DISPATCH))}"
-    span = f"{len(run.stages)} stages, first to last start {_seconds(run.start_span_ms)}"
-    title = f"Run {run.key.run} on {_day(run.first_ms)}\n[not bold]{span}; {waits}[/]"
+def _stages(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    waits = f"queue wait {_seconds(run.parts.get(QUEUE))}, dispatch {_seconds(run.parts.get(DISPATCH))}"
+    span = f"{len(run.stages)} stages, first to last start {_seconds(run.span_s)}"
+    title = f"Run {run.run} on {_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
@@ -46,9 +46,8 @@ def _stages(run: Run, tests: Sequence[Measured], directions: Sequence[Direction]
     for source, destination in directions:
         table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
     for stage in run.stages:
-        end_ms = stage.start_ms + (stage.duration_ms or 0)
-        cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, end_ms)) for direction in directions]
-        table.add_row(_clock(stage.start_ms), stage.mark.what.stage, _bounded(stage), *cells)
+        cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions]
+        table.add_row(_clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
     return table
 
 
@@ -58,14 +57,14 @@ def _loss_and_p95(found: Beside) -> str:
     return f"{loss}  {p95:>5}"
 
 
-def _network(run: Run, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
-    span = f"{_clock(run.first_ms)} to {_clock(run.last_ms)}"
+def _network(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    span = f"{_clock(run.start_ms)} to {_clock(run.last_ms)}"
     title = f"The network from {span}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
         table.add_column(column, justify="left" if column == "direction" else "right")
     for direction in directions:
-        found = beside(tests, direction, run.first_ms, run.last_ms)
+        found = beside(tests, direction, run.start_ms, run.last_ms)
         of = f"{found.failed} of {found.tests}"
         table.add_row("→".join(direction), _throughput(found), *_loss_and_delays(found), of)
     return table
@@ -95,13 +94,13 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
     return agrees
 
 
-def show_next(running: Running, keep: bool, runs: Sequence[Run], console: Console) -> None:
+def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: Console) -> None:
     """How to look further, where the servers stay."""
     console.print()
     if not keep:
         console.print("`perflog demo --keep` leaves the servers up, to look further.")
         return
-    run = runs[0].key.run if runs else "RUN"
+    run = runs[0].run if runs else "RUN"
     console.print("The servers stay up. To look further:", style="bold")
     for line in (
         f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
@@ -120,12 +119,8 @@ def _day(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
-def _seconds(ms: int | None) -> str:
-    return "not seen" if ms is None else f"{seconds(ms):,.0f} s"
-
-
-def _bounded(stage: Stage) -> str:
-    return NONE if stage.duration_ms is None else f"{_SIGN[stage.kind]} {seconds(stage.duration_ms):,.0f}"
+def _seconds(seconds: float | None) -> str:
+    return "not seen" if seconds is None else f"{seconds:,.0f} s"
 
 
 def _percent(ratio: float | None) -> str:

@@ -1,7 +1,8 @@
-"""What the commands that read bytes without servers share: their options as values, and a frame as a message."""
+"""What commands share: their options as values, and a frame as a message."""
 
 import re
 import sys
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -66,6 +67,11 @@ def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
         return iso_ms(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, default_offset_s=0)
     except ClockError as error:
         raise Problem(f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", 64) from error
+
+
+def now_ms() -> int:
+    """This machine's time, unix ms."""
+    return time.time_ns() // 1_000_000
 
 
 def bytes_of(file: Path) -> bytes:

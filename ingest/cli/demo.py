@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 from rich.console import Console
@@ -20,11 +19,13 @@ from rich.status import Status
 
 from ingest import config
 from ingest.cli import answer
+from ingest.cli.demo_runs import runs_between
 from ingest.config import Settings
 from ingest.core.beside import Measured, measured_of
+from ingest.core.clock import MS_PER_DAY
+from ingest.core.fields import Schema
 from ingest.core.model import Problem
-from ingest.core.runmarks import gathered
-from ingest.core.runs import Run, all_runs
+from ingest.core.storedruns import StoredRun
 from ingest.edge.elasticsearch.ask import Questions, between
 from ingest.edge.elasticsearch.connect import client, told_to_people
 from ingest.edge.kafka.groups import committed
@@ -39,10 +40,6 @@ from ingest.telemetry import log_to_stderr
 DAY = datetime(2016, 2, 6, tzinfo=UTC)
 SEED = 185  # a day on which some minutes of congestion fall into the first run, so that there is something to see
 LINES, RESULTS = "als-lines", "als-results"
-MARK_FIELDS = (
-    "@timestamp", "perf.facility", "perf.source", "perf.flags", "perf.run.id", "perf.stage.name", "perf.mark.key",
-    "perf.mark.role", "perf.mark.emit_lag_s",
-)  # fmt: skip
 NETWORK_FIELDS = (
     "@timestamp", "event.end", "event.outcome", "source.site", "destination.site", "perf.network.test_type",
     "perf.network.throughput_bps", "perf.network.packets_sent", "perf.network.packets_lost",
@@ -54,7 +51,7 @@ NETWORK_FIELDS = (
 class Found:
     """What Elasticsearch and Kafka answer after the run."""
 
-    runs: list[Run]
+    runs: list[StoredRun]
     tests: list[Measured]
     ledger: dict[str, dict[str, int]]
     committed: dict[str, int]
@@ -81,7 +78,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
             report = work(settings, known, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
         _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
-        found = _ask(settings)
+        found = _ask(settings, known.schema)
         answer.show(found.runs, found.tests, _pairs(settings), console)
         agrees = answer.show_ledger(found.ledger, found.committed, console)
         answer.show_next(running, keep, found.runs, console)
@@ -124,17 +121,16 @@ def _ship(settings: Settings, known: Knowledge) -> None:
             _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
 
 
-def _ask(settings: Settings) -> Found:
+def _ask(settings: Settings, schema: Schema) -> Found:
     facility = settings.intake(LINES).facility
     with told_to_people(settings.elasticsearch):
         questions = Questions(client(settings.elasticsearch))
         questions.refresh("perf-*")
         start_ms = int(DAY.timestamp() * 1000)
-        clauses: list[dict[str, Any]] = [between(start_ms, start_ms + 86_400_000 - 1)]
-        marks = questions.hits("marks", facility, clauses, MARK_FIELDS)
-        tests = questions.documents("network", facility, clauses, NETWORK_FIELDS)
+        end_ms = start_ms + MS_PER_DAY - 1
+        tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
         return Found(
-            runs=all_runs(gathered((hit["_id"], hit["_version"], hit["_source"]) for hit in marks)),
+            runs=runs_between(questions, schema, facility, start_ms, end_ms),
             tests=[test for body in tests if (test := measured_of(body))],
             ledger=questions.ledger(settings.kafka.group),
             committed=committed(settings.kafka, settings.kafka.group),

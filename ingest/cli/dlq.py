@@ -1,7 +1,6 @@
 """`perflog dlq`: what was refused, counted by what broke; one of them in full; send again; let go."""
 
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ingest import config
-from ingest.cli.asked import moment_of
+from ingest.cli.asked import moment_of, now_ms
 from ingest.cli.dlq_rows import listing_row, purge_row, reject_row, replay_row
 from ingest.cli.dlq_shown import show_listing, show_purge, show_reject, show_replay
 from ingest.cli.screen import console
@@ -120,7 +119,7 @@ def replay(
     wanted = _wanted(chosen, ids)
     _demand_all(settings, wanted)
     with _progress() as progress:
-        report = replay_them(settings, wanted, _now_ms, again=again, dry_run=dry_run, progress=progress)
+        report = replay_them(settings, wanted, now_ms, again=again, dry_run=dry_run, progress=progress)
     if as_json:
         click.echo(orjson.dumps(replay_row(report)))
     else:
@@ -164,9 +163,8 @@ def purge(
 
 
 def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> Wanted:
-    now_ms = _now_ms()
     named = {name: chosen[name] for name in ("reasons", "sources", "facilities", "intakes", "shapes")}
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms) for name in ("since", "until"))
+    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
     return Wanted(**named, ids=ids, since_ms=since_ms, until_ms=until_ms, replayed=chosen.get("replayed") or None)
 
 
@@ -192,7 +190,3 @@ def _progress() -> Iterator[Callable[[int, int], None]]:
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
         task = bar.add_task("rejects", total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,7 +23,8 @@ from ingest.edge.ports import Letter
 from ingest.run import headers
 from ingest.run.steady import Pace, steadily
 from ingest.synthetic.folder import Folder, Places, folder
-from ingest.synthetic.workload import Made, Shares, Workload, messages
+from ingest.synthetic.recipes import WHOLE
+from ingest.synthetic.workload import Made, Shares, Slowed, Workload, messages
 from ingest.telemetry import log_to_stderr
 
 READERS = {"lines": "als_perf", "results": "perfsonar"}
@@ -58,6 +60,9 @@ class Told:
 @click.option("--seed", type=int, default=1, show_default=True, help="The same gives the same.")
 @click.option("--facility", "facilities", multiple=True, help="Once or more. Default: als, or the intake's.")
 @click.option("--share", "shares", multiple=True, metavar="NAME=0.01", help=f"Of: {SHARES}.")
+@click.option("--slow", "slowed", multiple=True, metavar="STAGE=3[@INSTANT]",
+              help="A stage that takes so many times as long, from an instant on.")  # fmt: skip
+@click.option("--steady", is_flag=True, help="Stages take what they usually take, so that only --slow makes one slow.")
 @click.option("--start", help="First instant: `now` (the span ends then) or, as by default, 2016-02-05T08:00:00Z.")
 @click.option("--span", "span_s", type=click.FloatRange(1), default=86_400.0, show_default=True,
               help="Seconds in which the runs begin.")  # fmt: skip
@@ -99,7 +104,23 @@ def _workload(intake: Intake | None, options: dict[str, Any]) -> Workload:
     facilities = options["facilities"] or ((intake.facility,) if intake else ("als",))
     start = _start_ms(options["start"], options["span_s"])
     shares = _shares(options["shares"])
-    return Workload(options["seed"], lines, facilities, start, options["span_s"], shares, options["results"])
+    slowed = tuple(_slowed(word) for word in options["slowed"])
+    span_s, results = options["span_s"], options["results"]
+    return Workload(options["seed"], lines, facilities, start, span_s, shares, results, slowed, options["steady"])
+
+
+def _slowed(word: str) -> Slowed:
+    stage, _, rest = word.partition("=")
+    times, _, instant = rest.partition("@")
+    checked = [step.stage for step in WHOLE]
+    if stage not in checked:
+        near = get_close_matches(stage, checked, n=1, cutoff=0.5)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(checked)}."
+        raise Problem(f"There is no stage `{stage}` in generated runs.", remedy, 64)
+    try:
+        return Slowed(stage, float(times), iso_ms(instant) if instant else 0)
+    except ValueError as error:
+        raise Problem(f"--slow {word}: {error}.", "Write it like SUBMIT_NORM=3@2016-02-06T00:00:00Z.", 64) from error
 
 
 def _shares(words: Sequence[str]) -> Shares:

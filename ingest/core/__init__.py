@@ -38,6 +38,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:
                   runmarks.py the set; instances.py ends.py stages.py parts.py the steps
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
+    storedruns.py  these documents, read again
+    rules.py      alarm rules as data; slow.py a stage judged by those before it; incidents.py what is told once:
+                  incident_docs.py as documents, alarm_words.py in words
     beside.py     what the network did in a span of time
     board.py      a board as data; boards.py compiles it to Kibana's saved objects:
                   lens.py saved_objects.py, checked by board_checks.py board_fields.py

@@ -1,4 +1,4 @@
-"""What run asks of the world, in our words: an inbox of records, a store of documents, an outbox for dead letters.
+"""What run asks of the world, in our words: an inbox, a store, an outbox for dead letters, a way to tell people.
 
 The services answer with the values and errors of this room; no name of a client library goes further up.
 """
@@ -160,6 +160,28 @@ class Outbox(Protocol):
 
     def close(self) -> None:
         """Let the connection go."""
+
+
+class Notice(NamedTuple):
+    """What people are to be told of an incident.
+
+    Attributes:
+        id: of the incident; what: fired, worse or closed; severity: warning or critical.
+        text: the sentence; meaning: what the rule says it means and what to look at.
+    """
+
+    id: str
+    what: str
+    severity: str
+    text: str
+    meaning: str
+
+
+class Notifier(Protocol):
+    """A way to tell people. Told twice is possible after a crash; untold is not. May raise `Unavailable`."""
+
+    def tell(self, notice: Notice) -> None:
+        """Returns when it was taken over."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from random import Random
 from typing import NamedTuple
 
 from ingest.synthetic import recipes
 from ingest.synthetic.recipes import QUEUED, WORK, Step
-from ingest.synthetic.truth import Shares
+from ingest.synthetic.truth import Shares, Workload
 
 START, END = "START_DATE", "END_DATE"
 QSTART, WSTART = "QSTART_DATE", "WSTART_DATE"
@@ -89,13 +90,14 @@ def traits(rng: Random, shares: Shares) -> Traits:
     return Traits(*(rng.random() < getattr(shares, name) for name in names))
 
 
-def life(rng: Random, who: Who, what: Traits, begin_s: float) -> Life:
+def life(rng: Random, who: Who, what: Traits, begin_s: float, workload: Workload) -> Life:
     """Plan a run that is queued at that instant (unix s)."""
     queued_s = int(begin_s)
     work_s = queued_s + 3 + recipes.took_s(rng, 25, begin_s)
     skew_s = rng.choice((-1, 1)) * rng.randint(3, MOST_SKEW_S) if what.skewed else 0
     first_s = work_s + 5 + recipes.took_s(rng, 8, begin_s)
-    attempts = _attempts(rng, _steps(rng, what), first_s, rng.randint(2, 4) if what.parallel else 1)
+    steps = _steps(rng, what)
+    attempts = _attempts(rng, steps, first_s, rng.randint(2, 4) if what.parallel else 1, workload)
     if what.stuck:
         attempts = _hung(attempts, rng.randrange(len(attempts)))
     made = Life(who, what, queued_s, work_s, skew_s, attempts, [])
@@ -114,7 +116,9 @@ def _steps(rng: Random, what: Traits) -> list[tuple[Step, int, bool]]:
     return steps
 
 
-def _attempts(rng: Random, steps: Sequence[tuple[Step, int, bool]], first_s: int, lanes: int) -> list[Attempt]:
+def _attempts(
+    rng: Random, steps: Sequence[tuple[Step, int, bool]], first_s: int, lanes: int, workload: Workload
+) -> list[Attempt]:
     """One after the other, in each lane as soon as it is free; a second attempt not before the first has ended."""
     free_s = [first_s + lane for lane in range(lanes)]
     made: list[Attempt] = []
@@ -124,10 +128,17 @@ def _attempts(rng: Random, steps: Sequence[tuple[Step, int, bool]], first_s: int
         if number > 1:
             start_s = max([start_s, *((a.end_s or 0) + 1 for a in made if a.step is step)])
         lag_s = recipes.lag_s(rng, step)
-        took_s = max(recipes.took_s(rng, step.median_s, start_s) // (2 if fails else 1), lag_s + recipes.LEAST_REST_S)
+        took_s = max(_drawn_s(rng, step, start_s, workload) // (2 if fails else 1), lag_s + recipes.LEAST_REST_S)
         made.append(Attempt(step, number, lane, start_s, start_s + took_s, lag_s, fails))
         free_s[lane] = start_s + took_s + int(rng.random() * 3)
     return sorted(made, key=lambda attempt: attempt.start_s)
+
+
+def _drawn_s(rng: Random, step: Step, start_s: int, workload: Workload) -> int:
+    """What it takes, and as many times as long as it is slowed."""
+    drawn_s = recipes.steady_s(rng, step.median_s) if workload.steady else recipes.took_s(rng, step.median_s, start_s)
+    slowed = (one.times for one in workload.slowed if one.stage == step.stage and start_s * 1000 >= one.from_ms)
+    return round(drawn_s * prod(slowed))
 
 
 def _hung(attempts: list[Attempt], at: int) -> list[Attempt]:

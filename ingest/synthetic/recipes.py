@@ -107,6 +107,11 @@ def took_s(rng: Random, median_s: float, at_s: float) -> int:
     return int(min(found, LONGEST_S))
 
 
+def steady_s(rng: Random, median_s: float) -> int:
+    """A duration that is like all others: a tenth more or less than the median."""
+    return round(median_s * (0.9 + 0.2 * rng.random()))
+
+
 def lag_s(rng: Random, step: Step) -> int:
     """From taking the time to printing it: 0 to 2 s, for some scripts a dozen."""
     if step.slow_echo and rng.random() < 0.6:

@@ -11,6 +11,7 @@ START_MS = 1_454_659_200_000  # midnight at the ALS before the sample's first ru
 
 EARLIEST_MS = 1_000_086_400_000  # a day on, for clocks that are behind
 MAX_ADDED = 0.9
+MOST_TIMES = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +64,20 @@ class Shares:
 
 
 @dataclass(frozen=True, slots=True)
+class Slowed:
+    """A stage, as written, that takes so many times as long whenever it starts from an instant on (unix ms)."""
+
+    stage: str
+    times: float
+    from_ms: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.times <= MOST_TIMES:
+            what = f"{self.stage} cannot take {self.times} times as long."
+            raise Problem(what, f"A number above 0, {MOST_TIMES} at most.", 64)
+
+
+@dataclass(frozen=True, slots=True)
 class Workload:
     """What is to be made.
 
@@ -75,6 +90,8 @@ class Workload:
         span_s: in which the runs begin, with a daily rhythm.
         shares: what is not plain.
         results: perfSONAR results besides, over all facilities: 148 an hour and facility from `start_ms` on.
+        slowed: stages that are slow from some instant on.
+        steady: stages take their median, a tenth more or less, by day as by night: what is slow is slowed.
     """
 
     seed: int = 1
@@ -84,6 +101,8 @@ class Workload:
     span_s: float = 86_400.0
     shares: Shares = Shares()
     results: int = 0
+    slowed: tuple[Slowed, ...] = ()
+    steady: bool = False
 
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):

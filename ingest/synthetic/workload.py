@@ -16,10 +16,21 @@ from ingest.synthetic.known import marks_of, run_truth
 from ingest.synthetic.life import SILENCE_S, Life, Traits, Who, life, traits
 from ingest.synthetic.results import results
 from ingest.synthetic.stamps import Stamps
-from ingest.synthetic.truth import Fact, Made, RunTruth, Shares, StageTruth, Truth, Workload, as_json, run_as_json
+from ingest.synthetic.truth import (
+    Fact,
+    Made,
+    RunTruth,
+    Shares,
+    Slowed,
+    StageTruth,
+    Truth,
+    Workload,
+    as_json,
+    run_as_json,
+)
 
 __all__ = [
-    "Fact", "Made", "RunTruth", "Shares", "StageTruth", "Truth", "Workload",
+    "Fact", "Made", "RunTruth", "Shares", "Slowed", "StageTruth", "Truth", "Workload",
     "as_json", "messages", "run_as_json", "runs_truth",
 ]  # fmt: skip
 
@@ -67,7 +78,7 @@ def _groups(workload: Workload) -> Iterator[Group]:
         begin_s = recipes.begins_s(workload.start_ms / 1000, workload.span_s, done / workload.lines)
         what = traits(rng, workload.shares)
         who = _who(rng, workload, next(ids))
-        group = _lives(rng, workload.shares, who, what, begin_s)
+        group = _lives(rng, workload, who, what, begin_s)
         kept = []
         for run, planned in group:
             kept.append((run, planned[: workload.lines - done]))
@@ -75,13 +86,14 @@ def _groups(workload: Workload) -> Iterator[Group]:
         yield [(run, planned) for run, planned in kept if planned]
 
 
-def _lives(rng: Random, shares: Shares, who: Who, what: Traits, begin_s: float) -> Group:
-    first = life(rng, who, what, begin_s)
-    found = [(first, arrivals(rng, first, shares))]
+def _lives(rng: Random, workload: Workload, who: Who, what: Traits, begin_s: float) -> Group:
+    first = life(rng, who, what, begin_s, workload)
+    found = [(first, arrivals(rng, first, workload.shares))]
     if what.reused:
         again = Who(who.facility, who.host, who.path, who.run, 2)
-        second = life(rng, again, what, first.last_s + SILENCE_S + rng.randint(*LATER_S))
-        found.append((second, arrivals(rng, second, shares)))
+        again_s = first.last_s + SILENCE_S + rng.randint(*LATER_S)
+        second = life(rng, again, what, again_s, workload)
+        found.append((second, arrivals(rng, second, workload.shares)))
     return found
 
 

@@ -1,0 +1,110 @@
+"""The incidents of all facilities: found, created once, changed by compare-and-swap. One request a call."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import ConflictError
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.edge.elasticsearch.runs import MOST, PAGE, indices, within
+
+_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The document of an incident: where it lies, when it was last written, and its body."""
+
+    index: str
+    id: str
+    seq_no: int
+    primary_term: int
+    body: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedAlerts:
+    """Which incidents are meant: those that meet all that is said; an empty part says nothing.
+
+    Attributes:
+        since_ms, until_ms: when what set them off began (unix ms), the first included, the second not.
+    """
+
+    facilities: tuple[str, ...] = ()
+    rules: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """As Elasticsearch asks it."""
+        named = {"perf.alert.rule": self.rules, "perf.alert.state": self.states}
+        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+        return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
+
+
+class Alerts:
+    """The documents of kind `alerts`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def refresh(self) -> None:
+        """Make everything written so far visible to the questions that follow."""
+        self._client.indices.refresh(index=indices("alerts"), **_LACKING)
+
+    def count(self, wanted: WantedAlerts) -> int:
+        """How many there are."""
+        where = indices("alerts", wanted.facilities)
+        return int(self._client.count(index=where, query=wanted.query, **_LACKING)["count"])
+
+    def newest(self, wanted: WantedAlerts, most: int) -> list[Kept]:
+        """At most so many (10,000 is the end), those set off last first."""
+        answer = self._client.search(
+            index=indices("alerts", wanted.facilities),
+            query=wanted.query,
+            size=min(most, MOST),
+            sort=[{"@timestamp": "desc"}, {"perf.alert.stage_id": "asc"}],
+            seq_no_primary_term=True,
+            **_LACKING,
+        )
+        return [_kept(hit) for hit in answer["hits"]["hits"]]
+
+    def reaching(self, facility: str, rule: str, since_ms: int) -> Iterator[Kept]:
+        """Incidents of a rule that fire, or that took into account what was closed at `since_ms` or later."""
+        through = {"range": {"perf.alert.through": {"gte": since_ms, "format": "epoch_millis"}}}
+        either = {"bool": {"should": [through, {"term": {"perf.alert.state": "firing"}}], "minimum_should_match": 1}}
+        query = {"bool": {"filter": [{"term": {"perf.alert.rule": rule}}, either]}}
+        body = {"query": query, "seq_no_primary_term": True}
+        for hit in scan(self._client, query=body, index=indices("alerts", (facility,)), size=PAGE, **_LACKING):
+            yield _kept(hit)
+
+    def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> Kept | None:
+        """The incident's document, made; None when somebody made it before."""
+        try:
+            answer = self._client.create(index=index, id=doc_id, document=body).body
+        except ConflictError:
+            return None
+        return Kept(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
+
+    def change(self, kept: Kept, body: Mapping[str, Any]) -> Kept | None:
+        """The document with another body; None when somebody wrote it since it was read."""
+        try:
+            answer = self._client.index(
+                index=kept.index,
+                id=kept.id,
+                document=body,
+                if_seq_no=kept.seq_no,
+                if_primary_term=kept.primary_term,
+            ).body
+        except ConflictError:
+            return None
+        return Kept(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
+
+
+def _kept(hit: Mapping[str, Any]) -> Kept:
+    return Kept(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])

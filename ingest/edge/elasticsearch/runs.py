@@ -1,0 +1,172 @@
+"""Runs and stages as they are stored: listed, found, suggested. Reads only; retracted documents are never shown.
+
+Nothing here needs a script or a licence. A facility is chosen by the index, since it is hardly ever searched for.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.config import Elasticsearch
+from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in, with_stages
+from ingest.edge.elasticsearch.connect import client, told_to_people
+
+MOST = 10_000  # as far as a sorted search goes
+PAGE = 2000
+UIDS = 500
+NEAR = 200
+SHORTEST_PART = 3
+_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+_RETRACTED = {"term": {"perf.retracted": True}}
+_WILD = str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
+
+
+@dataclass(frozen=True, slots=True)
+class WantedRuns:
+    """Which runs are meant: those that meet all that is said; an empty part says nothing.
+
+    Attributes:
+        since_ms, until_ms: when they began (unix ms), the first included, the second not.
+        instance: which use of the run id.
+    """
+
+    facilities: tuple[str, ...] = ()
+    workflows: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+    instance: int | None = None
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """As Elasticsearch asks it."""
+        named = {
+            "perf.workflow": self.workflows,
+            "perf.source": self.sources,
+            "perf.run.state": self.states,
+            "perf.run.id": self.runs,
+            "perf.run.instance": () if self.instance is None else (self.instance,),
+        }
+        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+        return alive([*clauses, *within(self.since_ms, self.until_ms)])
+
+
+class Runs:
+    """The documents of kinds `runs` and `stages`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def refresh(self) -> None:
+        """Make everything written so far visible to the questions that follow."""
+        self._client.indices.refresh(index="perf-runs-*,perf-stages-*", **_LACKING)
+
+    def count(self, wanted: WantedRuns) -> int:
+        """How many there are."""
+        return int(
+            self._client.count(index=indices("runs", wanted.facilities), query=wanted.query, **_LACKING)["count"]
+        )
+
+    def newest(self, wanted: WantedRuns, most: int) -> list[StoredRun]:
+        """At most so many (10,000 is the end), those that began last first."""
+        answer = self._client.search(
+            index=indices("runs", wanted.facilities),
+            query=wanted.query,
+            size=min(most, MOST),
+            sort=[{"@timestamp": "desc"}, {"perf.run.uid": "asc"}],
+            **_LACKING,
+        )
+        return [run_in(hit["_source"]) for hit in answer["hits"]["hits"]]
+
+    def each(self, wanted: WantedRuns) -> Iterator[StoredRun]:
+        """All of them, in no particular order."""
+        return (run_in(hit["_source"]) for hit in self._scan("runs", wanted.facilities, wanted.query))
+
+    def whole(self, wanted: WantedRuns) -> list[StoredRun]:
+        """All of them with their stages, in the order in which they began."""
+        found = list(self.each(wanted))
+        return with_stages(found, self.stages_of(found))
+
+    def stages_of(self, runs: Sequence[StoredRun]) -> Iterator[StoredStage]:
+        """The stages of these runs, in no particular order."""
+        for begin in range(0, len(runs), UIDS):
+            some = runs[begin : begin + UIDS]
+            facilities = tuple(sorted({run.facility for run in some}))
+            query = alive([{"terms": {"perf.run.uid": [run.uid for run in some]}}])
+            yield from (stage_in(hit["_id"], hit["_source"]) for hit in self._scan("stages", facilities, query))
+
+    def stages_between(self, facility: str, since_ms: int, until_ms: int) -> Iterator[StoredStage]:
+        """Stages of a facility that started in that time, the first instant included, in no particular order."""
+        query = alive(within(since_ms, until_ms))
+        return (stage_in(hit["_id"], hit["_source"]) for hit in self._scan("stages", (facility,), query))
+
+    def newest_line_ms(self) -> dict[str, int]:
+        """Facility -> when the last line of any of its runs was printed (unix ms)."""
+        newest = {"newest": {"max": {"field": "perf.run.last_seen"}}}
+        paging: dict[str, Any] = {"size": PAGE, "sources": [{"facility": {"terms": {"field": "perf.facility"}}}]}
+        found: dict[str, int] = {}
+        while True:
+            asked = {"facilities": {"composite": paging, "aggs": newest}}
+            answer = self._client.search(index=indices("runs"), size=0, query=alive([]), aggs=asked, **_LACKING)
+            page = answer.body.get("aggregations", {}).get("facilities", {})
+            found |= {b["key"]["facility"]: int(b["newest"]["value"]) for b in page.get("buckets", [])}
+            if "after_key" not in page:
+                return found
+            paging["after"] = page["after_key"]
+
+    def near(self, run: str, wanted: WantedRuns) -> list[str]:
+        """Run ids that look like this one: begin or end alike, hold it, or differ in a letter or two."""
+        part = max(len(run) // 3, SHORTEST_PART)
+        likely: list[dict[str, Any]] = [
+            {"prefix": {"perf.run.id": run[:part]}},
+            {"wildcard": {"perf.run.id": f"*{run[-part:].translate(_WILD)}"}},
+            {"wildcard": {"perf.run.id": f"*{run.translate(_WILD)}*"}},
+            {"fuzzy": {"perf.run.id": {"value": run}}},
+        ]
+        either = {"bool": {"should": likely, "minimum_should_match": 1}}
+        query = alive([either, replace(wanted, runs=(), instance=None).query])
+        ids = {"ids": {"terms": {"field": "perf.run.id", "size": NEAR}}}
+        answer = self._client.search(
+            index=indices("runs", wanted.facilities), size=0, query=query, aggs=ids, **_LACKING
+        )
+        return [b["key"] for b in answer.body.get("aggregations", {}).get("ids", {}).get("buckets", [])]
+
+    def _scan(self, kind: str, facilities: Sequence[str], query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+        yield from scan(self._client, query={"query": query}, index=indices(kind, facilities), size=PAGE, **_LACKING)
+
+
+def indices(kind: str, facilities: Sequence[str] = ()) -> str:
+    """The indices of a kind: of all facilities, or of these."""
+    return ",".join(f"perf-{kind}-{name},perf-{kind}-{name}-*" for name in facilities) or f"perf-{kind}-*"
+
+
+def alive(clauses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The query for what meets all clauses and is not retracted."""
+    return {"bool": {"filter": list(clauses), "must_not": [_RETRACTED]}}
+
+
+def within(since_ms: int | None, until_ms: int | None) -> list[dict[str, Any]]:
+    """The clause for a span of `@timestamp`, none when nothing bounds it."""
+    span = {"gte": since_ms, "lt": until_ms}
+    given = {name: ms for name, ms in span.items() if ms is not None}
+    return [{"range": {"@timestamp": {**given, "format": "epoch_millis"}}}] if given else []
+
+
+@contextmanager
+def runs(settings: Elasticsearch) -> Iterator[Runs]:
+    """The runs of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    connected = client(settings)
+    with told_to_people(settings):
+        try:
+            made = Runs(connected)
+            made.refresh()
+            yield made
+        finally:
+            connected.close()

@@ -1,0 +1,49 @@
+"""Lines -> marks -> the documents of their runs and stages, as a worker writes them; no server."""
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+
+from ingest.core.derive import derived, documents
+from ingest.core.flow import Flow
+from ingest.core.model import Document, Intake, Message
+from ingest.core.runmarks import RunKey, RunMark, gathered
+from ingest.core.runstate import RunState, grown
+from ingest.run.knowledge import knowledge
+from ingest.synthetic.truth import Workload
+from ingest.synthetic.workload import messages
+from tests.core.conftest import GRAMMARS
+
+RECEIVED_MS = 1_790_000_000_000
+SAMPLE = GRAMMARS / "als_perf" / "samples.log"
+shipped = lru_cache(knowledge)
+Sets = dict[RunKey, dict[str, RunMark]]
+
+
+def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
+    """The set of marks of each run id in some lines."""
+    known = shipped(GRAMMARS)
+    flow = Flow(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
+
+    def facts() -> Iterator[Document]:
+        for line in lines:
+            yield from flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+
+    return gathered((document.id, document.version, document.body) for document in facts())
+
+
+def marks_of_sample(facility: str = "als") -> Sets:
+    """Those of the 35 lines."""
+    return marks_of_lines(SAMPLE.read_bytes().splitlines(), facility)
+
+
+def marks_of(workload: Workload) -> Sets:
+    """Those of a workload of one facility."""
+    (facility,) = workload.facilities
+    return marks_of_lines((made.data for made in messages(workload)), facility)
+
+
+def documents_of(sets: Sets, watermark_ms: int | None = None) -> list[Document]:
+    """What is written of such sets."""
+    schema = shipped(GRAMMARS).schema
+    states = (grown(RunState(key, watermark_ms=watermark_ms), marks.values()) for key, marks in sets.items())
+    return [document for state in states for document in documents(derived(state), schema)]
