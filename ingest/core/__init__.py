@@ -37,6 +37,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     template.py   the files of a new source
     runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:
                   runmarks.py the set; instances.py ends.py stages.py parts.py the steps
+    gathering.py  facts of a batch -> marks by run, and what was heard of each writer: watermark.py
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
     storedruns.py  these documents, read again
     rules.py      alarm rules as data; slow.py a stage judged by those before it; incidents.py what is told once:

@@ -34,6 +34,12 @@ def once(index: str, id_: str, json: str) -> Action:
     return Action(index, id_, f'{{"create":{{"_index":"{index}","_id":"{id_}"}}}}\n{json}\n')
 
 
+def swap(index: str, id_: str, seen: tuple[int, int], json: str) -> Action:
+    """Write if it still is what was seen (sequence number, primary term): the compare-and-swap; else a 409."""
+    head = f'{{"index":{{"_index":"{index}","_id":"{id_}","if_seq_no":{seen[0]},"if_primary_term":{seen[1]}}}}}'
+    return Action(index, id_, f"{head}\n{json}\n")
+
+
 def overruling(index: str, id_: str, version: int, json: str) -> Action:
     """Write unless a higher version is there: an equal one is replaced."""
     head = f'{{"index":{{"_index":"{index}","_id":"{id_}","version":{version},"version_type":"external_gte"}}}}'

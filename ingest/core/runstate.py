@@ -10,10 +10,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ingest.core.clock import iso, iso_ms
+from ingest.core.clock import EARLIEST_MS, iso, iso_ms
 from ingest.core.runmarks import RunKey, RunMark, as_json, of_json, union
 
 LARGE = 10_000
+AT_ONCE_MS = EARLIEST_MS  # a `due` that no watermark is needed for: what follows from the state was not written yet
 
 
 @dataclass(frozen=True, slots=True)

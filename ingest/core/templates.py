@@ -12,6 +12,7 @@ import orjson
 
 from ingest.core.clock import ClockError, iso
 from ingest.core.model import Document
+from ingest.core.runmarks import RunMark, mark_of
 from ingest.core.turn import lookup
 
 KEPT = 65_536  # entries of a cache
@@ -27,11 +28,15 @@ QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_l
 
 
 class Plain(NamedTuple):
-    """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS."""
+    """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS.
+
+    `first` is the mark of the line that it was learnt from, as runs are derived from it: what they share of that.
+    """
 
     fields: Mapping[str, Any]
     version: int
     pieces: tuple[str, ...]
+    first: RunMark | None = None
 
 
 class Cache(dict[Any, Any]):
@@ -95,7 +100,8 @@ def _cut(document: Document, text: str) -> Plain | None:
     # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
     if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
         return None
-    return Plain(document.body, document.version, (*pieces, rest))
+    first = mark_of(document.id, document.version, document.body)
+    return Plain(document.body, document.version, (*pieces, rest), first)
 
 
 def _clock_ms(text: str) -> int:

@@ -1,0 +1,76 @@
+"""Facts of a batch -> what runs are derived from: their marks by run, and what was heard of each writer. Pure.
+
+A fact comes in the form in which it was read: a plain line as its typed mark, so that no JSON is read again, any other
+as its document. Marks that belong to no run or name no stage are passed over, and so is every other kind.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.core.model import Document
+from ingest.core.quick import QuickMark
+from ingest.core.runmarks import RunKey, RunMark, key_of, mark_of
+from ingest.core.turn import lookup
+from ingest.core.watermark import Heard, WriterKey, together
+
+Fact = QuickMark | Document
+
+
+@dataclass(slots=True)
+class Gathered:
+    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer."""
+
+    runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
+    writers: dict[WriterKey, Heard] = field(default_factory=dict)
+
+    def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool) -> None:
+        """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
+        runs, new = self.runs, tuple.__new__
+        said: dict[int, tuple[Mapping[str, Any], Heard]] = {}
+        for doc_id, (at_ms, logged_ms, run, _, plain), record_ms in facts:
+            first, perf = plain.first, plain.fields["perf"]
+            if first is None:
+                continue
+            lag_ms = None if first.lag_ms is None else logged_ms - at_ms
+            mark = new(RunMark, (doc_id, plain.version, at_ms, lag_ms, first.what, False, ()))
+            key = new(RunKey, (perf["facility"], perf["source"], run))
+            known = runs.get(key)
+            if known is None:
+                runs[key] = [mark]
+            else:
+                known.append(mark)
+            # A template is of one origin, and there are few of them in a batch.
+            before = said.get(id(perf))
+            if before is None or at_ms > before[1][0] or record_ms > before[1][1]:
+                said[id(perf)] = plain.fields, together(before and before[1], _heard(at_ms, record_ms))
+        for fields, heard in said.values():
+            self._hear(fields, heard, backfill)
+
+    def add_document(self, document: Document, record_ms: int, backfill: bool) -> None:
+        """A document of any kind."""
+        if "mark" not in document.body["perf"]:
+            return
+        key = key_of(document.body)
+        mark = mark_of(document.id, document.version, document.body)
+        if key is not None and mark is not None:
+            self.runs.setdefault(key, []).append(mark)
+            self._hear(document.body, _heard(mark.at_ms, record_ms), backfill)
+
+    def join(self, other: "Gathered") -> None:
+        """All that another one holds."""
+        for key, marks in other.runs.items():
+            self.runs.setdefault(key, []).extend(marks)
+        for writer, heard in other.writers.items():
+            self.writers[writer] = together(self.writers.get(writer), heard)
+
+    def _hear(self, body: Mapping[str, Any], heard: Heard, backfill: bool) -> None:
+        perf = body["perf"]
+        host, path = lookup(body, "host.name") or "", lookup(body, "log.file.path") or ""
+        key = WriterKey(perf["facility"], perf["source"], host, path, backfill)
+        self.writers[key] = together(self.writers.get(key), heard)
+
+
+def _heard(at_ms: int, record_ms: int) -> Heard:
+    """One line: an instant ahead of its record is capped."""
+    return Heard(min(at_ms, record_ms), record_ms, at_ms > record_ms)

@@ -1,0 +1,81 @@
+"""Up to when a source has spoken: the watermark, from what each of its writers was heard to say. Pure.
+
+A writer is a file that lines come from (facility, source, host, path). What was heard of it is the newest instant of
+its lines and the newest record time; both only grow, and merge in any order. An instant that lies ahead of its own
+record's time is capped to that and flagged: a clock that runs ahead must not let time pass for everybody.
+
+The watermark of a source is the smallest of its active writers' newest instants: before it, nothing more is expected.
+Active is who was heard within an hour of the newest record of the source; there is no other clock, so the watermark
+follows from what is stored, and a source of which nothing arrives stands still: nobody knows what happens there.
+
+A backfill is a writer of its own, also of a file that is followed live: it holds nobody back, and tells the time only
+where nothing else does (a facility that ships nothing but old files).
+"""
+
+from collections.abc import Iterable, Mapping
+from typing import Any, NamedTuple
+
+from ingest.core.clock import MS_PER_HOUR, iso, iso_ms
+from ingest.core.ids import digest_id
+from ingest.core.turn import lookup
+
+ACTIVE_MS = MS_PER_HOUR
+
+
+class WriterKey(NamedTuple):
+    """Which writer; `host` and `path` are empty where the shipper names none."""
+
+    facility: str
+    source: str
+    host: str
+    path: str
+    backfill: bool
+
+    @property
+    def id(self) -> str:
+        """The id of its document."""
+        return digest_id(*(str(part).encode() for part in self))
+
+
+class Heard(NamedTuple):
+    """What a writer said: its newest instant (capped) and record time (unix ms); whether an instant ran ahead."""
+
+    event_ms: int
+    record_ms: int
+    ahead: bool = False
+
+
+def together(one: Heard | None, other: Heard) -> Heard:
+    """What was heard in both."""
+    if one is None:
+        return other
+    return Heard(max(one[0], other[0]), max(one[1], other[1]), one[2] or other[2])
+
+
+def body_of(key: WriterKey, heard: Heard) -> dict[str, Any]:
+    """The document of kind writers."""
+    told: dict[str, Any] = {"record_time": iso(heard.record_ms)}
+    told |= {name: True for name, holds in (("ahead", heard.ahead), ("backfill", key.backfill)) if holds}
+    body: dict[str, Any] = {"@timestamp": iso(heard.event_ms)}
+    if key.host:
+        body["host"] = {"name": key.host}
+    if key.path:
+        body["log"] = {"file": {"path": key.path}}
+    return body | {"perf": {"facility": key.facility, "source": key.source, "writer": told}}
+
+
+def writer_of(body: Mapping[str, Any]) -> tuple[WriterKey, Heard]:
+    """The writer in a document of kind writers, and what was heard of it."""
+    perf = body["perf"]
+    told = perf["writer"]
+    host, path = lookup(body, "host.name") or "", lookup(body, "log.file.path") or ""
+    key = WriterKey(perf["facility"], perf["source"], host, path, told.get("backfill", False))
+    return key, Heard(iso_ms(body["@timestamp"]), iso_ms(told["record_time"]), told.get("ahead", False))
+
+
+def watermark_ms(writers: Iterable[tuple[WriterKey, Heard]]) -> int | None:
+    """The watermark of the source whose writers these are (unix ms); None when there are none."""
+    everyone = list(writers)
+    said = [heard for key, heard in everyone if not key.backfill] or [heard for _, heard in everyone]
+    newest_ms = max((heard.record_ms for heard in said), default=0)
+    return min((heard.event_ms for heard in said if heard.record_ms >= newest_ms - ACTIVE_MS), default=None)

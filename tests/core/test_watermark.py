@@ -1,0 +1,78 @@
+"""The watermark of a source, from what was heard of its writers."""
+
+from itertools import permutations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from ingest.core.fields import Schema
+from ingest.core.watermark import ACTIVE_MS, Heard, WriterKey, body_of, together, watermark_ms, writer_of
+
+HOUR = ACTIVE_MS
+BEGIN = 1_454_737_177_000
+
+
+def key(path: str, backfill: bool = False) -> WriterKey:
+    """A writer."""
+    return WriterKey("als", "als_perf", "node", path, backfill)
+
+
+@pytest.mark.parametrize(
+    ("writers", "expected"),
+    [
+        ([], None),
+        ([("a", 5, 9)], 5),
+        ([("a", 5, 9), ("b", 7, 9)], 5),  # the slowest one says how far all are
+        ([("a", 5, 9), ("b", HOUR + 8, HOUR + 9)], 5),  # silent for an hour: still active
+        ([("a", 5, 9), ("b", HOUR + 8, HOUR + 10)], HOUR + 8),  # and a moment later no more
+        ([("old", 1, 9, True), ("a", 5, 9)], 5),  # a backfill holds nobody back
+        ([("old", 1, 9, True), ("older", 3, 9, True)], 1),  # unless there is nobody else
+        ([("old", 8, 99 * HOUR, True), ("a", 5, 9)], 5),  # nor does it let time pass
+    ],
+)
+def test_the_watermark(writers: list[tuple[str | int, ...]], expected: int | None) -> None:
+    """Newest instant and newest record time of each writer, in ms; in any order."""
+    heard = [(key(str(w[0]), len(w) > 3), Heard(int(w[1]), int(w[2]))) for w in writers]
+
+    assert {watermark_ms(some) for some in permutations(heard)} == {expected}
+
+
+HEARD = st.builds(Heard, st.integers(0, 9), st.integers(0, 9), st.booleans())
+
+
+@given(st.lists(HEARD, min_size=1, max_size=6), st.randoms())
+def test_what_is_heard_merges_in_any_order(found: list[Heard], rng: object) -> None:
+    """And twice is as once."""
+    whole = None
+    for heard in found:
+        whole = together(whole, heard)
+    mixed = None
+    for heard in [*found[::-1], *found]:
+        mixed = together(mixed, heard)
+
+    assert whole == mixed == Heard(max(h[0] for h in found), max(h[1] for h in found), any(h[2] for h in found))
+
+
+@pytest.mark.parametrize("writer", [key("/a.log"), key("", True), WriterKey("als", "als_perf", "", "", False)])
+@pytest.mark.parametrize("ahead", [True, False])
+def test_a_writer_is_kept_as_a_document(schema: Schema, writer: WriterKey, ahead: bool) -> None:
+    """Read back it says the same, and every field is in the list."""
+    heard = Heard(BEGIN, BEGIN + 2000, ahead)
+    body = body_of(writer, heard)
+
+    assert writer_of(body) == (writer, heard)
+    assert leaves(body) <= set(schema.of("writers"))
+
+
+def leaves(body: dict[str, object], prefix: str = "") -> set[str]:
+    """Dotted names."""
+    found = set()
+    for name, value in body.items():
+        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return found
+
+
+def test_writers_are_told_apart() -> None:
+    """By path, and a backfill of a file from its live tail."""
+    assert len({key("a").id, key("b").id, key("a", True).id}) == 3
