@@ -3,9 +3,9 @@
 The services answer with the values and errors of this room; no name of a client library goes further up.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from ingest.core.actions import Action
 
@@ -86,13 +86,28 @@ class Received(NamedTuple):
 
 
 class Answer(NamedTuple):
-    """What Elasticsearch said of one action; `failure_store` = it went to the failure store instead of the index."""
+    """What Elasticsearch said of one action.
+
+    `failure_store` = it went to the failure store instead of the index; `seen` is known of a swap that was done.
+    """
 
     status: int
     result: str = ""
     error: str = ""
     reason: str = ""
     failure_store: bool = False
+    seen: "Seen | None" = None
+
+
+Seen = tuple[int, int]
+"""Sequence number and primary term of a document: what a compare-and-swap compares."""
+
+
+class Kept(NamedTuple):
+    """A document that is there, and what a compare-and-swap of it must have seen."""
+
+    seen: Seen
+    body: dict[str, Any]
 
 
 CREATED = Answer(201, "created")
@@ -105,11 +120,37 @@ class Store(Protocol):
     def bulk(self, actions: Sequence[Action]) -> list[Answer]:
         """One answer for each action, in order; `RequestTooLarge` when the request as a whole was."""
 
+    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+        """As `bulk`, for compare-and-swaps: the answers say what the next one has to have seen."""
+
+    def kept(self, wanted: Sequence[tuple[str, str]]) -> list["Kept | None"]:
+        """The documents (index, id), in order, newer than any refresh; None where there is none."""
+
     def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
         """`provenance.kafka` of the documents (index, id), in order; None where there is none."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Take the next epoch of an assignment by compare-and-swap and write it with `body`; from 1."""
+
+
+class Due(NamedTuple):
+    """A state that is due: its document's id, and how many marks it holds."""
+
+    id: str
+    marks: int
+
+
+class States(Protocol):
+    """What the sweeper asks for. Every method may raise `Unavailable` or `Refusal`."""
+
+    def refresh(self, facility: str) -> None:
+        """Make what was written so far visible to the questions that follow."""
+
+    def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
+        """The documents of the source's writers heard within so many ms of its newest record, backfills apart."""
+
+    def due(self, facility: str, source: str, until_ms: int) -> Iterable[Due]:
+        """The states that are due at a watermark (unix ms)."""
 
 
 class Inbox(Protocol):

@@ -9,11 +9,13 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.core.actions import Action, request_body
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import CREATED, Answer, Unavailable
+from ingest.edge.ports import CREATED, Answer, Kept, Unavailable
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
+_SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
 _ORIGIN = "docs._id,docs.error.type,docs._source.provenance.kafka"
+_KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._source"
 _GONE = (None, "index_not_found_exception")
 _EPOCH = ("perf", "ledger", "epoch")
 
@@ -27,26 +29,48 @@ class ElasticsearchStore:
 
     def bulk(self, actions: Sequence[Action]) -> list[Answer]:
         """One bulk request; one answer for each action, in order."""
+        return self._bulk(actions, _ITEM)
+
+    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+        """One bulk request of compare-and-swaps."""
+        return self._bulk(actions, _SWAP)
+
+    def _bulk(self, actions: Sequence[Action], told: str) -> list[Answer]:
         if not actions:
             return []
-        with told_to_run():
-            answer = self._client.bulk(operations=request_body(actions), filter_path=_ITEM)  # type: ignore[arg-type]  # bytes go as they are
-        items = answer.body.get("items", ())
+        items = self._send(request_body(actions), told)
         if len(items) != len(actions):
             raise Unavailable(f"Elasticsearch answered {len(items)} of {len(actions)} actions")
         return [_answer(item) for each in items for item in each.values()]
+
+    def _send(self, body: bytes, told: str) -> Sequence[dict[str, Any]]:
+        with told_to_run():
+            answer = self._client.bulk(operations=body, filter_path=told)  # type: ignore[arg-type]  # bytes go as they are
+        items: Sequence[dict[str, Any]] = answer.body.get("items", ())
+        return items
 
     def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
         """`provenance.kafka` of each document, newer than any refresh; None where there is no such document."""
         if not wanted:
             return []
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
+        found = self._looked_up(docs, _ORIGIN)
+        return [doc.get("_source", {}).get("provenance", {}).get("kafka") for doc in found]
+
+    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+        """The documents, newer than any refresh; None where there is none."""
+        if not wanted:
+            return []
+        found = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
+        return [Kept((d["_seq_no"], d["_primary_term"]), d["_source"]) if "_source" in d else None for d in found]
+
+    def _looked_up(self, docs: Sequence[dict[str, Any]], told: str) -> list[dict[str, Any]]:
         with told_to_run():
-            found = self._client.mget(docs=docs, filter_path=_ORIGIN).body.get("docs", [])
+            found: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=told).body.get("docs", [])
         failed = [doc["error"]["type"] for doc in found if doc.get("error", {}).get("type") not in _GONE]
         if failed:
             raise Unavailable(f"Elasticsearch: {failed[0]} when looking up documents")
-        return [doc.get("_source", {}).get("provenance", {}).get("kafka") for doc in found]
+        return found
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Compare-and-swap until it is ours: the epoch before plus one."""
@@ -104,4 +128,5 @@ def _answer(item: dict[str, Any]) -> Answer:
         error=error.get("type", ""),
         reason=f"{reason} ({cause})" if cause else reason,
         failure_store=item.get("failure_store") == "used",
+        seen=(item["_seq_no"], item["_primary_term"]) if "_seq_no" in item else None,
     )

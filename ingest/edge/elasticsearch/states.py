@@ -1,0 +1,60 @@
+"""What the sweeper asks of Elasticsearch: the writers of a source, and the states that time changes. Reads only."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.edge.elasticsearch.connect import told_to_run
+from ingest.edge.ports import Due
+
+SCAN_SIZE = 1000
+_RECORD_TIME = "perf.writer.record_time"
+
+
+class ElasticsearchStates:
+    """See `ports.States`."""
+
+    def __init__(self, client: Client) -> None:
+        """Take an open client."""
+        self._client = client
+
+    def refresh(self, facility: str) -> None:
+        """Make what was written so far visible to the questions that follow."""
+        with told_to_run():
+            index = f"perf-runstate-{facility},perf-writers-{facility}"
+            self._client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
+
+    def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
+        """The documents of the source's writers heard within so many ms of its newest record, backfills apart."""
+        found = []
+        for backfill in (False, True):
+            clauses = _of_source(source)
+            clauses["must" if backfill else "must_not"] = [{"term": {"perf.writer.backfill": True}}]
+            with told_to_run():
+                newest = self._client.search(
+                    index=f"perf-writers-{facility}", query={"bool": clauses}, sort=[{_RECORD_TIME: "desc"}], size=1,
+                    source=False, ignore_unavailable=True,
+                ).body["hits"]["hits"]  # fmt: skip
+            if newest:
+                since_ms = newest[0]["sort"][0] - active_ms
+                clauses["filter"].append({"range": {_RECORD_TIME: {"gte": since_ms, "format": "epoch_millis"}}})
+                found += [hit["_source"] for hit in self._all(f"perf-writers-{facility}", {"bool": clauses}, True)]
+        return found
+
+    def due(self, facility: str, source: str, until_ms: int) -> Iterator[Due]:
+        """The states that are due at a watermark, as they were when this was asked."""
+        clauses = _of_source(source)
+        clauses["filter"].append({"range": {"perf.runstate.due": {"lte": until_ms, "format": "epoch_millis"}}})
+        for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, ["perf.runstate.marks"]):
+            yield Due(hit["_id"], hit["_source"]["perf"]["runstate"]["marks"])
+
+    def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
+        body = {"query": query, "_source": source}
+        with told_to_run():
+            yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
+
+
+def _of_source(source: str) -> dict[str, list[dict[str, Any]]]:
+    return {"filter": [{"term": {"perf.source": source}}]}
