@@ -77,6 +77,8 @@ class Delivery:
     retry_first_s: float = 0.2
     retry_most_s: float = 30.0
     dead_letter_topic: str = "perf.deadletter.v1"
+    derive: bool = True
+    sweep_s: float = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +204,7 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
 def _delivery(delivery: Delivery, checks: Checks) -> Delivery:
     for each in fields(delivery):
         value = getattr(delivery, each.name)
-        checks.demand(isinstance(value, str) or value > 0, f"delivery.{each.name}", "must be above 0")
+        checks.demand(isinstance(value, str | bool) or value > 0, f"delivery.{each.name}", "must be above 0")
     named = _TOPIC.fullmatch(delivery.dead_letter_topic)
     checks.demand(named, "delivery.dead_letter_topic", "is no name for a Kafka topic")
     return delivery

@@ -24,6 +24,7 @@ COMMANDS = {
     "generate": ("generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
     "ship": ("ship", "Send files to Kafka."),
     "run": ("run", "From Kafka to Elasticsearch, until stopped."),
+    "sweep": ("sweep", "Let time pass for runs: quiet, closed, abandoned."),
     "runs": ("runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
     "show": ("show", "One run: its stages, how long each took, how sure that is."),
     "alerts": ("alerts", "Alarms: what is slower than usual, told once, with the numbers."),

@@ -14,7 +14,7 @@ from ingest import config
 from ingest.run.count import Count
 from ingest.run.group import Group
 from ingest.run.knowledge import knowledge
-from ingest.run.session import RunReport, work
+from ingest.run.session import RunReport, patient, work
 from ingest.telemetry import log_to_stderr
 
 
@@ -40,6 +40,8 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
     known = knowledge(grammars or settings.grammars)
     spare_the_collector()
     workers = options.pop("workers")
+    if options.pop("accept_rejects"):
+        settings = patient(settings)
 
     def one(number: int) -> RunReport:
         return work(_numbered(settings, number if workers > 1 else None), known, **options)

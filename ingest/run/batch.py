@@ -1,14 +1,16 @@
 """A batch on its way: actions to Elasticsearch, refusals to the dead letters, and what became of every record.
 
 Runs on a thread of the crew, which may wait as long as it takes; nothing here commits anything. Services are those of
-`Services`; the count of each portion is the result.
+`Services`; the result is the count of each portion, and what runs are to be derived from: the facts that are there now,
+whether they were written or had been there before, and never what was refused.
 """
 
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from ingest.core.model import Intake
+from ingest.core.gathering import Gathered
+from ingest.core.model import Document, Intake
 from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Store
 from ingest.run import refusals
 from ingest.run.count import Count
@@ -34,6 +36,7 @@ class Services:
     limit: StopLimit
     dead_letter_topic: str
     now_ms: Callable[[], int]
+    derive: bool = False
 
 
 @dataclass(slots=True)
@@ -45,6 +48,10 @@ class Portion:
     span: Span
     records: Sequence[Received]
     reading: Reading
+
+    def let_go(self) -> None:
+        """Nothing of the records is needed any more: what waits to be committed holds the span alone."""
+        self.records, self.reading = (), Reading()
 
 
 @dataclass(slots=True)
@@ -64,19 +71,49 @@ class _Told:
     refused: list[_Refused] = field(default_factory=list)
 
 
-def answered(portions: Sequence[Portion], services: Services) -> list[Count]:
-    """Write and, where refused, dead-letter; returns when all of it was confirmed: the count of each portion."""
+@dataclass(slots=True)
+class Answered:
+    """The count of each portion, and what is to be derived from."""
+
+    counts: list[Count]
+    gathered: Gathered = field(default_factory=Gathered)
+
+
+def answered(portions: Sequence[Portion], services: Services) -> Answered:
+    """Write and, where refused, dead-letter; returns when all of it was confirmed."""
     actions = [action for portion in portions for action in portion.reading.actions]
     answers = services.writer.write(actions)
     told = []
+    gathered = Gathered()
     start = 0
     for portion in portions:
         mine = slice(start, start + len(portion.reading.actions))
         start = mine.stop
         told.append(_told(portion, answers[mine], services))
+        if services.derive:
+            _gather(portion, answers[mine], gathered)
     services.limit.judge([each.count for each in told])
     _write_refusals([refused for each in told for refused in each.refused], services)
-    return [each.count for each in told]
+    return Answered([each.count for each in told], gathered)
+
+
+def _gather(portion: Portion, answers: Sequence[Answer], into: Gathered) -> None:
+    """The facts that are there now."""
+    reading, records = portion.reading, portion.records
+    start = 0
+    for stop, backfill in reading.stretches:
+        plain = []
+        for n in range(start, stop):
+            if answers[n] is not CREATED and meaning(answers[n]) is Meaning.REFUSED:
+                continue
+            fact, owner = reading.facts[n], reading.owners[n]
+            if isinstance(fact, Document):
+                of = reading.special[owner].message
+                into.add_document(fact, of.record_time_ms, of.backfill)
+            else:
+                plain.append((reading.actions[n].id, fact, records[owner].time_ms))
+        into.add_plain(plain, backfill)
+        start = stop
 
 
 def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _Told:

@@ -1,7 +1,9 @@
-"""Threads that ask Elasticsearch while the loop goes on: hands for the batches, and one clerk for ledger and epochs.
+"""Threads that ask Elasticsearch while the loop goes on: hands for the batches, one that derives, and one clerk.
 
-So many batches are under way at once as there are hands, and one more is read meanwhile; that bounds the memory. The
-clerk is apart, so that what was answered is committed even while every hand waits for an index that is blocked.
+So many batches are under way at once as there are hands, and one more is read meanwhile; of those that were answered
+some more may wait for what is derived of them (see deriving.py), without their records. That bounds the memory. The
+clerk, for ledger and epochs, is apart, so that what is settled is committed even while every hand waits for an index
+that is blocked.
 """
 
 from collections.abc import Callable, Sequence
@@ -10,48 +12,87 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
 
-from ingest.run.batch import Portion, Services, answered
+from ingest.run.batch import Answered, Portion, Services, answered
 from ingest.run.count import Count
+from ingest.run.deriving import Deriver
 
 T = TypeVar("T")
+WAITING = 32_000  # records that were answered and not yet derived from, so that a run's lines come together
+Batch = tuple[Sequence[Portion], Answered]
+Ended = tuple[Sequence[Portion], Callable[[], list[Count]]]
+"""A batch that ended: its portions, and what asks for their counts (which raises where it ended badly)."""
 A_MOMENT_S = 0.005
 
 
 @dataclass(slots=True)
 class Crew:
-    """The threads of one worker."""
+    """The threads of one worker; without a deriver, nothing is derived."""
 
     services: Services
     hands: int
-    under_way: dict["Future[list[Count]]", Sequence[Portion]] = field(default_factory=dict)
+    deriver: Deriver | None = None
+    under_way: dict["Future[Answered]", Sequence[Portion]] = field(default_factory=dict)
+    _waiting: list[Batch] = field(default_factory=list)
+    _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
+    _scribe: ThreadPoolExecutor = field(init=False)
     _clerk: ThreadPoolExecutor = field(init=False)
     _asked: "Future[Any] | None" = None
 
     def __post_init__(self) -> None:
         self._pool = ThreadPoolExecutor(self.hands, "perflog-hand")
+        self._scribe = ThreadPoolExecutor(1, "perflog-deriver")
         self._clerk = ThreadPoolExecutor(1, "perflog-clerk")
 
     @property
     def has_room(self) -> bool:
         """Whether one more batch may be read."""
-        return len(self.under_way) <= self.hands
+        return len(self.under_way) <= self.hands and self._waiting_records < WAITING
+
+    @property
+    def _waiting_records(self) -> int:
+        return sum(count.records for _, told in self._waiting for count in told.counts)
 
     @property
     def idle(self) -> bool:
         """Whether no batch is under way."""
-        return not self.under_way
+        return not (self.under_way or self._waiting or self._round)
 
     def take(self, portions: Sequence[Portion]) -> None:
         """Begin a batch."""
         self.under_way[self._pool.submit(answered, portions, self.services)] = portions
 
-    def finished(self, timeout_s: float = 0.0) -> list[tuple[Sequence[Portion], "Future[list[Count]]"]]:
-        """Batches that ended, well or not, waiting for the first of them at most `timeout_s`."""
-        if not self.under_way:
+    def finished(self, timeout_s: float = 0.0) -> list[Ended]:
+        """Batches that ended, well or not, waiting for something to happen at most `timeout_s`."""
+        if self.idle:
             return []
-        done, _ = wait(self.under_way, timeout_s, FIRST_COMPLETED)
-        return [(self.under_way.pop(future), future) for future in done]
+        awaited: list[Future[Any]] = [*self.under_way, *([self._round[0]] if self._round else [])]
+        done, _ = wait(awaited, timeout_s, FIRST_COMPLETED)
+        ended = []
+        for future in [each for each in self.under_way if each in done]:
+            ended += self._answered(self.under_way.pop(future), future)
+        if self._round and self._round[0] in done:
+            ended += [(portions, _counts(each, self._round[0])) for portions, each in self._round[1]]
+            self._round = None
+        self._derive_on()
+        return ended
+
+    def _answered(self, portions: Sequence[Portion], future: "Future[Answered]") -> list[Ended]:
+        """A batch that still has to be derived from is not at its end."""
+        if self.deriver is None or future.exception() is not None:
+            return [(portions, lambda: future.result().counts)]
+        for portion in portions:
+            portion.let_go()
+        self._waiting.append((portions, future.result()))
+        return []
+
+    def _derive_on(self) -> None:
+        """The next round takes everything that waits."""
+        if self.deriver is None or self._round is not None or not self._waiting:
+            return
+        batches, self._waiting = self._waiting, []
+        gathered = [each.gathered for _, each in batches]
+        self._round = self._scribe.submit(self.deriver.derive, gathered), batches
 
     def ask_clerk(self, task: Callable[[], T]) -> "Future[T]":
         """Let the clerk do something; in turn."""
@@ -68,5 +109,17 @@ class Crew:
     def dismiss(self) -> None:
         """Let all threads go; what they still wait for is given up."""
         self.services.patience.end()
-        self._pool.shutdown(cancel_futures=True)
-        self._clerk.shutdown(cancel_futures=True)
+        if self.deriver is not None:
+            self.deriver.dismiss()
+        for threads in (self._pool, self._scribe, self._clerk):
+            threads.shutdown(cancel_futures=True)
+
+
+def _counts(told: Answered, derived: "Future[None]") -> Callable[[], list[Count]]:
+    """The counts, once what follows was derived."""
+
+    def counts() -> list[Count]:
+        derived.result()
+        return told.counts
+
+    return counts

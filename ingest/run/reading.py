@@ -12,9 +12,10 @@ import orjson
 
 from ingest.core.actions import Action, fact
 from ingest.core.flow import Flow
+from ingest.core.gathering import Fact
 from ingest.core.model import Document, Message, Outcomes, Reject
 from ingest.core.quick import Place
-from ingest.core.ways import Ways
+from ingest.core.ways import Way, Ways
 from ingest.edge.ports import Received
 from ingest.run import refusals
 from ingest.run.headers import REPLAY_OF, message, offset_text, origin
@@ -33,10 +34,16 @@ class Special:
 
 @dataclass(slots=True)
 class Reading:
-    """What records became: actions, for each the number of its record, and the records that are special."""
+    """What records became: actions, for each the number of its record, and the records that are special.
+
+    `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
+    one origin how many actions there were behind it, and whether it is of a backfill.
+    """
 
     actions: list[Action] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
+    stretches: list[tuple[int, bool]] = field(default_factory=list)
     special: dict[int, Special] = field(default_factory=dict)
 
     def made_special(self, n: int, received: Received) -> Special:
@@ -73,10 +80,18 @@ class Reader:
         if way is None or way.read is None:
             for n in numbers:
                 self._generally(n, records[n], ingested_ms, found)
-            return
+        else:
+            self._shortly(way, records, numbers, Place("", backfill, ingested_ms), found)
+        found.stretches.append((len(found.actions), backfill))
+
+    def _shortly(self, way: Way, records: Sequence[Received], numbers: range, place: Place, found: Reading) -> None:
+        """By the short way of their origin."""
+        first, ingested_ms = records[numbers.start], place.ingested_ms
+        with_offset = first.tail is not None
         topic, number = first.partition
-        read, write = way.read, way.write(Place(f"{topic}/{number}/", backfill, ingested_ms))
-        add, own = found.actions.append, found.owners.append
+        read, write = way.read, way.write(place._replace(partition=f"{topic}/{number}/"))
+        add, own, know = found.actions.append, found.owners.append, found.facts.append
+        assert read is not None  # noqa: S101 - who has asked for the way knows it
         for n in numbers:
             _, at, time_ms, _, data, _, tail = received = records[n]
             offset = offset_text(tail) if with_offset else "" if tail is None else None
@@ -87,6 +102,7 @@ class Reader:
             else:
                 add(action)
                 own(n)
+                know(mark)  # type: ignore[arg-type]  # there is no action without
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
@@ -97,6 +113,7 @@ class Reader:
             try:
                 found.actions.append(_action(document))
                 found.owners.append(n)
+                found.facts.append(document)
             except TypeError as error:
                 reject = refusals.unserialisable(error, told.data, source_of(outcomes))
                 refused.append((refusals.INDEX_STAGE, reject))

@@ -5,11 +5,13 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
-from ingest.config import Delivery, Settings
+from elasticsearch import Elasticsearch as Client
+
+from ingest.config import Settings
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
@@ -19,7 +21,6 @@ from ingest.edge.elasticsearch.templates import templates
 from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer
 from ingest.edge.kafka.topics import Topic, topics
-from ingest.run.batch import Services
 from ingest.run.books import Books
 from ingest.run.count import Count
 from ingest.run.crew import Crew
@@ -27,13 +28,12 @@ from ingest.run.drained import drained
 from ingest.run.hand import Hand
 from ingest.run.knowledge import Knowledge
 from ingest.run.ledger import Worker
-from ingest.run.patience import Patience
+from ingest.run.outfit import deriver, limits, places_of, services, sweeping
 from ingest.run.reading import Reader
 from ingest.run.signals import heard
-from ingest.run.stop_limit import StopLimit
 from ingest.run.worker import Loop
-from ingest.run.writing import Limits, Writer
 
+StoreOf = Callable[[Client], ElasticsearchStore]
 SET_UP = "Run `perflog setup`."
 DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
 
@@ -70,13 +70,13 @@ def work(
     *,
     drain: bool = False,
     group: str | None = None,
-    accept_rejects: bool = False,
+    store_of: StoreOf = ElasticsearchStore,
 ) -> RunReport:
     """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up.
 
-    Stops with `Problem` (65) when too much is refused, unless `accept_rejects`.
+    Stops with `Problem` (65) when too much is refused (see `patient`). `store_of` makes the store of an open
+    client: a bench looks on through another one.
     """
-    settings = replace(settings, delivery=_patient(settings.delivery)) if accept_rejects else settings
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
@@ -84,7 +84,14 @@ def work(
     for name in {name for intake in intakes for name in intake.sources}:
         known.sources[name].prove()
     began_s = time.monotonic()
-    with _loop(settings, readers, group or settings.kafka.group, drain) as loop, heard(loop.crew.services.patience.end):
+    group = group or settings.kafka.group
+    places = places_of(intakes, known.sources)
+    beside = sweeping(settings, known.schema, places) if settings.delivery.derive and not drain else nullcontext()
+    with (
+        _loop(settings, readers, group, drain, known.schema, store_of) as loop,
+        heard(loop.crew.services.patience.end),
+        beside,
+    ):
         loop.run(drained(loop, list(readers))) if drain else loop.run()
         stopped = loop.crew.services.patience.stop
     at_work = loop.stretch
@@ -92,9 +99,10 @@ def work(
     return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)
 
 
-def _patient(delivery: Delivery) -> Delivery:
+def patient(settings: Settings) -> Settings:
     """The same without a limit on rejects."""
-    return replace(delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
+    delivery = replace(settings.delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
+    return replace(settings, delivery=delivery)
 
 
 def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
@@ -130,15 +138,18 @@ def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
 
 
 @contextmanager
-def _loop(settings: Settings, readers: Mapping[str, Reader], group: str, drain: bool) -> Iterator[Loop]:
+def _loop(
+    settings: Settings, readers: Mapping[str, Reader], group: str, drain: bool, schema: Schema, store_of: StoreOf
+) -> Iterator[Loop]:
     delivery = settings.delivery
     inbox = Consumer(settings.kafka, delivery, list(readers), group)
     outbox = Producer(settings.kafka)
-    connected = client(settings.elasticsearch, delivery.connections + 1)
-    crew = Crew(_services(settings, ElasticsearchStore(connected), outbox), delivery.connections)
+    connected = client(settings.elasticsearch, 2 * delivery.connections + 2)
+    with_ = services(settings, store_of(connected), outbox)
+    crew = Crew(with_, delivery.connections, deriver(with_, schema, delivery))
     worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.flow for topic, reader in readers.items()}
-    hand = Hand(_limits(delivery), DRAIN_FLUSH_S if drain else delivery.flush_s)
+    hand = Hand(limits(delivery), DRAIN_FLUSH_S if drain else delivery.flush_s)
     books = Books(inbox, crew, flows, worker, delivery.commit_s)
     try:
         yield Loop(inbox, crew, books, readers, worker, hand, delivery.drain_s)
@@ -147,20 +158,3 @@ def _loop(settings: Settings, readers: Mapping[str, Reader], group: str, drain: 
         crew.dismiss()
         outbox.close()
         connected.close()
-
-
-def _services(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> Services:
-    delivery = settings.delivery
-    patience = Patience(delivery.retry_first_s, delivery.retry_most_s)
-    limit = StopLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
-    writer = Writer(store, patience, _limits(delivery))
-    return Services(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms)
-
-
-def _limits(delivery: Delivery) -> Limits:
-    return Limits(delivery.bulk_bytes, delivery.bulk_documents)
-
-
-def now_ms() -> int:
-    """The wall clock; it is written down in event.ingested and decides nothing."""
-    return time.time_ns() // 1_000_000

@@ -148,9 +148,9 @@ class Loop:
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Take in what became of batches that ended."""
-        for portions, future in self.crew.finished(timeout_s):
+        for portions, result in self.crew.finished(timeout_s):
             try:
-                counts = future.result()
+                counts = result()
             except Stopped as stopped:
                 log.warning("Stopped while waiting (%s) That batch is not committed and will be read again.", stopped)
             except TooManyRejects as error:

@@ -1,15 +1,16 @@
 """Our own bulk loop: every action is asked for until Elasticsearch has answered it for good."""
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ingest.core.actions import Action
-from ingest.edge.ports import CREATED, Answer, RequestTooLarge, Store
+from ingest.edge.ports import CREATED, Answer, RequestTooLarge
 from ingest.run.meaning import Meaning, final, meaning
 from ingest.run.patience import FOR_A_PERSON, Patience
 
 log = logging.getLogger("perflog.run")
+Bulk = Callable[[Sequence[Action]], list[Answer]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +39,11 @@ def parts(actions: Sequence[Action], wanted: Sequence[int], limits: Limits) -> I
 class Writer:
     """Writes actions until each has an answer that asking again would not change."""
 
-    def __init__(self, store: Store, patience: Patience, limits: Limits) -> None:
-        """Bind a store, how to wait for it, and how much to ask at once."""
-        self._store = store
+    def __init__(self, bulk: Bulk, patience: Patience, limits: Limits) -> None:
+        """Bind a store's `bulk` or `swap`, how to wait for it, and how much to ask at once."""
+        self._bulk = bulk
         self._patience = patience
-        self._limits = limits
+        self.limits = limits
 
     def write(self, actions: Sequence[Action]) -> list[Answer]:
         """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
@@ -51,7 +52,7 @@ class Writer:
         attempt = 0
         while missing:
             unanswered: list[int] = []
-            for part in parts(actions, missing, self._limits):
+            for part in parts(actions, missing, self.limits):
                 for position, answer in zip(part, self._ask(actions, part), strict=True):
                     answers[position] = answer
                     if answer is not CREATED and not final(answer):
@@ -65,7 +66,7 @@ class Writer:
     def _ask(self, actions: Sequence[Action], part: Sequence[int]) -> list[Answer]:
         """One request, or two when it was too large; a single document that is too large is that document's fault."""
         try:
-            return self._patience.until_done(lambda: self._store.bulk([actions[n] for n in part]))
+            return self._patience.until_done(lambda: self._bulk([actions[n] for n in part]))
         except RequestTooLarge as error:
             if len(part) == 1:
                 return [Answer(413, error="too_large", reason=str(error))]

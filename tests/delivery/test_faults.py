@@ -162,6 +162,7 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
 
 def test_a_worker_that_was_overtaken_drops_its_batch(world: World, sample_lines: list[bytes]) -> None:
     """A higher epoch was taken while we wrote: our ledger is refused, nothing is committed, and we start over."""
+    world.derive = False
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
     store = ElasticsearchStore(client(world.settings.elasticsearch))

@@ -49,6 +49,8 @@ commit_s = 0.01
 retry_first_s = 0.05
 retry_most_s = {retry_most_s}
 dead_letter_topic = "perf.{facility}.deadletter.v1"
+derive = {derive}
+sweep_s = {sweep_s}
 [[intake]]
 name = "lines"
 topic = "perf.{facility}.lines.v1"
@@ -73,6 +75,8 @@ class World:
     facility: str
     bulk_documents: int = 500
     max_poll_interval_s: float = 300.0
+    derive: bool = True
+    sweep_s: float = 60.0
     session_timeout_s: float = 45.0
     heartbeat_s: float = 0.3
     timeout_s: float = 60.0
@@ -93,6 +97,8 @@ class World:
             facility=self.facility,
             bulk_documents=self.bulk_documents,
             max_poll_interval_s=self.max_poll_interval_s,
+            derive=str(self.derive).lower(),
+            sweep_s=self.sweep_s,
             session_timeout_s=self.session_timeout_s,
             heartbeat_s=self.heartbeat_s,
             timeout_s=self.timeout_s,

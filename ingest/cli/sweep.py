@@ -1,0 +1,38 @@
+"""`perflog sweep`: lets time pass for runs, by hand or as a service of its own. Workers do it beside their work."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest import config
+from ingest.core.clock import iso
+from ingest.run.knowledge import knowledge
+from ingest.run.outfit import sweep
+from ingest.run.sweeping import Swept
+from ingest.telemetry import log_to_stderr
+
+
+@click.command("sweep")
+@click.option("--once", is_flag=True, help="One sweep, then stop.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each sweep.")
+@click.pass_obj
+def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
+    """Write what time has made of runs: quiet, closed or abandoned, by the watermark of their source.
+
+    Every `delivery.sweep_s` seconds until stopped. Any number may sweep at once.
+    """
+    log_to_stderr()
+    settings = config.load(settings_path)
+    sweep(settings, knowledge(grammars or settings.grammars), once, lambda swept: click.echo(_told(swept, as_json)))
+
+
+def _told(swept: Swept, as_json: bool) -> str:
+    marks = {"/".join(place): iso(ms) for place, ms in swept.watermarks.items()}
+    tree: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": marks}
+    if as_json:
+        return orjson.dumps(tree).decode()
+    until = ", ".join(f"{place} up to {at}" for place, at in marks.items()) or "nothing was heard yet"
+    return f"{swept.states:,} run ids were due, {swept.documents:,} documents written ({until})."

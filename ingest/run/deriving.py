@@ -1,0 +1,131 @@
+"""Stages and runs, derived from the marks that Elasticsearch has answered for. On a thread of its own; commits nothing.
+
+Order of the writes: marks, then the states of their runs and what was heard of their writers (compare-and-swap), then
+stages and runs with the state's revision as version; only then does the span of the records count as answered. Marks
+that were there already (409) are merged all the same, and what is read anew is written in full: so a crash between any
+two of these writes heals when its records are read again.
+
+One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
+two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived
+once a round and not once a batch, the more so the more there is to do; and a quiet facility sees its stages at once,
+since nothing waits for a timer. How much may wait is bounded by the crew.
+
+A run with very many marks is merged only; its stages and run are the sweeper's (see sweeping.py).
+"""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+
+from ingest.core.actions import Action, fact
+from ingest.core.fields import Schema
+from ingest.core.gathering import Gathered
+from ingest.core.model import Document
+from ingest.core.runmarks import RunKey
+from ingest.core.templates import Cache
+from ingest.run.cells import RunCell, WriterCell
+from ingest.run.meaning import Meaning, meaning
+from ingest.run.swapping import Swapper
+from ingest.run.writing import Writer
+
+log = logging.getLogger("perflog.run")
+CACHE_MARKS = 100_000  # some 600 bytes each with the stages they opened
+WRITERS = 4096
+
+
+@dataclass(slots=True)
+class RunCache:
+    """Run cells of late, at most so many marks in all; may be emptied at any time."""
+
+    most_marks: int = CACHE_MARKS
+    marks: int = 0
+    _cells: "OrderedDict[RunKey, RunCell]" = field(default_factory=OrderedDict)
+
+    def taken(self, key: RunKey) -> RunCell:
+        """The cell of a run, which leaves the cache: it comes back when all that follows from it was written."""
+        cell = self._cells.pop(key, None)
+        if cell is None:
+            return RunCell(key)
+        self.marks -= len(cell.state.marks)
+        return cell
+
+    def put(self, key: RunKey, cell: RunCell) -> None:
+        """Keep a cell; the oldest ones go when there is no room."""
+        self._cells[key] = cell
+        self.marks += len(cell.state.marks)
+        while self.marks > self.most_marks and self._cells:
+            self.marks -= len(self._cells.popitem(last=False)[1].state.marks)
+
+
+class Deriver:
+    """Derives, round by round. `conflicts` counts states that somebody else changed first."""
+
+    def __init__(
+        self, schema: Schema, swapper: Swapper, writer: Writer, hands: int = 1, cache: RunCache | None = None
+    ) -> None:
+        """Bind the schema, what it is written with, and how many requests may be under way."""
+        self._schema, self._swapper, self._writer = schema, swapper, writer
+        self._hands, self._at_once = hands, writer.limits.documents
+        self._pool = ThreadPoolExecutor(hands, "perflog-deriver-hand")
+        self._runs = cache or RunCache()
+        self._writers = Cache(WriterCell, WRITERS)
+        self.conflicts = 0
+
+    def derive(self, batches: Sequence[Gathered]) -> None:
+        """Merge and write all that follows; returns when Elasticsearch has answered for it."""
+        gathered = Gathered()
+        for batch in batches:
+            gathered.join(batch)
+        cells = []
+        for key, marks in gathered.runs.items():
+            cell = self._runs.taken(key)
+            cell.more = marks
+            cells.append(cell)
+        self.conflicts += self._swapper.swap([*cells, *self._heard(gathered)])
+        self._write(cells)
+        for cell in cells:
+            if not cell.lost:
+                cell.settle()
+                self._runs.put(cell.state.key, cell)
+
+    def _write(self, cells: Sequence[RunCell]) -> None:
+        """Several requests at a time, made while others are answered; of one run its stages before itself."""
+        under_way: list[Future[None]] = []
+        for some in self._portions(cells):
+            under_way.append(self._pool.submit(write, self._writer, some))
+            if len(under_way) > self._hands:
+                under_way.pop(0).result()
+        for each in under_way:
+            each.result()
+
+    def _portions(self, cells: Iterable[RunCell]) -> Iterator[list[Document]]:
+        """What is to be written, about a request's worth at a time; no run is torn."""
+        some: list[Document] = []
+        for cell in cells:
+            some += cell.documents(self._schema)
+            if len(some) >= self._at_once:
+                yield some
+                some = []
+        yield some
+
+    def dismiss(self) -> None:
+        """Let the threads go."""
+        self._pool.shutdown(cancel_futures=True)
+
+    def _heard(self, gathered: Gathered) -> list[WriterCell]:
+        cells = []
+        for key, heard in gathered.writers.items():
+            cell: WriterCell = self._writers[key]
+            cell.more = heard
+            cells.append(cell)
+        return cells
+
+
+def write(writer: Writer, found: Sequence[Document]) -> None:
+    """Write what was derived. A newer view that is there already (409) is as good; what is refused is said."""
+    actions: list[Action] = [fact(each.index, each.id, each.version, each.json) for each in found]
+    for action, answer in zip(actions, writer.write(actions), strict=True):
+        if meaning(answer) is Meaning.REFUSED:
+            log.error("Elasticsearch refuses %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)

@@ -1,0 +1,72 @@
+"""What derivation costs on the real node: a mark of a long run no more than one of a short run; a large run no more."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from ingest.core.gathering import Gathered
+from ingest.core.runmarks import RunKey
+from ingest.core.runstate import LARGE
+from tests.core.runmaking import mark
+from tests.delivery.stumbling import Worker, worker
+from tests.delivery.world import World
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+
+BATCH = 2_000  # marks; a round of the worker takes up to sixteen such batches
+
+
+def rounds(world: World, size: int, runs: int) -> Iterator[Gathered]:
+    """Runs of so many marks, one after the other, in batches as the worker has them."""
+    batch, held = Gathered(), 0
+    for n in range(runs):
+        key = RunKey(world.facility, "als_perf", f"{size}-{n}")
+        for at in range(size):
+            one = mark(at, "START", f"S{at % 40}")
+            batch.runs.setdefault(key, []).append(one._replace(id=f"{n}/{one.id}"))
+            held += 1
+            if held == BATCH:
+                yield batch
+                batch, held = Gathered(), 0
+    if held:
+        yield batch
+
+
+def cost_ms(mine: Worker, batches: Iterator[Gathered], marks: int) -> float:
+    """Milliseconds a mark, from merging to the last answer."""
+    made = list(batches)
+    began_s = time.perf_counter()
+    for batch in made:
+        assert mine.derive(batch)
+    return (time.perf_counter() - began_s) * 1000 / marks
+
+
+def test_the_cost_of_a_mark_is_flat(world: World) -> None:
+    """Of runs of 100, 1,000 and 10,000 marks, 10,000 marks each; the long one is read in five batches."""
+    world.set_up()
+    cost_ms(worker(world), rounds(world, 50, 40), 2_000)  # the node's own warming up
+    found = {size: cost_ms(worker(world), rounds(world, size, LARGE // size), LARGE) for size in (100, 1_000, LARGE)}
+
+    print({size: round(ms, 3) for size, ms in found.items()})
+    assert found[LARGE] < 6 * found[100], found
+    assert found[1_000] < 3 * found[100], found
+
+
+def test_a_larger_run_costs_less_than_one_that_is_derived(world: World) -> None:
+    """Beyond the limit a worker merges only: a batch of it is cheaper than the last one below, and writes no stage."""
+    world.set_up()
+    mine = worker(world)
+    *first, last = rounds(world, LARGE, 1)
+    for batch in first:
+        mine.derive(batch)
+    below_ms = cost_ms(mine, iter([last]), BATCH)
+    key = RunKey(world.facility, "als_perf", f"{LARGE}-0")
+    more = [Gathered({key: [mark(LARGE + n * BATCH + at, "START", "S") for at in range(BATCH)]}) for n in range(3)]
+    mine.store.sent.clear()
+
+    above_ms = cost_ms(mine, iter(more), 3 * BATCH)
+
+    print({"below": round(below_ms, 3), "above": round(above_ms, 3)})
+    assert {action[0] for action in mine.store.sent} == {f"perf-runstate-{world.facility}"}
+    assert above_ms < below_ms
