@@ -22,6 +22,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config import Kafka
 from ingest.core.clock import iso
+from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.kafka.connect import client_configuration
 
 BARE = re.compile(
@@ -29,15 +30,43 @@ BARE = re.compile(
 )
 FETCH_BYTES = 5 * 1024 * 1024
 POLLED = 2000
+SEEN = re.compile(rb',"if_seq_no":\d+,"if_primary_term":\d+')
+UNSEEN = re.compile(rb'\{"create":\{"_index":"perf-(runstate|writers)')
 AFTERNOON = "bench-afternoon"
 
 
 def load(client: Client, bodies: Sequence[bytes], connections: int) -> float:
     """Send every body, so many at a time; seconds. AssertionError when an item was refused."""
+    return _loaded(bodies, connections, lambda body: _sent(client, body))
+
+
+def load_again(client: Client, bodies: Sequence[bytes], connections: int) -> float:
+    """The same for bodies whose items may be overtaken by one another: a version that is lower by then is a 409."""
+    return _loaded(bodies, connections, lambda body: client.bulk(operations=body, filter_path="errors"))  # type: ignore[arg-type]
+
+
+def _loaded(bodies: Sequence[bytes], connections: int, send: Callable[[bytes], object]) -> float:
     began_s = time.perf_counter()
     with ThreadPoolExecutor(connections) as pool:
-        list(pool.map(lambda body: _sent(client, body), bodies))
+        list(pool.map(send, bodies))
     return time.perf_counter() - began_s
+
+
+class Recorder(ElasticsearchStore):
+    """A store that keeps the body of every bulk request, to be sent once more without us."""
+
+    def __init__(self, client: Client) -> None:
+        """As the store."""
+        super().__init__(client)
+        self.bodies: list[bytes] = []
+
+    def _send(self, body: bytes, told: str) -> Sequence[dict[str, Any]]:
+        self.bodies.append(body)
+        return super()._send(body, told)
+
+    def unconditional(self) -> list[bytes]:
+        """The bodies without what only the first time can be met: that a document is, or is not, as it was."""
+        return [UNSEEN.sub(rb'{"index":{"_index":"perf-\1', SEEN.sub(b"", body)) for body in self.bodies]
 
 
 def _sent(client: Client, body: bytes) -> None:
