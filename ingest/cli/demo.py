@@ -19,15 +19,14 @@ from rich.status import Status
 
 from ingest import config
 from ingest.cli import answer
-from ingest.cli.demo_runs import runs_between
 from ingest.config import Settings
 from ingest.core.beside import Measured, measured_of
 from ingest.core.clock import MS_PER_DAY
-from ingest.core.fields import Schema
 from ingest.core.model import Problem
 from ingest.core.storedruns import StoredRun
 from ingest.edge.elasticsearch.ask import Questions, between
 from ingest.edge.elasticsearch.connect import client, told_to_people
+from ingest.edge.elasticsearch.runs import Runs, WantedRuns
 from ingest.edge.kafka.groups import committed
 from ingest.edge.local import stack as local
 from ingest.run.knowledge import Knowledge, knowledge
@@ -78,7 +77,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
             report = work(settings, known, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
         _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
-        found = _ask(settings, known.schema)
+        found = _ask(settings)
         answer.show(found.runs, found.tests, _pairs(settings), console)
         agrees = answer.show_ledger(found.ledger, found.committed, console)
         answer.show_next(running, keep, found.runs, console)
@@ -121,16 +120,17 @@ def _ship(settings: Settings, known: Knowledge) -> None:
             _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
 
 
-def _ask(settings: Settings, schema: Schema) -> Found:
+def _ask(settings: Settings) -> Found:
     facility = settings.intake(LINES).facility
     with told_to_people(settings.elasticsearch):
-        questions = Questions(client(settings.elasticsearch))
+        connected = client(settings.elasticsearch)
+        questions = Questions(connected)
         questions.refresh("perf-*")
         start_ms = int(DAY.timestamp() * 1000)
         end_ms = start_ms + MS_PER_DAY - 1
         tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
         return Found(
-            runs=runs_between(questions, schema, facility, start_ms, end_ms),
+            runs=Runs(connected).whole(WantedRuns((facility,), since_ms=start_ms, until_ms=end_ms + 1)),
             tests=[test for body in tests if (test := measured_of(body))],
             ledger=questions.ledger(settings.kafka.group),
             committed=committed(settings.kafka, settings.kafka.group),
