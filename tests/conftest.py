@@ -7,6 +7,9 @@ import pytest
 
 from ingest.edge.local.stack import LocalStack, Running, down, up
 
+# So that what they assert is told with its values.
+pytest.register_assert_rewrite("tests.delivery.checks", "tests.faults.oracle", "tests.faults.worker_faults")
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How large the faults' suite is."""
