@@ -8,12 +8,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.synthetic.workload import Made, Truth
+from tests.delivery.front import Answer, Bulk
 from tests.delivery.world import ROOT
 from tests.faults.cargo import Cargo, parted
 from tests.faults.scene import Scene
 
 MEMORY_MIB = 300
-LEAST_RATE = 0.8
 READ_AGAIN_S = 1  # how often libfaketime looks at what time it is to be
 # libfaketime 0.9.10 refuses clock_nanosleep until an absolute time (EINVAL), by which Python sleeps since 3.11.
 SLEEP = """
@@ -114,29 +114,40 @@ def as_repeats(messages: Iterable[Made]) -> tuple[Made, ...]:
 
 
 def backlog(scene: Scene) -> int:
-    """What piled up while Elasticsearch was away goes as fast as the same lines do undisturbed; turn and turn about."""
+    """What piled up while Elasticsearch was away goes as fast as the same lines do undisturbed; turn and turn about.
+
+    From the first request that is answered to the last commit: how long a worker waits before it asks again is no rate.
+    """
     parts = parted(scene.rest, 5)
     scene.rest = Cargo(())
     scene.start()
     scene.post(parts[0])
     scene.eventually(scene.done, "it is warm")
-    spent_s = {"undisturbed": 0.0, "after a fault": 0.0}
+    spent_s: dict[str, list[float]] = {"undisturbed": [], "after a fault": []}
     for part, how in zip(parts[1:], ("undisturbed", "after a fault", "after a fault", "undisturbed"), strict=True):
-        refused = scene.front.refused
+        refused, answered_s = scene.front.refused, noted(scene)
         scene.front.away = how == "after a fault"
         scene.post(part)
         if scene.front.away:
             scene.eventually(lambda n=refused: scene.front.refused >= n + 3, "it is refused")
-        spent_s[how] += spent(scene)
-    rates = {how: 2 * len(parts[1].messages) / each_s for how, each_s in spent_s.items()}
+            scene.front.away = False
+        scene.eventually(scene.done, "everything is committed")
+        spent_s[how].append(time.monotonic() - answered_s[0])
+    # The better of two each: others work on this machine too.
+    rates = {how: len(parts[1].messages) / min(each_s) for how, each_s in spent_s.items()}
     scene.notes.append(", ".join(f"{rate:,.0f} lines/s {how}" for how, rate in rates.items()))
-    assert rates["after a fault"] >= LEAST_RATE * rates["undisturbed"], rates
+    assert rates["after a fault"] >= scene.size.least_rate * rates["undisturbed"], rates
     return scene.front.refused
 
 
-def spent(scene: Scene) -> float:
-    """Seconds from now, when nothing is in the way any more, until everything is committed."""
-    began_s = time.monotonic()
-    scene.front.away = False
-    scene.eventually(scene.done, "everything is committed")
-    return time.monotonic() - began_s
+def noted(scene: Scene) -> list[float]:
+    """When requests for marks were handed on, from now."""
+    answered_s: list[float] = []
+
+    def step(bulk: Bulk) -> Answer | None:
+        if bulk.kind == "marks":
+            answered_s.append(time.monotonic())
+        return bulk.hand_on()
+
+    scene.front.step = step
+    return answered_s
