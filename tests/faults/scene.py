@@ -12,6 +12,9 @@ from signal import SIGTERM
 from threading import Event, Lock
 from typing import Any, TypeVar
 
+from elastic_transport import TransportError
+from elasticsearch import ApiError
+
 from tests.delivery.front import Answer, Bulk, Front, Step, front
 from tests.delivery.world import World
 from tests.faults.cargo import PARTITIONS, Cargo, joined
@@ -178,16 +181,31 @@ class Scene:
     def told(self) -> str:
         """What is known when something does not come about."""
         logs = "".join(f"\n--- worker {w.number} ({w.code}): {w.said[-TAIL:]}" for w in self.fleet.workers[-LOGS:])
-        health = self.world.client.options(request_timeout=10).cluster.health().body
-        return f"committed {self.committed} of {len(self.cargo.messages)}, {self.members} members, {health}{logs}"
+        committed = self.watch.committed()
+        return f"committed {committed} of {len(self.cargo.messages)}, {self.members} members, {self.health}{logs}"
+
+    @property
+    def health(self) -> str:
+        """What the node says of itself."""
+        try:
+            told = self.world.client.options(request_timeout=10).cluster.health().body
+        except (ApiError, TransportError) as error:
+            return f"no node ({type(error).__name__})"
+        return ", ".join(f"{name} {told[name]}" for name in ("status", "active_shards", "number_of_pending_tasks"))
 
     @property
     def committed(self) -> dict[int, int]:
-        """Where the group stands; waits for a broker that does not answer."""
-        found: dict[int, int] | None = None
-        while found is None:
-            found = self.watch.committed()
-        return found
+        """Where the group stands; waits for a broker that does not answer yet."""
+        found: list[dict[int, int]] = []
+
+        def answered() -> bool:
+            told = self.watch.committed()
+            if told is not None:
+                found.append(told)
+            return bool(found)
+
+        eventually(answered, "the broker answers", self.size.bound_s)
+        return found[0]
 
     @property
     def members(self) -> int:

@@ -23,7 +23,7 @@ def fault(request: pytest.FixtureRequest, size: Size) -> Fault:
     """One after the other."""
     chosen: Fault = request.param
     if chosen.only not in ("", size.name):
-        pytest.skip(f"done with --{chosen.only} only")
+        pytest.skip(f"only in the size {chosen.only}")
     return chosen
 
 
