@@ -58,9 +58,10 @@ class Reading:
 class Reader:
     """Reads the records of one intake."""
 
-    def __init__(self, flow: Flow) -> None:
-        """Bind the flow."""
+    def __init__(self, flow: Flow, typed: bool = True) -> None:
+        """Bind the flow. Typed marks are kept only where something is derived from them: they cost memory."""
         self.flow = flow
+        self._typed = typed
         self._ways = Ways(flow)
 
     def read(self, records: Sequence[Received], ingested_ms: int) -> Reading:
@@ -92,6 +93,7 @@ class Reader:
         read, write = way.read, way.write(place._replace(partition=f"{topic}/{number}/"))
         add, own, know = found.actions.append, found.owners.append, found.facts.append
         assert read is not None  # noqa: S101 - who has asked for the way knows it
+        typed = self._typed
         for n in numbers:
             _, at, time_ms, _, data, _, tail = received = records[n]
             offset = offset_text(tail) if with_offset else "" if tail is None else None
@@ -102,7 +104,8 @@ class Reader:
             else:
                 add(action)
                 own(n)
-                know(mark)  # type: ignore[arg-type]  # there is no action without
+                if typed:
+                    know(mark)  # type: ignore[arg-type]  # there is no action without
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
@@ -113,7 +116,8 @@ class Reader:
             try:
                 found.actions.append(_action(document))
                 found.owners.append(n)
-                found.facts.append(document)
+                if self._typed:
+                    found.facts.append(document)
             except TypeError as error:
                 reject = refusals.unserialisable(error, told.data, source_of(outcomes))
                 refused.append((refusals.INDEX_STAGE, reject))

@@ -80,7 +80,10 @@ def work(
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     check(settings, knowledge.schema, intakes)
     known = knowledge
-    readers = {i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers)) for i in intakes}
+    derive = settings.delivery.derive
+    readers = {
+        i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers), derive) for i in intakes
+    }
     for name in {name for intake in intakes for name in intake.sources}:
         known.sources[name].prove()
     began_s = time.monotonic()
