@@ -3,7 +3,7 @@
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 
 from elastic_transport import TransportError
 from elasticsearch import ApiError
+from kafka.errors import KafkaError
 
 from tests.delivery.front import Answer, Bulk, Front, Step, front
 from tests.delivery.world import World
@@ -264,4 +265,6 @@ def scene(servers: Servers, size: Size, folder: Path, settings: Mapping[str, flo
                 gate.opened.set()
             made.fleet.close()
             made.watch.close()
+            with suppress(ApiError, TransportError, KafkaError):  # a server that a failed fault left away
+                world.clear()
             world.client.close()
