@@ -40,6 +40,9 @@ class Books:
     _last_s: float = field(default_factory=time.monotonic)
     _not_before_s: float = 0.0
     _attempt: int = 0
+    shut_out: bool = (
+        False  # the last commit was refused by the group: only a poll, which joins it anew, can change that
+    )
 
     @property
     def idle(self) -> bool:
@@ -93,12 +96,13 @@ class Books:
         try:
             self.inbox.commit({span.partition: span.next_offset for span in self._due})
         except Fenced as error:
+            self.shut_out = True
             self._again(f"The group is changing ({error}); committing what is still ours afterwards.", log.info)
             return []
         except Unavailable as error:
             self._again(f"{error}. The commit is tried again; nothing is lost meanwhile.", log.warning)
             return []
-        done, self._due, self._attempt = self._due, [], 0
+        done, self._due, self._attempt, self.shut_out = self._due, [], 0, False
         for span in done:
             span.hold.committed(span.next_offset)
         return done

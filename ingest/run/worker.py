@@ -141,6 +141,8 @@ class Loop:
         while not self.idle and time.monotonic() < deadline:
             self._collect(BUSY_POLL_S)
             self._keep_books(at_once=True)
+            if self.crew.idle and self.books.shut_out:
+                break
             if self.crew.idle and self.books.idle and not any(hold.settled() for hold in self.holds.values()):
                 break
             if self.crew.idle:
