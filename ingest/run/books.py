@@ -91,6 +91,7 @@ class Books:
     def _commit(self, holds: Mapping[Partition, Hold]) -> list[Range]:
         """Commit what is still ours. The ranges that were confirmed; nothing when it has to be tried again."""
         self._due = [span for span in self._due if holds.get(span.partition) is span.hold]
+        self.shut_out = self.shut_out and bool(self._due)
         if not self._due or time.monotonic() < self._not_before_s:
             return []
         try:
