@@ -79,11 +79,6 @@ class Received(NamedTuple):
         """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
         return str(Coordinates(self.partition, self.offset))
 
-    @property
-    def size_bytes(self) -> int:
-        """Roughly what it weighs in memory and in a request."""
-        return len(self.value or b"") + len(self.key or b"")
-
 
 class Answer(NamedTuple):
     """What Elasticsearch said of one action.

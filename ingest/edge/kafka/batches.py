@@ -46,10 +46,10 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
                 self.next_fetch_offset = batch.next_offset
                 continue
             self.bytes_read += batch.size_in_bytes
-            for received in decoded(batch, partition) if batch.magic == MAGIC else _slowly(batch, partition):
+            for record in decoded(batch, partition) if batch.magic == MAGIC else _slowly(batch, partition):
                 self.records_read += 1
-                self.next_fetch_offset = received.offset + 1
-                yield received
+                self.next_fetch_offset = record.offset + 1
+                yield record
         if last is not None and last.magic == MAGIC:
             self.next_fetch_offset = last.next_offset
         self.drain()
@@ -68,9 +68,13 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
 
 
 def _slowly(batch: Any, partition: Partition) -> Iterator[Received]:
-    for record in batch:
-        head = tuple((name, value or b"") for name, value in record.headers or ())
-        yield Received(partition, record.offset, record.timestamp, record.key, record.value, head)
+    return (received(record, partition) for record in batch)
+
+
+def received(record: Any, partition: Partition) -> Received:
+    """What kafka-python's own way of decoding gives, in our words."""
+    head = tuple((name, value or b"") for name, value in record.headers or ())
+    return Received(partition, record.offset, record.timestamp, record.key, record.value, head)
 
 
 def decoded(batch: Any, partition: Partition) -> list[Received]:

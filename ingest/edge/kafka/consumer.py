@@ -199,11 +199,3 @@ class Consumer:
         """Leave the group, committing nothing; if Kafka is away, the group finds out by itself."""
         with suppress(KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)
-
-
-def received(record: Any) -> Received:
-    """What kafka-python's own way of decoding gives, in our words."""
-    head = tuple((name, value if value is not None else b"") for name, value in record.headers or ())
-    return Received(
-        Partition(record.topic, record.partition), record.offset, record.timestamp, record.key, record.value, head
-    )

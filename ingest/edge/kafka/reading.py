@@ -9,8 +9,8 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config import Delivery, Kafka
+from ingest.edge.kafka.batches import received
 from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people
-from ingest.edge.kafka.consumer import received
 from ingest.edge.ports import Coordinates, Partition, Received, Unavailable
 
 SILENCE_S = 15.0
@@ -59,7 +59,7 @@ class Reading:
                     left.pop()  # compacted, or a marker: no record lies there
                 if left and left[-1] == record.offset:
                     left.pop()
-                    yield received(record)
+                    yield received(record, Partition(*at))
 
     def _position(self, at: Any) -> int:
         found = self._consumer.position(at, timeout_ms=int(SILENCE_S * 1000))
