@@ -26,7 +26,12 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
 
 @dataclass(slots=True)
 class Books:
-    """Ledger and commit. `overtaken` are partitions that somebody else has taken an epoch of."""
+    """Ledger and commit.
+
+    Attributes:
+        overtaken: partitions that somebody else has taken an epoch of.
+        shut_out: the group refused the last commit: only a poll, which joins it anew, can change that.
+    """
 
     inbox: Inbox
     crew: Crew
@@ -34,15 +39,13 @@ class Books:
     worker: Worker
     every_s: float
     overtaken: set[Partition] = field(default_factory=set)
+    shut_out: bool = False
     _asked: "Future[list[Answer]] | None" = None
     _written: list[Range] = field(default_factory=list)
     _due: list[Range] = field(default_factory=list)
     _last_s: float = field(default_factory=time.monotonic)
     _not_before_s: float = 0.0
     _attempt: int = 0
-    shut_out: bool = (
-        False  # the last commit was refused by the group: only a poll, which joins it anew, can change that
-    )
 
     @property
     def idle(self) -> bool:

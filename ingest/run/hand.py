@@ -50,8 +50,11 @@ class Hand:
         """More records of a partition."""
         if self.empty:
             self._since_s = time.monotonic()
-        kept_under, kept = self._records.get(hold.partition, (hold, []))
-        self._records[hold.partition] = (hold, [*kept, *records] if kept_under is hold and kept else records)
+        kept_under, kept = self._records.setdefault(hold.partition, (hold, []))
+        if kept_under is not hold:
+            kept = []
+            self._records[hold.partition] = (hold, kept)
+        kept += records
         self._count += len(records)
         self._size_bytes += sum([len(record.value or b"") for record in records])
 

@@ -60,6 +60,8 @@ def replayed(headers: Headers, replay: Replay) -> Headers:
 def replay_of(received: Received) -> Replay | None:
     """What a record says that it is the copy of; None when it says nothing, or what cannot be."""
     last = dict(received.headers)
+    if REPLAY_OF not in last:  # nearly all
+        return None
     of = Coordinates.read(_text(last, REPLAY_OF) or "")
     time_ms = _number(last, RECORD_TIME)
     if of is None or time_ms is None or of.partition.topic != received.partition.topic:

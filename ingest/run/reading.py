@@ -82,15 +82,14 @@ class Reader:
             for n in numbers:
                 self._generally(n, records[n], ingested_ms, found)
         else:
-            self._shortly(way, records, numbers, Place("", backfill, ingested_ms), found)
+            topic, number = first.partition
+            self._shortly(way, records, numbers, Place(f"{topic}/{number}/", backfill, ingested_ms), found)
         found.stretches.append((len(found.actions), backfill))
 
     def _shortly(self, way: Way, records: Sequence[Received], numbers: range, place: Place, found: Reading) -> None:
         """By the short way of their origin."""
-        first, ingested_ms = records[numbers.start], place.ingested_ms
-        with_offset = first.tail is not None
-        topic, number = first.partition
-        read, write = way.read, way.write(place._replace(partition=f"{topic}/{number}/"))
+        with_offset = records[numbers.start].tail is not None
+        read, write = way.read, way.write(place)
         add, own, know = found.actions.append, found.owners.append, found.facts.append
         assert read is not None  # noqa: S101 - who has asked for the way knows it
         typed = self._typed
@@ -100,7 +99,7 @@ class Reader:
             mark = read(data) if data is not None and offset is not None else None
             action = write(mark, data, time_ms, offset, at) if mark is not None else None  # type: ignore[arg-type]
             if action is None:
-                self._generally(n, received, ingested_ms, found)
+                self._generally(n, received, place.ingested_ms, found)
             else:
                 add(action)
                 own(n)

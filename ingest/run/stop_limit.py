@@ -30,6 +30,8 @@ class StopLimit:
     share: float
     window_records: int
     _row: int = 0
+    _records: int = 0
+    _refused: int = 0
     _window: deque[tuple[int, int]] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
 
@@ -38,14 +40,17 @@ class StopLimit:
         with self._lock:
             for count in counts:
                 self._take(count.records, count.outcomes["rejected"])
-            records, refused = (sum(column) for column in zip(*self._window, strict=True)) if self._window else (0, 0)
             if self._row >= self.in_a_row:
                 raise TooManyRejects(f"{self._row:,} records in a row were refused")
-            if records >= self.window_records and refused > self.share * records:
-                raise TooManyRejects(f"{refused:,} of the last {records:,} records were refused")
+            if self._records >= self.window_records and self._refused > self.share * self._records:
+                raise TooManyRejects(f"{self._refused:,} of the last {self._records:,} records were refused")
 
     def _take(self, records: int, refused: int) -> None:
         self._row = self._row + refused if refused == records else 0
         self._window.append((records, refused))
-        while sum(each[0] for each in self._window) - self._window[0][0] >= self.window_records:
-            self._window.popleft()
+        self._records += records
+        self._refused += refused
+        while self._records - self._window[0][0] >= self.window_records:
+            oldest_records, oldest_refused = self._window.popleft()
+            self._records -= oldest_records
+            self._refused -= oldest_refused
