@@ -4,11 +4,17 @@ import time
 from collections.abc import Callable
 
 DEADLINE_S = 30.0
+POLL_S = 0.05
 
 
-def eventually(holds: Callable[[], bool]) -> None:
-    """Wait until it holds; fail if it does not in time."""
-    deadline = time.monotonic() + DEADLINE_S
+def eventually(
+    holds: Callable[[], object],
+    what: str = "it comes about",
+    bound_s: float = DEADLINE_S,
+    told: Callable[[], str] = str,
+) -> None:
+    """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
+    deadline = time.monotonic() + bound_s
     while not holds():
-        assert time.monotonic() < deadline, "it did not come about in time"
-        time.sleep(0.1)
+        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
+        time.sleep(POLL_S)

@@ -6,30 +6,21 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from tests.delivery.waiting import eventually
 from tests.delivery.world import ROOT
 from tests.faults import command
 
-POLL_S = 0.02
 KILL_BOUND_S = 10.0
 TAIL = 3000
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _PRELOADED = ["pytest", "ingest.cli.run", "tests.faults.command"]
-
-
-def eventually(holds: Callable[[], object], what: str, bound_s: float, told: Callable[[], str] = str) -> None:
-    """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
-    deadline = time.monotonic() + bound_s
-    while not holds():
-        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
-        time.sleep(POLL_S)
 
 
 @dataclass

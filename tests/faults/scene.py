@@ -17,9 +17,10 @@ from elasticsearch import ApiError
 from kafka.errors import KafkaError
 
 from tests.delivery.front import Answer, Bulk, Front, Step, front
+from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 from tests.faults.cargo import PARTITIONS, Cargo, joined
-from tests.faults.fleet import TAIL, Fleet, Worker, eventually
+from tests.faults.fleet import TAIL, Fleet, Worker
 from tests.faults.servers import Servers
 from tests.faults.sizes import Size
 from tests.faults.wire import Wire
