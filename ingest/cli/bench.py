@@ -29,12 +29,11 @@ from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.parse import GrammarReader
 from ingest.core.quick import Place, Quick
+from ingest.edge.yardsticks import BARE
 from ingest.run.knowledge import Knowledge, knowledge
 from ingest.synthetic.day import day
 
-BARE = re.compile(
-    r"(\w{3}) (\w{3}) +(\d+) (\d+:\d+:\d+) (\w+) (\d{4}): ([^:]+):(\d+):([^:]*): ?PERF:([^:]+):([A-Z_]+)=(\d+)"
-)
+BARE_TEXT = re.compile(BARE.pattern.decode())
 RECEIVED_MS = 1_780_000_000_000
 LARK_SHARE = 100  # Lark reads one line in so many: the others would take minutes
 DOCUMENT_BYTES = 95_000
@@ -132,7 +131,7 @@ def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
             request_body(batch)
 
     def bare(text: str) -> object:
-        return (found := BARE.match(text)) and found.groups()
+        return (found := BARE_TEXT.match(text)) and found.groups()
 
     few = texts[::LARK_SHARE]
     reader = source.reader

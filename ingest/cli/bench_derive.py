@@ -11,7 +11,7 @@ import pickle
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -19,16 +19,15 @@ from typing import Any
 
 import click
 import orjson
-from elasticsearch import Elasticsearch as Client
 from rich.console import Console
 from rich.table import Table
 
-from ingest.cli.bench_ways import FACILITY, Measured, Records, apart, by_file, emptied, shipped, worker
+from ingest.cli.bench_ways import FACILITY, Measured, Records, apart, batched, by_file, emptied, shipped, worker
 from ingest.config import Settings
 from ingest.edge import yardsticks
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.ports import Received
-from ingest.edge.yardsticks import Recorder
+from ingest.edge.yardsticks import recording
 from ingest.run.knowledge import Knowledge
 from ingest.synthetic.workload import Made, Workload, messages
 
@@ -71,7 +70,7 @@ def bench(settings: Settings, known: Knowledge, count: int, repeat: int, as_json
 
 def interleaved(count: int) -> Iterator[Received]:
     """In the order of printing, by file in short stretches."""
-    for some in _stretches(_made(count), STRETCH):
+    for some in batched(_made(count), STRETCH):
         yield from by_file(some)
 
 
@@ -83,16 +82,6 @@ def together(count: int) -> Iterator[Received]:
 
 def _made(count: int) -> Iterator[Made]:
     return messages(Workload(lines=count, facilities=(FACILITY,), span_s=count * SPAN_A_LINE_S))
-
-
-def _stretches(made: Iterable[Made], size: int) -> Iterator[list[Made]]:
-    some: list[Made] = []
-    for one in made:
-        some.append(one)
-        if len(some) == size:
-            yield some
-            some = []
-    yield some
 
 
 def _rounds(settings: Settings, known: Knowledge, records: Records, repeat: int) -> list[Round]:
@@ -110,12 +99,7 @@ def _rounds(settings: Settings, known: Knowledge, records: Records, repeat: int)
 
 
 def _recorded(settings: Settings, known: Knowledge, kept: Path) -> Measured:
-    made: list[Recorder] = []
-
-    def store_of(connected: Client) -> Recorder:
-        made.append(Recorder(connected))
-        return made[0]
-
+    store_of, made = recording()
     measured = worker(settings, known, store_of)
     kept.write_bytes(pickle.dumps(made[0].unconditional()))
     return measured

@@ -7,18 +7,18 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from ingest.config import Settings
 from ingest.core.model import Intake, Provenance
 from ingest.edge.elasticsearch.connect import client
-from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.producer import producer
 from ingest.edge.kafka.topics import topics
 from ingest.edge.ports import Letter, Partition, Received
 from ingest.run.headers import written
 from ingest.run.knowledge import Knowledge
-from ingest.run.session import StoreOf, work
+from ingest.run.session import work
 from ingest.run.setup import set_up
 from ingest.run.shipping import CHUNK_MESSAGES as CHUNK
 from ingest.synthetic.workload import Made, Workload, messages
@@ -70,13 +70,16 @@ def apart(way: Callable[[], T]) -> T:
 def emptied(settings: Settings) -> None:
     """The index of marks made anew by the template, what was derived gone, and nothing of it under way."""
     with client(settings.elasticsearch) as connected:
-        for name in connected.indices.get(
-            index=DERIVED, ignore_unavailable=True, filter_path="*.settings.index.uuid"
-        ).body:
-            connected.indices.delete(index=name)
-        connected.indices.delete(index=INDEX, ignore_unavailable=True)
+        _deleted(connected, f"{DERIVED},{INDEX}")
         connected.indices.create(index=INDEX)
         connected.cluster.health(wait_for_status="yellow")
+
+
+def _deleted(connected: Any, indices: str) -> None:
+    """Each by its name: a cluster may refuse to delete by a pattern."""
+    there = connected.indices.get(index=indices, ignore_unavailable=True, filter_path="*.settings.index.uuid").body
+    for name in there:
+        connected.indices.delete(index=name)
 
 
 def received(count: int) -> Iterator[Received]:
@@ -100,11 +103,11 @@ def by_file(some: Iterable[Made]) -> Iterator[Received]:
             at_bytes += len(line) + 1
 
 
-def batched(records: Iterable[Received], size: int) -> Iterator[list[Received]]:
+def batched(some: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of so many, the last one shorter."""
-    each = iter(records)
-    while some := list(itertools.islice(each, size)):
-        yield some
+    each = iter(some)
+    while batch := list(itertools.islice(each, size)):
+        yield batch
 
 
 def worker(settings: Settings, known: Knowledge, store_of: StoreOf = ElasticsearchStore) -> Measured:
@@ -141,8 +144,6 @@ def ship(settings: Settings, records: Records) -> None:
 def removed(settings: Settings) -> None:
     """Take away all that the bench made."""
     with client(settings.elasticsearch) as connected:
-        names = connected.indices.get(index="perf-*-bench,perf-*-bench-*", filter_path="*.settings.index.uuid").body
-        for name in names:
-            connected.indices.delete(index=name)
+        _deleted(connected, "perf-*-bench,perf-*-bench-*")
     with topics(settings.kafka) as cluster:
         cluster.delete([TOPIC, settings.delivery.dead_letter_topic])

@@ -22,7 +22,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config import Kafka
 from ingest.core.clock import iso
-from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.connect import client_configuration
 
 BARE = re.compile(
@@ -67,6 +67,17 @@ class Recorder(ElasticsearchStore):
     def unconditional(self) -> list[bytes]:
         """The bodies without what only the first time can be met: that a document is, or is not, as it was."""
         return [UNSEEN.sub(rb'{"index":{"_index":"perf-\1', SEEN.sub(b"", body)) for body in self.bodies]
+
+
+def recording() -> tuple[StoreOf, list[Recorder]]:
+    """What makes a recorder of an open client, and those that were made."""
+    made: list[Recorder] = []
+
+    def store_of(connected: Client) -> Recorder:
+        made.append(Recorder(connected))
+        return made[-1]
+
+    return store_of, made
 
 
 def _sent(client: Client, body: bytes) -> None:

@@ -5,18 +5,16 @@ import socket
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
-
-from elasticsearch import Elasticsearch as Client
 
 from ingest.config import Settings
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
 from ingest.edge.elasticsearch.connect import client
-from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.elasticsearch.templates import templates
 from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer
@@ -33,7 +31,6 @@ from ingest.run.reading import Reader
 from ingest.run.signals import heard
 from ingest.run.worker import Loop
 
-StoreOf = Callable[[Client], ElasticsearchStore]
 SET_UP = "Run `perflog setup`."
 DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
 
@@ -89,7 +86,7 @@ def work(
     began_s = time.monotonic()
     group = group or settings.kafka.group
     places = places_of(intakes, known.sources)
-    beside = sweeping(settings, known.schema, places) if settings.delivery.derive and not drain else nullcontext()
+    beside = sweeping(settings, known.schema, places) if derive and not drain else nullcontext()
     with (
         _loop(settings, readers, group, drain, known.schema, store_of) as loop,
         heard(loop.crew.services.patience.end),

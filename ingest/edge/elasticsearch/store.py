@@ -1,6 +1,6 @@
 """Documents in bulk, and single ones: one request a call, answered item by item. Tries nothing twice."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -94,6 +94,10 @@ class ElasticsearchStore:
         for step in _EPOCH:
             epoch = epoch[step]
         return int(epoch), {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+
+
+StoreOf = Callable[[Client], ElasticsearchStore]
+"""What makes a store of an open client."""
 
 
 class _Lost(Exception):
