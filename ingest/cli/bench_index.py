@@ -33,7 +33,6 @@ from ingest.cli.bench_ways import (
     shipped,
     worker,
 )
-from ingest.cli.run import spare_the_collector
 from ingest.config import Settings
 from ingest.core.actions import request_body
 from ingest.core.flow import Flow
@@ -41,6 +40,7 @@ from ingest.core.parse import GrammarReader
 from ingest.edge import yardsticks
 from ingest.edge.elasticsearch.connect import client
 from ingest.run.knowledge import Knowledge, knowledge
+from ingest.run.process import fit_for_work
 from ingest.run.reading import Reader
 from ingest.run.setup import DEFAULT_PARTITIONS
 
@@ -65,7 +65,7 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
     """One worker beside the limit (the same bytes, no pipeline), a bare loop, and an afternoon's work with Lark."""
     settings = bench_settings(config.load(settings_path), derive == "on")
     known = knowledge(settings.grammars)
-    spare_the_collector()
+    fit_for_work()
     if derive == "on":
         bench_derive.bench(settings, known, count, repeat, as_json)
         return

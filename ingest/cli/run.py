@@ -1,6 +1,5 @@
 """`perflog run`: workers from Kafka to Elasticsearch; of any use are as many as there are partitions."""
 
-import gc
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ from ingest import config
 from ingest.run.count import Count
 from ingest.run.group import Group
 from ingest.run.knowledge import knowledge
+from ingest.run.process import fit_for_work
 from ingest.run.session import RunReport, patient, work
 from ingest.telemetry import log_to_stderr
 
@@ -38,7 +38,7 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
     log_to_stderr(verbose)
     settings = config.load(settings_path)
     known = knowledge(grammars or settings.grammars)
-    spare_the_collector()
+    fit_for_work()
     workers = options.pop("workers")
     if options.pop("accept_rejects"):
         settings = patient(settings)
@@ -60,13 +60,6 @@ def _numbered(settings: config.Settings, number: int | None) -> config.Settings:
     if instance is None or number is None:
         return settings
     return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
-
-
-def spare_the_collector() -> None:
-    """What was read from the grammars stays: the collector need not walk over it, nor look after every few records."""
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)
 
 
 def as_tree(report: RunReport) -> dict[str, Any]:
