@@ -17,7 +17,7 @@ from ingest.run.count import Count
 from ingest.run.deriving import Deriver
 
 T = TypeVar("T")
-WAITING = 32_000  # records that were answered and not yet derived from, so that a run's lines come together
+WAITING = 64_000  # records that were answered and not yet derived from, so that a run's lines come together
 Batch = tuple[Sequence[Portion], Answered]
 Ended = tuple[Sequence[Portion], Callable[[], list[Count]]]
 """A batch that ended: its portions, and what asks for their counts (which raises where it ended badly)."""
