@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ingest.core.derive import derived, documents
+from ingest.core.derive import Statement, derived, documents
 from ingest.core.flow import Flow
 from ingest.core.model import Document, Intake, Message
 from ingest.core.runmarks import RunKey, RunMark, gathered
@@ -42,7 +42,7 @@ def marks_of(workload: Workload) -> Sets:
     return marks_of_lines((made.data for made in messages(workload)), facility)
 
 
-def documents_of(sets: Sets, watermark_ms: int | None = None) -> list[Document]:
+def documents_of(sets: Sets, watermark_ms: int | None = None) -> list[Statement]:
     """What is written of such sets."""
     schema = shipped(GRAMMARS).schema
     states = (grown(RunState(key, watermark_ms=watermark_ms), marks.values()) for key, marks in sets.items())

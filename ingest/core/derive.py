@@ -16,10 +16,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+import orjson
+
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.model import Document
-from ingest.core.rundocs import run_body, stage_body, tombstone, uid
+from ingest.core.rundocs import run_json, stage_json, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
 from ingest.core.runs import Run, runs_of
 from ingest.core.runstate import RunState
@@ -27,6 +28,24 @@ from ingest.core.stages import Stage
 
 RUNS, STAGES = "runs", "stages"
 LARGE_RUN = "large_run"
+
+
+class Statement(NamedTuple):
+    """A derived document as it is written; its version is the state's revision.
+
+    Text: a batch has as many of them as lines, and dictionaries would cost more than all of the derivation.
+    """
+
+    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    id: str
+    version: int
+    json: str
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The document."""
+        found: dict[str, Any] = orjson.loads(self.json)
+        return found
 
 
 class Placed(NamedTuple):
@@ -42,7 +61,8 @@ class Derived:
 
     Attributes:
         revision: of the state; the version of all documents.
-        runs: its instances, in order of time; stages: by id.
+        runs: its instances, in order of time, and their documents (which alone are needed to compare with later);
+            stages: by id.
         retracted_stages: (id, year of the index) -> an instant in that year (unix ms).
         retracted_runs: ordinals; they keep the time `anchor_ms`.
         issued: the highest instance ever, this revision included.
@@ -53,6 +73,7 @@ class Derived:
     key: RunKey
     revision: int
     runs: tuple[Run, ...]
+    run_documents: tuple[str, ...]
     stages: Mapping[str, Placed]
     retracted_stages: Mapping[tuple[str, int], int]
     retracted_runs: range
@@ -71,6 +92,7 @@ def derived(state: RunState) -> Derived:
         key=state.key,
         revision=state.revision,
         runs=runs,
+        run_documents=tuple(run_json(run, (LARGE_RUN,) if state.large else ()) for run in runs),
         stages=stages,
         retracted_stages=_retracted(state, stages),
         retracted_runs=range(len(runs) + 1, issued + 1),
@@ -98,7 +120,7 @@ def _begin_ms(year: int) -> int:
     return int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
-def documents(found: Derived, schema: Schema, former: Derived | None = None) -> Iterator[Document]:
+def documents(found: Derived, schema: Schema, former: Derived | None = None) -> Iterator[Statement]:
     """The documents to write: all, or with a `former` result that was written those that differ. Stages come first.
 
     Stages before runs: whoever sees a run of a revision can trust that its stages are there.
@@ -109,39 +131,33 @@ def documents(found: Derived, schema: Schema, former: Derived | None = None) -> 
 
 
 class _Place:
-    """Makes documents of bodies: index, id, version."""
+    """Makes documents of texts: index, id, version."""
 
     def __init__(self, found: Derived, periods: Mapping[str, str]) -> None:
         self._facility, self._version, self._periods = found.key.facility, found.revision, periods
 
-    def document(self, kind: str, doc_id: str, at_ms: int, body: dict[str, Any]) -> Document:
+    def statement(self, kind: str, doc_id: str, at_ms: int, json: str) -> Statement:
         index = index_name(kind, self._facility, self._periods[kind], at_ms)
-        return Document(index, doc_id, self._version, body)
+        return Statement(index, doc_id, self._version, json)
 
 
-def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
+def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
     before = former.stages if former else {}
     for doc_id, placed in found.stages.items():
         if before.get(doc_id) != placed:
-            body = stage_body(found.runs[placed.ordinal - 1], placed.stage)
-            yield place.document(STAGES, doc_id, placed.stage.start_ms, body)
+            ordinal, stage = placed
+            yield place.statement(STAGES, doc_id, stage.mark.at_ms, stage_json(found.key, ordinal, stage))
     gone = former.retracted_stages if former else {}
     for (doc_id, year), at_ms in found.retracted_stages.items():
         if gone.get((doc_id, year)) != at_ms:
-            yield place.document(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
+            yield place.statement(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
 
 
-def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
-    before = _run_bodies(former) if former else {}
-    for ordinal, body in _run_bodies(found).items():
-        if before.get(ordinal) != body:
-            yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
+def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
+    before = dict(enumerate(former.run_documents, 1)) if former else {}
+    for ordinal, json in enumerate(found.run_documents, 1):
+        if before.get(ordinal) != json:
+            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, json)
     for ordinal in found.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or former.anchor_ms != found.anchor_ms:
-            body = tombstone(found.key, found.anchor_ms)
-            yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
-
-
-def _run_bodies(found: Derived) -> dict[int, dict[str, Any]]:
-    flags = (LARGE_RUN,) if found.large else ()
-    return {run.ordinal: run_body(run, flags) for run in found.runs}
+            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, tombstone(found.key, found.anchor_ms))

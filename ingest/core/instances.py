@@ -18,16 +18,17 @@ SILENCE_MS = 7 * MS_PER_DAY
 _RANK = {QUEUED: 0, WORK: 1, END: 2, START: 3, OTHER: 4}
 
 
-def _order(mark: RunMark) -> tuple[int, int, int, str]:
-    """Order of time. In the same second what ends comes before what starts, and who printed first comes first."""
-    return mark.at_ms, _RANK[mark.what.role], mark.seen_ms, mark.id
-
-
 def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
-    """The marks that count, in order of time: without retracted ones and without repeats."""
+    """The marks that count, in order of time: without retracted ones and without repeats.
+
+    In the same second what ends comes before what starts, and who printed first comes first.
+    """
+    rows = [(mark.at_ms, _RANK[mark.what.role], mark.seen_ms, mark.id, mark) for mark in marks if not mark.retracted]
+    rows.sort()
     found: dict[tuple[str, str, int], RunMark] = {}
-    for mark in sorted((mark for mark in marks if not mark.retracted), key=_order):
-        found.setdefault((mark.what.stage, mark.what.key, mark.at_ms), mark)
+    for at_ms, _, _, _, mark in rows:
+        stage, key, *_ = mark.what
+        found.setdefault((stage, key, at_ms), mark)
     return list(found.values())
 
 

@@ -1,8 +1,10 @@
-"""A run and its stages as documents: names and units as in fields.toml, and what is missing is absent."""
+"""A run and its stages as documents, in JSON: names and units as in fields.toml, and what is missing is absent."""
 
 from collections.abc import Iterable
 from functools import lru_cache
 from typing import Any
+
+import orjson
 
 from ingest.core.clock import iso
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
@@ -23,38 +25,48 @@ def uid(key: RunKey, ordinal: int) -> str:
     return f"{key.id}.{ordinal}"
 
 
-def stage_body(run: Run, stage: Stage) -> dict[str, Any]:
-    """The document of a stage. Its end and its ECS duration are there only when its END is."""
-    mark, start = stage.mark, iso(stage.start_ms)
-    event: dict[str, Any] = {"start": start}
-    if stage.kind == EXACT and stage.closed_ms is not None and stage.duration_ms is not None:
-        event["end"] = iso(stage.closed_ms)
-        event["duration"] = stage.duration_ms * NS_PER_MS
-    told = dict(_named(mark.what))
-    if stage.duration_ms is not None:
-        told["duration_s"] = seconds(stage.duration_ms)
-    told["duration_kind"] = stage.kind
-    told["closed_by"] = stage.closed_by
-    told["attempt"] = stage.attempt
-    told["lane"] = stage.lane
-    if stage.open_for_ms is not None:
-        told["open_for_s"] = seconds(stage.open_for_ms)
-    lag = {} if mark.lag_ms is None else {"emit_lag_s": seconds(mark.lag_ms)}
-    perf = _perf(run.key, mark.what.workflow)
-    perf["run"] = {"id": run.key.run, "uid": uid(run.key, run.ordinal), "instance": run.ordinal}
-    perf["stage"] = told
-    perf["mark"] = {"key": mark.what.key, **lag}
-    return {"@timestamp": start, "event": event, "perf": perf}
+def stage_json(key: RunKey, ordinal: int, stage: Stage) -> str:
+    """The document of a stage. Its end and its ECS duration are there only when its END is.
+
+    Text, made of pieces that many stages share: there are as many of these documents as there are lines.
+    """
+    mark, duration_ms, kind, closed_by, closed_ms, attempt, lane, open_for_ms = stage
+    what, lag_ms, start = mark.what, mark.lag_ms, iso(mark.at_ms)
+    head, (name, opening) = _run_head(key, ordinal, what.workflow), _named(what)
+    ended = ""
+    if kind == EXACT and closed_ms is not None and duration_ms is not None:
+        ended = f',"end":"{iso(closed_ms)}","duration":{duration_ms * NS_PER_MS}'
+    duration = "" if duration_ms is None else f'"duration_s":{seconds(duration_ms)},'
+    open_for = "" if open_for_ms is None else f',"open_for_s":{seconds(open_for_ms)}'
+    lag = "" if lag_ms is None else f',"emit_lag_s":{seconds(lag_ms)}'
+    return (
+        f'{{"@timestamp":"{start}","event":{{"start":"{start}"{ended}}},{head},"stage":{{{name},{duration}'
+        f'"duration_kind":"{kind}","closed_by":"{closed_by}","attempt":{attempt},"lane":{lane}{open_for}}},'
+        f'"mark":{{{opening}{lag}}}}}}}'
+    )
 
 
 @lru_cache(maxsize=8192)
-def _named(what: What) -> dict[str, Any]:
-    """What a stage's document says of its name; to be copied."""
+def _run_head(key: RunKey, ordinal: int, workflow: str) -> str:
+    """What all stages of a run share, and behind which more of `perf` follows."""
+    run = {"id": key.run, "uid": uid(key, ordinal), "instance": ordinal}
+    return f'"perf":{{{_members({**_perf(key, workflow), "run": run})}'
+
+
+@lru_cache(maxsize=8192)
+def _named(what: What) -> tuple[str, str]:
+    """What a stage's document says of its name, and of its opening mark; without braces."""
     parts = ("family", "product", "variant", "split")
-    return {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}
+    name = {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}
+    return _members(name), _members({"key": what.key})
 
 
-def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
+def _members(body: dict[str, Any]) -> str:
+    """An object as JSON, without its braces."""
+    return _json(body)[1:-1]
+
+
+def run_json(run: Run, flags: Iterable[str] = ()) -> str:
     """The document of a run."""
     event = {"start": iso(run.first_ms)}
     if run.ended_ms is not None:
@@ -79,15 +91,19 @@ def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
         **_times(run),
         **_longest(run),
     }
-    return {"@timestamp": event["start"], "event": event, "perf": perf}
+    return _json({"@timestamp": event["start"], "event": event, "perf": perf})
 
 
-def tombstone(key: RunKey, at_ms: int) -> dict[str, Any]:
+def tombstone(key: RunKey, at_ms: int) -> str:
     """What overwrites a document that no longer follows from the facts."""
     perf = _perf(key, "")
     perf["run"] = {"id": key.run}
     perf["retracted"] = True
-    return {"@timestamp": iso(at_ms), "perf": perf}
+    return _json({"@timestamp": iso(at_ms), "perf": perf})
+
+
+def _json(body: dict[str, Any]) -> str:
+    return orjson.dumps(body).decode()
 
 
 def _perf(key: RunKey, workflow: str) -> dict[str, Any]:
@@ -98,7 +114,8 @@ def _perf(key: RunKey, workflow: str) -> dict[str, Any]:
 
 
 def _times(run: Run) -> dict[str, Any]:
-    found = {name: run.part_ms(kind) for kind, name in PART_FIELDS}
+    lengths = run.part_lengths_ms
+    found = {name: lengths.get(kind) for kind, name in PART_FIELDS}
     found["start_span_s"] = run.start_span_ms
     found["observed_total_s"] = run.observed_ms
     times: dict[str, Any] = {name: seconds(ms) for name, ms in found.items() if ms is not None}

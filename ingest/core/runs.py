@@ -66,10 +66,17 @@ class Run:
     ends_unmatched: int
     workflow: str
 
+    @property
+    def part_lengths_ms(self) -> dict[str, int]:
+        """The time of all parts of a kind together, for each kind that there is."""
+        found: dict[str, int] = {}
+        for kind, start_ms, end_ms, _ in self.parts:
+            found[kind] = found.get(kind, 0) + end_ms - start_ms
+        return found
+
     def part_ms(self, kind: str) -> int | None:
         """The time of all parts of a kind together; None where there is none of it."""
-        found = [part.end_ms - part.start_ms for part in self.parts if part.kind == kind]
-        return sum(found) if found else None
+        return self.part_lengths_ms.get(kind)
 
     @property
     def tail_seen(self) -> bool:

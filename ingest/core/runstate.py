@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+import orjson
+
 from ingest.core.clock import EARLIEST_MS, iso, iso_ms
 from ingest.core.runmarks import RunKey, RunMark, as_json, of_json, union
 
@@ -53,13 +55,13 @@ def swept(state: RunState, watermark_ms: int) -> RunState:
     return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
 
 
-def body_of(state: RunState, issued: int, due_ms: int | None) -> dict[str, Any]:
-    """The document to write before what was derived; `issued` and `due_ms` as derived from it. At least one mark."""
+def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
+    """The document to write before what was derived, of at least one mark; `issued` and `due_ms` as derived from it."""
     told: dict[str, Any] = {
         "revision": state.revision,
         "issued": max(issued, state.issued),
         "marks": len(state.marks),
-        "set": as_json(state.marks),
+        "set": orjson.Fragment(as_json(state.marks)),
     }
     for name, ms in (("watermark", state.watermark_ms), ("due", due_ms)):
         if ms is not None:
@@ -67,7 +69,7 @@ def body_of(state: RunState, issued: int, due_ms: int | None) -> dict[str, Any]:
     facility, source, run = state.key
     newest_ms = max(mark.at_ms for mark in state.marks.values())
     perf = {"facility": facility, "source": source, "run": {"id": run}, "runstate": told}
-    return {"@timestamp": iso(newest_ms), "perf": perf}
+    return orjson.dumps({"@timestamp": iso(newest_ms), "perf": perf}).decode()
 
 
 def state_of(body: Mapping[str, Any]) -> RunState:

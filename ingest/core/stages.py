@@ -65,8 +65,8 @@ def stages_of(marks: Sequence[RunMark], ends: Ends) -> tuple[tuple[Stage, ...], 
     lanes = _lanes(starts, ends) if parallel else [1] * len(starts)
     attempts = _attempts(starts)
     closers = _closers(marks, ends, parallel)
-    rows = zip(starts, closers, attempts, lanes, strict=True)
-    return tuple(_stage(start, ends.of.get(start.id), *row) for start, *row in rows), parallel  # type: ignore[arg-type]
+    ended = [ends.of.get(start.id) for start in starts]
+    return tuple(map(_stage, starts, ended, closers, attempts, lanes)), parallel
 
 
 def _stage(start: RunMark, end: RunMark | None, closer: tuple[int, str] | None, attempt: int, lane: int) -> Stage:

@@ -12,12 +12,11 @@ from typing import Any
 
 import orjson
 
-from ingest.core.derive import Derived, derived, documents
+from ingest.core.derive import Derived, Statement, derived, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.model import Document
 from ingest.core.runmarks import RunKey, RunMark
-from ingest.core.runstate import AT_ONCE_MS, RunState, body_of, grown, state_of
+from ingest.core.runstate import AT_ONCE_MS, RunState, grown, json_of, state_of
 from ingest.core.watermark import Heard, WriterKey, together, writer_of
 from ingest.core.watermark import body_of as writer_body
 from ingest.run.swapping import Cell
@@ -50,14 +49,14 @@ class RunCell(Cell):
         self.found = None if self._next.large else told(self._next)
         issued = self.found.issued if self.found else self.state.issued
         due_ms = self.found.due_ms if self.found else AT_ONCE_MS
-        return as_text(body_of(self._next, issued, due_ms))
+        return json_of(self._next, issued, due_ms)
 
     def keep(self) -> None:
         """The next revision is there; also how many instances it says were issued."""
         issued = self.found.issued if self.found else self._next.issued
         self.state = replace(self._next, issued=issued)
 
-    def documents(self, schema: Schema) -> Iterator[Document]:
+    def documents(self, schema: Schema) -> Iterator[Statement]:
         """What is to be written now: what differs from what was; everything, where that is not known."""
         if self.lost or self.state.large or (self.written is not None and self.found is self.written):
             return iter(())
@@ -65,7 +64,9 @@ class RunCell(Cell):
         return documents(self.found, schema, self.written) if self.found else iter(())
 
     def settle(self) -> None:
-        """All of it was written."""
+        """All of it was written. Of what was, its documents are kept and not the runs that they were made of."""
+        if self.found is not None and self.found is not self.written:
+            self.found = replace(self.found, runs=())
         self.more, self.written = (), self.found
 
 
@@ -86,7 +87,7 @@ class WriterCell(Cell):
     def changed(self) -> str | None:
         """With what was heard since; None when that is nothing new."""
         after = together(self.heard, self.more) if self.more else self.heard
-        return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
+        return None if after is None or after == self.heard else orjson.dumps(writer_body(self.key, after)).decode()
 
     def keep(self) -> None:
         """It is there."""
@@ -101,8 +102,3 @@ def told(state: RunState) -> Derived | None:
     except Exception:
         log.exception("A fault of perflog's: please report it. Run %s of %s is not derived.", state.key.run, state.key)
         return None
-
-
-def as_text(body: Mapping[str, Any]) -> str:
-    """A document as JSON."""
-    return orjson.dumps(body).decode()

@@ -20,9 +20,9 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 from ingest.core.actions import Action, fact
+from ingest.core.derive import Statement
 from ingest.core.fields import Schema
 from ingest.core.gathering import Gathered
-from ingest.core.model import Document
 from ingest.core.runmarks import RunKey
 from ingest.core.templates import Cache
 from ingest.run.cells import RunCell, WriterCell
@@ -100,9 +100,9 @@ class Deriver:
         for each in under_way:
             each.result()
 
-    def _portions(self, cells: Iterable[RunCell]) -> Iterator[list[Document]]:
+    def _portions(self, cells: Iterable[RunCell]) -> Iterator[list[Statement]]:
         """What is to be written, about a request's worth at a time; no run is torn."""
-        some: list[Document] = []
+        some: list[Statement] = []
         for cell in cells:
             some += cell.documents(self._schema)
             if len(some) >= self._at_once:
@@ -123,7 +123,7 @@ class Deriver:
         return cells
 
 
-def write(writer: Writer, found: Sequence[Document]) -> None:
+def write(writer: Writer, found: Sequence[Statement]) -> None:
     """Write what was derived. A newer view that is there already (409) is as good; what is refused is said."""
     actions: list[Action] = [fact(each.index, each.id, each.version, each.json) for each in found]
     for action, answer in zip(actions, writer.write(actions), strict=True):

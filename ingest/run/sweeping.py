@@ -19,10 +19,10 @@ from ingest.core.clock import iso, iso_ms
 from ingest.core.derive import Derived, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.runstate import AT_ONCE_MS, RunState, body_of, state_of, swept
+from ingest.core.runstate import AT_ONCE_MS, RunState, json_of, state_of, swept
 from ingest.core.watermark import ACTIVE_MS, watermark_ms, writer_of
 from ingest.edge.ports import Due, Refusal, States, Unavailable
-from ingest.run.cells import as_text, told
+from ingest.run.cells import told
 from ingest.run.deriving import write
 from ingest.run.patience import Stopped
 from ingest.run.swapping import Cell, Swapper
@@ -66,7 +66,7 @@ class SweepCell(Cell):
         """First as owing its documents, then with its next due."""
         if self.after is None or self.found is None or (self._owing and self.after is self._first):
             return None
-        return as_text(body_of(self.after, self.found.issued, AT_ONCE_MS if self._owing else self.found.due_ms))
+        return json_of(self.after, self.found.issued, AT_ONCE_MS if self._owing else self.found.due_ms)
 
     def keep(self) -> None:
         """It is there."""

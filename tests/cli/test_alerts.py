@@ -9,13 +9,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli import alerts
 from ingest.core.clock import iso, iso_ms
-from ingest.core.model import Document, Problem
+from ingest.core.derive import Statement
+from ingest.core.model import Problem
 from ingest.core.storedruns import stage_in
 from ingest.edge.elasticsearch.alerts import Alerts
 from ingest.edge.local.stack import Running
@@ -54,7 +54,7 @@ def workload() -> Workload:
 
 
 @lru_cache
-def stage_documents(made_up: Workload) -> list[Document]:
+def stage_documents(made_up: Workload) -> list[Statement]:
     """What is written of a workload."""
     return documents_of(marks_of(made_up))
 
@@ -63,8 +63,8 @@ def put(world: Stored, made_up: Workload) -> None:
     """Store a workload as this facility's."""
     own = []
     for each in stage_documents(made_up):
-        text = orjson.dumps(each.body).replace(b'"als"', f'"{world.facility}"'.encode())
-        own.append(replace(each, index=each.index.replace("-als", f"-{world.facility}", 1), body=orjson.loads(text)))
+        json = each.json.replace('"als"', f'"{world.facility}"')
+        own.append(each._replace(index=each.index.replace("-als", f"-{world.facility}", 1), json=json))
     world.put(own)
 
 

@@ -11,9 +11,9 @@ from click.testing import CliRunner, Result
 from rich.console import Console
 
 from ingest.cli import runs, show
-from ingest.core.derive import derived, documents
+from ingest.core.derive import Statement, derived, documents
 from ingest.core.ids import digest_id
-from ingest.core.model import Document, Problem
+from ingest.core.model import Problem
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.core.runstate import RunState, grown
 from ingest.core.storedruns import run_in, stage_in, with_stages
@@ -61,7 +61,7 @@ def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     return made
 
 
-def retracted(key: RunKey, text: str) -> list[Document]:
+def retracted(key: RunKey, text: str) -> list[Statement]:
     """What is written when each of its marks was retracted."""
     before = derived(grown(RunState(key), own_marks(key.run, text).values()))
     gone = [mark._replace(retracted=True, version=9) for mark in own_marks(key.run, text).values()]

@@ -6,15 +6,17 @@ from datetime import datetime, timedelta, timezone
 from statistics import median
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.flow import Flow
 from ingest.core.model import Message
-from ingest.core.rundocs import run_body, stage_body
+from ingest.core.rundocs import run_json, stage_json
 from ingest.core.runmarks import RunMark
 from ingest.core.runs import Run, runs_of
+from ingest.core.stages import Stage
 from tests.core.runmaking import BEGIN_MS, KEY, MARKS, marks, run, runs_in
 from tests.core.test_als_perf import DATA, RECEIVED_MS, SAMPLE, truth
 
@@ -44,8 +46,8 @@ def in_pst(ms: int) -> str:
 
 def row_of(found: Run) -> dict[str, Any]:
     """The columns of the table of runs, from the documents of the run and its stages."""
-    told = run_body(found)["perf"]["run"]
-    stages = [stage_body(found, stage)["perf"] for stage in found.stages]
+    told = run_of(found)["perf"]["run"]
+    stages = [stage_of(found, stage)["perf"] for stage in found.stages]
     lags = [stage["mark"]["emit_lag_s"] for stage in stages]
     gaps = [s["stage"]["duration_s"] for s in stages if s["stage"]["duration_kind"] == "upper"]
     rests = [stage.duration_ms - (stage.mark.lag_ms or 0) for stage in found.stages[:-1] if stage.duration_ms]
@@ -76,6 +78,18 @@ def row_of(found: Run) -> dict[str, Any]:
     }
 
 
+def run_of(found: Run) -> dict[str, Any]:
+    """Its document."""
+    body: dict[str, Any] = orjson.loads(run_json(found))
+    return body
+
+
+def stage_of(found: Run, stage: Stage) -> dict[str, Any]:
+    """The document of a stage of it."""
+    body: dict[str, Any] = orjson.loads(stage_json(found.key, found.ordinal, stage))
+    return body
+
+
 @pytest.mark.parametrize("run_id", RUNS)
 def test_a_run_of_the_sample_is_what_the_truth_table_says(run_id: str, sample: dict[str, Run]) -> None:
     """Every column."""
@@ -89,7 +103,7 @@ def test_a_run_of_the_sample_is_what_the_truth_table_says(run_id: str, sample: d
 
 def test_the_parts_of_the_samples_runs(sample: dict[str, Run]) -> None:
     """One seen from its head, one from its middle: what is not there is absent, and the rest adds up."""
-    cut, whole = (run_body(sample[run_id])["perf"]["run"] for run_id in ("1084664-62990", "1086857-64636"))
+    cut, whole = (run_of(sample[run_id])["perf"]["run"] for run_id in ("1084664-62990", "1086857-64636"))
 
     assert [whole[f"{part}_s"] for part in ("queue_wait", "dispatch", "staged", "tail")] == [25, 14, 775, 3]
     assert not {"lead_s", "between_s"} & set(whole)
@@ -107,7 +121,7 @@ def test_every_stage_of_the_sample_is_what_the_truth_table_says(sample: dict[str
         (run.key.run, body["stage"]["name"], stage.start_ms // 1000, *kind_of(body), body["mark"]["emit_lag_s"])
         for run in sample.values()
         for stage in run.stages
-        for body in [stage_body(run, stage)["perf"]]
+        for body in [stage_of(run, stage)["perf"]]
     ]
     expected = [
         (
@@ -202,7 +216,7 @@ def runs_in_text(text: str) -> tuple[Run, ...]:
 def test_what_is_not_known_is_absent() -> None:
     """A run seen from its middle has no queue wait, not one of 0 s; a stage without a lag has no duration."""
     found = run("0 START A -")
-    body, stage = run_body(found)["perf"]["run"], stage_body(found, found.stages[0])
+    body, stage = run_of(found)["perf"]["run"], stage_of(found, found.stages[0])
 
     assert not {"queue_wait_s", "dispatch_s", "lead_s", "between_s", "tail_s", "longest_stage"} & set(body)
     assert (body["start_span_s"], body["observed_total_s"]) == (0, 0)
@@ -215,7 +229,7 @@ def test_what_is_not_known_is_absent() -> None:
 def test_only_a_measured_end_makes_an_event_end() -> None:
     """event.duration is nanoseconds between START and END; an upper bound has none."""
     found = run("0 START A, 5 END A, 7 START B, 9 START C")
-    ended, bounded = (stage_body(found, stage)["event"] for stage in found.stages[:2])
+    ended, bounded = (stage_of(found, stage)["event"] for stage in found.stages[:2])
 
     assert (ended["end"], ended["duration"]) == ("2016-02-06T05:39:42Z", 5_000_000_000)
     assert set(bounded) == {"start"}
@@ -225,5 +239,5 @@ def test_decimals_are_shown_only_where_they_were_measured() -> None:
     """Values in milliseconds give them, values in seconds do not."""
     found = run("0.25 START A, 5.5 END A, 7 START B")
 
-    assert [stage_body(found, s)["perf"]["stage"]["duration_s"] for s in found.stages] == [5.25, 1]
-    assert isinstance(stage_body(found, found.stages[1])["perf"]["stage"]["duration_s"], int)
+    assert [stage_of(found, s)["perf"]["stage"]["duration_s"] for s in found.stages] == [5.25, 1]
+    assert isinstance(stage_of(found, found.stages[1])["perf"]["stage"]["duration_s"], int)
