@@ -2,8 +2,8 @@
 
 Collector: what was read from the grammars stays, so it is not walked over, and few cycles are made.
 
-Allocator: requests and answers are megabytes that live for a moment; glibc keeps an arena for every few threads, each as
-large as it ever was, which is a tenth of all memory. With two arenas, and large pieces mapped apart, it is given back.
+Allocator: requests and answers are megabytes that live for a moment; glibc keeps an arena for every few threads, each
+as large as it ever was: a tenth of all memory. With two arenas, and large pieces mapped apart, it is given back.
 
 Interpreter: one thread at a time runs Python, and one that computes is asked to yield every 5 ms. The threads that wait
 for answers can wait longer, and computing in longer pieces is some 6 % faster when stages are derived.
