@@ -16,6 +16,7 @@ COMMANDS = {
     "try": ("try_", "What would become of these bytes? No servers."),
     "explain": ("explain", "Which token became which field, or why a line is refused."),
     "lint": ("lint", "What lines cost in information, by the script that prints them, and the fix."),
+    "analyze": ("analyze", "Files without servers: runs, waits, outliers, a waterfall; the numbers that are stored."),
     "sources": ("sources", "What can be read: each source, its fields, units and identity."),
     "source": ("source", "Work on a source: what its samples become."),
     "bench": ("bench", "How fast on this machine."),
