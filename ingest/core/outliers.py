@@ -5,7 +5,7 @@ Each stage is judged by those like it that came before it in the same set (slow.
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -44,11 +44,22 @@ class Outliers:
 
 
 def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
-    """Judge all stages of these runs by each other."""
-    stages = [stage for run in runs for stage in run.stages]
-    found = verdicts(rule, stages, ALL_TIME)
-    slow = sorted((verdict for verdict in found if verdict.verdict == SLOW), key=excess_s, reverse=True)
-    return Outliers(rule, Counter(verdict.verdict for verdict in found), slow, _usual(rule, stages, slow))
+    """Judge all stages of these runs by each other; one kind after the other, so that few verdicts are in memory."""
+    alike: dict[Like, list[StoredStage]] = {}
+    for run in runs:
+        for stage in run.stages:
+            alike.setdefault(like(stage), []).append(stage)
+    numbers: Counter[str] = Counter()
+    slow: list[Verdict] = []
+    usual: list[Usual] = []
+    for stages in alike.values():
+        found = verdicts(rule, stages, ALL_TIME)
+        numbers.update(verdict.verdict for verdict in found)
+        own = [verdict for verdict in found if verdict.verdict == SLOW]
+        slow += own
+        usual += _usual(rule, stages, own)
+    slow.sort(key=lambda verdict: (-excess_s(verdict), verdict.stage.start_ms, verdict.stage.id))
+    return Outliers(rule, numbers, slow, sorted(usual, key=lambda one: (-one.baseline.median_s, one.name, one.kind)))
 
 
 def excess_s(found: Verdict) -> float:
@@ -56,17 +67,16 @@ def excess_s(found: Verdict) -> float:
     return (found.stage.duration_s or 0) - (found.threshold.seconds if found.threshold else 0)
 
 
-def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -> list[Usual]:
-    series: dict[tuple[Like, str], list[StoredStage]] = {}
+def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -> Iterator[Usual]:
+    """What stages of one kind took, by kind of duration."""
+    series: dict[str, list[StoredStage]] = {}
     for stage in stages:
         if counts(rule, stage):
-            series.setdefault((like(stage), stage.kind), []).append(stage)
-    slow_ones = Counter((like(verdict.stage), verdict.stage.kind) for verdict in slow)
-    found = []
-    for (kinship, kind), those in series.items():
+            series.setdefault(stage.kind, []).append(stage)
+    slow_ones = Counter(verdict.stage.kind for verdict in slow)
+    for kind, those in series.items():
         if len(those) >= rule.baseline.least:
             first_ms, last_ms = min(s.start_ms for s in those), max(s.start_ms for s in those)
             baseline = baseline_of([stage.duration_s or 0 for stage in those], first_ms, last_ms)
             longest = max(those, key=lambda stage: stage.duration_s or 0)
-            found.append(Usual(longest.name, kind, baseline, longest, slow_ones[kinship, kind]))
-    return sorted(found, key=lambda usual: (-usual.baseline.median_s, usual.name, usual.kind))
+            yield Usual(longest.name, kind, baseline, longest, slow_ones[kind])

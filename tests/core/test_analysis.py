@@ -109,12 +109,13 @@ def test_more_marks_than_there_may_be_are_refused() -> None:
     assert caught.value.exit_code == 65
 
 
-def test_time_passes_up_to_the_newest_instant_of_all_files() -> None:
+@pytest.mark.parametrize("order", [1, -1])
+def test_time_passes_up_to_the_newest_instant_of_all_files(order: int) -> None:
     """A run that was silent for an hour before it is quiet, in whichever file it stands."""
     lines = SAMPLE.read_bytes().splitlines()
     analysis = Analysis(flow(), SCHEMA)
-    analysis.add("first.log", [Line(n, 0, data) for n, data in enumerate(lines[:21], 1)], RECEIVED_MS)
-    analysis.add("second.log", [Line(n, 0, data) for n, data in enumerate(lines[21:], 1)], RECEIVED_MS)
+    for name, own in [("first.log", lines[:21]), ("second.log", lines[21:])][::order]:
+        analysis.add(name, [Line(n, 0, data) for n, data in enumerate(own, 1)], RECEIVED_MS)
     first, second = analysis.runs()
 
     assert (first.state, second.state) == ("quiet", "running")

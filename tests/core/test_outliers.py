@@ -1,14 +1,18 @@
 """Outliers of some runs: by the alarms' rule and statistics, each stage beside those like it before it."""
 
+from collections import Counter
+
 import pytest
 
-from ingest.core.outliers import outliers
+from ingest.core.outliers import ALL_TIME, outliers
 from ingest.core.runmarks import RunKey
-from ingest.core.slow import INSUFFICIENT, NOTHING, OK, SLOW
+from ingest.core.slow import INSUFFICIENT, NOTHING, OK, SLOW, verdicts
 from ingest.core.storedruns import StoredRun
+from ingest.synthetic.truth import Shares, Workload
 from tests.core.alarming import shipped_rule
 from tests.core.runmaking import mark
 from tests.core.storedmaking import stored_runs
+from tests.derived import marks_of
 
 
 def runs_taking(*took_s: int) -> list[StoredRun]:
@@ -46,6 +50,21 @@ def test_what_is_usual_is_told_of_kinds_of_which_there_are_enough() -> None:
     assert (usual.name, usual.kind, usual.baseline.n, usual.baseline.median_s) == ("A", "upper", 11, 100)
     assert (usual.longest.run, usual.longest.duration_s, usual.slow) == ("r10", 300, 1)
     assert not outliers(shipped_rule(), runs_taking(*[100] * 7)).usual
+
+
+def test_the_verdicts_are_those_of_all_stages_at_once() -> None:
+    """Kind by kind as an alarm would judge all of them together."""
+    runs = [
+        run
+        for key, found in marks_of(Workload(8, 6_000, span_s=900_000, shares=Shares(with_ends=0.5))).items()
+        for run in stored_runs(found.values(), key)
+    ]
+    at_once = verdicts(shipped_rule(), [stage for run in runs for stage in run.stages], ALL_TIME)
+    found = outliers(shipped_rule(), runs)
+
+    assert found.counts == Counter(verdict.verdict for verdict in at_once)
+    assert len(found.slow) > 10
+    assert sorted(found.slow, key=repr) == sorted((v for v in at_once if v.verdict == SLOW), key=repr)
 
 
 @pytest.mark.parametrize("runs", [[], runs_taking(100)])
