@@ -14,9 +14,11 @@ from ingest.cli.run_chosen import chosen, no_such_run
 from ingest.cli.screen import console
 from ingest.cli.show import stored_run
 from ingest.core.comparing import compared
+from ingest.core.model import Problem
 from ingest.core.storedruns import StoredRun
 from ingest.edge.elasticsearch.runs import WantedRuns, runs
 
+_OF_FILES = ("intake_name", "zone", "wrapper", "grammars")
 IN_FILES = "`perflog analyze` lists those there are."
 
 
@@ -34,10 +36,11 @@ def command(settings_path: Path | None, /, first: str, second: str, as_json: boo
     """Compare the run SECOND with the run FIRST: what each stage took, the difference in seconds and percent.
 
     Stages are aligned by family, product and variant, repeats in their order. Each number says its kind, and so does a
-    difference: that of two upper bounds is no upper bound. Options on reading are for --file. Exit code 66 when there
-    is no such run.
+    difference: that of two upper bounds bounds nothing. Without --file, --facility, --source and --workflow say which
+    runs are meant. Exit code 66 when there is no such run.
     """
     settings = config.load(settings_path)
+    _demand_file(options)
     wanted = [(first, options["instance"]), (second, options["second_instance"])]
     found = _of_files(settings, wanted, options) if options["files"] else _stored(settings, wanted, options)
     comparison = compared(*found)
@@ -45,6 +48,13 @@ def command(settings_path: Path | None, /, first: str, second: str, as_json: boo
         click.echo(orjson.dumps(comparison_row(comparison)))
     else:
         show_comparison(comparison, console())
+
+
+def _demand_file(options: dict[str, Any]) -> None:
+    given = [name for name in _OF_FILES if options[name] is not None]
+    if given and not options["files"]:
+        what = f"--{given[0].removesuffix('_name')} says how a file is read, and there is none."
+        raise Problem(what, "Name it with --file, or leave the option out.", 64)
 
 
 def _of_files(settings: config.Settings, wanted: Sequence[tuple[str, int | None]], options: Any) -> Iterator[StoredRun]:

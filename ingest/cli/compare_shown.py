@@ -21,7 +21,7 @@ _MEANS = {
     "exact": "=  exact: ±1 s of a stage, ±2 s of a difference",
     "upper": "≤  at most: an upper bound",
     "lower": "≥  at least: a lower bound",
-    BOUNDS: "~  two bounds of one side differ by so much: what was taken, by anything",
+    BOUNDS: "~  two bounds of one side differ by so much; what was really taken, by anything",
 }
 
 

@@ -49,6 +49,13 @@ def test_a_slip_is_answered_with_near_runs() -> None:
     assert caught.value.exit_code == 66
 
 
+def test_an_option_of_files_needs_a_file() -> None:
+    """64: it would change nothing."""
+    with pytest.raises(Problem, match="--zone says how a file is read") as caught:
+        called(FIRST, SECOND, "--zone", "-08:00")
+    assert caught.value.exit_code == 64
+
+
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """The sample's runs, one that was fast, one that was slow."""
