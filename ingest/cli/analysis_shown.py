@@ -18,6 +18,7 @@ from ingest.core.storedruns import StoredRun
 MOST_SHAPES = 5
 MOST_SLOW = 10
 MOST_USUAL = 40
+RUN_COLUMNS = 100  # from here on there is room for the run of the longest stage
 
 
 class Shown(NamedTuple):
@@ -106,7 +107,7 @@ def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
             screen.print(f"The worst {MOST_SLOW} of {len(judged.slow):,}; --json tells all.")
     if judged.usual and not named:
         screen.print()
-        screen.print(_usual(judged.usual[:MOST_USUAL]))
+        screen.print(_usual(judged.usual[:MOST_USUAL], screen.width >= RUN_COLUMNS))
         if len(judged.usual) > MOST_USUAL:
             screen.print(f"Those with the longest medians of {len(judged.usual):,}; --json tells all.")
 
@@ -126,16 +127,19 @@ def _slow(found: Sequence[Verdict]) -> Table:
     return table
 
 
-def _usual(found: Sequence[Usual]) -> Table:
+def _usual(found: Sequence[Usual], with_run: bool) -> Table:
+    """The run of the longest one only where there is room."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("stage", overflow="fold")
     for head in ("n", "median s", "P95", "longest", "slow"):
         table.add_column(head, justify="right", no_wrap=True)
-    table.add_column("longest in run", no_wrap=True)
+    if with_run:
+        table.add_column("longest in run", no_wrap=True)
     for usual in found:
         told = usual.baseline
         numbers = (bounded(usual.kind, told.median_s), bounded(usual.kind, told.p95_s))
         longest = bounded(usual.kind, usual.longest.duration_s)
         name, run = Text(visible(usual.name)), Text(visible(usual.longest.run))
-        table.add_row(name, f"{told.n:,}", *numbers, longest, f"{usual.slow:,}" if usual.slow else NONE, run)
+        slow = f"{usual.slow:,}" if usual.slow else NONE
+        table.add_row(name, f"{told.n:,}", *numbers, longest, slow, *([run] if with_run else []))
     return table

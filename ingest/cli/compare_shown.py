@@ -64,7 +64,7 @@ def show_comparison(found: Comparison, screen: Console) -> None:
 
 def _told(run: StoredRun) -> str:
     missing = f"; {' and '.join(run.not_seen)} not seen" if run.not_seen else ""
-    return f"of {visible(run.facility)}, began {moment(run.start_ms)} UTC, {run.state}{missing}"
+    return f"of {visible(run.facility)}, {moment(run.start_ms)} UTC, {run.state}{missing}"
 
 
 def _table(found: Comparison) -> Table:
