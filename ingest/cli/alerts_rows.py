@@ -21,12 +21,13 @@ def _one(found: Evaluated) -> dict[str, Any]:
         "since": iso(found.span.since_ms),
         "now": iso(found.span.now_ms),
         "counts": dict(found.counts),
-        "stages": [_verdict(verdict) for verdict in found.verdicts],
+        "stages": [verdict_row(verdict) for verdict in found.verdicts],
         "incidents": [incident_row(incident) for incident in found.incidents],
     }
 
 
-def _verdict(found: Verdict) -> dict[str, Any]:
+def verdict_row(found: Verdict) -> dict[str, Any]:
+    """What is said of a stage, and by what numbers."""
     stage, threshold = found.stage, found.threshold
     return {
         "verdict": found.verdict,
@@ -37,13 +38,14 @@ def _verdict(found: Verdict) -> dict[str, Any]:
         "duration_s": stage.duration_s,
         "duration_kind": stage.kind,
         "n": found.n,
-        "baseline": None if found.baseline is None else _baseline(found.baseline),
+        "baseline": None if found.baseline is None else baseline_row(found.baseline),
         "threshold_s": None if threshold is None else threshold.seconds,
         "threshold_by": None if threshold is None else threshold.by,
     }
 
 
-def _baseline(found: Baseline) -> dict[str, Any]:
+def baseline_row(found: Baseline) -> dict[str, Any]:
+    """What stages like it took."""
     told = found._asdict()
     return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")} | {
         "from": iso(found.first_ms),
@@ -79,5 +81,5 @@ def _evidence(found: Evidence) -> dict[str, Any]:
         "took_s": found.took_s,
         "threshold_s": found.threshold.seconds,
         "threshold_by": found.threshold.by,
-        "baseline": _baseline(found.baseline),
+        "baseline": baseline_row(found.baseline),
     }

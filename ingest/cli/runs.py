@@ -8,11 +8,13 @@ import orjson
 
 from ingest import config
 from ingest.cli.asked import moment_of, now_ms
+from ingest.cli.csv_written import write_csv
 from ingest.cli.runs_rows import run_row
 from ingest.cli.runs_shown import show_runs
 from ingest.cli.screen import console
 from ingest.core.runmarks import QUEUED
 from ingest.core.runs import ABANDONED, CLOSED, QUIET, RUNNING
+from ingest.core.storedruns import with_stages
 from ingest.edge.elasticsearch.runs import MOST, WantedRuns, runs
 
 STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
@@ -28,8 +30,9 @@ STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 @click.option("--until", help="Those that began before then, likewise.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table in figures instead, as `perflog analyze --csv`; UTC.")
 @click.pass_obj
-def command(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: Any) -> None:
+def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.
 
     A run is one use of a run id. What was not seen stands as –, never as 0; ≥ is a lower bound, ≤ an upper one.
@@ -38,8 +41,12 @@ def command(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: 
     wanted = _wanted(chosen)
     with runs(settings.elasticsearch) as stored:
         found, matching = stored.newest(wanted, limit), stored.count(wanted)
+        if as_csv:
+            found = with_stages(found, stored.stages_of(found))
         known = matching or stored.count(WantedRuns())
-    if as_json:
+    if as_csv:
+        write_csv(found)
+    elif as_json:
         click.echo(orjson.dumps({"runs": [run_row(run) for run in found], "matching": matching}))
     else:
         show_runs(found, matching, known, console())

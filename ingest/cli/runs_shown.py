@@ -85,7 +85,7 @@ def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
 
 def _cells(run: StoredRun) -> tuple[str, ...]:
     times = (_seconds(run.parts.get(QUEUE)), _seconds(run.parts.get(DISPATCH)), _seconds(run.span_s))
-    return visible(run.named), run.state, _minute(run.start_ms), *times, f"{SIGN[run.total_kind]} {run.total_s:,.0f}"
+    return visible(run.named), run.state, moment(run.start_ms), *times, f"{SIGN[run.total_kind]} {run.total_s:,.0f}"
 
 
 def _stages(run: StoredRun) -> str:
@@ -119,7 +119,7 @@ def show_run(run: StoredRun, instances: int, screen: Console) -> None:
 
 def _state(run: StoredRun) -> str:
     closed = {"run_end": " by its own end", "ends": ": each stage has its END", "timeout": ": seven days of silence"}
-    began, last = f"began {_second(run.start_ms)}", f"last line {_second(run.seen_ms)} UTC"
+    began, last = f"began {second(run.start_ms)}", f"last line {second(run.seen_ms)} UTC"
     return f"{run.state}{closed.get(run.closed_by, '')}; {began}, {last}"
 
 
@@ -155,7 +155,7 @@ def _table(run: StoredRun) -> Table:
     for stage in run.stages:
         told = (str(stage.attempt), str(stage.lane), _seconds(stage.open_for_s))
         more = [cell for cell, shown in zip(told, extra.values(), strict=True) if shown]
-        start = _second(stage.start_ms) if days else _clock(stage.start_ms)
+        start = second(stage.start_ms) if days else _clock(stage.start_ms)
         took = bounded(stage.kind, stage.duration_s)
         cells = (start, visible(stage.name), took, _CLOSED[stage.closed_by], _seconds(stage.lag_s), *more)
         table.add_row(*(Text(cell) for cell in cells))
@@ -190,11 +190,13 @@ def _at(ms: int, form: str) -> str:
     return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
 
 
-def _minute(ms: int) -> str:
+def moment(ms: int) -> str:
+    """An instant to the minute, in UTC."""
     return _at(ms, "%Y-%m-%d %H:%M")
 
 
-def _second(ms: int) -> str:
+def second(ms: int) -> str:
+    """An instant to the second, in UTC."""
     return _at(ms, "%Y-%m-%d %H:%M:%S")
 
 

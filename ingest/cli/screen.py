@@ -1,7 +1,9 @@
 """What is shown to people: a console that wraps nothing in a pipe, and text from outside made harmless and short."""
 
+import codecs
 import re
 import sys
+from io import TextIOWrapper
 from typing import Any
 
 import orjson
@@ -12,8 +14,23 @@ _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]
 _PICTURES = 0x2400
 
 
+_ASCII = {"≤": "<=", "≥": ">=", "–": "-", "…": "..", "→": "->", "Δ": "d", "µ": "u", "±": "+-"}
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What stands for a sign that the output cannot hold."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("perflog.ascii", _in_ascii)
+
+
 def console() -> Console:
-    """Standard output: coloured on a terminal, plain and wide in a pipe."""
+    """Standard output: coloured on a terminal, plain and wide in a pipe; signs in ASCII where it is not UTF-8."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="perflog.ascii")
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, width=width)
 

@@ -40,8 +40,11 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     gathering.py  facts of a batch -> marks by run, and what was heard of each writer: watermark.py
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
     storedruns.py  these documents, read again
-    rules.py      alarm rules as data; slow.py a stage judged by those before it; incidents.py what is told once:
-                  incident_docs.py as documents, alarm_words.py in words
+    analysis.py   lines of files -> their runs, as if stored; printed_zones.py run_figures.py for its tables
+    waterfall.py  a run as rows of bars on one axis: time_axis.py
+    comparing.py  two runs, stage by stage
+    rules.py      alarm rules as data; slow.py a stage judged by those before it; outliers.py all of some runs;
+                  incidents.py what is told once: incident_docs.py as documents, alarm_words.py in words
     beside.py     what the network did in a span of time
     board.py      a board as data; boards.py compiles it to Kibana's saved objects:
                   lens.py saved_objects.py, checked by board_checks.py board_fields.py

@@ -23,7 +23,7 @@ from ingest.core.ids import index_name
 from ingest.core.rundocs import run_json, stage_json, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
 from ingest.core.runs import Run, runs_of
-from ingest.core.runstate import RunState
+from ingest.core.runstate import AT_ONCE_MS, RunState, swept
 from ingest.core.stages import Stage
 
 RUNS, STAGES = "runs", "stages"
@@ -101,6 +101,15 @@ def derived(state: RunState) -> Derived:
         due_ms=min((run.due_ms for run in runs if run.due_ms is not None), default=None),
         large=state.large,
     )
+
+
+def as_swept(state: RunState, watermark_ms: int | None) -> Derived:
+    """As derived after one sweep at that watermark; a state that is not due by then stays as it is."""
+    found = derived(state)
+    due_ms = AT_ONCE_MS if found.large else found.due_ms
+    if watermark_ms is None or due_ms is None or due_ms > watermark_ms:
+        return found
+    return derived(swept(state, watermark_ms))
 
 
 def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], int]:

@@ -57,6 +57,10 @@ class Flow:
         """The source that is asked first."""
         return self._sources[0]
 
+    def source(self, name: str) -> Source:
+        """One of its sources."""
+        return next(source for source in self._sources if source.name == name)
+
     @property
     def unwrapped(self) -> bool:
         """Whether messages come as they are, without a forwarder's wrapper."""

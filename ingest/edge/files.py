@@ -11,6 +11,8 @@ from ingest.core.model import Problem
 LINE = "line"
 FILE = "file"
 NO_INPUT = 66
+NOTHING_SENT = "Nothing was sent."
+PARTLY_SENT = "What was sent before stays sent; ship the file again when it can be read."
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +37,8 @@ def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
     return LINE if kinds == {"line"} else FILE
 
 
-def checked(paths: Sequence[Path]) -> int:
-    """The size of all of them in bytes; `Problem` (66) for the first that cannot be read, before anything is sent."""
+def checked(paths: Sequence[Path], remedy: str = NOTHING_SENT) -> int:
+    """The size of all of them in bytes; `Problem` (66) for the first that cannot be read, before anything is done."""
     size_bytes = 0
     for path in paths:
         try:
@@ -44,7 +46,7 @@ def checked(paths: Sequence[Path]) -> int:
                 file.read(1)
             size_bytes += path.stat().st_size
         except OSError as error:
-            raise Problem(f"{path} cannot be read: {error.strerror}.", "Nothing was sent.", NO_INPUT) from error
+            raise Problem(f"{path} cannot be read: {error.strerror}.", remedy, NO_INPUT) from error
     return size_bytes
 
 
@@ -53,14 +55,18 @@ def modified_ms(path: Path) -> int:
     return path.stat().st_mtime_ns // 1_000_000
 
 
-def pieces(path: Path, how: str, limit_bytes: int) -> Iterator[Piece]:
+def pieces(path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT) -> Iterator[Piece]:
     """The messages of a file; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
     try:
         with path.open("rb") as file:
-            yield from _lines(file, limit_bytes) if how == LINE else _whole(file, limit_bytes)
+            yield from pieces_of(file, how, limit_bytes)
     except OSError as error:
-        remedy = "What was sent before stays sent; ship the file again when it can be read."
         raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, NO_INPUT) from error
+
+
+def pieces_of(file: BinaryIO, how: str, limit_bytes: int) -> Iterator[Piece]:
+    """The messages of an open file, likewise; standard input too, by lines."""
+    return _lines(file, limit_bytes) if how == LINE else _whole(file, limit_bytes)
 
 
 def _whole(file: BinaryIO, limit_bytes: int) -> Iterator[Piece]:

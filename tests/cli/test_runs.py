@@ -1,8 +1,10 @@
 """`perflog runs` and `perflog show`, as a user calls them: for people, in a pipe, for machines; slips have codes."""
 
+import csv
 import json
 import os
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 
 import click
@@ -168,6 +170,21 @@ def test_a_run_is_shown_with_its_stages(call: Caller) -> None:
     assert rows[-1] == ["18:49:22", "SUBMIT_SINO", "≥", "3", "open", "3"]
 
 
+def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Behind the table; in a pipe only with --waterfall, and plain; --no-waterfall leaves it out everywhere."""
+    piped = call(show.command, SECOND, "--facility", FACILITY).stdout
+    asked = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
+    monkeypatch.setattr("ingest.cli.show.console", lambda: Console(force_terminal=True, width=80, color_system=None))
+    drawn = call(show.command, SECOND, "--facility", FACILITY).stdout
+    refused = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout
+
+    assert "2016-02-06 UTC" not in piped
+    assert asked.startswith(piped)
+    assert ":::::::" in asked
+    assert "▒▒▒▒▒▒▒" in drawn
+    assert "▒" not in refused
+
+
 def test_the_sample_has_31_upper_bounds_2_lower_and_none_exact(call: Caller) -> None:
     """Run by run, from what is stored."""
     told = [json.loads(call(show.command, run, "--facility", FACILITY, "--json").stdout) for run in (FIRST, SECOND)]
@@ -177,6 +194,16 @@ def test_the_sample_has_31_upper_bounds_2_lower_and_none_exact(call: Caller) -> 
     assert told[0]["queue_wait_s"] is None
     assert told[0]["longest_stage"] == {"name": "SUBMIT_GAL-render-gridrec", "duration_s": 706, "kind": "upper"}
     assert (told[0]["start_span_s"], told[0]["observed_total_s"]) == (3832, 3833)
+
+
+def test_runs_as_a_table_in_figures(call: Caller) -> None:
+    """--csv: the columns of `analyze --csv`, those that began first ahead; what was not seen is empty; UTC."""
+    rows = list(csv.DictReader(StringIO(call(runs.command, "--facility", FACILITY, "--csv").stdout)))
+    first = next(row for row in rows if row["run_id"] == FIRST)
+
+    assert [row["run_id"] for row in rows if row["run_id"] in {FIRST, SECOND}] == [FIRST, SECOND]
+    assert (first["queue_wait_s"], first["gap_median_s"], first["lag_max_s"]) == ("", "76.0", "14")
+    assert first["first_start"] == "2016-02-06 05:39:37 UTC"
 
 
 def test_lanes_and_attempts_have_columns_where_they_tell_something(call: Caller) -> None:

@@ -1,0 +1,118 @@
+"""An axis of time in columns of characters, broken where waiting would leave no room for what was done. Pure.
+
+A stretch in which no stage ran is broken when it is longer than twice all stages together: it then has a few columns,
+whatever its length, and is marked. All other time keeps one scale. Stages are never broken.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+BREAK_TIMES = 2
+BREAK_COLUMNS = 8
+COLUMNS_A_BREAK = 12  # an axis has at most one break for so many columns: the longest waits
+_MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
+STEPS_MS = (
+    *(1000 * s for s in (1, 2, 5, 10, 15, 30)),
+    *(_MINUTE_MS * m for m in (1, 2, 5, 10, 15, 30)),
+    *(_HOUR_MS * h for h in (1, 2, 3, 6, 12)),
+    *(_DAY_MS * d for d in (1, 2, 7, 14, 28, 91, 182, 364)),
+)
+
+Span = tuple[int, int]
+"""From when to when, unix ms."""
+
+
+class Stretch(NamedTuple):
+    """A part of the axis: its time (unix ms), its columns (the end excluded), and whether it is broken."""
+
+    start_ms: int
+    end_ms: int
+    column: int
+    end_column: int
+    broken: bool
+
+
+class Axis(NamedTuple):
+    """The stretches in order, which adjoin in time and in columns."""
+
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def columns(self) -> int:
+        """How wide it is."""
+        return self.stretches[-1].end_column
+
+    @property
+    def breaks(self) -> tuple[Stretch, ...]:
+        """The broken stretches."""
+        return tuple(stretch for stretch in self.stretches if stretch.broken)
+
+    def at(self, ms: int) -> float:
+        """The place of an instant, in columns; what lies outside stands at the nearer end."""
+        ms = max(self.stretches[0].start_ms, min(ms, self.stretches[-1].end_ms))
+        stretch = next(each for each in self.stretches if ms <= each.end_ms)
+        length_ms = stretch.end_ms - stretch.start_ms
+        share = (ms - stretch.start_ms) / length_ms if length_ms else 0
+        return stretch.column + share * (stretch.end_column - stretch.column)
+
+    def bar(self, start_ms: int, end_ms: int) -> tuple[int, int]:
+        """The columns of a bar, at least one, the end excluded."""
+        first = min(round(self.at(start_ms)), self.columns - 1)
+        return first, max(first + 1, round(self.at(end_ms)))
+
+    def step_ms(self, columns_a_tick: int) -> int:
+        """The smallest usual step that leaves so many columns between two ticks."""
+        linear = [each for each in self.stretches if not each.broken]
+        columns = sum(each.end_column - each.column for each in linear)
+        length_ms = sum(each.end_ms - each.start_ms for each in linear)
+        least_ms = columns_a_tick * length_ms / columns if columns else STEPS_MS[-1]
+        return next((step_ms for step_ms in STEPS_MS if step_ms >= least_ms), STEPS_MS[-1])
+
+    def ticks(self, step_ms: int) -> list[tuple[int, int]]:
+        """(column, unix ms) of each multiple of a step that lies in a stretch that is not broken."""
+        found: dict[int, int] = {}
+        for each in self.stretches:
+            if not each.broken:
+                first_ms = -(-each.start_ms // step_ms) * step_ms
+                for ms in range(first_ms, each.end_ms + 1, step_ms):
+                    found.setdefault(min(round(self.at(ms)), self.columns - 1), ms)
+        return sorted(found.items())
+
+
+def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:
+    """The axis of a span (at least as many columns as one break takes); `waits`, apart and in order, may be broken."""
+    broken = set(_broken(span, waits, columns))
+    spans = [(start, end, (start, end) in broken) for start, end in _cut(span, sorted(broken))]
+    each_break = max(1, min(BREAK_COLUMNS, columns // (2 * len(broken)))) if broken else 0
+    linear_ms = sum(end - start for start, end, is_broken in spans if not is_broken)
+    room = columns - each_break * len(broken)
+    stretches, column, done_ms, breaks = [], 0, 0, 0
+    for start_ms, end_ms, is_broken in spans:
+        if is_broken:
+            breaks += 1
+        else:
+            done_ms += end_ms - start_ms
+        behind = breaks * each_break + (round(room * done_ms / linear_ms) if linear_ms else 0)
+        stretches.append(Stretch(start_ms, end_ms, column, behind, is_broken))
+        column = behind
+    last = stretches[-1]
+    return Axis((*stretches[:-1], last._replace(end_column=columns)))
+
+
+def _broken(span: Span, waits: Sequence[Span], columns: int) -> Iterable[Span]:
+    """The longest of the waits that dwarf what was done."""
+    done_ms = span[1] - span[0] - sum(end - start for start, end in waits)
+    long = [wait for wait in waits if wait[1] - wait[0] > BREAK_TIMES * done_ms > 0]
+    return sorted(long, key=lambda wait: wait[0] - wait[1])[: max(1, columns // COLUMNS_A_BREAK)]
+
+
+def _cut(span: Span, at: Sequence[Span]) -> Iterable[Span]:
+    """The span as the spans that are cut out of it and those between them."""
+    begin_ms, end_ms = span
+    for start_ms, stop_ms in at:
+        if start_ms > begin_ms:
+            yield begin_ms, start_ms
+        yield start_ms, stop_ms
+        begin_ms = stop_ms
+    if end_ms > begin_ms or not at:
+        yield begin_ms, end_ms
