@@ -40,6 +40,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     gathering.py  facts of a batch -> marks by run, and what was heard of each writer: watermark.py
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
     storedruns.py  these documents, read again
+    workflow.py   the template of a workflow: its variants' stages, seconds, tails; learning.py learns it from runs;
+                  completeness.py holds a run against it
+    script_changes.py  edits of scripts, told by the line numbers that marks name
     rules.py      alarm rules as data; slow.py a stage judged by those before it; incidents.py what is told once:
                   incident_docs.py as documents, alarm_words.py in words
     beside.py     what the network did in a span of time

@@ -9,6 +9,10 @@ stage is a tombstone (a repeat of an instant, a retracted mark, one whose newer 
 another year); and so is every instance beyond the present number, up to the highest that was ever issued.
 
 A cache may hold what was derived and written last: then only what differs is written. Without it all is, which heals.
+
+What of a run is there (completeness.py) also follows from the template of its workflow. Whoever derives with the
+templates says it of the runs that are settled; whoever derives without them leaves it out. A run of which anything
+changed is written anew in any case, so that nothing stays said of a former set.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,17 +20,20 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
+from ingest.core.completeness import SETTLED, Completeness, completeness, course_of
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.model import Document
 from ingest.core.rundocs import run_body, stage_body, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
-from ingest.core.runs import Run, runs_of
+from ingest.core.runs import QUIET_MS, Run, runs_of
 from ingest.core.runstate import RunState
 from ingest.core.stages import Stage
+from ingest.core.workflow import Templates
 
 RUNS, STAGES = "runs", "stages"
 LARGE_RUN = "large_run"
+_NONE: Templates = {}
 
 
 class Placed(NamedTuple):
@@ -48,6 +55,7 @@ class Derived:
         issued: the highest instance ever, this revision included.
         due_ms: the watermark from which on a state is another; None when none will be.
         large: more marks than are derived at full speed.
+        watermark_ms: up to when time has passed for it; None before the first sweep.
     """
 
     key: RunKey
@@ -60,6 +68,7 @@ class Derived:
     issued: int
     due_ms: int | None
     large: bool
+    watermark_ms: int | None = None
 
 
 def derived(state: RunState) -> Derived:
@@ -78,6 +87,7 @@ def derived(state: RunState) -> Derived:
         issued=issued,
         due_ms=min((run.due_ms for run in runs if run.due_ms is not None), default=None),
         large=state.large,
+        watermark_ms=state.watermark_ms,
     )
 
 
@@ -98,14 +108,17 @@ def _begin_ms(year: int) -> int:
     return int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
-def documents(found: Derived, schema: Schema, former: Derived | None = None) -> Iterator[Document]:
+def documents(
+    found: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
+) -> Iterator[Document]:
     """The documents to write: all, or with a `former` result that was written those that differ. Stages come first.
 
-    Stages before runs: whoever sees a run of a revision can trust that its stages are there.
+    Stages before runs: whoever sees a run of a revision can trust that its stages are there. With `templates` the runs
+    that can be judged are, and are written whatever was written before.
     """
     place = _Place(found, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
     yield from _stages(found, place, former)
-    yield from _runs(found, place, former)
+    yield from _runs(found, place, former, templates)
 
 
 class _Place:
@@ -131,17 +144,24 @@ def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[D
             yield place.document(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
 
 
-def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
-    before = _run_bodies(former) if former else {}
-    for ordinal, body in _run_bodies(found).items():
-        if before.get(ordinal) != body:
-            yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
+def _runs(found: Derived, place: _Place, former: Derived | None, templates: Templates) -> Iterator[Document]:
+    before = {run.ordinal: run for run in former.runs} if former and former.large == found.large else {}
+    flags = (LARGE_RUN,) if found.large else ()
+    moved = former is not None and former.anchor_ms != found.anchor_ms
+    for run in found.runs:
+        judged = judged_by(found, run, templates)
+        if judged or before.get(run.ordinal) != run:
+            yield place.document(RUNS, uid(found.key, run.ordinal), found.anchor_ms, run_body(run, flags, judged))
     for ordinal in found.retracted_runs:
-        if former is None or ordinal not in former.retracted_runs or former.anchor_ms != found.anchor_ms:
+        if former is None or ordinal not in former.retracted_runs or moved:
             body = tombstone(found.key, found.anchor_ms)
             yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
 
 
-def _run_bodies(found: Derived) -> dict[int, dict[str, Any]]:
-    flags = (LARGE_RUN,) if found.large else ()
-    return {run.ordinal: run_body(run, flags) for run in found.runs}
+def judged_by(found: Derived, run: Run, templates: Templates) -> Completeness | None:
+    """What of one of its runs is there; None while lines may still be on their way, and where there is no template."""
+    stored = templates.get(run.workflow)
+    silent_ms = -1 if found.watermark_ms is None else found.watermark_ms - run.seen_ms
+    if stored is None or run.state not in SETTLED or silent_ms <= QUIET_MS:
+        return None
+    return completeness(course_of(run), stored, silent_ms)

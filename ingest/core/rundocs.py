@@ -5,6 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from ingest.core.clock import iso
+from ingest.core.completeness import Completeness, completeness_fields
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runmarks import RunKey, What
 from ingest.core.runs import Run, seconds
@@ -54,8 +55,8 @@ def _named(what: What) -> dict[str, Any]:
     return {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}
 
 
-def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
-    """The document of a run."""
+def run_body(run: Run, flags: Iterable[str] = (), judged: Completeness | None = None) -> dict[str, Any]:
+    """The document of a run; `judged`: what of it is there, where that can be said."""
     event = {"start": iso(run.first_ms)}
     if run.ended_ms is not None:
         event["end"] = iso(run.ended_ms)
@@ -78,6 +79,7 @@ def run_body(run: Run, flags: Iterable[str] = ()) -> dict[str, Any]:
         **({"ends_unmatched": run.ends_unmatched} if run.ends_unmatched else {}),
         **_times(run),
         **_longest(run),
+        **({"completeness": completeness_fields(judged)} if judged else {}),
     }
     return {"@timestamp": event["start"], "event": event, "perf": perf}
 

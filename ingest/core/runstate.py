@@ -53,6 +53,11 @@ def swept(state: RunState, watermark_ms: int) -> RunState:
     return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
 
 
+def again(state: RunState) -> RunState:
+    """The same at the next revision, so that what is derived from it by a newer template replaces what was."""
+    return replace(state, revision=state.revision + 1)
+
+
 def body_of(state: RunState, issued: int, due_ms: int | None) -> dict[str, Any]:
     """The document to write before what was derived; `issued` and `due_ms` as derived from it. At least one mark."""
     told: dict[str, Any] = {
