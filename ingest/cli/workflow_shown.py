@@ -40,18 +40,16 @@ def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
         screen.print("No template is stored: `perflog workflow learn` makes them.")
         return
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for head in ("facility", "workflow", "version", "learned (UTC)", "runs", "variants", "stages", "declared"):
-        right = head in {"version", "runs", "variants", "stages"}
-        table.add_column(
-            head, justify="right" if right else "left", overflow="fold" if head == "workflow" else "ellipsis"
-        )
+    table.add_column("facility", no_wrap=True)
+    table.add_column("workflow", overflow="fold")
+    for head in ("version", "learned (UTC)", "runs", "variants"):
+        table.add_column(head, justify="left" if head == "learned (UTC)" else "right", no_wrap=True)
+    table.add_column("declared", no_wrap=True)
     for each in found:
         template = each.template
-        names = {stage.name for variant in template.variants for stage in variant.stages}
-        counts = (template.runs, len(template.variants), len(names))
+        counts = (f"{template.runs:,}", f"{len(template.variants):,}")
         told = (each.facility, visible(each.workflow), f"{each.version}", _minute(each.learned_ms))
-        declared = "yes" if template.declared else "no"
-        table.add_row(*(Text(cell) for cell in (*told, *(f"{count:,}" for count in counts), declared)))
+        table.add_row(*(Text(cell) for cell in (*told, *counts, "yes" if template.declared else "no")))
     screen.print(table)
 
 
