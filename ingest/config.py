@@ -16,6 +16,7 @@ from ingest.core.clock import ClockError, offset_s
 from ingest.core.ids import is_facility
 from ingest.core.model import Intake, Problem
 from ingest.core.tables import Checks
+from ingest.core.workflow import Declared
 
 SETTINGS_FILE = "deploy/settings.example.toml"
 MIB = 1024 * 1024
@@ -83,7 +84,11 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a facility chooses. `sites` maps a host to its site, `workflows` a workflow to its pairs of sites."""
+    """Everything a facility chooses.
+
+    `sites` maps a host to its site, `workflows` a workflow to its pairs of sites, `declared` a workflow to what the
+    settings say of its stages.
+    """
 
     path: Path
     grammars: Path
@@ -93,6 +98,7 @@ class Settings:
     intakes: Mapping[str, Intake]
     sites: Mapping[str, str]
     workflows: Mapping[str, tuple[tuple[str, str], ...]]
+    declared: Mapping[str, Declared] = field(default_factory=dict)
 
     def intake(self, name: str) -> Intake:
         """The intake of that name; `Problem` (64) lists those there are."""
@@ -166,6 +172,7 @@ def _settings(tree: dict[str, Any], checks: Checks) -> Settings:
         intakes={intake.name: intake for intake in intakes},
         sites=_sites(checks.named_tables(tree, "site"), checks),
         workflows=_workflows(checks.named_tables(tree, "workflow"), checks),
+        declared=_declared(checks.named_tables(tree, "workflow"), checks),
     )
 
 
@@ -225,13 +232,31 @@ def _workflows(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, t
     workflows: dict[str, tuple[tuple[str, str], ...]] = {}
     for name, body in tables.items():
         label = f"workflow.{name}.pairs"
-        checks.refuse_unknown(body, ("pairs",), f"workflow.{name}")
+        checks.refuse_unknown(body, ("pairs", *Declared._fields), f"workflow.{name}")
         pairs = body.get("pairs", [])
         checks.demand(isinstance(pairs, list), label, 'must be a list of pairs of sites, e.g. [["ALS", "NERSC"]]')
         read = [checks.strings(pair, label) for pair in pairs]
         checks.demand(all(len(pair) == 2 for pair in read), label, "must hold two sites in each pair")
         workflows[name] = tuple((a, b) for a, b in read)
     return workflows
+
+
+def _declared(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, Declared]:
+    """What is said of the workflows' stages; those of which nothing is said are left out."""
+    found = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
+    return {name: said for name, said in found.items() if said != Declared()}
+
+
+def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:
+    listed = body.get("stages", [])
+    several = isinstance(listed, list) and any(isinstance(each, list) for each in listed)
+    variants = tuple(checks.strings(each, f"{label}.stages") for each in (listed if several else [listed]) if each)
+    for stages in variants:
+        checks.refuse_double(stages, f"{label}.stages")
+    tail = checks.converted(body.get("tail", ""), str, f"{label}.tail")
+    ends = not tail or not variants or any(tail in stages for stages in variants)
+    checks.demand(ends, f"{label}.tail", f"`{tail}` is none of the stages")
+    return Declared(variants, tail, checks.converted(body.get("head"), bool | None, f"{label}.head"))
 
 
 def _expanded(value: Any, checks: Checks, label: str) -> Any:

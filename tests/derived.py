@@ -8,6 +8,7 @@ from ingest.core.flow import Flow
 from ingest.core.model import Document, Intake, Message
 from ingest.core.runmarks import RunKey, RunMark, gathered
 from ingest.core.runstate import RunState, grown
+from ingest.core.workflow import Templates
 from ingest.run.knowledge import knowledge
 from ingest.synthetic.truth import Workload
 from ingest.synthetic.workload import messages
@@ -42,8 +43,8 @@ def marks_of(workload: Workload) -> Sets:
     return marks_of_lines((made.data for made in messages(workload)), facility)
 
 
-def documents_of(sets: Sets, watermark_ms: int | None = None) -> list[Statement]:
-    """What is written of such sets."""
+def documents_of(sets: Sets, watermark_ms: int | None = None, templates: Templates | None = None) -> list[Statement]:
+    """What is written of such sets; with templates, by a sweeper."""
     schema = shipped(GRAMMARS).schema
     states = (grown(RunState(key, watermark_ms=watermark_ms), marks.values()) for key, marks in sets.items())
-    return [document for state in states for document in documents(derived(state), schema)]
+    return [document for state in states for document in documents(derived(state), schema, None, templates or {})]

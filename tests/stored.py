@@ -7,6 +7,7 @@ from elasticsearch import Elasticsearch
 
 from ingest.core.actions import fact
 from ingest.core.derive import Statement
+from ingest.core.model import Document
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.world import World
 
@@ -19,7 +20,7 @@ class Stored(World):
         """The way in."""
         return ElasticsearchStore(Elasticsearch(self.stack.elasticsearch))
 
-    def put(self, found: Iterable[Statement]) -> None:
+    def put(self, found: Iterable[Statement | Document]) -> None:
         """Write documents with their versions; each must be taken."""
         actions = [fact(each.index, each.id, each.version, each.json) for each in found]
         answers = self.store.bulk(actions)

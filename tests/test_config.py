@@ -7,6 +7,7 @@ import pytest
 
 from ingest import config
 from ingest.core.model import Problem
+from ingest.core.workflow import Declared
 
 INTAKE = '[[intake]]\nname = "lines"\ntopic = "perf.als.lines.v1"\nfacility = "als"\nsources = ["als_perf"]\n'
 
@@ -107,6 +108,12 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(written: Path, text:
         (INTAKE.replace("perf.als.lines.v1", "perf.deadletter.v1"), ["perf.deadletter.v1", "twice"]),
         ("intake = 3\n", ["[[intake]]"]),
         ("[workflow.w]\npairs = [['A', 'B', 'C']]\n", ["workflow.w.pairs", "two sites"]),
+        ("[workflow.w]\nstages = [['A'], 'B']\ntail = 'C'\n", ["workflow.w.tail", "`C`", "none of the stages"]),
+        ("[workflow.w]\nstages = ['A', 'B', 'A']\n", ["workflow.w.stages", "`A`", "twice"]),
+        ("[workflow.w]\nstages = [['A', 1]]\n", ["workflow.w.stages", "list of strings"]),
+        ("[workflow.w]\ntail = ['A']\n", ["workflow.w.tail", "of type str"]),
+        ("[workflow.w]\nhead = 'yes'\n", ["workflow.w.head", "of type bool"]),
+        ("[workflow.w]\nstage = ['A']\n", ["workflow.w.stage", "Did you mean `stages`"]),
         ("[site.A]\nhosts = ['h']\n[site.B]\nhosts = ['H']\n", ["site.B.hosts", "H"]),
         ("[kafka\n", ["not TOML"]),
     ],
@@ -119,6 +126,22 @@ def test_a_wrong_value_is_named_with_its_key_and_what_would_be_right(
 
     assert str(written) in str(problem)
     assert all(word in str(problem) for word in words), str(problem)
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("stages = ['A', 'B']", Declared((("A", "B"),))),
+        ("stages = [['A', 'B'], ['A', 'C']]\ntail = 'B'", Declared((("A", "B"), ("A", "C")), "B")),
+        ("tail = 'Z'\nhead = false", Declared((), "Z", False)),
+        ("pairs = [['A', 'B']]", None),
+    ],
+)
+def test_stages_of_a_workflow_may_be_declared(written: Path, body: str, said: Declared | None) -> None:
+    """One list is one variant, several lists are several; of a workflow of which nothing is said nothing is."""
+    written.write_text(f"[workflow.w]\n{body}\n")
+
+    assert config.load(written).declared.get("w") == said
 
 
 def test_a_missing_file_names_itself_and_the_example(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ What was not seen is null, never 0.
 from typing import Any
 
 from ingest.core.clock import iso
+from ingest.core.completeness import OPEN_YET, Completeness
 from ingest.core.rundocs import PART_FIELDS
 from ingest.core.storedruns import StoredRun, StoredStage
 
@@ -35,7 +36,25 @@ def run_row(run: StoredRun) -> dict[str, Any]:
         "observed_total_s": run.total_s,
         "observed_total_kind": run.total_kind,
         "longest_stage": None if longest is None else longest._asdict(),
+        "completeness": None if run.completeness is None else _completeness(run.completeness),
         "flags": list(run.flags),
+    }
+
+
+def _completeness(found: Completeness) -> dict[str, Any]:
+    """What of a run is there; of one that is open nothing is called missing."""
+    known = found.variant is not None
+    return {
+        "verdict": found.verdict,
+        "template_version": found.version,
+        "variant": found.variant,
+        "expected": found.expected if known else None,
+        "seen": found.seen if known else None,
+        "seen_pct": found.seen_pct,
+        "missing_stages": None if found.verdict == OPEN_YET or not known else list(found.missing),
+        "unexpected_stages": list(found.unexpected),
+        "head_seen": found.head_seen,
+        "tail_seen": found.tail_seen,
     }
 
 

@@ -8,6 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.screen import visible
+from ingest.core.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN, Completeness
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.storedruns import StoredRun, StoredStage
 
@@ -17,6 +18,7 @@ WIDE_COLUMNS = 130  # from here on a run is one line
 _HEADS = ("run", "state", "begin (UTC)", "queue", "dispatch", "span", "total s")
 _RIGHT = frozenset({"queue", "dispatch", "span", "total s", "stages"})
 _PARTS = {QUEUE: "queue", DISPATCH: "dispatch", LEAD: "lead", STAGE: "stages", BETWEEN: "between", TAIL: "tail"}
+_SHORT = {INCOMPLETE: "no", OPEN_YET: "open"}
 _CLOSED = {"end": "its END", "next_start": "next start", "run_end": "end of run", "open": "open", "timeout": "nothing"}
 
 
@@ -37,13 +39,15 @@ def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Con
 def _wide(found: Sequence[StoredRun], screen: Console) -> None:
     several = len({run.facility for run in found}) > 1
     table = Table(box=None, pad_edge=False, header_style="bold")
-    heads = (*(("facility",) if several else ()), *_HEADS, "stages", "not seen")
+    judged = any(run.completeness for run in found)
+    heads = (*(("facility",) if several else ()), *_HEADS, "stages", *(("complete",) if judged else ()), "not seen")
     for head in heads:
         table.add_column(head, justify="right" if head in _RIGHT else "left", no_wrap=True)
     table.add_column("longest stage", overflow="fold")
     for run in found:
         whose = (run.facility,) if several else ()
-        cells = (*whose, *_cells(run), _stages(run), ", ".join(run.not_seen) or NONE, _longest(run))
+        complete = (_complete(run.completeness),) if judged else ()
+        cells = (*whose, *_cells(run), _stages(run), *complete, ", ".join(_not_seen(run)) or NONE, _longest(run))
         table.add_row(*(Text(cell) for cell in cells))
     screen.print(table)
 
@@ -69,9 +73,25 @@ def _beneath(run: StoredRun, several: bool) -> str:
     told = [*([run.facility] if several else []), longest]
     if run.longest is not None:
         told.append(f"longest {_longest(run)}")
-    if run.not_seen:
-        told.append(f"{' and '.join(run.not_seen)} not seen")
+    if run.completeness is not None:
+        told.append(f"complete: {_complete(run.completeness)}")
+    if not_seen := _not_seen(run):
+        told.append(f"{' and '.join(not_seen)} not seen")
     return "; ".join(told)
+
+
+def _not_seen(run: StoredRun) -> list[str]:
+    missing = len(run.completeness.missing) if run.completeness else 0
+    return [*run.not_seen, *([f"{missing:,} stage{'' if missing == 1 else 's'}"] if missing else [])]
+
+
+def _complete(found: Completeness | None) -> str:
+    """Short: yes; no or open with stages seen of those expected."""
+    if found is None or found.verdict == UNKNOWN:
+        return NONE
+    if found.verdict == COMPLETE:
+        return "yes"
+    return f"{_SHORT[found.verdict]} {found.seen:,}/{found.expected:,}"
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
@@ -105,6 +125,9 @@ def show_run(run: StoredRun, instances: int, screen: Console) -> None:
     screen.print(Text.assemble((f"Run {visible(run.run)}", "bold"), f" of {visible(' / '.join(whose))}{uses}"))
     screen.print(Text(_state(run)))
     screen.print(Text(_times(run)))
+    if run.completeness is not None:
+        style = "yellow" if run.completeness.verdict == INCOMPLETE else ""
+        screen.print(Text(_held_against(run.completeness), style=style))
     for words in _warnings(run):
         screen.print(Text(words, style="yellow"))
     if not run.stages:
@@ -128,6 +151,20 @@ def _times(run: StoredRun) -> str:
     total = f"total {SIGN[run.total_kind]} {run.total_s:,.0f} s" + (f" = {parts}" if parts else "")
     waits = f"queue {_unit(run.parts.get(QUEUE))}, dispatch {_unit(run.parts.get(DISPATCH))}"
     return f"{waits}, first to last start {_unit(run.span_s)}\n{total}"
+
+
+def _held_against(found: Completeness) -> str:
+    """What of it is there, by the template."""
+    if found.verdict == UNKNOWN:
+        return f"like no variant of template {found.version}: nothing says what is missing"
+    told = [f"{found.verdict}: {found.seen:,} of {found.expected:,} stages ({found.seen_pct} %)"]
+    if found.missing:
+        told.append(f"missing {', '.join(map(visible, found.missing))}")
+    if found.unexpected:
+        told.append(f"not expected {', '.join(map(visible, found.unexpected))}")
+    if found.verdict == OPEN_YET:
+        told.append("nothing says that it is over")
+    return f"{'; '.join(told)} (template {found.version}, variant {found.variant})"
 
 
 def _warnings(run: StoredRun) -> Iterable[str]:

@@ -43,6 +43,9 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     analysis.py   lines of files -> their runs, as if stored; printed_zones.py run_figures.py for its tables
     waterfall.py  a run as rows of bars on one axis: time_axis.py
     comparing.py  two runs, stage by stage
+    workflow.py   the template of a workflow: its variants' stages, seconds, tails; learning.py learns it from runs;
+                  completeness.py holds a run against it
+    script_changes.py  edits of scripts, told by the line numbers that marks name
     rules.py      alarm rules as data; slow.py a stage judged by those before it; outliers.py all of some runs;
                   incidents.py what is told once: incident_docs.py as documents, alarm_words.py in words
     beside.py     what the network did in a span of time

@@ -9,6 +9,10 @@ stage is a tombstone (a repeat of an instant, a retracted mark, one whose newer 
 another year); and so is every instance beyond the present number, up to the highest that was ever issued.
 
 A cache may hold what was derived and written last: then only what differs is written. Without it all is, which heals.
+
+What of a run is there (completeness.py) also follows from the template of its workflow. Whoever derives with the
+templates says it of the runs that are settled; whoever derives without them leaves it out. A run of which anything
+changed is written anew in any case, so that nothing stays said of a former set.
 """
 
 from collections.abc import Iterator, Mapping
@@ -18,16 +22,19 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ingest.core.completeness import SETTLED, Completeness, completeness, course_of
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.rundocs import run_json, stage_json, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
-from ingest.core.runs import Run, runs_of
+from ingest.core.runs import QUIET_MS, Run, runs_of
 from ingest.core.runstate import AT_ONCE_MS, RunState, swept
 from ingest.core.stages import Stage
+from ingest.core.workflow import Templates
 
 RUNS, STAGES = "runs", "stages"
 LARGE_RUN = "large_run"
+_NONE: Templates = {}
 
 
 class Statement(NamedTuple):
@@ -68,6 +75,7 @@ class Derived:
         issued: the highest instance ever, this revision included.
         due_ms: the watermark from which on a state is another; None when none will be.
         large: more marks than are derived at full speed.
+        watermark_ms: up to when time has passed for it; None before the first sweep.
     """
 
     key: RunKey
@@ -81,6 +89,7 @@ class Derived:
     issued: int
     due_ms: int | None
     large: bool
+    watermark_ms: int | None = None
 
 
 def derived(state: RunState) -> Derived:
@@ -92,7 +101,7 @@ def derived(state: RunState) -> Derived:
         key=state.key,
         revision=state.revision,
         runs=runs,
-        run_documents=tuple(run_json(run, (LARGE_RUN,) if state.large else ()) for run in runs),
+        run_documents=tuple(run_json(run, _flags(state.large)) for run in runs),
         stages=stages,
         retracted_stages=_retracted(state, stages),
         retracted_runs=range(len(runs) + 1, issued + 1),
@@ -100,6 +109,7 @@ def derived(state: RunState) -> Derived:
         issued=issued,
         due_ms=min((run.due_ms for run in runs if run.due_ms is not None), default=None),
         large=state.large,
+        watermark_ms=state.watermark_ms,
     )
 
 
@@ -110,6 +120,10 @@ def as_swept(state: RunState, watermark_ms: int | None) -> Derived:
     if watermark_ms is None or due_ms is None or due_ms > watermark_ms:
         return found
     return derived(swept(state, watermark_ms))
+
+
+def _flags(large: bool) -> tuple[str, ...]:
+    return (LARGE_RUN,) if large else ()
 
 
 def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], int]:
@@ -129,14 +143,17 @@ def _begin_ms(year: int) -> int:
     return int(datetime(year, 1, 1, tzinfo=UTC).timestamp() * 1000)
 
 
-def documents(found: Derived, schema: Schema, former: Derived | None = None) -> Iterator[Statement]:
+def documents(
+    found: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
+) -> Iterator[Statement]:
     """The documents to write: all, or with a `former` result that was written those that differ. Stages come first.
 
-    Stages before runs: whoever sees a run of a revision can trust that its stages are there.
+    Stages before runs: whoever sees a run of a revision can trust that its stages are there. With `templates` the runs
+    that can be judged are, and are written whatever was written before.
     """
     place = _Place(found, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
     yield from _stages(found, place, former)
-    yield from _runs(found, place, former)
+    yield from _runs(found, place, former, templates)
 
 
 class _Place:
@@ -162,11 +179,28 @@ def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[S
             yield place.statement(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
 
 
-def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
+def _runs(found: Derived, place: _Place, former: Derived | None, templates: Templates) -> Iterator[Statement]:
     before = dict(enumerate(former.run_documents, 1)) if former else {}
+    judged = _judged(found, templates) if templates else {}
     for ordinal, json in enumerate(found.run_documents, 1):
-        if before.get(ordinal) != json:
-            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, json)
+        if ordinal in judged or before.get(ordinal) != json:
+            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, judged.get(ordinal, json))
+    moved = former is not None and former.anchor_ms != found.anchor_ms
     for ordinal in found.retracted_runs:
-        if former is None or ordinal not in former.retracted_runs or former.anchor_ms != found.anchor_ms:
+        if former is None or ordinal not in former.retracted_runs or moved:
             yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, tombstone(found.key, found.anchor_ms))
+
+
+def _judged(found: Derived, templates: Templates) -> dict[int, str]:
+    """The documents of the runs that can be judged, by ordinal."""
+    judgements = ((run, judged_by(found, run, templates)) for run in found.runs)
+    return {run.ordinal: run_json(run, _flags(found.large), judged) for run, judged in judgements if judged}
+
+
+def judged_by(found: Derived, run: Run, templates: Templates) -> Completeness | None:
+    """What of one of its runs is there; None while lines may still be on their way, and where there is no template."""
+    stored = templates.get(run.workflow)
+    silent_ms = -1 if found.watermark_ms is None else found.watermark_ms - run.seen_ms
+    if stored is None or run.state not in SETTLED or silent_ms <= QUIET_MS:
+        return None
+    return completeness(course_of(run), stored, silent_ms)

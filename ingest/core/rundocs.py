@@ -7,6 +7,7 @@ from typing import Any
 import orjson
 
 from ingest.core.clock import iso
+from ingest.core.completeness import Completeness, completeness_fields
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runmarks import RunKey, What
 from ingest.core.runs import Run, seconds
@@ -66,8 +67,8 @@ def _members(body: dict[str, Any]) -> str:
     return _json(body)[1:-1]
 
 
-def run_json(run: Run, flags: Iterable[str] = ()) -> str:
-    """The document of a run."""
+def run_json(run: Run, flags: Iterable[str] = (), judged: Completeness | None = None) -> str:
+    """The document of a run; `judged`: what of it is there, where that can be said."""
     event = {"start": iso(run.first_ms)}
     if run.ended_ms is not None:
         event["end"] = iso(run.ended_ms)
@@ -90,6 +91,7 @@ def run_json(run: Run, flags: Iterable[str] = ()) -> str:
         **({"ends_unmatched": run.ends_unmatched} if run.ends_unmatched else {}),
         **_times(run),
         **_longest(run),
+        **({"completeness": completeness_fields(judged)} if judged else {}),
     }
     return _json({"@timestamp": event["start"], "event": event, "perf": perf})
 

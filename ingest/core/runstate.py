@@ -55,6 +55,11 @@ def swept(state: RunState, watermark_ms: int) -> RunState:
     return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
 
 
+def again(state: RunState) -> RunState:
+    """The same at the next revision, so that what is derived from it by a newer template replaces what was."""
+    return replace(state, revision=state.revision + 1)
+
+
 def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
     """The document to write before what was derived, of at least one mark; `issued` and `due_ms` as derived from it."""
     told: dict[str, Any] = {

@@ -108,7 +108,10 @@ def like(stage: StoredStage) -> Like:
 
 
 def counts(rule: Rule, stage: StoredStage) -> bool:
-    """Whether its duration can be compared: of a kind that the rule compares, and start and close were seen."""
+    """Whether its duration can be compared: of a kind that the rule compares, and start and close were seen.
+
+    What else is missing of its run does not matter: head, tail and other stages spoil the run's total only.
+    """
     return stage.duration_s is not None and stage.kind in rule.durations and stage.closed_by in rule.closed_by
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from ingest.core.clock import iso_ms
+from ingest.core.completeness import COMPLETE, INCOMPLETE, Completeness, completeness_in
 from ingest.core.rundocs import PART_FIELDS
 from ingest.core.stages import EXACT, UPPER
 from ingest.core.turn import lookup
@@ -75,6 +76,7 @@ class StoredRun:
         span_s: from the first START to the last.
         total_kind: exact, or lower where head or tail was not seen.
         started, opened: how many stages there are, and how many of them nothing has closed.
+        completeness: what of it is there, by the template of its workflow; None while it was not judged.
         stages: in order of their start, where they were asked for too.
     """
 
@@ -102,13 +104,21 @@ class StoredRun:
     opened: int
     longest: Longest | None
     flags: tuple[str, ...] = ()
+    completeness: Completeness | None = None
     stages: tuple[StoredStage, ...] = ()
 
     @property
     def not_seen(self) -> tuple[str, ...]:
-        """Which of its ends are missing, so that its totals are lower bounds."""
+        """Which of its ends are missing: by its template, where it was judged by one; else by what it printed."""
         seen = {"head": self.head_seen, "tail": self.tail_seen}
+        if self.completeness is not None and self.completeness.verdict in {COMPLETE, INCOMPLETE}:
+            seen = {"head": self.completeness.head_seen is not False, "tail": self.completeness.tail_seen is not False}
         return tuple(end for end, is_seen in seen.items() if not is_seen)
+
+    @property
+    def total_counts(self) -> bool:
+        """Whether its total may be compared with others': it is complete. The durations of its stages count anyway."""
+        return self.completeness is not None and self.completeness.verdict == COMPLETE
 
     @property
     def last_ms(self) -> int:
@@ -179,6 +189,7 @@ def run_in(body: Mapping[str, Any]) -> StoredRun:
         opened=run["stages_open"],
         longest=_longest(run),
         flags=tuple(perf.get("flags", ())),
+        completeness=completeness_in(run["completeness"]) if "completeness" in run else None,
     )
 
 

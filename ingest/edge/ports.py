@@ -135,6 +135,21 @@ class Due(NamedTuple):
     marks: int
 
 
+class Unjudged(NamedTuple):
+    """Which runs are to be judged: settled ones of a workflow that `version` did not judge, or called open too long.
+
+    Attributes:
+        settled_ms, over_ms: when (unix ms) the last line of such runs was printed at the latest.
+    """
+
+    facility: str
+    source: str
+    workflow: str
+    version: int
+    settled_ms: int
+    over_ms: int
+
+
 class States(Protocol):
     """What the sweeper asks for. Every method may raise `Unavailable` or `Refusal`."""
 
@@ -146,6 +161,12 @@ class States(Protocol):
 
     def due(self, facility: str, source: str, until_ms: int) -> Iterable[Due]:
         """The states that are due at a watermark (unix ms)."""
+
+    def templates(self, facility: str) -> list[dict[str, Any]]:
+        """The documents of the facility's workflows."""
+
+    def unjudged(self, wanted: "Unjudged") -> Iterable[Due]:
+        """The states of these runs; a state may come more than once."""
 
 
 class Inbox(Protocol):

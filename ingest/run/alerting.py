@@ -19,11 +19,12 @@ from ingest.core.incidents import Incident, as_told, incidents, news, restated
 from ingest.core.model import Problem
 from ingest.core.rules import Rule, read_rules
 from ingest.core.slow import Span, Verdict, reach_ms, verdicts
-from ingest.edge.elasticsearch.alerts import Alerts, Kept
+from ingest.edge.elasticsearch.alerts import Alerts
 from ingest.edge.elasticsearch.connect import client, told_to_people
+from ingest.edge.elasticsearch.keeping import Kept
 from ingest.edge.elasticsearch.runs import Runs
-from ingest.edge.elasticsearch.templates import templates
 from ingest.edge.ports import Notice, Notifier
+from ingest.run.setup import demand_template
 
 ALERTS = "alerts"
 
@@ -84,7 +85,7 @@ def evaluate(
 
     `Problem`: 69 when Elasticsearch does not answer, 78 when it has no template for alerts of this schema.
     """
-    _demand_template(settings, schema)
+    demand_template(settings, schema, ALERTS)
     connected = client(settings.elasticsearch)
     with told_to_people(settings.elasticsearch):
         try:
@@ -92,15 +93,6 @@ def evaluate(
             return round_.whole(rules, asked)
         finally:
             connected.close()
-
-
-def _demand_template(settings: Settings, schema: Schema) -> None:
-    """Without it the first incident would make an index whose fields nobody declared."""
-    with templates(settings.elasticsearch) as known:
-        found = known.versions().get(ALERTS)
-    if found != schema.version:
-        there = "is not there" if found is None else f"is of schema version {found}, not {schema.version}"
-        raise Problem(f"The index template perf-{ALERTS} {there}.", "Run `perflog setup`.", 78)
 
 
 def _since_ms(rule: Rule, asked: Asked, now_ms: int) -> int:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from ingest.config import Settings
 from ingest.core.fields import Schema
+from ingest.core.model import Problem
 from ingest.edge.elasticsearch.templates import Templates, templates
 from ingest.edge.kafka.connect import ENVELOPE_BYTES
 from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, topics
@@ -39,6 +40,15 @@ def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITI
             report.steps += _set_up_kind(known, kind, schema)
         report.steps += _lacking(known)
     return report
+
+
+def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
+    """Refuse (78) to write a kind without its template: the first document would make an index of undeclared fields."""
+    with templates(settings.elasticsearch) as known:
+        found = known.versions().get(kind)
+    if found != schema.version:
+        there = "is not there" if found is None else f"is of schema version {found}, not {schema.version}"
+        raise Problem(f"The index template perf-{kind} {there}.", "Run `perflog setup`.", 78)
 
 
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:

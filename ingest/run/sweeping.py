@@ -1,4 +1,4 @@
-"""The sweeper: lets time pass for runs. Quiet, closed, abandoned, and how long a stage is open, are its words only.
+"""The sweeper: lets time pass for runs. Quiet, closed, abandoned, open for so long, how complete: its words only.
 
 For each source it asks for the watermark and for the states that are due by it, and writes what follows: the state with
 the new watermark and the next revision (by compare-and-swap, marked as owing its documents), then stages and runs, then
@@ -6,22 +6,32 @@ the state with its next due. So a sweeper that dies in between is found out by t
 again. Whoever loses a swap leaves the state to the winner: any number may sweep at once, every worker does.
 
 Large runs are derived here only: a worker marks them as owing their documents.
+
+How complete a run is follows from its state and from the template of its workflow. The sweeper says it when a run has
+become quiet or closed. A worker leaves it out when it writes a run that has changed; such runs, and those judged by an
+older template, the sweeper finds by the version in their documents and judges anew, each with the next revision. So a
+template that was learned anew is applied to everything that is stored, by whoever sweeps next, and needs no command of
+its own. In the end each settled run is judged by the newest template, whoever wrote what before.
 """
 
 import logging
 import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Thread
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.core.clock import iso, iso_ms
 from ingest.core.derive import Derived, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.runstate import AT_ONCE_MS, RunState, json_of, state_of, swept
+from ingest.core.instances import SILENCE_MS
+from ingest.core.runs import QUIET_MS
+from ingest.core.runstate import AT_ONCE_MS, RunState, again, json_of, state_of, swept
 from ingest.core.watermark import ACTIVE_MS, watermark_ms, writer_of
-from ingest.edge.ports import Due, Refusal, States, Unavailable
+from ingest.core.workflow import Templates, templates_of
+from ingest.edge.ports import Due, Refusal, States, Unavailable, Unjudged
 from ingest.run.cells import told
 from ingest.run.deriving import write
 from ingest.run.patience import Stopped
@@ -35,10 +45,10 @@ MARKS_AT_ONCE = 20_000
 class SweepCell(Cell):
     """A state that is due. `after`: as it is to be; `before`: what was derived of it until now, where that is known."""
 
-    def __init__(self, index: str, doc_id: str, until_ms: int | None) -> None:
-        """`until_ms` is the watermark; None where there is none."""
+    def __init__(self, index: str, doc_id: str, until_ms: int | None, anew: bool = False) -> None:
+        """`until_ms` is the watermark, None where there is none; `anew`: a run of it is to be judged, due or not."""
         super().__init__(index, doc_id)
-        self._until_ms = until_ms
+        self._until_ms, self._anew = until_ms, anew
         self.before: Derived | None = None
         self.after: RunState | None = None
         self.found: Derived | None = None
@@ -47,12 +57,16 @@ class SweepCell(Cell):
 
     def take(self, body: Mapping[str, Any] | None) -> None:
         """Let time pass, unless somebody else has done so already."""
-        due = body["perf"]["runstate"].get("due") if body else None
-        due_ms = iso_ms(due) if due else None
-        if body is None or due_ms is None or due_ms > max(AT_ONCE_MS, self._until_ms or 0):
+        if body is None:
+            return
+        due = body["perf"]["runstate"].get("due")
+        due_ms = iso_ms(due) if due else sys.maxsize
+        if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._anew:
             return
         self._first = state_of(body)
         self.after = self._first if self._until_ms is None else swept(self._first, self._until_ms)
+        if self._anew and self.after is self._first and due_ms > AT_ONCE_MS:
+            self.after = again(self._first)
         self.found = told(self.after)
         if due_ms > AT_ONCE_MS:
             self.before = told(self._first)
@@ -98,26 +112,53 @@ class Sweeper:
         for facility, source in places:
             self._states.refresh(facility)
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
+            round_ = _Round(facility, until_ms, templates_of(self._states.templates(facility)))
             due = self._states.due(facility, source, max(AT_ONCE_MS, until_ms or 0))
             for some in in_portions(due):
-                states, written = self._some(facility, some, until_ms)
-                total = replace(total, states=total.states + states, documents=total.documents + written)
+                total = self._some(round_, some, total)
+            total = self._judge(round_, source, total)
             if until_ms is not None:
                 total = replace(total, watermarks={**total.watermarks, (facility, source): until_ms})
         return total
 
-    def _some(self, facility: str, due: Sequence[Due], until_ms: int | None) -> tuple[int, int]:
-        index = index_name("runstate", facility, "none", 0)
-        cells = [SweepCell(index, each.id, until_ms) for each in due]
+    def _judge(self, round_: "_Round", source: str, total: Swept) -> Swept:
+        """The settled runs that were not judged by the newest template: changed since, or of before it was learned."""
+        if round_.until_ms is None:
+            return total
+        for workflow, stored in round_.templates.items():
+            self._states.refresh(round_.facility)
+            settled_ms, over_ms = round_.until_ms - QUIET_MS, round_.until_ms - SILENCE_MS
+            wanted = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
+            for some in in_portions(self._states.unjudged(wanted)):
+                total = self._some(round_._replace(anew=True), list({each.id: each for each in some}.values()), total)
+        return total
+
+    def _some(self, round_: "_Round", due: Sequence[Due], total: Swept) -> Swept:
+        index = index_name("runstate", round_.facility, "none", 0)
+        cells = [SweepCell(index, each.id, round_.until_ms, round_.anew) for each in due]
         self._swapper.read(cells)
         overtaken = self._swapper.swap_once(cells)
         cells = [cell for cell in cells if cell.is_due and not cell.lost and cell not in overtaken]
-        found = [d for cell in cells if cell.found for d in documents(cell.found, self._schema, cell.before)]
+        found = [
+            document
+            for cell in cells
+            if cell.found
+            for document in documents(cell.found, self._schema, cell.before, round_.templates)
+        ]
         write(self._writer, found)
         for cell in cells:
             cell.pay()
         self._swapper.swap_once(cells)
-        return len(cells), len(found)
+        return replace(total, states=total.states + len(cells), documents=total.documents + len(found))
+
+
+class _Round(NamedTuple):
+    """What a sweep of one facility goes by; `anew`: runs are to be judged though their states are not due."""
+
+    facility: str
+    until_ms: int | None
+    templates: Templates
+    anew: bool = False
 
 
 def in_portions(due: Iterable[Due]) -> Iterator[list[Due]]:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.slow import Span, baseline_of, threshold_of, verdicts
-from ingest.core.storedruns import StoredStage, stage_in
+from ingest.core.slow import Span, baseline_of, counts, threshold_of, verdicts
+from ingest.core.storedruns import StoredStage, run_in, stage_in
 from tests.core.alarming import DAY_S, HOUR_S, at_ms, hourly, judged, shipped_rule, stage
 from tests.derived import documents_of, marks_of_sample
 
@@ -198,3 +198,19 @@ def test_on_the_sample_nothing_can_be_said_of_any_stage() -> None:
 
     assert [v.verdict for v in found] == ["insufficient"] * 33
     assert max(v.n for v in found) <= 5
+
+
+def test_what_is_missing_of_a_run_spoils_its_total_and_no_stage_that_was_closed() -> None:
+    """Head, tail and a stage of the sample's runs are gone: the others' durations count, the runs' totals do not."""
+    sets = {
+        key: {i: mark for i, mark in marks.items() if mark.what.role == "start" and mark.what.stage != "SUBMIT_NORM"}
+        for key, marks in marks_of_sample().items()
+    }
+    found = [each for each in documents_of(sets) if "retracted" not in each.body["perf"]]
+    stages = [stage_in(each.id, each.body) for each in found if each.index.startswith("perf-stages-")]
+    runs = [run_in(each.body) for each in found if each.index.startswith("perf-runs-")]
+
+    assert not any(run.total_counts for run in runs)
+    assert sorted(stage.name for stage in stages if not counts(RULE, stage)) == [
+        "SUBMIT_POST_GAL-render-rc-gridrec", "SUBMIT_SINO"
+    ]  # fmt: skip

@@ -4,24 +4,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import ConflictError
-from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
+from ingest.edge.elasticsearch.keeping import Keeper, Kept, kept
 from ingest.edge.elasticsearch.runs import MOST, PAGE, indices, within
 
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The document of an incident: where it lies, when it was last written, and its body."""
-
-    index: str
-    id: str
-    seq_no: int
-    primary_term: int
-    body: dict[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +34,8 @@ class WantedAlerts:
         return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
 
 
-class Alerts:
+class Alerts(Keeper):
     """The documents of kind `alerts`."""
-
-    def __init__(self, connected: Client) -> None:
-        """Take an open client."""
-        self._client = connected
 
     def refresh(self) -> None:
         """Make everything written so far visible to the questions that follow."""
@@ -72,7 +56,7 @@ class Alerts:
             seq_no_primary_term=True,
             **_LACKING,
         )
-        return [_kept(hit) for hit in answer["hits"]["hits"]]
+        return [kept(hit) for hit in answer["hits"]["hits"]]
 
     def reaching(self, facility: str, rule: str, since_ms: int) -> Iterator[Kept]:
         """Incidents of a rule that fire, or that took into account what was closed at `since_ms` or later."""
@@ -81,30 +65,4 @@ class Alerts:
         query = {"bool": {"filter": [{"term": {"perf.alert.rule": rule}}, either]}}
         body = {"query": query, "seq_no_primary_term": True}
         for hit in scan(self._client, query=body, index=indices("alerts", (facility,)), size=PAGE, **_LACKING):
-            yield _kept(hit)
-
-    def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> Kept | None:
-        """The incident's document, made; None when somebody made it before."""
-        try:
-            answer = self._client.create(index=index, id=doc_id, document=body).body
-        except ConflictError:
-            return None
-        return Kept(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
-
-    def change(self, kept: Kept, body: Mapping[str, Any]) -> Kept | None:
-        """The document with another body; None when somebody wrote it since it was read."""
-        try:
-            answer = self._client.index(
-                index=kept.index,
-                id=kept.id,
-                document=body,
-                if_seq_no=kept.seq_no,
-                if_primary_term=kept.primary_term,
-            ).body
-        except ConflictError:
-            return None
-        return Kept(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
-
-
-def _kept(hit: Mapping[str, Any]) -> Kept:
-    return Kept(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])
+            yield kept(hit)

@@ -1,4 +1,7 @@
-"""What the sweeper asks of Elasticsearch: the writers of a source, and the states that time changes. Reads only."""
+"""What the sweeper asks of Elasticsearch: the writers of a source, and the states that time, or a template, changes.
+
+Reads only.
+"""
 
 from collections.abc import Iterator
 from typing import Any
@@ -6,10 +9,12 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
+from ingest.core.completeness import OPEN_YET, SETTLED
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import Due
+from ingest.edge.ports import Due, Unjudged
 
 SCAN_SIZE = 1000
+_ASKED = ("runstate", "writers", "runs", "workflows")
 _RECORD_TIME = "perf.writer.record_time"
 
 
@@ -23,7 +28,7 @@ class ElasticsearchStates:
     def refresh(self, facility: str) -> None:
         """Make what was written so far visible to the questions that follow."""
         with told_to_run():
-            index = f"perf-runstate-{facility},perf-writers-{facility}"
+            index = ",".join(f"perf-{kind}-{facility}" for kind in _ASKED)
             self._client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
@@ -50,10 +55,36 @@ class ElasticsearchStates:
         for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, ["perf.runstate.marks"]):
             yield Due(hit["_id"], hit["_source"]["perf"]["runstate"]["marks"])
 
+    def templates(self, facility: str) -> list[dict[str, Any]]:
+        """The documents of the facility's workflows."""
+        return [hit["_source"] for hit in self._all(f"perf-workflows-{facility}", {"match_all": {}}, True)]
+
+    def unjudged(self, wanted: Unjudged) -> Iterator[Due]:
+        """The states of these runs; a state may come more than once."""
+        judged = {"range": {"perf.run.completeness.template_version": {"gte": wanted.version}}}
+        open_yet = [{"term": {"perf.run.completeness.verdict": OPEN_YET}}, _seen_before(wanted.over_ms)]
+        either = [{"bool": {"must_not": [judged]}}, {"bool": {"filter": open_yet}}]
+        clauses = _of_source(wanted.source)
+        clauses["filter"] += [
+            {"term": {"perf.workflow": wanted.workflow}},
+            {"terms": {"perf.run.state": list(SETTLED)}},
+            _seen_before(wanted.settled_ms),
+            {"bool": {"should": either, "minimum_should_match": 1}},
+        ]
+        clauses["must_not"] = [{"term": {"perf.retracted": True}}]
+        told = ["perf.run.uid", "perf.run.marks"]
+        for hit in self._all(f"perf-runs-{wanted.facility}", {"bool": clauses}, told):
+            run = hit["_source"]["perf"]["run"]
+            yield Due(run["uid"].rpartition(".")[0], run["marks"])
+
     def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
         body = {"query": query, "_source": source}
         with told_to_run():
             yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
+
+
+def _seen_before(ms: int) -> dict[str, Any]:
+    return {"range": {"perf.run.last_seen": {"lt": ms, "format": "epoch_millis"}}}
 
 
 def _of_source(source: str) -> dict[str, list[dict[str, Any]]]:

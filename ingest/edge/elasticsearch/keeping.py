@@ -1,0 +1,54 @@
+"""Documents of which there is one each, created once and changed by compare-and-swap. One request a call."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import ConflictError
+from elasticsearch import Elasticsearch as Client
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A document: where it lies, when it was last written, and its body."""
+
+    index: str
+    id: str
+    seq_no: int
+    primary_term: int
+    body: dict[str, Any]
+
+
+class Keeper:
+    """Creates and changes them."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> Kept | None:
+        """The document, made; None when somebody made it before."""
+        try:
+            answer = self._client.create(index=index, id=doc_id, document=body).body
+        except ConflictError:
+            return None
+        return Kept(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
+
+    def change(self, kept: Kept, body: Mapping[str, Any]) -> Kept | None:
+        """The document with another body; None when somebody wrote it since it was read."""
+        try:
+            answer = self._client.index(
+                index=kept.index,
+                id=kept.id,
+                document=body,
+                if_seq_no=kept.seq_no,
+                if_primary_term=kept.primary_term,
+            ).body
+        except ConflictError:
+            return None
+        return Kept(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
+
+
+def kept(hit: Mapping[str, Any]) -> Kept:
+    """A hit of a search that told sequence number and primary term."""
+    return Kept(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])
