@@ -35,9 +35,10 @@ class FileKey(NamedTuple):
 
 
 class Gap(NamedTuple):
-    """Bytes that were found missing: from `start` up to before `stop`. Times in unix ms, None where not known.
+    """Where bytes were found missing: from `start` up to before `stop`. Times in unix ms, None where not known.
 
     Attributes:
+        size_bytes: how many were missing in there when it was found.
         noticed_ms: when it was found.
         shown_by: `next` later bytes, `end` a manifest, `silence` a shipper that began and said no more.
         since_ms, until_ms: when what stands before and behind it happened.
@@ -48,6 +49,7 @@ class Gap(NamedTuple):
 
     start: int
     stop: int
+    size_bytes: int
     noticed_ms: int
     shown_by: str
     since_ms: int | None = None

@@ -9,7 +9,8 @@ when the hole was seen was read since (see run/gap_sweeping.py). Beyond that:
 * In a file that is followed, what comes behind the hole must have been there for `patience_ms`, for a forwarder that
   writes to several partitions at once may be late with one of them.
 
-A gap keeps its range for good, however much of it arrives; what is found missing later beside it is another gap.
+A gap keeps its range for good, however much of it arrives; what is found missing later beside it is another gap. All
+that a shipper left missing when it died is one: it was writing to several partitions, of which each stood elsewhere.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -67,19 +68,31 @@ def _shown(state: FileState, hole: Hole) -> tuple[str, int | None]:
 
 def declared(state: FileState, found: Sequence[tuple[Hole, str]], noticed_ms: int) -> FileState:
     """The state with these holes as gaps, at the next revision; the very same state when there are none."""
-    new = [_gap(state, hole, shown_by, noticed_ms) for hole, shown_by in found][: MOST_GAPS - len(state.gaps)]
+    new = [_gap(state, holes, shown_by, noticed_ms) for holes, shown_by in _as_one(found)][
+        : MOST_GAPS - len(state.gaps)
+    ]
     if not new:
         return state
     return replace(state, gaps=(*state.gaps, *new), owing=True, revision=state.revision + 1)
 
 
-def _gap(state: FileState, hole: Hole, shown_by: str, noticed_ms: int) -> Gap:
-    before, after = hole.before, hole.after
+def _as_one(found: Sequence[tuple[Hole, str]]) -> Iterator[tuple[Sequence[Hole], str]]:
+    """Holes by gap: those of a shipper that died together, others each for itself."""
+    left = [hole for hole, shown_by in found if shown_by == SILENCE]
+    if left:
+        yield left, SILENCE
+    yield from (((hole,), shown_by) for hole, shown_by in found if shown_by != SILENCE)
+
+
+def _gap(state: FileState, holes: Sequence[Hole], shown_by: str, noticed_ms: int) -> Gap:
+    before, after = holes[0].before, holes[-1].after
+    size_bytes = sum(hole.size_bytes for hole in holes)
     told = state.ended
-    lines = told.lines if told and told.lines >= 0 and not state.pieces and told.size_bytes == hole.size_bytes else None
+    lines = told.lines if told and told.lines >= 0 and not state.pieces and told.size_bytes == size_bytes else None
     return Gap(
-        hole.start,
-        hole.stop,
+        holes[0].start,
+        holes[-1].stop,
+        size_bytes,
         noticed_ms,
         shown_by,
         instant_ms(before.last) if before else None,
@@ -111,7 +124,7 @@ def _bodies(state: FileState) -> Iterable[dict[str, Any]]:
             "state": OPEN if gap.filled_ms is None else FILLED,
             "first_byte": gap.start,
             "end_byte": gap.stop,
-            "size_bytes": gap.stop - gap.start,
+            "size_bytes": gap.size_bytes,
             "missing_bytes": left,
             "shown_by": gap.shown_by,
         }

@@ -97,6 +97,18 @@ def test_who_has_not_said_its_end_may_be_at_it() -> None:
     assert certain(again, NOON + 5000, PATIENCE_MS) == []
 
 
+def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
+    """Its partitions stood elsewhere: from the first byte to the last that is missing; only those count."""
+    begun = after([said(BEGIN, NOON), heard([0, 1, 3, 5])])
+    later_ms = NOON + 5000 + PATIENCE_MS
+
+    (gap,) = declared(begun, certain(begun, later_ms, PATIENCE_MS), later_ms).gaps
+
+    assert (gap.start, gap.stop, gap.size_bytes, gap.shown_by) == (80, 400, 240, "silence")
+    assert (gap.since_ms, gap.until_ms) == (NOON - 86_400_000 + 1000, None)
+    assert missing_of(gap, begun.pieces) == 240
+
+
 def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while() -> None:
     """Its end is not known, so nothing is missing there; nor ahead of where it was followed from."""
     state = after([heard([2, 3, 5])])
@@ -106,7 +118,7 @@ def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while(
     assert (hole.start, hole.stop, shown_by) == (160, 200, "next")
 
 
-def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it() -> None:
+def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -> None:
     """Half of it changes what is missing; the rest says when. What is missing beside it is another gap."""
     state = after([said(END, NOON), heard([0, 9])])
     state = declared(state, certain(state, NOON, PATIENCE_MS), NOON + 1)
@@ -117,6 +129,7 @@ def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it() -> None:
     half = after([heard([1, 2, 3, 7])], replace(state, owing=False))
     assert (half.owing, missing_of(gap, half.pieces), half.missing_bytes) == (True, 160, 160)
     assert half.gaps == state.gaps
+    assert [each.body["perf"]["gap"]["size_bytes"] for each in documents(half, schema)] == [320]
     longer = after([said(END, NOON + 9, SIZE + 100)], half)
     ((hole, _),) = certain(longer, NOON, PATIENCE_MS)
     assert (hole.start, hole.stop) == (400, 500)

@@ -30,8 +30,9 @@ def messages(sizes: list[int], rng: Random) -> list[Piece]:
 def test_any_order_repetition_and_partition_gives_the_same(
     sizes: list[int], lost: set[int], rng: Random, parts: int
 ) -> None:
-    """Batches are united first, then united with one another; a batch may come again."""
+    """Batches are united first, then united with one another; a batch may come again, a line at another time."""
     there = [each for n, each in enumerate(messages(sizes, rng)) if n not in lost]
+    there += [each._replace(start_ms=50, stop_ms=50) for each in rng.sample(there, len(there) // 3)]
     size_bytes = sum(sizes) + len(sizes)
     whole = united(there)
 

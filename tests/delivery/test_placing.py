@@ -22,7 +22,11 @@ KNOWN = knowledge(config.data_folder("grammars"))
 INTAKE = Intake("lines", "t", "als", ("als_perf",), "als-tomography")
 FLOW = Flow(INTAKE, KNOWN.sources, KNOWN.schema)
 FOLDER = config.data_folder("grammars") / "als_perf"
-LINES = [line for name in ("samples.log", "rejects.log") for line in (FOLDER / name).read_bytes().split(b"\n")]
+LINES = [
+    line
+    for name in ("samples.log", "samples.variants.log", "rejects.log")
+    for line in (FOLDER / name).read_bytes().split(b"\n")
+]
 KEY = FileKey("als", "t", "a", "/x.log", "g")
 HEAD: tuple[Header, ...] = (
     ("perflog.host", b"a"),
@@ -85,6 +89,19 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
     told = [(piece.first, piece.last) for piece in mixed.pieces]
     inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.pieces]
     assert told == [(min(some, default=None), max(some, default=None)) for some in inside]
+
+
+def test_what_a_header_calls_a_manifest_is_no_line() -> None:
+    """Also where its bytes are one, and lines of the file go the short way: content never routes."""
+    records = records_of([LINES[n % 35] for n in range(100)])
+    reader = Reader(FLOW)
+    reader.read(records, NOW_MS)
+    head = (("perflog.manifest", b"end"), *HEAD)
+
+    found = reader.read([records[0]._replace(head=head)], NOW_MS)
+
+    assert found.actions == []
+    assert [reject.reason for _, reject in found.special[0].refused] == ["manifest"]
 
 
 def test_a_record_that_says_no_place_lies_nowhere() -> None:
