@@ -80,6 +80,7 @@ class Delivery:
     dead_letter_topic: str = "perf.deadletter.v1"
     derive: bool = True
     sweep_s: float = 60.0
+    gap_after_s: float = 300.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,18 +25,23 @@ BAD_DATA = 65
 @click.option("--host", help="The machine that wrote them. Default: this one.")
 @click.option("--framing", type=click.Choice(["line", "file"]),
               help="What a message is. Default: as the intake's sources read; .jsonl by line.")  # fmt: skip
+@click.option("--manifest/--no-manifest", default=True, show_default=True,
+              help="Say how large each file is, so that it is known what is missing of it.")  # fmt: skip
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
     """Send FILES to the topic of an intake, each message's bytes untouched.
 
+    Ahead of each file and behind it goes a manifest, a record that says how large it is: `perflog gaps` tells by it
+    what did not arrive.
+
     Exit code 65 when a message was too large and therefore not sent, 66 when a file cannot be read.
     """
     log_to_stderr()
     settings = config.load(settings_path)
     sources = knowledge(options["grammars"] or settings.grammars).sources
-    chosen = {name: options[name] for name in ("backfill", "host", "framing")}
+    chosen = {name: options[name] for name in ("backfill", "host", "framing", "manifest")}
     what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
     console = Console(stderr=True)
     with _progress(console) as progress:
@@ -55,11 +60,19 @@ def _show(report: ShipReport, as_json: bool) -> None:
     for lost in report.too_large:
         words = f"{lost.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
         click.echo(f"perflog: {lost.path} at byte {lost.offset_bytes}: not sent, {words}.", err=True)
+    for file in report.files:
+        if file.lost_bytes:
+            words = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
+            click.echo(f"perflog: {file.path}: {words}.", err=True)
     if as_json:
         refused = [
             {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
         ]
         told = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
-        click.echo(orjson.dumps({**told, "too_large": refused}))
+        read = [
+            {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
+            for f in report.files
+        ]
+        click.echo(orjson.dumps({**told, "too_large": refused, "files": read}))
     else:
         click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

@@ -38,6 +38,8 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:
                   runmarks.py the set; instances.py ends.py stages.py parts.py the steps
     gathering.py  facts of a batch -> marks by run, and what was heard of each writer: watermark.py
+    ranges.py     which bytes of a file were received; manifest.py how large it is, as its shipper says
+    filestate.py  what is kept of a file (filebody.py: as a document) -> gaps.py what is surely missing of it
     derive.py     what is kept of a run (runstate.py) -> its documents (rundocs.py) and tombstones
     storedruns.py  these documents, read again
     analysis.py   lines of files -> their runs, as if stored; printed_zones.py run_figures.py for its tables

@@ -62,6 +62,11 @@ class Flow:
         return next(source for source in self._sources if source.name == name)
 
     @property
+    def marking(self) -> tuple[str, ...]:
+        """The names of its sources whose documents are marks."""
+        return tuple(source.name for source in self._sources if source.kind == "marks")
+
+    @property
     def unwrapped(self) -> bool:
         """Whether messages come as they are, without a forwarder's wrapper."""
         return self._wrapper is None
@@ -79,7 +84,7 @@ class Flow:
             return Outcomes(rejects=(inner,))
         found = self._outcomes(inner, ingested_ms)
         told = tuple(replace(reject, provenance=inner.provenance) for reject in found.rejects)
-        return replace(found, rejects=told)
+        return replace(found, rejects=told, inner=inner)
 
     def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         raw = canonical(message.data)

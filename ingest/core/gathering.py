@@ -1,13 +1,15 @@
 """Facts of a batch -> what runs are derived from: their marks by run, and what was heard of each writer. Pure.
 
 A fact comes in the form in which it was read: a plain line as its typed mark, so that no JSON is read again, any other
-as its document. Marks that belong to no run or name no stage are passed over, and so is every other kind.
+as its document. Marks that belong to no run or name no stage are passed over, and so is every other kind. Beside that:
+what was received of each file, whatever became of it.
 """
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ingest.core.filestate import FileKey, FileNews
 from ingest.core.model import Document
 from ingest.core.quick import QuickMark
 from ingest.core.runmarks import RunKey, RunMark, key_of, mark_of
@@ -19,10 +21,11 @@ Fact = QuickMark | Document
 
 @dataclass(slots=True)
 class Gathered:
-    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer."""
+    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file."""
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
     writers: dict[WriterKey, Heard] = field(default_factory=dict)
+    files: dict[FileKey, FileNews] = field(default_factory=dict)
 
     def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool) -> None:
         """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
@@ -57,12 +60,23 @@ class Gathered:
             self.runs.setdefault(key, []).append(mark)
             self._hear(document.body, _heard(mark.at_ms, record_ms), backfill)
 
+    def add_files(self, told: Mapping[FileKey, FileNews]) -> None:
+        """What was received of files, and said of them."""
+        for key, news in told.items():
+            self.files.setdefault(key, FileNews()).join(news)
+
+    def add_ends(self, ends: Mapping[WriterKey, int]) -> None:
+        """When (unix ms) the shippers of writers said their end."""
+        for key, ended_ms in ends.items():
+            self.writers[key] = together(self.writers.get(key), Heard(ended_ms=ended_ms))
+
     def join(self, other: "Gathered") -> None:
         """All that another one holds."""
         for key, marks in other.runs.items():
             self.runs.setdefault(key, []).extend(marks)
         for writer, heard in other.writers.items():
             self.writers[writer] = together(self.writers.get(writer), heard)
+        self.add_files(other.files)
 
     def _hear(self, body: Mapping[str, Any], heard: Heard, backfill: bool) -> None:
         perf = body["perf"]

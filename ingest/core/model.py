@@ -42,6 +42,7 @@ class Provenance:
         forwarder: program and version that shipped it.
         kafka: "topic/partition/offset".
         captured_ms: when the shipper read it (unix ms), for messages whose identity needs it.
+        generation: tells the file apart from others that had its name: a fingerprint, or an inode.
     """
 
     host: str | None = None
@@ -50,6 +51,7 @@ class Provenance:
     forwarder: str | None = None
     kafka: str | None = None
     captured_ms: int | None = None
+    generation: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +84,7 @@ class Intake:
         zone: UTC offset in seconds assumed for stamps without one; None = take the reading the epoch agrees with.
         max_age_days: older events are rejected unless the shipper marked a backfill.
         wrapper: what the forwarder puts around each message, a name of wrappers.toml; `none` = nothing.
+        gaps: tell what is missing of its files; not where the forwarder leaves lines out on purpose.
     """
 
     name: str
@@ -92,6 +95,7 @@ class Intake:
     zone: int | None = None
     max_age_days: int = 400
     wrapper: str = "none"
+    gaps: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,11 +146,15 @@ class Ignored:
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Everything one message became. With a reject it counts as rejected; its documents are stored all the same."""
+    """Everything one message became. With a reject it counts as rejected; its documents are stored all the same.
+
+    `inner` is the message inside, of one that came wrapped.
+    """
 
     documents: tuple[Document, ...] = ()
     rejects: tuple[Reject, ...] = ()
     ignored: tuple[Ignored, ...] = ()
+    inner: Message | None = None
 
 
 @dataclass(frozen=True, slots=True)

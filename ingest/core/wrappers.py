@@ -35,6 +35,7 @@ class Wrapper:
     path: tuple[str, ...] = ()
     offset: tuple[str, ...] = ()
     forwarder: tuple[str, ...] = ()
+    generation: tuple[str, ...] = ()
 
 
 def load_wrappers(file: Path) -> dict[str, Wrapper]:
@@ -108,6 +109,7 @@ def _provenance(tree: Mapping[str, Any], wrapper: Wrapper, told: Provenance) -> 
         path=_text(_first(tree, wrapper.path)) or told.path,
         offset_bytes=_number(_first(tree, wrapper.offset), told.offset_bytes),
         forwarder=" ".join(words) or told.forwarder or wrapper.name,
+        generation=_text(_first(tree, wrapper.generation)) or told.generation,
     )
 
 

@@ -1,9 +1,10 @@
 """Files that are shipped: their bytes as messages, untouched but for the newline that ends a line. Reads only."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from hashlib import blake2b, sha256
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from ingest.core.framing import LINE_ENDINGS
 from ingest.core.model import Problem
@@ -13,6 +14,7 @@ FILE = "file"
 NO_INPUT = 66
 NOTHING_SENT = "Nothing was sent."
 PARTLY_SENT = "What was sent before stays sent; ship the file again when it can be read."
+HEAD_BYTES = 1024  # of the first line tell files apart that had the same name
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +24,25 @@ class Piece:
     offset_bytes: int
     size_bytes: int
     data: bytes | None
+
+
+@dataclass(slots=True)
+class Tally:
+    """What was read of a file so far; a file that is read whole has no lines."""
+
+    read_bytes: int = 0
+    lines: int = 0
+    _digest: Any = field(default_factory=sha256)
+
+    def add(self, data: bytes) -> None:
+        """The bytes that follow; no more than one line."""
+        self._digest.update(data)
+        self.read_bytes += len(data)
+
+    @property
+    def sha256(self) -> str:
+        """The digest of what was read, in hexadecimal digits."""
+        return str(self._digest.hexdigest())
 
 
 def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
@@ -55,46 +76,69 @@ def modified_ms(path: Path) -> int:
     return path.stat().st_mtime_ns // 1_000_000
 
 
-def pieces(path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT) -> Iterator[Piece]:
-    """The messages of a file; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
+def size_bytes(path: Path) -> int:
+    """How large a file is now."""
+    return path.stat().st_size
+
+
+def generation(path: Path) -> str | None:
+    """What tells a file apart from others of its name, however much is appended to it: a digest of its first line.
+
+    None while it has none.
+    """
+    with path.open("rb") as file:
+        head = file.readline(HEAD_BYTES)
+    return blake2b(head, digest_size=8).hexdigest() if head else None
+
+
+def pieces(
+    path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT, tally: Tally | None = None
+) -> Iterator[Piece]:
+    """The messages of a file, tallied; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
     try:
         with path.open("rb") as file:
-            yield from pieces_of(file, how, limit_bytes)
+            yield from pieces_of(file, how, limit_bytes, tally)
     except OSError as error:
         raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, NO_INPUT) from error
 
 
-def pieces_of(file: BinaryIO, how: str, limit_bytes: int) -> Iterator[Piece]:
+def pieces_of(file: BinaryIO, how: str, limit_bytes: int, tally: Tally | None = None) -> Iterator[Piece]:
     """The messages of an open file, likewise; standard input too, by lines."""
-    return _lines(file, limit_bytes) if how == LINE else _whole(file, limit_bytes)
+    tally = tally or Tally()
+    return _lines(file, limit_bytes, tally) if how == LINE else _whole(file, limit_bytes, tally)
 
 
-def _whole(file: BinaryIO, limit_bytes: int) -> Iterator[Piece]:
+def _whole(file: BinaryIO, limit_bytes: int, tally: Tally) -> Iterator[Piece]:
     data = file.read(limit_bytes + 1)
+    tally.add(data)
     if len(data) > limit_bytes:
-        size_bytes = file.seek(0, 2)
-        yield Piece(0, size_bytes, None)
+        while more := file.read(limit_bytes):
+            tally.add(more)
+        yield Piece(0, tally.read_bytes, None)
     else:
         yield Piece(0, len(data), data)
 
 
-def _lines(file: BinaryIO, limit_bytes: int) -> Iterator[Piece]:
+def _lines(file: BinaryIO, limit_bytes: int, tally: Tally) -> Iterator[Piece]:
     offset = 0
     while line := file.readline(limit_bytes + 1):
+        tally.add(line)
+        tally.lines += 1
         data = line.removesuffix(b"\n")
         read_bytes = len(line)
         if len(data) > limit_bytes:
-            read_bytes += _skipped_line(file, limit_bytes)
+            read_bytes += _skipped_line(file, limit_bytes, tally)
             yield Piece(offset, read_bytes, None)
         else:
             yield Piece(offset, len(data), data)
         offset += read_bytes
 
 
-def _skipped_line(file: BinaryIO, step_bytes: int) -> int:
+def _skipped_line(file: BinaryIO, step_bytes: int, tally: Tally) -> int:
     """Read to the end of the line; how many bytes that were."""
     size_bytes = 0
     while rest := file.readline(step_bytes):
+        tally.add(rest)
         size_bytes += len(rest)
         if rest.endswith(b"\n"):
             break

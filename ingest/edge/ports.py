@@ -169,6 +169,24 @@ class States(Protocol):
         """The states of these runs; a state may come more than once."""
 
 
+class FileStates(Protocol):
+    """What the sweeper asks for of files. Every method may raise `Unavailable` or `Refusal`."""
+
+    def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
+        """The files with something to find out or to write, as they stand now: id and document."""
+
+
+class Standing(NamedTuple):
+    """Where a topic ended at a moment, and how far a group had read it a little later, by partition."""
+
+    ends: Mapping[int, int]
+    read: Mapping[int, int]
+
+    def past(self, ends: Mapping[int, int]) -> bool:
+        """Whether everything before these ends was read."""
+        return all(self.read.get(number, 0) >= end for number, end in ends.items())
+
+
 class Inbox(Protocol):
     """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
 

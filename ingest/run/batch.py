@@ -2,7 +2,8 @@
 
 Runs on a thread of the crew, which may wait as long as it takes; nothing here commits anything. Services are those of
 `Services`; the result is the count of each portion, and what runs are to be derived from: the facts that are there now,
-whether they were written or had been there before, and never what was refused.
+whether they were written or had been there before, and never what was refused. Which bytes of which file were received
+is told of all records, whatever became of them.
 """
 
 import logging
@@ -92,6 +93,8 @@ def answered(portions: Sequence[Portion], services: Services) -> Answered:
         told.append(_told(portion, answers[mine], services))
         if services.derive:
             _gather(portion, answers[mine], gathered)
+            gathered.add_files(portion.reading.files)
+            gathered.add_ends(portion.reading.ends)
     services.limit.judge([each.count for each in told])
     _write_refusals([refused for each in told for refused in each.refused], services)
     return Answered([each.count for each in told], gathered)

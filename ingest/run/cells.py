@@ -87,7 +87,7 @@ class WriterCell(Cell):
     def changed(self) -> str | None:
         """With what was heard since; None when that is nothing new."""
         after = together(self.heard, self.more) if self.more else self.heard
-        return None if after is None or after == self.heard else orjson.dumps(writer_body(self.key, after)).decode()
+        return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
 
     def keep(self) -> None:
         """It is there."""
@@ -102,3 +102,8 @@ def told(state: RunState) -> Derived | None:
     except Exception:
         log.exception("A fault of perflog's: please report it. Run %s of %s is not derived.", state.key.run, state.key)
         return None
+
+
+def as_text(body: Mapping[str, Any]) -> str:
+    """A document as JSON."""
+    return orjson.dumps(body).decode()

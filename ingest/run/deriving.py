@@ -1,9 +1,9 @@
 """Stages and runs, derived from the marks that Elasticsearch has answered for. On a thread of its own; commits nothing.
 
-Order of the writes: marks, then the states of their runs and what was heard of their writers (compare-and-swap), then
-stages and runs with the state's revision as version; only then does the span of the records count as answered. Marks
-that were there already (409) are merged all the same, and what is read anew is written in full: so a crash between any
-two of these writes heals when its records are read again.
+Order of the writes: marks, then the states of their runs, what was heard of their writers and received of their files
+(compare-and-swap), then stages and runs with the state's revision as version; only then does the span of the records
+count as answered. Marks that were there already (409) are merged all the same, and what is read anew is written in
+full: so a crash between any two of these writes heals when its records are read again.
 
 One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
 two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived
@@ -23,9 +23,11 @@ from ingest.core.actions import Action, fact
 from ingest.core.derive import Statement
 from ingest.core.fields import Schema
 from ingest.core.gathering import Gathered
+from ingest.core.model import Document
 from ingest.core.runmarks import RunKey
 from ingest.core.templates import Cache
 from ingest.run.cells import RunCell, WriterCell
+from ingest.run.file_cells import FileCell
 from ingest.run.meaning import Meaning, meaning
 from ingest.run.swapping import Swapper
 from ingest.run.writing import Writer
@@ -33,6 +35,7 @@ from ingest.run.writing import Writer
 log = logging.getLogger("perflog.run")
 CACHE_MARKS = 100_000  # some 600 bytes each with the stages they opened
 WRITERS = 4096
+FILES = 4096
 
 
 @dataclass(slots=True)
@@ -71,6 +74,7 @@ class Deriver:
         self._pool = ThreadPoolExecutor(hands, "perflog-deriver-hand")
         self._runs = cache or RunCache()
         self._writers = Cache(WriterCell, WRITERS)
+        self._files = Cache(FileCell, FILES)
         self.conflicts = 0
 
     def derive(self, batches: Sequence[Gathered]) -> None:
@@ -83,7 +87,7 @@ class Deriver:
             cell = self._runs.taken(key)
             cell.more = marks
             cells.append(cell)
-        self.conflicts += self._swapper.swap([*cells, *self._heard(gathered)])
+        self.conflicts += self._swapper.swap([*cells, *self._heard(gathered), *self._received(gathered)])
         self._write(cells)
         for cell in cells:
             if not cell.lost:
@@ -114,6 +118,14 @@ class Deriver:
         """Let the threads go."""
         self._pool.shutdown(cancel_futures=True)
 
+    def _received(self, gathered: Gathered) -> list[FileCell]:
+        cells = []
+        for key, news in gathered.files.items():
+            cell: FileCell = self._files[key]
+            cell.more = news
+            cells.append(cell)
+        return cells
+
     def _heard(self, gathered: Gathered) -> list[WriterCell]:
         cells = []
         for key, heard in gathered.writers.items():
@@ -123,7 +135,7 @@ class Deriver:
         return cells
 
 
-def write(writer: Writer, found: Sequence[Statement]) -> None:
+def write(writer: Writer, found: Sequence[Statement | Document]) -> None:
     """Write what was derived. A newer view that is there already (409) is as good; what is refused is said."""
     actions: list[Action] = [fact(each.index, each.id, each.version, each.json) for each in found]
     for action, answer in zip(actions, writer.write(actions), strict=True):

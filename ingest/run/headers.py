@@ -1,5 +1,7 @@
 """The record headers in which a shipper tells where a message came from; nothing in them routes or identifies.
 
+A record with a header `perflog.manifest` is no message of a file, but what is said of it as a whole (core/manifest.py).
+
 A replayed record says of which record it is the copy, and when that one was appended: it is read as it was then. It
 is believed only of a record of its own topic, and only of a time from 2000 to when it came itself.
 """
@@ -16,6 +18,8 @@ PATH = "perflog.path"
 OFFSET = "perflog.offset"
 FORWARDER = "perflog.forwarder"
 CAPTURED = "perflog.captured_ms"
+GENERATION = "perflog.generation"
+MANIFEST = "perflog.manifest"
 BACKFILL = "perflog.backfill"
 REPLAY_OF = "perflog.replay.of"
 RECORD_TIME = "perflog.record_time_ms"
@@ -33,6 +37,7 @@ def written(provenance: Provenance, backfill: bool) -> Headers:
         FORWARDER: provenance.forwarder,
         CAPTURED: provenance.captured_ms,
         BACKFILL: "true" if backfill else None,
+        GENERATION: provenance.generation,
         OFFSET: provenance.offset_bytes,
     }
     return tuple((name, str(value).encode("utf-8", "replace")) for name, value in found.items() if value is not None)
@@ -86,8 +91,15 @@ def origin(received: Received) -> tuple[Provenance, bool]:
         offset_bytes=_number(last, OFFSET),
         forwarder=_text(last, FORWARDER),
         captured_ms=_number(last, CAPTURED),
+        generation=_text(last, GENERATION),
     )
     return provenance, last.get(BACKFILL) == b"true"
+
+
+def manifest_role(received: Received) -> str | None:
+    """What a record says that it is the manifest of, a file's begin or end; None when it is a message of a file."""
+    told = next((value for name, value in reversed(received.headers) if name == MANIFEST), None)
+    return None if told is None else told.decode("utf-8", "replace")
 
 
 def offset_text(tail: Header | None) -> str | None:

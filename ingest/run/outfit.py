@@ -3,17 +3,23 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from ingest.config import Delivery, Settings
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.sources import Source
 from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.edge.kafka.standing import standing
 from ingest.edge.ports import Outbox
 from ingest.run.batch import Services
 from ingest.run.deriving import Deriver
+from ingest.run.gap_sweeping import GapSweeper
 from ingest.run.knowledge import Knowledge
 from ingest.run.patience import Patience
 from ingest.run.signals import heard
@@ -40,25 +46,45 @@ def deriver(with_: Services, schema: Schema, delivery: Delivery) -> Deriver | No
     return Deriver(schema, Swapper(with_.store, swaps, with_.patience), with_.writer, delivery.connections)
 
 
+class Places(NamedTuple):
+    """What is swept: facility and source of all marks, facility and topic of all files whose gaps are told."""
+
+    sources: Sequence[tuple[str, str]]
+    topics: Sequence[tuple[str, str]]
+
+
 @contextmanager
-def sweeper(settings: Settings, schema: Schema, patience: Patience) -> Iterator[Sweeper]:
-    """A sweeper with a client of its own."""
+def sweeper(
+    settings: Settings, schema: Schema, places: Places, group: str, patience: Patience
+) -> Iterator[Callable[[], Swept]]:
+    """A sweep of runs and of files, with a client of its own."""
     delivery = settings.delivery
     connected = client(settings.elasticsearch)
     try:
         store = ElasticsearchStore(connected)
         swapper = Swapper(store, Writer(store.swap, patience, limits(delivery)), patience)
-        yield Sweeper(ElasticsearchStates(connected), swapper, Writer(store.bulk, patience, limits(delivery)), schema)
+        writer = Writer(store.bulk, patience, limits(delivery))
+        runs = Sweeper(ElasticsearchStates(connected), swapper, writer, schema)
+        stands = partial(standing, settings.kafka, group)
+        wait = now_ms, delivery.gap_after_s
+        files = GapSweeper(ElasticsearchFiles(connected), swapper, writer, schema, stands, wait)
+
+        def sweep() -> Swept:
+            swept = runs.sweep(places.sources)
+            found = files.sweep(places.topics)
+            return replace(swept, gaps=found.found, gap_documents=found.documents)
+
+        yield sweep
     finally:
         connected.close()
 
 
 @contextmanager
-def sweeping(settings: Settings, schema: Schema, places: Sequence[tuple[str, str]]) -> Iterator[None]:
+def sweeping(settings: Settings, schema: Schema, places: Places, group: str) -> Iterator[None]:
     """A sweeper's rounds beside what is done meanwhile."""
     patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    with sweeper(settings, schema, patience) as found:
-        rounds = Rounds(found, places, settings.delivery.sweep_s)
+    with sweeper(settings, schema, places, group, patience) as found:
+        rounds = Rounds(found, settings.delivery.sweep_s)
         rounds.begin()
         try:
             yield
@@ -71,18 +97,20 @@ def sweep(settings: Settings, known: Knowledge, once: bool, say: Callable[[Swept
     """Sweep all that the settings' intakes fill, once or until stopped; tells what each sweep did."""
     patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     places = places_of(settings.intakes.values(), known.sources)
-    with heard(patience.end), sweeper(settings, known.schema, patience) as found:
+    group = settings.kafka.group
+    with heard(patience.end), sweeper(settings, known.schema, places, group, patience) as found:
         while not patience.stop:
-            say(patience.until_done(lambda: found.sweep(places)))
+            say(patience.until_done(found))
             if once:
                 return
             patience.pause(settings.delivery.sweep_s)
 
 
-def places_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> list[tuple[str, str]]:
-    """Facility and source of all marks that these intakes bring."""
-    found = {(i.facility, name) for i in intakes for name in i.sources if sources[name].kind == "marks"}
-    return sorted(found)
+def places_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> Places:
+    """All that these intakes bring."""
+    intakes = list(intakes)
+    marks = {(i.facility, name) for i in intakes for name in i.sources if sources[name].kind == "marks"}
+    return Places(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps))
 
 
 def limits(delivery: Delivery) -> Limits:
@@ -91,5 +119,5 @@ def limits(delivery: Delivery) -> Limits:
 
 
 def now_ms() -> int:
-    """The wall clock; it is written down in event.ingested and decides nothing."""
+    """The wall clock; it is written down in event.ingested, and decides only how long a hole in a file waits."""
     return time.time_ns() // 1_000_000

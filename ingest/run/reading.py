@@ -1,7 +1,7 @@
 """Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop; touches the log only.
 
 Plain lines become actions at once. Everything else goes the general way and is remembered as `Special`: what became of
-it must be told record by record.
+it must be told record by record. The manifest of a file is ignored as a message, and remembered as what it says.
 """
 
 import logging
@@ -11,14 +11,17 @@ from dataclasses import dataclass, field
 import orjson
 
 from ingest.core.actions import Action, fact
+from ingest.core.filestate import FileKey, FileNews
 from ingest.core.flow import Flow
 from ingest.core.gathering import Fact
-from ingest.core.model import Document, Message, Outcomes, Reject
+from ingest.core.manifest import END, read_as
+from ingest.core.model import Document, Message, Outcomes, Provenance, Reject
 from ingest.core.quick import Place
+from ingest.core.watermark import WriterKey
 from ingest.core.ways import Way, Ways
 from ingest.edge.ports import Received
-from ingest.run import refusals
-from ingest.run.headers import REPLAY_OF, message, offset_text, origin
+from ingest.run import placing, refusals
+from ingest.run.headers import MANIFEST, REPLAY_OF, manifest_role, message, offset_text, origin
 
 log = logging.getLogger("perflog.run")
 
@@ -37,7 +40,8 @@ class Reading:
     """What records became: actions, for each the number of its record, and the records that are special.
 
     `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
-    one origin how many actions there were behind it, and whether it is of a backfill.
+    one origin how many actions there were behind it, and whether it is of a backfill. `files` holds what was received
+    or said of each file; `ends` when (unix ms) the shipper of a writer said its end.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -45,6 +49,8 @@ class Reading:
     facts: list[Fact] = field(default_factory=list)
     stretches: list[tuple[int, bool]] = field(default_factory=list)
     special: dict[int, Special] = field(default_factory=dict)
+    files: dict[FileKey, FileNews] = field(default_factory=dict)
+    ends: dict[WriterKey, int] = field(default_factory=dict)
 
     def made_special(self, n: int, received: Received) -> Special:
         """A record as a special one, also where it went the short way; then it is known by its action alone."""
@@ -62,6 +68,7 @@ class Reader:
         """Bind the flow. Typed marks are kept only where something is derived from them: they cost memory."""
         self.flow = flow
         self._typed = typed
+        self._follows = typed and flow.intake.gaps
         self._ways = Ways(flow)
 
     def read(self, records: Sequence[Received], ingested_ms: int) -> Reading:
@@ -76,7 +83,8 @@ class Reader:
         first = records[numbers.start]
         told, backfill = origin(first)
         with_offset = offset_text(first.tail) is not None
-        plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in dict(first.head)
+        heads = dict(first.head)
+        plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in heads and MANIFEST not in heads
         way = self._ways.way(told, len(numbers)) if plain_tail else None
         if way is None or way.read is None:
             for n in numbers:
@@ -85,6 +93,27 @@ class Reader:
             topic, number = first.partition
             self._shortly(way, records, numbers, Place(f"{topic}/{number}/", backfill, ingested_ms), found)
         found.stretches.append((len(found.actions), backfill))
+        if self._follows and MANIFEST not in heads:
+            self._place(records, numbers, told if with_offset else origin(first._replace(tail=None))[0], found)
+
+    def _place(self, records: Sequence[Received], numbers: range, told: Provenance, found: Reading) -> None:
+        """Which bytes of which files these records are, as they came or as their wrapper says.
+
+        `told` is what their common headers tell.
+        """
+        facts = placing.Facts(found.owners, found.facts)
+        if self.flow.unwrapped and told.path:
+            self._news(told, found).hear(placing.bare(records, numbers, facts))
+        elif not self.flow.unwrapped:
+            inner = {n: it for n in numbers if n in found.special and (it := found.special[n].outcomes.inner)}
+            for of, piece in placing.wrapped(records, inner, facts):
+                self._news(of.provenance, found).hear([piece])
+
+    def _news(self, told: Provenance, found: Reading) -> FileNews:
+        """What is told of the file that a record is of."""
+        intake = self.flow.intake
+        key = FileKey(intake.facility, intake.topic, told.host or "", told.path or "", told.generation or "")
+        return found.files.setdefault(key, FileNews())
 
     def _shortly(self, way: Way, records: Sequence[Received], numbers: range, place: Place, found: Reading) -> None:
         """By the short way of their origin."""
@@ -108,7 +137,8 @@ class Reader:
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
-        outcomes = self._outcomes(received, told, ingested_ms)
+        role = manifest_role(received)
+        outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms)
         refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
         found.special[n] = Special(told, outcomes, refused)
         for document in outcomes.documents:
@@ -120,6 +150,18 @@ class Reader:
             except TypeError as error:
                 reject = refusals.unserialisable(error, told.data, source_of(outcomes))
                 refused.append((refusals.INDEX_STAGE, reject))
+
+    def _said(self, role: str, told: Message, found: Reading) -> Outcomes:
+        """A manifest: what it says of its file, and that the writer of the file has ended."""
+        said, outcomes = read_as(told, role)
+        if said is not None and self._follows:
+            self._news(told.provenance, found).say(role, said)
+        if said is not None and role == END:
+            host, path = told.provenance.host or "", told.provenance.path or ""
+            for source in self.flow.marking:
+                writer = WriterKey(self.flow.intake.facility, source, host, path, told.backfill)
+                found.ends[writer] = max(found.ends.get(writer, 0), said.record_ms)
+        return outcomes
 
     def _outcomes(self, received: Received, told: Message, ingested_ms: int) -> Outcomes:
         """A fault of our own costs one record its reading, and not the worker its life again and again."""

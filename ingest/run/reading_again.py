@@ -3,6 +3,7 @@
 from ingest.config import Settings
 from ingest.core.clock import iso_ms
 from ingest.core.flow import Flow
+from ingest.core.manifest import read_as
 from ingest.core.model import Outcomes
 from ingest.edge.elasticsearch.rejects import Found
 from ingest.edge.ports import Coordinates, Received
@@ -20,4 +21,5 @@ def today(found: Found, original: Original | None, settings: Settings, known: Kn
     flow = Flow(intake, known.sources, known.schema, settings.sites, known.wrappers)
     time_ms = iso_ms(found.told("event.created"))
     record = Received(at.partition, at.offset, time_ms, original.key, original.value, original.headers)
-    return flow.outcomes(headers.message(record), time_ms)
+    told, role = headers.message(record), headers.manifest_role(record)
+    return flow.outcomes(told, time_ms) if role is None else read_as(told, role)[1]

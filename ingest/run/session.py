@@ -86,7 +86,7 @@ def work(
     began_s = time.monotonic()
     group = group or settings.kafka.group
     places = places_of(intakes, known.sources)
-    beside = sweeping(settings, known.schema, places) if derive and not drain else nullcontext()
+    beside = sweeping(settings, known.schema, places, group) if derive and not drain else nullcontext()
     with (
         _loop(settings, readers, group, drain, known.schema, store_of) as loop,
         heard(loop.crew.services.patience.end),

@@ -1,15 +1,22 @@
-"""Ship: files to an intake's topic, with the headers that tell where each message came from."""
+"""Ship: files to an intake's topic, with the headers that tell where each message came from.
+
+Ahead of a file's first line goes how large it is, so that it is known what is missing when we die on the way; behind
+its last line, once Kafka has acknowledged every one, what was read of it (see core/manifest.py).
+"""
 
 import socket
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 from pathlib import Path
 
 from ingest.config import Settings
+from ingest.core import manifest
 from ingest.core.model import Intake, Problem, Provenance
 from ingest.core.sources import Source
 from ingest.edge import files
+from ingest.edge.files import Tally
 from ingest.edge.kafka.connect import ENVELOPE_BYTES
 from ingest.edge.kafka.producer import Producer, producer
 from ingest.edge.kafka.topics import topics
@@ -23,7 +30,10 @@ CHUNK_MESSAGES = 100  # of a backfilled file, under one key: then every partitio
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What is shipped, and how. `framing` None = as the intake's sources read; `host` None = this machine."""
+    """What is shipped, and how. `framing` None = as the intake's sources read; `host` None = this machine.
+
+    Without `manifest` nothing is said of a file as a whole.
+    """
 
     intake: Intake
     paths: tuple[Path, ...]
@@ -32,6 +42,7 @@ class Shipment:
     framing: str | None = None
     backfill: bool = False
     host: str | None = None
+    manifest: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,15 +54,30 @@ class TooLarge:
     size_bytes: int
 
 
+@dataclass(frozen=True, slots=True)
+class ShippedFile:
+    """What was read of a file, and whether there was more of it when we began."""
+
+    path: Path
+    size_bytes: int
+    lines: int
+    sha256: str
+    lost_bytes: int = 0
+
+
 @dataclass(slots=True)
 class ShipReport:
-    """What was acknowledged by Kafka, and what was not sent because it is too large."""
+    """What was acknowledged by Kafka, file by file, and what was not sent because it is too large.
+
+    `messages` and `size_bytes` are those of the files; what is said of a file as a whole is not counted.
+    """
 
     topic: str
     limit_bytes: int
     messages: int = 0
     size_bytes: int = 0
     too_large: list[TooLarge] = field(default_factory=list)
+    files: list[ShippedFile] = field(default_factory=list)
 
 
 def shipment(
@@ -72,10 +98,63 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
     with producer(settings.kafka) as outbox:
         for path, way in ways.items():
-            for flight in _flights(_letters(path, way, what, report)):
+            sent = _Sent(path, what, way, files.size_bytes(path), files.generation(path))
+            _say(outbox, sent, manifest.BEGIN, report)
+            for flight in _flights(_letters(sent, report)):
                 _send(outbox, flight, report)
-                advance(sum(len(letter.value or b"") for letter in flight))
+                report.messages += len(flight)
+                size_bytes = sum(len(letter.value or b"") for letter in flight)
+                report.size_bytes += size_bytes
+                advance(size_bytes)
+            _say(outbox, sent, manifest.END, report)
+            report.files.append(sent.told)
     return report
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A file that is being sent."""
+
+    path: Path
+    what: Shipment
+    way: str
+    size_bytes: int
+    generation: str | None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def host(self) -> str:
+        return self.what.host or socket.gethostname()
+
+    @property
+    def where(self) -> str:
+        return str(self.path.absolute())
+
+    @property
+    def told(self) -> ShippedFile:
+        read = self.tally
+        return ShippedFile(
+            self.path, read.read_bytes, read.lines, read.sha256, max(self.size_bytes - read.read_bytes, 0)
+        )
+
+
+def _say(outbox: Producer, sent: _Sent, role: str, report: ShipReport) -> None:
+    """What is said of the file as a whole, in a record of its own."""
+    if not sent.what.manifest:
+        return
+    now_ms, read = time.time_ns() // 1_000_000, sent.told
+    value = (
+        manifest.begins(sent.where, sent.size_bytes, now_ms)
+        if role == manifest.BEGIN
+        else manifest.ends(sent.where, (read.size_bytes, read.lines, read.sha256), sent.size_bytes, now_ms)
+    )
+    told = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
+    said = ((headers.MANIFEST, role.encode()), *headers.written(told, sent.what.backfill))
+    _send(outbox, [Letter(sent.what.intake.topic, _key(sent), value, said)], report)
+
+
+def _key(sent: _Sent, chunk: str = "") -> bytes:
+    return f"{sent.host}:{sent.where}{chunk}".encode("utf-8", "replace")
 
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
@@ -86,20 +165,18 @@ def _limit_bytes(settings: Settings, topic: str) -> int:
     return min(settings.delivery.max_message_bytes, there.max_message_bytes - ENVELOPE_BYTES)
 
 
-def _letters(path: Path, way: str, what: Shipment, report: ShipReport) -> Iterator[Letter]:
-    host = what.host or socket.gethostname()
-    where = str(path.absolute())
-    captured_ms = files.modified_ms(path) if way == files.FILE else None
+def _letters(sent: _Sent, report: ShipReport) -> Iterator[Letter]:
+    what = sent.what
+    captured_ms = files.modified_ms(sent.path) if sent.way == files.FILE else None
+    told = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
     numbers = count()
-    for piece in files.pieces(path, way, report.limit_bytes):
+    for piece in files.pieces(sent.path, sent.way, report.limit_bytes, tally=sent.tally):
         if piece.data is None:
-            report.too_large.append(TooLarge(path, piece.offset_bytes, piece.size_bytes))
+            report.too_large.append(TooLarge(sent.path, piece.offset_bytes, piece.size_bytes))
             continue
-        told = Provenance(host, where, piece.offset_bytes, what.forwarder, captured_ms=captured_ms)
-        key = f"{host}:{where}" + (f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
-        yield Letter(
-            what.intake.topic, key.encode("utf-8", "replace"), piece.data, headers.written(told, what.backfill)
-        )
+        key = _key(sent, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
+        lies = headers.written(replace(told, offset_bytes=piece.offset_bytes), what.backfill)
+        yield Letter(what.intake.topic, key, piece.data, lies)
 
 
 def _flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
@@ -125,5 +202,3 @@ def _send(outbox: Producer, flight: Sequence[Letter], report: ShipReport) -> Non
             "Ship the same files again when it is back: what arrives twice is counted as duplicate, not stored twice."
         )
         raise Problem(what, remedy, 69) from error
-    report.messages += len(flight)
-    report.size_bytes += sum(len(letter.value or b"") for letter in flight)

@@ -5,7 +5,8 @@ the new watermark and the next revision (by compare-and-swap, marked as owing it
 the state with its next due. So a sweeper that dies in between is found out by the next one, which writes all of it
 again. Whoever loses a swap leaves the state to the winner: any number may sweep at once, every worker does.
 
-Large runs are derived here only: a worker marks them as owing their documents.
+Large runs are derived here only: a worker marks them as owing their documents. What is missing of files is found out in
+the same rounds, by gap_sweeping.py.
 
 How complete a run is follows from its state and from the template of its workflow. The sweeper says it when a run has
 become quiet or closed. A worker leaves it out when it writes a run that has changed; such runs, and those judged by an
@@ -17,7 +18,7 @@ its own. In the end each settled run is judged by the newest template, whoever w
 import logging
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any, NamedTuple
@@ -92,11 +93,16 @@ class SweepCell(Cell):
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did: states that were due and taken on, documents written; the watermark by facility and source."""
+    """What a sweep did: states that were due and taken on, documents written; the watermark by facility and source.
+
+    `gaps` were found in files; `gap_documents` were written of them, also of old ones that changed.
+    """
 
     states: int = 0
     documents: int = 0
     watermarks: Mapping[tuple[str, str], int] = ()  # type: ignore[assignment]
+    gaps: int = 0
+    gap_documents: int = 0
 
 
 class Sweeper:
@@ -178,9 +184,9 @@ def in_portions(due: Iterable[Due]) -> Iterator[list[Due]]:
 class Rounds:
     """Sweeps every so many seconds on a thread of its own; what goes wrong is said, and tried in the next round."""
 
-    def __init__(self, sweeper: Sweeper, places: Sequence[tuple[str, str]], every_s: float) -> None:
+    def __init__(self, sweep: Callable[[], Swept], every_s: float) -> None:
         """Not begun yet."""
-        self._sweeper, self._places, self._every_s = sweeper, places, every_s
+        self._sweep, self._every_s = sweep, every_s
         self._stop = Event()
         self._thread = Thread(target=self.run, name="perflog-sweeper", daemon=True)
 
@@ -199,7 +205,7 @@ class Rounds:
         while not self._stop.wait(pause_s):
             pause_s = self._every_s
             try:
-                self._tell(self._sweeper.sweep(self._places))
+                self._tell(self._sweep())
             except Stopped:
                 return
             except (Unavailable, Refusal) as error:
@@ -211,3 +217,5 @@ class Rounds:
         if swept_.states:
             until = ", ".join(f"{'/'.join(place)} up to {iso(ms)}" for place, ms in swept_.watermarks.items())
             log.info("Swept %d run ids (%s): %d documents.", swept_.states, until, swept_.documents)
+        if swept_.gap_documents:
+            log.info("Gaps in files: %d found; %d documents. See `perflog gaps`.", swept_.gaps, swept_.gap_documents)

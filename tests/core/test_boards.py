@@ -366,7 +366,7 @@ def test_the_import_file_has_an_object_a_line(objects: list[SavedObject]) -> Non
     lines = ndjson(objects).decode().splitlines()
 
     assert [json.loads(line) for line in lines] == objects
-    assert [item["type"] for item in objects] == ["index-pattern"] * 6 + ["dashboard"]
+    assert [item["type"] for item in objects] == ["index-pattern"] * 7 + ["dashboard"]
     assert "≤ start to next start" in lines[-1]
 
 

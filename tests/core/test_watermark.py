@@ -38,7 +38,31 @@ def test_the_watermark(writers: list[tuple[str | int, ...]], expected: int | Non
     assert {watermark_ms(some) for some in permutations(heard)} == {expected}
 
 
-HEARD = st.builds(Heard, st.integers(0, 9), st.integers(0, 9), st.booleans())
+ENDED = Heard(9, 9, False, 9)
+
+
+@pytest.mark.parametrize(
+    ("writers", "expected"),
+    [
+        ([("a", Heard(5, 9)), ("b", ENDED)], 5),
+        ([("a", Heard(5, 9, False, 9)), ("b", Heard(7, 9))], 7),  # who has ended holds nobody back
+        ([("a", Heard(5, 9, False, 8)), ("b", Heard(7, 9))], 5),  # a line came since
+        ([("a", Heard(5, 9, False, 9)), ("b", Heard(7, 9, False, 12))], 7),  # all have: up to the newest
+        ([("a", Heard(0, 0, False, 9)), ("b", Heard(7, 9))], 7),  # nothing of it but its end came
+        ([("a", Heard(0, 0, False, 9))], None),
+    ],
+)
+@pytest.mark.parametrize("backfill", [False, True])
+def test_the_watermark_where_shippers_said_their_end(
+    writers: list[tuple[str, Heard]], expected: int | None, backfill: bool
+) -> None:
+    """Live files and backfills alike, in any order."""
+    heard = [(key(path, backfill), each) for path, each in writers]
+
+    assert {watermark_ms(some) for some in permutations(heard)} == {expected}
+
+
+HEARD = st.builds(Heard, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 9))
 
 
 @given(st.lists(HEARD, min_size=1, max_size=6), st.randoms())
@@ -51,18 +75,20 @@ def test_what_is_heard_merges_in_any_order(found: list[Heard], rng: object) -> N
     for heard in [*found[::-1], *found]:
         mixed = together(mixed, heard)
 
-    assert whole == mixed == Heard(max(h[0] for h in found), max(h[1] for h in found), any(h[2] for h in found))
+    newest = [max(int(heard[n]) for heard in found) for n in (0, 1, 3)]
+    assert whole == mixed == Heard(newest[0], newest[1], any(h[2] for h in found), newest[2])
 
 
 @pytest.mark.parametrize("writer", [key("/a.log"), key("", True), WriterKey("als", "als_perf", "", "", False)])
 @pytest.mark.parametrize("ahead", [True, False])
 def test_a_writer_is_kept_as_a_document(schema: Schema, writer: WriterKey, ahead: bool) -> None:
     """Read back it says the same, and every field is in the list."""
-    heard = Heard(BEGIN, BEGIN + 2000, ahead)
-    body = body_of(writer, heard)
+    for heard in (Heard(BEGIN, BEGIN + 2000, ahead), Heard(BEGIN, BEGIN, ahead, BEGIN), Heard(ended_ms=BEGIN)):
+        body = body_of(writer, heard)
 
-    assert writer_of(body) == (writer, heard)
-    assert leaves(body) <= set(schema.of("writers"))
+        assert writer_of(body) == (writer, heard)
+        assert leaves(body) <= set(schema.of("writers"))
+        assert body["perf"]["writer"].get("ended", False) == heard.ended
 
 
 def leaves(body: dict[str, object], prefix: str = "") -> set[str]:

@@ -142,7 +142,7 @@ def test_a_refused_line_keeps_line_column_and_place(through: Callable[..., Outco
     (inside,) = through("filebeat", orjson.dumps(wrapped("filebeat", torn))).rejects
 
     assert (inside.reason, inside.column, inside.original) == (bare.reason, bare.column, torn.encode())
-    assert inside.provenance == Provenance(HOST, PATH, OFFSET, "filebeat 9.1.0", "t/0/1")
+    assert inside.provenance == Provenance(HOST, PATH, OFFSET, "filebeat 9.1.0", "t/0/1", generation="42")
 
 
 def test_an_empty_wrapped_line_and_an_empty_record_are_blank(through: Callable[..., Outcomes]) -> None:

@@ -192,7 +192,7 @@ def killed(world: World, before: Front, kind: str, moment: str, nth: int) -> Non
     with forked(world, before.address) as pid:
         kill.pid = pid
     assert kill.hit is not None
-    runs = {body["perf"]["run"]["id"] for index, body in bodies(kill.hit) if "writers" not in index}
+    runs = {body["perf"]["run"]["id"] for _, body in bodies(kill.hit) if "run" in body["perf"]}
     committed = world.committed()
     theirs = [body for body in world.documents().values() if body["perf"]["run"]["id"] in runs]
     places = [body["provenance"]["kafka"].split("/") for body in theirs]

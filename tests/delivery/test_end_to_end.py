@@ -213,5 +213,5 @@ def test_the_commands_tell_machines_what_they_did(world: World, sample_lines: li
     assert {step["done"] for step in orjson.loads(setup.stdout) if step["what"] == "topic"} == {"created"}
     assert orjson.loads(shipped.stdout)["messages"] == 36
     counts = orjson.loads(run.stdout)["intakes"]["lines"]
-    assert (counts["records"], counts["stored"], counts["rejected"]) == (36, 35, 1)
+    assert (counts["records"], counts["stored"], counts["rejected"], counts["ignored"]) == (38, 35, 1, 2)
     assert list(counts["rejects_by_reason"].values()) == [1]

@@ -2,6 +2,7 @@
 
 import os
 import socket
+from hashlib import sha256
 from pathlib import Path
 
 import orjson
@@ -31,7 +32,42 @@ def test_lines_arrive_byte_by_byte_with_their_place(world: World) -> None:
         "perflog.offset": b"5",
         "perflog.forwarder": b"perflog/test",
         "perflog.backfill": b"true",
+        "perflog.generation": told["perflog.generation"],
     }
+
+
+def test_a_manifest_goes_ahead_of_a_file_and_behind_it(world: World) -> None:
+    """How large it is, and what was read of it; told by a header, with those of the file's lines, on one key."""
+    world.set_up(partitions=2)
+    lines = [b"one", b"", b"three"]
+    path = world.written("a.log", lines)
+    path.write_bytes(path.read_bytes()[:-1])
+
+    report = world.ship(path, backfill=False, manifest=True)
+
+    begin, *between, end = found = world.records(world.topic)
+    assert [record.value for record in between] == lines
+    assert [dict(record.headers).get("perflog.manifest") for record in found] == [b"begin", None, None, None, b"end"]
+    assert len({record.key for record in found}) == len({record.partition for record in found}) == 1
+    digest = sha256(path.read_bytes()).hexdigest()
+    assert orjson.loads(begin.value).items() >= {"file": str(path), "size_bytes": 10}.items()
+    whole = {"file": str(path), "size_bytes": 10, "bytes": 10, "lines": 3, "sha256": digest}
+    assert orjson.loads(end.value).items() >= whole.items()
+    of_line = {name: value for name, value in between[0].headers if name != "perflog.offset"}
+    for record in (begin, end):
+        assert {name: value for name, value in record.headers if name != "perflog.manifest"} == of_line
+    assert (report.messages, [(file.lines, file.sha256) for file in report.files]) == (3, [(3, digest)])
+
+
+def test_a_generation_is_that_of_the_first_line(world: World) -> None:
+    """What is appended changes nothing; a file of the same name that begins otherwise is another one."""
+    world.set_up(partitions=1)
+
+    for lines in ([b"one"], [b"one", b"two"], [b"other"]):
+        world.ship(world.written("a.log", lines))
+
+    told = [dict(record.headers)["perflog.generation"] for record in world.records(world.topic)]
+    assert told[0] == told[1] == told[2] != told[3]
 
 
 def test_one_file_stays_in_order_unless_it_is_a_backfill(world: World) -> None:
@@ -78,7 +114,9 @@ def test_a_message_that_is_too_large_is_named_and_the_others_are_sent(world: Wor
     told = orjson.loads(found.stdout)
     assert told["messages"] == 2
     assert told["too_large"] == [{"path": str(path), "offset": 7, "size_bytes": len(huge) + 1}]
-    assert [record.value for record in world.records(world.topic)] == [b"before", b"after"]
+    _, *between, end = world.records(world.topic)
+    assert [record.value for record in between] == [b"before", b"after"]
+    assert orjson.loads(end.value)["bytes"] == path.stat().st_size == told["files"][0]["size_bytes"]
 
 
 def test_the_largest_message_that_is_allowed_goes_all_the_way(world: World) -> None:
@@ -124,5 +162,14 @@ def test_in_a_pipe_one_line_is_said(world: World) -> None:
 
     assert found.stdout == f"1 messages (1 bytes) acknowledged by {world.topic}.\n"
     assert found.stderr == ""
-    (record,) = world.records(world.topic)
-    assert dict(record.headers)["perflog.host"] == socket.gethostname().encode()
+    hosts = {dict(record.headers)["perflog.host"] for record in world.records(world.topic)}
+    assert hosts == {socket.gethostname().encode()}
+
+
+def test_without_a_manifest_there_are_lines_only(world: World) -> None:
+    """`--no-manifest`."""
+    world.set_up(partitions=1)
+
+    world.perflog("ship", str(world.written("a.log", [b"x"])), "--intake", "lines", "--no-manifest")
+
+    assert [record.value for record in world.records(world.topic)] == [b"x"]

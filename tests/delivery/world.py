@@ -51,6 +51,7 @@ retry_most_s = {retry_most_s}
 dead_letter_topic = "perf.{facility}.deadletter.v1"
 derive = {derive}
 sweep_s = {sweep_s}
+gap_after_s = {gap_after_s}
 [[intake]]
 name = "lines"
 topic = "perf.{facility}.lines.v1"
@@ -77,6 +78,7 @@ class World:
     max_poll_interval_s: float = 300.0
     derive: bool = True
     sweep_s: float = 60.0
+    gap_after_s: float = 300.0
     session_timeout_s: float = 45.0
     heartbeat_s: float = 0.3
     timeout_s: float = 60.0
@@ -99,6 +101,7 @@ class World:
             max_poll_interval_s=self.max_poll_interval_s,
             derive=str(self.derive).lower(),
             sweep_s=self.sweep_s,
+            gap_after_s=self.gap_after_s,
             session_timeout_s=self.session_timeout_s,
             heartbeat_s=self.heartbeat_s,
             timeout_s=self.timeout_s,
@@ -133,14 +136,15 @@ class World:
         """Topics and templates."""
         set_up(self.settings, self.knowledge.schema, partitions)
 
-    def ship(self, *paths: Path, backfill: bool = True, **chosen: Any) -> ShipReport:
-        """Files to the topic."""
+    def ship(self, *paths: Path, backfill: bool = True, manifest: bool = False, **chosen: Any) -> ShipReport:
+        """Files to the topic; without manifests, a record for each line and no other."""
         what = shipment(
             self.settings.intake("lines"),
             self.knowledge.sources,
             paths,
             "test",
             backfill=backfill,
+            manifest=manifest,
             host="beamline",
             **chosen,
         )

@@ -36,6 +36,7 @@ class ElasticsearchStates:
         found = []
         for backfill in (False, True):
             clauses = _of_source(source)
+            clauses["filter"].append({"exists": {"field": _RECORD_TIME}})
             clauses["must" if backfill else "must_not"] = [{"term": {"perf.writer.backfill": True}}]
             with told_to_run():
                 newest = self._client.search(

@@ -1,0 +1,120 @@
+"""Files and their gaps as they are stored: what the sweeper asks for, and what people list. Reads only."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.config import Elasticsearch
+from ingest.edge.elasticsearch.connect import client, told_to_people, told_to_run
+
+SCAN_SIZE = 1000
+MOST = 10_000
+_WILD = str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
+_LACKING: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+
+
+class ElasticsearchFiles:
+    """See `ports.FileStates`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
+        """The files with something to find out or to write, as they stand now: id and document."""
+        index = f"perf-files-{facility}"
+        clauses = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.topic": topic}}]
+        body = {"query": {"bool": {"filter": clauses}}, "_source": True}
+        with told_to_run():
+            self._client.indices.refresh(index=index, **_LACKING)
+            found = scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
+            return [(hit["_id"], hit["_source"]) for hit in found]
+
+
+@dataclass(frozen=True, slots=True)
+class WantedGaps:
+    """Which gaps are meant: those that meet all that is said; an empty part says nothing."""
+
+    facilities: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+
+    @property
+    def of_file(self) -> list[dict[str, Any]]:
+        """The clauses for their files."""
+        hosts = [{"terms": {"host.name": list(self.hosts)}}] if self.hosts else []
+        named = [clause for name in self.files for clause in _named(name)]
+        return [*hosts, *([{"bool": {"should": named, "minimum_should_match": 1}}] if named else [])]
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """As Elasticsearch asks it."""
+        states = [{"terms": {"perf.gap.state": list(self.states)}}] if self.states else []
+        return {"bool": {"filter": [*self.of_file, *states]}}
+
+    def indices(self, kind: str) -> str:
+        """Where they lie."""
+        return ",".join(f"perf-{kind}-{name}" for name in self.facilities) or f"perf-{kind}-*"
+
+
+def _named(name: str) -> list[dict[str, Any]]:
+    """The clauses for a path, or for what stands at its end."""
+    ending = {"wildcard": {"log.file.path": {"value": f"*/{name.translate(_WILD)}"}}}
+    return [{"term": {"log.file.path": name}}, ending]
+
+
+class Gaps:
+    """The documents of kinds `gaps` and `files`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def listed(self, wanted: WantedGaps, most: int) -> tuple[list[dict[str, Any]], int]:
+        """At most so many, open ones first, of those the newest first; and how many there are."""
+        answer = self._client.search(
+            index=wanted.indices("gaps"),
+            query=wanted.query,
+            size=min(most, MOST),
+            sort=[{"perf.gap.state": "desc"}, {"@timestamp": "desc"}, {"perf.gap.first_byte": "asc"}],
+            track_total_hits=True,
+            **_LACKING,
+        ).body["hits"]
+        return [hit["_source"] for hit in answer["hits"]], int(answer["total"]["value"])
+
+    def files(self, wanted: WantedGaps) -> int:
+        """How many files are known by their bytes."""
+        query = {"bool": {"filter": wanted.of_file}}
+        return int(self._client.count(index=wanted.indices("files"), query=query, **_LACKING)["count"])
+
+    def unsettled(self, wanted: WantedGaps) -> list[dict[str, Any]]:
+        """Files with holes that are no gaps yet: shipped just now, or not looked at, or in too many pieces."""
+        either = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.scattered": True}}]
+        holes = {"range": {"perf.file.missing_bytes": {"gt": 0}}}
+        clauses = [*wanted.of_file, holes, {"bool": {"should": either, "minimum_should_match": 1}}]
+        answer = self._client.search(
+            index=wanted.indices("files"),
+            query={"bool": {"filter": clauses}},
+            size=MOST,
+            sort=[{"@timestamp": "desc"}],
+            source_excludes=["perf.file.set"],
+            **_LACKING,
+        )
+        return [hit["_source"] for hit in answer.body["hits"]["hits"]]
+
+
+@contextmanager
+def gaps(settings: Elasticsearch) -> Iterator[Gaps]:
+    """The gaps of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    connected = client(settings)
+    with told_to_people(settings):
+        try:
+            connected.indices.refresh(index="perf-gaps-*,perf-files-*", **_LACKING)
+            yield Gaps(connected)
+        finally:
+            connected.close()

@@ -1,0 +1,32 @@
+"""Where a topic ends and how far a group has read it, asked of the brokers."""
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+
+from ingest.config import Kafka
+from ingest.edge.kafka.connect import client_configuration, told_to_run
+from ingest.edge.ports import Standing
+
+
+def standing(kafka: Kafka, group: str, topic: str) -> Standing:
+    """The ends are asked first, so what is read counts from a later moment. Raises `Unavailable`.
+
+    What the brokers hold no more counts as read: nothing else will come of it.
+    """
+    with told_to_run():
+        admin = KafkaAdminClient(**client_configuration(kafka))
+        try:
+            (there,) = admin.describe_topics([topic])
+            partitions = [TopicPartition(topic, each["partition_index"]) for each in there["partitions"]]
+            ends, begins = (
+                admin.list_partition_offsets(dict.fromkeys(partitions, spec))
+                for spec in (OffsetSpec.LATEST, OffsetSpec.EARLIEST)
+            )
+            committed = admin.list_group_offsets({group: partitions}).get(group, {})
+        finally:
+            admin.close()
+    stood = {at: told.offset for at, told in committed.items()}
+    return Standing(
+        {at.partition: ends[at].offset for at in partitions},
+        {at.partition: max(stood.get(at, 0), begins[at].offset) for at in partitions},
+    )

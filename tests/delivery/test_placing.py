@@ -1,0 +1,150 @@
+"""Where records lie in their files, as the reader of a worker tells it: of all of them, however they are batched."""
+
+from collections.abc import Iterator, Sequence
+from random import Random
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest import config
+from ingest.core.clock import iso_ms
+from ingest.core.filestate import FileKey, FileNews, FileState, grown
+from ingest.core.flow import Flow
+from ingest.core.model import Intake, Message
+from ingest.core.ranges import Instant
+from ingest.edge.ports import Header, Partition, Received
+from ingest.run.knowledge import knowledge
+from ingest.run.placing import rows
+from ingest.run.reading import Reader
+
+NOW_MS = 1454803200123
+KNOWN = knowledge(config.data_folder("grammars"))
+INTAKE = Intake("lines", "t", "als", ("als_perf",), "als-tomography")
+FLOW = Flow(INTAKE, KNOWN.sources, KNOWN.schema)
+FOLDER = config.data_folder("grammars") / "als_perf"
+LINES = [
+    line
+    for name in ("samples.log", "samples.variants.log", "rejects.log")
+    for line in (FOLDER / name).read_bytes().split(b"\n")
+]
+KEY = FileKey("als", "t", "a", "/x.log", "g")
+HEAD: tuple[Header, ...] = (
+    ("perflog.host", b"a"),
+    ("perflog.path", b"/x.log"),
+    ("perflog.backfill", b"true"),
+    ("perflog.generation", b"g"),
+)
+
+
+def records_of(lines: Sequence[bytes]) -> list[Received]:
+    """The lines of a file as its shipper sends them, a millisecond apart."""
+    at, found = 0, []
+    for n, line in enumerate(lines):
+        tail = ("perflog.offset", b"%d" % at)
+        found.append(Received(Partition("t", 3), n, NOW_MS + n, b"k", line, HEAD, tail))
+        at += len(line) + 1
+    return found
+
+
+def read(batches: Sequence[Sequence[Received]]) -> FileState:
+    """What one worker after the other makes of the file."""
+    state = FileState(KEY)
+    for batch in batches:
+        for news in Reader(FLOW).read(batch, NOW_MS).files.values():
+            state = grown(state, news)
+    return state
+
+
+def cut(records: Sequence[Received], rng: Random) -> Iterator[Sequence[Received]]:
+    """Batches of any size."""
+    start = 0
+    while start < len(records):
+        stop = start + rng.randint(1, 60)
+        yield records[start:stop]
+        start = stop
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 2**32))
+def test_the_same_file_however_it_is_batched(seed: int) -> None:
+    """Marks by the short and by the general way, rejects, foreign and blank lines, some lost, some twice, mixed."""
+    rng = Random(seed)
+    lines = [rng.choice(LINES) for _ in range(200)]
+    lost = set(rng.sample(range(200), 3))
+    records = [each for each in records_of(lines) if each.offset not in lost]
+    again = rng.sample(records, 20)
+
+    whole = read([records])
+    batches = [*cut(records, rng), again]
+    rng.shuffle(batches)
+    mixed = read(batches)
+
+    assert (mixed.pieces, list(mixed.holes)) == (whole.pieces, list(whole.holes))
+    facts = [
+        Instant(int(received.tail[1]), iso_ms(document.body["@timestamp"]))
+        for received in records
+        if received.tail
+        for document in FLOW.outcomes(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
+    ]
+    told = [(piece.first, piece.last) for piece in mixed.pieces]
+    inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.pieces]
+    assert told == [(min(some, default=None), max(some, default=None)) for some in inside]
+
+
+def test_what_a_header_calls_a_manifest_is_no_line() -> None:
+    """Also where its bytes are one, and lines of the file go the short way: content never routes."""
+    records = records_of([LINES[n % 35] for n in range(100)])
+    reader = Reader(FLOW)
+    reader.read(records, NOW_MS)
+    head = (("perflog.manifest", b"end"), *HEAD)
+
+    found = reader.read([records[0]._replace(head=head)], NOW_MS)
+
+    assert found.actions == []
+    assert [reject.reason for _, reject in found.special[0].refused] == ["manifest"]
+
+
+def test_a_record_that_says_no_place_lies_nowhere() -> None:
+    """Another last header, none, no number, or one below 0: passed over; its neighbours keep their places."""
+    records = records_of([b"abc", b"d", b"ef", b"gh", b"i", b"j"])
+    tails: list[Header | None] = [("other", b"4"), None, ("perflog.offset", b"x"), ("perflog.offset", b"-7")]
+    mixed = [records[0], *(r._replace(tail=tail) for r, tail in zip(records[1:5], tails, strict=True)), records[5]]
+
+    assert [row[:2] for row in rows(mixed, range(6))] == [(0, 4), (14, 16)]
+
+
+def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
+    """What the common headers tell is the place of those that follow."""
+    records = records_of([b"abc", b"defg"])
+    other = records[0]._replace(tail=("perflog.path", b"/y.log"))
+
+    (found,) = Reader(FLOW).read([other, records[1]], NOW_MS).files.items()
+
+    assert found[0] == KEY
+    assert [piece[:2] for piece in found[1].pieces] == [(4, 9)]
+
+
+def test_nothing_is_kept_where_nothing_is_derived_or_wanted() -> None:
+    """`derive = false`, or an intake with `gaps = false`: no cost, no files."""
+    records = records_of([b"abc"])
+    unwanted = Flow(Intake("lines", "t", "als", ("als_perf",), gaps=False), KNOWN.sources, KNOWN.schema)
+
+    assert Reader(FLOW, typed=False).read(records, NOW_MS).files == {}
+    assert Reader(unwanted).read(records, NOW_MS).files == {}
+
+
+def test_a_manifest_is_of_the_file_that_its_headers_name() -> None:
+    """And is no message of it; also as the last header of a record among lines."""
+    records = records_of([b"abc", b"def"])
+    head = (("perflog.manifest", b"begin"), *HEAD)
+    begin = Received(Partition("t", 3), 7, NOW_MS + 7, b"k", b'{"size_bytes": 8}', head[:-1], head[-1])
+    end = records[0]._replace(value=b'{"bytes": 8}', tail=("perflog.manifest", b"end"), time_ms=NOW_MS + 9)
+
+    found = Reader(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
+
+    news: FileNews = found.files[KEY]
+    assert [piece[:2] for piece in grown(FileState(KEY), news).pieces] == [(0, 8)]
+    assert (news.begun, news.ended) != (None, None)
+    assert set(found.files) == {KEY}
+    assert {writer.path: ms for writer, ms in found.ends.items()} == {"/x.log": NOW_MS + 9}
+    assert found.actions == []
