@@ -27,6 +27,7 @@ COMMANDS = {
     "sweep": ("sweep", "Let time pass for runs: quiet, closed, abandoned."),
     "runs": ("runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
     "show": ("show", "One run: its stages, how long each took, how sure that is."),
+    "replay": ("replay", "Read stored lines again: corrected by a higher revision, or only compared."),
     "alerts": ("alerts", "Alarms: what is slower than usual, told once, with the numbers."),
     "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),

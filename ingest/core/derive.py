@@ -1,7 +1,10 @@
 """A run's state -> the documents that say what it tells: runs, stages, and tombstones for what it tells no longer.
 
 All are a function of (the set of marks, the watermark): shuffled, repeated or split over workers, the set is the same.
-Their external version is the state's revision, so that an older view never overwrites a newer one.
+Their external version is the state's revision, so that an older view never overwrites a newer one. A stage's id is that
+of its opening mark, which a correction may move to another run, with a state and revisions of its own: so a stage's
+version begins with the revision of the source that the mark was read by, and the run that lost the mark writes its
+tombstone below all that the run which has it now may write.
 
 What no longer follows from the set follows from the set as well, so a crash before a tombstone is written heals with
 the next derivation: a stage's id is that of its opening mark, so every mark that is or ever was a START and opens no
@@ -17,7 +20,7 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
+from ingest.core.ids import index_name, revision_of
 from ingest.core.model import Document
 from ingest.core.rundocs import run_body, stage_body, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
@@ -26,7 +29,19 @@ from ingest.core.runstate import RunState
 from ingest.core.stages import Stage
 
 RUNS, STAGES = "runs", "stages"
+STATE_BITS = 44
 LARGE_RUN = "large_run"
+
+
+class Gone(NamedTuple):
+    """A stage that follows no longer: an instant in the year of its index (unix ms), the revision of its mark.
+
+    `left`: the mark was retracted, and another run may have it now.
+    """
+
+    at_ms: int
+    mark_revision: int
+    left: bool
 
 
 class Placed(NamedTuple):
@@ -41,9 +56,9 @@ class Derived:
     """What a state says.
 
     Attributes:
-        revision: of the state; the version of all documents.
+        revision: of the state; the version of its runs, and the second part of that of its stages.
         runs: its instances, in order of time; stages: by id.
-        retracted_stages: (id, year of the index) -> an instant in that year (unix ms).
+        retracted_stages: by (id, year of the index).
         retracted_runs: ordinals; they keep the time `anchor_ms`.
         issued: the highest instance ever, this revision included.
         due_ms: the watermark from which on a state is another; None when none will be.
@@ -54,7 +69,7 @@ class Derived:
     revision: int
     runs: tuple[Run, ...]
     stages: Mapping[str, Placed]
-    retracted_stages: Mapping[tuple[str, int], int]
+    retracted_stages: Mapping[tuple[str, int], Gone]
     retracted_runs: range
     anchor_ms: int
     issued: int
@@ -81,7 +96,7 @@ def derived(state: RunState) -> Derived:
     )
 
 
-def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], int]:
+def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], Gone]:
     """Where a stage may stand that follows no longer."""
     found = {}
     for mark in state.marks.values():
@@ -90,7 +105,8 @@ def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str,
         own_year = year_of(mark.at_ms)
         standing = {own_year} if mark.id in stages else set()
         for year in mark.years - standing:
-            found[mark.id, year] = mark.at_ms if year == own_year else _begin_ms(year)
+            at_ms = mark.at_ms if year == own_year else _begin_ms(year)
+            found[mark.id, year] = Gone(at_ms, revision_of(mark.version), mark.retracted)
     return found
 
 
@@ -112,11 +128,17 @@ class _Place:
     """Makes documents of bodies: index, id, version."""
 
     def __init__(self, found: Derived, periods: Mapping[str, str]) -> None:
-        self._facility, self._version, self._periods = found.key.facility, found.revision, periods
+        self._facility, self._revision, self._periods = found.key.facility, found.revision, periods
 
-    def document(self, kind: str, doc_id: str, at_ms: int, body: dict[str, Any]) -> Document:
-        index = index_name(kind, self._facility, self._periods[kind], at_ms)
-        return Document(index, doc_id, self._version, body)
+    def run(self, doc_id: str, at_ms: int, body: dict[str, Any]) -> Document:
+        return Document(self._index(RUNS, at_ms), doc_id, self._revision, body)
+
+    def stage(self, doc_id: str, at_ms: int, mark_revision: int, body: dict[str, Any], left: bool = False) -> Document:
+        version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
+        return Document(self._index(STAGES, at_ms), doc_id, version, body)
+
+    def _index(self, kind: str, at_ms: int) -> str:
+        return index_name(kind, self._facility, self._periods[kind], at_ms)
 
 
 def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
@@ -124,22 +146,23 @@ def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[D
     for doc_id, placed in found.stages.items():
         if before.get(doc_id) != placed:
             body = stage_body(found.runs[placed.ordinal - 1], placed.stage)
-            yield place.document(STAGES, doc_id, placed.stage.start_ms, body)
+            yield place.stage(doc_id, placed.stage.start_ms, revision_of(placed.stage.mark.version), body)
     gone = former.retracted_stages if former else {}
-    for (doc_id, year), at_ms in found.retracted_stages.items():
-        if gone.get((doc_id, year)) != at_ms:
-            yield place.document(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
+    for (doc_id, year), each in found.retracted_stages.items():
+        if gone.get((doc_id, year)) != each:
+            body = tombstone(found.key, each.at_ms)
+            yield place.stage(doc_id, each.at_ms, each.mark_revision, body, each.left)
 
 
 def _runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Document]:
     before = _run_bodies(former) if former else {}
     for ordinal, body in _run_bodies(found).items():
         if before.get(ordinal) != body:
-            yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
+            yield place.run(uid(found.key, ordinal), found.anchor_ms, body)
     for ordinal in found.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or former.anchor_ms != found.anchor_ms:
             body = tombstone(found.key, found.anchor_ms)
-            yield place.document(RUNS, uid(found.key, ordinal), found.anchor_ms, body)
+            yield place.run(uid(found.key, ordinal), found.anchor_ms, body)
 
 
 def _run_bodies(found: Derived) -> dict[int, dict[str, Any]]:

@@ -72,7 +72,7 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
     with producer(settings.kafka) as outbox:
         for path, way in ways.items():
-            for flight in _flights(_letters(path, way, what, report)):
+            for flight in flights(_letters(path, way, what, report)):
                 _send(outbox, flight, report)
                 advance(sum(len(letter.value or b"") for letter in flight))
     return report
@@ -102,7 +102,7 @@ def _letters(path: Path, way: str, what: Shipment, report: ShipReport) -> Iterat
         )
 
 
-def _flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
+def flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
     """Groups that are acknowledged before the next is read, so that memory stays bounded."""
     flight: list[Letter] = []
     size_bytes = 0

@@ -1,6 +1,6 @@
 """What the sweeper asks of Elasticsearch: the writers of a source, and the states that time changes. Reads only."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch as Client
@@ -49,6 +49,13 @@ class ElasticsearchStates:
         clauses["filter"].append({"range": {"perf.runstate.due": {"lte": until_ms, "format": "epoch_millis"}}})
         for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, ["perf.runstate.marks"]):
             yield Due(hit["_id"], hit["_source"]["perf"]["runstate"]["marks"])
+
+    def sets(self, facility: str, source: str, runs: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """The states of all run ids of a source, or of these."""
+        clauses = _of_source(source)
+        if runs:
+            clauses["filter"].append({"terms": {"perf.run.id": list(runs)}})
+        yield from self._all(f"perf-runstate-{facility}", {"bool": clauses}, True)
 
     def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
         body = {"query": query, "_source": source}
