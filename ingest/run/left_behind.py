@@ -16,6 +16,7 @@ from ingest.core.fields import Schema
 from ingest.core.formers import left_behind
 from ingest.core.gathering import Gathered
 from ingest.core.ids import index_name, revision_of
+from ingest.core.model import Problem
 from ingest.core.runmarks import RunKey, RunMark, key_of
 from ingest.core.runstate import state_of
 from ingest.core.sources import Source
@@ -23,7 +24,7 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.ports import Kept
+from ingest.edge.ports import Kept, Refusal, Unavailable
 from ingest.run.deriving import Deriver
 from ingest.run.knowledge import Knowledge
 from ingest.run.outfit import limits
@@ -73,7 +74,10 @@ def _gone(key: RunKey, mark: RunMark, at: Kept | None) -> RunMark | None:
 
 
 def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts) -> int:
-    """Take them out of the sets of the runs that are meant, and derive these anew; how many marks there were."""
+    """Take them out of the sets of the runs that are meant, and derive these anew; how many marks there were.
+
+    Raises `Problem` (69) when Elasticsearch does not answer.
+    """
     places = {
         (intake.facility, name)
         for intake in settings.intakes.values()
@@ -94,12 +98,15 @@ def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts) -> int:
     taken = 0
     try:
         for facility, name in meant:
+            finder.states.refresh(facility)
             for some in finder.found(facility, known.sources[name], wanted.runs):
                 gathered = Gathered()
                 gathered.add_forgotten(some)
                 if some:
                     deriver.derive([gathered])
                 taken += len(some)
+    except (Unavailable, Refusal) as error:
+        raise Problem(f"{error}.", "Replay again: what was done stays done.", 69) from error
     finally:
         deriver.dismiss()
         connected.close()

@@ -55,7 +55,8 @@ class ElasticsearchStates:
         clauses = _of_source(source)
         if runs:
             clauses["filter"].append({"terms": {"perf.run.id": list(runs)}})
-        yield from self._all(f"perf-runstate-{facility}", {"bool": clauses}, True)
+        for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, True):
+            yield hit["_source"]
 
     def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
         body = {"query": query, "_source": source}
