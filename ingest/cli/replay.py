@@ -56,7 +56,7 @@ def command(
     if shadow and (dry_run or rate):
         raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", 64)
     screen = console()
-    with _progress() as progress:
+    with progress_bar() as progress:
         if shadow:
             found, left_out = shadow_them(settings, known, wanted, progress)
         else:
@@ -86,7 +86,7 @@ def _wanted(chosen: dict[str, Any]) -> WantedFacts:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal, quiet in a pipe."""
     screen = Console(stderr=True)
     columns = (TextColumn("documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())

@@ -194,13 +194,12 @@ def left_behind(key: RunKey, mark: RunMark, version: int, now: RunKey | None) ->
 
 
 def tombstone(former: Edition, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What overwrites a former document; it keeps the bytes of its `body`, and where they came from, if one is given.
+    """What overwrites a former document: of what it said only when it was, and who said it.
 
-    So a line of which no document is left can still be read again.
+    It keeps the bytes of its `body` and where they came from, if one is given: a line of which no document is left can
+    still be read again.
     """
-    perf: dict[str, Any] = {"facility": facility, "source": former.source, "retracted": True}
-    if former.run:
-        perf["run"] = {"id": former.run}
+    perf = {"facility": facility, "source": former.source, "retracted": True}
     found: dict[str, Any] = {"@timestamp": iso(former.at_ms), "perf": perf}
     for name in _KEPT:
         value = lookup(body, name) if body else None

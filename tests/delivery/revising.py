@@ -12,11 +12,11 @@ from ingest.core.model import Message, Record
 from ingest.core.parse import Mismatch
 from ingest.core.runmarks import RunKey, RunMark, gathered
 from ingest.edge.elasticsearch.facts import WantedFacts
-from ingest.run.knowledge import Knowledge
+from ingest.run.knowledge import Knowledge, knowledge
 from ingest.run.sending_again import LinesReport, send_again
 from tests.delivery.conftest import SAMPLES
 from tests.delivery.deriving import RECEIVED_MS, visible
-from tests.delivery.world import Documents, World
+from tests.delivery.world import Documents, World, copied_grammars
 
 FEBRUARY_S = 29 * 86_400  # of 2016
 LINES = SAMPLES.read_bytes().splitlines()
@@ -46,18 +46,53 @@ class Moving:
         return getattr(self.reader, name)
 
 
-def moved(world: World) -> Knowledge:
-    """The shipped grammars, one revision on."""
+@dataclass(frozen=True)
+class Refusing(Moving):
+    """Refuses half of the lines."""
+
+    def read(self, raw: bytes) -> Record | Mismatch:
+        """The record, or why not."""
+        return Mismatch("syntax", "not any more", 1, 1) if is_moved(raw) else self.reader.read(raw)
+
+
+def raised(world: World, by: int = 1, reader: type[Moving] | None = None) -> Knowledge:
+    """The shipped grammars, so many revisions on, and read by another reader."""
     known = world.knowledge
     source = known.sources["als_perf"]
-    changed = replace(source, reader=Moving(source.reader), revision=source.revision + 1)
+    changed = replace(source, revision=source.revision + by)
+    changed = changed if reader is None else replace(changed, reader=reader(source.reader))
     return replace(known, sources={**known.sources, "als_perf": changed})
 
 
-def replayed(world: World, known: Knowledge | None = None, **chosen: Any) -> LinesReport:
+def moved(world: World) -> Knowledge:
+    """The revision that moves half of the lines."""
+    return raised(world, reader=Moving)
+
+
+def refusing(world: World) -> Knowledge:
+    """A revision that refuses half of them."""
+    return raised(world, reader=Refusing)
+
+
+def halved(world: World) -> Knowledge:
+    """Grammars of the next revision, in which a run id is the number before the dash: runs change, months do not."""
+    grammars = copied_grammars(world.folder)
+    for name, old, new in (
+        ("grammar.lark", "RUN: /[^:\\x00-\\x20]+/", "RUN: /[0-9]+/\n_RUN_END: /-[0-9]+/"),
+        ("grammar.lark", "COLON [RUN] TAG_COLON", "COLON [RUN _RUN_END] TAG_COLON"),
+        ("source.toml", "revision = 2", "revision = 3"),
+    ):
+        path = grammars / "als_perf" / name
+        text = path.read_text(encoding="utf-8")
+        assert old in text
+        path.write_text(text.replace(old, new), encoding="utf-8")
+    return knowledge(grammars)
+
+
+def replayed(world: World, known: Knowledge | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
     """Send what is stored of this world again."""
     wanted = WantedFacts(facilities=(world.facility,), **chosen)
-    return send_again(world.settings, known or moved(world), wanted)
+    return send_again(world.settings, known or moved(world), wanted, dry_run=dry_run)
 
 
 def facts(world: World) -> Documents:

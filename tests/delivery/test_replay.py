@@ -1,24 +1,30 @@
 """Stored lines read again on the real servers: the newest reading is all that is left, and nothing is done twice."""
 
+import json
 import os
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from multiprocessing import get_context
 from multiprocessing.context import ForkProcess
 from random import Random
+from typing import Any
 
 import pytest
 
+from ingest.core.fields import without_provenance
 from ingest.core.formers import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
+from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.run.knowledge import Knowledge
+from ingest.run.sending_again import send_again
 from ingest.run.session import work
+from ingest.synthetic.truth import Shares
 from tests.delivery.checks import assert_tiled
 from tests.delivery.conftest import SAMPLES
-from tests.delivery.deriving import at_once, told
+from tests.delivery.deriving import at_once, everything, lines_of, mixed, told
 from tests.delivery.front import Answer, Bulk, Front, front
-from tests.delivery.revising import LINES, facts, is_moved, moved, replayed, sets_by, versions
+from tests.delivery.revising import LINES, facts, halved, is_moved, moved, raised, refusing, replayed, sets_by, versions
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -32,14 +38,27 @@ def assert_newest_only(world: World) -> None:
 
 
 def assert_settled(world: World) -> None:
-    """A second replay is read and changes nothing: not a version, not a sequence number."""
+    """By the revision that moves half of the lines; then not even a version changes any more."""
+    assert_same_again(world, moved(world))
     before = versions(world)
-    report = replayed(world)
-    counts = world.drain(moved(world)).counts["lines"]
+    replayed(world)
+    world.drain(moved(world))
+    assert versions(world) == before
+
+
+def assert_same_again(world: World, known: Knowledge) -> None:
+    """A second replay is read and changes nothing: no fact and no run's set is written, what is derived is the same.
+
+    Of a stage that a former revision of its run wrote, and that has not changed since, the version may catch up.
+    """
+    before, derived = versions(world, "marks,runstate,writers"), everything(world)
+    report = replayed(world, known)
+    counts = world.drain(known).counts["lines"]
 
     assert report.corrections.words.total() == 0
     assert counts.outcomes["duplicate"] == counts.records == report.lines
-    assert versions(world) == before
+    assert versions(world, "marks,runstate,writers") == before
+    assert everything(world) == derived
 
 
 def test_a_revision_that_moves_half_of_the_lines_leaves_the_new_documents_only(world: World) -> None:
@@ -195,3 +214,144 @@ def test_a_worker_may_be_killed_between_any_two_writes(world: World, ship_again:
     assert_newest_only(world)
     assert_settled(world)
     assert_tiled(world)
+
+
+def test_a_line_that_is_not_read_any_more_is_gone_and_can_come_back(world: World) -> None:
+    """A revision that refuses half of the lines, and the next one that reads them again, from their tombstones."""
+    world.set_up()
+    world.ship(SAMPLES)
+    world.drain()
+    lines_refused = sum(map(is_moved, LINES))
+
+    report = replayed(world, refusing(world))
+    counts = world.drain(refusing(world)).counts["lines"]
+
+    assert report.corrections.words[GONE] == lines_refused == counts.outcomes["rejected"]
+    assert facts(world) == world.expected([line for line in LINES if not is_moved(line)])
+    assert told(world) == at_once(world, sets_by(world, refusing(world), LINES))
+
+    assert replayed(world, refusing(world)).lines == len(LINES) - lines_refused
+    assert world.drain(refusing(world)).counts["lines"].outcomes["duplicate"] == len(LINES) - lines_refused
+
+    last = raised(world, 2)
+    assert replayed(world, last).lines == len(LINES)
+    world.drain(last)
+    assert facts(world) == world.expected(LINES)
+    assert told(world) == at_once(world, sets_by(world, last, LINES))
+
+
+def test_a_line_of_several_pairs_is_sent_once(world: World) -> None:
+    """Its documents are all told of by that one record."""
+    world.set_up()
+    line = LINES[0].replace(b"START_DATE=1454737177", b"START_DATE=1454737177:END_DATE=1454737179")
+    world.ship(world.written("two.log", [line, LINES[1]]))
+    world.drain()
+    assert len(facts(world)) == 3
+
+    assert replayed(world).lines == 2
+    counts = world.drain(moved(world)).counts["lines"]
+
+    assert (counts.records, counts.outcomes["corrected"], counts.documents) == (2, 2, 3)
+    assert facts(world) == world.expected([line, LINES[1]], moved(world))
+
+
+def test_lines_of_a_forwarder_are_sent_bare_and_glued_ones_apart(world: World) -> None:
+    """The wrapper was taken off when they came: none is looked for again. A glued half stays one."""
+    wrapped = replace(world.settings.intake("lines"), wrapper="filebeat")
+    settings = replace(world.settings, intakes={"lines": wrapped})
+    world.__dict__["settings"] = settings
+    world.set_up()
+    told_ = {"host": {"name": "bl"}, "log": {"file": {"path": "/a.log"}, "offset": 7}}
+    glued = LINES[0] + LINES[1]
+    messages = [json.dumps({**told_, "message": text.decode()}).encode() for text in (LINES[2], glued)]
+    world.ship(world.written("beats.log", messages))
+    world.drain()
+    before = world.documents()
+    assert len(before) == 3
+
+    assert replayed(world, world.knowledge).lines == 3
+    assert world.drain().counts["lines"].outcomes["duplicate"] == 3
+    assert world.documents() == before
+
+    replayed(world, raised(world))
+    world.drain(raised(world))
+    assert facts(world) == {place: without_provenance(body, world.knowledge.schema) for place, body in before.items()}
+    after = world.documents()
+    assert all(
+        after[place]["log"] == body["log"] and after[place]["host"] == body["host"] for place, body in before.items()
+    )
+    assert all(after[place]["event"]["created"] == body["event"]["created"] for place, body in before.items())
+
+
+def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
+    """By run, file (with `*`), source and time; what no intake takes is told, and nothing is sent on a dry run."""
+    world.set_up()
+    world.ship(world.written("a.log", LINES[:5]))
+    world.ship(world.written("b.log", LINES[5:]))
+    world.drain()
+    ends = world.ends()
+    first_run = [line for line in LINES if b"1084664-62990" in line]
+    folder = str(world.folder)
+
+    def count(**chosen: Any) -> int:
+        return replayed(world, world.knowledge, dry_run=True, **chosen).lines
+
+    assert count() == len(LINES)
+    assert count(runs=("1084664-62990",)) == len(first_run)
+    assert count(files=(f"{folder}/a.log",)) == 5
+    assert count(files=(f"{folder}/*",)) == len(LINES)
+    assert count(sources=("netlogger",)) == 0
+    assert count(since_ms=1_454_737_242_000, until_ms=1_454_737_269_000) == 2
+    assert world.ends() == ends
+    elsewhere = replace(world.settings, intakes={})
+    report = send_again(elsewhere, world.knowledge, WantedFacts(facilities=(world.facility,)), dry_run=True)
+    assert (report.lines, sum(report.left_out.values())) == (0, len(LINES))
+
+
+def test_a_plain_run_id_that_is_read_otherwise_moves_in_place(world: World) -> None:
+    """By the short way too: a grammar that takes half of the run id; the runs of before are retracted."""
+    known = halved(world)
+    lines = mixed(Random(1), lines_of(3, 600, Shares()), 0)
+    world.set_up()
+    world.ship(world.written("a.log", lines))
+    world.drain()
+    before = set(told(world))
+
+    report = replayed(world, known)
+    world.drain(known)
+
+    assert report.corrections.words[TO_RUN] == report.corrections.words[CORRECTED] > 500
+    assert not report.corrections.words[TO_INDEX]
+    assert facts(world) == world.expected(lines, known)
+    assert told(world) == at_once(world, sets_by(world, known, lines))
+    runs = {place for place in before if place[0].startswith("perf-runs")}
+    assert runs.isdisjoint(told(world))
+    assert_same_again(world, known)
+
+
+def test_an_older_worker_that_comes_late_adds_nothing_to_runs(world: World) -> None:
+    """It finds its lines in a higher version, which it does not overwrite, and tells their old runs nothing."""
+    known = halved(world)
+    world.set_up()
+    for by in (known, world.knowledge):
+        world.ship(SAMPLES)
+        world.drain(by)
+
+    assert facts(world) == world.expected(LINES, known)
+    assert told(world) == at_once(world, sets_by(world, known, LINES))
+
+
+def test_what_shipping_overwrote_without_a_word_is_taken_out_of_its_run(world: World) -> None:
+    """The same lines, shipped again and read by a newer worker: their old runs still count them, until a replay."""
+    known = halved(world)
+    world.set_up()
+    for by in (world.knowledge, known):
+        world.ship(SAMPLES)
+        world.drain(by)
+    assert told(world) != at_once(world, sets_by(world, known, LINES))
+
+    report = replayed(world, known)
+
+    assert report.left_behind == len(LINES)
+    assert told(world) == at_once(world, sets_by(world, known, LINES))
+    assert replayed(world, known).left_behind == 0
