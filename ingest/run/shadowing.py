@@ -22,6 +22,7 @@ from ingest.run.knowledge import Knowledge
 from ingest.run.stored_lines import Assembler, Line, Progress, lines
 
 NO_LINE_OF_OURS = "ignored: not one of its lines"
+TOO_OLD = "time_too_old"
 
 
 class Shadow:
@@ -51,7 +52,9 @@ class Shadow:
             return
         data = b64decode(encoded) if encoded else text.encode()
         origin = Provenance(host=reject.told("host.name"), path=reject.told("log.file.path"))
-        message = Message(data, iso_ms(reject.told("event.created")), origin, bare=True)
+        # Nothing tells whether it was a backfill: it is taken for one, unless it was refused for not being one.
+        backfill = reject.told("error.type") != TOO_OLD
+        message = Message(data, iso_ms(reject.told("event.created")), origin, backfill, bare=True)
         outcomes = self._read(intake, message)
         if outcomes.documents and not outcomes.rejects:
             self.found.add(data, {}, _bodies(outcomes))

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
@@ -76,7 +77,12 @@ def refusing(world: World) -> Knowledge:
 
 def halved(world: World) -> Knowledge:
     """Grammars of the next revision, in which a run id is the number before the dash: runs change, months do not."""
-    grammars = copied_grammars(world.folder)
+    return knowledge(halved_grammars(world.folder))
+
+
+def halved_grammars(folder: Path) -> Path:
+    """Their folder."""
+    grammars = copied_grammars(folder)
     for name, old, new in (
         ("grammar.lark", "RUN: /[^:\\x00-\\x20]+/", "RUN: /[0-9]+/\n_RUN_END: /-[0-9]+/"),
         ("grammar.lark", "COLON [RUN] TAG_COLON", "COLON [RUN _RUN_END] TAG_COLON"),
@@ -86,7 +92,7 @@ def halved(world: World) -> Knowledge:
         text = path.read_text(encoding="utf-8")
         assert old in text
         path.write_text(text.replace(old, new), encoding="utf-8")
-    return knowledge(grammars)
+    return grammars
 
 
 def replayed(world: World, known: Knowledge | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
