@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from ingest import config
 from ingest.cli.asked import facility_of, moment_of, now_ms
 from ingest.cli.replay_shown import report_row, shadow_row, show_report, show_shadow
+from ingest.cli.run import spare_the_collector
 from ingest.cli.screen import console
 from ingest.core.model import Problem
 from ingest.edge.elasticsearch.facts import WantedFacts
@@ -52,6 +53,7 @@ def command(
     log_to_stderr()
     settings = config.load(settings_path)
     known = knowledge(chosen["grammars"] or settings.grammars)
+    spare_the_collector()
     wanted = _wanted(chosen)
     if shadow and (dry_run or rate):
         raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", 64)

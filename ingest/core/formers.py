@@ -25,6 +25,7 @@ from ingest.core.turn import lookup
 KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _INDEX = re.compile(r"perf-(" + "|".join(KINDS) + r")-([a-z0-9_]{1,64})-[0-9]{4}\.[0-9]{2}")
+_LIMIT = 2**63
 _NOTHING = What("", "", OTHER)
 _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
 
@@ -115,15 +116,17 @@ def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
 
 
 def _sound(line: StoredLine) -> bool:
-    numbers = [line.created_ms, line.offset_bytes or 0]
-    texts: list[Any] = []
+    offset_bytes = line.offset_bytes
+    if type(line.created_ms) is not int or type(line.glued) is not bool:
+        return False
+    if offset_bytes is not None and (type(offset_bytes) is not int or not 0 <= offset_bytes < _LIMIT):
+        return False
     for index, doc_id, version, source, run, at_ms in line.formers:
-        numbers += [version, at_ms]
-        texts += [index, doc_id, source, run]
-    kinds = {int: numbers, str: texts, bool: [line.glued]}
-    return all(type(value) is kind for kind, values in kinds.items() for value in values) and all(
-        0 <= number < 2**63 for number in numbers
-    )
+        if not (type(version) is type(at_ms) is int and 0 <= version < _LIMIT and 0 <= at_ms < _LIMIT):
+            return False
+        if not type(index) is type(doc_id) is type(source) is type(run) is str:
+            return False
+    return True
 
 
 def judged(made: Sequence[Edition], formers: Sequence[Edition], facility: str, revisions: Mapping[str, int]) -> Judged:

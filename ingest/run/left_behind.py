@@ -1,8 +1,9 @@
 """Marks that runs still count though their documents say otherwise by now, found and taken out of their sets.
 
 A line that is shipped again and read by a higher revision overwrites its document without a word to the run that it was
-of. What tells is the document: every mark of a set that a lower revision read is held against it. What follows is
-derived at once, as a worker does it; so a death in between costs nothing: the same is found by the next replay.
+of. What tells is the document: every mark of a set that a lower revision read than the newest of the documents that are
+stored is held against its own. What follows is derived at once, as a worker does it; so a death in between costs
+nothing: the same is found by the next replay.
 """
 
 import logging
@@ -19,7 +20,6 @@ from ingest.core.ids import index_name, revision_of
 from ingest.core.model import Problem
 from ingest.core.runmarks import RunKey, RunMark, key_of
 from ingest.core.runstate import state_of
-from ingest.core.sources import Source
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.elasticsearch.states import ElasticsearchStates
@@ -46,10 +46,10 @@ class Finder:
     patience: Patience
     schema: Schema
 
-    def found(self, facility: str, source: Source, runs: Iterable[str]) -> Iterator[list[Suspect]]:
+    def found(self, place: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
         """Marks that leave, as their runs have to hear of it."""
-        bodies = self.states.sets(facility, source.name, tuple(runs))
-        suspects = (each for body in bodies for each in _older(body, source.revision))
+        bodies = self.states.sets(*place, tuple(runs))
+        suspects = (each for body in bodies for each in _older(body, revision))
         while some := list(islice(suspects, AT_ONCE)):
             places = [(self._index(key, mark), mark.id) for key, mark in some]
             kept = self.patience.until_done(lambda places=places: self.store.kept(places))  # type: ignore[misc]
@@ -73,22 +73,13 @@ def _gone(key: RunKey, mark: RunMark, at: Kept | None) -> RunMark | None:
     return left_behind(key, mark, at.version, now)
 
 
-def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts) -> int:
+def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts, newest: Mapping[tuple[str, str], int]) -> int:
     """Take them out of the sets of the runs that are meant, and derive these anew; how many marks there were.
+
+    `newest`: facility and source -> the newest revision of the documents that are stored.
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
-    places = {
-        (intake.facility, name)
-        for intake in settings.intakes.values()
-        for name in intake.sources
-        if known.sources[name].kind == "marks"
-    }
-    meant = [
-        (facility, name)
-        for facility, name in sorted(places)
-        if facility in (wanted.facilities or (facility,)) and name in (wanted.sources or (name,))
-    ]
     connected = client(settings.elasticsearch, settings.delivery.connections)
     patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     store = ElasticsearchStore(connected)
@@ -97,9 +88,9 @@ def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts) -> int:
     finder = Finder(ElasticsearchStates(connected), store, patience, known.schema)
     taken = 0
     try:
-        for facility, name in meant:
+        for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
-            for some in finder.found(facility, known.sources[name], wanted.runs):
+            for some in finder.found((facility, source), revision, wanted.runs):
                 gathered = Gathered()
                 gathered.add_forgotten(some)
                 if some:

@@ -40,8 +40,9 @@ class Reading:
     `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
     one origin how many actions there were behind it, and whether it is of a backfill; None for stored lines.
 
-    Of stored lines that are read again: `there`, the actions whose documents stand there already; `lost`, those whose
-    documents do not count; `judged`, by the number of the record, what its reading means for its former documents.
+    Of stored lines that are read again: `there`, the actions whose documents stand there already; `corrected`, those
+    that correct one where it stands, and no more; `lost`, those whose documents do not count; `judged`, for all other
+    lines by the number of the record, what their reading means for their former documents.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -50,6 +51,7 @@ class Reading:
     stretches: list[tuple[int, bool | None]] = field(default_factory=list)
     special: dict[int, Special] = field(default_factory=dict)
     there: set[int] = field(default_factory=set)
+    corrected: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     judged: dict[int, Judged] = field(default_factory=dict)
 
@@ -204,8 +206,11 @@ class Again:
         source = plain.fields["perf"]["source"]
         run = mark.run if plain.first is not None else ""
         made = Edition(index, doc_id, plain.version, source, run, mark.at_ms)
-        if line.formers == (made,):
+        former = line.formers[0] if len(line.formers) == 1 else None
+        if former == made:
             found.there.add(at)
+        elif former and made.version > former.version and former._replace(version=made.version) == made:
+            found.corrected.add(at)
         else:
             self.judge(n, [made], line, found)
 

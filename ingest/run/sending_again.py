@@ -11,7 +11,7 @@ from itertools import count
 
 from ingest.config import Settings
 from ingest.core.flow import Flow
-from ingest.core.formers import Edition
+from ingest.core.formers import CORRECTED, Edition
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Problem, Provenance
 from ingest.edge.elasticsearch.facts import WantedFacts, facts
@@ -57,6 +57,7 @@ class Corrections:
     def add(self, records: Sequence[Received], reading: Reading) -> None:
         """Take in what became of some lines."""
         self.same += len(reading.there)
+        self.words[CORRECTED] += len(reading.corrected)
         for n, verdict in reading.judged.items():
             for word, former, made in verdict.changes:
                 self.words[word] += 1
@@ -170,7 +171,7 @@ def send_again(
                 _send(outbox, flight, report)
     report.left_out = assembler.left.out
     if not dry_run:
-        report.left_behind = take_out(settings, known, wanted)
+        report.left_behind = take_out(settings, known, wanted, assembler.newest)
     return report
 
 

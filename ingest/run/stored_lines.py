@@ -17,6 +17,7 @@ from ingest.core.formers import Edition, StoredLine, edition_of
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.sources import Source
+from ingest.core.templates import Cache
 from ingest.core.turn import CAPTURED, lookup
 from ingest.edge.elasticsearch.facts import Fact, Facts, WantedFacts
 
@@ -69,7 +70,7 @@ def lines(
 
 
 class Assembler:
-    """Puts lines together; `left` holds what could not be."""
+    """Puts lines together; `left` holds what could not be; `newest` by facility and source the newest revision seen."""
 
     def __init__(self, settings: Settings, sources: Mapping[str, Source]) -> None:
         """Bind the settings' intakes and the sources as they are now."""
@@ -77,11 +78,14 @@ class Assembler:
         self._sources = sources
         self._chosen: dict[tuple[str, str, str, str | None], Intake | None] = {}
         self.left = Left()
+        self.newest: dict[tuple[str, str], int] = {}
+        self._created = Cache(of_iso)
 
     def lines(self, page: Sequence[Fact]) -> list[Line]:
         """The lines of a page; those of one origin follow one another."""
         groups: dict[tuple[Any, ...], list[Fact]] = {}
         for fact in page:
+            self._hear(fact)
             event = fact.body.get("event", {})
             if "original" not in event or not self._of_use(fact):
                 continue  # the tombstone of what has a successor, or of what nobody reads differently today
@@ -89,6 +93,11 @@ class Assembler:
             groups.setdefault(key, []).append(fact)
         found = [line for group in groups.values() if (line := self._line(group)) is not None]
         return sorted(found, key=lambda line: (line.intake.name, line.origin.host or "", line.origin.path or ""))
+
+    def _hear(self, fact: Fact) -> None:
+        place, revision = (fact.body["perf"]["facility"], fact.body["perf"]["source"]), revision_of(fact.version)
+        if revision > self.newest.get(place, 0):
+            self.newest[place] = revision
 
     def _of_use(self, fact: Fact) -> bool:
         perf = fact.body["perf"]
@@ -112,7 +121,7 @@ class Assembler:
         event = body["event"]
         encoded = event.get("original_b64")
         told = StoredLine(
-            of_iso(event["created"]),
+            self._created[event["created"]],
             lookup(body, "log.offset"),
             GLUED in body["perf"].get("flags", ()),
             tuple(map(_edition, group)),

@@ -46,7 +46,8 @@ def fate(word: str, n: int, owner: int, reading: Reading) -> str:
     if n in reading.lost:
         return DUPLICATE
     verdict = reading.judged.get(owner)
-    return CORRECTED if word == STORED and verdict is not None and verdict.is_correction else word
+    corrects = n in reading.corrected or (verdict is not None and verdict.is_correction)
+    return CORRECTED if word == STORED and corrects else word
 
 
 def fates_of_nothing(n: int, reading: Reading) -> Sequence[str]:
