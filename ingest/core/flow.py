@@ -22,7 +22,7 @@ from ingest.core.turn import Context, Refused, Turn
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
-GLUED = "glued"
+GLUED, CAPTURED = "glued", "captured"
 _LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
@@ -185,6 +185,7 @@ class Flow:
             "log.file.path": provenance.path,
             "log.offset": provenance.offset_bytes,
             "provenance.kafka": provenance.kafka,
+            "provenance.captured": provenance.captured_ms if CAPTURED in context.source.identity else None,
             "perf.facility": self.intake.facility,
             "perf.source": context.source.name,
             "perf.workflow": self.intake.workflow if context.source.kind == "marks" else None,

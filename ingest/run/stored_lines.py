@@ -12,13 +12,14 @@ from typing import Any
 
 from ingest.config import Settings
 from ingest.core.clock import of_iso
-from ingest.core.flow import GLUED
+from ingest.core.flow import CAPTURED, GLUED
 from ingest.core.formers import Edition, StoredLine, edition_of
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.sources import Source
 from ingest.core.templates import Cache
-from ingest.core.turn import CAPTURED, lookup
+from ingest.core.turn import CAPTURED as TIME_CAPTURED
+from ingest.core.turn import lookup
 from ingest.edge.elasticsearch.facts import Fact, Facts, WantedFacts
 
 NO_INTAKE = "no intake of the settings is of its facility and source"
@@ -113,7 +114,7 @@ class Assembler:
             path=lookup(body, "log.file.path"),
             captured_ms=self._captured_ms(body),
         )
-        lacking = source is not None and CAPTURED_WORD in source.identity and origin.captured_ms is None
+        lacking = source is not None and CAPTURED in source.identity and origin.captured_ms is None
         if intake is None or lacking:
             for _ in group:
                 self.left.add(NO_INTAKE if intake is None else NO_CAPTURE)
@@ -131,7 +132,10 @@ class Assembler:
 
     def _captured_ms(self, body: Mapping[str, Any]) -> int | None:
         """When its shipper took it: its own time where it has no other."""
-        return of_iso(body["@timestamp"]) if CAPTURED in body["perf"].get("flags", ()) else None
+        told = lookup(body, "provenance.captured")
+        if told is None and TIME_CAPTURED in body["perf"].get("flags", ()):
+            told = body["@timestamp"]
+        return None if told is None else of_iso(told)
 
     def _intake(self, body: Mapping[str, Any]) -> Intake | None:
         perf = body["perf"]
@@ -140,9 +144,6 @@ class Assembler:
         if key not in self._chosen:
             self._chosen[key] = chosen(self._intakes, *key)
         return self._chosen[key]
-
-
-CAPTURED_WORD = "captured"
 
 
 def chosen(intakes: Sequence[Intake], topic: str, facility: str, source: str, workflow: str | None) -> Intake | None:

@@ -15,7 +15,11 @@ import pytest
 
 from ingest.core.fields import without_provenance
 from ingest.core.formers import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
+from ingest.core.model import Provenance
 from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.kafka.producer import producer
+from ingest.edge.ports import Letter
+from ingest.run import headers
 from ingest.run.knowledge import Knowledge
 from ingest.run.sending_again import send_again
 from ingest.run.session import work
@@ -355,3 +359,36 @@ def test_what_shipping_overwrote_without_a_word_is_taken_out_of_its_run(world: W
     assert report.left_behind == len(LINES)
     assert told(world) == at_once(world, sets_by(world, known, LINES))
     assert replayed(world, known).left_behind == 0
+
+
+def test_network_results_are_replayed_with_the_time_of_their_capture(world: World) -> None:
+    """It is part of the identity of some; nothing is told of it but by the shipper."""
+    sources = ("iperf3_json", "perfsonar")
+    intake = replace(world.settings.intake("lines"), sources=sources, workflow=None)
+    world.__dict__["settings"] = replace(world.settings, intakes={"lines": intake})
+    world.set_up()
+    grammars = world.settings.grammars
+    samples = [line for name in sources for line in (grammars / name / "samples.jsonl").read_bytes().splitlines()]
+    told_ = headers.written(Provenance("ps", "/x.json", captured_ms=1_780_000_000_000), backfill=True)
+    with producer(world.settings.kafka) as outbox:
+        outbox.send([Letter(world.topic, None, line, told_) for line in samples])
+    world.drain()
+    before = world.documents("network")
+    assert len(before) > 20
+    everyone = {name: replace(s, revision=s.revision + 1) for name, s in world.knowledge.sources.items()}
+    newer = replace(world.knowledge, sources=everyone)
+
+    same = replayed(world, world.knowledge)
+    assert world.drain().counts["lines"].outcomes["duplicate"] == same.lines
+    assert world.documents("network") == before
+    report = replayed(world, newer)
+    counts = world.drain(newer).counts["lines"]
+
+    assert not report.left_out
+    assert report.corrections.words[CORRECTED] == len(before) == report.corrections.words.total()
+    assert counts.outcomes["corrected"] == counts.records == report.lines <= len(before)
+    schema = world.knowledge.schema
+    after = world.documents("network")
+    assert {at: without_provenance(body, schema) for at, body in after.items()} == {
+        at: without_provenance(body, schema) for at, body in before.items()
+    }
