@@ -74,11 +74,6 @@ def replay_of(received: Received) -> Replay | None:
     return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
 
 
-def stored(origin_: Provenance, line: StoredLine) -> Headers:
-    """The headers of a stored line that is sent again; its offset is the line's to tell."""
-    return (*written(replace(origin_, offset_bytes=None), backfill=False), (STORED, line.text))
-
-
 def stored_in(received: Received) -> StoredLine | None:
     """What a record tells of the stored line that it is; None for any other."""
     tail = received.tail

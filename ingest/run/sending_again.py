@@ -6,18 +6,20 @@ What is corrected is told from here: lines that a lower revision read are read o
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import count
 
 from ingest.config import Settings
 from ingest.core.flow import Flow
 from ingest.core.formers import CORRECTED, Edition
 from ingest.core.ids import revision_of
-from ingest.core.model import Intake, Problem, Provenance
+from ingest.core.model import Intake, Problem
+from ingest.core.templates import Cache
+from ingest.core.ways import ORIGINS
 from ingest.edge.elasticsearch.facts import WantedFacts, facts
 from ingest.edge.kafka.producer import Producer, producer
-from ingest.edge.ports import Header, Letter, Partition, Received, RequestTooLarge, Unavailable
-from ingest.run.headers import STORED, stored
+from ingest.edge.ports import Letter, Partition, Received, RequestTooLarge, Unavailable
+from ingest.run.headers import STORED, written
 from ingest.run.knowledge import Knowledge
 from ingest.run.left_behind import take_out
 from ingest.run.reading import Reader, Reading
@@ -95,7 +97,7 @@ class Again:
         """Bind what reads, and the report that is filled."""
         self._settings, self._known, self._report = settings, known, report
         self._readers: dict[str, Reader] = {}
-        self._heads: dict[Provenance, tuple[Header, ...]] = {}
+        self._heads = Cache(lambda origin: written(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
         self._numbers = count()
 
     def letters(self, some: Sequence[Line]) -> list[Letter]:
@@ -106,9 +108,7 @@ class Again:
         return found
 
     def _letter(self, line: Line) -> Letter:
-        head = self._heads.get(line.origin)
-        if head is None:
-            head = self._heads[line.origin] = stored(line.origin, line.told)[:-1]
+        head = self._heads[line.origin]
         where = f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
         headers = (*head, (STORED, line.told.text))
         return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)

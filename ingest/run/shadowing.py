@@ -5,6 +5,7 @@ other, is touched, and any number of lines needs no room. Refused messages that 
 that become documents are lines that only the new reading reads.
 """
 
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -93,8 +94,14 @@ def _refused(settings: Settings, wanted: WantedFacts) -> Iterator[Found]:
     )
     with rejects(settings.elasticsearch) as known:
         for reject in known.each(meant):
-            if not wanted.files or reject.told("log.file.path") in wanted.files:
+            path = reject.told("log.file.path") or ""
+            if not wanted.files or any(_is_like(path, file) for file in wanted.files):
                 yield reject
+
+
+def _is_like(path: str, file: str) -> bool:
+    """Whether a path is the one that is meant, in which `*` stands for anything."""
+    return re.fullmatch(re.escape(file).replace(r"\*", ".*"), path) is not None
 
 
 def _bodies(outcomes: Outcomes) -> dict[str, tuple[str, Mapping[str, Any]]]:

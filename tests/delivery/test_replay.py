@@ -307,6 +307,10 @@ def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
     assert count(sources=("netlogger",)) == 0
     assert count(since_ms=1_454_737_242_000, until_ms=1_454_737_269_000) == 2
     assert world.ends() == ends
+    heard: list[tuple[int, int]] = []
+    meant = WantedFacts(facilities=(world.facility,))
+    send_again(world.settings, world.knowledge, meant, dry_run=True, progress=lambda *at: heard.append(at))
+    assert heard[-1] == (len(LINES), len(LINES))
     elsewhere = replace(world.settings, intakes={})
     report = send_again(elsewhere, world.knowledge, WantedFacts(facilities=(world.facility,)), dry_run=True)
     assert (report.lines, sum(report.left_out.values())) == (0, len(LINES))
