@@ -24,6 +24,7 @@ from rich.table import Table
 
 from ingest import config
 from ingest.cli.bench_index import command as index
+from ingest.cli.bench_replay import command as replay
 from ingest.core.actions import Action, fact, request_body
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
@@ -57,6 +58,7 @@ def command() -> None:
 
 
 command.add_command(index)
+command.add_command(replay)
 
 
 @command.command("parse")

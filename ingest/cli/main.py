@@ -31,6 +31,7 @@ COMMANDS = {
     "show": ("show", "One run: its stages, how long each took, how sure that is."),
     "compare": ("compare", "Two runs, stage by stage: seconds, differences, percent, and how sure they are."),
     "workflow": ("workflow", "Templates of workflows: learn, list, show; what runs are complete by."),
+    "replay": ("replay", "Read stored lines again: corrected by a higher revision, or only compared."),
     "alerts": ("alerts", "Alarms: what is slower than usual, told once, with the numbers."),
     "dlq": ("dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
     "dashboards": ("dashboards", "Put the board into a Kibana."),

@@ -22,6 +22,8 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
     flow.py       one message -> its outcomes: composes all of the above
+    formers.py    a stored line that is read again: what of it no longer follows
+    differences.py  two readings of stored lines, compared by field
     actions.py    what is asked of Elasticsearch's bulk API, as text
     templates.py  what plain lines share, and the caches around it
     quick.py      the short way for plain lines, from templates that the general way makes

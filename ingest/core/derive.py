@@ -1,7 +1,10 @@
 """A run's state -> the documents that say what it tells: runs, stages, and tombstones for what it tells no longer.
 
 All are a function of (the set of marks, the watermark): shuffled, repeated or split over workers, the set is the same.
-Their external version is the state's revision, so that an older view never overwrites a newer one.
+Their external version is the state's revision, so that an older view never overwrites a newer one. A stage's id is that
+of its opening mark, which a correction may move to another run, with a state and revisions of its own: so a stage's
+version begins with the revision of the source that the mark was read by, and the run that lost the mark writes its
+tombstone below all that the run which has it now may write.
 
 What no longer follows from the set follows from the set as well, so a crash before a tombstone is written heals with
 the next derivation: a stage's id is that of its opening mark, so every mark that is or ever was a START and opens no
@@ -24,7 +27,7 @@ import orjson
 
 from ingest.core.completeness import SETTLED, Completeness, completeness, course_of
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
+from ingest.core.ids import index_name, revision_of
 from ingest.core.rundocs import run_json, stage_json, tombstone, uid
 from ingest.core.runmarks import RunKey, year_of
 from ingest.core.runs import QUIET_MS, Run, runs_of
@@ -33,6 +36,7 @@ from ingest.core.stages import Stage
 from ingest.core.workflow import Templates
 
 RUNS, STAGES = "runs", "stages"
+STATE_BITS = 44
 LARGE_RUN = "large_run"
 _NONE: Templates = {}
 
@@ -55,6 +59,17 @@ class Statement(NamedTuple):
         return found
 
 
+class Gone(NamedTuple):
+    """A stage that follows no longer: an instant in the year of its index (unix ms), the revision of its mark.
+
+    `left`: the mark was retracted, and another run may have it now.
+    """
+
+    at_ms: int
+    mark_revision: int
+    left: bool
+
+
 class Placed(NamedTuple):
     """A stage and the instance it belongs to."""
 
@@ -67,10 +82,10 @@ class Derived:
     """What a state says.
 
     Attributes:
-        revision: of the state; the version of all documents.
+        revision: of the state; the version of its runs, and the second part of that of its stages.
         runs: its instances, in order of time, and their documents (which alone are needed to compare with later);
             stages: by id.
-        retracted_stages: (id, year of the index) -> an instant in that year (unix ms).
+        retracted_stages: by (id, year of the index).
         retracted_runs: ordinals; they keep the time `anchor_ms`.
         issued: the highest instance ever, this revision included.
         due_ms: the watermark from which on a state is another; None when none will be.
@@ -83,7 +98,7 @@ class Derived:
     runs: tuple[Run, ...]
     run_documents: tuple[str, ...]
     stages: Mapping[str, Placed]
-    retracted_stages: Mapping[tuple[str, int], int]
+    retracted_stages: Mapping[tuple[str, int], Gone]
     retracted_runs: range
     anchor_ms: int
     issued: int
@@ -126,7 +141,7 @@ def _flags(large: bool) -> tuple[str, ...]:
     return (LARGE_RUN,) if large else ()
 
 
-def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], int]:
+def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], Gone]:
     """Where a stage may stand that follows no longer."""
     found = {}
     for mark in state.marks.values():
@@ -135,7 +150,8 @@ def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str,
         own_year = year_of(mark.at_ms)
         standing = {own_year} if mark.id in stages else set()
         for year in mark.years - standing:
-            found[mark.id, year] = mark.at_ms if year == own_year else _begin_ms(year)
+            at_ms = mark.at_ms if year == own_year else _begin_ms(year)
+            found[mark.id, year] = Gone(at_ms, revision_of(mark.version), mark.retracted)
     return found
 
 
@@ -160,11 +176,17 @@ class _Place:
     """Makes documents of texts: index, id, version."""
 
     def __init__(self, found: Derived, periods: Mapping[str, str]) -> None:
-        self._facility, self._version, self._periods = found.key.facility, found.revision, periods
+        self._facility, self._revision, self._periods = found.key.facility, found.revision, periods
 
-    def statement(self, kind: str, doc_id: str, at_ms: int, json: str) -> Statement:
-        index = index_name(kind, self._facility, self._periods[kind], at_ms)
-        return Statement(index, doc_id, self._version, json)
+    def run(self, doc_id: str, at_ms: int, json: str) -> Statement:
+        return Statement(self._index(RUNS, at_ms), doc_id, self._revision, json)
+
+    def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> Statement:
+        version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
+        return Statement(self._index(STAGES, at_ms), doc_id, version, json)
+
+    def _index(self, kind: str, at_ms: int) -> str:
+        return index_name(kind, self._facility, self._periods[kind], at_ms)
 
 
 def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
@@ -172,11 +194,13 @@ def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[S
     for doc_id, placed in found.stages.items():
         if before.get(doc_id) != placed:
             ordinal, stage = placed
-            yield place.statement(STAGES, doc_id, stage.mark.at_ms, stage_json(found.key, ordinal, stage))
+            json = stage_json(found.key, ordinal, stage)
+            yield place.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
     gone = former.retracted_stages if former else {}
-    for (doc_id, year), at_ms in found.retracted_stages.items():
-        if gone.get((doc_id, year)) != at_ms:
-            yield place.statement(STAGES, doc_id, at_ms, tombstone(found.key, at_ms))
+    for (doc_id, year), each in found.retracted_stages.items():
+        if gone.get((doc_id, year)) != each:
+            json = tombstone(found.key, each.at_ms)
+            yield place.stage(doc_id, each.at_ms, each.mark_revision, json, each.left)
 
 
 def _runs(found: Derived, place: _Place, former: Derived | None, templates: Templates) -> Iterator[Statement]:
@@ -184,11 +208,11 @@ def _runs(found: Derived, place: _Place, former: Derived | None, templates: Temp
     judged = _judged(found, templates) if templates else {}
     for ordinal, json in enumerate(found.run_documents, 1):
         if ordinal in judged or before.get(ordinal) != json:
-            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, judged.get(ordinal, json))
+            yield place.run(uid(found.key, ordinal), found.anchor_ms, judged.get(ordinal, json))
     moved = former is not None and former.anchor_ms != found.anchor_ms
     for ordinal in found.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or moved:
-            yield place.statement(RUNS, uid(found.key, ordinal), found.anchor_ms, tombstone(found.key, found.anchor_ms))
+            yield place.run(uid(found.key, ordinal), found.anchor_ms, tombstone(found.key, found.anchor_ms))
 
 
 def _judged(found: Derived, templates: Templates) -> dict[int, str]:

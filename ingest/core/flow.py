@@ -22,6 +22,7 @@ from ingest.core.turn import Context, Refused, Turn
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
+GLUED, CAPTURED = "glued", "captured"
 _LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
@@ -67,6 +68,11 @@ class Flow:
         return tuple(source.name for source in self._sources if source.kind == "marks")
 
     @property
+    def revisions(self) -> dict[str, int]:
+        """The revision of each source that may read it, by name."""
+        return {source.name: source.revision for source in self._sources}
+
+    @property
     def unwrapped(self) -> bool:
         """Whether messages come as they are, without a forwarder's wrapper."""
         return self._wrapper is None
@@ -77,7 +83,7 @@ class Flow:
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
-        if self._wrapper is None or not canonical(message.data):
+        if self._wrapper is None or message.bare or not canonical(message.data):
             return self._outcomes(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
@@ -108,7 +114,7 @@ class Flow:
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
             return self._glued(source, message, ingested_ms) or _verdict(source, raw, message, record)
-        return self._documents(record, source, message, ingested_ms)
+        return self._documents(record, source, message, ingested_ms, (GLUED,) if message.glued else ())
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
@@ -133,7 +139,7 @@ class Flow:
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
             return _rejected("torn" if record.at_end else record.reason, source, raw, half, record)
-        return self._documents(record, source, half, ingested_ms, ("glued",))
+        return self._documents(record, source, half, ingested_ms, (GLUED,))
 
     def _documents(
         self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
@@ -188,6 +194,7 @@ class Flow:
             "log.file.path": provenance.path,
             "log.offset": provenance.offset_bytes,
             "provenance.kafka": provenance.kafka,
+            "provenance.captured": provenance.captured_ms if CAPTURED in context.source.identity else None,
             "perf.facility": self.intake.facility,
             "perf.source": context.source.name,
             "perf.workflow": self.intake.workflow if context.source.kind == "marks" else None,

@@ -3,6 +3,8 @@
 A fact comes in the form in which it was read: a plain line as its typed mark, so that no JSON is read again, any other
 as its document. Marks that belong to no run or name no stage are passed over, and so is every other kind. Beside that:
 what was received of each file, whatever became of it.
+
+`backfill` None means that nobody is heard: a line that is read again tells nothing new of its writer.
 """
 
 from collections.abc import Iterable, Mapping
@@ -27,7 +29,7 @@ class Gathered:
     writers: dict[WriterKey, Heard] = field(default_factory=dict)
     files: dict[FileKey, FileNews] = field(default_factory=dict)
 
-    def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool) -> None:
+    def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool | None) -> None:
         """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
         runs, new = self.runs, tuple.__new__
         said: dict[int, tuple[Mapping[str, Any], Heard]] = {}
@@ -50,7 +52,12 @@ class Gathered:
         for fields, heard in said.values():
             self._hear(fields, heard, backfill)
 
-    def add_document(self, document: Document, record_ms: int, backfill: bool) -> None:
+    def add_forgotten(self, marks: Iterable[tuple[RunKey, RunMark]]) -> None:
+        """Marks that leave their runs."""
+        for key, mark in marks:
+            self.runs.setdefault(key, []).append(mark)
+
+    def add_document(self, document: Document, record_ms: int, backfill: bool | None) -> None:
         """A document of any kind."""
         if "mark" not in document.body["perf"]:
             return
@@ -78,7 +85,9 @@ class Gathered:
             self.writers[writer] = together(self.writers.get(writer), heard)
         self.add_files(other.files)
 
-    def _hear(self, body: Mapping[str, Any], heard: Heard, backfill: bool) -> None:
+    def _hear(self, body: Mapping[str, Any], heard: Heard, backfill: bool | None) -> None:
+        if backfill is None:
+            return
         perf = body["perf"]
         host, path = lookup(body, "host.name") or "", lookup(body, "log.file.path") or ""
         key = WriterKey(perf["facility"], perf["source"], host, path, backfill)

@@ -55,6 +55,16 @@ def version(rank: int, update_time_s: int, revision: int) -> int:
     return (rank << (REVISION_BITS + UPDATE_BITS)) + (update_time_s << REVISION_BITS) + revision
 
 
+def revision_of(version_: int) -> int:
+    """The revision of the source that a document of this version was parsed by."""
+    return version_ & (1 << REVISION_BITS) - 1
+
+
+def at_revision(version_: int, revision: int) -> int:
+    """The same state and update as another revision of the source parses them."""
+    return version_ - revision_of(version_) + revision
+
+
 @lru_cache(maxsize=1024)
 def _period(kind: str, facility: str, period: str, day: int) -> str:
     if period == "none":

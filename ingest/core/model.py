@@ -63,12 +63,16 @@ class Message:
         record_time_ms: Kafka's append time, unix ms; the only "now" the core knows.
         provenance: where it came from.
         backfill: the shipper said that old data is meant; lifts the age limit of the intake.
+        bare: it comes without the wrapper of its intake: it was taken off when it came first.
+        glued: it is one of two lines that came glued.
     """
 
     data: bytes
     record_time_ms: int
     provenance: Provenance = Provenance()
     backfill: bool = False
+    bare: bool = False
+    glued: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -145,7 +145,7 @@ class Quick:
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        found = Flow.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True), LATE_MS)
+        found = Flow.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
         plain = self._plain_of(found)
         if plain is None:
             return None

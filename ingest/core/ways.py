@@ -54,9 +54,9 @@ class Ways:
         self._ways = Cache(lambda _: Way(), ORIGINS)
         self._kept = Kept()
 
-    def way(self, origin: Provenance, lines: int) -> Way:
-        """The way of so many lines of an origin, whose offset says whether there are any."""
-        way: Way = self._ways[origin.host, origin.path, origin.offset_bytes is None]
-        if way.more(lines) and self.flow.unwrapped:
+    def way(self, origin: Provenance, lines: int, bare: bool = False) -> Way:
+        """The way of so many lines of an origin, whose offset says whether there are any; `bare` as in `Message`."""
+        way: Way = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
+        if way.more(lines) and (bare or self.flow.unwrapped):
             way.make(quick(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
         return way

@@ -99,14 +99,22 @@ Seen = tuple[int, int]
 
 
 class Kept(NamedTuple):
-    """A document that is there, and what a compare-and-swap of it must have seen."""
+    """A document that is there: what a compare-and-swap of it must have seen, and its version."""
 
     seen: Seen
     body: dict[str, Any]
+    version: int
 
 
 CREATED = Answer(201, "created")
 """The answer to nearly every action: always this very object."""
+
+
+class Standing(NamedTuple):
+    """A document that is there: `provenance.kafka` of it, None where it tells none, and its version."""
+
+    origin: str | None
+    version: int
 
 
 class Store(Protocol):
@@ -121,8 +129,8 @@ class Store(Protocol):
     def kept(self, wanted: Sequence[tuple[str, str]]) -> list["Kept | None"]:
         """The documents (index, id), in order, newer than any refresh; None where there is none."""
 
-    def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
-        """`provenance.kafka` of the documents (index, id), in order; None where there is none."""
+    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:
+        """What stands at (index, id), in order; None where nothing does."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Take the next epoch of an assignment by compare-and-swap and write it with `body`; from 1."""
@@ -176,7 +184,7 @@ class FileStates(Protocol):
         """The files with something to find out or to write, as they stand now: id and document."""
 
 
-class Standing(NamedTuple):
+class Progress(NamedTuple):
     """Where a topic ended at a moment, and how far a group had read it a little later, by partition."""
 
     ends: Mapping[int, int]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 
 from ingest.core.gathering import Gathered
 from ingest.core.model import Document, Intake
-from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Store
-from ingest.run import refusals
+from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Standing, Store
+from ingest.run import refusals, superseding
 from ingest.run.count import Count
 from ingest.run.headers import replay_of
 from ingest.run.hold import Hold, Span
@@ -66,10 +66,11 @@ class _Refused:
 
 @dataclass(slots=True)
 class _Told:
-    """What became of a portion: the count, and the records with refused parts."""
+    """What became of a portion: the count, the records with refused parts, the actions of lower versions."""
 
     count: Count
     refused: list[_Refused] = field(default_factory=list)
+    overtaken: set[int] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -92,27 +93,30 @@ def answered(portions: Sequence[Portion], services: Services) -> Answered:
         start = mine.stop
         told.append(_told(portion, answers[mine], services))
         if services.derive:
-            _gather(portion, answers[mine], gathered)
+            _gather(portion, answers[mine], told[-1].overtaken, gathered)
             gathered.add_files(portion.reading.files)
             gathered.add_ends(portion.reading.ends)
     services.limit.judge([each.count for each in told])
     _write_refusals([refused for each in told for refused in each.refused], services)
+    for portion in portions:
+        gathered.add_forgotten(superseding.retract(portion.reading, portion.records, services))
     return Answered([each.count for each in told], gathered)
 
 
-def _gather(portion: Portion, answers: Sequence[Answer], into: Gathered) -> None:
-    """The facts that are there now."""
+def _gather(portion: Portion, answers: Sequence[Answer], overtaken: set[int], into: Gathered) -> None:
+    """The facts that are there now; of one that a higher version has overtaken, that one's writer tells."""
     reading, records = portion.reading, portion.records
+    passed = overtaken | reading.lost
     start = 0
     for stop, backfill in reading.stretches:
         plain = []
         for n in range(start, stop):
-            if answers[n] is not CREATED and meaning(answers[n]) is Meaning.REFUSED:
+            if n in passed or (answers[n] is not CREATED and meaning(answers[n]) is Meaning.REFUSED):
                 continue
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
                 of = reading.special[owner].message
-                into.add_document(fact, of.record_time_ms, of.backfill)
+                into.add_document(fact, of.record_time_ms, None if of.bare else of.backfill)
             else:
                 plain.append((reading.actions[n].id, fact, records[owner].time_ms))
         into.add_plain(plain, backfill)
@@ -122,15 +126,16 @@ def _gather(portion: Portion, answers: Sequence[Answer], into: Gathered) -> None
 def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _Told:
     reading = portion.reading
     count = Count(records=len(portion.records), documents=len(answers))
-    if not reading.special and answers.count(CREATED) == len(answers):
+    plainly = not reading.special and not reading.judged and not reading.lost
+    if plainly and answers.count(CREATED) == len(answers):
         count.outcomes["stored"] = len(portion.records)
         return _Told(count)
     found = _Told(count)
-    fates = _fates(portion, answers, services)
+    fates = _fates(portion, answers, found, services)
     for n, received in enumerate(portion.records):
         special = reading.special.get(n)
         refused = bool(special and special.refused)
-        word = outcome(refused, fates.get(n, ()))
+        word = outcome(refused, fates.get(n) or superseding.fates_of_nothing(n, reading))
         count.outcomes[word] += 1
         if special is not None and refused:
             count.reasons.update(reject.reason for _, reject in special.refused)
@@ -140,23 +145,34 @@ def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _T
     return found
 
 
-def _fates(portion: Portion, answers: Sequence[Answer], services: Services) -> dict[int, list[str]]:
+def _fates(portion: Portion, answers: Sequence[Answer], told: _Told, services: Services) -> dict[int, list[str]]:
     """What became of the documents of each record; where Elasticsearch refused one, its record becomes special."""
     reading = portion.reading
-    present = [n for n, answer in enumerate(answers) if meaning(answer) is Meaning.PRESENT]
-    wanted = [reading.actions[n][:2] for n in present]
-    origins = dict(zip(present, services.patience.until_done(lambda: services.store.origins(wanted)), strict=True))
+    standing = _standing(portion, answers, services)
     fates: dict[int, list[str]] = {}
     for n, answer in enumerate(answers):
         owner = reading.owners[n]
         received = portion.records[owner]
         found = meaning(answer)
-        fates.setdefault(owner, []).append(fate(found, origins.get(n), received.coordinates))
+        stands = standing.get(n)
+        if stands is not None and stands.version > reading.version(n):
+            told.overtaken.add(n)
+        word = fate(found, stands.origin if stands else None, received.coordinates)
+        fates.setdefault(owner, []).append(superseding.fate(word, n, owner, reading))
         if found is Meaning.REFUSED:
             special = reading.made_special(owner, received)
             reject = refusals.refused_document(answer, special.message.data, source_of(special.outcomes))
             special.refused.append((refusals.INDEX_STAGE, reject))
     return fates
+
+
+def _standing(portion: Portion, answers: Sequence[Answer], services: Services) -> dict[int, Standing | None]:
+    """What stands where an action found something; not asked for what is known to stand there just so."""
+    reading = portion.reading
+    present = [n for n, a in enumerate(answers) if meaning(a) is Meaning.PRESENT and n not in reading.there]
+    wanted = [reading.actions[n][:2] for n in present]
+    found = services.patience.until_done(lambda: services.store.standing(wanted))
+    return dict(zip(present, found, strict=True))
 
 
 def _write_refusals(refused: Sequence[_Refused], services: Services) -> None:
@@ -179,8 +195,8 @@ def _write_refusals(refused: Sequence[_Refused], services: Services) -> None:
 def _letters(refused: Sequence[_Refused], places: Sequence[tuple[str, str]], services: Services) -> list[str | None]:
     """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
     replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
-    there = services.patience.until_done(lambda: services.store.origins([places[n] for n in replayed]))
-    has_one = {n for n, origin in zip(replayed, there, strict=True) if origin is not None}
+    there = services.patience.until_done(lambda: services.store.standing([places[n] for n in replayed]))
+    has_one = {n for n, stands in zip(replayed, there, strict=True) if stands is not None and stands.origin}
     due = [n for n in range(len(refused)) if n not in has_one]
     topic = services.dead_letter_topic
     letters = [refusals.letter(topic, refused[n].received, refused[n].intake, refused[n].special.refused) for n in due]

@@ -22,7 +22,7 @@ from ingest.core.filebody import body_of, state_of
 from ingest.core.filestate import FileState
 from ingest.core.gaps import certain, declared, documents, is_due, suspects
 from ingest.core.ids import index_name
-from ingest.edge.ports import FileStates, Standing
+from ingest.edge.ports import FileStates, Progress
 from ingest.run.cells import as_text
 from ingest.run.deriving import write
 from ingest.run.file_cells import KIND
@@ -89,7 +89,7 @@ class GapsFound:
 
 
 class GapSweeper:
-    """Sweeps files. `standing` tells where a topic and its readers stand; `now_ms` what time it is (unix ms)."""
+    """Sweeps files. `progress` tells where a topic and its readers stand; `now_ms` what time it is (unix ms)."""
 
     def __init__(
         self,
@@ -97,12 +97,12 @@ class GapSweeper:
         swapper: Swapper,
         writer: Writer,
         schema: Schema,
-        standing: Callable[[str], Standing],
+        progress: Callable[[str], Progress],
         patience: tuple[Callable[[], int], float],
     ) -> None:
         """Bind what it asks, and what it writes with; `patience` = what tells the time, and how many seconds."""
         self._states, self._swapper, self._writer, self._schema = states, swapper, writer, schema
-        self._standing = standing
+        self._progress = progress
         self._now_ms, self._patience_ms = patience[0], int(patience[1] * 1000)
         self._remembered: dict[str, Suspicion] = {}
 
@@ -112,12 +112,12 @@ class GapSweeper:
         for facility, topic in places:
             due = [(id_, _ranges(state_of(body))) for id_, body in self._states.due(facility, topic)]
             if due:
-                stands = self._standing(topic)  # asked after the holes were seen: they were there at these ends
+                stands = self._progress(topic)  # asked after the holes were seen: they were there at these ends
                 for n in range(0, len(due), FILES_AT_ONCE):
                     total += self._some(facility, due[n : n + FILES_AT_ONCE], stands)
         return total
 
-    def _some(self, facility: str, due: Sequence[tuple[str, Ranges]], stands: Standing) -> GapsFound:
+    def _some(self, facility: str, due: Sequence[tuple[str, Ranges]], stands: Progress) -> GapsFound:
         index = index_name(KIND, facility, "none", 0)
         now_ms = self._now_ms()
         cells = [
@@ -134,7 +134,7 @@ class GapSweeper:
         self._swapper.swap_once(cells)
         return GapsFound(sum(cell.new for cell in cells), len(found))
 
-    def _judged(self, file_id: str, seen: Suspicion, stands: Standing, now_ms: int, state: FileState) -> FileState:
+    def _judged(self, file_id: str, seen: Suspicion, stands: Progress, now_ms: int, state: FileState) -> FileState:
         """The state, as it is by now, with the holes that are surely gaps; what is not sure yet is remembered."""
         before = self._remembered.pop(file_id, seen)
         told = next((each for each in (seen, before) if stands.past(each.ends)), None)

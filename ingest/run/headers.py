@@ -4,12 +4,16 @@ A record with a header `perflog.manifest` is no message of a file, but what is s
 
 A replayed record says of which record it is the copy, and when that one was appended: it is read as it was then. It
 is believed only of a record of its own topic, and only of a time from 2000 to when it came itself.
+
+A stored line that is sent again says in its last header all that differs from line to line: when its record was
+appended, its offset, and which documents were made of it (see core/formers.py). It comes without a wrapper.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ingest.core.clock import EARLIEST_MS
+from ingest.core.formers import StoredLine, stored_line
 from ingest.core.model import Message, Provenance
 from ingest.edge.ports import Coordinates, Header, Received
 
@@ -23,6 +27,7 @@ MANIFEST = "perflog.manifest"
 BACKFILL = "perflog.backfill"
 REPLAY_OF = "perflog.replay.of"
 RECORD_TIME = "perflog.record_time_ms"
+STORED = "perflog.replay.stored"
 ADDED = ("__connect.errors.", "perflog.reject.", "perflog.replay.", RECORD_TIME)  # by dead letters and replays
 Headers = tuple[Header, ...]
 MAX_TEXT = 1024
@@ -52,8 +57,8 @@ class Replay:
 
 
 def own(headers: Headers) -> Headers:
-    """A record's own headers: without what a dead letter and an earlier replay added."""
-    return tuple((name, value) for name, value in headers if not name.startswith(ADDED))
+    """A record's own headers: without what a dead letter and an earlier replay of it added."""
+    return tuple((name, value) for name, value in headers if name == STORED or not name.startswith(ADDED))
 
 
 def replayed(headers: Headers, replay: Replay) -> Headers:
@@ -74,9 +79,19 @@ def replay_of(received: Received) -> Replay | None:
     return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
 
 
+def stored_in(received: Received) -> StoredLine | None:
+    """What a record tells of the stored line that it is; None for any other."""
+    tail = received.tail
+    text = tail[1] if tail is not None and tail[0] == STORED else dict(received.head).get(STORED)
+    return None if text is None else stored_line(text, received.time_ms)
+
+
 def message(received: Received) -> Message:
     """The core's view of a record; a header that cannot be read is as good as none."""
     found, backfill = origin(received)
+    if (line := stored_in(received)) is not None:
+        origin_ = replace(found, kafka=received.coordinates, offset_bytes=line.offset_bytes)
+        return Message(received.value or b"", line.created_ms, origin_, True, True, line.glued)
     replay = replay_of(received)
     time_ms = replay.record_time_ms if replay else received.time_ms
     return Message(received.value or b"", time_ms, replace(found, kafka=received.coordinates), backfill)

@@ -15,7 +15,7 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.kafka.standing import standing
+from ingest.edge.kafka.progress import progress
 from ingest.edge.ports import Outbox
 from ingest.run.batch import Services
 from ingest.run.deriving import Deriver
@@ -65,7 +65,7 @@ def sweeper(
         swapper = Swapper(store, Writer(store.swap, patience, limits(delivery)), patience)
         writer = Writer(store.bulk, patience, limits(delivery))
         runs = Sweeper(ElasticsearchStates(connected), swapper, writer, schema)
-        stands = partial(standing, settings.kafka, group)
+        stands = partial(progress, settings.kafka, group)
         wait = now_ms, delivery.gap_after_s
         files = GapSweeper(ElasticsearchFiles(connected), swapper, writer, schema, stands, wait)
 

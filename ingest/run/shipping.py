@@ -100,7 +100,7 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
         for path, way in ways.items():
             sent = _Sent(path, what, way, files.size_bytes(path), files.generation(path))
             _say(outbox, sent, manifest.BEGIN, report)
-            for flight in _flights(_letters(sent, report)):
+            for flight in flights(_letters(sent, report)):
                 _send(outbox, flight, report)
                 report.messages += len(flight)
                 size_bytes = sum(len(letter.value or b"") for letter in flight)
@@ -179,7 +179,7 @@ def _letters(sent: _Sent, report: ShipReport) -> Iterator[Letter]:
         yield Letter(what.intake.topic, key, piece.data, lies)
 
 
-def _flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
+def flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
     """Groups that are acknowledged before the next is read, so that memory stays bounded."""
     flight: list[Letter] = []
     size_bytes = 0

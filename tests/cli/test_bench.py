@@ -75,3 +75,36 @@ def test_a_deriving_worker_is_measured_beside_all_that_it_sent(stack: Running, t
     assert 1 <= found["a run's lines together"]["written_times"]["stages"] <= 1.3
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*").body
+
+
+def replays(stack: Running, folder: Path, lines: int) -> dict[str, dict[str, float]]:
+    """What `perflog bench replay` measures."""
+    settings = folder / "perflog.toml"
+    settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
+    done = perflog("--config", str(settings), "bench", "replay", "--lines", str(lines), "--json")
+    assert done.returncode == 0, done.stderr
+    with Elasticsearch(stack.elasticsearch) as client:
+        assert not client.indices.get(index="perf-*-bench*,bench-*").body
+    found: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return found
+
+
+@pytest.mark.stack
+def test_replays_are_measured_beside_the_first_reading(stack: Running, tmp_path: Path) -> None:
+    """A small run: every line is read again, twice; nothing is left."""
+    found = replays(stack, tmp_path, 1000)
+
+    assert [row["lines"] for row in found.values()] == [1000, 1000, 1000]
+    assert all(row["lines_per_s"] > 0 for row in found.values())
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(7200)
+def test_a_million_marks_are_replayed_at_half_the_rate(
+    stack: Running, tmp_path: Path, pytestconfig: pytest.Config
+) -> None:
+    """Chosen by --soak: a replay of the same revision against the reading of the same lines in the same run."""
+    if not pytestconfig.getoption("soak"):
+        pytest.skip("takes minutes: --soak")
+
+    assert replays(stack, tmp_path, 1_000_000)["replayed, same revision"]["of_the_first"] >= 0.5

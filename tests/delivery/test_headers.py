@@ -2,6 +2,7 @@
 
 import pytest
 
+from ingest.core.formers import Edition, StoredLine
 from ingest.core.model import Provenance
 from ingest.edge.ports import Partition, Received
 from ingest.run import headers
@@ -88,3 +89,28 @@ def test_a_record_is_sent_again_with_its_own_headers_alone() -> None:
     found = headers.replayed(letter, headers.Replay("t/0/1", THEN_MS))
 
     assert found == (*own, (headers.REPLAY_OF, b"t/0/1"), (headers.RECORD_TIME, str(THEN_MS).encode()))
+
+
+LINE = StoredLine(THEN_MS, 5, False, (Edition("perf-marks-als-2016.02", "a", 1, "als_perf", "1-1", THEN_MS),))
+
+
+def test_a_stored_line_is_read_as_it_was_then_and_bare() -> None:
+    """Its age counts from its first copy, which no limit holds for; its offset is its own; no wrapper is looked for."""
+    told = (*headers.written(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
+    record = Received(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told[:-1], told[-1])
+
+    found = headers.message(record)
+
+    assert headers.stored_in(record) == LINE
+    assert (found.record_time_ms, found.backfill, found.bare, found.glued) == (THEN_MS, True, True, False)
+    assert found.provenance == Provenance("h", "/x", 5, kafka="perf.als.lines.v1/3/17")
+
+
+def test_a_stored_line_that_was_refused_stays_one() -> None:
+    """Sent again from the dead letters it still tells what was made of it; one from the future is not believed."""
+    letter = ((headers.STORED, LINE.text), ("__connect.errors.topic", b"t"))
+
+    again = headers.replayed(letter, headers.Replay("perf.als.lines.v1/3/1", NOW_MS))
+
+    assert headers.stored_in(Received(Partition("t", 0), 0, NOW_MS, None, b"v", again[:-1], again[-1])) == LINE
+    assert headers.stored_in(Received(Partition("t", 0), 0, THEN_MS - 1, None, b"v", again[:-1], again[-1])) is None

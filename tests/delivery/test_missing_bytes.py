@@ -16,7 +16,7 @@ from ingest.core.manifest import ends
 from ingest.core.model import Provenance
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.kafka.standing import standing
+from ingest.edge.kafka.progress import progress
 from ingest.run import headers, outfit
 from ingest.run.gap_sweeping import GapSweeper
 from ingest.run.patience import Patience
@@ -275,7 +275,7 @@ def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
         swapper,
         Writer(own.bulk, patience, LIMITS),
         world.knowledge.schema,
-        lambda topic: standing(world.settings.kafka, world.facility, topic),
+        lambda topic: progress(world.settings.kafka, world.facility, topic),
         (outfit.now_ms, SOON_S),
     )
 

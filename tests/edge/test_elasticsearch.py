@@ -18,7 +18,7 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import leaves, templates
 from ingest.edge.local.stack import Running
-from ingest.edge.ports import Refusal, Unavailable
+from ingest.edge.ports import Refusal, Standing, Unavailable
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.stack
@@ -106,10 +106,10 @@ def test_origins_are_seen_before_any_refresh(connected: Elasticsearch, index: st
     store = ElasticsearchStore(connected)
     store.bulk([act(index, "a", 1, {"provenance": {"kafka": "t/0/1"}}), act(index, "b", 1, {"n": 1})])
 
-    found = store.origins([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
+    found = store.standing([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
 
-    assert found == [None, "t/0/1", None, None]
-    assert store.origins([]) == []
+    assert found == [None, Standing("t/0/1", 1), Standing(None, 1), None]
+    assert store.standing([]) == []
     assert store.bulk([]) == []
 
 

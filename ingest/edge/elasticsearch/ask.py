@@ -6,6 +6,8 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
+from ingest.edge.elasticsearch.runs import alive
+
 SCAN_SIZE = 2000
 _OUTCOMES = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
 
@@ -30,8 +32,8 @@ class Questions:
     def hits(
         self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
     ) -> Iterator[dict[str, Any]]:
-        """The same with `_id` and `_version` beside `_source`."""
-        query = {"bool": {"filter": list(clauses)}}
+        """The same with `_id` and `_version` beside `_source`; none that was retracted."""
+        query = alive(clauses)
         index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
         body = {"query": query, "_source": list(fields), "version": True}
         yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)

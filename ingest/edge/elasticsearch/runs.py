@@ -22,7 +22,8 @@ NEAR = 200
 SHORTEST_PART = 3
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 _RETRACTED = {"term": {"perf.retracted": True}}
-_WILD = str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
+WILD = str.maketrans({"?": r"\?", "\\": r"\\"})  # in which `*` stands for anything
+_WILD = WILD | str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 Reads only.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from elasticsearch import Elasticsearch as Client
@@ -77,6 +77,14 @@ class ElasticsearchStates:
         for hit in self._all(f"perf-runs-{wanted.facility}", {"bool": clauses}, told):
             run = hit["_source"]["perf"]["run"]
             yield Due(run["uid"].rpartition(".")[0], run["marks"])
+
+    def sets(self, facility: str, source: str, runs: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
+        """The states of all run ids of a source, or of these."""
+        clauses = _of_source(source)
+        if runs:
+            clauses["filter"].append({"terms": {"perf.run.id": list(runs)}})
+        for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, True):
+            yield hit["_source"]
 
     def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
         body = {"query": query, "_source": source}

@@ -9,13 +9,13 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.core.actions import Action, request_body
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import CREATED, Answer, Kept, Unavailable
+from ingest.edge.ports import CREATED, Answer, Kept, Standing, Unavailable
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
 _SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
-_ORIGIN = "docs._id,docs.error.type,docs._source.provenance.kafka"
-_KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._source"
+_ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
+_KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
 _EPOCH = ("perf", "ledger", "epoch")
 
@@ -49,20 +49,20 @@ class ElasticsearchStore:
         items: Sequence[dict[str, Any]] = answer.body.get("items", ())
         return items
 
-    def origins(self, wanted: Sequence[tuple[str, str]]) -> list[str | None]:
-        """`provenance.kafka` of each document, newer than any refresh; None where there is no such document."""
+    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:
+        """Where each document is from, and its version, newer than any refresh; None where there is none."""
         if not wanted:
             return []
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
         found = self._looked_up(docs, _ORIGIN)
-        return [doc.get("_source", {}).get("provenance", {}).get("kafka") for doc in found]
+        return [_standing(doc) for doc in found]
 
     def kept(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The documents, newer than any refresh; None where there is none."""
         if not wanted:
             return []
         found = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
-        return [Kept((d["_seq_no"], d["_primary_term"]), d["_source"]) if "_source" in d else None for d in found]
+        return [_kept(doc) for doc in found]
 
     def _looked_up(self, docs: Sequence[dict[str, Any]], told: str) -> list[dict[str, Any]]:
         with told_to_run():
@@ -94,6 +94,18 @@ class ElasticsearchStore:
         for step in _EPOCH:
             epoch = epoch[step]
         return int(epoch), {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+
+
+def _kept(doc: Mapping[str, Any]) -> Kept | None:
+    if "_source" not in doc:
+        return None
+    return Kept((doc["_seq_no"], doc["_primary_term"]), doc["_source"], doc["_version"])
+
+
+def _standing(doc: Mapping[str, Any]) -> Standing | None:
+    if "_version" not in doc:
+        return None
+    return Standing(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])
 
 
 StoreOf = Callable[[Client], ElasticsearchStore]

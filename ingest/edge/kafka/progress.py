@@ -5,10 +5,10 @@ from kafka.admin import KafkaAdminClient, OffsetSpec
 
 from ingest.config import Kafka
 from ingest.edge.kafka.connect import client_configuration, told_to_run
-from ingest.edge.ports import Standing
+from ingest.edge.ports import Progress
 
 
-def standing(kafka: Kafka, group: str, topic: str) -> Standing:
+def progress(kafka: Kafka, group: str, topic: str) -> Progress:
     """The ends are asked first, so what is read counts from a later moment. Raises `Unavailable`.
 
     What the brokers hold no more counts as read: nothing else will come of it.
@@ -26,7 +26,7 @@ def standing(kafka: Kafka, group: str, topic: str) -> Standing:
         finally:
             admin.close()
     stood = {at: told.offset for at, told in committed.items()}
-    return Standing(
+    return Progress(
         {at.partition: ends[at].offset for at in partitions},
         {at.partition: max(stood.get(at, 0), begins[at].offset) for at in partitions},
     )

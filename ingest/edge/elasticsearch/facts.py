@@ -1,0 +1,109 @@
+"""The facts as they are stored, marks and network results: counted, and read page by page. Reads only.
+
+Nothing here needs a script, a licence or a sort: a scroll in the order of the index passes over any number of them at
+one pace. It goes index by index, so that months come in order and the documents of one line lie close together.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any, NamedTuple
+
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.config import Elasticsearch
+from ingest.edge.elasticsearch.connect import client, told_to_people
+from ingest.edge.elasticsearch.runs import WILD, indices, within
+
+PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
+KEPT_OPEN = "15m"  # between two pages, however slowly they are used
+_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+
+
+@dataclass(frozen=True, slots=True)
+class WantedFacts:
+    """Which facts are meant: those that meet all that is said; an empty part says nothing.
+
+    A facility is chosen by its indices.
+
+    Attributes:
+        files: paths; `*` stands for anything.
+        since_ms, until_ms: when they happened (unix ms), the first included, the second not.
+    """
+
+    facilities: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    files: tuple[str, ...] = ()
+    since_ms: int | None = None
+    until_ms: int | None = None
+
+    @property
+    def everything(self) -> bool:
+        """Whether nothing at all was said."""
+        return self == WantedFacts()
+
+    @property
+    def query(self) -> dict[str, Any]:
+        """As Elasticsearch asks it."""
+        named = {"perf.source": self.sources, "perf.run.id": self.runs}
+        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+        if self.files:
+            paths = [{"wildcard": {"log.file.path": path.translate(WILD)}} for path in self.files]
+            clauses.append({"bool": {"should": paths, "minimum_should_match": 1}})
+        return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
+
+
+class Fact(NamedTuple):
+    """A document of kind marks or network; one that was retracted too."""
+
+    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    id: str
+    version: int
+    body: dict[str, Any]
+
+
+class Facts:
+    """The documents of kinds `marks` and `network`."""
+
+    def __init__(self, connected: Client) -> None:
+        """Take an open client."""
+        self._client = connected
+
+    def count(self, wanted: WantedFacts) -> int:
+        """How many there are, retracted ones too."""
+        index = ",".join(indices(kind, wanted.facilities) for kind in PAGES)
+        return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
+
+    def pages(self, wanted: WantedFacts) -> Iterator[list[Fact]]:
+        """All of them, in pages of one index each."""
+        for kind, size in PAGES.items():
+            for index in self._indices(kind, wanted.facilities):
+                body = {"query": wanted.query, "version": True}
+                each = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
+                while page := list(islice(each, size)):
+                    yield page
+
+    def _indices(self, kind: str, facilities: Sequence[str]) -> list[str]:
+        self._client.indices.refresh(index=indices(kind, facilities), **_LACKING)
+        there = self._client.indices.get(
+            index=indices(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
+        )
+        return sorted(there.body)
+
+
+def _fact(hit: Mapping[str, Any]) -> Fact:
+    return Fact(hit["_index"], hit["_id"], hit["_version"], hit["_source"])
+
+
+@contextmanager
+def facts(settings: Elasticsearch) -> Iterator[Facts]:
+    """The facts of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    connected = client(settings)
+    with told_to_people(settings):
+        try:
+            yield Facts(connected)
+        finally:
+            connected.close()

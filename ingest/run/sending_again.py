@@ -1,0 +1,183 @@
+"""Replay of what is stored: lines into the intake topics that they came through, to be read as they were then.
+
+Any number of workers may read them, older ones too, in any order with what is shipped meanwhile: see core/formers.py.
+What is corrected is told from here: lines that a lower revision read are read once more, by the very code of a worker.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from ingest.config import Settings
+from ingest.core.flow import Flow
+from ingest.core.formers import CORRECTED, Edition
+from ingest.core.ids import revision_of
+from ingest.core.model import Intake, Problem
+from ingest.core.templates import Cache
+from ingest.core.ways import ORIGINS
+from ingest.edge.elasticsearch.facts import WantedFacts, facts
+from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.ports import Letter, Partition, Received, RequestTooLarge, Unavailable
+from ingest.run.headers import STORED, written
+from ingest.run.knowledge import Knowledge
+from ingest.run.left_behind import take_out
+from ingest.run.reading import Reader, Reading
+from ingest.run.shipping import CHUNK_MESSAGES, flights
+from ingest.run.steady import steadily
+from ingest.run.stored_lines import Assembler, Line, Progress, lines
+
+EXAMPLES = 3
+NEW = "new"
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """An example: a line, and what became of a document of it; `made` None where nothing did."""
+
+    line: bytes
+    former: Edition
+    made: Edition | None
+
+
+@dataclass(slots=True)
+class Corrections:
+    """What a reading by the grammars of now corrects; counts are documents.
+
+    Attributes:
+        same: documents that stay as they are.
+        words: corrected, and of those to another index, run or time; gone; new ones beside those that were there.
+        rejects: lines that are refused now, by reason.
+        examples: by word.
+    """
+
+    same: int = 0
+    words: Counter[str] = field(default_factory=Counter)
+    rejects: Counter[str] = field(default_factory=Counter)
+    examples: dict[str, list[Change]] = field(default_factory=dict)
+
+    def add(self, records: Sequence[Received], reading: Reading) -> None:
+        """Take in what became of some lines."""
+        self.same += len(reading.there)
+        self.words[CORRECTED] += len(reading.corrected)
+        for n, verdict in reading.judged.items():
+            for word, former, made in verdict.changes:
+                self.words[word] += 1
+                some = self.examples.setdefault(word, [])
+                if len(some) < EXAMPLES:
+                    some.append(Change(records[n].value or b"", former, made))
+        self.words[NEW] += sum(verdict.added for verdict in reading.judged.values())
+        for special in reading.special.values():
+            self.rejects.update(reject.reason for _, reject in special.refused)
+
+
+@dataclass(slots=True)
+class LinesReport:
+    """What was sent, or would be (`dry_run`): lines by topic; what cannot be, and why (documents).
+
+    `left_behind`: marks that were taken out of runs they are of no more (see left_behind.py).
+    """
+
+    dry_run: bool
+    topics: Counter[str] = field(default_factory=Counter)
+    corrections: Corrections = field(default_factory=Corrections)
+    left_out: dict[str, int] = field(default_factory=dict)
+    left_behind: int = 0
+
+    @property
+    def lines(self) -> int:
+        """How many lines."""
+        return self.topics.total()
+
+
+class Again:
+    """Makes letters of lines, and tells what their reading will correct."""
+
+    def __init__(self, settings: Settings, known: Knowledge, report: LinesReport) -> None:
+        """Bind what reads, and the report that is filled."""
+        self._settings, self._known, self._report = settings, known, report
+        self._readers: dict[str, Reader] = {}
+        self._heads = Cache(lambda origin: written(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
+        self._numbers = count()
+
+    def letters(self, some: Sequence[Line]) -> list[Letter]:
+        """The letters of lines that were read together."""
+        found = [self._letter(line) for line in some]
+        self._foresee(some, found)
+        self._report.topics.update(letter.topic for letter in found)
+        return found
+
+    def _letter(self, line: Line) -> Letter:
+        head = self._heads[line.origin]
+        where = f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
+        headers = (*head, (STORED, line.told.text))
+        return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
+
+    def _foresee(self, some: Sequence[Line], letters: Sequence[Letter]) -> None:
+        due: dict[str, list[Received]] = {}
+        intakes: dict[str, Intake] = {}
+        for line, letter in zip(some, letters, strict=True):
+            if not self._is_older(line):
+                self._report.corrections.same += len(line.told.formers)
+                continue
+            head = self._heads[line.origin]
+            at = Partition(line.intake.topic, 0)
+            mine = due.setdefault(line.intake.name, [])
+            mine.append(Received(at, len(mine), line.told.created_ms, None, line.data, head, letter.headers[-1]))
+            intakes[line.intake.name] = line.intake
+        for name, records in due.items():
+            reading = self._reader(intakes[name]).read(records, 0)
+            self._report.corrections.add(records, reading)
+
+    def _is_older(self, line: Line) -> bool:
+        """Whether any document of it was read by a lower revision than that of now."""
+        sources = self._known.sources
+        return any(
+            f.source not in sources or revision_of(f.version) != sources[f.source].revision for f in line.told.formers
+        )
+
+    def _reader(self, intake: Intake) -> Reader:
+        if intake.name not in self._readers:
+            flow = Flow(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
+            self._readers[intake.name] = Reader(flow)
+        return self._readers[intake.name]
+
+
+def send_again(
+    settings: Settings,
+    known: Knowledge,
+    wanted: WantedFacts,
+    *,
+    rate: float | None = None,
+    dry_run: bool = False,
+    progress: Progress = lambda _done, _of: None,
+) -> LinesReport:
+    """Send the lines of the facts that are meant; returns when Kafka has acknowledged all, `rate` lines a second.
+
+    `progress` hears how many documents are done, of how many. Raises `Problem` (69) when a service does not answer.
+    """
+    report = LinesReport(dry_run)
+    again = Again(settings, known, report)
+    assembler = Assembler(settings, known.sources)
+    with facts(settings.elasticsearch) as stored_facts, producer(settings.kafka) as outbox:
+        pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
+        if dry_run:
+            for _ in pages:
+                pass
+        elif rate:
+            steadily(outbox, (letter for page in pages for letter in page), rate)
+        else:
+            for flight in flights(letter for page in pages for letter in page):
+                _send(outbox, flight, report)
+    report.left_out = assembler.left.out
+    if not dry_run:
+        report.left_behind = take_out(settings, known, wanted, assembler.newest)
+    return report
+
+
+def _send(outbox: Producer, flight: Sequence[Letter], report: LinesReport) -> None:
+    try:
+        outbox.send(flight)
+    except (Unavailable, RequestTooLarge) as error:
+        what = f"Kafka stopped taking lines ({error})."
+        raise Problem(what, "Replay again: what arrives twice changes nothing.", 69) from error

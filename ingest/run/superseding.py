@@ -1,0 +1,90 @@
+"""What a stored line's new reading supersedes: its former documents are overwritten, and leave their runs.
+
+After the new documents were answered for, and before the commit: nothing is ever gone that has no successor yet, and a
+worker that dies in between reads the record, and in it the former documents, again. Nothing of a record is done whose
+new documents Elasticsearch refuses. A former document of another id than the new ones has to hold the same bytes: a
+record may take back only what is its own.
+"""
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol
+
+import orjson
+
+from ingest.core.actions import Action, fact
+from ingest.core.flow import original_fields
+from ingest.core.formers import Retraction, bytes_of, tombstone
+from ingest.core.runmarks import RunKey, RunMark
+from ingest.edge.ports import Kept, Received, Store
+from ingest.run.headers import message
+from ingest.run.patience import Patience
+from ingest.run.reading import Reading
+from ingest.run.refusals import INDEX_STAGE
+from ingest.run.writing import Writer
+
+CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
+
+
+class With(Protocol):
+    """The part of `Services` that is needed."""
+
+    @property
+    def store(self) -> Store:
+        """Looks up."""
+
+    @property
+    def writer(self) -> Writer:
+        """Writes."""
+
+    @property
+    def patience(self) -> Patience:
+        """Waits."""
+
+
+def fate(word: str, n: int, owner: int, reading: Reading) -> str:
+    """The fate of a document with this plain fate: one that does not count is a duplicate of what does."""
+    if n in reading.lost:
+        return DUPLICATE
+    verdict = reading.judged.get(owner)
+    corrects = n in reading.corrected or (verdict is not None and verdict.is_correction)
+    return CORRECTED if word == STORED and corrects else word
+
+
+def fates_of_nothing(n: int, reading: Reading) -> Sequence[str]:
+    """Of a record that makes no document any more."""
+    return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
+
+
+def retract(reading: Reading, records: Sequence[Received], services: With) -> Iterator[tuple[RunKey, RunMark]]:
+    """Overwrite what does not count any more; the marks that leave their runs."""
+    due = [n for n in reading.judged if not _refused(reading, n)]
+    wanted = [(n, each) for n in due for each in reading.judged[n].retractions]
+    places = [(each.former.index, each.former.id) for _, each in wanted]
+    kept = services.patience.until_done(lambda: services.store.kept(places))
+    theirs = [(each, found) for (n, each), found in zip(wanted, kept, strict=True) if _is_of(records[n], each, found)]
+    services.writer.write([_action(each, found) for each, found in theirs])
+    foreign = {each.former.id for _, each in wanted if not each.replaced} - {each.former.id for each, _ in theirs}
+    for n in due:
+        yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
+
+
+def _refused(reading: Reading, n: int) -> bool:
+    special = reading.special.get(n)
+    return special is not None and any(stage == INDEX_STAGE for stage, _ in special.refused)
+
+
+def _is_of(record: Received, retraction: Retraction, found: Kept | None) -> bool:
+    """Whether it is there, and of the same line: by its id, by its bytes, or because it was overwritten before."""
+    if found is None:
+        return False
+    if retraction.replaced:
+        return True
+    own = original_fields(message(record).data)
+    return bytes_of(found.body) == (own.get("event.original"), own.get("event.original_b64"))
+
+
+def _action(retraction: Retraction, found: Kept | None) -> Action:
+    former = retraction.former
+    body: Any = None if retraction.replaced or found is None else found.body
+    stone = tombstone(former, former.index.split("-")[2], body)
+    return fact(former.index, former.id, retraction.version, orjson.dumps(stone).decode())

@@ -1,0 +1,327 @@
+"""Stored lines that are read again: whatever the order, and whoever reads them, the newest reading is all that is left.
+
+A little world of pure values: what Elasticsearch does with external versions, and what runs do with sets of marks.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.core.formers import (
+    CORRECTED,
+    GONE,
+    TO_INDEX,
+    TO_RUN,
+    TO_TIME,
+    Edition,
+    StoredLine,
+    bytes_of,
+    judged,
+    left_behind,
+    stored_line,
+    tombstone,
+)
+from ingest.core.ids import at_revision, revision_of, version
+from ingest.core.runmarks import RunKey, RunMark, What, union
+
+FACILITY, SOURCE = "als", "als_perf"
+FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"
+BEGIN_MS, LATER_MS = 1_454_737_177_000, 1_457_000_000_000
+START = What("A", "START", "start")
+RUNS = st.sampled_from(["1-1", "2-2", ""])
+PLACES = st.sampled_from([(FEBRUARY, BEGIN_MS), (MARCH, LATER_MS)])
+
+
+@st.composite
+def readings(draw: st.DrawFn) -> dict[int, list[Edition]]:
+    """What each of three revisions makes of one line: of its two pairs both, one, or none."""
+    found = {}
+    for revision in (1, 2, 3):
+        found[revision] = [
+            Edition(index, doc_id, version(0, 0, revision), SOURCE, draw(RUNS), at_ms)
+            for doc_id in draw(st.sampled_from([["a", "b"], ["a"], ["b"], ["a", "b"], []]))
+            for index, at_ms in [draw(PLACES)]
+        ]
+    return found
+
+
+@dataclass
+class Pages:
+    """What is stored, and what the runs hold. A stored body is an edition, or None for a tombstone.
+
+    `apart`: the documents of a line lie so far apart that a replay sends it once for each month.
+    """
+
+    readings: dict[int, list[Edition]]
+    apart: bool = True
+    stored: dict[tuple[str, str], tuple[int, Edition | None]] = field(default_factory=dict)
+    has_bytes: set[tuple[str, str]] = field(default_factory=set)
+    runs: dict[RunKey, dict[str, RunMark]] = field(default_factory=dict)
+
+    def write(self, index: str, doc_id: str, version_: int, body: Edition | None, bytes_: bool = True) -> int:
+        """As Elasticsearch: what is not higher is not taken; the version that stands there then."""
+        there = self.stored.get((index, doc_id), (0, None))[0]
+        if version_ > there:
+            self.stored[index, doc_id] = version_, body
+            (self.has_bytes.add if bytes_ else self.has_bytes.discard)((index, doc_id))
+        return max(version_, there)
+
+    def merge(self, key: RunKey | None, mark: RunMark) -> None:
+        """As a worker merges a mark."""
+        if key is not None:
+            self.runs[key] = union(self.runs.get(key, {}), [mark])
+
+    def ship(self, revision: int) -> None:
+        """The line is read as a shipped one."""
+        for made in self.readings[revision]:
+            if self.write(made.index, made.id, made.version, made) == made.version:
+                self.merge(made.key(FACILITY), _mark(made))
+
+    def records(self) -> list[tuple[Edition, ...]]:
+        """What a replay sends."""
+        found: dict[str, list[Edition]] = {}
+        for (index, doc_id), (version_, body) in self.stored.items():
+            if (index, doc_id) in self.has_bytes:
+                stone = Edition(index, doc_id, version_, SOURCE, "", BEGIN_MS)
+                found.setdefault(index if self.apart else "", []).append(body or stone)
+        return [tuple(each) for each in found.values()]
+
+    def read(self, formers: tuple[Edition, ...], revision: int) -> None:
+        """A record of a replay is read."""
+        made = self.readings[revision]
+        verdict = judged(made, formers, FACILITY, {SOURCE: revision})
+        for n, each in enumerate(made):
+            if n in verdict.lost:
+                if n not in verdict.there:
+                    self.write(each.index, each.id, verdict.lost[n], None, bytes_=False)
+            elif self.write(each.index, each.id, each.version, each) == each.version:
+                self.merge(each.key(FACILITY), _mark(each))
+        for retraction in verdict.retractions:
+            former = retraction.former
+            self.write(former.index, former.id, retraction.version, None, not retraction.replaced)
+        for key, mark in verdict.forgotten:
+            self.merge(key, mark)
+
+    def replay(self, revision: int) -> None:
+        """Sent and read."""
+        for formers in self.records():
+            self.read(formers, revision)
+
+    def take_out(self) -> None:
+        """What was left behind in runs."""
+        for key, marks in list(self.runs.items()):
+            for mark in list(marks.values()):
+                index = FEBRUARY if mark.at_ms == BEGIN_MS else MARCH
+                version_, body = self.stored.get((index, mark.id), (0, None))
+                gone = left_behind(key, mark, version_, body.key(FACILITY) if body else None)
+                if gone is not None:
+                    self.merge(key, gone)
+
+    @property
+    def visible(self) -> set[Edition]:
+        """What is not retracted."""
+        return {body for _, body in self.stored.values() if body is not None}
+
+    @property
+    def counted(self) -> dict[tuple[str, str], int]:
+        """Run and mark -> the version that counts."""
+        return {
+            (key.run, mark.id): mark.version
+            for key, marks in self.runs.items()
+            for mark in marks.values()
+            if not mark.retracted
+        }
+
+
+def _mark(edition: Edition) -> RunMark:
+    return RunMark(edition.id, edition.version, edition.at_ms, None, START)
+
+
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("ship"), st.integers(1, 3)),
+        st.tuples(st.just("send"), st.just(0)),
+        st.tuples(st.just("read"), st.integers(1, 3)),
+    ),
+    max_size=12,
+)
+MANY = settings(max_examples=1000)
+
+
+def played(
+    pages: Pages, steps: list[tuple[str, int]], pick: Callable[[int], int], last: tuple[int, ...] = (1, 2, 3)
+) -> Pages:
+    """The line was read by the first revision; then what the steps say; then all that is under way is read."""
+    under_way: list[tuple[Edition, ...]] = []
+    pages.ship(1)
+    for what, revision in steps:
+        if what == "ship":
+            pages.ship(revision)
+        elif what == "send":
+            under_way += pages.records()
+        elif under_way:
+            pages.read(under_way[pick(len(under_way))], revision)
+    for formers in under_way:
+        pages.read(formers, last[pick(len(last))])
+    return pages
+
+
+def assert_newest_is_left(pages: Pages) -> None:
+    """Documents, and the marks that count; of a line that nothing was ever made of nothing is stored."""
+    if pages.stored:
+        assert pages.visible == set(pages.readings[3])
+        assert pages.counted == {(m.run, m.id): m.version for m in pages.readings[3] if m.run}
+
+
+@given(readings(), STEPS, st.data())
+@MANY
+def test_in_any_order_the_newest_reading_is_all_that_is_left(
+    found: dict[int, list[Edition]], steps: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    """Shipped and replayed in any order, read by any revision, twice and late; then replayed by the newest."""
+    pages = played(Pages(found), steps, lambda of: data.draw(st.integers(0, of - 1)))
+
+    for _ in range(2):  # what was overwritten without a word is found once it is
+        pages.replay(3)
+        pages.take_out()
+
+    assert_newest_is_left(pages)
+    before = dict(pages.stored), {key: dict(marks) for key, marks in pages.runs.items()}
+    pages.replay(3)
+    pages.take_out()
+    assert (pages.stored, pages.runs) == before
+
+
+@given(readings(), STEPS, st.data())
+@MANY
+def test_the_records_alone_tell_of_all_that_moved(
+    found: dict[int, list[Edition]], steps: list[tuple[str, int]], data: st.DataObject
+) -> None:
+    """An old and a new revision, all that was shipped read by the old one, lines sent whole: nothing is left behind."""
+    replays = [(what, 3 if revision == 3 else 1) for what, revision in steps if what != "ship"]
+    pages = played(Pages(found, apart=False), replays, lambda of: data.draw(st.integers(0, of - 1)), (1, 3))
+
+    pages.replay(3)
+
+    assert_newest_is_left(pages)
+
+
+def edition(index: str = FEBRUARY, revision: int = 1, run: str = "1-1", at_ms: int = BEGIN_MS) -> Edition:
+    """A document of a line."""
+    return Edition(index, "a", version(0, 0, revision), SOURCE, run, at_ms)
+
+
+def test_the_same_revision_changes_nothing() -> None:
+    """What is made is there."""
+    found = judged([edition()], [edition()], FACILITY, {SOURCE: 1})
+
+    assert found.there == {0}
+    assert [found.lost, found.retractions, found.forgotten, found.changes, found.added] == [{}, [], [], [], 0]
+
+
+@pytest.mark.parametrize(
+    ("now", "words"),
+    [
+        (edition(revision=2), {CORRECTED}),
+        (edition(revision=2, run="2-2"), {CORRECTED, TO_RUN}),
+        (edition(MARCH, 2, at_ms=LATER_MS), {CORRECTED, TO_INDEX, TO_TIME}),
+        (edition(MARCH, 2, "2-2", LATER_MS), {CORRECTED, TO_INDEX, TO_RUN, TO_TIME}),
+        (None, {GONE}),
+    ],
+)
+def test_what_is_corrected_is_told(now: Edition | None, words: set[str]) -> None:
+    """In place, to another run, index or time; or nothing is made any more."""
+    found = judged([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
+
+    assert {word for word, _, _ in found.changes} == words
+    assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
+    assert bool(found.forgotten) == bool({TO_RUN, GONE} & words)
+
+
+def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
+    """A source that is not asked any more, or an older worker, takes nothing back."""
+    for revisions in ({SOURCE: 1}, {}):
+        found = judged([], [edition()], FACILITY, revisions)
+        assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
+    assert revision_of(judged([], [edition()], FACILITY, {SOURCE: 2}).retractions[0].version) == 2
+    assert revision_of(at_revision(version(3, 77, 5), 9)) == 9
+
+
+@pytest.mark.parametrize(
+    "index", ["perf-marks-nersc-2016.02", "perf-runs-als", "perf-marks-als", "perf-rejects-als-2016.02", "x", ""]
+)
+def test_a_record_may_take_back_facts_of_its_own_facility_only(index: str) -> None:
+    """Anything else that it names is passed over."""
+    found = judged([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
+
+    assert [found.retractions, found.forgotten, found.changes, found.lost] == [[], [], [], {}]
+
+
+def test_what_a_record_tells_is_read_back() -> None:
+    """And is believed of its own past only."""
+    line = StoredLine(BEGIN_MS, 17, True, (edition(), edition(run="")))
+
+    assert stored_line(line.text, BEGIN_MS) == line
+    assert stored_line(line.text, BEGIN_MS - 1) is None
+    assert stored_line(StoredLine(0, None, False, ()).text, BEGIN_MS) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        b"", b"[", b"{}", b"7", b"[1,2,3]", b'["x",0,false,[]]', b"[1454737177000,-1,false,[]]",
+        b"[1454737177000,0,1,[]]", b"[1454737177000,0,false,[[1,2]]]",
+        b'[1454737177000,0,false,[["i","d",true,"s","r",0]]]', b"[1454737177000,0,false,7]",
+    ],
+)  # fmt: skip
+def test_what_cannot_be_told_is_not_believed(text: bytes) -> None:
+    """Foreign shippers write what they like."""
+    assert stored_line(text, LATER_MS) is None
+
+
+def test_a_tombstone_keeps_the_bytes_where_nobody_else_has_them() -> None:
+    """So that a line of which no document is left can be read again."""
+    body = {"event": {"original": "x", "created": "2016-02-06T00:00:00Z"}, "log": {"offset": 3}, "perf": {"a": 1}}
+
+    bare, whole = tombstone(edition(), FACILITY), tombstone(edition(), FACILITY, body)
+
+    assert bare["perf"] == whole["perf"]
+    assert bare["perf"] == {"facility": "als", "source": SOURCE, "retracted": True}
+    assert "event" not in bare
+    assert (whole["event"], whole["log"]) == (body["event"], body["log"])
+    assert bytes_of(whole) == bytes_of(body) == ("x", None)
+
+
+def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
+    """It is written as a tombstone of that version, or not counted where both stand at one place."""
+    newer, own = edition(MARCH, 2, "2-2", LATER_MS), edition()
+
+    elsewhere = judged([own], [newer], FACILITY, {SOURCE: 1})
+    in_place = judged([own], [edition(revision=2, run="2-2")], FACILITY, {SOURCE: 1})
+
+    for found in (elsewhere, in_place):
+        assert found.lost == {0: 2}
+        assert [(key.run, mark.id, mark.version, mark.retracted) for key, mark in found.forgotten] == [
+            ("1-1", "a", 2, True)
+        ]
+        assert not found.changes
+    assert (elsewhere.there, in_place.there) == (set(), {0})
+
+
+def test_of_equal_versions_the_one_that_stands_counts() -> None:
+    """Settings that changed without a revision correct nothing, and leave nothing twice."""
+    found = judged([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
+
+    assert found.lost == {0: 1}
+    assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
+
+
+def test_what_is_gone_leaves_its_bytes() -> None:
+    """A line that a newer revision does not read any more may be read by the next; one with a successor is there."""
+    gone = judged([], [edition()], FACILITY, {SOURCE: 2}).retractions
+    moved = judged([edition(MARCH, 2, at_ms=LATER_MS)], [edition()], FACILITY, {SOURCE: 2}).retractions
+
+    assert [each.replaced for each in (*gone, *moved)] == [False, True]
