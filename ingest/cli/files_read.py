@@ -33,7 +33,7 @@ _OPTIONS = (
     click.option("--wrapper", help="What a forwarder has put around each message.  [default: none]"),
     click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources."),
     click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
-                 help="Give up beyond so many marks: some 0.8 KB of memory each."),
+                 help="Give up beyond so many marks: some 0.5 KB of memory each."),
 )  # fmt: skip
 _OF_AN_INTAKE = ("source_name", "facility", "workflow", "zone", "wrapper")
 

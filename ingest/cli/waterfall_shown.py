@@ -4,7 +4,6 @@ Each kind has a glyph of its own, so that it reads without colour. In a pipe, wi
 UTF-8 the glyphs are ASCII.
 """
 
-import os
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
@@ -87,8 +86,8 @@ class Layout(NamedTuple):
 
 def glyphs_of(screen: Console) -> Glyphs:
     """ASCII in a pipe, with NO_COLOR, and where the output cannot hold more."""
-    rich = screen.is_terminal and "NO_COLOR" not in os.environ and screen.encoding.lower().startswith("utf")
-    return DRAWN if rich else PLAIN
+    holds_all = screen.is_terminal and not screen.no_color and screen.encoding.lower().startswith("utf")
+    return DRAWN if holds_all else PLAIN
 
 
 def show_waterfall(run: StoredRun, screen: Console, unfold: bool = False, marked: Collection[str] = ()) -> None:

@@ -6,7 +6,7 @@ derived of them and read again. So what is told of a file is what is told of the
 Time has passed up to the newest instant that a source's lines tell, in any of the files: nothing more is expected of
 one of them. As a sweep does it, states that are due by then are taken on, the others stay as they are.
 
-Memory holds the marks, some 0.8 KB each, never the lines: they come in portions and are forgotten. More than `most`
+Memory holds the marks, some 0.5 KB each, never the lines: they come in portions and are forgotten. More than `most`
 marks are refused. What else is remembered is bounded: shapes of rejects and of what was ignored.
 """
 
@@ -30,7 +30,7 @@ from ingest.core.turn import lookup
 from ingest.core.ways import Ways
 
 MOST_MARKS = 2_000_000
-MARK_BYTES = 800  # measured, with the stages that are derived of them
+MARK_BYTES = 500  # measured, with the stages that are derived of them
 MOST_SHAPES = 1000
 OTHER_SHAPES = "of other shapes"
 PLACE = "file/0/"  # where Kafka would say that it was; of a file nobody asks

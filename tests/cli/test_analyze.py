@@ -33,8 +33,8 @@ def analysed(*words: str, stdin: bytes = b"") -> Result:
 
 def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int, *words: str) -> list[str]:
     """The lines on a terminal that is so wide, without their colours."""
-    screen = Console(highlight=False, width=columns, force_terminal=True, color_system=None, file=StringIO())
     monkeypatch.delenv("NO_COLOR", raising=False)
+    screen = Console(highlight=False, width=columns, force_terminal=True, color_system=None, file=StringIO())
     monkeypatch.setattr("ingest.cli.analyze.console", lambda: screen)
     analysed(*words)
     assert isinstance(screen.file, StringIO)
@@ -82,8 +82,8 @@ def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> No
     assert "\x1b" not in out
     assert "::   upper bound: to what the run did next" in drawn
     assert next(line for line in drawn.splitlines() if "SUBMIT_SINO" in line).endswith("+>")
-    screen = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
     monkeypatch.setenv("NO_COLOR", "1")
+    screen = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
     monkeypatch.setattr("ingest.cli.analyze.console", lambda: screen)
     analysed(str(SAMPLE), "--run", SECOND)
     assert isinstance(screen.file, StringIO)

@@ -174,6 +174,7 @@ def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, mo
     """Behind the table; in a pipe only with --waterfall, and plain; --no-waterfall leaves it out everywhere."""
     piped = call(show.command, SECOND, "--facility", FACILITY).stdout
     asked = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
+    monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr("ingest.cli.show.console", lambda: Console(force_terminal=True, width=80, color_system=None))
     drawn = call(show.command, SECOND, "--facility", FACILITY).stdout
     refused = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout
