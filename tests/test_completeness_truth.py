@@ -11,7 +11,7 @@ from itertools import islice
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from ingest.core.clock import MS_PER_DAY, MS_PER_HOUR
@@ -30,6 +30,7 @@ from tests.derived import Sets, documents_of, marks_of_lines, shipped
 TRAINING, OTHERS = 20, 200
 RECIPES = {frozenset(step.stage for step in recipe): recipe[-1].stage for recipe in recipes.RECIPES}
 LINES = 14_000
+NOT_SMALLER = (Phase.explicit, Phase.reuse, Phase.generate)  # thousands of lines an example: a seed is small enough
 LATER_MS = 30 * MS_PER_DAY
 
 
@@ -155,7 +156,7 @@ KINDS = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=15, deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), shares=KINDS)
 def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int, shares: Shares) -> None:
     """20 runs teach, of each of the three recipes six; of 200 others exactly what was dropped is missing."""
@@ -186,7 +187,7 @@ def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int,
         assert (found.seen_pct == 100) == (not run.stages)
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=12, deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), with_ends=st.sampled_from([0.0, 0.5]))
 def test_a_run_that_is_still_open_is_never_called_incomplete(seed: int, with_ends: float) -> None:
     """At any instant before its last line, however silent it is, whatever lines of it were lost before."""

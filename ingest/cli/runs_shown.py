@@ -127,7 +127,7 @@ def show_run(run: StoredRun, instances: int, screen: Console) -> None:
     screen.print(Text(_times(run)))
     if run.completeness is not None:
         style = "yellow" if run.completeness.verdict == INCOMPLETE else ""
-        screen.print(Text(_held_against(run.completeness), style=style))
+        screen.print(Text(_held_against(run, run.completeness), style=style))
     for words in _warnings(run):
         screen.print(Text(words, style="yellow"))
     if not run.stages:
@@ -153,13 +153,15 @@ def _times(run: StoredRun) -> str:
     return f"{waits}, first to last start {_unit(run.span_s)}\n{total}"
 
 
-def _held_against(found: Completeness) -> str:
+def _held_against(run: StoredRun, found: Completeness) -> str:
     """What of it is there, by the template."""
     if found.verdict == UNKNOWN:
         return f"like no variant of template {found.version}: nothing says what is missing"
     told = [f"{found.verdict}: {found.seen:,} of {found.expected:,} stages ({found.seen_pct} %)"]
     if found.missing:
         told.append(f"missing {', '.join(map(visible, found.missing))}")
+    if found.verdict == INCOMPLETE:
+        told += [*([f"{' and '.join(run.not_seen)} not seen"] if run.not_seen else []), "its total is no baseline"]
     if found.unexpected:
         told.append(f"not expected {', '.join(map(visible, found.unexpected))}")
     if found.verdict == OPEN_YET:
@@ -168,7 +170,7 @@ def _held_against(found: Completeness) -> str:
 
 
 def _warnings(run: StoredRun) -> Iterable[str]:
-    if run.not_seen:
+    if run.not_seen and not (run.completeness and run.completeness.verdict == INCOMPLETE):
         yield f"{' and '.join(run.not_seen)} not seen: the total is a lower bound, and no baseline"
     if run.ends_unmatched:
         yield f"{run.ends_unmatched:,} ENDs end no stage: lines were lost"

@@ -15,8 +15,9 @@ line that is missing may have been lost), of these the one with the fewest missi
 that was cut off exactly where a shorter variant ends is taken for that one: no line tells the two apart. A run most of
 whose stages are strange follows none.
 
-Attempts at a stage count once. The tail of a sequential run is one stage; where its runs, or it itself, print ENDs, the
-END of that stage. Parallel stages have no order, so the tail of a parallel run is there when each of its stages has
+Attempts at a stage count once. The tail of a sequential run is one stage; of a run that prints ENDs that stage's END
+(scripts with and without ENDs may run side by side, so the run itself tells; a run of this one stage only follows its
+like). Parallel stages have no order, so the tail of a parallel run is there when each of its stages has
 ended. Whether a duration counts for the baseline of its stage does not depend on any of this: it does once the stage's
 own start and its close were seen (slow.py). What is incomplete spoils totals only.
 """
@@ -133,7 +134,8 @@ def _tail_seen(course: Course, variant: Variant, lacking: bool) -> bool | None:
         return not lacking and course.ended.issuperset(course.stages)
     if tail is None:
         return None
-    demands_end = tail.by == AT_END or bool(course.ended)
+    nothing_else = tail.by == AT_END and set(course.stages) == {tail.stage}
+    demands_end = bool(course.ended) or nothing_else
     return tail.stage in (course.ended if demands_end else course.stages)
 
 

@@ -220,7 +220,8 @@ def test_runs_and_show_say_what_is_missing(
     expected = len(RECIPES[1])
     assert (found["verdict"], found["missing_stages"]) == ("incomplete", [LOST])
     assert (found["expected"], found["seen"], found["seen_pct"]) == (expected, expected - 1, 97)
-    assert f"incomplete: {expected - 1} of {expected} stages (97 %); missing {LOST}" in words
+    said = f"incomplete: {expected - 1} of {expected} stages (97 %); missing {LOST}; its total is no baseline"
+    assert f"{said} (template 1, variant {found['variant']})" in words
     verdicts = {each["run"]: (each["completeness"] or {})["verdict"] for each in listed}
     assert [run for run, verdict in verdicts.items() if verdict == "incomplete"][-1:] == [damaged]
     assert f"no {expected - 1}/{expected}" in wide[damaged]

@@ -9,12 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.derive import STATE_BITS, derived, documents
+from ingest.core.derive import STATE_BITS, Derived, derived, documents
 from ingest.core.fields import Schema
+from ingest.core.learning import learn
 from ingest.core.rundocs import uid
 from ingest.core.runmarks import RunMark, union
 from ingest.core.runs import runs_of
 from ingest.core.runstate import LARGE, RunState, grown, json_of, state_of, swept
+from ingest.core.workflow import Declared, StoredTemplate, Template, template_body
 from tests.core.runmaking import (
     BEGIN_MS,
     DAY_S,
@@ -234,6 +236,54 @@ def test_a_sweep_writes_only_what_time_changed(schema: Schema) -> None:
     assert ids(quiet, state) == ids(closed, quiet) == {mark(9, "START", "B").id, uid(KEY, 1)}
     assert ids(after, closed) == set()
     assert derived(closed).due_ms is None
+
+
+def test_a_run_is_written_anew_when_a_stage_of_it_has_another_name(schema: Schema) -> None:
+    """Though its own document says the same: what was said of its completeness holds no longer."""
+    before = state_of_marks(marks("0 START A, 60 START B, 61 START C"))
+    renamed = mark(60, "START", "D")._replace(id=mark(60, "START", "B").id, version=3)
+    after = grown(before, [renamed])
+
+    found = {each.id: each for each in documents(derived(after), schema, derived(before))}
+
+    assert set(found) == {renamed.id, uid(KEY, 1)}
+    assert written(before, schema)[f"perf-runs-{KEY.facility}", uid(KEY, 1)] == found[uid(KEY, 1)].body
+
+
+@given(st.data(), MARKS, st.integers(0, 60))
+def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
+    schema: Schema, data: st.DataObject, found: list[RunMark], days: int
+) -> None:
+    """Cold or warm, in any order; only of settled runs; and its fields are in the list."""
+    watermark_ms = BEGIN_MS + days * DAY_S * 1000
+    learned = learn([], Declared((("A", "B"), ("A", "C")), "", True))
+    assert learned is not None
+    template = StoredTemplate("als", "", 7, 0, learned)
+    state = state_of_marks(found, watermark_ms)
+    shuffled = state_of_marks(data.draw(st.permutations(found)), watermark_ms)
+    former = derived(state_of_marks(found[:1], watermark_ms))
+
+    def runs(now: RunState, warm: Derived | None = None) -> dict[str, Any]:
+        made = documents(derived(now), schema, warm, {"": template})
+        return {each.id: each.body["perf"]["run"] for each in made if each.index.startswith("perf-runs-")}
+
+    cold, warm = runs(state), runs(state, former)
+    told = {name: run["completeness"] for name, run in cold.items() if "completeness" in run}
+    assert runs(shuffled) == cold
+    assert set(told) <= set(warm)
+    assert all(warm[name] == cold[name] for name in warm)
+    assert all(cold[name]["state"] in {"quiet", "closed", "abandoned"} for name in told)
+    known = set(schema.of("runs"))
+    assert all(f"perf.run.completeness.{field}" in known for each in told.values() for field in each)
+
+
+def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:
+    """Mappings are strict: a field that is not there would be refused."""
+    body = template_body(StoredTemplate("als", "w", 1, 0, Template((), 3, 1, 2)))
+    known = set(schema.of("workflows"))
+
+    assert {"@timestamp", "perf.facility", "perf.workflow"} <= known
+    assert {f"perf.template.{name}" for name in body["perf"]["template"]} <= known
 
 
 @given(st.data(), MARKS, WATERMARKS)
