@@ -18,7 +18,7 @@ templates says it of the runs that are settled; whoever derives without them lea
 changed is written anew in any case, so that nothing stays said of a former set.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
@@ -168,8 +168,11 @@ def documents(
     that can be judged are, and are written whatever was written before.
     """
     place = _Place(found, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
-    yield from _stages(found, place, former)
-    yield from _runs(found, place, former, templates)
+    before = former.stages if former else {}
+    changed = [(doc_id, placed) for doc_id, placed in found.stages.items() if before.get(doc_id) != placed]
+    yield from _stages(found, place, former, changed)
+    yield from _runs(found, place, _standing(former, changed), _judged(found, templates) if templates else {})
+    yield from _gone_runs(found, place, former)
 
 
 class _Place:
@@ -189,13 +192,14 @@ class _Place:
         return index_name(kind, self._facility, self._periods[kind], at_ms)
 
 
-def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
-    before = former.stages if former else {}
-    for doc_id, placed in found.stages.items():
-        if before.get(doc_id) != placed:
-            ordinal, stage = placed
-            json = stage_json(found.key, ordinal, stage)
-            yield place.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
+Changed = Sequence[tuple[str, Placed]]
+"""Stages that are written anew, by id."""
+
+
+def _stages(found: Derived, place: _Place, former: Derived | None, changed: Changed) -> Iterator[Statement]:
+    for doc_id, (ordinal, stage) in changed:
+        json = stage_json(found.key, ordinal, stage)
+        yield place.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
     gone = former.retracted_stages if former else {}
     for (doc_id, year), each in found.retracted_stages.items():
         if gone.get((doc_id, year)) != each:
@@ -203,12 +207,21 @@ def _stages(found: Derived, place: _Place, former: Derived | None) -> Iterator[S
             yield place.stage(doc_id, each.at_ms, each.mark_revision, json, each.left)
 
 
-def _runs(found: Derived, place: _Place, former: Derived | None, templates: Templates) -> Iterator[Statement]:
-    before = dict(enumerate(former.run_documents, 1)) if former else {}
-    judged = _judged(found, templates) if templates else {}
+def _runs(found: Derived, place: _Place, standing: Mapping[int, str], judged: Mapping[int, str]) -> Iterator[Statement]:
+    """`standing`: documents that hold if they are equal; `judged`: what is written in any case; both by ordinal."""
     for ordinal, json in enumerate(found.run_documents, 1):
-        if ordinal in judged or before.get(ordinal) != json:
+        if ordinal in judged or standing.get(ordinal) != json:
             yield place.run(uid(found.key, ordinal), found.anchor_ms, judged.get(ordinal, json))
+
+
+def _standing(former: Derived | None, changed: Changed) -> dict[int, str]:
+    """Documents of runs no stage of which changed: with a stage goes what was said of the run's completeness."""
+    touched = {placed.ordinal for _, placed in changed}
+    runs = enumerate(former.run_documents, 1) if former else ()
+    return {ordinal: json for ordinal, json in runs if ordinal not in touched}
+
+
+def _gone_runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
     moved = former is not None and former.anchor_ms != found.anchor_ms
     for ordinal in found.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or moved:
