@@ -16,6 +16,7 @@ from click.testing import CliRunner
 from ingest.cli import analyze
 from ingest.cli.runs_rows import whole_row
 from ingest.edge.elasticsearch.runs import WantedRuns, runs
+from ingest.run.outfit import sweep
 from ingest.synthetic.truth import Shares, Workload
 from ingest.synthetic.workload import messages
 from tests.delivery.deriving import MIXED, mixed
@@ -31,10 +32,12 @@ def stored(world: World, lines: list[bytes], workers: int = 1) -> None:
     """The lines through Kafka, in another order, a tenth twice; then one sweep."""
     world.set_up(partitions=4)
     world.ship(world.written("sent.log", mixed(Random(7), lines)))
-    done = world.perflog("run", "--drain", "--workers", str(workers))
-    assert done.returncode == 0, done.stderr
-    swept = world.perflog("sweep", "--once")
-    assert swept.returncode == 0, swept.stderr
+    if workers == 1:
+        world.drain()
+    else:
+        done = world.perflog("run", "--drain", "--workers", str(workers))
+        assert done.returncode == 0, done.stderr
+    sweep(world.settings, world.knowledge, once=True, say=lambda _: None)
 
 
 def analysed(world: World, lines: list[bytes], *words: str) -> bytes:
@@ -70,19 +73,20 @@ def test_of_the_sample_analyze_and_show_print_the_same(world: World, sample_line
 
     assert [json.loads(each)["run"] for each in printed] == ["1084664-62990", "1086857-64636"]
     people = analysed(world, sample_lines).decode().splitlines()
+    mine = ("--facility", world.facility)
     for each in printed:
         run = json.loads(each)["run"]
-        assert world.perflog("show", run, "--json").stdout.encode() == each + b"\n"
-        shown = world.perflog("show", run, "--waterfall").stdout.splitlines()
+        assert world.perflog("show", run, *mine, "--json").stdout.encode() == each + b"\n"
+        shown = world.perflog("show", run, *mine, "--waterfall").stdout.splitlines()
         begin = people.index(shown[0])
         assert people[begin : begin + len(shown)] == shown
-    listed = world.perflog("runs", "--facility", world.facility).stdout.splitlines()
+    listed = world.perflog("runs", *mine).stdout.splitlines()
     assert [line for line in listed if line in people] == listed
     own, theirs = (
         list(csv.DictReader(StringIO(text)))
         for text in (
             analysed(world, sample_lines, "--csv").decode(),
-            world.perflog("runs", "--facility", world.facility, "--csv").stdout,
+            world.perflog("runs", *mine, "--csv").stdout,
         )
     )
     assert [{**row, "first_start": "", "last_start": ""} for row in own] == [
@@ -105,11 +109,14 @@ def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers
     }  # fmt: skip
     for each in printed[:: len(printed) // 3]:
         told = json.loads(each)
-        done = world.perflog("show", told["run"], "--instance", str(told["instance"]), "--json")
+        done = world.perflog(
+            "show", told["run"], "--facility", world.facility, "--instance", str(told["instance"]), "--json"
+        )
         assert done.stdout.encode() == each + b"\n"
 
 
 @pytest.mark.long
+@pytest.mark.timeout(600)
 def test_of_ten_thousand_runs_analyze_and_show_print_the_same(world: World) -> None:
     """Once through a real worker; every run's object, read by the code that `show` reads with."""
     lines = [made.data for made in messages(Workload(30, LINES_OF_MANY, shares=SHORT))]
