@@ -37,9 +37,9 @@ def bare(records: Sequence[Received], numbers: range, facts: Facts) -> list[Piec
 
 
 def rows(records: Sequence[Received], numbers: range) -> list[Row]:
-    """Records whose last header says where they lie, joined where they follow one another."""
+    """Records whose last header says where they lie, joined where they follow one another, or come again."""
     found = []
-    start, stop, first, last = -1, -1, 0, 0
+    start, before, stop, first, last = -1, -1, -1, 0, 0
     name = OFFSET
     for n in numbers:
         received = records[n]
@@ -50,11 +50,13 @@ def rows(records: Sequence[Received], numbers: range) -> list[Row]:
             at = int(tail[1])
         except ValueError:
             continue
-        if at != stop and (start < 0 or not 0 <= at - stop <= SLACK_BYTES):
+        if at != stop and (start < 0 or not before <= at <= stop + SLACK_BYTES):
             if start >= 0:
                 found.append(Row(start, stop, first, last))
-            start, first = at, n
-        stop, last = at + len(received[4] or b"") + 1, n
+            start, first, stop = at, n, at
+        before, behind = at, at + len(received[4] or b"") + 1
+        if behind > stop:
+            stop, last = behind, n
     if start >= 0:
         found.append(Row(start, stop, first, last))
     return [row for row in found if row.stop < MAX_NUMBER]

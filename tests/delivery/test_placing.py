@@ -113,6 +113,15 @@ def test_a_record_that_says_no_place_lies_nowhere() -> None:
     assert [row[:2] for row in rows(mixed, range(6))] == [(0, 4), (14, 16)]
 
 
+def test_messages_that_overlap_or_come_again_are_one_row() -> None:
+    """A forwarder that counts otherwise, or sends a line twice in a row: no row for each of them."""
+    records = [each for each in records_of([b"abc", b"defg", b"hi"]) for _ in range(2)]
+    numbered = [each._replace(tail=("perflog.offset", b"%d" % n)) for n, each in enumerate(records)]
+
+    assert [row[:3] for row in rows(records, range(6))] == [(0, 12, 0)]
+    assert [row[:3] for row in rows(numbered, range(6))] == [(0, 8, 0)]
+
+
 def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
     """What the common headers tell is the place of those that follow."""
     records = records_of([b"abc", b"defg"])

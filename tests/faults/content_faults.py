@@ -47,7 +47,7 @@ def shipped_twice(scene: Scene) -> int:
     shippers = []
     for host, name in (("als-a", "perf.log"), ("als-b", "copy-of-perf.log")):
         path = scene.world.written(name, [made.data for made in lines])
-        told = ("ship", str(path), "--intake", "lines", "--host", host, "--backfill")
+        told = ("ship", str(path), "--intake", "lines", "--host", host, "--backfill", "--no-manifest")
         shippers.append(scene.fleet.start(settings, *told))
     worker = scene.start()
     for shipper in shippers:
