@@ -64,6 +64,7 @@ def lines(
 ) -> Iterator[list[Line]]:
     """The lines of the facts that are meant, page by page; `progress` hears how many documents are done, of all."""
     done, of = 0, known.count(wanted)
+    progress(done, of)
     for page in known.pages(wanted):
         yield assembler.lines(page)
         done += len(page)

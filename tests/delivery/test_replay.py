@@ -396,3 +396,21 @@ def test_network_results_are_replayed_with_the_time_of_their_capture(world: Worl
     assert {at: without_provenance(body, schema) for at, body in after.items()} == {
         at: without_provenance(body, schema) for at, body in before.items()
     }
+
+
+def test_plain_lines_are_corrected_in_place(world: World) -> None:
+    """By the short way: all of them are told of and written anew, none is moved."""
+    lines = lines_of(5, 400, Shares())
+    world.set_up(partitions=1)
+    world.ship(world.written("a.log", lines))
+    world.drain()
+    derived = told(world)
+
+    report = replayed(world, raised(world))
+    counts = world.drain(raised(world)).counts["lines"]
+
+    assert report.corrections.words.total() == report.corrections.words[CORRECTED] == report.lines > 380
+    assert counts.outcomes["corrected"] == counts.records == report.lines
+    assert facts(world) == world.expected(lines)
+    assert told(world) == derived
+    assert_same_again(world, raised(world))
