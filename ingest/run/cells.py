@@ -6,7 +6,7 @@ before writing what follows from his state.
 """
 
 import logging
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -32,7 +32,7 @@ class RunCell(Cell):
         super().__init__(index_name("runstate", key.facility, "none", 0), key.id)
         self.state = RunState(key)
         self.written: Derived | None = None
-        self.more: Iterable[RunMark] = ()
+        self.more: Sequence[RunMark] = ()
         self.found: Derived | None = None
         self._next = self.state
 

@@ -16,7 +16,7 @@ A run with very many marks is merged only; its stages and run are the sweeper's 
 import logging
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 
 from ingest.core.actions import Action, fact
@@ -68,9 +68,9 @@ class Deriver:
     def __init__(
         self, schema: Schema, swapper: Swapper, writer: Writer, hands: int = 1, cache: RunCache | None = None
     ) -> None:
-        """Bind the schema, what it is written with, and how many requests may be under way."""
+        """Bind the schema, what it is written with, and how many portions may be under way."""
         self._schema, self._swapper, self._writer = schema, swapper, writer
-        self._hands, self._at_once = hands, writer.limits.documents
+        self._at_once = writer.limits.documents
         self._pool = ThreadPoolExecutor(hands, "perflog-deriver-hand")
         self._runs = cache or RunCache()
         self._writers = Cache(WriterCell, WRITERS)
@@ -87,32 +87,24 @@ class Deriver:
             cell = self._runs.taken(key)
             cell.more = marks
             cells.append(cell)
-        self.conflicts += self._swapper.swap([*cells, *self._heard(gathered), *self._received(gathered)])
-        self._write(cells)
+        told = [*self._heard(gathered), *self._received(gathered)]
+        tasks = [self._pool.submit(self._swapper.swap, told)]
+        tasks += [self._pool.submit(self._portion, some) for some in _portions(cells, self._at_once)]
+        wait(tasks)
+        self.conflicts += sum(task.result() for task in tasks)
         for cell in cells:
             if not cell.lost:
                 cell.settle()
                 self._runs.put(cell.state.key, cell)
 
-    def _write(self, cells: Sequence[RunCell]) -> None:
-        """Several requests at a time, made while others are answered; of one run its stages before itself."""
-        under_way: list[Future[None]] = []
-        for some in self._portions(cells):
-            under_way.append(self._pool.submit(write, self._writer, some))
-            if len(under_way) > self._hands:
-                under_way.pop(0).result()
-        for each in under_way:
-            each.result()
+    def _portion(self, cells: Sequence[RunCell]) -> int:
+        """The states of some runs, then their stages and runs; how often a state was lost to somebody else.
 
-    def _portions(self, cells: Iterable[RunCell]) -> Iterator[list[Statement]]:
-        """What is to be written, about a request's worth at a time; no run is torn."""
-        some: list[Statement] = []
-        for cell in cells:
-            some += cell.documents(self._schema)
-            if len(some) >= self._at_once:
-                yield some
-                some = []
-        yield some
+        Portions share nothing, so one is computed while Elasticsearch answers for another.
+        """
+        conflicts = self._swapper.swap(cells)
+        write(self._writer, [document for cell in cells for document in cell.documents(self._schema)])
+        return conflicts
 
     def dismiss(self) -> None:
         """Let the threads go."""
@@ -133,6 +125,20 @@ class Deriver:
             cell.more = heard
             cells.append(cell)
         return cells
+
+
+def _portions(cells: Iterable[RunCell], marks: int) -> Iterator[list[RunCell]]:
+    """Runs with so many new marks together, which is about as many documents; no run is torn."""
+    some: list[RunCell] = []
+    new = 0
+    for cell in cells:
+        some.append(cell)
+        new += len(cell.more)
+        if new >= marks:
+            yield some
+            some, new = [], 0
+    if some:
+        yield some
 
 
 def write(writer: Writer, found: Sequence[Statement | Document]) -> None:
