@@ -19,6 +19,7 @@ from ingest.core.ways import ORIGINS
 from ingest.edge.elasticsearch.facts import WantedFacts, facts
 from ingest.edge.kafka.producer import Producer, producer
 from ingest.edge.ports import Letter, Partition, Received, RequestTooLarge, Unavailable
+from ingest.run.ahead import done_behind
 from ingest.run.headers import STORED, written
 from ingest.run.knowledge import Knowledge
 from ingest.run.left_behind import take_out
@@ -167,15 +168,14 @@ def send_again(
         elif rate:
             steadily(outbox, (letter for page in pages for letter in page), rate)
         else:
-            for flight in flights(letter for page in pages for letter in page):
-                _send(outbox, flight, report)
+            done_behind(flights(letter for page in pages for letter in page), lambda some: _send(outbox, some))
     report.left_out = assembler.left.out
     if not dry_run:
         report.left_behind = take_out(settings, known, wanted, assembler.newest)
     return report
 
 
-def _send(outbox: Producer, flight: Sequence[Letter], report: LinesReport) -> None:
+def _send(outbox: Producer, flight: Sequence[Letter]) -> None:
     try:
         outbox.send(flight)
     except (Unavailable, RequestTooLarge) as error:

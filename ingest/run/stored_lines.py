@@ -21,6 +21,7 @@ from ingest.core.templates import Cache
 from ingest.core.turn import CAPTURED as TIME_CAPTURED
 from ingest.core.turn import lookup
 from ingest.edge.elasticsearch.facts import Fact, Facts, WantedFacts
+from ingest.run.ahead import fetched_ahead
 
 NO_INTAKE = "no intake of the settings is of its facility and source"
 NO_CAPTURE = "its source identifies by the time of capture, which it does not tell"
@@ -65,7 +66,7 @@ def lines(
     """The lines of the facts that are meant, page by page; `progress` hears how many documents are done, of all."""
     done, of = 0, known.count(wanted)
     progress(done, of)
-    for page in known.pages(wanted):
+    for page in fetched_ahead(known.pages(wanted)):
         yield assembler.lines(page)
         done += len(page)
         progress(done, of)
