@@ -19,7 +19,7 @@ from ingest.run.headers import replay_of
 from ingest.run.hold import Hold, Span
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
-from ingest.run.reading import Reading, Special, source_of
+from ingest.run.readings import Reading, Special, source_of
 from ingest.run.stop_limit import StopLimit
 from ingest.run.writing import Writer
 

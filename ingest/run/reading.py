@@ -6,18 +6,15 @@ it must be told record by record. The manifest of a file is ignored as a message
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
-
-import orjson
+from dataclasses import replace
 
 from ingest.core.actions import Action, fact
 from ingest.core.filestate import FileKey, FileNews
 from ingest.core.flow import Flow
-from ingest.core.formers import Edition, Judged, StoredLine, edition_of, judged, tombstone
-from ingest.core.gathering import Fact
+from ingest.core.formers import StoredLine, edition_of
 from ingest.core.manifest import END, read_as
 from ingest.core.model import Document, Message, Outcomes, Provenance, Reject
-from ingest.core.quick import Place, QuickMark
+from ingest.core.quick import Place, Read, Write
 from ingest.core.watermark import WriterKey
 from ingest.core.ways import Way, Ways
 from ingest.edge.ports import Received
@@ -32,58 +29,11 @@ from ingest.run.headers import (
     origin,
     stored_in,
 )
+from ingest.run.judging import Again
+from ingest.run.readings import Reading, Special, source_of
 
 log = logging.getLogger("perflog.run")
-
-
-@dataclass(slots=True)
-class Special:
-    """A record that went the general way: what the flow made of it, and what of that was refused (stage, reject)."""
-
-    message: Message
-    outcomes: Outcomes
-    refused: list[tuple[str, Reject]]
-
-
-@dataclass(slots=True)
-class Reading:
-    """What records became: actions, for each the number of its record, and the records that are special.
-
-    `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
-    one origin how many actions there were behind it, and whether it is of a backfill; None for stored lines. `files`
-    holds what was received or said of each file; `ends` when (unix ms) the shipper of a writer said its end.
-
-    Of stored lines that are read again: `there`, the actions whose documents stand there already; `corrected`, those
-    that correct one where it stands, and no more; `lost`, those whose documents do not count; `judged`, for all other
-    lines by the number of the record, what their reading means for their former documents.
-    """
-
-    actions: list[Action] = field(default_factory=list)
-    owners: list[int] = field(default_factory=list)
-    facts: list[Fact] = field(default_factory=list)
-    stretches: list[tuple[int, bool | None]] = field(default_factory=list)
-    special: dict[int, Special] = field(default_factory=dict)
-    files: dict[FileKey, FileNews] = field(default_factory=dict)
-    ends: dict[WriterKey, int] = field(default_factory=dict)
-    there: set[int] = field(default_factory=set)
-    corrected: set[int] = field(default_factory=set)
-    lost: set[int] = field(default_factory=set)
-    judged: dict[int, Judged] = field(default_factory=dict)
-
-    def version(self, n: int) -> int:
-        """The version of the document that an action writes; 0 where facts are not kept."""
-        if n >= len(self.facts):
-            return 0
-        found = self.facts[n]
-        return found.version if isinstance(found, Document) else found.plain.version
-
-    def made_special(self, n: int, received: Received) -> Special:
-        """A record as a special one, also where it went the short way; then it is known by its action alone."""
-        if n not in self.special:
-            action = self.actions[self.owners.index(n)]
-            document = Document(action.index, action.id, 0, orjson.loads(action.json))
-            self.special[n] = Special(message(received), Outcomes((document,)), [])
-        return self.special[n]
+Short = tuple[Read, Write]
 
 
 class Reader:
@@ -171,33 +121,32 @@ class Reader:
         with_offset = line is not None and line.offset_bytes is not None
         told = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
         way = self._ways.way(told, len(numbers), bare=True)
-        read = way.read
         topic, partition = first.partition
-        write = way.write(Place(f"{topic}/{partition}/", True, ingested_ms)) if read else None
+        place = Place(f"{topic}/{partition}/", True, ingested_ms)
+        short = (way.read, way.write(place)) if way.read else None
         for n in numbers:
-            received = records[n]
-            line, data = stored_in(received), received.value
-            mark = action = None
-            if (
-                read
-                and write
-                and line
-                and not line.glued
-                and data is not None
-                and (line.offset_bytes is not None) == with_offset
-            ):
-                mark = read(data)
-                offset = str(line.offset_bytes) if with_offset else ""
-                action = write(mark, data, line.created_ms, offset, received.offset) if mark is not None else None
-            if mark is None or action is None or line is None:
-                self._generally(n, received, ingested_ms, found)
-                continue
-            found.actions.append(action)
-            found.owners.append(n)
-            if self._typed:
-                found.facts.append(mark)
-            self._again.judge_plain(n, mark, line, found)
+            line = stored_in(records[n])
+            is_like = line is not None and not line.glued and (line.offset_bytes is not None) == with_offset
+            if not (is_like and line and short and self._shortly_again(n, records[n], line, short, found)):
+                self._generally(n, records[n], ingested_ms, found)
         found.stretches.append((len(found.actions), None))
+
+    def _shortly_again(self, n: int, received: Received, line: StoredLine, short: Short, found: Reading) -> bool:
+        """Whether a stored line is a plain one; then it was read."""
+        read, write = short
+        mark = read(received.value) if received.value is not None else None
+        if mark is None or received.value is None:
+            return False
+        offset = "" if line.offset_bytes is None else str(line.offset_bytes)
+        action = write(mark, received.value, line.created_ms, offset, received.offset)
+        if action is None:
+            return False
+        found.actions.append(action)
+        found.owners.append(n)
+        if self._typed:
+            found.facts.append(mark)
+        self._again.judge_plain(n, mark, line, found)
+        return True
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
@@ -242,46 +191,6 @@ class Reader:
             return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", told.data),))
 
 
-class Again:
-    """Holds what is made of stored lines against what was made of them before."""
-
-    def __init__(self, flow: Flow) -> None:
-        """Bind the flow that reads them."""
-        self._facility, self._revisions = flow.intake.facility, flow.revisions
-
-    def judge_plain(self, n: int, mark: QuickMark, line: StoredLine, found: Reading) -> None:
-        """A plain line, whose action was added last; nearly always it stands there just so."""
-        at = len(found.actions) - 1
-        index, doc_id, _ = found.actions[at]
-        plain = mark.plain
-        source = plain.fields["perf"]["source"]
-        run = mark.run if plain.first is not None else ""
-        made = Edition(index, doc_id, plain.version, source, run, mark.at_ms)
-        former = line.formers[0] if len(line.formers) == 1 else None
-        if former == made:
-            found.there.add(at)
-        elif former and made.version > former.version and former._replace(version=made.version) == made:
-            found.corrected.add(at)
-        else:
-            self.judge(n, [made], line, found)
-
-    def judge(self, n: int, made: Sequence[Edition], line: StoredLine, found: Reading) -> None:
-        """A line whose actions, one for each that is made of it, were added last."""
-        first = len(found.actions) - len(made)
-        verdict = judged(made, line.formers, self._facility, self._revisions)
-        found.there.update(first + number for number in verdict.there)
-        for number, version in verdict.lost.items():
-            found.lost.add(first + number)
-            if number not in verdict.there:
-                found.actions[first + number] = self._lost(made[number], version)
-        if verdict.is_correction or verdict.forgotten or verdict.added:
-            found.judged[n] = verdict
-
-    def _lost(self, made: Edition, version: int) -> Action:
-        """In place of what does not count: a tombstone, of the version that stands against it elsewhere."""
-        return fact(made.index, made.id, version, orjson.dumps(tombstone(made, self._facility)).decode())
-
-
 def _is_fault(outcomes: Outcomes) -> bool:
     return any(reject.reason == "fault" for reject in outcomes.rejects)
 
@@ -299,9 +208,3 @@ def _stretches(records: Sequence[Received]) -> Iterator[tuple[int, int]]:
 
 def _action(document: Document) -> Action:
     return fact(document.index, document.id, document.version, document.json)
-
-
-def source_of(outcomes: Outcomes) -> str | None:
-    """The source that made a record's documents, as they say themselves."""
-    bodies = (document.body for document in outcomes.documents)
-    return next((body.get("perf", {}).get("source") for body in bodies), None)

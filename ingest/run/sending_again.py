@@ -23,7 +23,8 @@ from ingest.run.ahead import done_behind
 from ingest.run.headers import STORED, written
 from ingest.run.knowledge import Knowledge
 from ingest.run.left_behind import take_out
-from ingest.run.reading import Reader, Reading
+from ingest.run.reading import Reader
+from ingest.run.readings import Reading
 from ingest.run.shipping import CHUNK_MESSAGES, flights
 from ingest.run.steady import steadily
 from ingest.run.stored_lines import Assembler, Line, Progress, lines

@@ -18,7 +18,7 @@ from ingest.core.runmarks import RunKey, RunMark
 from ingest.edge.ports import Kept, Received, Store
 from ingest.run.headers import message
 from ingest.run.patience import Patience
-from ingest.run.reading import Reading
+from ingest.run.readings import Reading
 from ingest.run.refusals import INDEX_STAGE
 from ingest.run.writing import Writer
 
