@@ -40,7 +40,7 @@ def test_compile_writes_what_kibanas_own_import_takes(tmp_path: Path) -> None:
     written = _perflog("compile", "-o", tmp_path / "boards.ndjson")
     shown = _perflog("compile")
 
-    assert (written.returncode, written.stdout) == (0, f"{tmp_path}/boards.ndjson: 7 objects.\n")
+    assert (written.returncode, written.stdout) == (0, f"{tmp_path}/boards.ndjson: 8 objects.\n")
     assert (shown.returncode, shown.stderr) == (0, "")
     assert shown.stdout == (tmp_path / "boards.ndjson").read_text(encoding="utf-8")
     assert _board(shown.stdout)["title"] == "[perflog] Runs beside the network"
@@ -73,10 +73,10 @@ def test_import_says_what_it_did_and_where_to_look() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     said, address = done.stdout.splitlines()
-    assert said == f"Kibana 8.12.2 at {kibana.url} has 7 objects, read back and compared."
+    assert said == f"Kibana 8.12.2 at {kibana.url} has 8 objects, read back and compared."
     assert address.startswith(f"[perflog] Runs beside the network: {kibana.url}/app/dashboards#/view/")
     assert address.endswith("?_g=(time:(from:'2016-02-06T05:30:00.000Z',to:'2016-02-06T19:00:00.000Z'))")
-    assert len(kibana.kept) == 7
+    assert len(kibana.kept) == 8
 
 
 def test_import_into_a_space_with_a_key_from_the_environment() -> None:
@@ -98,7 +98,7 @@ def test_import_fails_when_kibana_refuses_an_object() -> None:
 
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == (
-        "perflog: Kibana refused 1 of 7 objects: x: this Kibana does not know the type. The others are in.\n"
+        "perflog: Kibana refused 1 of 8 objects: x: this Kibana does not know the type. The others are in.\n"
     )
 
 

@@ -86,7 +86,13 @@ def test_the_life_of_a_stack(folder: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_up_that_is_interrupted_leaves_nothing_running(folder: Path, number: signal.Signals) -> None:
     """Neither Ctrl-C nor SIGTERM nor a closed terminal in the middle of starting leaves half a stack."""
-    program = subprocess.Popen(_command(*_up(folder)), cwd=_ROOT, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    program = subprocess.Popen(
+        _command(*_up(folder)),
+        cwd=_ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  (tests may run in the background)
+    )
     while not (pids := [each.pid for each in status(LocalStack(folder)) if each.pid]):
         assert program.poll() is None
 
