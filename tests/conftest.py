@@ -16,6 +16,19 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--soak", action="store_true", help="tests/faults with 200,000 lines and real time-outs (an hour)")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """The marker of what only --soak plays."""
+    config.addinivalue_line("markers", "soak: takes minutes; only with --soak")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Without --soak what takes minutes is skipped, and says so."""
+    if not config.getoption("soak"):
+        for item in items:
+            if item.get_closest_marker("soak"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: --soak"))
+
+
 def free_port() -> int:
     """A port of this machine that nobody listens on now."""
     with socket.socket() as listening:

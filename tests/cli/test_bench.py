@@ -98,13 +98,9 @@ def test_replays_are_measured_beside_the_first_reading(stack: Running, tmp_path:
     assert all(row["lines_per_s"] > 0 for row in found.values())
 
 
+@pytest.mark.soak
 @pytest.mark.stack
 @pytest.mark.timeout(7200)
-def test_a_million_marks_are_replayed_at_half_the_rate(
-    stack: Running, tmp_path: Path, pytestconfig: pytest.Config
-) -> None:
-    """Chosen by --soak: a replay of the same revision against the reading of the same lines in the same run."""
-    if not pytestconfig.getoption("soak"):
-        pytest.skip("takes minutes: --soak")
-
+def test_a_million_marks_are_replayed_at_half_the_rate(stack: Running, tmp_path: Path) -> None:
+    """A replay of the same revision against the reading of the same lines in the same run."""
     assert replays(stack, tmp_path, 1_000_000)["replayed, same revision"]["of_the_first"] >= 0.5

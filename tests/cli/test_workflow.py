@@ -197,7 +197,8 @@ def judged(world: Stored) -> None:
     template = template_in(kept.body)
     templates: Templates = {template.workflow: template}
     world.put(
-        each._replace(version=each.version + 8) for each in documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
+        each._replace(version=each.version + 8)
+        for each in documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
     )
 
 

@@ -23,9 +23,8 @@ from tests.delivery.deriving import MIXED, mixed
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
-MANY = 10_000
 SHORT = Shares(headless=1, tailless=1, reused=0.5, retried=0.2, parallel=0.1, with_ends=0.3, stuck=0.1, skewed=0.1)
-LINES_OF_MANY = 88_000
+LINES_OF_A_RUN = 8.8
 
 
 def stored(world: World, lines: list[bytes], workers: int = 1) -> None:
@@ -115,14 +114,14 @@ def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers
         assert done.stdout.encode() == each + b"\n"
 
 
-@pytest.mark.long
 @pytest.mark.timeout(600)
-def test_of_ten_thousand_runs_analyze_and_show_print_the_same(world: World) -> None:
+@pytest.mark.parametrize("many", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
+def test_of_thousands_of_runs_analyze_and_show_print_the_same(world: World, many: int) -> None:
     """Once through a real worker; every run's object, read by the code that `show` reads with."""
-    lines = [made.data for made in messages(Workload(30, LINES_OF_MANY, shares=SHORT))]
+    lines = [made.data for made in messages(Workload(30, round(many * LINES_OF_A_RUN), shares=SHORT))]
     world.bulk_documents = 5_000
     stored(world, lines)
     printed = objects(analysed(world, lines, "--json"))
 
     assert in_bulk(world) == printed
-    assert len(printed) >= MANY
+    assert len(printed) >= many
