@@ -196,10 +196,8 @@ def judged(world: Stored) -> None:
     (kept,) = workflows.stored((FACILITY,))
     template = template_in(kept.body)
     templates: Templates = {template.workflow: template}
-    world.put(
-        each._replace(version=each.version + 8)
-        for each in documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
-    )
+    found = documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
+    world.put(each._replace(version=each.version + 8) for each in found)
 
 
 def test_runs_and_show_say_what_is_missing(
