@@ -179,10 +179,11 @@ def stored(key: RunKey, marks: Iterable[RunMark], newest_ms: int | None, schema:
     runs: list[StoredRun] = []
     stages: list[StoredStage] = []
     for document in documents(as_swept(grown(RunState(key), marks), newest_ms), schema):
-        if "retracted" in document.body["perf"]:
+        body = document.body
+        if "retracted" in body["perf"]:
             continue
         if document.index.startswith(f"perf-{RUNS}-"):
-            runs.append(run_in(document.body))
+            runs.append(run_in(body))
         else:
-            stages.append(stage_in(document.id, document.body))
+            stages.append(stage_in(document.id, body))
     yield from with_stages(runs, stages)

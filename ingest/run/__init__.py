@@ -8,7 +8,7 @@ outfit.py    what workers and the sweeper write with, from the settings
 crew.py      threads that ask Elasticsearch meanwhile
 batch.py     a batch on its way: writing.py patience.py meaning.py refusals.py stop_limit.py
 deriving.py  stages and runs of what was answered: cells.py file_cells.py (documents) swapping.py (bulk swaps)
-sweeping.py  what time makes of runs; gap_sweeping.py what is missing of files
+sweeping.py  what time makes of runs; gap_sweeping.py what is missing of files; both on owing.py
 hold.py      what is held of a partition: which offsets are settled, contiguous from what is committed
 books.py     ledger, then commit: ledger.py count.py
 drained.py   whether all is caught up

@@ -63,6 +63,10 @@ class RunCell(Cell):
         self.found = self.found or told(self.state)
         return documents(self.found, schema, self.written) if self.found else iter(())
 
+    def news(self) -> int:
+        """How many marks it is to take in."""
+        return len(self.more)
+
     def settle(self) -> None:
         """All of it was written. Of what was, its documents are kept and not the runs that they were made of."""
         if self.found is not None and self.found is not self.written:

@@ -15,9 +15,10 @@ A run with very many marks is merged only; its stages and run are the sweeper's 
 
 import logging
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from typing import Any
 
 from ingest.core.actions import Action, fact
 from ingest.core.derive import Statement
@@ -29,7 +30,8 @@ from ingest.core.templates import Cache
 from ingest.run.cells import RunCell, WriterCell
 from ingest.run.file_cells import FileCell
 from ingest.run.meaning import Meaning, meaning
-from ingest.run.swapping import Swapper
+from ingest.run.portions import in_portions
+from ingest.run.swapping import Cell, Swapper
 from ingest.run.writing import Writer
 
 log = logging.getLogger("perflog.run")
@@ -87,9 +89,9 @@ class Deriver:
             cell = self._runs.taken(key)
             cell.more = marks
             cells.append(cell)
-        told = [*self._heard(gathered), *self._received(gathered)]
+        told = [*_fed(self._writers, gathered.writers), *_fed(self._files, gathered.files)]
         tasks = [self._pool.submit(self._swapper.swap, told)]
-        tasks += [self._pool.submit(self._portion, some) for some in _portions(cells, self._at_once)]
+        tasks += [self._pool.submit(self._portion, some) for some in in_portions(cells, RunCell.news, self._at_once)]
         wait(tasks)
         self.conflicts += sum(task.result() for task in tasks)
         for cell in cells:
@@ -110,35 +112,15 @@ class Deriver:
         """Let the threads go."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _received(self, gathered: Gathered) -> list[FileCell]:
-        cells = []
-        for key, news in gathered.files.items():
-            cell: FileCell = self._files[key]
-            cell.more = news
-            cells.append(cell)
-        return cells
 
-    def _heard(self, gathered: Gathered) -> list[WriterCell]:
-        cells = []
-        for key, heard in gathered.writers.items():
-            cell: WriterCell = self._writers[key]
-            cell.more = heard
-            cells.append(cell)
-        return cells
-
-
-def _portions(cells: Iterable[RunCell], marks: int) -> Iterator[list[RunCell]]:
-    """Runs with so many new marks together, which is about as many documents; no run is torn."""
-    some: list[RunCell] = []
-    new = 0
-    for cell in cells:
-        some.append(cell)
-        new += len(cell.more)
-        if new >= marks:
-            yield some
-            some, new = [], 0
-    if some:
-        yield some
+def _fed(cells: Cache, news: Mapping[Any, Any]) -> list[Cell]:
+    """The cells of what there is news of, which they take in when they are swapped."""
+    fed = []
+    for key, more in news.items():
+        cell = cells[key]
+        cell.more = more
+        fed.append(cell)
+    return fed
 
 
 def write(writer: Writer, found: Sequence[Statement | Document]) -> None:

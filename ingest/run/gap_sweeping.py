@@ -22,11 +22,12 @@ from ingest.core.filebody import body_of, state_of
 from ingest.core.filestate import FileState
 from ingest.core.gaps import certain, declared, documents, is_due, suspects
 from ingest.core.ids import index_name
+from ingest.core.model import Document
 from ingest.edge.ports import FileStates, Progress
 from ingest.run.cells import as_text
-from ingest.run.deriving import write
 from ingest.run.file_cells import KIND
-from ingest.run.swapping import Cell, Swapper
+from ingest.run.owing import OwingCell, paid
+from ingest.run.swapping import Swapper
 from ingest.run.writing import Writer
 
 FILES_AT_ONCE = 500
@@ -42,7 +43,7 @@ class Suspicion:
     ends: Mapping[int, int]
 
 
-class GapCell(Cell):
+class GapCell(OwingCell):
     """A file with something to find out. `judge` makes of its state what it is to be."""
 
     def __init__(self, place: tuple[str, str], judge: Callable[[FileState], FileState]) -> None:
@@ -66,6 +67,11 @@ class GapCell(Cell):
         if self.state is None or self.state is self._first:
             return None
         return as_text(body_of(self.state, is_due(self.state)))
+
+    @property
+    def is_due(self) -> bool:
+        """Whether it is there."""
+        return self.state is not None
 
     def keep(self) -> None:
         """It is there."""
@@ -124,15 +130,12 @@ class GapSweeper:
             GapCell((index, id_), partial(self._judged, id_, Suspicion(ranges, stands.ends), stands, now_ms))
             for id_, ranges in due
         ]
-        self._swapper.read(cells)
-        overtaken = self._swapper.swap_once(cells)
-        cells = [cell for cell in cells if cell.state is not None and not cell.lost and cell not in overtaken]
-        found = [d for cell in cells if cell.state and cell.state.owing for d in documents(cell.state, self._schema)]
-        write(self._writer, found)
-        for cell in cells:
-            cell.pay()
-        self._swapper.swap_once(cells)
-        return GapsFound(sum(cell.new for cell in cells), len(found))
+
+        def told_by(cell: GapCell) -> Iterable[Document]:
+            return documents(cell.state, self._schema) if cell.state and cell.state.owing else ()
+
+        taken, written = paid(self._swapper, self._writer, cells, told_by)
+        return GapsFound(sum(cell.new for cell in taken), written)
 
     def _judged(self, file_id: str, seen: Suspicion, stands: Progress, now_ms: int, state: FileState) -> FileState:
         """The state, as it is by now, with the holes that are surely gaps; what is not sure yet is remembered."""

@@ -24,7 +24,7 @@ from threading import Event, Thread
 from typing import Any, NamedTuple
 
 from ingest.core.clock import iso, iso_ms
-from ingest.core.derive import Derived, documents
+from ingest.core.derive import Derived, Statement, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.instances import SILENCE_MS
@@ -34,16 +34,17 @@ from ingest.core.watermark import ACTIVE_MS, watermark_ms, writer_of
 from ingest.core.workflow import Templates, templates_of
 from ingest.edge.ports import Due, Refusal, States, Unavailable, Unjudged
 from ingest.run.cells import told
-from ingest.run.deriving import write
+from ingest.run.owing import OwingCell, paid
 from ingest.run.patience import Stopped
-from ingest.run.swapping import Cell, Swapper
+from ingest.run.portions import in_portions
+from ingest.run.swapping import Swapper
 from ingest.run.writing import Writer
 
 log = logging.getLogger("perflog.run")
 MARKS_AT_ONCE = 20_000
 
 
-class SweepCell(Cell):
+class SweepCell(OwingCell):
     """A state that is due. `after`: as it is to be; `before`: what was derived of it until now, where that is known."""
 
     def __init__(self, index: str, doc_id: str, until_ms: int | None, anew: bool = False) -> None:
@@ -120,7 +121,7 @@ class Sweeper:
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
             round_ = _Round(facility, until_ms, templates_of(self._states.templates(facility)))
             due = self._states.due(facility, source, max(AT_ONCE_MS, until_ms or 0))
-            for some in in_portions(due):
+            for some in in_portions(due, _marks, MARKS_AT_ONCE):
                 total = self._some(round_, some, total)
             total = self._judge(round_, source, total)
             if until_ms is not None:
@@ -135,27 +136,23 @@ class Sweeper:
             self._states.refresh(round_.facility)
             settled_ms, over_ms = round_.until_ms - QUIET_MS, round_.until_ms - SILENCE_MS
             wanted = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
-            for some in in_portions(self._states.unjudged(wanted)):
+            for some in in_portions(self._states.unjudged(wanted), _marks, MARKS_AT_ONCE):
                 total = self._some(round_._replace(anew=True), list({each.id: each for each in some}.values()), total)
         return total
 
     def _some(self, round_: "_Round", due: Sequence[Due], total: Swept) -> Swept:
         index = index_name("runstate", round_.facility, "none", 0)
         cells = [SweepCell(index, each.id, round_.until_ms, round_.anew) for each in due]
-        self._swapper.read(cells)
-        overtaken = self._swapper.swap_once(cells)
-        cells = [cell for cell in cells if cell.is_due and not cell.lost and cell not in overtaken]
-        found = [
-            document
-            for cell in cells
-            if cell.found
-            for document in documents(cell.found, self._schema, cell.before, round_.templates)
-        ]
-        write(self._writer, found)
-        for cell in cells:
-            cell.pay()
-        self._swapper.swap_once(cells)
-        return replace(total, states=total.states + len(cells), documents=total.documents + len(found))
+
+        def told_by(cell: SweepCell) -> Iterator[Statement]:
+            return documents(cell.found, self._schema, cell.before, round_.templates) if cell.found else iter(())
+
+        taken, written = paid(self._swapper, self._writer, cells, told_by)
+        return replace(total, states=total.states + len(taken), documents=total.documents + written)
+
+
+def _marks(due: Due) -> int:
+    return due.marks
 
 
 class _Round(NamedTuple):
@@ -165,20 +162,6 @@ class _Round(NamedTuple):
     until_ms: int | None
     templates: Templates
     anew: bool = False
-
-
-def in_portions(due: Iterable[Due]) -> Iterator[list[Due]]:
-    """So many at a time that their marks are no more than MARKS_AT_ONCE; a larger one by itself."""
-    some: list[Due] = []
-    marks = 0
-    for each in due:
-        if some and marks + each.marks > MARKS_AT_ONCE:
-            yield some
-            some, marks = [], 0
-        some.append(each)
-        marks += each.marks
-    if some:
-        yield some
 
 
 class Rounds:

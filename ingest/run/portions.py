@@ -1,0 +1,20 @@
+"""Things taken some at a time, so that what is in memory is bounded. Pure."""
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_portions(things: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """So many at a time that they weigh no more than `most` together; a heavier one by itself."""
+    some: list[T] = []
+    weighed = 0
+    for each in things:
+        if some and weighed + weight(each) > most:
+            yield some
+            some, weighed = [], 0
+        some.append(each)
+        weighed += weight(each)
+    if some:
+        yield some
