@@ -46,11 +46,16 @@ def verdict_row(found: Verdict) -> dict[str, Any]:
 
 def baseline_row(found: Baseline) -> dict[str, Any]:
     """What stages like it took."""
-    told = found._asdict()
-    return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")} | {
+    return baseline_numbers(found) | {
         "from": iso(found.first_ms),
         "to": iso(found.last_ms),
     }
+
+
+def baseline_numbers(found: Baseline) -> dict[str, Any]:
+    """How many there were, and what they took."""
+    told = found._asdict()
+    return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")}
 
 
 def incident_row(found: Incident) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.runs_shown import NONE, bounded
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.core.incidents import Incident
 from ingest.core.slow import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.run.alerting import AlertsReport, Evaluated
@@ -54,7 +54,7 @@ def _words(verdict: str, found: Evaluated) -> str:
 
 
 def _table(verdicts: Sequence[Verdict]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("verdict", no_wrap=True)
     table.add_column("start (UTC)", no_wrap=True)
     table.add_column("stage", overflow="fold")

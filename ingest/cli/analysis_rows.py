@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from ingest.cli.alerts_rows import verdict_row
+from ingest.cli.alerts_rows import baseline_numbers, verdict_row
 from ingest.core.analysis import Analysis
 from ingest.core.clock import iso
 from ingest.core.outliers import Outliers, Usual
@@ -35,14 +35,10 @@ def _outliers(judged: Outliers) -> dict[str, Any]:
 
 
 def _usual(usual: Usual) -> dict[str, Any]:
-    told = usual.baseline
     return {
         "stage": usual.name,
         "duration_kind": usual.kind,
-        "n": told.n,
-        "median_s": told.median_s,
-        "p95_s": told.p95_s,
-        "mad_s": told.mad_s,
+        **baseline_numbers(usual.baseline),
         "longest_s": usual.longest.duration_s,
         "longest_run": usual.longest.run,
         "longest_start": iso(usual.longest.start_ms),

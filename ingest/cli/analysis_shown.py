@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.runs_shown import NONE, bounded, moment, second, show_run, show_runs
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.cli.waterfall_shown import show_waterfall
 from ingest.core.analysis import Analysis, Counts
 from ingest.core.outliers import Outliers, Usual
@@ -113,7 +113,7 @@ def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
 
 
 def _slow(found: Sequence[Verdict]) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for head in ("slow stage", "run", "start (UTC)"):
         table.add_column(head, no_wrap=head != "slow stage", overflow="fold")
     for head in ("s", "slow >", "median", "n"):
@@ -129,7 +129,7 @@ def _slow(found: Sequence[Verdict]) -> Table:
 
 def _usual(found: Sequence[Usual], with_run: bool) -> Table:
     """The run of the longest one only where there is room."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("stage", overflow="fold")
     for head in ("n", "median s", "P95", "longest", "slow"):
         table.add_column(head, justify="right", no_wrap=True)

@@ -20,11 +20,11 @@ import click
 import orjson
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from ingest import config
 from ingest.cli.bench_index import command as index
 from ingest.cli.bench_replay import command as replay
+from ingest.cli.screen import plain_table
 from ingest.core.actions import Action, fact, request_body
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Provenance
@@ -75,7 +75,7 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
         rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
         click.echo(orjson.dumps({"rates": rates, "peak_memory_mib": memory_mib}))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("what", "rate", "of the bare expression"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for timing in timings:

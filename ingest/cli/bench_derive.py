@@ -20,9 +20,9 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from ingest.cli.bench_ways import FACILITY, Measured, Records, apart, batched, by_file, emptied, shipped, worker
+from ingest.cli.screen import plain_table
 from ingest.config import Settings
 from ingest.edge import yardsticks
 from ingest.edge.elasticsearch.connect import client
@@ -132,7 +132,7 @@ def _tree(rounds: list[Round]) -> dict[str, Any]:
 
 
 def _show(tree: dict[str, dict[str, Any]], count: int, repeat: int, settings: Settings) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("lines", "lines/s", "items sent", "of the limit", "µs of ours a line", "peak MiB",
                    "stage written", "run written", "state written"):  # fmt: skip
         table.add_column(column, justify="left" if column == "lines" else "right")

@@ -15,7 +15,6 @@ import click
 import orjson
 from rich.console import Console
 from rich.progress import Progress
-from rich.table import Table
 
 from ingest import config
 from ingest.cli import bench_derive
@@ -33,6 +32,7 @@ from ingest.cli.bench_ways import (
     shipped,
     worker,
 )
+from ingest.cli.screen import plain_table
 from ingest.config import Settings
 from ingest.core.actions import request_body
 from ingest.core.flow import Flow
@@ -150,7 +150,7 @@ def _tree(found: dict[str, list[Measured]]) -> dict[str, Any]:
 def _show(found: dict[str, list[Measured]], count: int, repeat: int, settings: Settings) -> None:
     tree = _tree(found)
     limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("what", "lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for name, row in tree.items():

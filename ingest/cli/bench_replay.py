@@ -18,12 +18,12 @@ from pathlib import Path
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from ingest import config
 from ingest.cli.bench_derive import interleaved
 from ingest.cli.bench_ways import FACILITY, INTAKE, TOPIC, Measured, apart, bench_settings, emptied, peak_mib, shipped
 from ingest.cli.replay import progress_bar
+from ingest.cli.screen import plain_table
 from ingest.config import Settings
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.kafka.groups import committed
@@ -125,7 +125,7 @@ def _tree(first: Measured, same: Replayed, raised: Replayed) -> dict[str, dict[s
 
 
 def _show(told: dict[str, dict[str, float]], count: int) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("what", "lines/s", "of the first", "sent/s"):
         table.add_column(column, justify="left" if column == "what" else "right")
     for name, row in told.items():

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from ingest.cli.runs_rows import run_row
 from ingest.cli.runs_shown import NONE, SIGN, bounded, moment
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.core.comparing import BOUNDS, SPAN, Comparison, Difference, Pair, Side
 from ingest.core.parts import STAGE
 from ingest.core.storedruns import StoredRun
@@ -68,7 +68,7 @@ def _told(run: StoredRun) -> str:
 
 
 def _table(found: Comparison) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("", overflow="fold")
     for head in ("first s", "second s", "Δ s", "Δ %"):
         table.add_column(head, justify="right", no_wrap=True)

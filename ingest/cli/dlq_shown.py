@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.explained import pointed
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.core.explain import character_of
 from ingest.core.model import Outcomes
 from ingest.core.nearest import examples
@@ -56,7 +56,7 @@ def _letters(found: Listing) -> str:
 
 
 def _wide(found: Listing, screen: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("count", "first (UTC)", "last (UTC)", "reason", "source"):
         table.add_column(column, justify="right" if column == "count" else "left", no_wrap=True)
     table.add_column("replayed", no_wrap=True)

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.screen import shown, visible, window
+from ingest.cli.screen import plain_table, shown, visible, window
 from ingest.core.explain import Explanation, Filled, Refusal, Token, Told
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_cyan", "bright_green", "bright_magenta")
@@ -79,7 +79,7 @@ def _coloured(text: str, tokens: Sequence[Token], colours: Mapping[tuple[str, in
 def _token_table(
     tokens: Sequence[Token], told: Told, number: int, colours: Mapping[tuple[str, int, int], str]
 ) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     is_text = any(token.end for token in tokens)
     for column in ("token" if is_text else "value", "terminal" if is_text else "path", "field", "becomes"):
         table.add_column(column, overflow="fold", no_wrap=column == "field", min_width=10)
@@ -119,7 +119,7 @@ def _derived(tokens: Sequence[Token], told: Told, console: Console) -> None:
     derived = [f for f in told.fields if f.how == "derived" and f.field not in {*as_written, "perf.flags"}]
     if not derived:
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("derived", "becomes", "from", "by this rule"):
         table.add_column(column, overflow="fold", no_wrap=column == "derived", min_width=10)
     for field in derived:

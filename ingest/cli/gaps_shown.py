@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 
 NONE = "–"
 WIDE_COLUMNS = 150  # from here on a gap is one line
@@ -71,7 +71,7 @@ def _narrow(found: Sequence[Row], screen: Console) -> None:
 
 
 def _table() -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for head in _HEADS:
         table.add_column(head, justify="right" if head in _RIGHT else "left", no_wrap=True)
     return table

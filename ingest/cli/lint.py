@@ -14,7 +14,7 @@ from rich.text import Text
 
 from ingest import config
 from ingest.cli.asked import bytes_of, chosen_of, message_of, zone_of
-from ingest.cli.screen import console, visible
+from ingest.cli.screen import console, plain_table, visible
 from ingest.core.fields import load_schema
 from ingest.core.flow import Flow
 from ingest.core.framing import frames
@@ -120,7 +120,7 @@ def _counted(count: int, noun: str) -> str:
 
 def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[Rule, str]) -> Table:
     """Places down, rules across, lines in the cells."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("place", overflow="fold", vertical="bottom")
     table.add_column("lines", justify="right")
     for head in heads.values():

@@ -7,9 +7,9 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from ingest import config
+from ingest.cli.screen import plain_table
 from ingest.run.count import Count
 from ingest.run.group import Group
 from ingest.run.knowledge import knowledge
@@ -84,7 +84,7 @@ def _tree(count: Count) -> dict[str, Any]:
 
 def show(report: RunReport, console: Console) -> None:
     """The report for people: what became of the records of each intake, and why some were refused."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("intake")
     for column in Count().numbers():
         table.add_column(column, justify="right")

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.core.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN, Completeness
 from ingest.core.parts import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.storedruns import StoredRun, StoredStage
@@ -38,7 +38,7 @@ def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Con
 
 def _wide(found: Sequence[StoredRun], screen: Console) -> None:
     several = len({run.facility for run in found}) > 1
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     judged = any(run.completeness for run in found)
     heads = (*(("facility",) if several else ()), *_HEADS, "stages", *(("complete",) if judged else ()), "not seen")
     for head in heads:
@@ -186,7 +186,7 @@ def _table(run: StoredRun) -> Table:
         "lane": run.parallel,
         "open for s": any(stage.open_for_s is not None for stage in run.stages),
     }
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("start (UTC)", no_wrap=True)
     table.add_column("stage", overflow="fold")
     for head in ("s", "closed by", "lag s", *(head for head, told in extra.items() if told)):

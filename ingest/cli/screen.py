@@ -8,6 +8,7 @@ from typing import Any
 
 import orjson
 from rich.console import Console
+from rich.table import Table
 
 PIPE_WIDTH = 200
 _CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -33,6 +34,11 @@ def console() -> Console:
         sys.stdout.reconfigure(errors="perflog.ascii")
     width = None if sys.stdout.isatty() else PIPE_WIDTH
     return Console(highlight=False, width=width)
+
+
+def plain_table() -> Table:
+    """A table as all commands print them: no lines, heads in bold."""
+    return Table(box=None, pad_edge=False, header_style="bold")
 
 
 def visible(text: str) -> str:

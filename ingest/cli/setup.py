@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 
 from ingest import config
+from ingest.cli.screen import plain_table
 from ingest.run.knowledge import knowledge
 from ingest.run.setup import DEFAULT_PARTITIONS, SetupReport, set_up
 from ingest.telemetry import log_to_stderr
@@ -34,7 +34,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
 
 
 def _show(report: SetupReport) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("what", "name", "done", "detail"):
         table.add_column(column, overflow="fold")
     for step in report.steps:

@@ -8,12 +8,11 @@ from typing import Any
 import click
 import orjson
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from ingest import config
 from ingest.cli.asked import chosen_of
-from ingest.cli.screen import console
+from ingest.cli.screen import console, plain_table
 from ingest.core.catalogue import Entry, Filled, entry_of, markdown
 from ingest.core.fields import load_schema
 from ingest.core.sources import load_sources
@@ -76,7 +75,7 @@ def _row(entry: Entry) -> dict[str, Any]:
 
 
 def _all(entries: Sequence[Entry], screen: Console) -> None:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("source", no_wrap=True, style="cyan")
     for column in ("reads", "a document is", "fields", "samples", "the same again by", "rev."):
         table.add_column(column, justify="right" if column in {"fields", "samples", "rev."} else "left")
@@ -109,7 +108,7 @@ def _one(entry: Entry, screen: Console) -> None:
     for name, words in facts.items():
         screen.print(Text.assemble((f"{name:18}", "bold"), words))
     screen.print()
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for column in ("field", "type", "unit", "from", "meaning"):
         table.add_column(column, no_wrap=column in {"field", "type", "unit"}, overflow="fold")
     for one in entry.fields:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.runs_shown import NONE, bounded
-from ingest.cli.screen import visible
+from ingest.cli.screen import plain_table, visible
 from ingest.core.script_changes import ScriptChange
 from ingest.core.workflow import AT_END, StoredTemplate, Variant
 from ingest.run.workflows import NOTHING, OVERTAKEN, RENEWED, SHOWN, STORED, UNCHANGED, Learned
@@ -39,7 +39,7 @@ def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
     if not found:
         screen.print("No template is stored: `perflog workflow learn` makes them.")
         return
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("facility", no_wrap=True)
     table.add_column("workflow", overflow="fold")
     for head in ("version", "learned (UTC)", "runs", "variants"):
@@ -94,7 +94,7 @@ def _words(variant: Variant) -> str:
 
 
 def _stages(variant: Variant) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     table.add_column("  stage", overflow="fold")
     for head in ("seen", "usual s", "P95 s", "of"):
         table.add_column(head, justify="right", no_wrap=True)
@@ -112,7 +112,7 @@ def _edits(changes: Sequence[ScriptChange], screen: Console) -> None:
         screen.print("No script was edited in that time, as far as line numbers tell.")
         return
     screen.print("Scripts that were edited, as line numbers tell:")
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    table = plain_table()
     for head in ("  between (UTC)", "and", "script"):
         table.add_column(head, no_wrap=head != "script", overflow="fold" if head == "script" else "ellipsis")
     table.add_column("line", no_wrap=True)
