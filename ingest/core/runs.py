@@ -74,10 +74,6 @@ class Run:
             found[kind] = found.get(kind, 0) + end_ms - start_ms
         return found
 
-    def part_ms(self, kind: str) -> int | None:
-        """The time of all parts of a kind together; None where there is none of it."""
-        return self.part_lengths_ms.get(kind)
-
     @property
     def tail_seen(self) -> bool:
         """Whether its own end was seen."""

@@ -547,7 +547,7 @@ def test_28_what_of_a_run_was_not_seen_is_unknown_and_not_nothing(read: Read) ->
     """An excerpt from mid-run has no queue wait and no dispatch: None, never 0; its last stage is a lower bound."""
     (found,) = runs_in(map(read, (LINE, OTHER)))
 
-    assert (found.part_ms("queue"), found.part_ms("dispatch")) == (None, None)
+    assert (found.part_lengths_ms.get("queue"), found.part_lengths_ms.get("dispatch")) == (None, None)
     assert (found.head_seen, found.tail_seen) == (False, False)
     assert [stage.kind for stage in found.stages] == ["upper", "lower"]
 
