@@ -37,6 +37,7 @@ from ingest.core.workflow import Templates
 
 RUNS, STAGES = "runs", "stages"
 STATE_BITS = 44
+_new = tuple.__new__  # see stages.py
 LARGE_RUN = "large_run"
 _NONE: Templates = {}
 
@@ -111,7 +112,7 @@ def derived(state: RunState) -> Derived:
     """Derive everything from a state (with at least one mark)."""
     runs = runs_of(state.key, state.marks.values(), state.watermark_ms)
     issued = max(state.issued, len(runs))
-    stages = {stage.mark.id: Placed(run.ordinal, stage) for run in runs for stage in run.stages}
+    stages = {stage.mark.id: _new(Placed, (run.ordinal, stage)) for run in runs for stage in run.stages}
     return Derived(
         key=state.key,
         revision=state.revision,
@@ -120,7 +121,7 @@ def derived(state: RunState) -> Derived:
         stages=stages,
         retracted_stages=_retracted(state, stages),
         retracted_runs=range(len(runs) + 1, issued + 1),
-        anchor_ms=min(mark.at_ms for mark in state.marks.values()),
+        anchor_ms=min([mark.at_ms for mark in state.marks.values()]),
         issued=issued,
         due_ms=min((run.due_ms for run in runs if run.due_ms is not None), default=None),
         large=state.large,
@@ -145,7 +146,7 @@ def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str,
     """Where a stage may stand that follows no longer."""
     found = {}
     for mark in state.marks.values():
-        if mark.id in stages and not mark.opened:
+        if not mark.opened and (mark.id in stages or not mark.opens):
             continue  # nearly all: spares the set of years
         own_year = year_of(mark.at_ms)
         standing = {own_year} if mark.id in stages else set()
@@ -186,7 +187,7 @@ class _Place:
 
     def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> Statement:
         version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
-        return Statement(self._index(STAGES, at_ms), doc_id, version, json)
+        return _new(Statement, (self._index(STAGES, at_ms), doc_id, version, json))
 
     def _index(self, kind: str, at_ms: int) -> str:
         return index_name(kind, self._facility, self._periods[kind], at_ms)

@@ -23,17 +23,24 @@ def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
 
     In the same second what ends comes before what starts, and who printed first comes first.
     """
-    rows = [(mark.at_ms, _RANK[mark.what.role], mark.seen_ms, mark.id, mark) for mark in marks if not mark.retracted]
+    rows = []
+    for mark in marks:
+        doc_id, _, at_ms, lag_ms, what, retracted, _ = mark
+        if not retracted:
+            seen_ms = at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms
+            rows.append((at_ms, _RANK[what.role], seen_ms, doc_id, mark, what))
     rows.sort()
     found: dict[tuple[str, str, int], RunMark] = {}
-    for at_ms, _, _, _, mark in rows:
-        stage, key, *_ = mark.what
-        found.setdefault((stage, key, at_ms), mark)
+    for at_ms, _, _, _, mark, what in rows:
+        found.setdefault((what.stage, what.key, at_ms), mark)
     return list(found.values())
 
 
 def instances(marks: Sequence[RunMark]) -> Iterator[Sequence[RunMark]]:
     """Marks in order of time, cut wherever more than SILENCE_MS lie between what was seen and the next mark."""
+    if marks and marks[-1].at_ms - marks[0].at_ms <= SILENCE_MS:
+        yield marks  # nearly all: no silence is longer than the whole
+        return
     begin, seen_ms = 0, 0
     for number, mark in enumerate(marks):
         if number and mark.at_ms - seen_ms > SILENCE_MS:

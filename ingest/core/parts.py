@@ -21,6 +21,7 @@ from ingest.core.ends import Ends
 from ingest.core.runmarks import END, QUEUED, START, WORK, RunMark
 from ingest.core.stages import EXACT, Stage
 
+_new = tuple.__new__  # see stages.py
 QUEUE, DISPATCH, STAGE, BETWEEN, LEAD, TAIL = "queue", "dispatch", "stage", "between", "lead", "tail"
 
 
@@ -37,14 +38,15 @@ Step = tuple[str, int, str | None]
 """What begins: kind of part, unix ms, stage. It lasts until the next step."""
 
 
-def parts_of(marks: Sequence[RunMark], ends: Ends, stages: Sequence[Stage], parallel: bool) -> tuple[Part, ...]:
-    """The parts of one instance (at least one mark) whose marks are in order of time."""
+def parts_of(
+    marks: Sequence[RunMark], seen_ms: int, ends: Ends, stages: Sequence[Stage], parallel: bool
+) -> tuple[Part, ...]:
+    """The parts of one instance (at least one mark, the last seen at `seen_ms`) whose marks are in order of time."""
     steps = _steps(marks, ends, stages, parallel)
-    parts = [Part(kind, at_ms, next_ms, stage) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
+    parts = [_new(Part, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
     if parts and parts[0].kind == LEAD and parts[0].start_ms == parts[0].end_ms:
         del parts[0]
-    last_ms, seen_ms = steps[-1][1], max(mark.seen_ms for mark in marks)
-    last_lag_ms = marks[-1].lag_ms
+    last_ms, last_lag_ms = steps[-1][1], marks[-1].lag_ms
     if seen_ms > last_ms or (last_lag_ms is not None and last_lag_ms >= 0):
         parts.append(Part(TAIL, last_ms, seen_ms))
     return tuple(parts)
@@ -54,15 +56,15 @@ def _steps(marks: Sequence[RunMark], ends: Ends, stages: Sequence[Stage], parall
     first_ms = until_ms = marks[0].at_ms
     steps: list[Step] = [(LEAD, first_ms, None)]
     covering = {stage.mark.id: stage for stage in stages if not parallel or stage.kind == EXACT}
-    of_no_length = {ends.of[doc_id].id for doc_id, stage in covering.items() if _is_instant(stage)}
+    of_no_length = {ends.of[doc_id].id for doc_id, stage in covering.items() if _is_instant(stage)} if ends.of else ()
     started = False
-    for mark, kind in zip(marks, _kinds(marks, ends), strict=True):
-        if kind is None or mark.id in of_no_length:
+    for (doc_id, _, at_ms, *_), kind in zip(marks, _kinds(marks, ends), strict=True):
+        if kind is None or doc_id in of_no_length:
             continue
-        at_ms, stage = mark.at_ms, covering.get(mark.id)
+        stage = covering.get(doc_id)
         if at_ms >= until_ms:
             begun = STAGE if stage else BETWEEN if kind == LEAD and started else kind
-            steps.append((begun, at_ms, None if parallel or not stage else mark.id))
+            steps.append((begun, at_ms, None if parallel or not stage else doc_id))
         started = started or kind == BETWEEN
         if stage is not None and stage.closed_ms is not None:
             until_ms = max(until_ms, stage.closed_ms)

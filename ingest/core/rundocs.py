@@ -86,7 +86,7 @@ def run_json(run: Run, flags: Iterable[str] = (), judged: Completeness | None = 
         "tail_seen": run.tail_seen,
         "marks": run.marks,
         "stages": len(run.stages),
-        "stages_open": sum(stage.is_open for stage in run.stages),
+        "stages_open": [stage.closed_ms for stage in run.stages].count(None),
         **({"parallel": True} if run.parallel else {}),
         **({"ends_unmatched": run.ends_unmatched} if run.ends_unmatched else {}),
         **_times(run),

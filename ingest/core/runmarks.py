@@ -85,6 +85,11 @@ class RunMark(NamedTuple):
         return frozenset((*self.opened, year_of(self.at_ms))) if self.opens else frozenset(self.opened)
 
 
+def last_seen_ms(marks: Iterable[RunMark]) -> int:
+    """The latest instant that the lines of marks (at least one) prove: the greatest `seen_ms`."""
+    return max([at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms for _, _, at_ms, lag_ms, _, _, _ in marks])
+
+
 def year_of(ms: int) -> int:
     """The year of an instant in UTC, as index names have it."""
     return _year_of_day(ms // 86_400_000)

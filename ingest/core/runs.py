@@ -21,18 +21,19 @@ last. Lines of jobs without a queue never show a head; their totals stay lower b
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from itertools import takewhile
 
 from ingest.core.clock import MS_PER_HOUR
 from ingest.core.ends import Ends, ends_of
 from ingest.core.instances import SILENCE_MS, instances, ordered
 from ingest.core.parts import DISPATCH, QUEUE, Part, parts_of
-from ingest.core.runmarks import OTHER, QUEUED, START, RunKey, RunMark
+from ingest.core.runmarks import OTHER, QUEUED, START, RunKey, RunMark, last_seen_ms
 from ingest.core.stages import BY_RUN_END, EXACT, OPEN, TIMEOUT, UPPER, Stage, stages_of
 
 QUIET_MS = MS_PER_HOUR
 RUNNING, QUIET, CLOSED, ABANDONED = "running", "quiet", "closed", "abandoned"
 BY_ENDS = "ends"
+KNOWN = frozenset({EXACT, UPPER})  # kinds of durations that say how long a stage took at most
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +93,7 @@ class Run:
     @property
     def longest(self) -> Stage | None:
         """The stage with the greatest duration that is exact or an upper bound; of equal ones the first."""
-        known = [stage for stage in self.stages if stage.kind in {EXACT, UPPER}]
+        known = [stage for stage in self.stages if stage.kind in KNOWN]
         return max(known, key=lambda stage: stage.duration_ms or 0, default=None)
 
 
@@ -116,8 +117,8 @@ def seconds(ms: int) -> int | float:
 def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Run:
     ends = ends_of(marks)
     stages, parallel = stages_of(marks, ends)
-    parts = parts_of(marks, ends, stages, parallel)
-    seen_ms = max(map(attrgetter("seen_ms"), marks))
+    seen_ms = last_seen_ms(marks)
+    parts = parts_of(marks, seen_ms, ends, stages, parallel)
     ended_ms = _ended_ms(marks, ends)
     silent_ms = 0 if watermark_ms is None else watermark_ms - seen_ms
     state, closed_by, lasts_ms = _state(marks, stages, ended_ms is not None, silent_ms)
@@ -154,8 +155,8 @@ def _state(
     marks: Sequence[RunMark], stages: Sequence[Stage], ended: bool, silent_ms: int
 ) -> tuple[str, str, int | None]:
     """State, what closed the run, and the silence (ms) beyond which the state is another."""
-    has_open = any(stage.is_open for stage in stages)
-    prints_ends = any(stage.kind == EXACT for stage in stages)
+    has_open = None in [stage.closed_ms for stage in stages]
+    prints_ends = EXACT in [stage.kind for stage in stages]
     only_queued = {QUEUED} == {mark.what.role for mark in marks} - {OTHER}
     if ended:
         return CLOSED, BY_RUN_END, None
@@ -173,7 +174,7 @@ def _state(
 
 def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> tuple[Stage, ...]:
     """The stages with what the watermark says of the open ones."""
-    if not any(stage.is_open for stage in stages):
+    if None not in [stage.closed_ms for stage in stages]:
         return stages
     if closed_by != OPEN:
         return tuple(stage._replace(closed_by=TIMEOUT) if stage.is_open else stage for stage in stages)
@@ -190,5 +191,5 @@ def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> 
 def _head_seen(parts: Sequence[Part], stages: Sequence[Stage]) -> bool:
     """Whether queue and dispatch lie before the first START."""
     first_ms = stages[0].start_ms if stages else 0
-    before = {part.kind for part in parts if part.end_ms <= first_ms}
+    before = {part.kind for part in takewhile(lambda part: part.end_ms <= first_ms, parts)}
     return {QUEUE, DISPATCH} <= before

@@ -72,7 +72,7 @@ def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
         if ms is not None:
             told[name] = iso(ms)
     facility, source, run = state.key
-    newest_ms = max(mark.at_ms for mark in state.marks.values())
+    newest_ms = max([mark.at_ms for mark in state.marks.values()])
     perf = {"facility": facility, "source": source, "run": {"id": run}, "runstate": told}
     return orjson.dumps({"@timestamp": iso(newest_ms), "perf": perf}).decode()
 

@@ -24,6 +24,7 @@ from ingest.core.ends import Ends
 from ingest.core.runmarks import START, RunMark
 
 EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
+_new = tuple.__new__  # half the time of a named tuple's own call, and there is one a mark
 BY_END, BY_START, BY_RUN_END, OPEN, TIMEOUT = "end", "next_start", "run_end", "open", "timeout"
 
 
@@ -64,24 +65,30 @@ def stages_of(marks: Sequence[RunMark], ends: Ends) -> tuple[tuple[Stage, ...], 
     parallel = _parallel(starts, ends)
     lanes = _lanes(starts, ends) if parallel else [1] * len(starts)
     attempts = _attempts(starts)
-    closers = _closers(marks, ends, parallel)
+    if ends.run or parallel:
+        closers: list[Closer | None] = _closers(marks, ends, parallel)
+    else:
+        closers = [*((start.at_ms, BY_START) for start in starts[1:]), None]
     ended = [ends.of.get(start.id) for start in starts]
     return tuple(map(_stage, starts, ended, closers, attempts, lanes)), parallel
 
 
-def _stage(start: RunMark, end: RunMark | None, closer: tuple[int, str] | None, attempt: int, lane: int) -> Stage:
+def _stage(start: RunMark, end: RunMark | None, closer: "Closer | None", attempt: int, lane: int) -> Stage:
     at_ms, lag_ms = start.at_ms, start.lag_ms
     if end is not None:
-        return Stage(start, end.at_ms - at_ms, EXACT, BY_END, end.at_ms, attempt, lane)
+        return _new(Stage, (start, end.at_ms - at_ms, EXACT, BY_END, end.at_ms, attempt, lane, None))
     if closer is not None:
-        return Stage(start, closer[0] - at_ms, UPPER, closer[1], closer[0], attempt, lane)
+        closed_ms, by = closer
+        return _new(Stage, (start, closed_ms - at_ms, UPPER, by, closed_ms, attempt, lane, None))
     if lag_ms is None or lag_ms < 0:
-        return Stage(start, None, NONE, OPEN, None, attempt, lane)
-    return Stage(start, lag_ms, LOWER, OPEN, None, attempt, lane)
+        return _new(Stage, (start, None, NONE, OPEN, None, attempt, lane, None))
+    return _new(Stage, (start, lag_ms, LOWER, OPEN, None, attempt, lane, None))
 
 
 def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
     """Whether a START precedes the END of a stage that started before it, or in the same second."""
+    if not ends.of:
+        return False
     busy_ms = unended_ms = 0
     for start in starts:
         end = ends.of.get(start.id)
@@ -95,10 +102,14 @@ def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
     return False
 
 
-def _closers(marks: Sequence[RunMark], ends: Ends, parallel: bool) -> list[tuple[int, str] | None]:
+Closer = tuple[int, str]
+"""When (unix ms) and by what a stage was closed that has no END."""
+
+
+def _closers(marks: Sequence[RunMark], ends: Ends, parallel: bool) -> list[Closer | None]:
     """What closes each START that has no END: the next START, or the end of the run if that comes first."""
-    found: list[tuple[int, str] | None] = []
-    following: tuple[int, str] | None = None
+    found: list[Closer | None] = []
+    following: Closer | None = None
     ended_ms = {mark.at_ms for mark in marks if mark.id in ends.run}
     for mark in reversed(marks):
         if mark.id in ends.run:
@@ -115,9 +126,10 @@ def _attempts(starts: Sequence[RunMark]) -> list[int]:
     counts: dict[tuple[str, str], int] = {}
     found = []
     for start in starts:
-        name = (start.what.stage, start.what.key)
-        counts[name] = counts.get(name, 0) + 1
-        found.append(counts[name])
+        what = start.what
+        name = (what.stage, what.key)
+        counts[name] = attempt = counts.get(name, 0) + 1
+        found.append(attempt)
     return found
 
 
