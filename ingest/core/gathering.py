@@ -7,8 +7,9 @@ what was received of each file, whatever became of it.
 `backfill` None means that nobody is heard: a line that is read again tells nothing new of its writer.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import gt
 from typing import Any
 
 from ingest.core.filestate import FileKey, FileNews
@@ -32,7 +33,7 @@ class Gathered:
     def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool | None) -> None:
         """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
         runs, new = self.runs, tuple.__new__
-        said: dict[int, tuple[Mapping[str, Any], Heard]] = {}
+        said: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
         for doc_id, (at_ms, logged_ms, run, _, plain), record_ms in facts:
             first, perf = plain.first, plain.fields["perf"]
             if first is None:
@@ -46,11 +47,13 @@ class Gathered:
             else:
                 known.append(mark)
             # A template is of one origin, and there are few of them in a batch.
-            before = said.get(id(perf))
-            if before is None or at_ms > before[1][0] or record_ms > before[1][1]:
-                said[id(perf)] = plain.fields, together(before and before[1], _heard(at_ms, record_ms))
-        for fields, heard in said.values():
-            self._hear(fields, heard, backfill)
+            times = said.get(id(perf))
+            if times is None:
+                times = said[id(perf)] = (plain.fields, [], [])
+            times[1].append(at_ms)
+            times[2].append(record_ms)
+        for fields, instants_ms, records_ms in said.values():
+            self._hear(fields, _heard(instants_ms, records_ms), backfill)
 
     def add_forgotten(self, marks: Iterable[tuple[RunKey, RunMark]]) -> None:
         """Marks that leave their runs."""
@@ -65,7 +68,7 @@ class Gathered:
         mark = mark_of(document.id, document.version, document.body)
         if key is not None and mark is not None:
             self.runs.setdefault(key, []).append(mark)
-            self._hear(document.body, _heard(mark.at_ms, record_ms), backfill)
+            self._hear(document.body, _heard([mark.at_ms], [record_ms]), backfill)
 
     def add_files(self, told: Mapping[FileKey, FileNews]) -> None:
         """What was received of files, and said of them."""
@@ -94,6 +97,7 @@ class Gathered:
         self.writers[key] = together(self.writers.get(key), heard)
 
 
-def _heard(at_ms: int, record_ms: int) -> Heard:
-    """One line: an instant ahead of its record is capped."""
-    return Heard(min(at_ms, record_ms), record_ms, at_ms > record_ms)
+def _heard(instants_ms: Sequence[int], records_ms: Sequence[int]) -> Heard:
+    """Lines: an instant ahead of its record is capped."""
+    ahead = any(map(gt, instants_ms, records_ms))
+    return Heard(max(map(min, instants_ms, records_ms)), max(records_ms), ahead)
