@@ -123,6 +123,9 @@ class Store(Protocol):
     def bulk(self, actions: Sequence[Action]) -> list[Answer]:
         """One answer for each action, in order; `RequestTooLarge` when the request as a whole was."""
 
+    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+        """As `bulk`, for what may be written twice; CREATED for each when none failed."""
+
     def swap(self, actions: Sequence[Action]) -> list[Answer]:
         """As `bulk`, for compare-and-swaps: the answers say what the next one has to have seen."""
 

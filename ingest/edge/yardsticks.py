@@ -60,7 +60,7 @@ class Recorder(ElasticsearchStore):
         super().__init__(client)
         self.bodies: list[bytes] = []
 
-    def _send(self, body: bytes, told: str) -> Sequence[dict[str, Any]]:
+    def _send(self, body: bytes, told: str) -> dict[str, Any]:
         self.bodies.append(body)
         return super()._send(body, told)
 

@@ -84,7 +84,7 @@ def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts, newest: 
     patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     store = ElasticsearchStore(connected)
     swapper = Swapper(store, Writer(store.swap, patience, limits(settings.delivery)), patience)
-    deriver = Deriver(known.schema, swapper, Writer(store.bulk, patience, limits(settings.delivery)))
+    deriver = Deriver(known.schema, swapper, Writer(store.rewrite, patience, limits(settings.delivery)))
     finder = Finder(ElasticsearchStates(connected), store, patience, known.schema)
     taken = 0
     try:

@@ -43,7 +43,8 @@ def deriver(with_: Services, schema: Schema, delivery: Delivery) -> Deriver | No
     if not delivery.derive:
         return None
     swaps = Writer(with_.store.swap, with_.patience, limits(delivery))
-    return Deriver(schema, Swapper(with_.store, swaps, with_.patience), with_.writer, delivery.connections)
+    views = Writer(with_.store.rewrite, with_.patience, limits(delivery))
+    return Deriver(schema, Swapper(with_.store, swaps, with_.patience), views, delivery.connections)
 
 
 class Places(NamedTuple):
@@ -63,7 +64,7 @@ def sweeper(
     try:
         store = ElasticsearchStore(connected)
         swapper = Swapper(store, Writer(store.swap, patience, limits(delivery)), patience)
-        writer = Writer(store.bulk, patience, limits(delivery))
+        writer = Writer(store.rewrite, patience, limits(delivery))
         runs = Sweeper(ElasticsearchStates(connected), swapper, writer, schema)
         stands = partial(progress, settings.kafka, group)
         wait = now_ms, delivery.gap_after_s

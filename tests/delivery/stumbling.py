@@ -62,6 +62,10 @@ class Stumbling:
         """As the store, or die."""
         return self._asked(actions, self.store.bulk)
 
+    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+        """As the store, or die."""
+        return self._asked(actions, self.store.rewrite)
+
     def swap(self, actions: Sequence[Action]) -> list[Answer]:
         """As the store, or die."""
         return self._asked(actions, self.store.swap)
@@ -95,7 +99,7 @@ class Worker:
         """A new life."""
         patience = Patience(0.01, 0.05)
         swapper = Swapper(self.store, Writer(self.store.swap, patience, LIMITS), patience)
-        writer = Writer(self.store.bulk, patience, LIMITS)
+        writer = Writer(self.store.rewrite, patience, LIMITS)
         self.deriver = Deriver(self.world.knowledge.schema, swapper, writer, 1, RunCache(self.cache_marks))
 
     def derive(self, batch: Gathered, stumble: Stumble | None = None) -> bool:

@@ -273,7 +273,7 @@ def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
     return GapSweeper(
         ElasticsearchFiles(world.client),
         swapper,
-        Writer(own.bulk, patience, LIMITS),
+        Writer(own.rewrite, patience, LIMITS),
         world.knowledge.schema,
         lambda topic: progress(world.settings.kafka, world.facility, topic),
         (outfit.now_ms, SOON_S),

@@ -31,7 +31,7 @@ def sweep(world: World, store: Stumbling | None = None) -> Swept:
     patience, own = Patience(0.01, 0.05), store or worker(world).store
     swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
     states = ElasticsearchStates(world.client)
-    sweeper = Sweeper(states, swapper, Writer(own.bulk, patience, LIMITS), world.knowledge.schema)
+    sweeper = Sweeper(states, swapper, Writer(own.rewrite, patience, LIMITS), world.knowledge.schema)
     return sweeper.sweep([(world.facility, "als_perf")])
 
 

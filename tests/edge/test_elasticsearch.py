@@ -18,7 +18,8 @@ from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import leaves, templates
 from ingest.edge.local.stack import Running
-from ingest.edge.ports import Refusal, Standing, Unavailable
+from ingest.edge.ports import CREATED, Refusal, Standing, Unavailable
+from ingest.edge.yardsticks import Recorder
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.stack
@@ -89,6 +90,31 @@ def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str
     assert "many" in answers[5].reason
     assert answers[8].error == "index_not_found_exception"
     assert connected.get(index=index, id="a")["_source"] == {"n": 2}
+
+
+def test_what_may_be_written_twice_is_told_of_item_by_item_only_where_one_failed(
+    connected: Elasticsearch, index: str
+) -> None:
+    """All well: created, whatever was there. One refused: each item's own answer, in order, and what went well stays.
+
+    What Elasticsearch was sent: one request where all was well, a second one where an item had failed, and after that
+    one that asks for its items at once.
+    """
+    store = Recorder(connected)
+    old, new = (act(index, "a", version, {"n": version}) for version in (5, 6))
+    bad = act(index, "b", 1, {"other": 1})
+
+    assert store.rewrite([old, act(index, "c", 1, {"n": 1})]) == [CREATED, CREATED]
+    assert store.rewrite([new]) == [CREATED]
+    assert len(store.bodies) == 2
+    assert [a.status for a in store.rewrite([old, bad, act(index, "d", 1, {"n": 4})])] == [409, 400, 409]
+    assert len(store.bodies) == 4
+    assert [a.status for a in store.rewrite([old, act(index, "e", 1, {"n": 5})])] == [409, 201]
+    assert [a.status for a in store.rewrite([act(index, "a", 7, {"n": 7})])] == [200]
+    assert len(store.bodies) == 6
+    assert store.rewrite([act(index, "f", 1, {"n": 1})]) == [CREATED]
+    assert store.rewrite([]) == []
+    assert [connected.get(index=index, id=doc_id)["_source"]["n"] for doc_id in "acdef"] == [7, 1, 4, 5, 1]
 
 
 def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connected: Elasticsearch, index: str) -> None:

@@ -17,6 +17,7 @@ _SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
 _ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
 _KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
+FAILED = 300  # the first status that is no success
 _EPOCH = ("perf", "ledger", "epoch")
 
 
@@ -26,6 +27,7 @@ class ElasticsearchStore:
     def __init__(self, client: Client) -> None:
         """Take an open client whose own retries are off."""
         self._client = client
+        self._calm = True
 
     def bulk(self, actions: Sequence[Action]) -> list[Answer]:
         """One bulk request; one answer for each action, in order."""
@@ -35,19 +37,31 @@ class ElasticsearchStore:
         """One bulk request of compare-and-swaps."""
         return self._bulk(actions, _SWAP)
 
+    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+        """As `bulk`, for what may be written twice: single items are answered (by writing again) only if one failed.
+
+        Without failures all are CREATED. After a failure the next request tells of its items at once.
+        """
+        if not actions:
+            return []
+        if self._calm and self._send(request_body(actions), "errors").get("errors") is False:
+            return [CREATED] * len(actions)
+        answers = self.bulk(actions)
+        self._calm = all(answer.status < FAILED for answer in answers)
+        return answers
+
     def _bulk(self, actions: Sequence[Action], told: str) -> list[Answer]:
         if not actions:
             return []
-        items = self._send(request_body(actions), told)
+        items = self._send(request_body(actions), told).get("items", ())
         if len(items) != len(actions):
             raise Unavailable(f"Elasticsearch answered {len(items)} of {len(actions)} actions")
         return [_answer(item) for each in items for item in each.values()]
 
-    def _send(self, body: bytes, told: str) -> Sequence[dict[str, Any]]:
+    def _send(self, body: bytes, told: str) -> dict[str, Any]:
         with told_to_run():
-            answer = self._client.bulk(operations=body, filter_path=told)  # type: ignore[arg-type]  # bytes go as they are
-        items: Sequence[dict[str, Any]] = answer.body.get("items", ())
-        return items
+            answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=told).body  # type: ignore[arg-type]  # bytes go as they are
+        return answer
 
     def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:
         """Where each document is from, and its version, newer than any refresh; None where there is none."""
