@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import click
@@ -25,6 +26,7 @@ from ingest.cli.bench_ways import FACILITY, INTAKE, TOPIC, Measured, apart, benc
 from ingest.cli.replay import progress_bar
 from ingest.cli.screen import plain_table
 from ingest.config import Settings
+from ingest.core.model import Problem
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.kafka.groups import committed
 from ingest.run.knowledge import Knowledge, knowledge
@@ -77,11 +79,13 @@ def _raised(known: Knowledge) -> Knowledge:
 
 def _replayed(settings: Settings, known: Knowledge) -> Replayed:
     before = _committed(settings)
-    with _worker(settings, known):
+    with _worker(settings, known) as reading:
         time.sleep(SETTLE_S)
         began_s = time.monotonic()
         lines, sent_s = apart(lambda: _sent(settings, known))
         while _committed(settings) < before + lines:
+            if not reading.is_alive():
+                raise Problem("The worker ended before it had read everything.", "See what it said above.", 70)
             time.sleep(ASK_EVERY_S)
         return Replayed(lines, sent_s, time.monotonic() - began_s)
 
@@ -98,14 +102,14 @@ def _committed(settings: Settings) -> int:
 
 
 @contextmanager
-def _worker(settings: Settings, known: Knowledge) -> Iterator[None]:
+def _worker(settings: Settings, known: Knowledge) -> Iterator[BaseProcess]:
     """One worker beside what is done meanwhile."""
     process = get_context("fork").Process(target=lambda: work(settings, known))
     process.start()
     try:
-        yield
+        yield process
     finally:
-        if process.pid is not None:
+        if process.pid is not None and process.is_alive():
             os.kill(process.pid, signal.SIGTERM)
         process.join()
 

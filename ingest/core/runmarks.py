@@ -161,10 +161,13 @@ def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, R
 
 def _newest(one: RunMark, other: RunMark) -> RunMark:
     """The higher version (of two equal ones that differ, always the same), with what the lower one opened."""
-    newest = max(one, other, key=lambda mark: (mark.version, mark.retracted, repr(mark)))
-    years = one.years | other.years
+    if one.version == other.version:
+        newest = max(one, other, key=lambda mark: (mark.retracted, repr(mark)))
+    else:
+        newest = one if one.version > other.version else other
     own = {year_of(newest.at_ms)} if newest.opens else set()
-    return newest._replace(opened=tuple(sorted(years - own)))
+    opened = tuple(sorted((one.years | other.years) - own))
+    return newest if opened == newest.opened else newest._replace(opened=opened)
 
 
 def as_json(marks: Mapping[str, RunMark]) -> str:
