@@ -7,6 +7,7 @@ what was received of each file, whatever became of it.
 `backfill` None means that nobody is heard: a line that is read again tells nothing new of its writer.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import gt
@@ -24,11 +25,15 @@ Fact = QuickMark | Document
 
 @dataclass(slots=True)
 class Gathered:
-    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file."""
+    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file.
+
+    `standing`: how many of the marks of a run were known to stand there, by whoever sent their lines again.
+    """
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
     writers: dict[WriterKey, Heard] = field(default_factory=dict)
     files: dict[FileKey, FileNews] = field(default_factory=dict)
+    standing: Counter[RunKey] = field(default_factory=Counter)
 
     def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool | None) -> None:
         """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
@@ -70,6 +75,11 @@ class Gathered:
             self.runs.setdefault(key, []).append(mark)
             self._hear(document.body, _heard([mark.at_ms], [record_ms]), backfill)
 
+    def add_standing(self, other: "Gathered") -> None:
+        """Marks that stand there: by whom they were stored, what follows from them was derived."""
+        self.standing.update({key: len(marks) for key, marks in other.runs.items()})
+        self.join(other)
+
     def add_files(self, told: Mapping[FileKey, FileNews]) -> None:
         """What was received of files, and said of them."""
         for key, news in told.items():
@@ -84,6 +94,7 @@ class Gathered:
         """All that another one holds."""
         for key, marks in other.runs.items():
             self.runs.setdefault(key, []).extend(marks)
+        self.standing.update(other.standing)
         for writer, heard in other.writers.items():
             self.writers[writer] = together(self.writers.get(writer), heard)
         self.add_files(other.files)

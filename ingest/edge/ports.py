@@ -107,6 +107,8 @@ class Kept(NamedTuple):
 
 
 CREATED = Answer(201, "created")
+UPDATED = Answer(200, "updated")
+PRESENT = Answer(409)
 """The answer to nearly every action: always this very object."""
 
 
@@ -282,4 +284,6 @@ class Letter:
     @property
     def size_bytes(self) -> int:
         """Key, value and headers, with Kafka's overhead of a record rounded up."""
-        return len(self.key or b"") + len(self.value or b"") + sum(len(k) + len(v) + 10 for k, v in self.headers) + 100
+        return (
+            len(self.key or b"") + len(self.value or b"") + sum([len(k) + len(v) + 10 for k, v in self.headers]) + 100
+        )

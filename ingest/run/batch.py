@@ -12,7 +12,19 @@ from dataclasses import dataclass, field
 
 from ingest.core.gathering import Gathered
 from ingest.core.model import Document, Intake
-from ingest.edge.ports import CREATED, Answer, Letter, Outbox, Received, RequestTooLarge, Standing, Store
+from ingest.core.quick import QuickMark
+from ingest.edge.ports import (
+    CREATED,
+    PRESENT,
+    UPDATED,
+    Answer,
+    Letter,
+    Outbox,
+    Received,
+    RequestTooLarge,
+    Standing,
+    Store,
+)
 from ingest.run import refusals, superseding
 from ingest.run.count import Count
 from ingest.run.headers import replay_of
@@ -24,6 +36,7 @@ from ingest.run.stop_limit import StopLimit
 from ingest.run.writing import Writer
 
 log = logging.getLogger("perflog.run")
+ALIKE = {CREATED: "stored", UPDATED: "corrected", PRESENT: "duplicate"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,8 +96,7 @@ class Answered:
 
 def answered(portions: Sequence[Portion], services: Services) -> Answered:
     """Write and, where refused, dead-letter; returns when all of it was confirmed."""
-    actions = [action for portion in portions for action in portion.reading.actions]
-    answers = services.writer.write(actions)
+    answers = _asked(portions, services)
     told = []
     gathered = Gathered()
     start = 0
@@ -103,32 +115,52 @@ def answered(portions: Sequence[Portion], services: Services) -> Answered:
     return Answered([each.count for each in told], gathered)
 
 
+def _asked(portions: Sequence[Portion], services: Services) -> list[Answer]:
+    """The answer to each action; what is known to stand there is not asked for."""
+    actions = [action for portion in portions for action in portion.reading.actions]
+    if not any(portion.reading.there for portion in portions):
+        return services.writer.write(actions)
+    stands = [n in portion.reading.there for portion in portions for n in range(len(portion.reading.actions))]
+    due = [n for n, there in enumerate(stands) if not there]
+    answers = [PRESENT] * len(actions)
+    for n, answer in zip(due, services.writer.write([actions[n] for n in due]), strict=True):
+        answers[n] = answer
+    return answers
+
+
 def _gather(portion: Portion, answers: Sequence[Answer], overtaken: set[int], into: Gathered) -> None:
     """The facts that are there now; of one that a higher version has overtaken, that one's writer tells."""
     reading, records = portion.reading, portion.records
     passed = overtaken | reading.lost
+    standing = Gathered()
     start = 0
     for stop, backfill in reading.stretches:
-        plain = []
+        plain: list[tuple[str, QuickMark, int]] = []
+        stood: list[tuple[str, QuickMark, int]] = []
         for n in range(start, stop):
             if n in passed or (answers[n] is not CREATED and meaning(answers[n]) is Meaning.REFUSED):
                 continue
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
                 of = reading.special[owner].message
-                into.add_document(fact, of.record_time_ms, None if of.bare else of.backfill)
+                to = standing if n in reading.there else into
+                to.add_document(fact, of.record_time_ms, None if of.bare else of.backfill)
             else:
-                plain.append((reading.actions[n].id, fact, records[owner].time_ms))
+                row = reading.actions[n].id, fact, records[owner].time_ms
+                (stood if n in reading.there else plain).append(row)
         into.add_plain(plain, backfill)
+        standing.add_plain(stood, None)
         start = stop
+    into.add_standing(standing)
 
 
 def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _Told:
     reading = portion.reading
     count = Count(records=len(portion.records), documents=len(answers))
     plainly = not reading.special and not reading.judged and not reading.lost
-    if plainly and answers.count(CREATED) == len(answers):
-        count.outcomes["stored"] = len(portion.records)
+    alike = answers[0] if plainly and answers and answers.count(answers[0]) == len(answers) else None
+    if alike is not None and (alike is not PRESENT or len(reading.there) == len(answers)) and alike in ALIKE:
+        count.outcomes[ALIKE[alike]] = len(portion.records)
         return _Told(count)
     found = _Told(count)
     fates = _fates(portion, answers, found, services)

@@ -25,7 +25,10 @@ log = logging.getLogger("perflog.run")
 
 
 class RunCell(Cell):
-    """A run id's state: grows by marks. `state` is what is there; `written` what of it was derived and written last."""
+    """A run id's state: grows by marks. `state` is what is there; `written` what of it was derived and written last.
+
+    `stood`: all of `more` is known to stand in the index. If the state has it too, all that follows was written.
+    """
 
     def __init__(self, key: RunKey) -> None:
         """Nothing is known yet."""
@@ -33,6 +36,7 @@ class RunCell(Cell):
         self.state = RunState(key)
         self.written: Derived | None = None
         self.more: Sequence[RunMark] = ()
+        self.stood = False
         self.found: Derived | None = None
         self._next = self.state
 
@@ -59,6 +63,8 @@ class RunCell(Cell):
     def documents(self, schema: Schema) -> Iterator[Statement]:
         """What is to be written now: what differs from what was; everything, where that is not known."""
         if self.lost or self.state.large or (self.written is not None and self.found is self.written):
+            return iter(())
+        if self.found is None and self.stood:
             return iter(())
         self.found = self.found or told(self.state)
         return documents(self.found, schema, self.written) if self.found else iter(())

@@ -6,6 +6,7 @@ clerk, for ledger and epochs, is apart, so that what is settled is committed eve
 that is blocked.
 """
 
+import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
@@ -17,7 +18,8 @@ from ingest.run.count import Count
 from ingest.run.deriving import Deriver
 
 T = TypeVar("T")
-WAITING = 64_000  # records that were answered and not yet derived from, so that a run's lines come together
+WAITING = 64_000  # records that were answered and not yet derived from
+PLENTY, PATIENCE_S = 32_000, 2.0  # so that a run's lines come together, while more are under way
 Batch = tuple[Sequence[Portion], Answered]
 Ended = tuple[Sequence[Portion], Callable[[], list[Count]]]
 """A batch that ended: its portions, and what asks for their counts (which raises where it ended badly)."""
@@ -33,6 +35,7 @@ class Crew:
     deriver: Deriver | None = None
     under_way: dict["Future[Answered]", Sequence[Portion]] = field(default_factory=dict)
     _waiting: list[Batch] = field(default_factory=list)
+    _waiting_since_s: float = 0.0
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
     _scribe: ThreadPoolExecutor = field(init=False)
@@ -83,12 +86,17 @@ class Crew:
             return [(portions, lambda: future.result().counts)]
         for portion in portions:
             portion.let_go()
+        if not self._waiting:
+            self._waiting_since_s = time.monotonic()
         self._waiting.append((portions, future.result()))
         return []
 
     def _derive_on(self) -> None:
-        """The next round takes everything that waits."""
+        """The next round takes everything that waits, once it is much, or nothing else comes, or it has waited."""
         if self.deriver is None or self._round is not None or not self._waiting:
+            return
+        patient = self.under_way and self._waiting_records < PLENTY
+        if patient and time.monotonic() - self._waiting_since_s < PATIENCE_S:
             return
         batches, self._waiting = self._waiting, []
         gathered = [each.gathered for _, each in batches]

@@ -3,7 +3,9 @@
 Order of the writes: marks, then the states of their runs, what was heard of their writers and received of their files
 (compare-and-swap), then stages and runs with the state's revision as version; only then does the span of the records
 count as answered. Marks that were there already (409) are merged all the same, and what is read anew is written in
-full: so a crash between any two of these writes heals when its records are read again.
+full: so a crash between any two of these writes heals when its records are read again. Only of lines that a replay knew
+to stand there nothing is written where the state has them: who stored them wrote what follows, or its record is read
+again.
 
 One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
 two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived
@@ -87,7 +89,7 @@ class Deriver:
         cells = []
         for key, marks in gathered.runs.items():
             cell = self._runs.taken(key)
-            cell.more = marks
+            cell.more, cell.stood = marks, gathered.standing[key] == len(marks)
             cells.append(cell)
         told = [*_fed(self._writers, gathered.writers), *_fed(self._files, gathered.files)]
         tasks = [self._pool.submit(self._swapper.swap, told)]

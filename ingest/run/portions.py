@@ -11,10 +11,11 @@ def in_portions(things: Iterable[T], weight: Callable[[T], int], most: int) -> I
     some: list[T] = []
     weighed = 0
     for each in things:
-        if some and weighed + weight(each) > most:
+        weighs = weight(each)
+        if some and weighed + weighs > most:
             yield some
             some, weighed = [], 0
         some.append(each)
-        weighed += weight(each)
+        weighed += weighs
     if some:
         yield some

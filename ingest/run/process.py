@@ -24,7 +24,7 @@ def fit_for_work() -> None:
     """Set this process, and those forked from it. Where the C library is another one, its allocator stays as it is."""
     gc.collect()
     gc.freeze()
-    gc.set_threshold(400_000, 20, 50)
+    gc.set_threshold(1_000_000, 20, 50)
     sys.setswitchinterval(SWITCH_S)
     mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
     if mallopt is not None:

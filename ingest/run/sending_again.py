@@ -5,7 +5,7 @@ What is corrected is told from here: lines that a lower revision read are read o
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
@@ -23,6 +23,7 @@ from ingest.run.ahead import done_behind
 from ingest.run.headers import STORED, written
 from ingest.run.knowledge import Knowledge
 from ingest.run.left_behind import take_out
+from ingest.run.portions import in_portions
 from ingest.run.reading import Reader
 from ingest.run.readings import Reading
 from ingest.run.shipping import CHUNK_MESSAGES, flights
@@ -30,6 +31,7 @@ from ingest.run.steady import steadily
 from ingest.run.stored_lines import Assembler, Line, Progress, lines
 
 EXAMPLES = 3
+TOGETHER_BYTES = 32 * 1024 * 1024
 NEW = "new"
 
 
@@ -111,7 +113,8 @@ class Again:
 
     def _letter(self, line: Line) -> Letter:
         head = self._heads[line.origin]
-        where = f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
+        run = line.told.formers[0].run  # all lines of a run to one partition, in their order: it is derived anew once
+        where = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
         headers = (*head, (STORED, line.told.text))
         return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
 
@@ -163,17 +166,27 @@ def send_again(
     assembler = Assembler(settings, known.sources)
     with facts(settings.elasticsearch) as stored_facts, producer(settings.kafka) as outbox:
         pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
+        letters = by_run(letter for page in pages for letter in page)
         if dry_run:
-            for _ in pages:
+            for _ in letters:
                 pass
         elif rate:
-            steadily(outbox, (letter for page in pages for letter in page), rate)
+            steadily(outbox, letters, rate)
         else:
-            done_behind(flights(letter for page in pages for letter in page), lambda some: _send(outbox, some))
+            done_behind(flights(letters), lambda some: _send(outbox, some))
     report.left_out = assembler.left.out
     if not dry_run:
         report.left_behind = take_out(settings, known, wanted, assembler.newest)
     return report
+
+
+def by_run(letters: Iterable[Letter]) -> Iterator[Letter]:
+    """The letters of one run behind one another, as far as memory allows: then a run is derived anew once.
+
+    Of one run those of one origin are together, which are read by one way.
+    """
+    for some in in_portions(letters, lambda letter: letter.size_bytes, TOGETHER_BYTES):
+        yield from sorted(some, key=lambda letter: (letter.topic, letter.key or b"", letter.headers[:-1]))
 
 
 def _send(outbox: Producer, flight: Sequence[Letter]) -> None:

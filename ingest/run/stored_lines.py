@@ -8,7 +8,7 @@ provenance), its facility and its source, and from the settings: never from what
 from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from ingest.config import Settings
 from ingest.core.clock import of_iso
@@ -19,17 +19,17 @@ from ingest.core.model import Intake, Message, Provenance
 from ingest.core.sources import Source
 from ingest.core.templates import Cache
 from ingest.core.turn import CAPTURED as TIME_CAPTURED
-from ingest.core.turn import lookup
+from ingest.core.ways import ORIGINS
 from ingest.edge.elasticsearch.facts import Fact, Facts, WantedFacts
 from ingest.run.ahead import fetched_ahead
 
 NO_INTAKE = "no intake of the settings is of its facility and source"
 NO_CAPTURE = "its source identifies by the time of capture, which it does not tell"
+_NOTHING: Mapping[str, Any] = {}
 Progress = Callable[[int, int], None]
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line that is stored.
 
     Attributes:
@@ -83,6 +83,7 @@ class Assembler:
         self.left = Left()
         self.newest: dict[tuple[str, str], int] = {}
         self._created = Cache(of_iso)
+        self._origins = Cache(lambda told: Provenance(host=told[0], path=told[1], captured_ms=told[2]), ORIGINS)
 
     def lines(self, page: Sequence[Fact]) -> list[Line]:
         """The lines of a page; those of one origin follow one another."""
@@ -94,7 +95,7 @@ class Assembler:
                 continue  # the tombstone of what has a successor, or of what nobody reads differently today
             key = (event["original"], event.get("original_b64"), self._captured_ms(fact.body))
             groups.setdefault(key, []).append(fact)
-        found = [line for group in groups.values() if (line := self._line(group)) is not None]
+        found = [line for key, group in groups.items() if (line := self._line(group, key[2])) is not None]
         return sorted(found, key=lambda line: (line.intake.name, line.origin.host or "", line.origin.path or ""))
 
     def _hear(self, fact: Fact) -> None:
@@ -107,15 +108,14 @@ class Assembler:
         source = self._sources.get(perf["source"])
         return not perf.get("retracted") or (source is not None and source.revision > revision_of(fact.version))
 
-    def _line(self, group: Sequence[Fact]) -> Line | None:
+    def _line(self, group: Sequence[Fact], captured_ms: int | None) -> Line | None:
         body = group[0].body
         intake = self._intake(body)
         source = self._sources.get(body["perf"]["source"])
-        origin = Provenance(
-            host=lookup(body, "host.name"),
-            path=lookup(body, "log.file.path"),
-            captured_ms=self._captured_ms(body),
-        )
+        log: Mapping[str, Any] = body.get("log", _NOTHING)
+        origin = self._origins[
+            body.get("host", _NOTHING).get("name"), log.get("file", _NOTHING).get("path"), captured_ms
+        ]
         lacking = source is not None and CAPTURED in source.identity and origin.captured_ms is None
         if intake is None or lacking:
             for _ in group:
@@ -125,7 +125,7 @@ class Assembler:
         encoded = event.get("original_b64")
         told = StoredLine(
             self._created[event["created"]],
-            lookup(body, "log.offset"),
+            log.get("offset"),
             GLUED in body["perf"].get("flags", ()),
             tuple(map(_edition, group)),
         )
@@ -134,14 +134,14 @@ class Assembler:
 
     def _captured_ms(self, body: Mapping[str, Any]) -> int | None:
         """When its shipper took it: its own time where it has no other."""
-        told = lookup(body, "provenance.captured")
+        told = body.get("provenance", _NOTHING).get("captured")
         if told is None and TIME_CAPTURED in body["perf"].get("flags", ()):
             told = body["@timestamp"]
         return None if told is None else of_iso(told)
 
     def _intake(self, body: Mapping[str, Any]) -> Intake | None:
         perf = body["perf"]
-        topic = (lookup(body, "provenance.kafka") or "").split("/")[0]
+        topic = body.get("provenance", _NOTHING).get("kafka", "").partition("/")[0]
         key = (topic, perf["facility"], perf["source"], perf.get("workflow"))
         if key not in self._chosen:
             self._chosen[key] = chosen(self._intakes, *key)

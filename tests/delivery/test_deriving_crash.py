@@ -100,6 +100,37 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
     assert second not in told(world)
 
 
+def standing(batch: Gathered) -> Gathered:
+    """The same, as a replay that knew of all of them tells it."""
+    found = Gathered()
+    found.add_standing(batch)
+    return found
+
+
+def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_that_is_missing(world: World) -> None:
+    """The set has them: it is read, and nothing is written. It lacks them (nobody derived then): all is written.
+
+    A run of which one line is not known to stand there is written in full by whoever reads it anew.
+    """
+    world.set_up()
+    key, other = (RunKey(world.facility, "als_perf", run) for run in ("1-2", "3-4"))
+    known, more, unheard = marks("0 START A, 20 START B"), marks("30 START C"), marks("5 START D, 15 START E")
+    assert worker(world).derive(Gathered({key: known}))
+
+    mine = worker(world)
+    assert mine.derive(standing(Gathered({key: list(known), other: list(unheard)})))
+    assert not [action for action in mine.store.sent if key.id in action.text]
+    sets = {key: {mark.id: mark for mark in known}, other: {mark.id: mark for mark in unheard}}
+    assert told(world) == at_once(world, sets)
+
+    again = worker(world)
+    both = Gathered({key: list(more)})
+    both.add_standing(Gathered({key: list(known)}))
+    assert again.derive(both)
+    assert {action.index.split("-")[1] for action in again.store.sent} == {"runstate", "stages", "runs"}
+    assert told(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})
+
+
 def test_what_another_worker_wrote_meanwhile_is_not_taken_for_ones_own(world: World) -> None:
     """A stage is of instance 1, by another worker's line of instance 2, by ours of 1 again: it has to be written."""
     world.set_up()

@@ -21,7 +21,7 @@ from ingest.edge.kafka.producer import producer
 from ingest.edge.ports import Letter
 from ingest.run import headers
 from ingest.run.knowledge import Knowledge
-from ingest.run.sending_again import send_again
+from ingest.run.sending_again import TOGETHER_BYTES, by_run, send_again
 from ingest.run.session import work
 from ingest.synthetic.truth import Shares
 from tests.delivery.checks import assert_tiled
@@ -414,3 +414,20 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
     assert facts(world) == world.expected(lines)
     assert told(world) == derived
     assert_same_again(world, raised(world))
+
+
+def test_the_lines_of_a_run_are_sent_together() -> None:
+    """Each once, by topic, run and origin, and in their order; a portion that is full goes before the next is read."""
+    made = [Letter("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)]
+
+    found = list(by_run(iter(made)))
+
+    assert sorted(letter.value or b"" for letter in found) == sorted(letter.value or b"" for letter in made)
+    assert [letter.key for letter in found[::10]] == sorted({letter.key for letter in made}, key=str)
+    assert all(letter.key == found[n // 10 * 10].key for n, letter in enumerate(found))
+    alike = [
+        int(letter.value or b"") for letter in found if letter.key == b"run 3" and letter.headers == made[3].headers
+    ]
+    assert alike == [3, 17, 31, 45, 59]
+    large = [Letter("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
+    assert [letter.key for letter in by_run(iter(large))] == [b"b", b"a"]

@@ -1,7 +1,8 @@
 """The facts as they are stored, marks and network results: counted, and read page by page. Reads only.
 
 Nothing here needs a script, a licence or a sort: a scroll in the order of the index passes over any number of them at
-one pace. It goes index by index, so that months come in order and the documents of one line lie close together.
+one pace. It goes index by index and span of time by span of time, each of some ten thousand documents, so that those of
+one line, and the lines of one run, lie close together however the index came to be.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -18,6 +19,8 @@ from ingest.edge.elasticsearch.connect import client, told_to_people
 from ingest.edge.elasticsearch.runs import WILD, indices, within
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
+SPAN = 50_000  # documents
+SHORTEST_MS = 1000  # of a span, whatever it holds
 KEPT_OPEN = "15m"  # between two pages, however slowly they are used
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 
@@ -68,9 +71,10 @@ class Fact(NamedTuple):
 class Facts:
     """The documents of kinds `marks` and `network`."""
 
-    def __init__(self, connected: Client) -> None:
-        """Take an open client."""
+    def __init__(self, connected: Client, span: int = SPAN) -> None:
+        """Take an open client; a span of time holds at most so many documents."""
         self._client = connected
+        self._span = span
 
     def count(self, wanted: WantedFacts) -> int:
         """How many there are, retracted ones too."""
@@ -78,13 +82,31 @@ class Facts:
         return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
 
     def pages(self, wanted: WantedFacts) -> Iterator[list[Fact]]:
-        """All of them, in pages of one index each."""
+        """All of them, in pages of one index and span of time each; the spans of an index come in order."""
         for kind, size in PAGES.items():
             for index in self._indices(kind, wanted.facilities):
-                body = {"query": wanted.query, "version": True}
-                each = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
-                while page := list(islice(each, size)):
-                    yield page
+                for query in self._spans(index, wanted.query):
+                    body = {"query": query, "version": True}
+                    each = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
+                    while page := list(islice(each, size)):
+                        yield page
+
+    def _spans(self, index: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        """The query for one span of time after the other, halved until each holds few enough."""
+        ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
+        told = self._client.search(index=index, query=query, aggs=ends, size=0, **_LACKING)["aggregations"]
+        if told["min"]["value"] is None:
+            return
+        todo = [(int(told["min"]["value"]), int(told["max"]["value"]) + 1)]
+        while todo:
+            since_ms, until_ms = todo.pop()
+            span = {"bool": {"filter": [query, *within(since_ms, until_ms)]}}
+            held = int(self._client.count(index=index, query=span, **_LACKING)["count"])
+            if held <= self._span or until_ms - since_ms <= SHORTEST_MS:
+                yield span
+            else:
+                middle_ms = (since_ms + until_ms) // 2
+                todo += [(middle_ms, until_ms), (since_ms, middle_ms)]
 
     def _indices(self, kind: str, facilities: Sequence[str]) -> list[str]:
         self._client.indices.refresh(index=indices(kind, facilities), **_LACKING)

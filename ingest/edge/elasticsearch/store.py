@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.core.actions import Action, request_body
 from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import CREATED, Answer, Kept, Standing, Unavailable
+from ingest.edge.ports import CREATED, UPDATED, Answer, Kept, Standing, Unavailable
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
@@ -18,6 +18,7 @@ _ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
 _KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
 FAILED = 300  # the first status that is no success
+_WELL = {CREATED.result: CREATED, UPDATED.result: UPDATED}
 _EPOCH = ("perf", "ledger", "epoch")
 
 
@@ -147,8 +148,8 @@ def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
 
 
 def _answer(item: dict[str, Any]) -> Answer:
-    if len(item) == 2 and item["status"] == CREATED.status and item["result"] == CREATED.result:
-        return CREATED
+    if len(item) == 2 and (well := _WELL.get(item.get("result", ""))) is not None:
+        return well
     error = item.get("error", {})
     cause = error.get("caused_by", {}).get("reason")
     reason = error.get("reason", "")

@@ -1,0 +1,63 @@
+"""The facts that are stored, on the real node: all of them, once, and those of one time close together."""
+
+import os
+from collections.abc import Iterator
+from itertools import count, pairwise
+
+import pytest
+from elasticsearch import Elasticsearch
+from elasticsearch.helpers import bulk
+
+from ingest import config
+from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.facts import SHORTEST_MS, Fact, Facts, WantedFacts
+from ingest.edge.local.stack import Running
+
+pytestmark = pytest.mark.stack
+BEGIN_MS = 1_454_700_000_000
+_NUMBERS = count()
+
+
+@pytest.fixture
+def connected(stack: Running) -> Iterator[Elasticsearch]:
+    """An open client."""
+    found = client(config.Elasticsearch(url=(stack.elasticsearch,)))
+    yield found
+    found.close()
+
+
+def stored(connected: Elasticsearch, times_ms: list[int]) -> str:
+    """A facility of one's own, with a mark at each of these times (after BEGIN_MS), in this order."""
+    facility = f"facts{os.getpid()}x{next(_NUMBERS)}"
+    index = f"perf-marks-{facility}-2016.02"
+    connected.indices.create(index=index, mappings={"properties": {"@timestamp": {"type": "date"}}})
+    bulk(connected, ({"_index": index, "_id": str(n), "@timestamp": BEGIN_MS + ms} for n, ms in enumerate(times_ms)))
+    return facility
+
+
+def pages(connected: Elasticsearch, facility: str, span: int) -> list[list[Fact]]:
+    """What is found of it, in spans of at most so many documents."""
+    return list(Facts(connected, span).pages(WantedFacts(facilities=(facility,))))
+
+
+def test_every_document_comes_once_and_spans_of_time_follow_one_another(connected: Elasticsearch) -> None:
+    """However they were stored: 300 in disorder, with a gap of weeks; no page reaches into the time of the next."""
+    times_ms = [(n * 7_919) % 300 * 60_000 + (0 if n % 3 else 20 * 86_400_000) for n in range(300)]
+    facility = stored(connected, times_ms)
+
+    found = pages(connected, facility, 20)
+
+    assert sorted(int(fact.id) for page in found for fact in page) == list(range(300))
+    assert all(0 < len(page) <= 20 for page in found)
+    spans = [[fact.body["@timestamp"] for fact in page] for page in found]
+    assert all(max(one) < min(next_) for one, next_ in pairwise(spans))
+
+
+def test_what_happened_in_one_second_is_one_span_however_much_it_is(connected: Elasticsearch) -> None:
+    """Halving ends there; and where there is nothing, there is no page."""
+    facility = stored(connected, [n * SHORTEST_MS // 100 for n in range(90)])
+
+    found = pages(connected, facility, 5)
+
+    assert [len(page) for page in found] == [90]
+    assert pages(connected, "nothing-of-the-kind", 5) == []
