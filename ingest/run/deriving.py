@@ -10,7 +10,8 @@ again.
 One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
 two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived
 once a round and not once a batch, the more so the more there is to do; and a quiet facility sees its stages at once,
-since nothing waits for a timer. How much may wait is bounded by the crew.
+since nothing waits while no batch is under way. While one is, a round begins when much waits, or has waited for two
+seconds: so the lines of a run come together. How much may wait is bounded by the crew.
 
 A run with very many marks is merged only; its stages and run are the sweeper's (see sweeping.py).
 """
