@@ -1,6 +1,7 @@
 """The Elasticsearch edge against the real node: what each answer is, and that a compare-and-swap is one."""
 
 import os
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -8,12 +9,13 @@ from itertools import count
 
 import orjson
 import pytest
-from elasticsearch import Elasticsearch
+from elasticsearch import ApiError, Elasticsearch
 
 from ingest import config
 from ingest.core.actions import Action, fact, once, overruling
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
+from ingest.edge.elasticsearch import connect
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import leaves, templates
@@ -115,6 +117,33 @@ def test_what_may_be_written_twice_is_told_of_item_by_item_only_where_one_failed
     assert store.rewrite([act(index, "f", 1, {"n": 1})]) == [CREATED]
     assert store.rewrite([]) == []
     assert [connected.get(index=index, id=doc_id)["_source"]["n"] for doc_id in "acdef"] == [7, 1, 4, 5, 1]
+
+
+def test_a_search_waits_for_an_index_that_is_just_being_made(
+    connected: Elasticsearch, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its shard starts half a second later; one that never starts is told as what it is."""
+    index = f"edge-starting-{os.getpid()}"
+    nowhere = {"index.routing.allocation.require._name": "nobody"}
+    connected.indices.create(index=index, settings=nowhere, wait_for_active_shards="0")
+
+    def start() -> None:
+        time.sleep(0.5)
+        connected.indices.put_settings(index=index, settings={next(iter(nowhere)): None})
+
+    with ThreadPoolExecutor(1) as pool:
+        started = pool.submit(start)
+        assert connected.search(index=index)["hits"]["total"]["value"] == 0
+        started.result()
+    assert connected.count(index=index)["count"] == 0
+
+    connected.indices.delete(index=index)
+    connected.indices.create(index=index, settings=nowhere, wait_for_active_shards="0")
+    monkeypatch.setattr(connect, "STARTING_S", 0.2)
+    with pytest.raises(ApiError) as raised:
+        connected.search(index=index)
+    assert raised.value.status_code == connect.NO_SHARD
+    connected.indices.delete(index=index)
 
 
 def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connected: Elasticsearch, index: str) -> None:

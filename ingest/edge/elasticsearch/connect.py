@@ -1,10 +1,14 @@
-"""From settings to a client, and from its errors to ours. The client's own retries are off: `run` alone tries again."""
+"""From settings to a client, and from its errors to ours. The client's own retries are off: `run` alone tries again.
 
-from collections.abc import Iterator
+But for a search of an index that somebody else is just making: it has no shard for a moment, which is no failure.
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from elastic_transport import NdjsonSerializer, TransportError
+from elastic_transport import NdjsonSerializer, ObjectApiResponse, TransportError
 from elastic_transport.client_utils import DEFAULT
 from elasticsearch import ApiError, OrjsonSerializer
 from elasticsearch import Elasticsearch as Client
@@ -16,6 +20,7 @@ from ingest.edge.ports import Refusal, RequestTooLarge, Unavailable
 BUSY = (429, 500, 502, 503, 504)
 TOO_LARGE = 413
 DENIED = (401, 403)
+NO_SHARD, STARTING_S, PAUSE_S = 503, 5.0, 0.1
 
 
 class _Lines(NdjsonSerializer):
@@ -25,11 +30,34 @@ class _Lines(NdjsonSerializer):
         return data if isinstance(data, bytes) and data.endswith(b"\n") else super().dumps(data)
 
 
+class _Client(Client):
+    """Searches and counts wait for shards that start."""
+
+    def search(self, **asked: Any) -> ObjectApiResponse[Any]:
+        """As the client's."""
+        return _once_started(lambda: super(_Client, self).search(**asked))
+
+    def count(self, **asked: Any) -> ObjectApiResponse[Any]:
+        """As the client's."""
+        return _once_started(lambda: super(_Client, self).count(**asked))
+
+
+def _once_started(ask: Callable[[], ObjectApiResponse[Any]]) -> ObjectApiResponse[Any]:
+    deadline = time.monotonic() + STARTING_S
+    while True:
+        try:
+            return ask()
+        except ApiError as error:
+            if error.status_code != NO_SHARD or time.monotonic() > deadline:
+                raise
+        time.sleep(PAUSE_S)
+
+
 def client(settings: Elasticsearch, connections: int = 1) -> Client:
     """A client for the cluster in the settings, for so many threads at a time; nothing is sent yet."""
     basic = (settings.user, settings.password or "") if settings.user else None
     try:
-        return Client(
+        return _Client(
             list(settings.url),
             api_key=settings.api_key,
             basic_auth=None if settings.api_key else basic,
