@@ -168,7 +168,7 @@ def send_again(
         pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
         letters = by_run(letter for page in pages for letter in page)
         if dry_run:
-            for _ in letters:
+            for _ in pages:
                 pass
         elif rate:
             steadily(outbox, letters, rate)
