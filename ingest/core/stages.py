@@ -26,6 +26,8 @@ from ingest.core.runmarks import START, RunMark
 EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
 _new = tuple.__new__  # half the time of a named tuple's own call, and there is one a mark
 BY_END, BY_START, BY_RUN_END, OPEN, TIMEOUT = "end", "next_start", "run_end", "open", "timeout"
+Closer = tuple[int, str]
+"""When (unix ms) and by what a stage was closed that has no END."""
 
 
 class Stage(NamedTuple):
@@ -73,7 +75,7 @@ def stages_of(marks: Sequence[RunMark], ends: Ends) -> tuple[tuple[Stage, ...], 
     return tuple(map(_stage, starts, ended, closers, attempts, lanes)), parallel
 
 
-def _stage(start: RunMark, end: RunMark | None, closer: "Closer | None", attempt: int, lane: int) -> Stage:
+def _stage(start: RunMark, end: RunMark | None, closer: Closer | None, attempt: int, lane: int) -> Stage:
     at_ms, lag_ms = start.at_ms, start.lag_ms
     if end is not None:
         return _new(Stage, (start, end.at_ms - at_ms, EXACT, BY_END, end.at_ms, attempt, lane, None))
@@ -100,10 +102,6 @@ def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
         else:
             busy_ms = max(busy_ms, end.at_ms)
     return False
-
-
-Closer = tuple[int, str]
-"""When (unix ms) and by what a stage was closed that has no END."""
 
 
 def _closers(marks: Sequence[RunMark], ends: Ends, parallel: bool) -> list[Closer | None]:

@@ -107,9 +107,10 @@ class Kept(NamedTuple):
 
 
 CREATED = Answer(201, "created")
+"""The answer to nearly every action: always this very object."""
 UPDATED = Answer(200, "updated")
 PRESENT = Answer(409)
-"""The answer to nearly every action: always this very object."""
+"""What is said for an action that nobody asked Elasticsearch for, since its document is known to stand there."""
 
 
 class Standing(NamedTuple):

@@ -158,9 +158,8 @@ def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _T
     reading = portion.reading
     count = Count(records=len(portion.records), documents=len(answers))
     plainly = not reading.special and not reading.judged and not reading.lost
-    alike = answers[0] if plainly and answers and answers.count(answers[0]) == len(answers) else None
-    if alike is not None and (alike is not PRESENT or len(reading.there) == len(answers)) and alike in ALIKE:
-        count.outcomes[ALIKE[alike]] = len(portion.records)
+    if plainly and answers and answers[0] in ALIKE and answers.count(answers[0]) == len(answers):
+        count.outcomes[ALIKE[answers[0]]] = len(portion.records)
         return _Told(count)
     found = _Told(count)
     fates = _fates(portion, answers, found, services)
