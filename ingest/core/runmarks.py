@@ -103,8 +103,14 @@ def _year_of_day(day: int) -> int:
 def key_of(body: Mapping[str, Any]) -> RunKey | None:
     """Whose mark a document of kind marks is; None when it belongs to no run or names no stage: nothing joins it."""
     perf = body["perf"]
+    run = run_of(perf)
+    return RunKey(perf["facility"], perf["source"], run) if run else None
+
+
+def run_of(perf: Mapping[str, Any]) -> str:
+    """The run id that a document of kind marks joins, from what it says under `perf`; empty as `key_of`."""
     run = perf.get("run")
-    return RunKey(perf["facility"], perf["source"], run["id"]) if run and "name" in perf.get("stage", ()) else None
+    return run["id"] if run and "name" in perf.get("stage", ()) else ""
 
 
 def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | None:
@@ -161,6 +167,8 @@ def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, R
 
 def _newest(one: RunMark, other: RunMark) -> RunMark:
     """The higher version (of two equal ones that differ, always the same), with what the lower one opened."""
+    if one[2:] == other[2:]:  # nearly all: read again, to the same effect
+        return one if one.version > other.version else other
     if one.version == other.version:
         newest = max(one, other, key=lambda mark: (mark.retracted, repr(mark)))
     else:
@@ -168,6 +176,24 @@ def _newest(one: RunMark, other: RunMark) -> RunMark:
     own = {year_of(newest.at_ms)} if newest.opens else set()
     opened = tuple(sorted((one.years | other.years) - own))
     return newest if opened == newest.opened else newest._replace(opened=opened)
+
+
+def risen(before: Mapping[str, RunMark], after: Mapping[str, RunMark]) -> bool:
+    """Whether nothing changed but that marks were read by the next revision of their source, to the same effect.
+
+    Then the stages that follow from `before` may stay. The next one: no other can have had the mark meanwhile. A mark
+    that skipped one may have been in another run, whose tombstone for its stage is of that revision.
+    """
+    if len(before) != len(after):
+        return False
+    for doc_id, mark in after.items():
+        known = before.get(doc_id)
+        if known is not mark and known != mark:
+            if known is None or mark[2:] != known[2:] or mark.retracted:
+                return False
+            if mark.version != known.version + 1:
+                return False
+    return True
 
 
 def as_json(marks: Mapping[str, RunMark]) -> str:

@@ -6,11 +6,13 @@ from typing import Any
 
 from ingest.core.actions import Action
 from ingest.core.gathering import Gathered
+from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.ports import Answer
 from ingest.run.deriving import Deriver, RunCache
 from ingest.run.patience import Patience
 from ingest.run.swapping import Swapper
+from ingest.run.sweeping import Sweeper, Swept
 from ingest.run.writing import Limits, Writer
 from tests.delivery.world import World
 
@@ -118,3 +120,12 @@ class Worker:
 def worker(world: World, cache_marks: int = 100_000) -> Worker:
     """A worker on the world's node."""
     return Worker(world, Stumbling(ElasticsearchStore(world.client)), cache_marks)
+
+
+def sweep(world: World, store: Stumbling | None = None) -> Swept:
+    """A sweep of the world's marks; its writes go through a worker's store, in which it may die."""
+    patience, own = Patience(0.01, 0.05), store or worker(world).store
+    swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
+    states = ElasticsearchStates(world.client)
+    sweeper = Sweeper(states, swapper, Writer(own.rewrite, patience, LIMITS), world.knowledge.schema)
+    return sweeper.sweep([(world.facility, "als_perf")])

@@ -20,8 +20,8 @@ from ingest.synthetic.truth import Shares, Workload
 from ingest.synthetic.workload import messages
 from tests.core.runmaking import BEGIN_MS, DAY_S, marks
 from tests.delivery.deriving import sets_of, told
-from tests.delivery.stumbling import Died, Stumble, worker
-from tests.delivery.test_sweeping import HOUR_S, heard, sweep
+from tests.delivery.stumbling import Died, Stumble, sweep, worker
+from tests.delivery.test_sweeping import HOUR_S, heard
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]

@@ -11,28 +11,14 @@ from ingest.core.rundocs import uid
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.core.runstate import LARGE
 from ingest.core.watermark import Heard, WriterKey
-from ingest.edge.elasticsearch.states import ElasticsearchStates
-from ingest.run.patience import Patience
-from ingest.run.swapping import Swapper
-from ingest.run.sweeping import Sweeper, Swept
-from ingest.run.writing import Writer
 from tests.core.runmaking import BEGIN_MS, DAY_S, mark, marks
 from tests.delivery.deriving import at_once, everything, lines_of, sets_of, told
-from tests.delivery.stumbling import LIMITS, Died, Stumble, Stumbling, worker
+from tests.delivery.stumbling import Died, Stumble, sweep, worker
 from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
 HOUR_S = 3600
-
-
-def sweep(world: World, store: Stumbling | None = None) -> Swept:
-    """Once."""
-    patience, own = Patience(0.01, 0.05), store or worker(world).store
-    swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
-    states = ElasticsearchStates(world.client)
-    sweeper = Sweeper(states, swapper, Writer(own.rewrite, patience, LIMITS), world.knowledge.schema)
-    return sweeper.sweep([(world.facility, "als_perf")])
 
 
 def key(world: World, run: str = "1-2") -> RunKey:
