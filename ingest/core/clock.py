@@ -147,9 +147,13 @@ def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int |
 
 
 def of_iso(text: str) -> int:
-    """What `iso` wrote -> milliseconds; several times as fast as `iso_ms`, which reads what others write."""
-    at = datetime.fromisoformat(text)
-    return int(at.replace(microsecond=0).timestamp()) * 1000 + at.microsecond // 1000
+    """What `iso` wrote -> milliseconds; many times as fast as `iso_ms`, which reads what others write."""
+    return _second_of(text[:19]) * 1000 + (int(text[20:23]) if len(text) > 20 else 0)
+
+
+@lru_cache(maxsize=65_536)
+def _second_of(text: str) -> int:
+    return int(datetime.fromisoformat(f"{text}Z").timestamp())
 
 
 @lru_cache(maxsize=65_536)

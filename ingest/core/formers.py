@@ -19,13 +19,15 @@ import orjson
 
 from ingest.core.clock import EARLIEST_MS, iso, of_iso
 from ingest.core.ids import at_revision, revision_of
-from ingest.core.runmarks import OTHER, RunKey, RunMark, What, key_of
+from ingest.core.runmarks import OTHER, RunKey, RunMark, What, run_of
 from ingest.core.turn import lookup
 
 KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _INDEX = re.compile(r"perf-(" + "|".join(KINDS) + r")-([a-z0-9_]{1,64})-[0-9]{4}\.[0-9]{2}")
 _LIMIT = 2**63
+_TYPES = (str, str, int, str, str, int)  # of an edition
+_new = tuple.__new__  # see stages.py
 _NOTHING = What("", "", OTHER)
 _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
 
@@ -62,7 +64,8 @@ class StoredLine(NamedTuple):
     @property
     def text(self) -> bytes:
         """As a record's header holds it."""
-        return orjson.dumps([*self[:3], [tuple(former) for former in self.formers]])
+        created_ms, offset_bytes, glued, formers = self
+        return orjson.dumps((created_ms, offset_bytes, glued, [tuple(former) for former in formers]))
 
 
 class Retraction(NamedTuple):
@@ -101,32 +104,30 @@ class Judged:
 
 def edition_of(index: str, doc_id: str, version: int, body: Mapping[str, Any]) -> Edition:
     """What a document of kind marks or network is an edition of."""
-    key = key_of(body) if "mark" in body["perf"] else None
-    return Edition(index, doc_id, version, body["perf"]["source"], key.run if key else "", of_iso(body["@timestamp"]))
+    perf = body["perf"]
+    run = run_of(perf) if "mark" in perf else ""
+    return _new(Edition, (index, doc_id, version, perf["source"], run, of_iso(body["@timestamp"])))
 
 
 def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
     """What a header tells; None when it cannot be: no such text, or of a time after the record's own (`time_ms`)."""
     try:
         created_ms, offset_bytes, glued, formers = orjson.loads(text)
-        line = StoredLine(created_ms, offset_bytes, glued, tuple(Edition(*each) for each in formers))
+        line = _new(StoredLine, (created_ms, offset_bytes, glued, tuple([_sound(former) for former in formers])))
     except (ValueError, TypeError):
         return None
-    return line if _sound(line) and EARLIEST_MS <= line.created_ms <= time_ms else None
-
-
-def _sound(line: StoredLine) -> bool:
-    offset_bytes = line.offset_bytes
-    if type(line.created_ms) is not int or type(line.glued) is not bool:
-        return False
+    if type(created_ms) is not int or type(glued) is not bool or not EARLIEST_MS <= created_ms <= time_ms:
+        return None
     if offset_bytes is not None and (type(offset_bytes) is not int or not 0 <= offset_bytes < _LIMIT):
-        return False
-    for index, doc_id, version, source, run, at_ms in line.formers:
-        if not (type(version) is type(at_ms) is int and 0 <= version < _LIMIT and 0 <= at_ms < _LIMIT):
-            return False
-        if not type(index) is type(doc_id) is type(source) is type(run) is str:
-            return False
-    return True
+        return None
+    return line
+
+
+def _sound(former: Sequence[Any]) -> Edition:
+    """A former document as a header tells it; ValueError when it cannot be."""
+    if tuple(map(type, former)) != _TYPES or not (0 <= former[2] < _LIMIT and 0 <= former[5] < _LIMIT):
+        raise ValueError(former)
+    return _new(Edition, former)
 
 
 def judged(made: Sequence[Edition], formers: Sequence[Edition], facility: str, revisions: Mapping[str, int]) -> Judged:

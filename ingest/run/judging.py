@@ -25,14 +25,12 @@ class Again:
         plain = mark.plain
         source = plain.fields["perf"]["source"]
         run = mark.run if plain.first is not None else ""
-        made = Edition(index, doc_id, plain.version, source, run, mark.at_ms)
-        former = line.formers[0] if len(line.formers) == 1 else None
-        if former == made:
-            found.there.add(at)
-        elif former and made.version > former.version and former._replace(version=made.version) == made:
-            found.corrected.add(at)
+        version, formers = plain.version, line.formers
+        before = formers[0].version if len(formers) == 1 else version + 1
+        if before <= version and formers[0] == (index, doc_id, before, source, run, mark.at_ms):
+            (found.there if before == version else found.corrected).add(at)
         else:
-            self.judge(n, [made], line, found)
+            self.judge(n, [Edition(index, doc_id, version, source, run, mark.at_ms)], line, found)
 
     def judge(self, n: int, made: Sequence[Edition], line: StoredLine, found: Reading) -> None:
         """A line whose actions, one for each that is made of it, were added last."""

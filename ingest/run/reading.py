@@ -54,12 +54,19 @@ class Reader:
             self._stretch(records, range(start, end), ingested_ms, found)
         return found
 
+    def read_again(self, records: Sequence[Received], lines: Sequence[StoredLine]) -> Reading:
+        """What a worker will make of stored lines; `lines` is what their records tell."""
+        found = Reading()
+        for start, end in _stretches(records):
+            self._stored(records, range(start, end), lines[start:end], 0, found)
+        return found
+
     def _stretch(self, records: Sequence[Received], numbers: range, ingested_ms: int, found: Reading) -> None:
         """Records with the same headers but for the last: they have one origin, hence one way."""
         first = records[numbers.start]
         told, backfill = origin(first)
         if first.tail is not None and first.tail[0] == STORED:
-            self._stored(records, numbers, ingested_ms, found)
+            self._stored(records, numbers, [stored_in(records[n]) for n in numbers], ingested_ms, found)
             return
         with_offset = offset_text(first.tail) is not None
         heads = dict(first.head)
@@ -114,18 +121,23 @@ class Reader:
                 if typed:
                     know(mark)  # type: ignore[arg-type]  # there is no action without
 
-    def _stored(self, records: Sequence[Received], numbers: range, ingested_ms: int, found: Reading) -> None:
+    def _stored(
+        self,
+        records: Sequence[Received],
+        numbers: range,
+        lines: Sequence[StoredLine | None],
+        ingested_ms: int,
+        found: Reading,
+    ) -> None:
         """Stored lines of one origin that are read again: by its short way where there is one."""
         first = records[numbers.start]
-        line = stored_in(first)
-        with_offset = line is not None and line.offset_bytes is not None
+        with_offset = lines[0] is not None and lines[0].offset_bytes is not None
         told = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
         way = self._ways.way(told, len(numbers), bare=True)
         topic, partition = first.partition
         place = Place(f"{topic}/{partition}/", True, ingested_ms)
         short = (way.read, way.write(place)) if way.read else None
-        for n in numbers:
-            line = stored_in(records[n])
+        for n, line in zip(numbers, lines, strict=True):
             is_like = line is not None and not line.glued and (line.offset_bytes is not None) == with_offset
             if not (is_like and line and short and self._shortly_again(n, records[n], line, short, found)):
                 self._generally(n, records[n], ingested_ms, found)

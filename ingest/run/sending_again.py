@@ -7,7 +7,7 @@ What is corrected is told from here: lines that a lower revision read are read o
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import count
+from itertools import count, groupby
 
 from ingest.config import Settings
 from ingest.core.flow import Flow
@@ -20,7 +20,7 @@ from ingest.edge.elasticsearch.facts import WantedFacts, facts
 from ingest.edge.kafka.producer import Producer, producer
 from ingest.edge.ports import Letter, Partition, Received, RequestTooLarge, Unavailable
 from ingest.run.ahead import done_behind
-from ingest.run.headers import STORED, written
+from ingest.run.headers import STORED, Headers, written
 from ingest.run.knowledge import Knowledge
 from ingest.run.left_behind import take_out
 from ingest.run.portions import in_portions
@@ -100,46 +100,46 @@ class Again:
     def __init__(self, settings: Settings, known: Knowledge, report: LinesReport) -> None:
         """Bind what reads, and the report that is filled."""
         self._settings, self._known, self._report = settings, known, report
+        self._revisions = {name: source.revision for name, source in known.sources.items()}
         self._readers: dict[str, Reader] = {}
         self._heads = Cache(lambda origin: written(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
         self._numbers = count()
 
     def letters(self, some: Sequence[Line]) -> list[Letter]:
-        """The letters of lines that were read together."""
-        found = [self._letter(line) for line in some]
-        self._foresee(some, found)
-        self._report.topics.update(letter.topic for letter in found)
+        """The letters of lines that were read together; those of one origin follow one another."""
+        found: list[Letter] = []
+        for (topic, _, origin), each in groupby(some, lambda line: (line.intake.topic, line.intake.name, line.origin)):
+            mine, head = list(each), self._heads[origin]
+            letters = [self._letter(line, head) for line in mine]
+            self._foresee(mine, letters, head)
+            self._report.topics[topic] += len(letters)
+            found += letters
         return found
 
-    def _letter(self, line: Line) -> Letter:
-        head = self._heads[line.origin]
+    def _letter(self, line: Line, head: Headers) -> Letter:
         run = line.told.formers[0].run  # all lines of a run to one partition, in their order: it is derived anew once
         where = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
         headers = (*head, (STORED, line.told.text))
         return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
 
-    def _foresee(self, some: Sequence[Line], letters: Sequence[Letter]) -> None:
-        due: dict[str, list[Received]] = {}
-        intakes: dict[str, Intake] = {}
-        for line, letter in zip(some, letters, strict=True):
-            if not self._is_older(line):
-                self._report.corrections.same += len(line.told.formers)
-                continue
-            head = self._heads[line.origin]
-            at = Partition(line.intake.topic, 0)
-            mine = due.setdefault(line.intake.name, [])
-            mine.append(Received(at, len(mine), line.told.created_ms, None, line.data, head, letter.headers[-1]))
-            intakes[line.intake.name] = line.intake
-        for name, records in due.items():
-            reading = self._reader(intakes[name]).read(records, 0)
-            self._report.corrections.add(records, reading)
+    def _foresee(self, some: Sequence[Line], letters: Sequence[Letter], head: Headers) -> None:
+        older = [n for n, line in enumerate(some) if self._is_older(line)]
+        self._report.corrections.same += sum([len(line.told.formers) for line in some])
+        if not older:
+            return
+        told = [some[n].told for n in older]
+        self._report.corrections.same -= sum([len(line.formers) for line in told])
+        at = Partition(some[0].intake.topic, 0)
+        records = [
+            Received(at, n, some[n].told.created_ms, None, some[n].data, head, letters[n].headers[-1]) for n in older
+        ]
+        reading = self._reader(some[0].intake).read_again(records, told)
+        self._report.corrections.add(records, reading)
 
     def _is_older(self, line: Line) -> bool:
-        """Whether any document of it was read by a lower revision than that of now."""
-        sources = self._known.sources
-        return any(
-            f.source not in sources or revision_of(f.version) != sources[f.source].revision for f in line.told.formers
-        )
+        """Whether any document of it was read by another revision than that of now."""
+        now = self._revisions.get
+        return any(now(former.source) != revision_of(former.version) for former in line.told.formers)
 
     def _reader(self, intake: Intake) -> Reader:
         if intake.name not in self._readers:
@@ -166,7 +166,7 @@ def send_again(
     assembler = Assembler(settings, known.sources)
     with facts(settings.elasticsearch) as stored_facts, producer(settings.kafka) as outbox:
         pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
-        letters = by_run(letter for page in pages for letter in page)
+        letters = by_run(pages)
         if dry_run:
             for _ in pages:
                 pass
@@ -180,13 +180,15 @@ def send_again(
     return report
 
 
-def by_run(letters: Iterable[Letter]) -> Iterator[Letter]:
+def by_run(pages: Iterable[Sequence[Letter]]) -> Iterator[Letter]:
     """The letters of one run behind one another, as far as memory allows: then a run is derived anew once.
 
     Of one run those of one origin are together, which are read by one way.
     """
-    for some in in_portions(letters, lambda letter: letter.size_bytes, TOGETHER_BYTES):
-        yield from sorted(some, key=lambda letter: (letter.topic, letter.key or b"", letter.headers[:-1]))
+    for some in in_portions(pages, lambda page: sum([letter.size_bytes for letter in page]), TOGETHER_BYTES):
+        letters = [letter for page in some for letter in page]
+        letters.sort(key=lambda letter: (letter.topic, letter.key or b"", letter.headers[:-1]))
+        yield from letters
 
 
 def _send(outbox: Producer, flight: Sequence[Letter]) -> None:

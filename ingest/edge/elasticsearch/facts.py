@@ -117,7 +117,7 @@ class Facts:
 
 
 def _fact(hit: Mapping[str, Any]) -> Fact:
-    return Fact(hit["_index"], hit["_id"], hit["_version"], hit["_source"])
+    return tuple.__new__(Fact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
 
 
 @contextmanager
