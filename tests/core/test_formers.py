@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.core.derive import STATE_BITS
 from ingest.core.formers import (
     CORRECTED,
     GONE,
@@ -25,7 +26,7 @@ from ingest.core.formers import (
     tombstone,
 )
 from ingest.core.ids import at_revision, revision_of, version
-from ingest.core.runmarks import RunKey, RunMark, What, union
+from ingest.core.runmarks import RunKey, RunMark, What, risen, union
 
 FACILITY, SOURCE = "als", "als_perf"
 FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"
@@ -52,7 +53,8 @@ def readings(draw: st.DrawFn) -> dict[int, list[Edition]]:
 class Pages:
     """What is stored, and what the runs hold. A stored body is an edition, or None for a tombstone.
 
-    `apart`: the documents of a line lie so far apart that a replay sends it once for each month.
+    `apart`: the documents of a line lie so far apart that a replay sends it once for each month. `stages`: by id the
+    version, and the run of which it is, None for a tombstone; `revisions` counts the changes of each run.
     """
 
     readings: dict[int, list[Edition]]
@@ -60,6 +62,8 @@ class Pages:
     stored: dict[tuple[str, str], tuple[int, Edition | None]] = field(default_factory=dict)
     has_bytes: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[RunKey, dict[str, RunMark]] = field(default_factory=dict)
+    stages: dict[str, tuple[int, str | None]] = field(default_factory=dict)
+    revisions: dict[RunKey, int] = field(default_factory=dict)
 
     def write(self, index: str, doc_id: str, version_: int, body: Edition | None, bytes_: bool = True) -> int:
         """As Elasticsearch: what is not higher is not taken; the version that stands there then."""
@@ -69,10 +73,24 @@ class Pages:
             (self.has_bytes.add if bytes_ else self.has_bytes.discard)((index, doc_id))
         return max(version_, there)
 
-    def merge(self, key: RunKey | None, mark: RunMark) -> None:
-        """As a worker merges a mark."""
-        if key is not None:
-            self.runs[key] = union(self.runs.get(key, {}), [mark])
+    def merge(self, key: RunKey | None, mark: RunMark, stood: bool = False) -> None:
+        """As a worker merges a mark; `stood`: its document stood there, and nothing but its revision has changed."""
+        if key is None:
+            return
+        before = self.runs.get(key, {})
+        after = self.runs[key] = union(before, [mark])
+        if after == before:
+            return
+        self.revisions[key] = self.revisions.get(key, 0) + 1
+        if not (stood and risen(before, after)):
+            self.derive(key)
+
+    def derive(self, key: RunKey) -> None:
+        """As a worker writes the stages of a run."""
+        for mark in self.runs[key].values():
+            version_ = (revision_of(mark.version) << STATE_BITS) + (0 if mark.retracted else self.revisions[key])
+            if version_ > self.stages.get(mark.id, (-1, None))[0]:
+                self.stages[mark.id] = version_, None if mark.retracted else key.run
 
     def ship(self, revision: int) -> None:
         """The line is read as a shipped one."""
@@ -97,8 +115,10 @@ class Pages:
             if n in verdict.lost:
                 if n not in verdict.there:
                     self.write(each.index, each.id, verdict.lost[n], None, bytes_=False)
-            elif self.write(each.index, each.id, each.version, each) == each.version:
-                self.merge(each.key(FACILITY), _mark(each))
+            else:
+                stood = n in verdict.in_place and self.stored.get((each.index, each.id), (0, None))[0] < each.version
+                if self.write(each.index, each.id, each.version, each) == each.version:
+                    self.merge(each.key(FACILITY), _mark(each), stood and verdict.is_plain)
         for retraction in verdict.retractions:
             former = retraction.former
             self.write(former.index, former.id, retraction.version, None, not retraction.replaced)
@@ -174,6 +194,8 @@ def assert_newest_is_left(pages: Pages) -> None:
     if pages.stored:
         assert pages.visible == set(pages.readings[3])
         assert pages.counted == {(m.run, m.id): m.version for m in pages.readings[3] if m.run}
+        stages = {doc_id: run for doc_id, (_, run) in pages.stages.items() if run is not None}
+        assert stages == {m.id: m.run for m in pages.readings[3] if m.run}
 
 
 @given(readings(), STEPS, st.data())
@@ -214,6 +236,20 @@ def edition(index: str = FEBRUARY, revision: int = 1, run: str = "1-1", at_ms: i
     return Edition(index, "a", version(0, 0, revision), SOURCE, run, at_ms)
 
 
+def test_a_stage_outlives_an_older_reading_that_comes_late() -> None:
+    """A revision takes back what the one before moved, and the one before reads the same record after it."""
+    pages = Pages({1: [edition()], 2: [edition(MARCH, 2, "2-2", LATER_MS)], 3: [edition(revision=3)]})
+    pages.ship(1)
+    (record,) = pages.records()
+    pages.read(record, 3)
+    pages.read(record, 2)
+    assert pages.stages["a"][1] == "1-1"
+
+    pages.replay(3)
+
+    assert_newest_is_left(pages)
+
+
 def test_the_same_revision_changes_nothing() -> None:
     """What is made is there."""
     found = judged([edition()], [edition()], FACILITY, {SOURCE: 1})
@@ -237,6 +273,7 @@ def test_what_is_corrected_is_told(now: Edition | None, words: set[str]) -> None
     found = judged([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
 
     assert {word for word, _, _ in found.changes} == words
+    assert found.in_place == ({0} if words == {CORRECTED} else set())
     assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
     assert bool(found.forgotten) == bool({TO_RUN, GONE} & words)
 
