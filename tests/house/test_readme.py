@@ -4,6 +4,9 @@ import re
 import subprocess
 import sys
 
+from click.testing import CliRunner
+
+from ingest.cli.main import cli
 from ingest.core.catalogue import between
 from tests.house.test_house import ROOT
 
@@ -51,9 +54,8 @@ def test_every_command_that_readme_names_exists() -> None:
 
 def _help(name: str) -> str:
     """The help of a command and of its subcommands."""
-    main = [sys.executable, "-m", "ingest", name]
-    done = subprocess.run([*main, "--help"], capture_output=True, check=True, text=True)
+    done = CliRunner().invoke(cli, [name, "--help"])
+    assert done.exit_code == 0, name
     listed = done.stdout.split("Commands:")[1] if "Commands:" in done.stdout else ""
     inner = re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE)
-    more = [subprocess.run([*main, sub, "--help"], capture_output=True, check=True, text=True).stdout for sub in inner]
-    return "\n".join([done.stdout, *more])
+    return "\n".join([done.stdout, *(CliRunner().invoke(cli, [name, sub, "--help"]).stdout for sub in inner)])
