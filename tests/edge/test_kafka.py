@@ -15,6 +15,7 @@ from ingest import config
 from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer, producer
 from ingest.edge.kafka.topics import topics
+from ingest.edge.kafka.watch import Watch
 from ingest.edge.local.stack import Running
 from ingest.edge.ports import Fenced, Letter, Partition, Received, RequestTooLarge
 from tests.conftest import free_port
@@ -244,3 +245,30 @@ def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: config.
             reader.consumer.poll(0.001, 10)
             reader.settle()
         reader.consumer.close()
+
+
+def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
+    kafka: config.Kafka, topic: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
+    name = topic(2)
+    reader = Reader(kafka, name)
+    reader.consumer._watch = Watch(every_s=0.5)
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, b"a", b"0"), Letter(name, b"b", b"1")])
+    first = reader.read(2)
+    reader.consumer.commit({record.partition: record.offset + 1 for record in first})
+    assert reader.read(1, patience_s=2.0) == []
+    assert not caplog.records
+    for state in reader.consumer._consumer._subscription.assignment.values():
+        state._awaiting_validation, state.next_allowed_retry_time = True, time.monotonic() + 3600
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, b"a", b"2"), Letter(name, b"b", b"3")])
+
+    found = reader.read(2)
+    reader.consumer.close()
+
+    assert sorted(record.value or b"" for record in found) == [b"2", b"3"]
+    stood = {record.partition: record.offset + 1 for record in first}
+    assert {partition: reader.first[partition] for partition in stood} == stood
+    assert "Joining anew" in caplog.text

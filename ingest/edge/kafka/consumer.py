@@ -3,12 +3,14 @@
 kafka-python joins and rebalances inside `poll` alone, so between two polls the assignment is what we know it to be;
 the listener below only notes what changed. New partitions are paused until `begin` has read where the group stands:
 with the client's own start a partition could yield records before the assignment's epoch is taken.
+A client that stops reading what is ours is replaced by another: see watch.py.
 """
 
 import logging
 import threading
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
@@ -20,12 +22,14 @@ from ingest.config import Delivery, Kafka
 from ingest.core.model import Problem
 from ingest.edge.kafka.batches import install
 from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
+from ingest.edge.kafka.watch import Watch
 from ingest.edge.ports import Partition, Received
 
 log = logging.getLogger("perflog.kafka")
 FETCH_BYTES = 16 * 1024 * 1024
 KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
+LOOK_MS = 2000
 COMMIT_MS = 10_000
 PINNED = "Install a version that pyproject.toml allows; some of its inner parts are used."
 
@@ -76,39 +80,69 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
             return sorted(self._begun)
 
 
+def _client(kafka: Kafka, delivery: Delivery, group: str) -> Any:
+    return KafkaConsumer(
+        **client_configuration(kafka),
+        group_id=group,
+        group_instance_id=kafka.instance,
+        enable_auto_commit=False,
+        auto_offset_reset="earliest",
+        isolation_level="read_committed",
+        allow_auto_create_topics=False,
+        partition_assignment_strategy=[CooperativeStickyAssignor],
+        session_timeout_ms=int(kafka.session_timeout_s * 1000),
+        heartbeat_interval_ms=int(kafka.heartbeat_s * 1000),
+        max_poll_interval_ms=int(kafka.max_poll_interval_s * 1000),
+        max_poll_records=delivery.bulk_documents,
+        max_partition_fetch_bytes=delivery.max_message_bytes + ENVELOPE_BYTES,
+        fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),
+        fetch_max_wait_ms=200,
+    )
+
+
 class Consumer:
     """The inbox: see `ports.Inbox`."""
 
     def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
         """Join `group` for `topics`; `Problem` (69) when the cluster does not answer."""
+        self._made = partial(_client, kafka, delivery, group)
+        self._topics = list(topics)
+        self._watch = Watch()
         with told_to_people(kafka):
-            self._consumer = KafkaConsumer(
-                **client_configuration(kafka),
-                group_id=group,
-                group_instance_id=kafka.instance,
-                enable_auto_commit=False,
-                auto_offset_reset="earliest",
-                isolation_level="read_committed",
-                allow_auto_create_topics=False,
-                partition_assignment_strategy=[CooperativeStickyAssignor],
-                session_timeout_ms=int(kafka.session_timeout_s * 1000),
-                heartbeat_interval_ms=int(kafka.heartbeat_s * 1000),
-                max_poll_interval_ms=int(kafka.max_poll_interval_s * 1000),
-                max_poll_records=delivery.bulk_documents,
-                max_partition_fetch_bytes=delivery.max_message_bytes + ENVELOPE_BYTES,
-                fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),
-                fetch_max_wait_ms=200,
-            )
-        if not install(self._consumer):
+            self._join(self._made())
+
+    def _join(self, client: Any) -> None:
+        if not install(client):
             raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
-        self._membership = _Membership(self._consumer)
-        self._consumer.subscribe(topics=list(topics), listener=self._membership)
+        self._consumer, self._membership = client, _Membership(client)
+        client.subscribe(topics=self._topics, listener=self._membership)
 
     def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
         """Records of the partitions that were begun, a list for each."""
         with told_to_run():
             self._finish_joining()
-            return list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
+            found = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
+            if not found and self.reachable() and not self.changing() and self._watch.due():
+                self._look()
+            return found
+
+    def _look(self) -> None:
+        """Leave a client that has stopped reading one of our partitions, and join anew with another."""
+        begun = self._membership.begun
+        assigned = self._consumer._subscription.assignment
+        at = {p: assigned[tp].position for p in begun if (tp := TopicPartition(*p)) in assigned}
+        ends = self._consumer.end_offsets([TopicPartition(*p) for p in begun], timeout_ms=LOOK_MS) if begun else {}
+        stuck = self._watch.stuck(
+            {p: position.offset for p, position in at.items() if position is not None},
+            {Partition(*p): end for p, end in ends.items()},
+        )
+        if stuck:
+            names = ", ".join(f"{topic}/{number}" for topic, number in stuck)
+            log.warning("Nothing more comes from %s, though there is more. Joining anew; nothing is lost.", names)
+            client = self._made()
+            self.close()
+            self._join(client)
+            self._membership.on_partitions_revoked(begun)
 
     def changing(self) -> bool:
         """Whether the next poll would join the group anew: then there is time left to finish what is in hand.
@@ -152,6 +186,7 @@ class Consumer:
 
     def keep_alive(self) -> None:
         """Poll with every partition paused, so that the group keeps us while we wait for something else."""
+        self._watch.forget()
         with told_to_run():
             self._finish_joining()
             self._consumer.pause(*self._begun())
