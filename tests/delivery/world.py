@@ -28,6 +28,7 @@ from ingest.run.knowledge import Knowledge, knowledge
 from ingest.run.session import RunReport, work
 from ingest.run.setup import set_up
 from ingest.run.shipping import ShipReport, ship, shipment
+from tests.delivery.waiting import once_started
 
 ROOT = Path(__file__).parents[2]
 
@@ -201,7 +202,7 @@ class World:
         """Everything of a kind, by index and id; whole, or only these fields of it."""
         pattern = f"perf-{kind}-{self.facility}*"
         self.client.indices.refresh(index=pattern)
-        found = scan(self.client, index=pattern, size=10_000, _source_includes=fields)
+        found = once_started(lambda: list(scan(self.client, index=pattern, size=10_000, _source_includes=fields)))
         return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
 
     def facts(self) -> Documents:
