@@ -2,14 +2,9 @@
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
-
-from elasticsearch import ApiError
 
 DEADLINE_S = 30.0
 POLL_S = 0.05
-NO_SHARD = 503
-T = TypeVar("T")
 
 
 def eventually(
@@ -22,16 +17,4 @@ def eventually(
     deadline = time.monotonic() + bound_s
     while not holds():
         assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
-        time.sleep(POLL_S)
-
-
-def once_started(ask: Callable[[], T]) -> T:
-    """The answer to a search, when the shards of an index that is just being made have started."""
-    deadline = time.monotonic() + DEADLINE_S
-    while True:
-        try:
-            return ask()
-        except ApiError as error:
-            if error.status_code != NO_SHARD or time.monotonic() > deadline:
-                raise
         time.sleep(POLL_S)

@@ -22,13 +22,14 @@ from ingest import config
 from ingest.core.fields import without_provenance
 from ingest.core.flow import Flow
 from ingest.core.model import Message, Provenance
+from ingest.edge.elasticsearch.connect import once_started
 from ingest.edge.elasticsearch.templates import templates
 from ingest.edge.local.stack import Running
 from ingest.run.knowledge import Knowledge, knowledge
 from ingest.run.session import RunReport, work
 from ingest.run.setup import set_up
 from ingest.run.shipping import ShipReport, ship, shipment
-from tests.delivery.waiting import once_started
+from tests.delivery.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
 
@@ -202,7 +203,9 @@ class World:
         """Everything of a kind, by index and id; whole, or only these fields of it."""
         pattern = f"perf-{kind}-{self.facility}*"
         self.client.indices.refresh(index=pattern)
-        found = once_started(lambda: list(scan(self.client, index=pattern, size=10_000, _source_includes=fields)))
+        found = once_started(
+            lambda: list(scan(self.client, index=pattern, size=10_000, _source_includes=fields)), DEADLINE_S
+        )
         return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
 
     def facts(self) -> Documents:

@@ -6,7 +6,7 @@ But for a search of an index that somebody else is just making: it has no shard 
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from elastic_transport import NdjsonSerializer, ObjectApiResponse, TransportError
 from elastic_transport.client_utils import DEFAULT
@@ -21,6 +21,7 @@ BUSY = (429, 500, 502, 503, 504)
 TOO_LARGE = 413
 DENIED = (401, 403)
 NO_SHARD, STARTING_S, PAUSE_S = 503, 5.0, 0.1
+T = TypeVar("T")
 
 
 class _Lines(NdjsonSerializer):
@@ -35,15 +36,16 @@ class _Client(Client):
 
     def search(self, **asked: Any) -> ObjectApiResponse[Any]:
         """As the client's."""
-        return _once_started(lambda: super(_Client, self).search(**asked))
+        return once_started(lambda: super(_Client, self).search(**asked), STARTING_S)
 
     def count(self, **asked: Any) -> ObjectApiResponse[Any]:
         """As the client's."""
-        return _once_started(lambda: super(_Client, self).count(**asked))
+        return once_started(lambda: super(_Client, self).count(**asked), STARTING_S)
 
 
-def _once_started(ask: Callable[[], ObjectApiResponse[Any]]) -> ObjectApiResponse[Any]:
-    deadline = time.monotonic() + STARTING_S
+def once_started(ask: Callable[[], T], most_s: float) -> T:
+    """The answer to a search, when the shards of an index that is just being made have started; waits so long."""
+    deadline = time.monotonic() + most_s
     while True:
         try:
             return ask()
