@@ -166,9 +166,7 @@ def _gone(former: Edition, facility: str, revision: int, found: Judged) -> None:
 
 def _corrected(former: Edition, number: int, made: Edition, facility: str, found: Judged) -> None:
     found.changes.append((CORRECTED, former, made))
-    if (made.index, made.at_ms, made.key(facility)) == (former.index, former.at_ms, former.key(facility)):
-        found.in_place.add(number)
-        return
+    told = len(found.changes)
     if made.at_ms != former.at_ms:
         found.changes.append((TO_TIME, former, made))
     if made.index != former.index:
@@ -177,6 +175,8 @@ def _corrected(former: Edition, number: int, made: Edition, facility: str, found
     if made.key(facility) != former.key(facility):
         found.changes.append((TO_RUN, former, made))
         _forget(former.key(facility), former.id, made.version, former.at_ms, found)
+    if len(found.changes) == told:
+        found.in_place.add(number)
 
 
 def _stays(former: Edition, number: int, made: Edition, facility: str, found: Judged) -> None:

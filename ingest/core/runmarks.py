@@ -184,16 +184,10 @@ def risen(before: Mapping[str, RunMark], after: Mapping[str, RunMark]) -> bool:
     Then the stages that follow from `before` may stay. The next one: no other can have had the mark meanwhile. A mark
     that skipped one may have been in another run, whose tombstone for its stage is of that revision.
     """
-    if len(before) != len(after):
-        return False
-    for doc_id, mark in after.items():
-        known = before.get(doc_id)
-        if known is not mark and known != mark:
-            if known is None or mark[2:] != known[2:] or mark.retracted:
-                return False
-            if mark.version != known.version + 1:
-                return False
-    return True
+    changed = ((before[doc_id], mark) for doc_id, mark in after.items() if mark != before[doc_id])
+    return before.keys() == after.keys() and all(
+        mark.version == known.version + 1 and mark[2:] == known[2:] and not mark.retracted for known, mark in changed
+    )
 
 
 def as_json(marks: Mapping[str, RunMark]) -> str:

@@ -11,7 +11,7 @@ from itertools import count, groupby
 
 from ingest.config import Settings
 from ingest.core.flow import Flow
-from ingest.core.formers import CORRECTED, Edition
+from ingest.core.formers import CORRECTED, Edition, StoredLine
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Problem
 from ingest.core.templates import Cache
@@ -108,11 +108,11 @@ class Again:
     def letters(self, some: Sequence[Line]) -> list[Letter]:
         """The letters of lines that were read together; those of one origin follow one another."""
         found: list[Letter] = []
-        for (topic, _, origin), each in groupby(some, lambda line: (line.intake.topic, line.intake.name, line.origin)):
+        for (_, origin), each in groupby(some, lambda line: (line.intake.name, line.origin)):
             mine, head = list(each), self._heads[origin]
             letters = [self._letter(line, head) for line in mine]
             self._foresee(mine, letters, head)
-            self._report.topics[topic] += len(letters)
+            self._report.topics[mine[0].intake.topic] += len(letters)
             found += letters
         return found
 
@@ -123,18 +123,19 @@ class Again:
         return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
 
     def _foresee(self, some: Sequence[Line], letters: Sequence[Letter], head: Headers) -> None:
-        older = [n for n, line in enumerate(some) if self._is_older(line)]
-        self._report.corrections.same += sum([len(line.told.formers) for line in some])
-        if not older:
-            return
-        told = [some[n].told for n in older]
-        self._report.corrections.same -= sum([len(line.formers) for line in told])
         at = Partition(some[0].intake.topic, 0)
-        records = [
-            Received(at, n, some[n].told.created_ms, None, some[n].data, head, letters[n].headers[-1]) for n in older
-        ]
-        reading = self._reader(some[0].intake).read_again(records, told)
-        self._report.corrections.add(records, reading)
+        told: list[StoredLine] = []
+        records: list[Received] = []
+        for line, letter in zip(some, letters, strict=True):
+            if self._is_older(line):
+                stored = letter.headers[-1]
+                records.append(Received(at, len(told), line.told.created_ms, None, line.data, head, stored))
+                told.append(line.told)
+            else:
+                self._report.corrections.same += len(line.told.formers)
+        if records:
+            reading = self._reader(some[0].intake).read_again(records, told)
+            self._report.corrections.add(records, reading)
 
     def _is_older(self, line: Line) -> bool:
         """Whether any document of it was read by another revision than that of now."""
