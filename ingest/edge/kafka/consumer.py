@@ -100,6 +100,10 @@ def _client(kafka: Kafka, delivery: Delivery, group: str) -> Any:
     )
 
 
+def _as_ours(offsets: Mapping[Any, int]) -> dict[Partition, int]:
+    return {Partition(*p): int(o) for p, o in offsets.items()}
+
+
 class Consumer:
     """The inbox: see `ports.Inbox`."""
 
@@ -115,6 +119,7 @@ class Consumer:
         if not install(client):
             raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
         self._consumer, self._membership = client, _Membership(client)
+        self._watch.forget()
         client.subscribe(topics=self._topics, listener=self._membership)
 
     def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
@@ -128,15 +133,11 @@ class Consumer:
 
     def _look(self) -> None:
         """Leave a client that has stopped reading one of our partitions, and join anew with another."""
-        begun = self._membership.begun
+        begun = self._begun()
         assigned = self._consumer._subscription.assignment
-        at = {p: assigned[tp].position for p in begun if (tp := TopicPartition(*p)) in assigned}
-        ends = self._consumer.end_offsets([TopicPartition(*p) for p in begun], timeout_ms=LOOK_MS) if begun else {}
-        stuck = self._watch.stuck(
-            {p: position.offset for p, position in at.items() if position is not None},
-            {Partition(*p): end for p, end in ends.items()},
-        )
-        if stuck:
+        at = {p: found.offset for p in begun if p in assigned and (found := assigned[p].position) is not None}
+        ends = self._consumer.end_offsets(begun, timeout_ms=LOOK_MS) if begun else {}
+        if stuck := self._watch.stuck(_as_ours(at), _as_ours(ends)):
             names = ", ".join(f"{topic}/{number}" for topic, number in stuck)
             log.warning("Nothing more comes from %s, though there is more. Joining anew; nothing is lost.", names)
             client = self._made()
@@ -220,15 +221,13 @@ class Consumer:
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """The oldest offset that still exists."""
         with told_to_run():
-            found = self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions])
-        return {Partition(*p): int(o) for p, o in found.items()}
+            return _as_ours(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
         """The offset after the newest record, for every partition of the topics."""
         with told_to_run():
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
-            found = self._consumer.end_offsets(every)
-        return {Partition(*p): int(o) for p, o in found.items()}
+            return _as_ours(self._consumer.end_offsets(every))
 
     def close(self) -> None:
         """Leave the group, committing nothing; if Kafka is away, the group finds out by itself."""
