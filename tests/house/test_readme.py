@@ -54,8 +54,14 @@ def test_every_command_that_readme_names_exists() -> None:
 
 def _help(name: str) -> str:
     """The help of a command and of its subcommands."""
-    done = CliRunner().invoke(cli, [name, "--help"])
-    assert done.exit_code == 0, name
-    listed = done.stdout.split("Commands:")[1] if "Commands:" in done.stdout else ""
+    own = _told(name, "--help")
+    listed = own.split("Commands:")[1] if "Commands:" in own else ""
     inner = re.findall(r"^  ([a-z]+)  ", listed, re.MULTILINE)
-    return "\n".join([done.stdout, *(CliRunner().invoke(cli, [name, sub, "--help"]).stdout for sub in inner)])
+    return "\n".join([own, *(_told(name, sub, "--help") for sub in inner)])
+
+
+def _told(*words: str) -> str:
+    """What a command prints, which has to succeed."""
+    done = CliRunner().invoke(cli, words)
+    assert done.exit_code == 0, words
+    return done.stdout
