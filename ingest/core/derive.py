@@ -4,8 +4,7 @@ All are a function of (the set of marks, the watermark): shuffled, repeated or s
 Their external version is the state's revision, so that an older view never overwrites a newer one. A stage's id is that
 of its opening mark, which a correction may move to another run, with a state and revisions of its own: so a stage's
 version begins with the revision of the source that the mark was read by, and the run that lost the mark writes its
-tombstone below all that the run which has it now may write. (The stage of a mark that the next revision reads to the
-same effect may stay as it is: see `runmarks.risen`.)
+tombstone below all that the run which has it now may write.
 
 What no longer follows from the set follows from the set as well, so a crash before a tombstone is written heals with
 the next derivation: a stage's id is that of its opening mark, so every mark that is or ever was a START and opens no

@@ -86,7 +86,6 @@ class Judged:
         retractions: former documents that do not count any more.
         forgotten: marks that leave a run: into whose set they go.
         changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the former document, the one that is made now).
-        in_place: which of what is made corrects a document where it stands, and no more.
         added: how many documents are made that there were none of.
     """
 
@@ -95,18 +94,12 @@ class Judged:
     retractions: list[Retraction] = field(default_factory=list)
     forgotten: list[tuple[RunKey, RunMark]] = field(default_factory=list)
     changes: list[tuple[str, Edition, Edition | None]] = field(default_factory=list)
-    in_place: set[int] = field(default_factory=set)
     added: int = 0
 
     @property
     def is_correction(self) -> bool:
         """Whether anything is corrected."""
         return bool(self.changes)
-
-    @property
-    def is_plain(self) -> bool:
-        """Whether nothing follows but that documents are corrected where they stand, if that."""
-        return len(self.changes) == len(self.in_place) and not self.forgotten and not self.added
 
 
 def edition_of(index: str, doc_id: str, version: int, body: Mapping[str, Any]) -> Edition:
@@ -149,7 +142,7 @@ def judged(made: Sequence[Edition], formers: Sequence[Edition], facility: str, r
         if number is None:
             _gone(former, facility, revisions.get(former.source, 0), found)
         elif made[number].version > former.version:
-            _corrected(former, number, made[number], facility, found)
+            _corrected(former, made[number], facility, found)
         else:
             _stays(former, number, made[number], facility, found)
     return found
@@ -164,9 +157,8 @@ def _gone(former: Edition, facility: str, revision: int, found: Judged) -> None:
     _forget(former.key(facility), former.id, version, former.at_ms, found)
 
 
-def _corrected(former: Edition, number: int, made: Edition, facility: str, found: Judged) -> None:
+def _corrected(former: Edition, made: Edition, facility: str, found: Judged) -> None:
     found.changes.append((CORRECTED, former, made))
-    told = len(found.changes)
     if made.at_ms != former.at_ms:
         found.changes.append((TO_TIME, former, made))
     if made.index != former.index:
@@ -175,8 +167,6 @@ def _corrected(former: Edition, number: int, made: Edition, facility: str, found
     if made.key(facility) != former.key(facility):
         found.changes.append((TO_RUN, former, made))
         _forget(former.key(facility), former.id, made.version, former.at_ms, found)
-    if len(found.changes) == told:
-        found.in_place.add(number)
 
 
 def _stays(former: Edition, number: int, made: Edition, facility: str, found: Judged) -> None:

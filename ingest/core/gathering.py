@@ -27,8 +27,7 @@ Fact = QuickMark | Document
 class Gathered:
     """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file.
 
-    `standing`: how many of the marks of a run were known to stand there, by whoever sent their lines again; perhaps in
-    a former revision.
+    `standing`: how many of the marks of a run were known to stand there, by whoever sent their lines again.
     """
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
@@ -77,7 +76,7 @@ class Gathered:
             self._hear(document.body, _heard([mark.at_ms], [record_ms]), backfill)
 
     def add_standing(self, other: "Gathered") -> None:
-        """Marks that stood there: by whom they were stored, what follows from them was derived."""
+        """Marks that stand there: by whom they were stored, what follows from them was derived."""
         self.standing.update({key: len(marks) for key, marks in other.runs.items()})
         self.join(other)
 

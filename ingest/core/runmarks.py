@@ -178,18 +178,6 @@ def _newest(one: RunMark, other: RunMark) -> RunMark:
     return newest if opened == newest.opened else newest._replace(opened=opened)
 
 
-def risen(before: Mapping[str, RunMark], after: Mapping[str, RunMark]) -> bool:
-    """Whether nothing changed but that marks were read by the next revision of their source, to the same effect.
-
-    Then the stages that follow from `before` may stay. The next one: no other can have had the mark meanwhile. A mark
-    that skipped one may have been in another run, whose tombstone for its stage is of that revision.
-    """
-    changed = ((before[doc_id], mark) for doc_id, mark in after.items() if mark != before[doc_id])
-    return before.keys() == after.keys() and all(
-        mark.version == known.version + 1 and mark[2:] == known[2:] and not mark.retracted for known, mark in changed
-    )
-
-
 def as_json(marks: Mapping[str, RunMark]) -> str:
     """The set as JSON, some 60 bytes a mark: what marks share stands once. Equal sets have equal texts.
 

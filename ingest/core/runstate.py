@@ -77,12 +77,6 @@ def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
     return orjson.dumps({"@timestamp": iso(newest_ms), "perf": perf}).decode()
 
 
-def due_of(body: Mapping[str, Any]) -> int | None:
-    """What `json_of` was told is due, of a document of kind runstate."""
-    due = body["perf"]["runstate"].get("due")
-    return iso_ms(due) if due else None
-
-
 def state_of(body: Mapping[str, Any]) -> RunState:
     """The state in a document of kind runstate."""
     perf = body["perf"]

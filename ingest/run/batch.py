@@ -143,20 +143,15 @@ def _gather(portion: Portion, answers: Sequence[Answer], overtaken: set[int], in
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
                 of = reading.special[owner].message
-                to = standing if _stood(n, answers[n], reading) else into
+                to = standing if n in reading.there else into
                 to.add_document(fact, of.record_time_ms, None if of.bare else of.backfill)
             else:
                 row = reading.actions[n].id, fact, records[owner].time_ms
-                (stood if _stood(n, answers[n], reading) else plain).append(row)
+                (stood if n in reading.there else plain).append(row)
         into.add_plain(plain, backfill)
         standing.add_plain(stood, None)
         start = stop
     into.add_standing(standing)
-
-
-def _stood(n: int, answer: Answer, reading: Reading) -> bool:
-    """Whether its document stood there, as it is now or in a former revision."""
-    return n in reading.there or (answer is UPDATED and n in reading.corrected)
 
 
 def _told(portion: Portion, answers: Sequence[Answer], services: Services) -> _Told:

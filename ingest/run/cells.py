@@ -15,8 +15,8 @@ import orjson
 from ingest.core.derive import Derived, Statement, derived, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.runmarks import RunKey, RunMark, risen
-from ingest.core.runstate import AT_ONCE_MS, RunState, due_of, grown, json_of, state_of
+from ingest.core.runmarks import RunKey, RunMark
+from ingest.core.runstate import AT_ONCE_MS, RunState, grown, json_of, state_of
 from ingest.core.watermark import Heard, WriterKey, together, writer_of
 from ingest.core.watermark import body_of as writer_body
 from ingest.run.swapping import Cell
@@ -27,8 +27,7 @@ log = logging.getLogger("perflog.run")
 class RunCell(Cell):
     """A run id's state: grows by marks. `state` is what is there; `written` what of it was derived and written last.
 
-    `stood`: all of `more` is known to stand in the index, or to have stood there in its former revision. If the state
-    has it too, to the same effect, all that follows was written.
+    `stood`: all of `more` is known to stand in the index. If the state has it too, all that follows was written.
     """
 
     def __init__(self, key: RunKey) -> None:
@@ -40,29 +39,22 @@ class RunCell(Cell):
         self.stood = False
         self.found: Derived | None = None
         self._next = self.state
-        self._due_ms: int | None = None
 
     def take(self, body: Mapping[str, Any] | None) -> None:
         """What is there; what was written of it is not known."""
         self.state = state_of(body) if body else RunState(self.state.key)
         self.written = self.found = None
-        self._due_ms = due_of(body) if body else None
 
     def changed(self) -> str | None:
         """With the marks that came: the next revision; None when they add nothing."""
         self._next = grown(self.state, self.more)
         if self._next is self.state:
             return None
-        if not (self.stood and risen(self.state.marks, self._next.marks)):
-            self.found = None if self._next.large else told(self._next)
-            self._due_ms = self.found.due_ms if self.found and not self._is_new() else AT_ONCE_MS
-            self.stood = False  # from here on it is ours to write what follows, also when we read our change again
+        self.found = None if self._next.large else told(self._next)
         issued = self.found.issued if self.found else self.state.issued
-        return json_of(self._next, issued, self._due_ms)
-
-    def _is_new(self) -> bool:
-        """Whether marks that stood there are missing: should we die, who reads their lines again finds them here."""
-        return self.stood and any(mark.id not in self.state.marks for mark in self.more)
+        due_ms = self.found.due_ms if self.found and not self.stood else AT_ONCE_MS
+        self.stood = False  # from here on it is ours to write what follows, also when we read our change again
+        return json_of(self._next, issued, due_ms)
 
     def keep(self) -> None:
         """The next revision is there; also how many instances it says were issued."""

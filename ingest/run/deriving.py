@@ -4,8 +4,8 @@ Order of the writes: marks, then the states of their runs, what was heard of the
 (compare-and-swap), then stages and runs with the state's revision as version; only then does the span of the records
 count as answered. Marks that were there already (409) are merged all the same, and what is read anew is written in
 full: so a crash between any two of these writes heals when its records are read again. Only of lines that a replay knew
-to stand there nothing is written where the state has them, and where it has them of the revision before, to the same
-effect, the state alone: who stored them wrote what follows, or its record is read again.
+to stand there nothing is written where the state has them: who stored them wrote what follows, or its record is read
+again.
 
 One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
 two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived

@@ -41,9 +41,7 @@ class Again:
             found.lost.add(first + number)
             if number not in verdict.there:
                 found.actions[first + number] = self._lost(made[number], version)
-        if verdict.is_plain:
-            found.corrected.update(first + number for number in verdict.in_place)
-        else:
+        if verdict.is_correction or verdict.forgotten or verdict.added:
             found.judged[n] = verdict
 
     def _lost(self, made: Edition, version: int) -> Action:

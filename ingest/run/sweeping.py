@@ -23,13 +23,13 @@ from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
-from ingest.core.clock import iso
+from ingest.core.clock import iso, iso_ms
 from ingest.core.derive import Derived, Statement, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.instances import SILENCE_MS
 from ingest.core.runs import QUIET_MS
-from ingest.core.runstate import AT_ONCE_MS, RunState, again, due_of, json_of, state_of, swept
+from ingest.core.runstate import AT_ONCE_MS, RunState, again, json_of, state_of, swept
 from ingest.core.watermark import ACTIVE_MS, watermark_ms, writer_of
 from ingest.core.workflow import Templates, templates_of
 from ingest.edge.ports import Due, Refusal, States, Unavailable, Unjudged
@@ -61,7 +61,8 @@ class SweepCell(OwingCell):
         """Let time pass, unless somebody else has done so already."""
         if body is None:
             return
-        due_ms = due_of(body) or sys.maxsize
+        due = body["perf"]["runstate"].get("due")
+        due_ms = iso_ms(due) if due else sys.maxsize
         if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._anew:
             return
         self._first = state_of(body)

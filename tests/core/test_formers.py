@@ -26,7 +26,7 @@ from ingest.core.formers import (
     tombstone,
 )
 from ingest.core.ids import at_revision, revision_of, version
-from ingest.core.runmarks import RunKey, RunMark, What, risen, union
+from ingest.core.runmarks import RunKey, RunMark, What, union
 
 FACILITY, SOURCE = "als", "als_perf"
 FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"
@@ -73,8 +73,8 @@ class Pages:
             (self.has_bytes.add if bytes_ else self.has_bytes.discard)((index, doc_id))
         return max(version_, there)
 
-    def merge(self, key: RunKey | None, mark: RunMark, stood: bool = False) -> None:
-        """As a worker merges a mark; `stood`: its document stood there, and nothing but its revision has changed."""
+    def merge(self, key: RunKey | None, mark: RunMark) -> None:
+        """As a worker merges a mark, and writes what follows."""
         if key is None:
             return
         before = self.runs.get(key, {})
@@ -82,8 +82,7 @@ class Pages:
         if after == before:
             return
         self.revisions[key] = self.revisions.get(key, 0) + 1
-        if not (stood and risen(before, after)):
-            self.derive(key)
+        self.derive(key)
 
     def derive(self, key: RunKey) -> None:
         """As a worker writes the stages of a run."""
@@ -115,10 +114,8 @@ class Pages:
             if n in verdict.lost:
                 if n not in verdict.there:
                     self.write(each.index, each.id, verdict.lost[n], None, bytes_=False)
-            else:
-                stood = n in verdict.in_place and self.stored.get((each.index, each.id), (0, None))[0] < each.version
-                if self.write(each.index, each.id, each.version, each) == each.version:
-                    self.merge(each.key(FACILITY), _mark(each), stood and verdict.is_plain)
+            elif self.write(each.index, each.id, each.version, each) == each.version:
+                self.merge(each.key(FACILITY), _mark(each))
         for retraction in verdict.retractions:
             former = retraction.former
             self.write(former.index, former.id, retraction.version, None, not retraction.replaced)
@@ -250,6 +247,20 @@ def test_a_stage_outlives_an_older_reading_that_comes_late() -> None:
     assert_newest_is_left(pages)
 
 
+def test_a_stage_outlives_the_run_that_hears_late_that_it_lost_the_mark() -> None:
+    """Shipping moved it without a word; it was replayed where it is now before the former run is told of it."""
+    found = {1: [edition()], 2: [edition(revision=2, run="2-2")], 3: [edition(revision=3, run="2-2")]}
+    pages = Pages(found)
+    pages.ship(1)
+    pages.ship(2)
+
+    for _ in range(2):
+        pages.replay(3)
+        pages.take_out()
+
+    assert_newest_is_left(pages)
+
+
 def test_the_same_revision_changes_nothing() -> None:
     """What is made is there."""
     found = judged([edition()], [edition()], FACILITY, {SOURCE: 1})
@@ -273,7 +284,6 @@ def test_what_is_corrected_is_told(now: Edition | None, words: set[str]) -> None
     found = judged([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
 
     assert {word for word, _, _ in found.changes} == words
-    assert found.in_place == ({0} if words == {CORRECTED} else set())
     assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
     assert bool(found.forgotten) == bool({TO_RUN, GONE} & words)
 

@@ -4,9 +4,7 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.derive import derived
-from ingest.core.runmarks import RunMark, as_json, key_of, mark_of, of_json, risen, union
-from ingest.core.runstate import RunState
+from ingest.core.runmarks import RunMark, as_json, key_of, mark_of, of_json, union
 from tests.core.runmaking import BEGIN_MS, KEY, MARKS, mark, versions
 
 
@@ -43,44 +41,6 @@ def test_the_highest_version_wins_and_its_past_is_kept() -> None:
     for order in ([start, newer], [newer, start]):
         (merged,) = union({}, order).values()
         assert merged == newer._replace(opened=(2016,))
-
-
-def test_a_mark_has_risen_when_the_next_revision_reads_it_to_the_same_effect() -> None:
-    """One of another effect, one that is new or gone, and one that skipped a revision have not only risen."""
-    start, end = mark(0, "START"), mark(5, "END")
-    known = union({}, [start, end])
-
-    def by(*more: RunMark) -> bool:
-        return risen(known, union(known, more))
-
-    for some in ([], [start], [start._replace(version=1)], [start._replace(version=3)]):
-        assert by(*some)
-    assert by(start._replace(version=3), end._replace(version=3))
-    assert not by(start._replace(version=4))
-    assert not by(start._replace(version=3), end._replace(version=4))
-    assert not by(start._replace(version=3, lag_ms=7))
-    assert not by(start._replace(version=3, at_ms=start.at_ms + 1))
-    assert not by(start._replace(version=3, what=start.what._replace(role="other")))
-    assert not by(start._replace(version=3, retracted=True))
-    assert not by(mark(9, "START", "B"))
-    gone = start._replace(version=3, retracted=True)
-    assert not risen({gone.id: gone}, {gone.id: gone._replace(version=4)})
-
-
-@given(st.data(), MARKS)
-def test_of_marks_that_have_only_risen_the_same_is_derived(data: st.DataObject, found: list[RunMark]) -> None:
-    """Every stage and run, tombstones too, and what is due; with any past that is kept of them."""
-    known = union({}, [*found, *data.draw(versions(found))])
-    up = data.draw(st.lists(st.sampled_from([m for m in known.values() if not m.retracted] or [mark(0, "START")])))
-    after = union(known, [one._replace(version=one.version + 1, opened=()) for one in up if one.id in known])
-
-    assert risen(known, after)
-    was, now = (derived(RunState(KEY, each, 1)) for each in (known, after))
-    assert (was.run_documents, was.due_ms, was.issued) == (now.run_documents, now.due_ms, now.issued)
-    assert [(s.ordinal, s.stage[1:]) for s in was.stages.values()] == [
-        (s.ordinal, s.stage[1:]) for s in now.stages.values()
-    ]
-    assert was.retracted_stages.keys() == now.retracted_stages.keys()
 
 
 def test_two_contents_of_one_version_have_one_winner() -> None:

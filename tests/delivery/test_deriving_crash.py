@@ -18,7 +18,6 @@ from ingest.core.gathering import Gathered
 from ingest.core.model import Document
 from ingest.core.rundocs import uid
 from ingest.core.runmarks import RunKey
-from ingest.core.runstate import state_of
 from ingest.run.session import work
 from tests.core.runmaking import marks
 from tests.delivery.checks import assert_tiled
@@ -30,11 +29,10 @@ from tests.delivery.deriving import (
     lines_of,
     mixed,
     sets_of,
-    state_numbers,
     told,
 )
 from tests.delivery.front import Answer, Bulk, Front, front
-from tests.delivery.stumbling import Stumble, Worker, kinds, sweep, worker
+from tests.delivery.stumbling import Stumble, Worker, sweep, worker
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
@@ -160,36 +158,6 @@ def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) 
 
     assert told(world) == at_once(world, {key: {mark.id: mark for mark in found}})
     assert sweep(world).states == 0
-
-
-@pytest.mark.parametrize("who", ["who wrote them", "another"])
-def test_marks_that_the_next_revision_reads_to_the_same_effect_change_their_set_only(world: World, who: str) -> None:
-    """Of one that skipped a revision, or says something else now, all that follows is written."""
-    world.set_up()
-    key = RunKey(world.facility, "als_perf", "1-2")
-    found = marks("0 START A, 20 START B, 30 END B")
-    mine = worker(world)
-    assert mine.derive(Gathered({key: list(found)}))
-    derived, numbers = everything(world), state_numbers(world)["1-2"]
-
-    def read_by(ahead: int, **changed: Any) -> set[str]:
-        """The kinds that are written when all are read by a later revision, and what changes of the first."""
-        reader = mine if who == "who wrote them" else worker(world)
-        reader.store.sent.clear()
-        found[:] = [each._replace(version=each.version + ahead) for each in found]
-        found[0] = found[0]._replace(**changed)
-        assert reader.derive(standing(Gathered({key: list(found)})))
-        (body,) = world.documents("runstate").values()
-        assert state_of(body).marks == {mark.id: mark for mark in found}
-        assert told(world) == at_once(world, {key: {mark.id: mark for mark in found}})
-        return kinds(reader.store.sent)
-
-    assert read_by(1) == {"runstate"} == read_by(1)
-    assert everything(world) == derived
-    assert state_numbers(world)["1-2"] == numbers | {"revision": numbers["revision"] + 2}
-    assert read_by(2) >= {"runstate", "stages"}
-    assert read_by(1, lag_ms=5000) >= {"runstate", "stages", "runs"}
-    assert read_by(1) == {"runstate"}
 
 
 def test_what_another_worker_wrote_meanwhile_is_not_taken_for_ones_own(world: World) -> None:
