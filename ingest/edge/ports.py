@@ -208,7 +208,7 @@ class Inbox(Protocol):
         """At most so many records of the partitions that were begun, a list for each, in order."""
 
     def changing(self) -> bool:
-        """Whether the group is being shared out anew: the next `poll` takes part in it."""
+        """Whether the group is being shared out anew: no `poll` takes part in it before this was told."""
 
     def reachable(self) -> bool:
         """Whether the broker that keeps the group is known and connected."""

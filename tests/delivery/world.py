@@ -165,7 +165,7 @@ class World:
     def perflog(self, *arguments: str, config_file: Path | None = None) -> subprocess.CompletedProcess[str]:
         """The command, as a person calls it."""
         with self.perflog_process(*arguments, config_file=config_file) as process:
-            out, err = process.communicate(timeout=60)
+            out, err = process.communicate(timeout=DEADLINE_S)
         return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
     @contextmanager

@@ -22,6 +22,7 @@ from tests.conftest import free_port
 
 pytestmark = pytest.mark.stack
 _NUMBERS = count(1)
+PATIENCE_S = 60.0
 APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
 Made = Callable[..., str]
 
@@ -58,14 +59,19 @@ class Reader:
         self.consumer = Consumer(kafka, config.Delivery(), [name], kafka.group)
         self.first: dict[Partition, int] = {}
 
-    def read(self, wanted: int, patience_s: float = 20.0) -> list[Received]:
+    def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[Received]:
         """At least so many records, or what there is in time."""
         found: list[Received] = []
         deadline = time.monotonic() + patience_s
         while len(found) < wanted and time.monotonic() < deadline:
-            found += [record for records in self.consumer.poll(0.2, 500) for record in records]
+            found += self.poll(0.2)
             self.settle()
         return found
+
+    def poll(self, timeout_s: float = 0.1) -> list[Received]:
+        """Take part in a sharing-out that is due, having nothing to finish before."""
+        self.consumer.changing()
+        return [record for records in self.consumer.poll(timeout_s, 500) for record in records]
 
     def settle(self) -> set[Partition]:
         """Begin what came new; what was lost."""
@@ -76,10 +82,10 @@ class Reader:
 
     def join(self) -> None:
         """Wait until something was assigned."""
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while not self.first:
             assert time.monotonic() < deadline
-            assert self.consumer.poll(0.1, 500) == [], "nothing may come before a partition was begun"
+            assert self.poll() == [], "nothing may come before a partition was begun"
             self.settle()
 
 
@@ -181,10 +187,10 @@ def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: c
     with pytest.raises(Fenced):
         reader.consumer.commit({partition: 1})
     lost: set[Partition] = set()
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_S
     while not lost:
         assert time.monotonic() < deadline
-        reader.consumer.poll(0.1, 500)
+        reader.poll()
         lost = reader.settle()
 
     assert lost == {partition}
@@ -201,12 +207,12 @@ def test_partitions_move_to_a_second_member_and_come_back(kafka: config.Kafka, t
     first.join()
     owned = set(first.first)
     assert owned == both
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + PATIENCE_S
     while len(second.first) < 2:
         assert time.monotonic() < deadline
-        first.consumer.poll(0.1, 500)
+        first.poll()
         owned -= first.settle()
-        second.consumer.poll(0.1, 500)
+        second.poll()
         second.settle()
     assert owned | set(second.first) == both
     assert not owned & set(second.first)
@@ -214,9 +220,36 @@ def test_partitions_move_to_a_second_member_and_come_back(kafka: config.Kafka, t
     first.first = {}
     while owned | set(first.first) != both:
         assert time.monotonic() < deadline
-        first.consumer.poll(0.1, 500)
+        first.poll()
         owned -= first.settle()
     first.consumer.close()
+
+
+def test_nothing_is_given_up_before_the_owner_was_told(kafka: config.Kafka, topic: Made) -> None:
+    """A member polls on while another joins: all stays its own until it has asked whether the group changes."""
+    name = topic(4)
+    kafka = replace(kafka, heartbeat_s=0.1)
+    first, second = Reader(kafka, name), Reader(kafka, name)
+    first.join()
+    until_s = time.monotonic() + 2
+    while time.monotonic() < until_s:
+        second.poll()
+        first.consumer.poll(0.1, 500)
+    assert (first.settle(), second.settle()) == (set(), set())
+
+    assert first.consumer.changing()
+    lost: set[Partition] = set()
+    deadline = time.monotonic() + PATIENCE_S
+    while not (lost and second.first):
+        assert time.monotonic() < deadline
+        first.poll()
+        lost |= first.settle()
+        second.poll()
+        second.settle()
+
+    assert set(second.first) == lost
+    first.consumer.close()
+    second.consumer.close()
 
 
 def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
@@ -239,10 +272,10 @@ def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: config.
     name = topic(2)
     for n in range(10):
         reader = Reader(replace(kafka, group=f"{kafka.group}-{n}"), name)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + PATIENCE_S
         while not reader.first:
             assert time.monotonic() < deadline, "it sits in the group without a partition"
-            reader.consumer.poll(0.001, 10)
+            reader.poll(0.001)
             reader.settle()
         reader.consumer.close()
 

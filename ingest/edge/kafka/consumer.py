@@ -22,6 +22,7 @@ from ingest.config import Delivery, Kafka
 from ingest.core.model import Problem
 from ingest.edge.kafka.batches import install
 from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
+from ingest.edge.kafka.gate import Gate
 from ingest.edge.kafka.watch import Watch
 from ingest.edge.ports import Partition, Received
 
@@ -119,15 +120,15 @@ class Consumer:
         if not install(client):
             raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
         self._consumer, self._membership = client, _Membership(client)
+        self._gate = Gate(client._coordinator)
         self._watch.forget()
         client.subscribe(topics=self._topics, listener=self._membership)
 
     def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
         """Records of the partitions that were begun, a list for each."""
         with told_to_run():
-            self._finish_joining()
             found = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
-            if not found and self.reachable() and not self.changing() and self._watch.due():
+            if not found and self.reachable() and not self._gate.due() and self._watch.due():
                 self._look()
             return found
 
@@ -148,23 +149,13 @@ class Consumer:
     def changing(self) -> bool:
         """Whether the next poll would join the group anew: then there is time left to finish what is in hand.
 
-        kafka-python revokes in the middle of that poll, on a thread that must not wait; so we look before it.
+        kafka-python revokes in the middle of that poll, on a thread that must not wait; so none joins before this told.
         """
-        return bool(self._consumer._coordinator.need_rejoin())
+        return self._gate.told()
 
     def reachable(self) -> bool:
         """Whether the group's coordinator is known; while it is not, a poll is just empty and says nothing."""
         return not self._consumer._coordinator.coordinator_unknown()
-
-    def _finish_joining(self) -> None:
-        """See to it that a join which was under way when the last poll ended is taken up by the next.
-
-        Where it had been set off by new metadata, kafka-python 3.0.12 finds no reason to join any more once the leader
-        has used them: the assignment is never taken, and the member sits in the group for ever without a partition.
-        """
-        coordinator = self._consumer._coordinator
-        if coordinator.rejoining and not coordinator.rejoin_needed:
-            coordinator.request_rejoin()
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
         """Partitions that were lost and that came new since the last call."""
@@ -189,7 +180,6 @@ class Consumer:
         """Poll with every partition paused, so that the group keeps us while we wait for something else."""
         self._watch.forget()
         with told_to_run():
-            self._finish_joining()
             self._consumer.pause(*self._begun())
             self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
             self._consumer.resume(*self._begun())
