@@ -24,7 +24,7 @@ from tests.delivery.stumbling import Died, Stumble, sweep, worker
 from tests.delivery.test_sweeping import HOUR_S, heard
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 WORKFLOW = "als-tomography"
 LOST = "SUBMIT_NORM"
 WHOLE = "0 QSTART, 25 WSTART, 40 START A, 90 START B, 120 START C"

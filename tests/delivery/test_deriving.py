@@ -9,7 +9,7 @@ from ingest.synthetic.workload import messages
 from tests.delivery.deriving import at_once, everything, lines_of, mixed, sets_of, state_numbers, told
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])

@@ -12,7 +12,7 @@ from tests.core.runmaking import mark
 from tests.delivery.stumbling import Worker, worker
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 BATCH = 2_000  # marks; a round of the worker takes up to sixteen such batches
 

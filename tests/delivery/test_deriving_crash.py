@@ -35,7 +35,7 @@ from tests.delivery.front import Answer, Bulk, Front, front
 from tests.delivery.stumbling import Stumble, Worker, sweep, worker
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 MOMENTS = ("asked", "part", "answered")
 

@@ -31,7 +31,7 @@ from tests.delivery.front import Answer, Bulk, Front, front
 from tests.delivery.revising import LINES, facts, halved, is_moved, moved, raised, refusing, replayed, sets_by, versions
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def assert_newest_only(world: World, known: Knowledge | None = None) -> None:

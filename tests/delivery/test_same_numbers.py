@@ -22,7 +22,7 @@ from ingest.synthetic.workload import messages
 from tests.delivery.deriving import MIXED, mixed
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 SHORT = Shares(headless=1, tailless=1, reused=0.5, retried=0.2, parallel=0.1, with_ends=0.3, stuck=0.1, skewed=0.1)
 LINES_OF_A_RUN = 8.8
 

@@ -17,7 +17,7 @@ from tests.delivery.stumbling import Died, Stumble, sweep, worker
 from tests.delivery.waiting import eventually
 from tests.delivery.world import World
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 HOUR_S = 3600
 
 
