@@ -11,6 +11,7 @@ import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -260,8 +261,14 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
         return JsonReader(repair=tree.get("repair", False))
     if tree["reader"] == "grammar":
         text = (folder / "grammar.lark").read_text(encoding="utf-8")
-        return GrammarReader(text, folder.name, tree.get("repeat"))
+        return _compiled(text, folder.name, tree.get("repeat"))
     raise Problem(f"Source {folder.name}: reader is `grammar` or `json`, not `{tree['reader']}`.", "", 78)
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str, name: str, repeat: str | None) -> GrammarReader:
+    """Once for each text: nothing in a reader changes, and compiling is most of what loading costs."""
+    return GrammarReader(text, name, repeat)
 
 
 def _read(row: dict[str, Any]) -> Read:

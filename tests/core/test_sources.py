@@ -4,6 +4,8 @@ import shutil
 from pathlib import Path
 
 import pytest
+from lark import Lark
+from lark.exceptions import LarkError
 
 from ingest.core.fields import Schema
 from ingest.core.flow import Flow
@@ -75,6 +77,16 @@ def test_every_shipped_grammar_is_lalr(sources: dict[str, Source]) -> None:
     """Lark's parser is built late; here it is built for all, so that no conflict waits for the first refused line."""
     for source in sources.values():
         source.prove()
+
+
+@pytest.mark.parametrize("path", sorted(GRAMMARS.glob("*/grammar.lark")), ids=lambda path: path.parent.name)
+def test_no_two_terminals_of_a_grammar_collide(path: Path) -> None:
+    """Lark's strict mode: nowhere would it have to choose between two readings of the same bytes."""
+    text = path.read_text(encoding="utf-8")
+
+    assert Lark(text, parser="lalr", lexer="contextual", maybe_placeholders=False, strict=True)
+    with pytest.raises(LarkError, match="Collision"):
+        Lark("start: A | B\nA: /a+/\nB: /[ab]+/\n", parser="lalr", lexer="contextual", strict=True)
 
 
 def test_a_conflict_in_a_grammar_is_told() -> None:
