@@ -10,7 +10,8 @@ from ingest import config
 from ingest.cli.bench import moved
 from ingest.edge.kafka.topics import topics
 from ingest.edge.local.stack import Running
-from tests.cli.test_try import GRAMMARS, perflog
+from tests.cli.calling import perflog, process
+from tests.cli.test_try import GRAMMARS
 
 
 def test_rates_are_told_beside_their_yardsticks() -> None:
@@ -42,7 +43,7 @@ def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack
     settings = tmp_path / "perflog.toml"
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
 
-    done = perflog("--config", str(settings), "bench", "index", "--lines", "10000", "--repeat", "1", "--json")
+    done = process("--config", str(settings), "bench", "index", "--lines", "10000", "--repeat", "1", "--json")
     found = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
@@ -62,7 +63,7 @@ def test_a_deriving_worker_is_measured_beside_all_that_it_sent(stack: Running, t
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
     arguments = ("bench", "index", "--derive", "on", "--lines", "10000", "--repeat", "1", "--json")
 
-    done = perflog("--config", str(settings), *arguments)
+    done = process("--config", str(settings), *arguments)
     found = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
@@ -81,7 +82,7 @@ def replays(stack: Running, folder: Path, lines: int) -> dict[str, dict[str, flo
     """What `perflog bench replay` measures."""
     settings = folder / "perflog.toml"
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
-    done = perflog("--config", str(settings), "bench", "replay", "--lines", str(lines), "--json")
+    done = process("--config", str(settings), "bench", "replay", "--lines", str(lines), "--json")
     assert done.returncode == 0, done.stderr
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*,bench-*").body

@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.test_try import perflog, rows
+from tests.cli.calling import perflog
+from tests.cli.test_try import rows
 
 
 def truth_of(folder: Path) -> list[dict[str, Any]]:
@@ -78,7 +79,7 @@ def test_what_does_not_go_together_is_refused(
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     monkeypatch.chdir(tmp_path)
-    done = perflog("generate", *words, PYTHONPATH=str(Path(__file__).parents[2]))
+    done = perflog("generate", *words)
 
     assert done.returncode == 64, done.stderr
     assert told in done.stderr.decode()

@@ -1,7 +1,6 @@
-"""`perflog try`, as a user calls it: a process, its standard output, its exit code."""
+"""`perflog try`, as a user calls it: its standard output, its exit code."""
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -9,17 +8,13 @@ from typing import Any
 
 import pytest
 
+from tests.cli.calling import Done, perflog, process
+
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
 
 
-def perflog(*words: str, stdin: bytes = b"", **environment: str) -> subprocess.CompletedProcess[bytes]:
-    """Run `python -m ingest` with these words."""
-    command = [sys.executable, "-m", "ingest", *words]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False, env={**os.environ, **environment})
-
-
-def rows(done: subprocess.CompletedProcess[bytes]) -> list[dict[str, Any]]:
+def rows(done: Done) -> list[dict[str, Any]]:
     """Standard output as JSON, one object a line."""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -89,7 +84,7 @@ def test_the_process_zone_changes_nothing(zone: str) -> None:
         str(GRAMMARS / "als_perf/samples.variants.log"),
     )
 
-    assert perflog(*words, TZ=zone).stdout == perflog(*words, TZ="Etc/GMT+11").stdout
+    assert process(*words, TZ=zone).stdout == perflog(*words).stdout
 
 
 HOSTILE = {
@@ -145,4 +140,4 @@ def test_perflog_and_python_m_ingest_are_the_same() -> None:
     installed = Path(sys.executable).with_name("perflog")
     done = subprocess.run([installed, "--help"], capture_output=True, check=True)
 
-    assert done.stdout == perflog("--help").stdout
+    assert done.stdout == process("--help").stdout
