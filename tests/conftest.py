@@ -6,18 +6,21 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.edge.local.stack import LocalStack, Running, down, up
+from tests import amount
 
 # So that what they assert is told with its values.
 pytest.register_assert_rewrite("tests.delivery.checks", "tests.faults.oracle", "tests.faults.worker_faults")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """How large the faults' suite is."""
-    parser.addoption("--soak", action="store_true", help="tests/faults with 200,000 lines and real time-outs (an hour)")
+    """How much is played."""
+    told = "faults with 200,000 lines and real time-outs, properties four times as often, what takes minutes (an hour)"
+    parser.addoption("--soak", action="store_true", help=told)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """The marker of what only --soak plays."""
+    """How much is played, and the marker of what only --soak plays."""
+    amount.soak = config.getoption("soak")
     config.addinivalue_line("markers", "soak: takes minutes; only with --soak")
 
 

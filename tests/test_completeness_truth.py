@@ -24,6 +24,7 @@ from ingest.core.workflow import StoredTemplate, template_body, template_in
 from ingest.synthetic import recipes
 from ingest.synthetic.truth import Made, RunTruth, Shares, Slowed, Workload
 from ingest.synthetic.workload import messages, runs_truth
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.derived import Sets, documents_of, marks_of_lines, shipped
 
@@ -156,7 +157,7 @@ KINDS = st.builds(
 )
 
 
-@settings(max_examples=15, deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(16), deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), shares=KINDS)
 def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int, shares: Shares) -> None:
     """20 runs teach, of each of the three recipes six; of 200 others exactly what was dropped is missing."""
@@ -187,7 +188,7 @@ def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int,
         assert (found.seen_pct == 100) == (not run.stages)
 
 
-@settings(max_examples=12, deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(12), deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), with_ends=st.sampled_from([0.0, 0.5]))
 def test_a_run_that_is_still_open_is_never_called_incomplete(seed: int, with_ends: float) -> None:
     """At any instant before its last line, however silent it is, whatever lines of it were lost before."""

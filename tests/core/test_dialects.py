@@ -12,6 +12,7 @@ from ingest.core.flow import Flow
 from ingest.core.model import Message, Outcomes, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.sources import Source
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import runs_in, told
 
@@ -205,7 +206,7 @@ def mutated(draw: st.DrawFn, name: str) -> bytes:
 
 
 @pytest.mark.parametrize("name", LINES)
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Callable[..., Flow]) -> None:
     """Whatever became of a line: it has a verdict, and what is refused keeps its bytes and says why."""
@@ -219,7 +220,7 @@ def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Ca
 
 
 @pytest.mark.parametrize("name", LINES)
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_the_compiled_grammar_and_lark_agree(name: str, data: st.DataObject, sources: dict[str, Source]) -> None:
     """Same verdict and same values, on mutated samples of every dialect; all of them are regular."""

@@ -18,6 +18,7 @@ from ingest.core.model import Intake, Message, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.sources import Source, load_sources, sample_files
 from ingest.core.turn import Context, lookup
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 
 RECEIVED_MS = iso_ms("2026-03-05T00:00:00Z")
@@ -223,7 +224,7 @@ def test_every_flag_has_a_meaning() -> None:
     assert raised | declared <= SCHEMA.flags.keys()
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 @given(st.data())
 def test_explaining_never_raises(data: st.DataObject) -> None:
     """Whatever the bytes: random ones, and samples with a piece cut out, doubled or overwritten."""

@@ -17,6 +17,7 @@ from ingest.core.framing import frames, framing_of
 from ingest.core.model import Intake, Outcomes, Record
 from ingest.core.parse import GrammarReader, JsonReader, canonical
 from ingest.core.sources import Source, sample_files
+from tests.amount import examples
 from tests.core.reading import read
 from tests.core.taking import within
 
@@ -29,7 +30,7 @@ HOSTILE: tuple[Any, ...] = (
 REPEATED = [b"\n", b" ", b"x\n", b"- ", b"0 ", b"(", b"[", b"--- ", b" 1  *\n", b"[  5] sender "]
 MOMENT_S = 2.0  # of one core; quadratic work on 200 kB takes minutes
 PLACE = st.integers(0, 2**20)
-FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def messages(source: Source) -> list[bytes]:

@@ -13,6 +13,7 @@ from ingest.core.model import Message, Provenance
 from ingest.core.quick import Place, Quick, quick
 from ingest.core.sources import Source
 from ingest.core.templates import KEPT, Cache
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES
 
@@ -72,7 +73,7 @@ def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[Quick, Flow])
         same(*ways, line)
 
 
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, min_size=2, max_size=6), data=st.data())
 def test_generated_lines(ways: tuple[Quick, Flow], lines: list[str], data: st.DataObject) -> None:
     """Lines from the grammar and near misses of real lines, after whatever was learnt before them."""

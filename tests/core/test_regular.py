@@ -13,6 +13,7 @@ from ingest.core.model import Message, Record
 from ingest.core.parse import GrammarReader
 from ingest.core.regular import NotRegular, compile_grammar
 from ingest.core.sources import load_source
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.taking import grows_less, within
 
@@ -85,23 +86,23 @@ def near_miss(text: str, at: int, change: str) -> str:
 
 @pytest.mark.long
 def test_ten_thousand_lines_and_near_misses() -> None:
-    """Same verdict, same values, on 13,000 texts: at least 40 % accepted, at least 40 % refused for one change."""
+    """Same verdict and values on 13,000 texts (CI: a quarter): 40 % accepted at least, 40 % refused for one change."""
     counts: Counter[str] = Counter()
     quiet = settings(deadline=None, database=None, suppress_health_check=list(HealthCheck))
 
-    @settings(quiet, max_examples=6000)
+    @settings(quiet, max_examples=examples(6000))
     @given(GOOD_LINES)
     def lines(text: str) -> None:
         counts["accepted" if agree(text) else "refused"] += 1
 
-    @settings(quiet, max_examples=7000)
+    @settings(quiet, max_examples=examples(7000))
     @given(GOOD_LINES, st.integers(0, 999), st.sampled_from(["", "\x00", "é", "==", "P", " x ", "\x7f:", "7"]))
     def misses(text: str, at: int, change: str) -> None:
         counts["accepted" if agree(near_miss(text, at, change)) else "missed"] += 1
 
     lines()
     misses()
-    assert counts.total() >= 10_000
+    assert counts.total() >= examples(10_000)
     assert counts["accepted"] >= 0.4 * counts.total(), counts
     assert counts["missed"] >= 0.4 * counts.total(), counts
 

@@ -14,6 +14,7 @@ from ingest.core.script_changes import ScriptChange, Spell, script_changes
 from ingest.synthetic.recipes import WHOLE
 from ingest.synthetic.truth import Made, Shares, Workload
 from ingest.synthetic.workload import messages
+from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.derived import RECEIVED_MS, shipped
 
@@ -75,7 +76,7 @@ def marks(lines: Iterable[bytes]) -> list[Spell]:
     return found
 
 
-@settings(deadline=None, max_examples=25)
+@settings(deadline=None, max_examples=examples(24))
 @given(st.integers(0, 2**32), st.sampled_from([0.0, 1.0]))
 def test_edits_planted_between_generated_runs_are_found_each_once(seed: int, with_ends: float) -> None:
     """Runs of all stages that follow one another; before some of them scripts are edited, or an edit is taken back.
