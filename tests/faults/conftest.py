@@ -21,7 +21,7 @@ SPAN_S = 70 * 86_400.0  # several months, so that indices come up all the time
 
 @dataclass(frozen=True)
 class Row:
-    """What a fault did, for the table."""
+    """What a fault did, for the table; it travels with the test's report, which may come from another process."""
 
     fault: str
     lines: int
@@ -32,7 +32,7 @@ class Row:
     hits: str
 
 
-ROWS = pytest.StashKey[list[Row]]()
+ROW = "fault"
 
 
 @cache
@@ -41,21 +41,10 @@ def cargo(lines: int, shares: Shares, seed: int = 1) -> Cargo:
     return Cargo(tuple(messages(Workload(seed=seed, lines=lines, shares=shares, span_s=SPAN_S))))
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """An empty table."""
-    config.stash[ROWS] = []
-
-
 @pytest.fixture(scope="session")
 def size(pytestconfig: pytest.Config) -> Size:
     """Chosen by --soak."""
     return SOAK if pytestconfig.getoption("soak") else QUICK
-
-
-@pytest.fixture(scope="session")
-def rows(pytestconfig: pytest.Config) -> list[Row]:
-    """The table's rows so far."""
-    return pytestconfig.stash[ROWS]
 
 
 @pytest.fixture(scope="session")
@@ -75,9 +64,10 @@ def servers(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[Se
         down(wanted, purge=True)
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """What every fault did."""
-    rows = config.stash[ROWS]
+    reports = (each for some in terminalreporter.stats.values() for each in some if getattr(each, "when", "") == "call")
+    rows = [Row(**told) for each in reports for name, told in each.user_properties if name == ROW]
     if not rows:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -1,14 +1,16 @@
 """Every fault that we can make: nothing lost, nothing twice, nothing changed, nothing hangs."""
 
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from tests.faults.cargo import Cargo, parted
-from tests.faults.conftest import Row, cargo
+from tests.faults.conftest import ROW, Row, cargo
 from tests.faults.oracle import Found, judged
 from tests.faults.scene import Scene, scene
 from tests.faults.servers import Servers
@@ -38,7 +40,7 @@ def played(fault: Fault, at: Scene, whole: Cargo) -> int:
 
 
 def test_nothing_is_lost_nothing_twice(
-    fault: Fault, servers: Servers, size: Size, tmp_path: Path, rows: list[Row]
+    fault: Fault, servers: Servers, size: Size, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     """Documents, dead letters and ledger are what the lines' truth says, whatever was done; and it was done."""
     whole = cargo(size.lines, fault.shares)
@@ -55,7 +57,7 @@ def test_nothing_is_lost_nothing_twice(
         found = [judged(at.world, at.cargo) for at in scenes]
     seconds = time.monotonic() - began_s
     told = "; ".join([f"{hits:,}", *(note for at in scenes for note in at.notes)])
-    rows.append(_row(fault.name, [at.cargo for at in scenes], found, seconds, told))
+    record_property(ROW, asdict(_row(fault.name, [at.cargo for at in scenes], found, seconds, told)))
     assert hits >= fault.least_hits
 
 
