@@ -1,7 +1,10 @@
 """The Elasticsearch edge against the real node: what each answer is, and that a compare-and-swap is one."""
 
+import gc
 import os
+import socket
 import time
+import tracemalloc
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -271,6 +274,31 @@ def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run()
         store.bulk([act("edge", "a", 1, {})])
 
     assert caught.value.exit_code == 69
+
+
+@pytest.mark.parametrize("answers", ["refused", "silent"])
+def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
+    """However long the node is away, and however seldom the process collects: a request is gone with its attempt."""
+    megabyte, attempts = [Action("i", "d", "x" * 2**20)], 20
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        if answers == "silent":
+            listening.listen(2 * attempts)
+        url = f"http://127.0.0.1:{listening.getsockname()[1]}"
+        store = ElasticsearchStore(client(config.Elasticsearch(url=(url,), timeout_s=0.05)))
+        gc.collect()
+        gc.disable()
+        tracemalloc.start()
+        try:
+            for _ in range(attempts):
+                with pytest.raises(Unavailable):
+                    store.bulk(megabyte)
+            left_bytes, _ = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+            gc.enable()
+
+    assert left_bytes < 2**20
 
 
 def test_a_request_that_the_node_refuses_is_not_blamed_on_a_document(connected: Elasticsearch, index: str) -> None:

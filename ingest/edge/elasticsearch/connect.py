@@ -101,6 +101,7 @@ def told_to_run() -> Iterator[None]:
     try:
         yield
     except TransportError as error:
+        _let_go(error)
         raise Unavailable(f"Elasticsearch: {type(error).__name__}: {error.message}") from error
     except ApiError as error:
         if error.status_code in BUSY:
@@ -108,6 +109,19 @@ def told_to_run() -> Iterator[None]:
         if error.status_code == TOO_LARGE:
             raise RequestTooLarge(described(error)) from error
         raise Refusal(f"Elasticsearch: {error.status_code}: {described(error)}") from error
+
+
+def _let_go(error: BaseException) -> None:
+    """Part an error, and those before it, from the calls it went through: elastic-transport keeps them in a cycle.
+
+    Each holds its request, megabytes that nothing but a collection would free, and a worker collects seldom: while
+    Elasticsearch was away, every attempt would leave one behind.
+    """
+    due: list[BaseException | None] = [error]
+    while due:
+        if (one := due.pop()) is not None and one.__traceback__ is not None:
+            one.__traceback__ = None
+            due += [one.__cause__, one.__context__, *getattr(one, "errors", ())]
 
 
 def described(error: ApiError) -> str:
