@@ -1,7 +1,8 @@
 """What the process of a worker is set to: how it collects, allocates and shares the processor. Touches the process.
 
 Collector: what was read from the grammars stays, so it is not walked over. Few cycles are made, and walking over marks
-that wait to be derived from finds none of them: seldom is enough, and a tenth faster when stages are derived.
+that wait to be derived from finds none of them: seldom is enough, and a tenth faster when stages are derived. But a
+worker whose services are away allocates next to nothing, so what their clients leave behind is looked for by the clock.
 
 Allocator: requests and answers are megabytes that live for a moment; glibc keeps an arena for every few threads, each
 as large as it ever was: a tenth of all memory. With two arenas most is given back. What a request needs is kept for
@@ -18,6 +19,11 @@ import sys
 SWITCH_S = 0.02
 _ARENA_MAX, _MMAP_THRESHOLD, _TRIM_THRESHOLD = -8, -3, -1  # glibc's malloc.h
 ARENAS, MAPPED_BYTES, KEPT_BYTES = 2, 8 * 1024 * 1024, 32 * 1024 * 1024
+
+
+def tidy() -> None:
+    """Collect what is new; some milliseconds."""
+    gc.collect(1)
 
 
 def fit_for_work() -> None:

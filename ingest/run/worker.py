@@ -25,6 +25,7 @@ from ingest.run.hand import Hand
 from ingest.run.hold import Hold, Range
 from ingest.run.ledger import Worker, assignment
 from ingest.run.patience import Stopped
+from ingest.run.process import tidy
 from ingest.run.reading import Reader
 from ingest.run.stop_limit import TooManyRejects
 from ingest.run.stretch import Stretch
@@ -245,10 +246,11 @@ class Loop:
             )
 
     def _tell_sometimes(self) -> None:
-        """One line a minute while there is anything to tell, for who reads the log of a service."""
+        """Once a minute memory is tidied, and a line said while there is any, for who reads the log of a service."""
         if time.monotonic() - self._told_s < TELL_EVERY_S:
             return
         self._told_s = time.monotonic()
+        tidy()
         for name, count in self.counts.items():
             if count.records:
                 log.info("%s so far: %s", name, ", ".join(f"{what} {n}" for what, n in count.numbers().items()))

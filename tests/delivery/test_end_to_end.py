@@ -1,5 +1,7 @@
 """From a file to documents and back out of the ledger, on the real broker and the real node."""
 
+import gc
+import weakref
 from base64 import b64decode
 from collections import Counter
 from pathlib import Path
@@ -8,6 +10,7 @@ import orjson
 import pytest
 
 from ingest.core.model import Problem
+from ingest.run import worker
 from ingest.run.knowledge import knowledge
 from ingest.run.setup import set_up
 from tests.delivery.checks import assert_tiled
@@ -17,6 +20,12 @@ pytestmark = pytest.mark.stack
 
 REFUSED = b"Fri Feb  5 21:39:37 PST 2016: submit.sh:12:104-6:PERF:SUBMIT_GAL-norm:START_DATE=14547 \xff"
 FOREIGN = b"Fri Feb  5 21:39:37 PST 2016: copying 12 files"
+
+
+class Left:
+    """Something that only a collection frees."""
+
+    itself: "Left"
 
 
 def test_what_is_shipped_arrives_as_the_core_makes_it(world: World, sample_lines: list[bytes]) -> None:
@@ -189,6 +198,26 @@ def test_setup_mends_a_topic_and_an_old_index_and_then_has_nothing_to_do(world: 
     assert "LogAppendTime" in told[world.topic].detail
     assert "perf.stage.variant" in told[index].detail
     assert {step.done for step in second.steps} == {"unchanged", "skipped"}
+
+
+def test_a_worker_tidies_its_memory_by_the_clock(
+    world: World, monkeypatch: pytest.MonkeyPatch, sample_lines: list[bytes]
+) -> None:
+    """What a client left in a cycle is gone after a minute, however little is allocated meanwhile."""
+    monkeypatch.setattr(worker, "TELL_EVERY_S", 0.0)
+    world.set_up()
+    world.ship(world.written("a.log", sample_lines))
+    left = Left()
+    left.itself = left
+    gone = weakref.ref(left)
+    gc.disable()
+    try:
+        del left
+        assert gone() is not None
+        world.drain()
+        assert gone() is None
+    finally:
+        gc.enable()
 
 
 def test_draining_an_empty_topic_ends_at_once(world: World) -> None:
