@@ -126,11 +126,19 @@ def offset_text(tail: Header | None) -> str | None:
     return value.decode() if plain else None
 
 
+def offset_in(tail: Header | None) -> int | None:
+    """The offset that a record's last header tells; None when it is not there or no such number."""
+    return None if tail is None or tail[0] != OFFSET else _whole(tail[1])
+
+
 def _text(headers: Mapping[str, bytes], name: str) -> str | None:
     found = headers.get(name)
     return None if found is None else found.decode("utf-8", "replace")[:MAX_TEXT]
 
 
 def _number(headers: Mapping[str, bytes], name: str) -> int | None:
-    found = headers.get(name, b"")
+    return _whole(headers.get(name, b""))
+
+
+def _whole(found: bytes) -> int | None:
     return int(found) if found.isdigit() and len(found) < 20 and int(found) < MAX_NUMBER else None

@@ -4,7 +4,7 @@ Counts whatever was received: also what was refused, and what is not ours to rea
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ingest.core.clock import iso_ms
@@ -12,7 +12,7 @@ from ingest.core.gathering import Fact
 from ingest.core.model import Document, Message
 from ingest.core.ranges import SLACK_BYTES, Instant, Piece
 from ingest.edge.ports import Received
-from ingest.run.headers import MAX_NUMBER, OFFSET
+from ingest.run.headers import offset_in
 
 
 class Row(NamedTuple):
@@ -33,22 +33,17 @@ class Facts(NamedTuple):
 
 def bare(records: Sequence[Received], numbers: range, facts: Facts) -> list[Piece]:
     """The pieces of records whose last header says where they lie; those that say nothing are passed over."""
-    return [_piece(row, records, facts, lambda n: _offset(records[n])) for row in rows(records, numbers)]
+    return [_piece(row, records, facts, lambda n: offset_in(records[n].tail)) for row in rows(records, numbers)]
 
 
 def rows(records: Sequence[Received], numbers: range) -> list[Row]:
     """Records whose last header says where they lie, joined where they follow one another, or come again."""
     found = []
     start, before, stop, first, last = -1, -1, -1, 0, 0
-    name = OFFSET
     for n in numbers:
         received = records[n]
-        tail = received[6]
-        if tail is None or tail[0] != name:
-            continue
-        try:
-            at = int(tail[1])
-        except ValueError:
+        at = offset_in(received[6])
+        if at is None:
             continue
         if at != stop and (start < 0 or not before <= at <= stop + SLACK_BYTES):
             if start >= 0:
@@ -59,7 +54,7 @@ def rows(records: Sequence[Received], numbers: range) -> list[Row]:
             stop, last = behind, n
     if start >= 0:
         found.append(Row(start, stop, first, last))
-    return [row for row in found if row.stop < MAX_NUMBER]
+    return found
 
 
 def wrapped(
@@ -73,19 +68,28 @@ def wrapped(
             yield message, _piece(row, records, facts, lambda _, at=at: at)  # type: ignore[misc]
 
 
-def _piece(row: Row, records: Sequence[Received], facts: Facts, offset_of: Callable[[int], int]) -> Piece:
-    low, high = bisect_left(facts.owners, row.first), bisect_right(facts.owners, row.last)
+def _piece(row: Row, records: Sequence[Received], facts: Facts, offset_of: Callable[[int], int | None]) -> Piece:
+    owners = facts.owners
+    low, high = bisect_left(owners, row.first), bisect_right(owners, row.last)
+    opening = _placed(owners, range(low, high), offset_of)
+    closing = _placed(owners, range(high - 1, low - 1, -1), offset_of)
     first = last = None
-    if low < high:
-        opening, closing = facts.owners[low], facts.owners[high - 1]
-        until, since = bisect_right(facts.owners, opening, low), bisect_left(facts.owners, closing, low)
-        first = Instant(offset_of(opening), min(map(_ms, facts.facts[low:until])))
-        last = Instant(offset_of(closing), max(map(_ms, facts.facts[since:high])))
+    if opening and closing:
+        (start, at), (end, behind) = opening, closing
+        first = Instant(at, min(map(_ms, facts.facts[start : bisect_right(owners, owners[start], start)])))
+        last = Instant(behind, max(map(_ms, facts.facts[bisect_left(owners, owners[end], start) : end + 1])))
     return Piece(row.start, row.stop, records[row.first].time_ms, records[row.last].time_ms, first, last)
 
 
-def _offset(received: Received) -> int:
-    return int(received.tail[1]) if received.tail else 0
+def _placed(
+    owners: Sequence[int], numbers: Iterable[int], offset_of: Callable[[int], int | None]
+) -> tuple[int, int] | None:
+    """The first of these facts whose record says its place, and that: others may stand between records of a row."""
+    for n in numbers:
+        at = offset_of(owners[n])
+        if at is not None:
+            return n, at
+    return None
 
 
 def _ms(fact: Fact) -> int:

@@ -36,6 +36,12 @@ HEAD: tuple[Header, ...] = (
 )
 
 
+NO_PLACES: list[Header | None] = [
+    None, ("other", b"4"), ("perflog.path", b"/y.log"),
+    *(("perflog.offset", told) for told in (b"x", b"", b"-7", b"1_0", b" 5", b"9" * 19, b"9" * 5000)),
+]  # fmt: skip
+
+
 def records_of(lines: Sequence[bytes]) -> list[Received]:
     """The lines of a file as its shipper sends them, a millisecond apart."""
     at, found = 0, []
@@ -64,10 +70,22 @@ def cut(records: Sequence[Received], rng: Random) -> Iterator[Sequence[Received]
         start = stop
 
 
+def with_strangers(batch: Sequence[Received], rng: Random) -> list[Received]:
+    """Here and there a record of the same shipper that says no place."""
+    found = list(batch)
+    for _ in range(rng.choice([0, 1, 5])):
+        stranger = rng.choice(found)._replace(value=rng.choice(LINES), tail=rng.choice(NO_PLACES))
+        found.insert(rng.randint(0, len(found)), stranger)
+    return found
+
+
 @settings(max_examples=40, deadline=None)
 @given(seed=st.integers(0, 2**32))
 def test_the_same_file_however_it_is_batched(seed: int) -> None:
-    """Marks by the short and by the general way, rejects, foreign and blank lines, some lost, some twice, mixed."""
+    """Marks by the short and by the general way, rejects, foreign and blank lines, some lost, some twice, mixed.
+
+    Among them records that say no place, whatever they hold: they are of no file.
+    """
     rng = Random(seed)
     lines = [rng.choice(LINES) for _ in range(200)]
     lost = set(rng.sample(range(200), 3))
@@ -77,7 +95,7 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
     whole = read([records])
     batches = [*cut(records, rng), again]
     rng.shuffle(batches)
-    mixed = read(batches)
+    mixed = read([with_strangers(batch, rng) for batch in batches])
 
     assert (mixed.pieces, list(mixed.holes)) == (whole.pieces, list(whole.holes))
     facts = [
