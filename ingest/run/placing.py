@@ -12,7 +12,7 @@ from ingest.core.gathering import Fact
 from ingest.core.model import Document, Message
 from ingest.core.ranges import SLACK_BYTES, Instant, Piece
 from ingest.edge.ports import Received
-from ingest.run.headers import offset_in
+from ingest.run.headers import MAX_NUMBER, offset_in
 
 
 class Row(NamedTuple):
@@ -54,7 +54,7 @@ def rows(records: Sequence[Received], numbers: range) -> list[Row]:
             stop, last = behind, n
     if start >= 0:
         found.append(Row(start, stop, first, last))
-    return found
+    return [row for row in found if row.stop < MAX_NUMBER]
 
 
 def wrapped(
@@ -63,8 +63,8 @@ def wrapped(
     """A piece for each message (by the number of its record) whose wrapper says where it lies."""
     for n, message in messages.items():
         at = message.provenance.offset_bytes
-        if at is not None:
-            row = Row(at, at + len(message.data) + 1, n, n)
+        if at is not None and (stop := at + len(message.data) + 1) < MAX_NUMBER:
+            row = Row(at, stop, n, n)
             yield message, _piece(row, records, facts, lambda _, at=at: at)  # type: ignore[misc]
 
 

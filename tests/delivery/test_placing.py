@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from random import Random
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -10,11 +11,11 @@ from ingest import config
 from ingest.core.clock import iso_ms
 from ingest.core.filestate import FileKey, FileNews, FileState, grown
 from ingest.core.flow import Flow
-from ingest.core.model import Intake, Message
+from ingest.core.model import Intake, Message, Provenance
 from ingest.core.ranges import Instant
 from ingest.edge.ports import Header, Partition, Received
 from ingest.run.knowledge import knowledge
-from ingest.run.placing import rows
+from ingest.run.placing import Facts, bare, rows, wrapped
 from ingest.run.reading import Reader
 
 NOW_MS = 1454803200123
@@ -129,6 +130,22 @@ def test_a_record_that_says_no_place_lies_nowhere() -> None:
     mixed = [records[0], *(r._replace(tail=tail) for r, tail in zip(records[1:5], tails, strict=True)), records[5]]
 
     assert [row[:2] for row in rows(mixed, range(6))] == [(0, 4), (14, 16)]
+
+
+@pytest.mark.parametrize("wrapper", [False, True])
+def test_a_message_that_would_end_beyond_all_numbers_lies_nowhere(wrapper: bool) -> None:
+    """Its first byte has a number that the index can hold, what follows has none."""
+    line = LINES[0]
+    last = 2**63 - 1
+    for at, told in ((last - len(line) - 1, [(last - len(line) - 1, last)]), (last - len(line), []), (last, [])):
+        record = records_of([line])[0]
+        if wrapper:
+            inner = Message(line, NOW_MS, Provenance("a", "/x.log", at))
+            pieces = [piece for _, piece in wrapped([record], {0: inner}, Facts([], []))]
+        else:
+            pieces = bare([record._replace(tail=("perflog.offset", b"%d" % at))], range(1), Facts([], []))
+
+        assert [piece[:2] for piece in pieces] == told
 
 
 def test_messages_that_overlap_or_come_again_are_one_row() -> None:
