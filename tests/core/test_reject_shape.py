@@ -164,4 +164,4 @@ def test_a_shape_is_found_in_the_time_of_a_line(piece: str) -> None:
     text = piece * (1_000_000 // len(piece))
     made = Reject("value", text, text.encode(), column=4000)
 
-    assert within(0.5, lambda: shape(made))
+    assert within(1, lambda: [shape(made) for _ in range(10)])

@@ -15,7 +15,7 @@ class Size:
         outage_s: how long a server stays away.
         waiting_lines: how many lines wait while Elasticsearch is away and memory is looked at.
         away_s: how long that is.
-        least_rate: of the undisturbed rate, after a fault; a third in the small size, whose parts take half a second.
+        least_rate: of the undisturbed rate, after a fault; half in the small size, whose parts take half a second.
     """
 
     name: str
@@ -54,7 +54,7 @@ QUICK = Size(
     outage_s=0.5,
     waiting_lines=40_000,
     away_s=3.0,
-    least_rate=0.33,
+    least_rate=0.5,
 )
 SOAK = Size(
     name="soak",
