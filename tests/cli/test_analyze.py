@@ -2,9 +2,6 @@
 
 import csv
 import json
-import os
-import subprocess
-import sys
 from io import StringIO
 from pathlib import Path
 
@@ -16,6 +13,7 @@ from ingest.cli import analyze
 from ingest.core.model import Problem
 from ingest.synthetic.truth import START_MS, Slowed, Workload
 from ingest.synthetic.workload import messages
+from tests.cli.calling import process
 from tests.cli.test_try import LINE
 from tests.core.test_analysis import RUNS_CSV
 from tests.derived import SAMPLE
@@ -219,9 +217,8 @@ def test_a_line_that_is_too_long_is_skipped_and_counted(tmp_path: Path) -> None:
 
 def test_an_output_that_is_not_utf_8_is_ascii() -> None:
     """As a process: signs are written out, nothing fails."""
-    command = [sys.executable, "-m", "ingest", "analyze", str(SAMPLE)]
-    environment = {**os.environ, "PYTHONIOENCODING": "ascii"}
-    done = subprocess.run(command, capture_output=True, check=True, env=environment)
+    done = process("analyze", str(SAMPLE), PYTHONIOENCODING="ascii")
 
+    assert done.returncode == 0
     assert b"total >= 817 s" in done.stdout
     assert not done.stderr

@@ -19,6 +19,7 @@ from ingest.edge.kafka.watch import Watch
 from ingest.edge.local.stack import Running
 from ingest.edge.ports import Fenced, Letter, Partition, Received, RequestTooLarge
 from tests.conftest import free_port
+from tests.delivery.waiting import eventually
 
 pytestmark = pytest.mark.stack
 _NUMBERS = count(1)
@@ -239,14 +240,15 @@ def test_nothing_is_given_up_before_the_owner_was_told(kafka: config.Kafka, topi
 
     assert first.consumer.changing()
     lost: set[Partition] = set()
-    deadline = time.monotonic() + PATIENCE_S
-    while not (lost and second.first):
-        assert time.monotonic() < deadline
+
+    def shared() -> bool:
         first.poll()
-        lost |= first.settle()
+        lost.update(first.settle())
         second.poll()
         second.settle()
+        return bool(lost and second.first)
 
+    eventually(shared)
     assert set(second.first) == lost
     first.consumer.close()
     second.consumer.close()

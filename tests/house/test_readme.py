@@ -1,8 +1,6 @@
 """README says what is so: its reasons, its sources, its commands."""
 
 import re
-import subprocess
-import sys
 
 from click.testing import CliRunner
 
@@ -26,11 +24,7 @@ def test_the_table_of_reasons_is_complete() -> None:
 
 def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
     """Row by row what `perflog sources --markdown` prints: summaries, identities and samples as they are."""
-    done = subprocess.run(
-        [sys.executable, "-m", "ingest", "sources", "--markdown"], capture_output=True, check=True, text=True
-    )
-
-    assert between(README, done.stdout) == README, "make it anew: perflog source readme"
+    assert between(README, _told("sources", "--markdown")) == README, "make it anew: perflog source readme"
 
 
 def test_the_table_of_sources_is_complete() -> None:
