@@ -21,6 +21,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     interpret.py  Record -> the fields of its documents
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
     glued.py      two lines in one -> its halves
+    verdicts.py   what is said of a message that no document came of
     flow.py       one message -> its outcomes: composes all of the above
     formers.py    a stored line that is read again: what of it no longer follows
     differences.py  two readings of stored lines, compared by field

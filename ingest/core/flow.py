@@ -4,7 +4,6 @@ Where several sources share an intake: document before reject before ignored; of
 read furthest. Nothing here raises, whatever the bytes.
 """
 
-import re
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -16,15 +15,14 @@ from ingest.core.glued import halves, moved
 from ingest.core.ids import digest_id, index_name, plain_id, version
 from ingest.core.interpret import check, fill, turns
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
-from ingest.core.parse import GrammarReader, Mismatch, canonical
-from ingest.core.sources import Gate, Source
+from ingest.core.parse import Mismatch, canonical
+from ingest.core.sources import Source
 from ingest.core.turn import Context, Refused, Turn
+from ingest.core.verdicts import is_torn, kept, mismatched, refusal_of, too_long, verdict
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
 GLUED, CAPTURED = "glued", "captured"
-_LETTERS = re.compile(r"\w*[^\W\d_]")
-_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
 class Flow:
@@ -107,21 +105,21 @@ class Flow:
 
     def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         gate = source.gate
-        if gate and gate.head is None and not _kept(gate, raw):
+        if gate and gate.head is None and not kept(gate, raw):
             return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
-            return _too_long(source, raw, message)
+            return too_long(source, raw, message)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return self._glued(source, message, ingested_ms) or _verdict(source, raw, message, record)
+            return self._glued(source, message, ingested_ms) or verdict(source, raw, message, record)
         return self._documents(record, source, message, ingested_ms, (GLUED,) if message.glued else ())
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
         gate = source.gate
-        if gate is None or gate.seam is None or not _kept(gate, message.data):
+        if gate is None or gate.seam is None or not kept(gate, message.data):
             return None
-        parts = halves(message.data, gate.seam, lambda text: _is_torn(source.reader.read(canonical(text))))
+        parts = halves(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
         if parts is None:
             return None
         second = replace(message, data=parts[1], provenance=moved(message.provenance, len(parts[0])))
@@ -138,7 +136,7 @@ class Flow:
         raw = canonical(half.data)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return _rejected("torn" if record.at_end else record.reason, source, raw, half, record)
+            return mismatched(source, raw, half, record)
         return self._documents(record, source, half, ingested_ms, (GLUED,))
 
     def _documents(
@@ -154,7 +152,7 @@ class Flow:
                 fill(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
             except Refused as refusal:
-                rejects.append(_refusal(refusal, turn, context, raw))
+                rejects.append(refusal_of(refusal, turn, context, raw))
         return Outcomes(tuple(documents), tuple(rejects))
 
     def _document(self, turn: Turn, context: Context, raw: bytes, ingested_ms: int) -> Document:
@@ -258,104 +256,3 @@ def standing(outcomes: Outcomes) -> tuple[bool, int, int]:
         (reject.line, 0 if reject.reason == "shape" else reject.column or 10**6) for reject in outcomes.rejects
     )
     return (True, *furthest)
-
-
-def _refusal(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
-    """A refusal with the place of the value it is about, where the message is text."""
-    source, message = context.source, context.message
-    place = _place(refusal.where, turn, source) if refusal.where else None
-    found = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
-    line, column = found or (1, None)
-    if column is not None and line == 1:
-        column += _stripped(message.data, raw)
-    expected = (refusal.expected,) if refusal.expected else ()
-    return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
-
-
-def _place(where: str, turn: Turn, source: Source) -> tuple[str, str] | None:
-    """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
-    if source.pairs:
-        return source.pairs.name, where
-    if source.marks and where == source.marks.value:
-        keys = {key: terminal for terminal, key in source.marks.instants}
-        where = keys.get(turn.values.get(source.marks.key, ""), where)
-    text = turn.values.get(where)
-    return (where, text) if isinstance(text, str) else None
-
-
-def _stripped(data: bytes, raw: bytes) -> int:
-    """Characters of the message before its canonical bytes begin."""
-    before = data.find(raw[:64])
-    return len(data[:before].decode("utf-8", "replace")) if before > 0 else 0
-
-
-def _too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
-    gate = source.gate
-    if (
-        gate
-        and not _kept(gate, raw)
-        and (gate.head is None or gate.head.match(raw[:4096].decode("utf-8", "replace")) is None)
-    ):
-        return Outcomes(ignored=(Ignored("too_long"),))
-    detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
-    return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
-
-
-def _is_torn(found: Record | Mismatch) -> bool:
-    return isinstance(found, Mismatch) and found.at_end
-
-
-def _kept(gate: Gate, raw: bytes) -> bool:
-    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
-
-
-def _verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
-    """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
-    gate = source.gate
-    if gate is None:
-        return _rejected(miss.reason, source, raw, message, miss)
-    text = raw.decode("utf-8", "replace")
-    if _kept(gate, raw):
-        if _in_foreign_words(gate, text, miss):
-            miss = replace(miss, reason="stamp_locale", at_end=False)
-        return _rejected("torn" if miss.at_end else miss.reason, source, raw, message, miss)
-    if gate.head is None or gate.head.match(text) is None:
-        return Outcomes(ignored=(Ignored("other"),))
-    if miss.at_end:
-        return _rejected("torn", source, raw, message, miss)
-    if gate.tag in miss.expected:
-        word = re.split(r"[:\s]", miss.found, maxsplit=1)[0]
-        if miss.found == word and gate.literal.startswith(word):
-            return _rejected("torn", source, raw, message, miss)
-        if one_letter_off(word, gate.literal):
-            return _rejected("tag", source, raw, message, miss)
-        if _WORD.fullmatch(word):
-            return Outcomes(ignored=(Ignored(f"tag:{word}"),))
-    return Outcomes(ignored=(Ignored("stamped"),))
-
-
-def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
-    """Whether reading stopped at a word inside a stamp that is one, though not in English."""
-    stamp = gate.foreign.match(text) if gate.foreign and _LETTERS.match(miss.found) else None
-    return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
-
-
-def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
-    """A mismatch as a reject, its column counted in the message as it came, not in the canonical bytes."""
-    ahead = _stripped(message.data, raw) if miss.line == 1 else 0
-    reject = Reject(reason, miss.detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
-    return Outcomes(rejects=(reject,))
-
-
-def one_letter_off(word: str, literal: str) -> bool:
-    """Whether changing, adding, dropping or swapping one letter turns `word` into `literal`, in any case."""
-    word = word.upper()
-    size = len(literal)
-    near = {literal}
-    near |= {literal[:n] + literal[n + 1] + literal[n] + literal[n + 2 :] for n in range(size - 1)}
-    if word in near:
-        return True
-    if len(word) == size:
-        return sum(a != b for a, b in zip(word, literal, strict=True)) == 1
-    longer, shorter = (word, literal) if len(word) > size else (literal, word)
-    return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))
