@@ -232,6 +232,7 @@ def test_nothing_is_given_up_before_the_owner_was_told(kafka: config.Kafka, topi
     kafka = replace(kafka, heartbeat_s=0.1)
     first, second = Reader(kafka, name), Reader(kafka, name)
     first.join()
+    eventually(lambda: not (first.poll() or first.consumer.changing()), "nothing of its own joining is left")
     until_s = time.monotonic() + 2
     while time.monotonic() < until_s:
         second.poll()
