@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Lock
 
 from tests.delivery.waiting import eventually
 from tests.delivery.world import ROOT
@@ -21,6 +22,9 @@ KILL_BOUND_S = 10.0
 TAIL = 3000
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _PRELOADED = ["pytest", "ingest.cli.run", "tests.faults.command"]
+# The fork server tells an exit code once, and a start asks for those of all others: of two lanes that ask at the same
+# time one would get it, and the other 255.
+_ASKED = Lock()
 
 
 @dataclass
@@ -42,7 +46,10 @@ class Worker:
     @property
     def code(self) -> int | None:
         """Its exit code, negative for a signal; None while it runs."""
-        return self.process.poll() if isinstance(self.process, subprocess.Popen) else self.process.exitcode
+        if isinstance(self.process, subprocess.Popen):
+            return self.process.poll()
+        with _ASKED:
+            return self.process.exitcode
 
     @property
     def children(self) -> list[int]:
@@ -129,7 +136,8 @@ def _context() -> ForkServerContext:
 
 def _forked(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> BaseProcess:
     process = _context().Process(target=command.run, args=(arguments, folder, log, out))
-    process.start()
+    with _ASKED:
+        process.start()
     return process
 
 
