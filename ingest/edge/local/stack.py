@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from errno import ENOTEMPTY
 from pathlib import Path
 
 from ingest.core.model import Problem
@@ -144,5 +145,8 @@ def _purge(folder: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
-    if not any(folder.iterdir()):
+    try:
         folder.rmdir()
+    except OSError as error:
+        if error.errno != ENOTEMPTY:
+            raise

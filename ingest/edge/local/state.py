@@ -4,9 +4,10 @@ import fcntl
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from pathlib import Path
+from stat import S_ISDIR
 from typing import IO
 
 from ingest.core.model import Problem
@@ -56,20 +57,34 @@ def locked(folder: Path) -> Iterator[None]:
     while True:
         with _opened(path) as file:
             fcntl.flock(file, fcntl.LOCK_EX)
-            if path.exists() and os.path.samestat(path.stat(), os.fstat(file.fileno())):
+            if _is_at(path, file):
                 yield
                 return
 
 
+def _is_at(path: Path, file: IO[str]) -> bool:
+    try:
+        return os.path.samestat(path.stat(), os.fstat(file.fileno()))
+    except FileNotFoundError:  # who held the lock has purged the folder
+        return False
+
+
 def _opened(path: Path) -> IO[str]:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         while True:
-            try:
+            with suppress(FileNotFoundError):  # whoever holds the lock purges the folder just now
+                _make(path.parent)
                 return path.open("w")
-            except FileNotFoundError:  # who held the lock has just purged the folder
-                path.parent.mkdir(exist_ok=True)
     except OSError as error:
         raise Problem(
             f"The stack's folder {path.parent} cannot be used: {error.strerror}.", "Choose another with --folder.", 74
         ) from error
+
+
+def _make(folder: Path) -> None:
+    """As `mkdir(exist_ok=True)`, which fails when the folder goes between its two looks."""
+    try:
+        folder.mkdir(parents=True)
+    except FileExistsError:
+        if not S_ISDIR(folder.lstat().st_mode) and not folder.is_dir():
+            raise

@@ -1,6 +1,9 @@
 """What `up` remembers for `down`: one file, replaced as a whole, changed by one at a time."""
 
 import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -9,6 +12,7 @@ from ingest.core.model import Problem
 from ingest.edge.local import state
 from ingest.edge.local.processes import Process
 from ingest.edge.local.service import Started
+from tests.delivery.waiting import DEADLINE_S
 
 _KAFKA = Started("kafka", "4.4.0", 19092, "127.0.0.1:19092", Path("/x/kafka.log"), Process(7, "boot/123"))
 
@@ -50,9 +54,16 @@ def test_one_at_a_time(tmp_path: Path) -> None:
     with state.locked(tmp_path):
         waiting.start()
         assert not entered.wait(0.2)
-    waiting.join(timeout=5)
+    waiting.join(timeout=DEADLINE_S)
 
     assert entered.is_set()
+
+
+def purged(folder: Path) -> None:
+    """What `down --purge` does last, with the lock in hand."""
+    (folder / state.LOCK_FILE).unlink()
+    with suppress(OSError):  # another made it anew
+        folder.rmdir()
 
 
 def test_who_waited_while_the_folder_was_purged_locks_the_new_one(tmp_path: Path) -> None:
@@ -67,12 +78,30 @@ def test_who_waited_while_the_folder_was_purged_locks_the_new_one(tmp_path: Path
     waiting = threading.Thread(target=second)
     with state.locked(folder):
         waiting.start()
-        (folder / state.LOCK_FILE).unlink()
-        folder.rmdir()
-    waiting.join(timeout=5)
+        purged(folder)
+    waiting.join(timeout=DEADLINE_S)
 
     assert entered.is_set()
     assert (folder / state.LOCK_FILE).exists()
+
+
+def test_a_folder_that_comes_and_goes_lets_one_in_at_a_time(tmp_path: Path) -> None:
+    """It may go between any two looks of one that waits."""
+    folder, alone, rounds = tmp_path / "stack", threading.Lock(), 300
+
+    def coming_and_going() -> int:
+        for _ in range(rounds):
+            with state.locked(folder):
+                assert alone.acquire(blocking=False), "two are in"
+                time.sleep(0)
+                alone.release()
+                purged(folder)
+        return rounds
+
+    with ThreadPoolExecutor(4) as pool:
+        done = [pool.submit(coming_and_going) for _ in range(4)]
+
+    assert [each.result() for each in done] == [rounds] * 4
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
