@@ -18,7 +18,7 @@ from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Prob
 from ingest.core.parse import Mismatch, canonical
 from ingest.core.sources import Source
 from ingest.core.turn import Context, Refused, Turn
-from ingest.core.verdicts import is_torn, kept, mismatched, refusal_of, too_long, verdict
+from ingest.core.verdicts import is_foreign, is_torn, kept, mismatched, refusal_of, too_long, verdict
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
@@ -104,8 +104,7 @@ class Flow:
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
     def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
-        gate = source.gate
-        if gate and gate.head is None and not kept(gate, raw):
+        if is_foreign(source, raw):
             return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)

@@ -160,6 +160,10 @@ class GrammarReader:
             return self.read_slowly(text, raw)
         return Record(values=found[0], raw=raw, items=tuple(found[1]))
 
+    def takes(self, text: str) -> bool:
+        """Whether a text might be read: its expression tells; without one, any text might."""
+        return self.compiled is None or self.compiled.read(text) is not None
+
     def plain(self, lead: tuple[str, str], moving: Sequence[str]) -> PlainText:
         """The expressions of texts with one turn of the repeated rule: see regular.compile_plain. Raises NotRegular."""
         return compile_plain(self._rules, self._patterns, self._repeat or "", lead, moving)

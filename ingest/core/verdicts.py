@@ -67,6 +67,22 @@ def kept(gate: Gate, raw: bytes) -> bool:
     return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
 
 
+def is_foreign(source: Source, raw: bytes) -> bool:
+    """Whether a message is ignored without Lark: most lines of a log are somebody else's, and it takes its time.
+
+    What is said of a line that is not read, keeps no word of ours and lacks our head does not depend on where it fails.
+    """
+    gate, reader = source.gate, source.reader
+    if gate is None or kept(gate, raw):
+        return False
+    if gate.head is None:
+        return True
+    if len(raw) > source.max_bytes or not isinstance(reader, GrammarReader):
+        return False
+    text = raw.decode("utf-8", "replace")
+    return gate.head.match(text) is None and not reader.takes(text)
+
+
 def verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
     """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
     gate = source.gate
