@@ -50,7 +50,7 @@ Way = Callable[[], Measured]
 
 
 @click.command("index")
-@click.option("--lines", "count", type=click.IntRange(10_000), default=300_000, show_default=True)
+@click.option("--lines", "count", type=click.IntRange(2_000), default=300_000, show_default=True)
 @click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Medians of so many.")
 @click.option(
     "--derive",

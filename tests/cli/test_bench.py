@@ -43,7 +43,7 @@ def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack
     settings = tmp_path / "perflog.toml"
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
 
-    done = process("--config", str(settings), "bench", "index", "--lines", "10000", "--repeat", "1", "--json")
+    done = process("--config", str(settings), "bench", "index", "--lines", "3000", "--repeat", "1", "--json")
     found = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
@@ -61,7 +61,7 @@ def test_a_deriving_worker_is_measured_beside_all_that_it_sent(stack: Running, t
     """A small run: stages of runs whose lines arrive together are written hardly more than once; nothing is left."""
     settings = tmp_path / "perflog.toml"
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
-    arguments = ("bench", "index", "--derive", "on", "--lines", "10000", "--repeat", "1", "--json")
+    arguments = ("bench", "index", "--derive", "on", "--lines", "3000", "--repeat", "1", "--json")
 
     done = process("--config", str(settings), *arguments)
     found = json.loads(done.stdout)
@@ -69,8 +69,8 @@ def test_a_deriving_worker_is_measured_beside_all_that_it_sent(stack: Running, t
     assert done.returncode == 0, done.stderr
     assert len(found) == 2
     for way in found.values():
-        assert way["lines"] == 10_000
-        assert way["items"] > 20_000
+        assert way["lines"] == 3_000
+        assert way["items"] > 6_000
         assert 0 < way["of_the_limit"] < 2
         assert way["written_times"]["runstate"] >= 1
     assert 1 <= found["a run's lines together"]["written_times"]["stages"] <= 1.3
