@@ -5,6 +5,7 @@ from base64 import b64decode
 from bisect import bisect_left
 from collections import Counter
 from itertools import pairwise
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,16 +31,22 @@ def row_of(body: dict[str, Any]) -> tuple[Any, ...]:
     return (body["event"]["original"], *instants, perf["run"]["id"], perf["stage"]["name"], perf["mark"]["key"])
 
 
-def test_documents_rejects_and_pace_are_as_the_generator_says(world: World) -> None:
-    """Documents equal the truth; Elasticsearch refuses each poisoned line by itself; the pace is even and as asked."""
-    world.set_up()
-    out = world.folder / "out"
+def generated(world: World, out: Path) -> dict[str, Any]:
+    """Lines of every kind into the topic at the rate; what `perflog generate` says of it."""
     shares = [word for name in SHARES for word in ("--share", f"{name}=0.05")]
     sending = ("--intake", "lines", "--rate", str(RATE), "--backfill", "--json")
     done = world.perflog("generate", str(out), "--lines", str(LINES), *shares, *sending)
     assert done.returncode == 0, done.stderr
+    report: dict[str, Any] = json.loads(done.stdout)
+    return report
+
+
+def test_documents_and_rejects_are_as_the_generator_says(world: World) -> None:
+    """Documents equal the truth; Elasticsearch refuses each poisoned line by itself."""
+    world.set_up()
+    out = world.folder / "out"
+    report = generated(world, out)
     told = [json.loads(line) for line in (out / "truth.jsonl").read_bytes().splitlines()]
-    report = json.loads(done.stdout)
 
     world.drain()
 
@@ -58,7 +65,13 @@ def test_documents_rejects_and_pace_are_as_the_generator_says(world: World) -> N
     assert (sums["records"], sums["rejected"], sums["ignored"], sums["duplicate"]) == (
         LINES, *(report["counts"][name] for name in ("rejected", "ignored", "repeats")),
     )  # fmt: skip
-    assert_even(world, report)
+
+
+def test_the_pace_is_even_and_as_asked(world: World) -> None:
+    """By Kafka's own clock; others may work on this machine, hence three tries."""
+    world.set_up()
+
+    assert any(is_even(world, generated(world, world.folder / f"out-{n}")) for n in range(3))
 
 
 def data(out: Any, entry: dict[str, Any]) -> bytes:
@@ -72,11 +85,11 @@ def b64decode_or_text(event: dict[str, str]) -> bytes:
     return b64decode(event["original_b64"]) if "original_b64" in event else event["original"].encode()
 
 
-def assert_even(world: World, report: dict[str, Any]) -> None:
-    """The rate by Kafka's own clock: no 100 ms hold much more than their share, and no pause is long."""
-    times = sorted(record.timestamp for record in world.records(world.topic))
-    assert 0.7 * RATE < report["rate_reached"] <= 1.05 * RATE  # others may work on this machine
+def is_even(world: World, report: dict[str, Any]) -> bool:
+    """Whether no 100 ms hold much more than their share, and no pause is long."""
+    times = sorted(record.timestamp for record in world.records(world.topic))[-LINES:]
     assert len(times) == LINES
     most = max(bisect_left(times, begin + 100) - n for n, begin in enumerate(times))
-    assert most <= 0.25 * RATE
-    assert max(after - before for before, after in pairwise(times[1:])) < 500
+    longest_ms = max(after - before for before, after in pairwise(times[1:]))
+    print(report["rate_reached"], most, longest_ms)
+    return 0.7 * RATE < report["rate_reached"] <= 1.05 * RATE and most <= 0.25 * RATE and longest_ms < 500

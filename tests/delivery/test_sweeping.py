@@ -14,7 +14,7 @@ from ingest.core.watermark import Heard, WriterKey
 from tests.core.runmaking import BEGIN_MS, DAY_S, mark, marks
 from tests.delivery.deriving import at_once, everything, lines_of, sets_of, told
 from tests.delivery.stumbling import Died, Stumble, sweep, worker
-from tests.delivery.waiting import eventually
+from tests.delivery.waiting import DEADLINE_S, eventually
 from tests.delivery.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
@@ -151,4 +151,4 @@ def test_a_worker_sweeps_beside_its_work(world: World) -> None:
     with world.perflog_process("run") as process:
         eventually(lambda: any(body["perf"]["run"].get("state") == "quiet" for body in told(world).values()))
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(DEADLINE_S) == 0
