@@ -24,19 +24,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "soak: takes minutes; only with --soak")
 
 
-# Folders whose tests each make what they need. Elsewhere a module's tests share what it has set up on the servers.
-SCATTERED = ("core", "delivery", "faults")
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A module's tests stay in one process where they share. What takes minutes is skipped without --soak, and says so.
-
-    Of several processes one would else come back to a module that it had left, and set it up a second time.
-    """
-    for item in items:
-        if item.path.parent.name not in SCATTERED:
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
+    """Without --soak what takes minutes is skipped, and says so."""
     if not config.getoption("soak"):
         for item in items:
             if item.get_closest_marker("soak"):
