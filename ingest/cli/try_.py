@@ -26,9 +26,10 @@ from ingest.core.wrappers import BARE, load_wrappers
 @click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
 @click.option("--wrapper", default=BARE, show_default=True, help="What a forwarder has put around each message.")
+@click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.pass_obj
-def command(settings_path: Path | None, /, file: Path, **options: str | Path | None) -> None:
+def command(settings_path: Path | None, /, file: Path, multiline: bool, **options: str | Path | None) -> None:
     """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object a line.
 
     Exit code 0 if nothing was rejected, 1 if something was.
@@ -42,7 +43,10 @@ def command(settings_path: Path | None, /, file: Path, **options: str | Path | N
     now_ms = time.time_ns() // 1_000_000
     received_ms = time_of(options["received"]) if options["received"] else now_ms
     facility, wrapper = facility_of(str(options["facility"])), str(options["wrapper"])
-    intake = Intake("try", "try", facility, tuple(chosen), zone=zone_of(options["zone"]), wrapper=wrapper)
+    zone = zone_of(options["zone"])
+    if multiline:
+        chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
+    intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
     flow = Flow(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
     for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):

@@ -20,7 +20,10 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     iperf3.py     tools' own output: iperf3_text.py owping.py owping_machine.py ping.py; repair.py mends iperf3's JSON
     interpret.py  Record -> the fields of its documents
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from
-    glued.py      two lines in one -> its halves
+    bounds.py     what one message may become: depth, pieces, bytes
+    pieces.py     a message -> its pieces: elements of an array, lines, blocks
+    bodies.py     the body of a fact: fields, bytes, identity
+    glued.py      several lines in one -> where each begins
     verdicts.py   what is said of a message that no document came of
     flow.py       one message -> its outcomes: composes all of the above
     formers.py    a stored line that is read again: what of it no longer follows

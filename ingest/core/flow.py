@@ -4,25 +4,45 @@ Where several sources share an intake: document before reject before ignored; of
 read furthest. Nothing here raises, whatever the bytes.
 """
 
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from ingest.core.bodies import Bodies, as_json, identity
+from ingest.core.bounds import (
+    BLOCKS,
+    LINES,
+    OUTPUT_EXTRA_BYTES,
+    OUTPUT_FACTOR,
+    TOO_MANY,
+    are_too_many,
+    most_output_bytes,
+    output_bytes,
+)
 from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, iso
 from ingest.core.fields import Schema
-from ingest.core.glued import halves, moved
-from ingest.core.ids import digest_id, index_name, plain_id, version
-from ingest.core.interpret import check, fill, turns
+from ingest.core.glued import ends_early, seams
+from ingest.core.ids import index_name, version
+from ingest.core.interpret import check, documents_of, fill, turns
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
-from ingest.core.parse import Mismatch, canonical
+from ingest.core.parse import JsonReader, Mismatch, canonical
+from ingest.core.pieces import Piece, Pieces, blocks_of, part_of, pieces
 from ingest.core.sources import Source
 from ingest.core.turn import Context, Refused, Turn
-from ingest.core.verdicts import is_foreign, is_torn, kept, mismatched, refusal_of, too_long, verdict
+from ingest.core.verdicts import (
+    is_foreign,
+    is_torn,
+    kept,
+    mismatched,
+    refusal_of,
+    too_long,
+    too_many_documents,
+    torn_before_another,
+    verdict,
+)
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
-GLUED, CAPTURED = "glued", "captured"
+GLUED = "glued"
 
 
 class Flow:
@@ -45,11 +65,21 @@ class Flow:
         self._sources = [sources[name] for name in intake.sources]
         for source in self._sources:
             check(source)
+        self._check_multiline()
         self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
         self._schema = schema
         self._sites = dict(sites or {})
-        self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
-        self._paths = {name: tuple(name.split(".")) for name in schema.fields}
+        self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
+        self._bodies = Bodies(schema)
+
+    def _check_multiline(self) -> None:
+        """Lines that a forwarder joined can be told apart only where no message is of several lines by itself."""
+        whole = [source.name for source in self._sources if source.framing != "line"]
+        if self.intake.multiline and whole:
+            what = (
+                f"Intake {self.intake.name}: `multiline = true`, but one message of {whole[0]} may have several lines."
+            )
+            raise Problem(what, "Give its messages a topic and an intake of their own.", 78)
 
     @property
     def first(self) -> Source:
@@ -82,13 +112,45 @@ class Flow:
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
-            return self._outcomes(message, ingested_ms)
+            return self._bounded(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
             return Outcomes(rejects=(inner,))
-        found = self._outcomes(inner, ingested_ms)
-        told = tuple(replace(reject, provenance=inner.provenance) for reject in found.rejects)
+        found = self._bounded(inner, ingested_ms)
+        told = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in found.rejects)
         return replace(found, rejects=told, inner=inner)
+
+    def _bounded(self, message: Message, ingested_ms: int) -> Outcomes:
+        """What the message becomes, or one reject in its place when that is more than a message may become."""
+        split = pieces(message, self.intake.multiline, self._reads_json)
+        if isinstance(split, Reject):
+            return Outcomes(rejects=(split,))
+        found = self._together(split, ingested_ms) if split else self._outcomes(message, ingested_ms)
+        most = most_output_bytes(len(message.data))
+        written = output_bytes(found, len(message.data))
+        return found if written <= most else Outcomes(rejects=(self._too_much(found, split, message, written),))
+
+    def _together(self, split: Pieces, ingested_ms: int) -> Outcomes:
+        """Each piece as if it had come alone. A message is ignored only if all of it is, once for each shape."""
+        documents: list[Document] = []
+        rejects: list[Reject] = []
+        ignored: dict[Ignored, None] = {}
+        for piece in split.each:
+            found = self._outcomes(piece.message, ingested_ms)
+            documents += found.documents
+            rejects += (_placed(reject, piece) for reject in found.rejects)
+            ignored |= dict.fromkeys(found.ignored)
+        is_blank = not (documents or rejects or ignored)
+        return Outcomes(tuple(documents), tuple(rejects), (Ignored("blank"),) if is_blank else tuple(ignored))
+
+    def _too_much(self, found: Outcomes, split: Pieces | None, message: Message, written: int) -> Reject:
+        name = next((d.body["perf"]["source"] for d in found.documents), None) or found.rejects[0].source
+        of = split.of if split else self.source(name).repeats if name else LINES
+        what = (
+            f"its {of} would become {written:,} bytes, more than {OUTPUT_FACTOR} times its {len(message.data):,} "
+            f"and {OUTPUT_EXTRA_BYTES:,}: send fewer together"
+        )
+        return Reject(TOO_MANY[of], what, message.data, None if split else name)
 
     def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         raw = canonical(message.data)
@@ -114,44 +176,52 @@ class Flow:
         return self._documents(record, source, message, ingested_ms, (GLUED,) if message.glued else ())
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
-        """Two lines in one, each read as if it had come alone; None unless one of them reads. A bad half is refused."""
+        """Lines in one, each read as if it had come alone; None unless one of them reads. A bad one is refused."""
         gate = source.gate
         if gate is None or gate.seam is None or not kept(gate, message.data):
             return None
-        parts = halves(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
-        if parts is None:
+        starts = seams(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
+        if not starts:
             return None
-        second = replace(message, data=parts[1], provenance=moved(message.provenance, len(parts[0])))
-        found = [self._half(source, half, ingested_ms) for half in (replace(message, data=parts[0]), second)]
-        documents = found[0].documents + found[1].documents
-        if not documents:
-            return None
-        ahead = len(parts[0].decode("utf-8", "replace"))
-        rejects = [replace(reject, original=message.data) for reject in found[0].rejects]
-        rejects += [replace(r, original=message.data, column=(r.column or 1) + ahead) for r in found[1].rejects]
-        return Outcomes(documents, tuple(rejects))
+        ends = [*starts, len(message.data)]
+        found = [
+            self._part(source, part_of(message, start, end), ingested_ms, is_last=end == ends[-1])
+            for start, end in zip([0, *starts], ends, strict=True)
+        ]
+        documents = tuple(document for part in found for document in part.documents)
+        return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
 
-    def _half(self, source: Source, half: Message, ingested_ms: int) -> Outcomes:
-        raw = canonical(half.data)
+    def _part(self, source: Source, part: Message, ingested_ms: int, *, is_last: bool) -> Outcomes:
+        raw = canonical(part.data)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return mismatched(source, raw, half, record)
-        return self._documents(record, source, half, ingested_ms, (GLUED,))
+            found = mismatched(source, raw, part, record)
+        elif not is_last and ends_early(record, source):
+            found = mismatched(source, raw, part, torn_before_another(source, record))
+        else:
+            found = self._documents(record, source, part, ingested_ms, (GLUED,))
+        return replace(found, rejects=tuple(replace(r, provenance=part.provenance) for r in found.rejects))
 
     def _documents(
         self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
     ) -> Outcomes:
-        raw = record.raw
-        context = Context(source, self.intake, message, self._sites)
+        own = blocks_of(record, message) if source.repeats == BLOCKS else []
+        number_of = documents_of(record, source)
+        if not own and are_too_many(number_of, len(message.data)):
+            return Outcomes(rejects=(too_many_documents(source, number_of, message),))
         documents: list[Document] = []
         rejects: list[Reject] = []
-        for turn in turns(record, source):
+        for number, turn in enumerate(turns(record, source)):
+            piece = own[number] if own else Piece(message, 1)
+            raw = canonical(piece.message.data) if own else record.raw
+            context = Context(source, self.intake, piece.message, self._sites)
             turn.flags.extend(flags)
             try:
                 fill(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
             except Refused as refusal:
-                rejects.append(refusal_of(refusal, turn, context, raw))
+                found = refusal_of(refusal, turn, context, raw)
+                rejects.append(_placed(found, piece) if own else found)
         return Outcomes(tuple(documents), tuple(rejects))
 
     def _document(self, turn: Turn, context: Context, raw: bytes, ingested_ms: int) -> Document:
@@ -161,13 +231,14 @@ class Flow:
             raise Refused("no_time", "the record names no time at which it happened")
         self._check_age(at_ms, context)
         kind = self._schema.kinds[source.kind]
-        body = self._body(turn, context, ingested_ms)
+        body = self._bodies.body(turn, context, ingested_ms)
         rank = max(turn.rank, source.ranks.get(str(turn.body.get(source.rank_field or "")), 0))
         return Document(
             index=index_name(kind.name, self.intake.facility, kind.period, at_ms),
-            id=_identity(turn, context, raw),
+            id=identity(turn, context, raw),
             version=version(rank, 0, source.revision),
             body=body,
+            text=as_json(body),
         )
 
     def _check_age(self, at_ms: int, context: Context) -> None:
@@ -181,70 +252,11 @@ class Flow:
             told = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
             raise Refused("time_too_old", told, where, TIME_WORDS)
 
-    def _body(self, turn: Turn, context: Context, ingested_ms: int) -> dict[str, Any]:
-        message, provenance = context.message, context.message.provenance
-        flat = {
-            **original_fields(message.data),
-            "event.created": message.record_time_ms,
-            "event.ingested": ingested_ms,
-            "host.name": provenance.host,
-            "log.file.path": provenance.path,
-            "log.offset": provenance.offset_bytes,
-            "provenance.kafka": provenance.kafka,
-            "provenance.captured": provenance.captured_ms if CAPTURED in context.source.identity else None,
-            "perf.facility": self.intake.facility,
-            "perf.source": context.source.name,
-            "perf.workflow": self.intake.workflow if context.source.kind == "marks" else None,
-            "perf.flags": sorted(set(turn.flags)) or None,
-            **turn.body,
-        }
-        body: dict[str, Any] = {}
-        for name, value in flat.items():
-            if value is not None:
-                _put(body, self._paths[name], _date(name, value) if name in self._dates else value)
-        return body
 
-
-def original_fields(data: bytes) -> dict[str, str]:
-    """The fields that keep a message's bytes: event.original, and event.original_b64 where it was not valid UTF-8."""
-    try:
-        return {"event.original": data.decode("utf-8")}
-    except UnicodeDecodeError:
-        kept = b64encode(data).decode("ascii")
-        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
-
-
-def _date(name: str, ms: int) -> str:
-    try:
-        return iso(ms)
-    except (ValueError, OverflowError) as error:
-        raise Refused("stamp", f"{name} lies outside the years 1 to 9999") from error
-
-
-def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
-    for step in path[:-1]:
-        body = body.setdefault(step, {})
-    body[path[-1]] = value
-
-
-def _identity(turn: Turn, context: Context, raw: bytes) -> str:
-    named = context.source.identity
-    parts = {
-        "facility": context.intake.facility,
-        "bytes": raw,
-        "ordinal": str(turn.ordinal),
-        "captured": context.message.provenance.captured_ms,
-    }
-    found = [parts[word] if word in parts else turn.body.get(word) for word in named]
-    if None in found:
-        lacking = named[found.index(None)]
-        raise Refused("identity", f"its identity needs {lacking}, which it does not have")
-    if len(named) == 1:
-        try:
-            return plain_id(str(found[0]))
-        except ValueError as error:
-            raise Refused("identity", str(error)) from error
-    return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))
+def _placed(reject: Reject, piece: Piece) -> Reject:
+    """The reject of a piece, told where it lies in its message."""
+    line = piece.line + reject.piece_line - 1
+    return replace(reject, provenance=reject.provenance or piece.message.provenance, piece_line=line)
 
 
 def standing(outcomes: Outcomes) -> tuple[bool, int, int]:

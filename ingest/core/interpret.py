@@ -41,6 +41,13 @@ def turns(record: Record, source: Source) -> Iterator[Turn]:
         yield Turn(record.values, 0, record.values)
 
 
+def documents_of(record: Record, source: Source) -> int:
+    """How many documents a record will be, unless some are refused."""
+    if source.pairs:
+        return 1
+    return max(marks.instants_in(record, source.marks) if source.marks else len(record.items), 1)
+
+
 def check(source: Source) -> None:
     """`Problem` (78) when the source names a function that does not exist."""
     for name, _ in source.calls:

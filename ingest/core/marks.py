@@ -42,6 +42,11 @@ def turns(record: Record, marks: Marks) -> Iterator[Turn]:
         yield turn
 
 
+def instants_in(record: Record, marks: Marks) -> int:
+    """How many instants a line names."""
+    return sum(role_of(item[marks.key], marks) is not None for item in record.items or _by_place(record, marks))
+
+
 def _by_place(record: Record, marks: Marks) -> tuple[Mapping[str, Any], ...]:
     """Instants that have no key in the line, with the one that the source gives them."""
     named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)

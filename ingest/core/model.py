@@ -4,7 +4,7 @@ The leaf of the house: imports nothing of ours, so every room may import it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import orjson
@@ -89,6 +89,7 @@ class Intake:
         max_age_days: older events are rejected unless the shipper marked a backfill.
         wrapper: what the forwarder puts around each message, a name of wrappers.toml; `none` = nothing.
         gaps: tell what is missing of its files; not where the forwarder leaves lines out on purpose.
+        multiline: the forwarder joins lines; each line of a message is read by itself.
     """
 
     name: str
@@ -100,35 +101,47 @@ class Intake:
     max_age_days: int = 400
     wrapper: str = "none"
     gaps: bool = True
+    multiline: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A fact, ready to be indexed: `version` is external, so the same again is a 409 and a higher one replaces it."""
+    """A fact, ready to be indexed: `version` is external, so the same again is a 409 and a higher one replaces it.
+
+    `text` is the body as JSON, where it was written already.
+    """
 
     index: str
     id: str
     version: int
     body: dict[str, Any]
+    text: str = field(default="", compare=False, repr=False)
 
     @property
     def json(self) -> str:
         """The body as JSON. TypeError when it has no such form."""
-        return orjson.dumps(self.body).decode()
+        return self.text or orjson.dumps(self.body).decode()
+
+    @property
+    def size_bytes(self) -> int:
+        """How long it is as JSON."""
+        text = self.json
+        return len(text) if text.isascii() else len(text.encode())
 
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A message, or a part of one, that no source could read.
+    """A message, or a piece of one, that no source could read.
 
     Attributes:
         reason: a short word from a fixed list, e.g. `syntax`, `value_range`, `time_ahead`.
         detail: the sentence for people.
-        column: 1-based character where reading stopped, in `line` (1-based within the message).
+        column: 1-based character where reading stopped, in `line` (1-based within the piece).
         expected: names of what would have been accepted there.
-        original: the refused bytes.
+        original: the refused bytes: those of the piece.
         source: the source that came furthest.
-        provenance: of a message that came wrapped, as the wrapper says.
+        provenance: of a message that came wrapped, as the wrapper says; of a piece, where it lies.
+        piece_line: the line of the message (from 1) on which the piece begins.
     """
 
     reason: str
@@ -139,6 +152,7 @@ class Reject:
     column: int | None = None
     expected: tuple[str, ...] = ()
     provenance: Provenance | None = None
+    piece_line: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +183,10 @@ class Record:
         values: terminal -> text (grammar), or the decoded JSON object.
         raw: the canonical bytes it was read from.
         items: the turns of the source's repeated rule, terminal -> text each; a document comes from every one.
+        spans: where each of them lies in the text (characters); none where that cannot be told.
     """
 
     values: Mapping[str, Any]
     raw: bytes
     items: tuple[Mapping[str, Any], ...] = ()
+    spans: tuple[tuple[int, int], ...] = field(default=(), compare=False)

@@ -18,7 +18,7 @@ def as_rows(found: Outcomes, line: int) -> Iterator[dict[str, Any]]:
             "document": document.body,
         }
     for reject in found.rejects:
-        yield {"outcome": "reject", "line": line + reject.line - 1, **_reject(reject)}
+        yield {"outcome": "reject", "line": line + reject.piece_line + reject.line - 2, **_reject(reject)}
     for ignored in found.ignored:
         yield {"outcome": "ignored", "line": line, "shape": ignored.shape}
 

@@ -15,8 +15,9 @@ from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 from lark.load_grammar import load_grammar
 
+from ingest.core.bounds import MAX_DEPTH, depth, too_deep_words
 from ingest.core.model import Problem, Record
-from ingest.core.regular import Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
+from ingest.core.regular import Captured, Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
 from ingest.core.repair import repaired
 
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
@@ -57,6 +58,9 @@ class Piece:
     item: int | None = None
 
 
+_TOO_DEEP = Mismatch("too_deep", too_deep_words(), 1, 1, ("JSON object",))
+
+
 class Reader(Protocol):
     """What a source reads with."""
 
@@ -73,9 +77,10 @@ def canonical(data: bytes) -> bytes:
 
 
 class JsonReader:
-    """One JSON object a message; an array of them, and a JSON string that holds either, are opened: some relays wrap.
+    """One JSON object a message, also in a JSON string: some relays wrap.
 
     Ahead of it a record separator (RFC 7464) may stand. `repair`: what is no JSON is mended first (see repair.py).
+    Of an array, which is not often read as a whole (see pieces.py), each object is an item.
     """
 
     def __init__(self, repair: bool = False) -> None:
@@ -83,23 +88,32 @@ class JsonReader:
         self._repair = repair
 
     def read(self, raw: bytes) -> Record | Mismatch:
-        """Decode; NaN, infinities and nesting beyond orjson's limit are refused with line and column."""
+        """Decode; NaN, infinities and what lies too deep are refused, with line and column where there is one."""
         text = raw.lstrip(b"\x1e \t\n")
         try:
             tree = orjson.loads(text)
         except orjson.JSONDecodeError as error:
+            text = repaired(text) if self._repair else b""
             try:
-                tree = orjson.loads(repaired(text) if self._repair else b"")
+                tree = orjson.loads(text)
             except orjson.JSONDecodeError:
-                return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
-        return _opened(tree, raw)
+                return _no_json(raw, error)
+        if isinstance(tree, str):
+            text = tree.encode()
+            with suppress(orjson.JSONDecodeError):
+                tree = orjson.loads(text)
+        return _TOO_DEEP if depth(text) > MAX_DEPTH else _opened(tree, raw)
+
+
+def _no_json(raw: bytes, error: orjson.JSONDecodeError) -> Mismatch:
+    """What orjson says; what it does not follow any deeper may be JSON or not."""
+    if "depth" in error.msg and depth(raw) > MAX_DEPTH:
+        return _TOO_DEEP
+    return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
 
 
 def _opened(tree: Any, raw: bytes) -> Record | Mismatch:
-    """The object, or each object of the array; of a JSON string what it holds."""
-    if isinstance(tree, str):
-        with suppress(orjson.JSONDecodeError):
-            tree = orjson.loads(tree)
+    """The object, or each object of the array."""
     if isinstance(tree, dict):
         return Record(values=tree, raw=raw)
     if isinstance(tree, list) and tree and all(isinstance(item, dict) for item in tree):
@@ -156,9 +170,7 @@ class GrammarReader:
         """Read by the compiled expression; what it does not take, Lark takes or explains."""
         text = raw.decode("utf-8", "replace")
         found = self.compiled.read(text) if self.compiled else None
-        if found is None:
-            return self.read_slowly(text, raw)
-        return Record(values=found[0], raw=raw, items=tuple(found[1]))
+        return self.read_slowly(text, raw) if found is None else _record(found, raw)
 
     def takes(self, text: str) -> bool:
         """Whether a text might be read: its expression tells; without one, any text might."""
@@ -208,8 +220,11 @@ class GrammarReader:
             tree = parser.resume_parse()
         except UnexpectedInput as error:
             return _mismatch(text, error, parser.accepts(), seen)
-        values, items = _captured(tree, self._repeat)
-        return Record(values=values, raw=raw, items=tuple(items))
+        return _record(_captured(tree, self._repeat), raw)
+
+
+def _record(found: Captured, raw: bytes) -> Record:
+    return Record(values=found.values, raw=raw, items=tuple(found.turns), spans=tuple(found.spans))
 
 
 def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
@@ -219,9 +234,15 @@ def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
     return {token.start_pos: n for n, inside in tokens for token in inside}
 
 
-def _captured(tree: Any, repeat: str | None) -> tuple[dict[str, str], list[dict[str, str]]]:
-    items = [_tokens(turn) for turn in tree.iter_subtrees_topdown() if turn.data == repeat] if repeat else []
-    return _tokens(tree, repeat), items
+def _captured(tree: Any, repeat: str | None) -> Captured:
+    turns = [turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat] if repeat else []
+    return Captured(_tokens(tree, repeat), [_tokens(turn) for turn in turns], [_span(turn) for turn in turns])
+
+
+def _span(tree: Any) -> tuple[int, int]:
+    """Where a turn lies in its text: from its first token to its last."""
+    tokens = list(tree.scan_values(lambda value: isinstance(value, Token)))
+    return tokens[0].start_pos, tokens[-1].end_pos
 
 
 def _tokens(tree: Any, without: str | None = None) -> dict[str, str]:

@@ -9,13 +9,21 @@ read by a second, anchored scan, since a group in a loop remembers its last turn
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 MAX_DEPTH = 40
 
 
 class NotRegular(Exception):
     """The grammar has no single expression; the message names the rule."""
+
+
+class Captured(NamedTuple):
+    """What a text holds: its terminals, those of each turn of the repeated part, and where each turn lies in it."""
+
+    values: dict[str, str]
+    turns: list[dict[str, str]]
+    spans: list[tuple[int, int]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,23 +44,24 @@ class Compiled:
     step: re.Pattern[str] | None
     step_names: tuple[tuple[int, str], ...]
 
-    def read(self, text: str) -> tuple[dict[str, str], list[dict[str, str]]] | None:
+    def read(self, text: str) -> "Captured | None":
         """The terminals of a text and those of each turn of its repeated part; None when it does not match."""
         match = self.line.fullmatch(text)
         if match is None:
             return None
         values = {name: found for group, name in self.names if (found := match[group]) is not None}
         if self.step is None or match[self.items] is None:
-            return values, []
+            return Captured(values, [], [])
         at, end = match.span(self.items)
-        turns = []
+        turns, spans = [], []
         while at < end:
             turn = self.step.match(text, at, end)
             if turn is None or turn.end() == at:
                 return None  # the turns do not fit together one by one: Lark decides
             turns.append({name: found for group, name in self.step_names if (found := turn[group]) is not None})
+            spans.append((at, turn.end()))
             at = turn.end()
-        return values, turns
+        return Captured(values, turns, spans)
 
 
 @dataclass(slots=True)

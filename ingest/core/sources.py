@@ -15,6 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from ingest.core.bounds import BLOCKS, ELEMENTS, PAIRS
 from ingest.core.clock import ClockError, offset_s
 from ingest.core.convert import CONVERSIONS
 from ingest.core.daylight import Daylight, daylight
@@ -163,6 +164,13 @@ class Source:
     stage_trims: bool = False
     families: tuple[Family, ...] = ()
     describe: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def repeats(self) -> str:
+        """What a message of it may hold many of: `elements` of an array, `pairs` of a line, or `blocks` of a text."""
+        if isinstance(self.reader, JsonReader):
+            return ELEMENTS
+        return PAIRS if self.marks or self.pairs else BLOCKS
 
     def prove(self) -> None:
         """Build all that is otherwise built when it is first needed; `Problem` (78) when its grammar is not LALR."""

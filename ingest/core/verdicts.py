@@ -6,9 +6,10 @@ What keeps a source's tag is never ignored, and neither is a head of it that was
 import re
 from dataclasses import replace
 
+from ingest.core.bounds import OUTPUT_EXTRA_BYTES, OUTPUT_FACTOR, TOO_MANY
 from ingest.core.model import Ignored, Message, Outcomes, Record, Reject
 from ingest.core.parse import GrammarReader, Mismatch
-from ingest.core.sources import Gate, Source
+from ingest.core.sources import Gate, Marks, Source
 from ingest.core.turn import Context, Refused, Turn
 
 _LETTERS = re.compile(r"\w*[^\W\d_]")
@@ -55,6 +56,28 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
         return Outcomes(ignored=(Ignored("too_long"),))
     detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
+
+
+def too_many_documents(source: Source, documents: int, message: Message) -> Reject:
+    """Reject of one piece of which more documents would be made than may keep its bytes."""
+    size_bytes = len(message.data)
+    what = (
+        f"its {documents:,} {source.repeats} would each keep its {size_bytes:,} bytes: that is more than "
+        f"{OUTPUT_FACTOR} times of them and {OUTPUT_EXTRA_BYTES:,}"
+    )
+    return Reject(TOO_MANY[source.repeats], what, message.data, source.name)
+
+
+def torn_before_another(source: Source, record: Record) -> Mismatch:
+    """Where a part ends that lacks its last value, and that another line follows."""
+    text = record.raw.decode("utf-8", "replace")
+    name, value = (source.pairs.name, source.pairs.value) if source.pairs else _key_and_value(source.marks)
+    expected = value if record.items else name
+    return Mismatch("syntax", "the line was torn: another one begins here", 1, len(text) + 1, (expected,), at_end=True)
+
+
+def _key_and_value(marks: Marks | None) -> tuple[str, str]:
+    return (marks.key, marks.value) if marks else ("", "")
 
 
 def is_torn(found: Record | Mismatch) -> bool:
@@ -122,7 +145,11 @@ def mismatched(source: Source, raw: bytes, message: Message, miss: Mismatch) -> 
 def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
     """A mismatch as a reject, its column counted in the message as it came, not in the canonical bytes."""
     ahead = _stripped(message.data, raw) if miss.line == 1 else 0
-    reject = Reject(reason, miss.detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
+    detail = miss.detail
+    if source.framing == "line" and b"\n" in raw:
+        lines = raw.count(b"\n") + 1
+        detail += f"; the message holds {lines:,} lines: an intake with `multiline = true` reads each by itself"
+    reject = Reject(reason, detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
     return Outcomes(rejects=(reject,))
 
 

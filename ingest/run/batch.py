@@ -10,6 +10,8 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
+import orjson
+
 from ingest.core.gathering import Gathered
 from ingest.core.model import Document, Intake
 from ingest.core.quick import QuickMark
@@ -31,7 +33,7 @@ from ingest.run.headers import replay_of
 from ingest.run.hold import Hold, Span
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
-from ingest.run.readings import Reading, Special, source_of
+from ingest.run.readings import Reading, Special
 from ingest.run.stop_limit import StopLimit
 from ingest.run.writing import Writer
 
@@ -192,7 +194,9 @@ def _fates(portion: Portion, answers: Sequence[Answer], told: _Told, services: S
         fates.setdefault(owner, []).append(superseding.fate(word, n, owner, reading))
         if found is Meaning.REFUSED:
             special = reading.made_special(owner, received)
-            reject = refusals.refused_document(answer, special.message.data, source_of(special.outcomes))
+            reject = refusals.refused_document(
+                answer, orjson.loads(reading.actions[n].json), (special.outcomes.inner or special.message).provenance
+            )
             special.refused.append((refusals.INDEX_STAGE, reject))
     return fates
 

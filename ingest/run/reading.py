@@ -30,7 +30,7 @@ from ingest.run.headers import (
     stored_in,
 )
 from ingest.run.judging import Again
-from ingest.run.readings import Reading, Special, source_of
+from ingest.run.readings import Reading, Special
 
 log = logging.getLogger("perflog.run")
 Short = tuple[Read, Write]
@@ -162,22 +162,17 @@ class Reader:
 
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
-        before = len(found.actions)
         role = manifest_role(received)
         outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms)
         refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
         found.special[n] = Special(told, outcomes, refused)
         for document in outcomes.documents:
-            try:
-                found.actions.append(_action(document))
-                found.owners.append(n)
-                if self._typed:
-                    found.facts.append(document)
-            except TypeError as error:
-                reject = refusals.unserialisable(error, told.data, source_of(outcomes))
-                refused.append((refusals.INDEX_STAGE, reject))
+            found.actions.append(_action(document))
+            found.owners.append(n)
+            if self._typed:
+                found.facts.append(document)
         line = stored_in(received)
-        if line is not None and len(found.actions) - before == len(outcomes.documents) and not _is_fault(outcomes):
+        if line is not None and not _is_fault(outcomes):
             self._again.judge(
                 n, [edition_of(d.index, d.id, d.version, d.body) for d in outcomes.documents], line, found
             )

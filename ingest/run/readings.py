@@ -62,9 +62,3 @@ class Reading:
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
             self.special[n] = Special(message(received), Outcomes((document,)), [])
         return self.special[n]
-
-
-def source_of(outcomes: Outcomes) -> str | None:
-    """The source that made a record's documents, as they say themselves."""
-    bodies = (document.body for document in outcomes.documents)
-    return next((body.get("perf", {}).get("source") for body in bodies), None)

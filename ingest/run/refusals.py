@@ -1,16 +1,18 @@
 """Rejects on their way out: the document for the `rejects` index and the letter for the dead-letter topic. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
 
 from ingest.core.actions import Action, once
+from ingest.core.bodies import original_fields, original_of
 from ingest.core.clock import iso
-from ingest.core.flow import original_fields
 from ingest.core.ids import index_name
-from ingest.core.model import Intake, Message, Reject
+from ingest.core.model import Intake, Message, Provenance, Reject
 from ingest.core.reject_shape import INDEX, READ, shape
+from ingest.core.turn import lookup
 from ingest.edge.ports import Answer, Letter, Received
 from ingest.run.headers import replay_of
 
@@ -21,15 +23,15 @@ INDEX_STAGE = INDEX
 READ_STAGE = READ
 
 
-def refused_document(answer: Answer, original: bytes, source: str | None) -> Reject:
-    """What Elasticsearch said against a document, as a reject of the message that it came from."""
+def refused_document(answer: Answer, body: Mapping[str, Any], told: Provenance) -> Reject:
+    """What Elasticsearch said against a document, as a reject of the piece that it came from.
+
+    `told` is where the piece's message came from.
+    """
     reason = "failure_store" if answer.failure_store else answer.error.removesuffix("_exception")
-    return Reject(reason, answer.reason or "Elasticsearch gave no reason.", original, source)
-
-
-def unserialisable(error: Exception, original: bytes, source: str | None) -> Reject:
-    """A document that has no form in JSON, e.g. half of a surrogate pair."""
-    return Reject("not_json", f"The document cannot be written as JSON: {error}.", original, source)
+    words = answer.reason or "Elasticsearch gave no reason."
+    place = replace(told, offset_bytes=lookup(body, "log.offset"))
+    return Reject(reason, words, original_of(body), lookup(body, "perf.source"), provenance=place)
 
 
 def place(received: Received, message: Message, intake: Intake) -> tuple[str, str]:

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.config import Settings
+from ingest.core.bodies import CAPTURED
 from ingest.core.clock import of_iso
-from ingest.core.flow import CAPTURED, GLUED
+from ingest.core.flow import GLUED
 from ingest.core.formers import Edition, StoredLine, edition_of
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Message, Provenance

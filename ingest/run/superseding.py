@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import orjson
 
 from ingest.core.actions import Action, fact
-from ingest.core.flow import original_fields
+from ingest.core.bodies import original_fields
 from ingest.core.formers import Retraction, bytes_of, tombstone
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.edge.ports import Kept, Received, Store

@@ -13,6 +13,7 @@ from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
 from tests.delivery.revising import LINES, halved_grammars, versions
 from tests.delivery.world import World, copied_grammars
+from tests.revisions import raise_revision
 
 pytestmark = pytest.mark.stack
 REFUSED = b"Fri Feb 5 21:39:37 PST 2016: norm.sh:32:1084664-1:PREF:SUBMIT_NORM:START_DATE=1454737177"
@@ -60,11 +61,11 @@ def call(world: World) -> Caller:
 def changed(folder: Path, name: str, old: str, new: str) -> str:
     """Grammars with one thing changed, and a raised revision; their folder."""
     grammars = copied_grammars(folder)
-    for file, before, after in ((name, old, new), ("source.toml", "revision = 2", "revision = 3")):
-        path = grammars / "als_perf" / file
-        text = path.read_text(encoding="utf-8")
-        assert text.count(before) == 1
-        path.write_text(text.replace(before, after), encoding="utf-8")
+    path = grammars / "als_perf" / name
+    text = path.read_text(encoding="utf-8")
+    assert text.count(old) == 1
+    path.write_text(text.replace(old, new), encoding="utf-8")
+    raise_revision(path.parent)
     return str(grammars)
 
 

@@ -61,7 +61,9 @@ def told(found: Outcomes, data: bytes) -> None:
     json.dumps(rows)
     kept = canonical(data)
     if found.rejects and kept:
-        assert all(reject.original == data for reject in found.rejects)
+        in_string = kept.startswith(b'"')  # JSON within JSON: what lies inside is written otherwise there
+        assert all(reject.original in data or in_string for reject in found.rejects)
+        assert found.documents or len(found.rejects) > 1 or found.rejects[0].original == data
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))

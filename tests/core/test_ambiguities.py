@@ -435,35 +435,52 @@ def test_23_two_lines_glued_are_split_and_each_is_the_fact_it_is_alone(
 
 @pytest.mark.parametrize("end", range(1, len(LINE)))
 def test_23_behind_a_torn_half_the_whole_one_is_stored_and_the_torn_one_refused(end: int, read: Read) -> None:
-    """Wherever the first line was torn: the second is never lost, and no bit of the first passes in silence."""
-    found = read(LINE[:end] + OTHER)
-    torn = [document for document in found.documents if document.id != read(OTHER).documents[0].id]
+    """Wherever the first line was torn: the second is never lost, and nothing is made of what is left of the first.
 
-    assert len(found.documents) - len(torn) == 1
-    assert len(torn) + len(found.rejects) == 1
-    for reject in found.rejects:
-        assert reject.original == (LINE[:end] + OTHER).encode()
-        assert reject.column is not None
-        assert 0 < reject.column <= end + 1
+    A stage without a value is one only where its line ended so; here the glue proves that it did not.
+    """
+    found = read(LINE[:end] + OTHER)
+
+    assert [document.id for document in found.documents] == [read(OTHER).documents[0].id]
+    (reject,) = found.rejects
+    assert reject.original == LINE[:end].encode()
+    assert reject.column is not None
+    assert 0 < reject.column <= end + 1
+
+
+@pytest.mark.parametrize("torn", ["SUBMIT_NO", "SUBMIT_NORM:START_DATE=", "SUBMIT_NORM:START_DATE=145473717:END_DATE"])
+def test_23_a_stage_that_was_torn_is_refused_as_torn(torn: str, read: Read) -> None:
+    """What is missing is said, and where."""
+    found = read(HEAD + torn + OTHER)
+
+    assert [(r.reason, r.column) for r in found.rejects] == [("torn", len(HEAD + torn) + 1)]
+    assert len(found.documents) == 1
 
 
 @pytest.mark.parametrize("end", range(len(STAMP) + 2, len(OTHER)))
 def test_23_before_a_torn_half_the_whole_one_is_stored_and_the_torn_one_refused(end: int, read: Read) -> None:
-    """Once the second stamp stands, the first line is safe; the column points into the message as it came."""
+    """Once the second stamp stands, the first line is safe; the reject of the other has its bytes alone."""
     found = read(LINE + OTHER[:end])
     first = read(LINE).documents[0].id
 
     assert first in {document.id for document in found.documents}
     assert len(found.documents) + len(found.rejects) == 2
-    assert all(reject.column and reject.column > len(LINE) for reject in found.rejects)
+    assert [reject.original for reject in found.rejects] in ([], [OTHER[:end].encode()])
 
 
-def test_23_a_line_is_split_once(read: Read) -> None:
-    """Of three, the first is stored and what is left is refused, with all bytes."""
-    found = read(LINE + OTHER + LINE)
+@pytest.mark.parametrize("between", ["", " "])
+def test_23_a_message_is_split_wherever_a_line_begins(between: str, read: Read) -> None:
+    """However many were glued, each is the fact that it is alone; a torn one among them is refused by itself."""
+    third = LINE.replace("NORM", "ROT")
+    alone = [read(line).documents[0].id for line in (LINE, OTHER, third)]
 
-    assert [d.id for d in found.documents] == [read(LINE).documents[0].id]
-    assert [reject.original for reject in found.rejects] == [(LINE + OTHER + LINE).encode()]
+    whole = read(between.join((LINE, OTHER, third)))
+    torn = read(between.join((LINE, OTHER[:-8], third)))
+
+    assert [d.id for d in whole.documents] == alone
+    assert not whole.rejects
+    assert [d.id for d in torn.documents] == [alone[0], alone[2]]
+    assert [reject.original.strip() for reject in torn.rejects] == [OTHER[:-8].encode()]
 
 
 def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Flow]) -> None:
@@ -480,8 +497,9 @@ def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Flow]
 
 
 def test_23_a_message_of_several_lines_is_not_split(read: Read) -> None:
-    """Who ships a file as one message framed it wrongly: that is refused, and not read in part."""
+    """Who ships a file as one message framed it wrongly: that is refused, not read in part, and the remedy is named."""
     assert read.refused(f"{LINE}\n{OTHER}") == "syntax"
+    assert "the message holds 2 lines: an intake with `multiline = true`" in read(f"{LINE}\n{OTHER}").rejects[0].detail
 
 
 def test_23_a_prefix_before_a_stamp_is_no_second_line(read: Read) -> None:

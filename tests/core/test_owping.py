@@ -122,12 +122,13 @@ def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Flow) -> None
 
 
 def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Flow) -> None:
-    """One document and one reject; the message counts as rejected and keeps all its bytes."""
+    """One document and one reject, which keep their own bytes; the message counts as rejected."""
     text = block() + "\n" + block(sid="SID:\t" + "0" * 31 + "1")
     found = read(flow, text)
     assert len(found.documents) == len(found.rejects) == 1
     assert found.rejects[0].reason == "zone_unknown"
-    assert found.rejects[0].original == text.encode()
+    assert found.rejects[0].original == block(sid="SID:\t" + "0" * 31 + "1").strip().encode()
+    assert found.rejects[0].piece_line == block().count("\n") + 2
 
 
 @pytest.mark.parametrize(
