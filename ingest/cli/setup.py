@@ -10,10 +10,10 @@ from rich.console import Console
 from ingest import config
 from ingest.cli.screen import plain_table
 from ingest.run.knowledge import knowledge
-from ingest.run.setup import DEFAULT_PARTITIONS, SetupReport, set_up
+from ingest.run.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
 from ingest.telemetry import log_to_stderr
 
-_STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped": "cyan"}
+_STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped": "cyan", "due": "bold yellow"}
 
 
 @click.command("setup")
@@ -23,10 +23,15 @@ _STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def command(settings_path: Path | None, /, partitions: int, grammars: Path | None, as_json: bool) -> None:
-    """Create the topics and index templates that are missing, and add new fields to existing indices."""
+    """Create the topics and index templates that are missing, and add new fields to existing indices.
+
+    Says too which facts a former revision of their source read, so that a replay is due.
+    """
     log_to_stderr()
     settings = config.load(settings_path)
-    report = set_up(settings, knowledge(grammars or settings.grammars).schema, partitions)
+    known = knowledge(grammars or settings.grammars)
+    report = set_up(settings, known.schema, partitions)
+    report.steps += replays_due(settings, known.sources)
     if as_json:
         click.echo(orjson.dumps([asdict(step) for step in report.steps]))
     else:

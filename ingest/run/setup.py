@@ -1,10 +1,13 @@
 """Set up: topics with append time, templates, new fields in old indices. May be run again and again."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from ingest.config import Settings
 from ingest.core.fields import Schema
 from ingest.core.model import Problem
+from ingest.core.sources import Source
+from ingest.edge.elasticsearch.facts import facts
 from ingest.edge.elasticsearch.templates import Templates, templates
 from ingest.edge.kafka.connect import ENVELOPE_BYTES
 from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, topics
@@ -15,7 +18,7 @@ DEAD_LETTER_PARTITIONS = 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that setup saw to: `what` it is, `done` = created, changed, unchanged or skipped, and why."""
+    """One thing that setup saw to: `what` it is, `done` = created, changed, unchanged, skipped or due, and why."""
 
     what: str
     name: str
@@ -40,6 +43,22 @@ def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITI
             report.steps += _set_up_kind(known, kind, schema)
         report.steps += _lacking(known)
     return report
+
+
+def replays_due(settings: Settings, sources: Mapping[str, Source]) -> list[Step]:
+    """Facts that a lower revision of their source read than the one that is there now; `Problem` as of `set_up`."""
+    with facts(settings.elasticsearch) as stored:
+        read_by = stored.revisions()
+    return [
+        Step("facts", f"{facility}/{name}", "due", _replay_words(facility, name, revision, sources[name].revision))
+        for (facility, name), revision in sorted(read_by.items())
+        if name in sources and revision < sources[name].revision
+    ]
+
+
+def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
+    command = f"perflog replay --facility {facility} --source {source}"
+    return f"revision {revision} read them, {now} is there now: `{command}` corrects them"
 
 
 def demand_template(settings: Settings, schema: Schema, kind: str) -> None:

@@ -15,6 +15,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config import Elasticsearch
+from ingest.core.ids import revision_of
 from ingest.edge.elasticsearch.connect import client, told_to_people
 from ingest.edge.elasticsearch.runs import WILD, indices, within
 
@@ -59,6 +60,24 @@ class WantedFacts:
         return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
 
 
+_NOT_RETRACTED: Mapping[str, Any] = {"bool": {"must_not": [{"term": {"perf.retracted": True}}]}}
+_ENDS = {"oldest": "asc", "newest": "desc"}
+_REVISIONS: Mapping[str, Any] = {
+    "facility": {
+        "terms": {"field": "perf.facility", "size": 1000},
+        "aggs": {
+            "source": {
+                "terms": {"field": "perf.source", "size": 1000},
+                "aggs": {
+                    end: {"top_hits": {"size": 1, "sort": [{"@timestamp": order}], "version": True, "_source": False}}
+                    for end, order in _ENDS.items()
+                },
+            }
+        },
+    }
+}
+
+
 class Fact(NamedTuple):
     """A document of kind marks or network; one that was retracted too."""
 
@@ -91,6 +110,17 @@ class Facts:
                     while page := list(islice(each, size)):
                         yield page
 
+    def revisions(self) -> dict[tuple[str, str], int]:
+        """By facility and source the lower revision of the oldest and the newest fact; retracted ones are left out."""
+        index = ",".join(indices(kind, ()) for kind in PAGES)
+        self._client.indices.refresh(index=index, **_LACKING)
+        told = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
+        return {
+            (facility["key"], source["key"]): min(revision_of(_version(source[end])) for end in _ENDS)
+            for facility in told.get("aggregations", {}).get("facility", {}).get("buckets", ())
+            for source in facility["source"]["buckets"]
+        }
+
     def _spans(self, index: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The query for one span of time after the other, halved until each holds few enough."""
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
@@ -114,6 +144,11 @@ class Facts:
             index=indices(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
         )
         return sorted(there.body)
+
+
+def _version(found: Mapping[str, Any]) -> int:
+    """Of the one document that `top_hits` found."""
+    return int(found["hits"]["hits"][0]["_version"])
 
 
 def _fact(hit: Mapping[str, Any]) -> Fact:
