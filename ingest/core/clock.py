@@ -141,9 +141,13 @@ def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int |
 
     None when no zone of the earth does. Quarter hours only, so a line printed over 15 minutes late misleads it.
     """
-    ahead_s = (local - instant) // 1000 - earliest_lag_s
-    offset = ahead_s - ahead_s % QUARTER_S
+    offset = quarters_s((local - instant) // 1000, earliest_lag_s)
     return offset if abs(offset) <= ZONE_LIMIT_S else None
+
+
+def quarters_s(ahead_s: float, earliest_s: int) -> int:
+    """The most quarters of an hour, in seconds, that leave at least `earliest_s` of `ahead_s`."""
+    return int((ahead_s - earliest_s) // QUARTER_S) * QUARTER_S
 
 
 def of_iso(text: str) -> int:

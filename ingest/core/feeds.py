@@ -73,7 +73,7 @@ def feeds(record: Record, context: Context) -> dict[Part, Fed]:
 def _stamped(
     record: Record, context: Context, before: Sequence[Turn | Refused]
 ) -> dict[Part, frozenset[tuple[int, str]]]:
-    """What a change may leave no trace of: parts of a printed time (the self-check mends it), a stage's fixed word."""
+    """What a change may leave no trace of: of a printed time (an inferred zone follows it), a stage's fixed word."""
     source = context.source
     fed: dict[str, tuple[str, ...]] = {}
     if source.stamp:

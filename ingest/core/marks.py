@@ -2,13 +2,18 @@
 
 Event time is the value, never the stamp; the value is never altered. Numbers in brackets are the ambiguities of the
 reference (als-perf.md 5.5).
+
+Neither is the stamp altered, which the reference asks for [5]: the emission lag is printed minus named, in the zone as
+printed. A line that was printed 29 minutes late looks like one whose zone is half an hour off, and no single line tells
+which it is; so a lag out of bounds is flagged and kept as it is (zone_suspect, printed_late or clock_skew). Many lines
+of one host do tell: zone_faults.py. A zone that the stamp does not tell is known up to quarters of an hour, and so is
+the lag: the smallest is told, flagged. Nothing is measured from a stamp with one of these flags (runmarks.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.core.clock import (
-    QUARTER_S,
     ZONE_LIMIT_S,
     ClockError,
     epoch_ms,
@@ -17,14 +22,16 @@ from ingest.core.clock import (
     local_ms,
     month_number,
     offset_s,
+    quarters_s,
     weekday_agrees,
 )
 from ingest.core.flattened import keep_extra
 from ingest.core.model import Record
+from ingest.core.runmarks import CLOCK_SKEW, DOUBTFUL, PRINTED_LATE, ZONE_INFERRED, ZONE_SUSPECT, ZONE_UNLISTED
 from ingest.core.sources import Family, Marks, Stamp
 from ingest.core.turn import Context, Refused, Turn
 
-ZONE_FAULT_SLACK_S = 120
+ZONE_SLACK_S = 120
 RESOLUTION_S = 1
 TIME_WORDS = "ISO 8601 date-time, or unix time of 10, 13, 16 or 19 digits"
 EPOCH_WORDS = "unix time of 10, 13, 16 or 19 digits"
@@ -111,12 +118,17 @@ def instant(turn: Turn, context: Context) -> None:
         lag_ms = logged - at_ms
         turn.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
     _check_elapsed(turn, marks, times)
-    turn.body["@timestamp"] = logged if at_ms is None else at_ms
+    turn.body["@timestamp"] = _printed(turn, logged, newest) if at_ms is None else at_ms
     turn.body["perf.mark.logged"] = logged
     if key:
         turn.body["perf.mark.key"] = key
     # Without a value there is no instant: the role must not let anybody measure from it [19].
     turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
+
+
+def _printed(turn: Turn, logged: int | None, newest: int | None) -> int | None:
+    """When a key without a value was printed: by the stamp, or where that is doubtful at the line's newest instant."""
+    return logged if newest is None or DOUBTFUL.isdisjoint(turn.flags) else newest
 
 
 def _ms(value: str, context: Context) -> int:
@@ -159,12 +171,16 @@ def _logged(turn: Turn, context: Context, newest: int | None) -> int | None:
     if stamp is None or marks is None:
         return None
     local, zone_text = _local(turn, stamp)
-    logged = local - 1000 * _offset(turn, context, local, zone_text, newest)
+    offset = _offset(turn, context, local, zone_text, newest)
+    logged = local - 1000 * offset
     if zone_text:
         turn.body["event.timezone"] = zone_text
         if stamp.daylight and stamp.daylight.unexpected(zone_text, local):
             turn.flags.append("zone_unexpected")  # the abbreviation is believed all the same [3]
-    return logged if newest is None else _self_check(turn, stamp, logged, newest, _waits(turn, marks))
+    doubt = None if newest is None else _doubt(stamp, (logged - newest) / 1000, offset, _waits(turn, marks))
+    if doubt is not None:
+        turn.flags.append(doubt)
+    return logged
 
 
 def _waits(turn: Turn, marks: Marks) -> bool:
@@ -221,19 +237,18 @@ def _offset(turn: Turn, context: Context, local: int, zone: str | None, newest: 
         what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
         where = stamp.parts.get("zone" if zone else "clock") if stamp else None
         raise Refused("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
-    turn.flags.append("zone_unlisted" if zone else "zone_inferred")
+    turn.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
     return likely
 
 
-def _self_check(turn: Turn, stamp: Stamp, logged: int, newest: int, waits: bool) -> int:
-    """The stamp must follow the newest value within bounds; k * 15 min off is the zone's fault and mended [5]."""
-    lag_s = (logged - newest) / 1000
+def _doubt(stamp: Stamp, lag_s: float, offset: int, waits: bool) -> str | None:
+    """The flag of a stamp that does not follow the newest value within bounds, as `offset` has it; None if it does [5].
+
+    Suspect is a zone that is quarters of an hour off another one on earth, by which the line was printed at once.
+    """
     if stamp.earliest_lag_s <= lag_s and (waits or lag_s <= stamp.latest_lag_s):
-        return logged
-    quarters = round(lag_s / QUARTER_S)
-    off_s = quarters * QUARTER_S
-    if quarters and abs(lag_s - off_s) <= ZONE_FAULT_SLACK_S and abs(off_s) <= 2 * ZONE_LIMIT_S:
-        turn.flags.append("zone_fault")
-        return logged - off_s * 1000
-    turn.flags.append("clock_skew" if lag_s < 0 else "printed_late")
-    return logged
+        return None
+    shift_s = quarters_s(lag_s, stamp.earliest_lag_s)
+    if shift_s and lag_s - shift_s <= ZONE_SLACK_S and abs(offset + shift_s) <= ZONE_LIMIT_S:
+        return ZONE_SUSPECT
+    return CLOCK_SKEW if lag_s < stamp.earliest_lag_s else PRINTED_LATE

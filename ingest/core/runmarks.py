@@ -8,7 +8,9 @@ Two things of a mark's past must not be forgotten, and are merged as sets are: t
 in the index of which year), since that stage has to be retracted when the mark no longer does; and that the mark itself
 was retracted (it stays in the set, so that its older version, replayed, does not come back).
 
-A stamp that failed its line's self-check (flags clock_skew, printed_late) is not measured from: the mark has no lag.
+A stamp that failed its line's self-check (flags clock_skew, printed_late, zone_suspect), or whose zone was taken from
+the value itself (zone_inferred, zone_unlisted: quarters of an hour are in doubt), is not measured from: the mark has no
+lag, however its document tells it.
 """
 
 from collections.abc import Iterable, Mapping
@@ -21,7 +23,9 @@ import orjson
 from ingest.core.clock import of_iso
 from ingest.core.ids import digest_id
 
-DOUBTFUL = frozenset({"clock_skew", "printed_late"})
+CLOCK_SKEW, PRINTED_LATE, ZONE_SUSPECT = "clock_skew", "printed_late", "zone_suspect"
+ZONE_INFERRED, ZONE_UNLISTED = "zone_inferred", "zone_unlisted"
+DOUBTFUL = frozenset({CLOCK_SKEW, PRINTED_LATE, ZONE_SUSPECT, ZONE_INFERRED, ZONE_UNLISTED})
 START, END, QUEUED, WORK, OTHER = "start", "end", "queued", "work", "other"
 
 

@@ -13,6 +13,7 @@ from ingest.core.board_checks import MOST_BYTES, check
 from ingest.core.boards import board_path, compile_boards
 from ingest.core.fields import Schema
 from ingest.core.model import Problem
+from ingest.core.runmarks import DOUBTFUL
 from ingest.core.saved_objects import SavedObject, ndjson, object_id
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
@@ -359,6 +360,18 @@ def test_the_stage_panel_asks_around_its_window_and_tells_when_it_is_cut() -> No
     assert (reach["gte"]["shift"], reach["lte"]["shift"], reach["gte"]["unit"]) == (-1, 1, "day")
     assert (body["size"], body["track_total_hits"], body["sort"]) == (10000, True, [{"@timestamp": {"order": "desc"}}])
     assert "CUT: the newest" in SPECS["stages.vg.json"]
+
+
+def test_the_stage_panel_measures_from_no_doubtful_stamp(schema: Schema) -> None:
+    """The words that it leaves out are those of the marks, and it asks for the flags."""
+    spec = json.loads(SPECS["stages.vg.json"])
+    rows = next(data for data in spec["data"] if data["name"] == "marks_of_runs")["transform"]
+    told = {row["as"]: row["expr"] for row in rows if row["type"] == "formula"}
+    words = told["is_doubtful"].split("(^|,)(")[1].split(")")[0].split("|")
+
+    assert set(words) == DOUBTFUL <= schema.flags.keys()
+    assert "perf.flags" in spec["data"][0]["url"]["body"]["fields"]
+    assert told["lag_s"].startswith("datum.is_doubtful ? 0 : ")
 
 
 def test_the_import_file_has_an_object_a_line(objects: list[SavedObject]) -> None:

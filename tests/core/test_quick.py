@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 
 from ingest.core.actions import request_body
 from ingest.core.flow import Flow
-from ingest.core.model import Message, Provenance
+from ingest.core.model import Intake, Message, Provenance
 from ingest.core.quick import Place, Quick, quick
 from ingest.core.sources import Source
 from ingest.core.templates import KEPT, Cache
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES
+from tests.derived import shipped
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
 ORIGIN = Provenance("als-node-17", "/data/als 1/tomography.log", 0, None, None)
@@ -105,6 +106,20 @@ def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[Quick, Flow]
 
     for stamp in [*known, second + rest, *known, second + rest]:
         same(*ways, stamp.encode())
+
+
+@given(lags_s=st.lists(st.integers(-7200, 7200), min_size=1, max_size=8), key=st.sampled_from(["START", "QSTART"]))
+def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
+    """Late, ahead or in another zone, after whatever was learnt before: the short way takes no doubtful line."""
+    known = shipped(GRAMMARS)
+    flow = Flow(Intake("t", "t", "als", ("als_perf",)), known.sources, known.schema)
+    way = quick(flow, known.sources["als_perf"], ORIGIN)
+    assert way is not None
+
+    for lag_s in [0, *lags_s]:
+        value = 1_454_737_177 - lag_s
+        line = f"Fri Feb 5 21:39:37 PST 2016: submitRotJob.sh:65:1-2:PERF:SUBMIT_ROT:{key}_DATE={value}"
+        assert same(way, flow, line.encode()) == (-2 <= lag_s <= 900)
 
 
 def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:

@@ -79,8 +79,8 @@ def test_a_document_becomes_a_mark() -> None:
 
 def test_a_stamp_that_failed_its_self_check_is_not_measured_from() -> None:
     """Neither a lower bound nor the last line seen comes from a clock that is known to be wrong."""
-    assert mark_of("id", 2, body(flags=["clock_skew"])).lag_ms is None  # type: ignore[union-attr]
-    assert mark_of("id", 2, body(flags=["printed_late"])).lag_ms is None  # type: ignore[union-attr]
+    for flag in ("clock_skew", "printed_late", "zone_suspect", "zone_inferred", "zone_unlisted"):
+        assert mark_of("id", 2, body(flags=["blank_before_tag", flag])).lag_ms is None  # type: ignore[union-attr]
     assert mark_of("id", 2, body(flags=["blank_before_tag"])).lag_ms == 2000  # type: ignore[union-attr]
 
 
