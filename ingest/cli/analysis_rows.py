@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ingest.cli.alerts_rows import baseline_numbers, verdict_row
+from ingest.cli.zone_faults_shown import zone_fault_row
 from ingest.core.analysis import Analysis
 from ingest.core.clock import iso
 from ingest.core.outliers import Outliers, Usual
@@ -20,6 +21,7 @@ def head_row(files: Sequence[str], analysis: Analysis, judged: Outliers) -> dict
         "ignored": counts.ignored.total(),
         "rejects": [{"shape": name, **refused._asdict()} for name, refused in counts.rejected.items()],
         "ignored_shapes": dict(counts.ignored),
+        "zone_faults": [zone_fault_row(fault) for fault in analysis.zone_faults.found()],
         "as_of": {f"{facility}/{source}": iso(ms) for (facility, source), ms in newest_ms.items()},
         "outliers": _outliers(judged),
     }

@@ -10,10 +10,12 @@ from rich.text import Text
 from ingest.cli.runs_shown import NONE, bounded, moment, second, show_run, show_runs
 from ingest.cli.screen import plain_table, visible
 from ingest.cli.waterfall_shown import show_waterfall
+from ingest.cli.zone_faults_shown import zone_fault_words
 from ingest.core.analysis import Analysis, Counts
 from ingest.core.outliers import Outliers, Usual
 from ingest.core.slow import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.core.storedruns import StoredRun
+from ingest.core.zone_faults import ZoneFault
 
 MOST_SHAPES = 5
 MOST_SLOW = 10
@@ -42,6 +44,7 @@ class Shown(NamedTuple):
 def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Console) -> None:
     """What became of the lines; the runs; what is slow; some runs in full."""
     _lines(analysis.counts, screen)
+    _zone_faults(analysis.zone_faults.found(), screen)
     if not shown.runs:
         screen.print("No run: none of these lines is one of a workflow that a source knows.")
         return
@@ -80,6 +83,13 @@ def _lines(counts: Counts, screen: Console) -> None:
     if counts.ignored:
         shapes = ", ".join(f"{name} {lines:,}" for name, lines in counts.ignored.most_common(MOST_SHAPES))
         screen.print(Text(f"  ignored, since they are none of ours: {visible(shapes)}"))
+
+
+def _zone_faults(found: Sequence[ZoneFault], screen: Console) -> None:
+    for fault in found:
+        screen.print(Text.assemble(("zone fault", "bold yellow"), f"  {zone_fault_words(fault)}"))
+    if found:
+        screen.print("  Lags of such lines are left out of all that follows; `timedatectl` on the host says its zone.")
 
 
 def _outliers(judged: Outliers, named: bool, screen: Console) -> None:

@@ -15,6 +15,7 @@ from rich.text import Text
 from ingest import config
 from ingest.cli.asked import bytes_of, chosen_of, message_of, zone_of
 from ingest.cli.screen import console, plain_table, visible
+from ingest.cli.zone_faults_shown import zone_fault_row, zone_fault_words
 from ingest.core.fields import load_schema
 from ingest.core.flow import Flow
 from ingest.core.framing import frames
@@ -93,6 +94,7 @@ def _row(finding: Finding) -> dict[str, Any]:
         "first": finding.first,
         "costs": finding.rule.costs,
         "fix": finding.fix,
+        **({"zone_fault": zone_fault_row(finding.zone_fault)} if finding.zone_fault else {}),
     }
 
 
@@ -103,15 +105,29 @@ def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapp
     if not findings:
         screen.print("Nothing to mend." if lines else "No line that a source knows.")
         return
-    rules = list(dict.fromkeys(finding.rule for finding in findings))
+    of_places = [finding for finding in findings if finding.zone_fault is None]
+    rules = list(dict.fromkeys(finding.rule for finding in of_places))
     heads = {rule: rule.name.replace("_", "\n") for rule in rules}
     if len(rules) > MOST_HEADS:
         heads = dict(zip(rules, LETTERS, strict=False))
     screen.print()
-    screen.print(_matrix(findings, sites, heads))
+    screen.print(_matrix(of_places, sites, heads))
     for rule in rules:
         head = f"{heads[rule]}  {rule.name}" if len(rules) > MOST_HEADS else rule.name
-        _told(head, [finding for finding in findings if finding.rule == rule], screen)
+        _told(head, [finding for finding in of_places if finding.rule == rule], screen)
+    _zone_faults([finding for finding in findings if finding.zone_fault], screen)
+
+
+def _zone_faults(findings: Sequence[Finding], screen: Console) -> None:
+    """Hosts whose stamps are of a wrong zone, what that costs, and how to look for it."""
+    for finding in findings[:1]:
+        screen.print()
+        screen.print(Text.assemble((finding.rule.name, "bold yellow"), f"  {finding.rule.costs}"))
+    for finding in findings:
+        if finding.zone_fault:
+            screen.print(Text(f"  {zone_fault_words(finding.zone_fault)}"))
+    for fix in dict.fromkeys(finding.fix for finding in findings):
+        screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)
 
 
 def _counted(count: int, noun: str) -> str:

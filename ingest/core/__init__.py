@@ -38,7 +38,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     outcome.py    outcomes as rows of JSON
     samples.py    what a source's own samples become
     explain.py    why a message became that: feeds.py (token -> field) nearest.py (accepted forms) words.py
-    lint.py       what lines cost in information, by lint_rules.py
+    lint.py       what lines cost in information, by lint_rules.py; zone_faults.py: hosts whose zone is wrong
     catalogue.py  what there is to know of a source, and README's table
     template.py   the files of a new source
     runs.py       the set of a run's marks, the watermark -> its instances, stages and times, its state:

@@ -28,6 +28,7 @@ from ingest.core.runstate import RunState, grown
 from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in, with_stages
 from ingest.core.turn import lookup
 from ingest.core.ways import Ways
+from ingest.core.zone_faults import ZoneFaults
 
 MOST_MARKS = 2_000_000
 MARK_BYTES = 500  # measured, with the stages that are derived of them
@@ -88,12 +89,14 @@ class Analysis:
 
     Attributes:
         counts: what became of the lines.
+        zone_faults: hosts whose stamps are of a wrong zone.
         newest_ms: facility and source -> the newest instant of its lines (unix ms), once the runs were asked for.
     """
 
     def __init__(self, flow: Flow, schema: Schema, most: int = MOST_MARKS) -> None:
         """Bind the flow; `Problem` (65) is raised as soon as there are more than `most` marks."""
         self.counts = Counts()
+        self.zone_faults = ZoneFaults()
         self._zones = Zones()
         self.newest_ms: dict[tuple[str, str], int] = {}
         self._flow, self._schema, self._most = flow, schema, most
@@ -158,6 +161,8 @@ class Analysis:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
         found = self._flow.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
         self._count(found, path, line)
+        if found.documents and (stamp := self._flow.source(found.documents[0].body["perf"]["source"]).stamp):
+            self.zone_faults.add(path, line.number, found.documents, stamp.earliest_lag_s)
         for document in found.documents:
             self._gathered.add_document(document, received_ms, True)
             self._marks += 1

@@ -11,11 +11,12 @@ from shlex import quote
 from typing import Any
 
 from ingest.core.flow import Flow
-from ingest.core.lint_rules import CONDITIONS, UNENDED, Rule
+from ingest.core.lint_rules import CONDITIONS, SHIFTED, UNENDED, Rule
 from ingest.core.model import Document, Message, Record, Reject
 from ingest.core.parse import GrammarReader, canonical
 from ingest.core.sources import Source
 from ingest.core.turn import lookup
+from ingest.core.zone_faults import ZoneFault, ZoneFaults
 
 SCRIPT, LINE = "log.origin.file.name", "log.origin.file.line"
 STARTS = {"start", "queued", "work"}
@@ -35,7 +36,10 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found at a site: in `lines` of its `of` lines, first in `first` (file:line), mended by `fix`."""
+    """What a rule found at a site: in `lines` of its `of` lines, first in `first` (file:line), mended by `fix`.
+
+    What is found of a host has its name as site: there `of` counts the lines that failed the self-check.
+    """
 
     site: Site
     rule: Rule
@@ -43,6 +47,7 @@ class Finding:
     of: int
     first: str
     fix: str
+    zone_fault: ZoneFault | None = None
 
 
 @dataclass(slots=True)
@@ -57,6 +62,7 @@ class Linter:
     _first: dict[tuple[Site, Rule], tuple[str, int]] = field(default_factory=dict)
     _open: Counter[tuple[Site, Rule, frozenset[Any]]] = field(default_factory=Counter)
     _ended: set[Any] = field(default_factory=set)
+    _zones: dict[Rule, ZoneFaults] = field(default_factory=dict)
 
     def add(self, file: str, number: int, message: Message, flow: Flow) -> None:
         """Read one message, which begins on line `number` of `file`."""
@@ -76,7 +82,7 @@ class Linter:
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:
-        """What was found, site by site in the order of their first lines."""
+        """What was found, site by site in the order of their first lines; then what was found of hosts."""
         hits = Counter(self._hits)
         for (site, rule, keys), lines in self._open.items():
             if keys - self._ended:
@@ -86,6 +92,9 @@ class Linter:
                 if where == site:
                     file, number = self._first[site, rule]
                     yield Finding(site, rule, lines, of, f"{file}:{number}", _fix(rule, site, file, number))
+        for rule, zones in self._zones.items():
+            for fault in zones.found():
+                yield _of_host(rule, fault)
 
     def _documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
         source = self.sources[documents[0].body["perf"]["source"]]
@@ -95,6 +104,9 @@ class Linter:
         for rule in self.rules[source.name]:
             if rule.condition == UNENDED:
                 self._unended(rule, site, (file, number), documents)
+            elif rule.condition == SHIFTED and source.stamp:
+                zones = self._zones.setdefault(rule, ZoneFaults())
+                zones.add(file, number, documents, source.stamp.earliest_lag_s)
             elif isinstance(record, Record) and CONDITIONS[rule.condition](rule, documents, record):
                 self._hit(site, rule, file, number)
 
@@ -117,6 +129,11 @@ class Linter:
     def _hit(self, site: Site, rule: Rule, file: str, number: int) -> None:
         self._hits[site, rule] += 1
         self._first.setdefault((site, rule), (file, number))
+
+
+def _of_host(rule: Rule, fault: ZoneFault) -> Finding:
+    site, file, number = Site(fault.host), fault.file, fault.number
+    return Finding(site, rule, fault.lines, fault.failed, f"{file}:{number}", _fix(rule, site, file, number), fault)
 
 
 def _site(body: Mapping[str, Any], file: str) -> Site:

@@ -16,7 +16,7 @@ from ingest.core.parse import GrammarReader
 from ingest.core.sources import Source
 from ingest.core.turn import lookup
 
-UNENDED = "unended"
+UNENDED, SHIFTED = "unended", "shifted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,9 @@ CONDITIONS: Mapping[str, Callable[[Rule, Sequence[Document], Record], bool]] = {
     "equals": _equals,
     "token": _token,
     "no_token": _no_token,
-    UNENDED: lambda rule, documents, record: False,  # known only when every line was read: see lint.py
+    # Known only when every line was read: see lint.py
+    UNENDED: lambda rule, documents, record: False,
+    SHIFTED: lambda rule, documents, record: False,
 }
 
 

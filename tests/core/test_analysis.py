@@ -177,3 +177,21 @@ def test_gaps_of_a_parallel_run_are_those_between_starts() -> None:
 
     assert (found.gap_min_s, found.gap_median_s, found.gap_max_s, found.longest_gap_stage) == (10, 20.0, 30, "B")
     assert (found.min_log_to_next_start_s, found.lines) == (9, len(marks(text)))
+
+
+def test_a_host_whose_zone_is_wrong_is_told() -> None:
+    """By either way, whatever the portion: lines that fail the self-check are counted, their lags in no figure.
+
+    Every other line is stamped with the name of a zone two hours west. Two of the 70 name the entry into a queue: two
+    hours are a wait.
+    """
+    lines = SAMPLE.read_bytes().splitlines()
+    wrong = [line.replace(b" PST ", b" HST ") if n % 2 else line for n, line in enumerate(lines * 4)]
+    for portion in (1, 70, 5000):
+        analysis = analysed(wrong, portion)
+        (fault,) = analysis.zone_faults.found()
+        lags_s = [stage.lag_s for run in analysis.runs() for stage in run.stages]
+
+        assert (fault.host, fault.shift_s, fault.lines, fault.zone) == ("a.log", 7200, 68, "HST")
+        assert (fault.least_lag_s, fault.most_lag_s) == (0, 14)
+        assert max(lag_s for lag_s in lags_s if lag_s is not None) <= 14

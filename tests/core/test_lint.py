@@ -130,6 +130,20 @@ def test_a_refused_line_is_told_at_the_place_that_printed_it() -> None:
     assert refused.fix == "sed -n 2p my.log | perflog explain"
 
 
+def test_three_lines_of_one_host_off_by_the_same_are_a_zone_fault() -> None:
+    """Told once for the host, with the lags as they are without it; two of one host are not, nor three of three."""
+    late = [GOOD.format(n, "START").replace("T21:39:37.250-08", f"T21:39:{36 + n}.250-06") for n in range(1, 4)]
+    apart = [line.replace("node1", f"node{n}") for n, line in enumerate(late)]
+    (found,) = by_rule(findings(GOOD.format(9, "END"), *late))["zone_fault"]
+
+    assert (found.site.name, found.lines, found.of, found.first) == ("node1", 3, 3, "my.log:2")
+    assert found.zone_fault is not None
+    assert (found.zone_fault.shift_s, found.zone_fault.zone) == (-7200, "-06:00")
+    assert (found.zone_fault.least_lag_s, found.zone_fault.most_lag_s) == (0, 2)
+    assert "zone_fault" not in by_rule(findings(*late[:2]))
+    assert "zone_fault" not in by_rule(findings(*apart))
+
+
 def test_blocks_are_linted_by_their_ends() -> None:
     """A block names no script: the place is the pair of hosts; its own words replace the common rule's."""
     text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
