@@ -28,8 +28,21 @@ from tests.delivery.checks import assert_tiled
 from tests.delivery.conftest import SAMPLES
 from tests.delivery.deriving import at_once, everything, lines_of, mixed, told
 from tests.delivery.front import Answer, Bulk, Front, front
-from tests.delivery.revising import LINES, facts, halved, is_moved, moved, raised, refusing, replayed, sets_by, versions
-from tests.delivery.world import World
+from tests.delivery.revising import (
+    LATE_LINES,
+    LINES,
+    facts,
+    halved,
+    is_moved,
+    mending,
+    moved,
+    raised,
+    refusing,
+    replayed,
+    sets_by,
+    versions,
+)
+from tests.delivery.world import Documents, World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
@@ -368,6 +381,53 @@ def test_an_older_worker_that_comes_late_adds_nothing_to_runs(world: World) -> N
 
     assert facts(world) == world.expected(LINES, known)
     assert told(world) == at_once(world, sets_by(world, known, LINES))
+
+
+def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
+    """What revision 2 stored of lines printed late: a zone fault that nobody had seen, a lag of -55 s, one of 5 s.
+
+    After a replay they are as printed and doubtful, and the lower bound that rested on one is gone.
+    """
+
+    def stamps(found: Documents) -> list[tuple[object, ...]]:
+        perfs = sorted((body["perf"] for body in found.values()), key=lambda perf: perf["mark"]["emit_lag_s"])
+        return [(perf["mark"]["emit_lag_s"], perf["mark"]["logged"], perf.get("flags")) for perf in perfs]
+
+    def measured() -> dict[str, tuple[object, ...]]:
+        stages = [body["perf"] for (index, _), body in told(world).items() if "-stages-" in index]
+        return {
+            f"{perf['run']['id']} {perf['stage']['name']}": (
+                perf["stage"]["duration_kind"], perf["stage"].get("duration_s"), perf["mark"].get("emit_lag_s")
+            )
+            for perf in stages
+        }  # fmt: skip
+
+    world.set_up()
+    world.ship(world.written("late.log", LATE_LINES))
+    world.drain(mending(world))
+    assert stamps(facts(world)) == [
+        (-55, "2016-07-01T19:59:05Z", ["zone_fault"]),
+        (1, "2016-02-06T05:39:38Z", None),
+        (5, "2016-07-01T20:10:05Z", ["zone_fault"]),
+    ]
+    assert measured()["1-2 SUBMIT_ROT"] == ("lower", 5, 5)
+
+    report = replayed(world, world.knowledge)
+    world.drain()
+
+    assert report.corrections.words.total() == report.corrections.words[CORRECTED] == 3
+    assert stamps(facts(world)) == [
+        (1, "2016-02-06T05:39:38Z", None),
+        (1745, "2016-07-01T20:29:05Z", ["printed_late"]),
+        (3605, "2016-07-01T21:10:05Z", ["zone_suspect"]),
+    ]
+    assert measured() == {
+        "1-2 SUBMIT_NORM": ("upper", 600, None),
+        "1-2 SUBMIT_ROT": ("none", None, None),
+        "1-3 SUBMIT_NORM": ("lower", 1, 1),
+    }
+    assert told(world) == at_once(world, sets_by(world, world.knowledge, LATE_LINES))
+    assert_same_again(world, world.knowledge)
 
 
 def test_what_shipping_overwrote_without_a_word_is_taken_out_of_its_run(world: World) -> None:
