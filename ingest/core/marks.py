@@ -3,11 +3,12 @@
 Event time is the value, never the stamp; the value is never altered. Numbers in brackets are the ambiguities of the
 reference (als-perf.md 5.5).
 
-Neither is the stamp altered, which the reference asks for [5]: the emission lag is printed minus named, in the zone as
-printed. A line that was printed 29 minutes late looks like one whose zone is half an hour off, and no single line tells
-which it is; so a lag out of bounds is flagged and kept as it is (zone_suspect, printed_late or clock_skew). Many lines
-of one host do tell: zone_faults.py. A zone that the stamp does not tell is known up to quarters of an hour, and so is
-the lag: the smallest is told, flagged. Nothing is measured from a stamp with one of these flags (runmarks.py).
+Neither is the stamp altered: what the reference says of it [5] is overruled. The emission lag is printed minus named,
+in the zone as printed. A line that was printed 29 minutes late looks like one whose zone is half an hour off, and no
+single line tells which it is; so a lag out of bounds is flagged and kept as it is (zone_suspect, printed_late or
+clock_skew). Many lines of one host do tell: zone_faults.py. A zone that the stamp does not tell is known up to quarters
+of an hour, and so is the lag: the smallest is told, flagged. Nothing is measured from a stamp with one of these flags
+(runmarks.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -13,7 +13,7 @@ from ingest.synthetic.truth import Shares, Workload
 START, END = "START_DATE", "END_DATE"
 QSTART, WSTART = "QSTART_DATE", "WSTART_DATE"
 NO_STAGE = -1
-MOST_SKEW_S = 90  # beyond seven minutes the core would take it for another time zone
+MOST_SKEW_S = 90  # near a quarter of an hour the core would suspect another time zone
 SILENCE_S = 7 * 86_400  # after which a run id that comes again is another run
 
 

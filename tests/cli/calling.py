@@ -13,6 +13,18 @@ from click.testing import CliRunner
 
 from ingest.cli.main import main
 
+# Three lines of a host whose clock shows the time of Manila and names California's zone; what is said of it.
+SHIFTED = "".join(
+    f"2016-02-05T21:39:{at_s + late_s}.000-08:00: s.sh:{n}:1-2:PERF:SUBMIT_NORM"
+    f":START_DATE={1_454_679_540 + at_s}000:HOST=node7\n"
+    for n, (at_s, late_s) in enumerate([(17, 0), (24, 7), (40, 1)])
+).encode()
+SHIFTED_WORDS = "3 lines stamped -08:00 are 57,600 s ahead; mended, their emission lag is 0 to 7 s"
+SHIFTED_ROW = {
+    "host": "node7", "shift_s": 57_600, "lines": 3, "failed": 3, "zone": "-08:00", "first": "-:1",
+    "least_lag_s": 0, "most_lag_s": 7,
+}  # fmt: skip
+
 Done = subprocess.CompletedProcess[bytes]
 
 

@@ -13,7 +13,7 @@ from ingest.cli import analyze
 from ingest.core.model import Problem
 from ingest.synthetic.truth import START_MS, Slowed, Workload
 from ingest.synthetic.workload import messages
-from tests.cli.calling import process
+from tests.cli.calling import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS, process
 from tests.cli.test_try import LINE
 from tests.core.test_analysis import RUNS_CSV
 from tests.derived import SAMPLE
@@ -86,6 +86,17 @@ def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> No
     analysed(str(SAMPLE), "--run", SECOND)
     assert isinstance(screen.file, StringIO)
     assert screen.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()
+
+
+def test_a_host_whose_zone_is_wrong_is_told_ahead_of_its_runs() -> None:
+    """By how much, with the lags without it; its stages have none. For machines among the numbers of the files."""
+    lines = analysed("-", stdin=SHIFTED).stdout.splitlines()
+    told = json.loads(analysed("-", "--json", stdin=SHIFTED).stdout)
+
+    assert lines[1] == f"zone fault  node7: {SHIFTED_WORDS}; first -:1"
+    assert told["zone_faults"] == [SHIFTED_ROW]
+    assert [stage["emit_lag_s"] for run in told["runs"] for stage in run["stages_in_order"]] == [None] * 3
+    assert json.loads(analysed(str(SAMPLE), "--json").stdout)["zone_faults"] == []
 
 
 @pytest.mark.parametrize("columns", [80, 120, 200])

@@ -8,6 +8,7 @@ from click.testing import CliRunner, Result
 
 from ingest.cli import explain, lint, sources
 from ingest.cli.screen import visible, window
+from tests.cli.calling import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 SAMPLE = str(GRAMMARS / "als_perf" / "samples.log")
@@ -126,6 +127,20 @@ def test_lint_is_there_for_machines() -> None:
     assert len({(row["script"], row["line"]) for row in rows}) == 10
     assert sum(row["lines"] for row in ends) == sum(row["of"] for row in ends) == 35
     assert set(rows[0]) == {"site", "script", "line", "rule", "lines", "of", "first", "costs", "fix"}
+
+
+def test_lint_tells_a_host_whose_zone_is_wrong() -> None:
+    """Once for the host, by how much, and the lags without it; for machines as a finding with these numbers."""
+    done = run("lint", "-", stdin=SHIFTED)
+    rows = [json.loads(row) for row in run("lint", "--json", "-", stdin=SHIFTED).stdout.splitlines()]
+    (row,) = [row for row in rows if row["rule"] == "zone_fault"]
+
+    assert done.exit_code == 1
+    assert f"  node7: {SHIFTED_WORDS}; first -:1" in done.stdout.splitlines()
+    assert "zone_suspect  3 lines at 3 places." in done.stdout
+    assert (row["site"], row["lines"], row["of"], row["first"]) == ("node7", 3, 3, "-:1")
+    assert row["zone_fault"] == SHIFTED_ROW
+    assert "zone_fault" not in run("lint", "-", stdin=b"".join(SHIFTED.splitlines(True)[:2])).stdout
 
 
 def test_lint_leaves_somebody_elses_lines_out() -> None:

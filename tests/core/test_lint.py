@@ -22,10 +22,10 @@ SAMPLE = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()
 GOOD = "2016-02-05T21:39:37.250-08:00: s.sh:{}:1-2:PERF:SUBMIT_NORM:{}_DATE=1454737177250:HOST=node1"
 
 
-def findings(*lines: str, source: str = "als_perf") -> list[Finding]:
-    """Lint lines as one file."""
+def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> list[Finding]:
+    """Lint lines as one file, of an intake that may declare a zone (seconds east)."""
     linter = Linter(SOURCES, {source: load_rules(GRAMMARS, SOURCES[source], SCHEMA)})
-    flow = Flow(Intake("lint", "lint", "als", (source,)), SOURCES, SCHEMA)
+    flow = Flow(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
     for number, line in enumerate(lines, 1):
         linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), flow)
     return list(linter.findings())
@@ -151,6 +151,15 @@ def test_blocks_are_linted_by_their_ends() -> None:
 
     assert [(one.site.name, one.rule.name) for one in found] == [("ps-als.example → 2001:db8:20::5", "zone_missing")]
     assert found[0].fix.startswith("TZ=UTC0")
+
+
+def test_a_block_whose_session_id_tells_another_zone_is_told() -> None:
+    """The zone that the intake declares is the wrong one; so far off is a fault that one block shows."""
+    text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
+    (fault,) = by_rule(findings(text, source="owping", zone=12 * 3600))["zone_fault"]
+
+    assert (fault.lines, fault.zone_fault) == (1, None)
+    assert "session id" in fault.rule.costs
 
 
 @pytest.mark.parametrize(
