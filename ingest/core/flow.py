@@ -36,7 +36,7 @@ from ingest.core.verdicts import (
     refusal_of,
     too_long,
     too_many_documents,
-    torn_before_another,
+    torn_among_others,
     verdict,
 )
 from ingest.core.wrappers import Wrapper, chosen, unwrapped
@@ -170,10 +170,12 @@ class Flow:
             return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)
+        if message.glued:
+            return self._part(source, message, ingested_ms)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
             return self._glued(source, message, ingested_ms) or verdict(source, raw, message, record)
-        return self._documents(record, source, message, ingested_ms, (GLUED,) if message.glued else ())
+        return self._documents(record, source, message, ingested_ms)
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Lines in one, each read as if it had come alone; None unless one of them reads. A bad one is refused."""
@@ -183,21 +185,19 @@ class Flow:
         starts = seams(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
         if not starts:
             return None
-        ends = [*starts, len(message.data)]
-        found = [
-            self._part(source, part_of(message, start, end), ingested_ms, is_last=end == ends[-1])
-            for start, end in zip([0, *starts], ends, strict=True)
-        ]
+        spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
+        found = [self._part(source, part_of(message, start, end), ingested_ms) for start, end in spans]
         documents = tuple(document for part in found for document in part.documents)
         return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
 
-    def _part(self, source: Source, part: Message, ingested_ms: int, *, is_last: bool) -> Outcomes:
+    def _part(self, source: Source, part: Message, ingested_ms: int) -> Outcomes:
+        """One of some lines that came glued."""
         raw = canonical(part.data)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
             found = mismatched(source, raw, part, record)
-        elif not is_last and ends_early(record, source):
-            found = mismatched(source, raw, part, torn_before_another(source, record))
+        elif ends_early(record, source):
+            found = mismatched(source, raw, part, torn_among_others(source, record))
         else:
             found = self._documents(record, source, part, ingested_ms, (GLUED,))
         return replace(found, rejects=tuple(replace(r, provenance=part.provenance) for r in found.rejects))

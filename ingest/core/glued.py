@@ -1,7 +1,7 @@
 """Several lines in one: writers that append to one file lose a newline, or one another's beginnings (ambiguity 23).
 
-A line is parted wherever a further stamp begins. A part that another one follows never saw its own end: what it lacks
-there was torn off. Pure; what the parts become is the flow's business.
+A line is parted wherever a further stamp begins. Alone a line may end without a value; among lines that tore one
+another it was torn itself, so nothing is made of it. Pure; what the parts become is the flow's business.
 """
 
 import re
@@ -40,10 +40,7 @@ def _bytes(text: str) -> bytes:
 
 
 def ends_early(record: Record, source: Source) -> bool:
-    """Whether a part that reads, and that another follows, lacks the value it was to end with.
-
-    Alone a line may end so; what was glued to the next one was torn first.
-    """
+    """Whether a line that reads lacks the value it was to end with."""
     value = source.pairs.value if source.pairs else source.marks.value if source.marks else None
     if value is None or (source.marks and source.marks.instants):
         return False

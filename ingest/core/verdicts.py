@@ -68,12 +68,14 @@ def too_many_documents(source: Source, documents: int, message: Message) -> Reje
     return Reject(TOO_MANY[source.repeats], what, message.data, source.name)
 
 
-def torn_before_another(source: Source, record: Record) -> Mismatch:
-    """Where a part ends that lacks its last value, and that another line follows."""
+def torn_among_others(source: Source, record: Record) -> Mismatch:
+    """Where one of some glued lines ends that lacks its last value."""
     text = record.raw.decode("utf-8", "replace")
     name, value = (source.pairs.name, source.pairs.value) if source.pairs else _key_and_value(source.marks)
     expected = value if record.items else name
-    return Mismatch("syntax", "the line was torn: another one begins here", 1, len(text) + 1, (expected,), at_end=True)
+    return Mismatch(
+        "syntax", "it came glued to another line and ends without a value", 1, len(text) + 1, (expected,), at_end=True
+    )
 
 
 def _key_and_value(marks: Marks | None) -> tuple[str, str]:

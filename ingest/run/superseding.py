@@ -6,6 +6,7 @@ new documents Elasticsearch refuses. A former document of another id than the ne
 record may take back only what is its own.
 """
 
+from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -13,15 +14,17 @@ import orjson
 
 from ingest.core.actions import Action, fact
 from ingest.core.bodies import original_fields
-from ingest.core.formers import Retraction, bytes_of, tombstone
+from ingest.core.formers import Edition, Retraction, bytes_of, tombstone
 from ingest.core.runmarks import RunKey, RunMark
 from ingest.edge.ports import Kept, Received, Store
 from ingest.run.headers import message
 from ingest.run.patience import Patience
+from ingest.run.portions import in_portions
 from ingest.run.readings import Reading
 from ingest.run.refusals import INDEX_STAGE
 from ingest.run.writing import Writer
 
+TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose former documents are looked up at once
 CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
 
 
@@ -59,13 +62,34 @@ def retract(reading: Reading, records: Sequence[Received], services: With) -> It
     """Overwrite what does not count any more; the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
     wanted = [(n, each) for n in due for each in reading.judged[n].retractions]
-    places = [(each.former.index, each.former.id) for _, each in wanted]
-    kept = services.patience.until_done(lambda: services.store.kept(places))
-    theirs = [(each, found) for (n, each), found in zip(wanted, kept, strict=True) if _is_of(records[n], each, found)]
-    services.writer.write([_action(each, found) for each, found in theirs])
-    foreign = {each.former.id for _, each in wanted if not each.replaced} - {each.former.id for each, _ in theirs}
+    foreign = {each.former.id for _, each in wanted if not each.replaced}
+    for some in in_portions(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
+        foreign -= {former.id for former in _overwrite(some, reading, records, services)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
+
+
+def _overwrite(
+    wanted: Sequence[tuple[int, Retraction]], reading: Reading, records: Sequence[Received], services: With
+) -> list[Edition]:
+    """Overwrite those former documents that are of their record's line, which each of them may hold; which these are.
+
+    A tombstone keeps the bytes of a line of which no document is left.
+    """
+    places = [(each.former.index, each.former.id) for _, each in wanted]
+    kept = services.patience.until_done(lambda: services.store.kept(places))
+    theirs = [
+        (n, each, found) for (n, each), found in zip(wanted, kept, strict=True) if _is_of(records[n], each, found)
+    ]
+    actions = [_action(each, None if _has_documents(reading, n) else found) for n, each, found in theirs]
+    services.writer.write(actions)
+    return [each.former for _, each, _ in theirs]
+
+
+def _has_documents(reading: Reading, n: int) -> bool:
+    """Whether a document was made of a record; the owners of actions ascend."""
+    at = bisect_left(reading.owners, n)
+    return at < len(reading.owners) and reading.owners[at] == n
 
 
 def _refused(reading: Reading, n: int) -> bool:
