@@ -52,20 +52,50 @@ class Hand:
             self._since_s = time.monotonic()
         kept_under, kept = self._records.setdefault(hold.partition, (hold, []))
         if kept_under is not hold:
+            self._count -= len(kept)
+            self._size_bytes -= _size_bytes(kept)
             kept = []
             self._records[hold.partition] = (hold, kept)
         kept += records
         self._count += len(records)
-        self._size_bytes += sum([len(record.value or b"") for record in records])
+        self._size_bytes += _size_bytes(records)
 
     def given(self, holds: Mapping[Partition, Hold]) -> Iterator[tuple[Hold, list[Received]]]:
-        """Everything that is still ours, and the hand is empty; what was read under another hold is dropped."""
-        records, self._records = self._records, {}
-        self._count = self._size_bytes = 0
-        for partition, (hold, mine) in records.items():
+        """As much as makes a request of what is still ours; what was read under another hold is dropped.
+
+        What a record becomes may be many times its size, so a poll of large ones is not read all at once.
+        """
+        room_bytes = self.limits.size_bytes
+        for partition in list(self._records):
+            hold, mine = self._records.pop(partition)
+            given = mine
             if holds.get(partition) is hold:
-                yield hold, mine
+                stop, room_bytes = _within(mine, room_bytes)
+                given = mine[:stop]
+                if given:
+                    yield hold, given
+                if stop < len(mine):
+                    self._records[partition] = hold, mine[stop:]
+            self._count -= len(given)
+            self._size_bytes -= _size_bytes(given)
 
     def drop(self) -> None:
         """Let go of everything: it was not committed and will be read again."""
-        list(self.given({}))
+        self._records = {}
+        self._count = self._size_bytes = 0
+
+
+def _size_bytes(records: list[Received]) -> int:
+    return sum([len(record.value or b"") for record in records])
+
+
+def _within(records: list[Received], room_bytes: int) -> tuple[int, int]:
+    """How many of the records fit, and what room is left; the one that takes the last of it fits whatever its size."""
+    total_bytes = _size_bytes(records)
+    if total_bytes <= room_bytes:
+        return len(records), room_bytes - total_bytes
+    for stop, record in enumerate(records):
+        if room_bytes <= 0:
+            return stop, room_bytes
+        room_bytes -= len(record.value or b"")
+    return len(records), room_bytes

@@ -26,12 +26,14 @@ from ingest.run.drained import drained
 from ingest.run.hand import Hand
 from ingest.run.knowledge import Knowledge
 from ingest.run.ledger import Worker
-from ingest.run.outfit import deriver, limits, places_of, services, sweeping
+from ingest.run.outfit import deriver, places_of, services, sweeping
 from ingest.run.reading import Reader
 from ingest.run.signals import heard
 from ingest.run.worker import Loop
+from ingest.run.writing import Limits
 
 SET_UP = "Run `perflog setup`."
+BYTES_BECOME = 4  # documents are some three to seven times as long as their record: so much of them makes a request
 DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
 
 
@@ -149,7 +151,8 @@ def _loop(
     crew = Crew(with_, delivery.connections, deriver(with_, schema, delivery))
     worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.flow for topic, reader in readers.items()}
-    hand = Hand(limits(delivery), DRAIN_FLUSH_S if drain else delivery.flush_s)
+    together = Limits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
+    hand = Hand(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
     books = Books(inbox, crew, flows, worker, delivery.commit_s)
     try:
         yield Loop(inbox, crew, books, readers, worker, hand, delivery.drain_s)

@@ -92,7 +92,9 @@ class Loop:
         self._collect()
         self._keep_books(at_once=self.crew.idle and self.hand.empty)
         self._before_a_change()
-        if self.crew.has_room:
+        if self.crew.has_room and self.hand.full:
+            self._hand_on()
+        elif self.crew.has_room:
             self._read_on()
         else:
             self._collect(KEEP_ALIVE_S)
@@ -140,11 +142,18 @@ class Loop:
         """Let what is under way be answered, written down and committed, for as long as `most_s`; reads no more."""
         deadline = time.monotonic() + most_s
         while not self.idle and time.monotonic() < deadline:
+            if self.crew.has_room and not self.hand.empty:
+                self._hand_on()
             self._collect(BUSY_POLL_S)
             self._keep_books(at_once=True)
             if self.crew.idle and self.books.shut_out:
                 break
-            if self.crew.idle and self.books.idle and not any(hold.settled() for hold in self.holds.values()):
+            if (
+                self.crew.idle
+                and self.hand.empty
+                and self.books.idle
+                and not any(hold.settled() for hold in self.holds.values())
+            ):
                 break
             if self.crew.idle:
                 self.crew.await_clerk(BUSY_POLL_S)
