@@ -188,7 +188,8 @@ class Explainer:
         return Told(document, tuple(fields), self._meanings(document))
 
     def _refused(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> list[Refusal]:
-        return [self._refusal(source, flow, message, reject, text) for reject in found.rejects]
+        rejects = (_in_whole(reject, message.data) for reject in found.rejects)
+        return [self._refusal(source, flow, message, reject, text) for reject in rejects]
 
     def _refusal(self, source: Source, flow: Flow, message: Message, reject: Reject, text: str) -> Refusal:
         at = _offset(text, reject)
@@ -222,6 +223,14 @@ def _foreign(source: Source, found: Outcomes, text: str) -> bool:
 
 def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
     return source.name, ignored.shape, ignored_because(source, ignored.shape)
+
+
+def _in_whole(reject: Reject, data: bytes) -> Reject:
+    """The reject of a piece, its line and column counted in the whole message."""
+    before = data[: reject.piece_byte].decode("utf-8", "replace")
+    ahead = len(before) - before.rfind("\n") - 1 if reject.line == 1 else 0
+    column = None if reject.column is None else reject.column + ahead
+    return replace(reject, original=data, line=reject.line + reject.piece_line - 1, column=column)
 
 
 def _offset(text: str, reject: Reject) -> int | None:

@@ -171,7 +171,7 @@ class Flow:
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)
         if message.glued:
-            return self._part(source, message, ingested_ms)
+            return self._part(source, Piece(message), ingested_ms)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
             return self._glued(source, message, ingested_ms) or verdict(source, raw, message, record)
@@ -186,12 +186,14 @@ class Flow:
         if not starts:
             return None
         spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
-        found = [self._part(source, part_of(message, start, end), ingested_ms) for start, end in spans]
+        parts = [Piece(part_of(message, start, end), 1, start) for start, end in spans]
+        found = [self._part(source, part, ingested_ms) for part in parts]
         documents = tuple(document for part in found for document in part.documents)
         return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
 
-    def _part(self, source: Source, part: Message, ingested_ms: int) -> Outcomes:
+    def _part(self, source: Source, piece: Piece, ingested_ms: int) -> Outcomes:
         """One of some lines that came glued."""
+        part = piece.message
         raw = canonical(part.data)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
@@ -200,7 +202,7 @@ class Flow:
             found = mismatched(source, raw, part, torn_among_others(source, record))
         else:
             found = self._documents(record, source, part, ingested_ms, (GLUED,))
-        return replace(found, rejects=tuple(replace(r, provenance=part.provenance) for r in found.rejects))
+        return replace(found, rejects=tuple(_placed(reject, piece) for reject in found.rejects))
 
     def _documents(
         self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
@@ -212,7 +214,7 @@ class Flow:
         documents: list[Document] = []
         rejects: list[Reject] = []
         for number, turn in enumerate(turns(record, source)):
-            piece = own[number] if own else Piece(message, 1)
+            piece = own[number] if own else Piece(message)
             raw = canonical(piece.message.data) if own else record.raw
             context = Context(source, self.intake, piece.message, self._sites)
             turn.flags.extend(flags)
@@ -255,8 +257,9 @@ class Flow:
 
 def _placed(reject: Reject, piece: Piece) -> Reject:
     """The reject of a piece, told where it lies in its message."""
-    line = piece.line + reject.piece_line - 1
-    return replace(reject, provenance=reject.provenance or piece.message.provenance, piece_line=line)
+    line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
+    provenance = reject.provenance or piece.message.provenance
+    return replace(reject, provenance=provenance, piece_line=line, piece_byte=byte)
 
 
 def standing(outcomes: Outcomes) -> tuple[bool, int, int]:

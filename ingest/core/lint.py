@@ -71,7 +71,7 @@ class Linter:
             self._documents(file, number, message, found.documents)
             self.outcomes["documents"] += 1
         elif found.rejects and not self._foreign(found.rejects[0], flow):
-            self._reject(file, number, message, found.rejects[0])
+            self._reject(file, number, found.rejects[0])
             self.outcomes["refused"] += 1
         else:
             self.outcomes["ignored"] += 1
@@ -121,8 +121,8 @@ class Linter:
             self._open[site, rule, frozenset(keys["start"])] += 1
             self._first.setdefault((site, rule), where)
 
-    def _reject(self, file: str, number: int, message: Message, reject: Reject) -> None:
-        site = _site_of_refused(self.sources[reject.source or ""], message, file)
+    def _reject(self, file: str, number: int, reject: Reject) -> None:
+        site = _site_of_refused(self.sources[reject.source or ""], reject.original, file)
         self.sites[site] += 1
         self._hit(site, REFUSED, file, number)
 
@@ -144,11 +144,11 @@ def _site(body: Mapping[str, Any], file: str) -> Site:
     return Site(stage or (" → ".join(ends) if all(ends) else file))
 
 
-def _site_of_refused(source: Source, message: Message, file: str) -> Site:
+def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
     """The script and line of a refused line, where they were read before reading stopped."""
-    if not isinstance(source.reader, GrammarReader) or len(message.data) > source.max_bytes:
+    if not isinstance(source.reader, GrammarReader) or len(data) > source.max_bytes:
         return Site(file)
-    pieces = source.reader.pieces(canonical(message.data).decode("utf-8", "replace"))
+    pieces = source.reader.pieces(canonical(data).decode("utf-8", "replace"))
     texts = {piece.terminal: piece.text for piece in pieces}
     read = {row.field: next((texts[path] for path in row.paths if path in texts), None) for row in source.reads}
     script, line = read.get(SCRIPT), read.get(LINE)

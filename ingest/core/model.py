@@ -141,7 +141,7 @@ class Reject:
         original: the refused bytes: those of the piece.
         source: the source that came furthest.
         provenance: of a message that came wrapped, as the wrapper says; of a piece, where it lies.
-        piece_line: the line of the message (from 1) on which the piece begins.
+        piece_line, piece_byte: the line (from 1) and the byte (from 0) of the message at which the piece begins.
     """
 
     reason: str
@@ -153,6 +153,7 @@ class Reject:
     expected: tuple[str, ...] = ()
     provenance: Provenance | None = None
     piece_line: int = 1
+    piece_byte: int = 0
 
 
 @dataclass(frozen=True, slots=True)

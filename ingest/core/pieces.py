@@ -27,10 +27,11 @@ _DECODER = JSONDecoder(parse_int=len, parse_float=len)
 
 
 class Piece(NamedTuple):
-    """A piece as a message of its own, and the line (from 1) of the whole message on which it begins."""
+    """A piece as a message of its own, and the line (from 1) and byte (from 0) of the whole at which it begins."""
 
     message: Message
-    line: int
+    line: int = 1
+    byte: int = 0
 
 
 class Span(NamedTuple):
@@ -81,7 +82,7 @@ def _each_line(message: Message) -> Iterator[Piece]:
     at = 0
     for number, text in enumerate(message.data.split(b"\n"), 1):
         if text.strip():
-            yield Piece(part_of(message, at, at + len(text)), number)
+            yield Piece(part_of(message, at, at + len(text)), number, at)
         at += len(text) + 1
 
 
@@ -100,7 +101,7 @@ def _in_string(message: Message, inner: bytes) -> Pieces | Reject | None:
     if isinstance(found, Reject):
         return replace(found, original=message.data)
     place = message.provenance
-    return found and Pieces(found.of, (Piece(replace(each.message, provenance=place), 1) for each in found.each))
+    return found and Pieces(found.of, (Piece(replace(each.message, provenance=place)) for each in found.each))
 
 
 def _elements(message: Message, start: int) -> Pieces | Reject | None:
@@ -144,7 +145,7 @@ def _each_element(message: Message, start: int, text: str, spans: Sequence[Span]
         byte += len(before.encode())
         line += before.count("\n")
         size_bytes = len(inside.encode())
-        yield Piece(part_of(message, byte, byte + size_bytes), line)
+        yield Piece(part_of(message, byte, byte + size_bytes), line, byte)
         byte += size_bytes
         line += inside.count("\n")
         done = span.stop
@@ -168,7 +169,7 @@ def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[in
         at, inside = stop - len(text[start:stop].lstrip()), text[start:stop].strip()
         byte += len(text[done:at].encode())
         line += text.count("\n", done, at)
-        yield Piece(part_of(message, byte, byte + len(inside.encode())), line)
+        yield Piece(part_of(message, byte, byte + len(inside.encode())), line, byte)
         done = at
 
 

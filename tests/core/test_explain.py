@@ -258,3 +258,26 @@ def test_the_grammar_reader_tells_where_it_stopped() -> None:
 
     assert [piece.terminal for piece in reader.pieces(TORN)][-1] == "TAG_COLON"
     assert reader.pieces("") == ()
+
+
+@pytest.mark.parametrize("end", [60, len(LINE) - 3])
+def test_a_part_that_is_refused_is_pointed_at_in_its_message(end: int) -> None:
+    """Of glued lines the column counts in all of them, though the reject keeps the bytes of its own line alone."""
+    alone, behind = explained(LINE[:end], "als_perf"), explained(LINE + LINE[:end], "als_perf")
+    (refusal,), (of_whole,) = alone.refusals, behind.refusals
+
+    assert refusal.at is not None
+    assert of_whole.at == len(LINE) + refusal.at
+    assert of_whole.reject.column == len(LINE) + (refusal.reject.column or 0)
+
+
+def test_elements_of_an_array_are_told_one_by_one() -> None:
+    """Documents of the good ones; the bad one is pointed at where it stands."""
+    run = '{"id":"%s","test":{"type":"rtt"},"schedule":{"start":"2026-03-04T11:20:05Z"}}'
+    ids = [f"{n}b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e52" for n in range(2)]
+    text = f'[{run % ids[0]},\n {{"weather":1}},\n{run % ids[1]}]'
+
+    found = explained(text, "perfsonar")
+
+    assert [told.document.id for told in found.documents] == ids
+    assert [(refusal.reject.reason, refusal.reject.line) for refusal in found.refusals] == [("shape", 2)]

@@ -16,6 +16,8 @@ from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.parse import GrammarReader, canonical
 from ingest.core.pieces import blocks_of
 from ingest.core.sources import Source
+from ingest.core.wrappers import load_wrappers
+from tests.core.conftest import GRAMMARS
 from tests.core.reading import CAPTURED_MS, RECEIVED_MS
 from tests.core.test_ambiguities import LINE, OTHER
 from tests.core.test_ambiguities import RECEIVED_MS as LINE_MS
@@ -232,6 +234,20 @@ def test_joined_lines_are_read_one_by_one_where_the_intake_says_so(schema: Any, 
     assert [document.body["log"]["offset"] for document in found.documents] == [1000, 1000 + len(LINE) + 13]
     assert [(r.original, r.piece_line) for r in found.rejects] == [(LINE[:60].encode(), 5)]
     assert not joined(lines, schema, sources, multiline=False).documents
+
+
+def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, sources: dict[str, Source]) -> None:
+    """The wrapper tells where the first begins."""
+    wrappers = load_wrappers(GRAMMARS / "wrappers.toml")
+    intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), wrapper="filebeat", multiline=True)
+    told = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
+
+    found = Flow(intake, sources, schema, None, wrappers).outcomes(
+        Message(orjson.dumps(told), LINE_MS, backfill=True), LINE_MS
+    )
+
+    assert [original_of(document.body) for document in found.documents] == [LINE.encode(), OTHER.encode()]
+    assert [document.body["log"]["offset"] for document in found.documents] == [500, 500 + len(LINE) + 1]
 
 
 def test_lines_that_are_all_somebody_elses_are_ignored(schema: Any, sources: dict[str, Source]) -> None:
