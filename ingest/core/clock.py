@@ -8,6 +8,7 @@ What cannot be read raises `ClockError`, whose words are for people.
 import re
 from datetime import UTC, date, datetime
 from functools import lru_cache
+from math import isfinite
 
 MS_PER_DAY = 86_400_000
 MS_PER_HOUR = 3_600_000
@@ -123,6 +124,8 @@ def iso_duration_s(text: str) -> float:
         raise ClockError(f"`{text[:40]}` is no ISO 8601 duration of weeks, days, hours, minutes and seconds")
     sign, *parts = match.groups()
     seconds = sum(float(part) * unit for part, unit in zip(parts, (604_800, 86_400, 3600, 60, 1), strict=True) if part)
+    if not isfinite(seconds):
+        raise ClockError(f"`{text[:40]}` is longer than every duration")
     return -seconds if sign == "-" else seconds
 
 

@@ -5,6 +5,7 @@ What it cannot take raises ValueError with words for people. Dates are unix ms h
 """
 
 import math
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -13,6 +14,11 @@ from ingest.core.clock import iso_duration_s, iso_ms
 MAX_TEXT = 1024
 MAX_MESSAGE = 8192
 MAX_LONG = 2**63 - 1
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)  # exact as an integer, where a float may round it
+
+
+class OutOfRange(ValueError):
+    """A number that no field can hold: beyond 63 bits where it is whole, beyond a double where it is not."""
 
 
 def shown(value: Any) -> str:
@@ -39,24 +45,43 @@ def basename(value: Any) -> str | None:
 
 
 def number(value: Any) -> float | int | None:
-    """A finite number; text that holds one counts (old archives write it so); nan and infinities are absent."""
+    """A finite number; text that holds one counts (old archives write it so); nan and infinities are absent.
+
+    An integer beyond 63 bits becomes a float. Raises OutOfRange for a number that is beyond a float too.
+    """
     if isinstance(value, bool):
         raise ValueError(f"{value} is no number")
+    if isinstance(value, str) and _WHOLE.fullmatch(value):
+        return int(value)
+    if isinstance(value, int) and -MAX_LONG <= value <= MAX_LONG:
+        return value
     try:
-        found = value if isinstance(value, int) else float(value)
+        found = float(value)
+    except OverflowError:
+        raise OutOfRange("a number of more than 308 digits") from None
     except (TypeError, ValueError):
         raise ValueError(f"`{shown(value)}` is no number") from None
+    if math.isinf(found) and not (isinstance(value, str) and "inf" in value.lower()):
+        raise OutOfRange(f"`{shown(value)}` is beyond every number")
     return found if math.isfinite(found) else None
 
 
 def integer(value: Any) -> int | None:
-    """A whole number of at most 63 bits; 3.0 counts, 3.5 does not."""
+    """A whole number of at most 63 bits; 3.0 counts, 3.5 does not. Raises OutOfRange for a larger one."""
     found = number(value)
     if found is None:
         return None
-    if found != int(found) or abs(found) > MAX_LONG:
+    if abs(found) > MAX_LONG:
+        raise OutOfRange(f"`{found}` is no whole number of 63 bits")
+    if found != int(found):
         raise ValueError(f"`{shown(value)}` is no whole number of 63 bits")
     return int(found)
+
+
+def rounded(value: Any) -> int | None:
+    """The nearest whole number of at most 63 bits: a count that its tool computed in floating point."""
+    found = number(value)
+    return None if found is None else integer(found if isinstance(found, int) else float(round(found)))
 
 
 def boolean(value: Any) -> bool:

@@ -5,8 +5,10 @@ is left out (it stays in event.original) and flagged.
 """
 
 from collections.abc import Mapping
+from math import isfinite
 from typing import Any
 
+from ingest.core.convert import MAX_LONG
 from ingest.core.turn import Turn
 
 MAX_DEPTH = 20
@@ -15,7 +17,7 @@ MAX_PATH_BYTES = 16_384  # of Lucene's 32,766 a term; the value beside it is cut
 
 
 def fits_flattened(value: Any) -> bool:
-    """Whether a value can stand in a flattened field: an object, its names, depth (20) and size within bounds."""
+    """Whether a value can stand in a flattened field: an object, its names, numbers, depth (20) and size in bounds."""
     if not isinstance(value, Mapping):
         return False
     todo: list[tuple[Any, int, int]] = [(value, 1, 0)]
@@ -24,6 +26,8 @@ def fits_flattened(value: Any) -> bool:
         node, depth, path_bytes = todo.pop()
         nodes += 1
         if nodes > MAX_NODES or (isinstance(node, Mapping | list) and depth > MAX_DEPTH):
+            return False
+        if isinstance(node, int | float) and not _is_number(node):
             return False
         if isinstance(node, Mapping):
             for name, inner in node.items():
@@ -34,6 +38,11 @@ def fits_flattened(value: Any) -> bool:
         elif isinstance(node, list):
             todo += [(inner, depth + 1, path_bytes) for inner in node]
     return True
+
+
+def _is_number(value: float) -> bool:
+    """Whether JSON and its readers agree on it: finite, and of at most 63 bits where it is whole."""
+    return -MAX_LONG <= value <= MAX_LONG if isinstance(value, int) else isfinite(value)
 
 
 def keep_extra(turn: Turn, extra: Mapping[str, Any]) -> None:

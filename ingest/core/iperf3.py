@@ -14,6 +14,8 @@ from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, obj
 from ingest.core.turn import Context, Turn, at_capture, lookup
 
 JITTER_LIMIT_MS = 10_000
+LONGEST_INT = 19  # digits; a longer one stays text, which no field takes for a number it can hold
+_BOUNDED = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) <= LONGEST_INT else text)
 
 
 def iperf3(turn: Turn, context: Context) -> None:
@@ -155,7 +157,7 @@ def in_diagnostics(text: Any) -> Mapping[str, Any]:
     if begin < 0:
         return {}
     try:
-        tree, _ = json.JSONDecoder().raw_decode(text, begin)
+        tree, _ = _BOUNDED.raw_decode(text, begin)
     except (ValueError, RecursionError):
         return {}
     return object_of(tree)

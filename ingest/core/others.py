@@ -4,15 +4,14 @@ Their meaningful numbers are rows of a table. The rest of such a result, and the
 here knows (flag `type_unknown`), is kept as data in perf.extra.result.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.convert import boolean, integer, number
 from ingest.core.flattened import fits_flattened
-from ingest.core.tolerant import NETWORK, count_of, milliseconds, put, seconds
+from ingest.core.tolerant import NETWORK, Convert, count_of, milliseconds, put, seconds
 from ingest.core.turn import Turn, lookup
 
-Convert = Callable[[Any], float | int | None]
 _RESPONSE: tuple[str, str, Convert] = ("time", "response_ms", milliseconds)
 _NUMBERS: Mapping[str, tuple[tuple[str, str, Convert], ...]] = {
     "mtu": (("mtu", "mtu_bytes", integer),),

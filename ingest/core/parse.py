@@ -18,8 +18,9 @@ from lark.load_grammar import load_grammar
 from ingest.core.bounds import MAX_DEPTH, depth, too_deep_words
 from ingest.core.model import Problem, Record
 from ingest.core.regular import Captured, Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
-from ingest.core.repair import repaired
+from ingest.core.repair import bounded, repaired
 
+TOO_LARGE = "number is infinity"  # what orjson says of it
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
 
 
@@ -91,17 +92,17 @@ class JsonReader:
         """Decode; NaN, infinities and what lies too deep are refused, with line and column where there is one."""
         text = raw.lstrip(b"\x1e \t\n")
         try:
-            tree = orjson.loads(text)
+            tree = _decoded(text)
         except orjson.JSONDecodeError as error:
             text = repaired(text) if self._repair else b""
             try:
-                tree = orjson.loads(text)
+                tree = _decoded(text)
             except orjson.JSONDecodeError:
                 return _no_json(raw, error)
         if isinstance(tree, str):
             text = tree.encode()
             with suppress(orjson.JSONDecodeError):
-                tree = orjson.loads(text)
+                tree = _decoded(text)
         return _TOO_DEEP if depth(text) > MAX_DEPTH else _opened(tree, raw)
 
 
@@ -110,6 +111,16 @@ def _no_json(raw: bytes, error: orjson.JSONDecodeError) -> Mismatch:
     if "depth" in error.msg and depth(raw) > MAX_DEPTH:
         return _TOO_DEEP
     return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
+
+
+def _decoded(text: bytes) -> Any:
+    """JSON, a number beyond a double as text. Raises orjson.JSONDecodeError."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError as error:
+        if not error.msg.startswith(TOO_LARGE):
+            raise
+        return orjson.loads(bounded(text))
 
 
 def _opened(tree: Any, raw: bytes) -> Record | Mismatch:

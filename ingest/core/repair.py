@@ -12,6 +12,12 @@ _FAULTS = re.compile(
     rb"|(?P<comma>,(?=\s*+[\]}]))",
     re.IGNORECASE | re.DOTALL,
 )
+# Beyond a double, or near it; only where a token begins, so that a long run of digits is looked at once.
+_HUGE = re.compile(
+    rb'"(?>[^"\\]+|\\.)*"?|(?P<huge>(?<![0-9.eE+-])-?(?:[0-9]{309,}+(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?'
+    rb"|[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]{3,}+))",
+    re.DOTALL,
+)
 _BY_FAULT = {"none": b"null", "blank": b"+", "comma": b""}
 
 
@@ -22,3 +28,8 @@ def repaired(text: bytes) -> bytes:
 
 def _mended(match: re.Match[bytes]) -> bytes:
     return match[0] if match.lastgroup == "kept" else _BY_FAULT[match.lastgroup or ""]
+
+
+def bounded(text: bytes) -> bytes:
+    """The text with every number that no double holds in quotes: one field is then absent, not the message refused."""
+    return _HUGE.sub(lambda found: b'"%b"' % found[0] if found["huge"] else found[0], text)

@@ -9,21 +9,24 @@ from math import isfinite
 from typing import Any
 
 from ingest.core.clock import iso_duration_s
-from ingest.core.convert import boolean, integer, number
+from ingest.core.convert import OutOfRange, boolean, integer, number, rounded
 from ingest.core.turn import Turn
 
 NETWORK = "perf.network."
+Convert = Callable[[Any], float | int | None]
 LONGEST_MS = 366 * 86_400_000
+WHOLE = (integer, rounded)
 
 
-def put(
-    turn: Turn, name: str, value: Any, convert: Callable[[Any], float | int | None] = number, least: float | None = 0
-) -> None:
+def put(turn: Turn, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
     """Set `perf.network.<name>` to the converted value; flag what cannot be read or is below `least`."""
     if value is None:
         return
     try:
         found = convert(value)
+    except OutOfRange:
+        turn.flags.append("value_range")
+        return
     except ValueError:
         turn.flags.append("value_unreadable")
         return
@@ -32,7 +35,14 @@ def put(
     if not isfinite(found) or (least is not None and found < least):
         turn.flags.append("value_range")
         return
-    turn.body[NETWORK + name] = found if convert is integer else float(found)
+    turn.body[NETWORK + name] = found if convert in WHOLE else float(found)
+
+
+def put_count(turn: Turn, name: str, value: Any) -> int | None:
+    """Set a whole number from 0 as `put` does, and give it; None where it is not there or cannot be."""
+    put(turn, name, value, integer)
+    found: int | None = turn.body.get(NETWORK + name)
+    return found
 
 
 def put_slot(turn: Turn, start_ms: int, end_ms: int) -> None:
@@ -53,12 +63,17 @@ def number_of(value: Any) -> float | None:
     return None if found is None else float(found)
 
 
-def count_of(value: Any) -> int | None:
-    """A whole number from 0, also written as text; None for anything else."""
+def whole_of(value: Any) -> int | None:
+    """A whole number of at most 63 bits, also written as text; None for anything else."""
     try:
-        found = None if value is None else integer(value)
+        return None if value is None else integer(value)
     except ValueError:
         return None
+
+
+def count_of(value: Any) -> int | None:
+    """A whole number from 0, also written as text; None for anything else."""
+    found = whole_of(value)
     return None if found is None or found < 0 else found
 
 
