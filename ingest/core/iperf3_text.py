@@ -33,6 +33,8 @@ def iperf3_text(turn: Turn, context: Context) -> None:
         return
     turn.body["event.outcome"] = "success"
     rows = [row.groupdict() for row in _CLOSING.finditer(turn.values["CLOSING"])]
+    if len(rows) < len(turn.values["CLOSING"].splitlines()):
+        turn.flags.append("value_unreadable")
     if any(row["role"] for row in rows):
         turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
         rows = [row for row in rows if row["role"] == rows[0]["role"]]

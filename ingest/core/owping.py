@@ -5,12 +5,11 @@ Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 """
 
 import re
-from math import isfinite
 
 from ingest.core.clock import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_s
-from ingest.core.delay import flag_doubtful, put_loss
+from ingest.core.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_loss
 from ingest.core.endpoint import ip_version, put_end
-from ingest.core.tolerant import put_slot
+from ingest.core.tolerant import NETWORK, number_of, put, put_slot
 from ingest.core.turn import Context, Refused, Turn
 
 SESSION_SLACK_S = 120
@@ -82,48 +81,56 @@ def _packets(turn: Turn) -> None:
     turn.body["perf.network.packets_sent"] = sent
     turn.body["perf.network.packets_lost"] = lost
     turn.body["perf.network.packets_duplicated"] = duplicates
-    received = max(sent - lost, 0)
-    turn.body["perf.network.packets_received"] = received
+    received = sent - lost
+    if received >= 0:
+        turn.body["perf.network.packets_received"] = received
     put_loss(turn, sent, lost)
     turn.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
         turn.body["error.message"] = "owping sent no packet."
-    if "NO_REORDERING" in turn.values and received:
+    if "NO_REORDERING" in turn.values and received > 0:
         turn.body["perf.network.packets_reordered"] = 0
-    elif "REORDERED_PERCENT" in turn.values and (percent := _number(turn.values["REORDERED_PERCENT"])) is not None:
+    elif "REORDERED_PERCENT" in turn.values:
+        _reordered(turn, turn.values["REORDERED_PERCENT"], received)
+
+
+def _reordered(turn: Turn, text: str, received: int) -> None:
+    """A share of what was received -> packets; nan is none, and more than all of them cannot be."""
+    percent = number_of(text)
+    if percent is None and "nan" in text:
+        return
+    if percent is None or not 0 <= percent <= 100:
+        turn.flags.append("value_range")
+    elif received >= 0:
         turn.body["perf.network.packets_reordered"] = round(percent * received / 100)
 
 
 def _delays(turn: Turn) -> None:
+    values = turn.values
     for name in ("min", "median", "max"):
-        _put_ms(turn, f"delay_{name}_ms", turn.values.get(f"DELAY_{name.upper()}"), turn.values.get("DELAY_UNIT"))
-    _put_ms(turn, "max_clock_error_ms", turn.values.get("ERROR"), turn.values.get("ERROR_UNIT"))
-    _put_ms(turn, "delay_jitter_ms", turn.values.get("JITTER"), turn.values.get("JITTER_UNIT"))
-    if "UNSYNC" in turn.values or "ERROR" in turn.values:
-        turn.body["perf.network.clock_synchronized"] = "UNSYNC" not in turn.values
-    for percent, value, unit in _PERCENTILE.findall(turn.values.get("PERCENTILES", "")):
-        if _number(percent) in {25.0, 75.0, 95.0}:
-            _put_ms(turn, f"delay_p{float(percent):.0f}_ms", value, unit)
+        _put_ms(turn, f"delay_{name}_ms", values.get(f"DELAY_{name.upper()}"), values.get("DELAY_UNIT"))
+    check_delays(turn)
+    _put_ms(turn, "max_clock_error_ms", values.get("ERROR"), values.get("ERROR_UNIT"), least=0)
+    _put_ms(turn, "delay_jitter_ms", values.get("JITTER"), values.get("JITTER_UNIT"), least=0)
+    if "UNSYNC" in values or "ERROR" in values:
+        turn.body["perf.network.clock_synchronized"] = "UNSYNC" not in values
+    for percent, value, unit in _PERCENTILE.findall(values.get("PERCENTILES", "")):
+        if (rank := number_of(percent)) in {25.0, 75.0, 95.0}:
+            _put_ms(turn, f"delay_p{rank:.0f}_ms", value, unit)
     flag_doubtful(turn)
 
 
-def _put_ms(turn: Turn, name: str, text: str | None, unit: str | None) -> None:
-    value = None if text is None else _number(text)
-    if value is not None and unit is not None:
-        turn.body[f"perf.network.{name}"] = round(value * MS_OF[unit], 9)
-
-
-def _number(text: str) -> float | None:
-    """A finite number; None for `nan` [11] and for what is no number."""
-    try:
-        value = float(text)
-    except ValueError:
-        return None
-    return value if isfinite(value) else None
+def _put_ms(turn: Turn, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
+    """Set a printed time in ms; nan is none [11]."""
+    put(turn, name, text, in_ms(MS_OF[unit or "ms"]), least)
 
 
 def _hops(turn: Turn) -> None:
     least = turn.values.get("HOPS", turn.values.get("HOPS_MIN"))
     most = turn.values.get("HOPS", turn.values.get("HOPS_MAX"))
-    if least is not None and most is not None:
-        turn.body["perf.network.hops_min"], turn.body["perf.network.hops_max"] = int(least), int(most)
+    if least is None or most is None:
+        return
+    if int(least) <= int(most) <= OWAMP_START_TTL:
+        turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = int(least), int(most)
+    else:
+        turn.flags.append("value_range")

@@ -5,14 +5,14 @@ from math import isfinite
 
 from ingest.core.clock import NTP_ERA, ntp_s
 from ingest.core.convert import integer
-from ingest.core.delay import LONGEST_MS, OWAMP_START_TTL, flag_doubtful, put_delays, put_loss
+from ingest.core.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_histogram, put_loss
 from ingest.core.endpoint import put_ends
-from ingest.core.histogram import histogram
 from ingest.core.tolerant import NETWORK, number_of, put, put_slot
 from ingest.core.turn import Context, Refused, Turn
 
 MOST_TOLD = 1  # rank: of two forms of the same session this one tells more
 UNKNOWN_TTL = 255
+MS_PER_S = 1000.0
 
 
 def owping_machine(turn: Turn, context: Context) -> None:
@@ -27,11 +27,12 @@ def owping_machine(turn: Turn, context: Context) -> None:
     put(turn, "packets_reordered", values.get("REORDERED"), integer)
     turn.body[NETWORK + "clock_synchronized"] = values["SYNC"] == "1"
     _put_s(turn, "max_clock_error_ms", values.get("MAXERR"), least=0)
-    delays = histogram(_buckets(values.get("BUCKETS", ""), number_of(values["BUCKET_WIDTH"]) or 0))
-    if delays:
-        put_delays(turn, delays)
-    for name, terminal in (("min", "MIN"), ("median", "MEDIAN"), ("max", "MAX"), ("jitter", "PDV")):
+    if "BUCKETS" in values:
+        put_histogram(turn, _buckets(values["BUCKETS"], number_of(values["BUCKET_WIDTH"])))
+    for name, terminal in (("min", "MIN"), ("median", "MEDIAN"), ("max", "MAX")):
         _put_s(turn, f"delay_{name}_ms", values.get(terminal))  # exact, where the buckets' are rounded
+    check_delays(turn)
+    _put_s(turn, "delay_jitter_ms", values.get("PDV"), least=0)
     flag_doubtful(turn)
     _hops(turn, [int(values[name]) for name in ("MINTTL", "MAXTTL") if name in values])
 
@@ -55,10 +56,8 @@ def owping_raw(turn: Turn, context: Context) -> None:
               if (found := number_of(text)) is not None]  # fmt: skip
     if errors:
         put(turn, "max_clock_error_ms", round(max(errors) * 1000, 6))
-    delays = histogram(_delays(list(received.values())))
-    if delays:
-        put_delays(turn, delays)
-    _hops(turn, [int(packet[7]) for packet in received.values()])
+    put_histogram(turn, _delays(list(received.values())))
+    _hops(turn, sorted(int(packet[7]) for packet in received.values()))
 
 
 def _start(turn: Turn, start_ntp: int, end_ntp: int) -> None:
@@ -75,38 +74,36 @@ def _packets(turn: Turn, sent: int, lost: int | None) -> None:
     put(turn, "packets_sent", sent, integer)
     if lost is not None:
         put(turn, "packets_lost", lost, integer)
-        put(turn, "packets_received", max(sent - lost, 0), integer)
+        put(turn, "packets_received", sent - lost if lost <= sent else None, integer)
     put_loss(turn, sent, lost)
     turn.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
         turn.body["error.message"] = "owping sent no packet."
 
 
-def _buckets(text: str, width_s: float) -> Iterator[tuple[float, int]]:
-    """(ms, count) of each bucket."""
+def _buckets(text: str, width_s: float | None) -> Iterator[tuple[float | None, int]]:
+    """(ms, count) of each bucket; without a width its number says nothing."""
     for line in text.split("\n"):
         if line.strip():
             bucket, count = line.split()
-            delay_ms = int(bucket) * width_s * 1000
-            if abs(delay_ms) <= LONGEST_MS:
-                yield round(delay_ms, 6), int(count)
+            delay_ms = int(bucket) * width_s * 1000 if width_s else None
+            yield delay_ms if delay_ms is None or not isfinite(delay_ms) else round(delay_ms, 6), int(count)
 
 
 def _delays(packets: list[list[str]]) -> Iterator[tuple[float, int]]:
     """(ms, 1) of each packet, to a microsecond; the difference is taken of whole numbers, so nothing is lost before."""
     for packet in packets:
-        delay_ms = (int(packet[4]) - int(packet[1])) / 2**32 * 1000
-        if abs(delay_ms) <= LONGEST_MS:
-            yield round(delay_ms, 3), 1
+        yield round((int(packet[4]) - int(packet[1])) / 2**32 * 1000, 3), 1
 
 
 def _put_s(turn: Turn, name: str, text: str | None, least: float | None = None) -> None:
-    found = number_of(text)
-    if found is not None and isfinite(found):
-        put(turn, name, round(found * 1000, 6), least=least)
+    put(turn, name, text, in_ms(MS_PER_S), least)
 
 
 def _hops(turn: Turn, ttls: list[int]) -> None:
+    if any(ttl > UNKNOWN_TTL for ttl in ttls) or ttls != sorted(ttls):
+        turn.flags.append("value_range")
+        return
     hops = [OWAMP_START_TTL - ttl for ttl in ttls if ttl < UNKNOWN_TTL]
     if hops:
         turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = min(hops), max(hops)

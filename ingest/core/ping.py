@@ -6,17 +6,19 @@ from typing import Any
 
 from ingest.core.clock import EARLIEST_MS
 from ingest.core.convert import integer
-from ingest.core.delay import put_loss
+from ingest.core.delay import PRINTED_MS, RTT_ORDER, check_counts, check_order, in_ms, put_loss
 from ingest.core.endpoint import put_ends
 from ingest.core.route import MAX_TTL, trace
-from ingest.core.tolerant import NETWORK, number_of, put
-from ingest.core.turn import Context, Turn, at_capture
+from ingest.core.tolerant import NETWORK, put
+from ingest.core.turn import Context, Refused, Turn, at_capture
 
 _HOP = re.compile(r"\n {0,2}([0-9]{1,3})(?![0-9])([^\n]*(?:\n {3,}[^\n]*)*)")
 _WORD = re.compile(
     r"(?P<name>[^\s()*!\[]\S*) \((?P<address>[^()\s]+)\)|(?P<time>[0-9.]+) ?ms\b"
     r"|\[AS(?P<system>[0-9]{1,10})[^\]]*\]|(?P<error>![^\s]*)|(?P<bare>[^\s()*!\[]\S*)"
 )
+_PROBE = re.compile(r"(?<=[0-9]) ?ms\b|(?<!\S)\*(?!\S)")
+_PROBE_END = re.compile(r"(?:[0-9] ?ms|\s\*|\s![^\s]*|\([0-9]+% loss\))\s*\Z")
 _ERRORS = {"!H": "host-unreachable", "!N": "net-unreachable", "!P": "protocol-unreachable"}
 
 
@@ -31,17 +33,23 @@ def ping(turn: Turn, context: Context) -> None:
     if sent >= received:
         put(turn, "packets_lost", sent - received, integer)
     put_loss(turn, sent, sent - received if sent >= received else None)
+    check_counts(turn)
     turn.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
         turn.body["error.message"] = "ping sent no packet."
     for name in ("MIN", "MEAN", "MAX", "STDDEV"):
-        put(turn, f"rtt_{name.lower()}_ms", number_of(turn.values.get(f"RTT_{name}")))
+        put(turn, f"rtt_{name.lower()}_ms", turn.values.get(f"RTT_{name}"), in_ms(1.0))
+    check_order(turn, RTT_ORDER, PRINTED_MS)
 
 
 def traceroute(turn: Turn, context: Context) -> None:
     """Fill the fields of one output of traceroute. Raises Refused when no time is known."""
     _head(turn, context, "trace", "traceroute")
-    hops = {int(number): _hop(words) for number, words in _HOP.findall(turn.values["HOPS"]) if int(number) <= MAX_TTL}
+    told = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
+    _check_whole(told)
+    hops = {number: _hop(words) for number, words in told if number <= MAX_TTL}
+    if len(hops) < len(told):
+        turn.flags.append("value_range")
     turn.body["event.outcome"] = "success" if hops else "failure"
     if not hops:
         turn.flags.append("empty_result")
@@ -49,6 +57,16 @@ def traceroute(turn: Turn, context: Context) -> None:
     first, last = min(hops), max(hops)
     path = [hops.get(number, {}) for number in range(first, last + 1)]
     trace(turn, {"paths": [path]}, {"first-ttl": first})
+
+
+def _check_whole(told: list[tuple[int, str]]) -> None:
+    """Refuse a text that ends inside a hop: behind no probe, or before as many probes as every other hop has."""
+    if not told:
+        return
+    number, words = told[-1]
+    others = [len(_PROBE.findall(before)) for _, before in told[:-1]]
+    if not _PROBE_END.search(words) or (others and len(_PROBE.findall(words)) < min(others)):
+        raise Refused("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
 
 
 def _head(turn: Turn, context: Context, test_type: str, tool: str) -> None:

@@ -139,7 +139,7 @@ def test_latency_buckets_are_sorted_merged_and_may_be_negative() -> None:
         "packets-sent": "12",
         "packets-lost": 1,
         "max-clock-error": 27.47,
-        "histogram-latency": {"0.9": 3, "-12.47": 1, "0.90": "4", "x": 9, "1.00": None, "7.00": 3},
+        "histogram-latency": {"0.9": 3, "-12.47": 1, "0.90": "4", "1.00": None, "7.00": 3},
     }
     found = measured(latency, result)
     assert found.body["delay_histogram"] == {"values_ms": [-12.47, 0.9, 7.0], "counts": [1, 7, 3]}
@@ -160,7 +160,7 @@ def test_latency_without_packets_has_no_loss_and_no_delay() -> None:
 
 
 def test_latency_hops_come_from_the_time_to_live() -> None:
-    """OWAMP sends with 255; a TTL that cannot be is left out, and a bucket of nothing too."""
+    """OWAMP sends with 255; a TTL that cannot be is left out and flagged, a bucket of nothing is left out."""
     found = measured(latency, {"histogram-ttl": {"249": 99, "248": "1", "300": 1, "7": 0, "x": 1}, "packets-lost": 0})
     assert (found.body["hops_min"], found.body["hops_max"]) == (6, 7)
 
