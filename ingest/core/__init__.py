@@ -16,7 +16,7 @@ Same input, same documents. Nothing here has a clock, a socket, a logger or an e
     pairs.py      lines of name=value pairs: one event each
     shapes.py     the shapes in which pScheduler's results travel -> network.py, a run; its ends: run_ends.py;
                   by type of test throughput.py delay.py route.py others.py;
-                  all on histogram.py endpoint.py tolerant.py flattened.py
+                  all on transport.py histogram.py endpoint.py tolerant.py flattened.py
     iperf3.py     tools' own output: iperf3_text.py owping.py owping_machine.py ping.py; repair.py mends iperf3's JSON
     interpret.py  Record -> the fields of its documents
     wrappers.py   a forwarder's wrapper -> the message inside, and where it came from

@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.clock import EARLIEST_MS, LATEST_MS
-from ingest.core.convert import integer, message, us_to_ms
+from ingest.core.convert import integer, message, rounded, us_to_ms
 from ingest.core.endpoint import put_ends
-from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, object_of, objects_of, put, put_slot
+from ingest.core.tolerant import (
+    count_of,
+    is_true,
+    mean_above_0,
+    number_of,
+    object_of,
+    objects_of,
+    put,
+    put_count,
+    put_slot,
+)
+from ingest.core.transport import UDP, of_iperf3
 from ingest.core.turn import Context, Turn, at_capture, lookup
 
 JITTER_LIMIT_MS = 10_000
@@ -34,12 +45,13 @@ def iperf3(turn: Turn, context: Context) -> None:
         return
     turn.body["event.outcome"] = "success"
     _rates(turn, end)
-    if turn.body["perf.network.protocol"] == "udp":
-        put_udp(turn, object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end))
-    else:
-        start = object_of(tree.get("start"))
-        put(turn, "mss_bytes", start.get("tcp_mss", start.get("tcp_mss_default")), integer)
-        put(turn, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
+    udp = turn.body.get("perf.network.protocol") == UDP
+    start = object_of(tree.get("start"))
+    put(turn, "mss_bytes", None if udp else start.get("tcp_mss", start.get("tcp_mss_default")), integer)
+    put(turn, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
+    told, received = object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end)
+    if udp or count_of(told.get("packets")) or received:
+        put_udp(turn, told, received)
 
 
 def _started(turn: Turn, context: Context) -> None:
@@ -78,8 +90,9 @@ def is_reversed(tree: Mapping[str, Any]) -> bool:
 
 def _asked(turn: Turn, start: Mapping[str, Any]) -> None:
     asked = object_of(start.get("test_start"))
-    protocol = asked.get("protocol")
-    turn.body["perf.network.protocol"] = protocol.lower()[:16] if isinstance(protocol, str) and protocol else "tcp"
+    protocol = of_iperf3(turn.values)
+    if protocol:
+        turn.body["perf.network.protocol"] = protocol
     put(turn, "parallel_streams", asked.get("num_streams"), integer, least=1)
     if is_reversed(turn.values):
         turn.flags.append("reversed")
@@ -105,7 +118,7 @@ def _rates(turn: Turn, end: Mapping[str, Any]) -> None:
     put(turn, "throughput_bps", sent.get("bits_per_second"))
     if number_of(lookup(end, "sum_received.seconds")):  # without the server's report all of it is 0
         put(turn, "receiver_throughput_bps", lookup(end, "sum_received.bits_per_second"))
-    put(turn, "transferred_bytes", sent.get("bytes"), integer)
+    put(turn, "transferred_bytes", sent.get("bytes"), rounded)
     put(turn, "measured_s", sent.get("seconds"))
     senders = [object_of(stream.get("sender")) for stream in objects_of(end.get("streams"))]
     put(turn, "tcp_rtt_mean_ms", mean_above_0(sender.get("mean_rtt") for sender in senders), us_to_ms)
@@ -118,8 +131,8 @@ def _rates(turn: Turn, end: Mapping[str, Any]) -> None:
 def put_udp(turn: Turn, told: Mapping[str, Any], received: Mapping[str, Any]) -> None:
     """Packets, loss and jitter; the sender's 0 lost is no count, the receiver's is taken [6, 7]."""
     put_jitter(turn, received.get("jitter_ms", told.get("jitter_ms")))
-    lost = count_of(received.get("lost_packets"))
-    put_packets(turn, count_of(received.get("packets")) or count_of(told.get("packets")), lost)
+    sent = received.get("packets") if count_of(received.get("packets")) else told.get("packets")
+    put_packets(turn, sent, received.get("lost_packets"))
 
 
 def put_jitter(turn: Turn, jitter_ms: Any) -> None:
@@ -131,14 +144,17 @@ def put_jitter(turn: Turn, jitter_ms: Any) -> None:
         put(turn, "jitter_ms", jitter_ms)
 
 
-def put_packets(turn: Turn, sent: int | None, lost: int | None) -> None:
-    """Set what was sent and lost of UDP, and their ratio; a loss that nobody counted is flagged."""
-    put(turn, "packets_sent", sent, integer)
+def put_packets(turn: Turn, sent: Any, lost: Any) -> None:
+    """Set what was sent and lost, and their ratio; a loss of UDP that nobody counted is flagged."""
+    put_count(turn, "packets_sent", sent)
+    put_count(turn, "packets_lost", lost)
+    sent, lost = (turn.body.get(f"perf.network.packets_{name}") for name in ("sent", "lost"))
     if lost is None:
-        turn.flags.append("loss_unknown")
-        return
-    put(turn, "packets_lost", lost, integer)
-    if sent and lost <= sent:
+        if turn.body.get("perf.network.protocol") == UDP:
+            turn.flags.append("loss_unknown")
+    elif sent is not None and lost > sent:
+        turn.flags.append("value_range")
+    elif sent:
         turn.body["perf.network.packets_received"] = sent - lost
         turn.body["perf.network.loss_ratio"] = lost / sent
 

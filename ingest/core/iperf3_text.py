@@ -6,10 +6,11 @@ Bytes are printed in units of 1024, bits in units of 1000. Numbers in brackets a
 import re
 from collections.abc import Mapping
 
-from ingest.core.convert import integer, message
+from ingest.core.convert import integer, message, rounded
 from ingest.core.endpoint import put_ends
 from ingest.core.iperf3 import put_jitter, put_packets
 from ingest.core.tolerant import NETWORK, put
+from ingest.core.transport import TCP, UDP
 from ingest.core.turn import Context, Turn, at_capture
 
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
@@ -69,17 +70,17 @@ def _numbers(turn: Turn, sender: Mapping[str, str | None], receiver: Mapping[str
         turn.flags.append("value_unreadable")
         return
     if sender:
-        put(turn, "transferred_bytes", _scaled(sender, "size", 1024), integer)
+        put(turn, "transferred_bytes", _scaled(sender, "size", 1024), rounded)
     put(turn, "measured_s", round(float(whole["end"] or 0) - float(whole["start"] or 0), 3))
-    udp = any(row.get("total") is not None for row in (sender, receiver))
-    turn.body[NETWORK + "protocol"] = "udp" if udp else "tcp"
-    if udp:
+    if any(row.get("total") is not None for row in (sender, receiver)):
+        turn.body[NETWORK + "protocol"] = UDP
         put_jitter(turn, receiver.get("jitter"))
-        lost = receiver.get("lost")  # the sender's 0 is no count [6, 7]
-        total = receiver.get("total") or sender.get("total")
-        put_packets(turn, int(total) if total else None, int(lost) if lost else None)
-    else:
-        put(turn, "retransmits", sender.get("retransmits"), integer)
+        put_packets(
+            turn, receiver.get("total") or sender.get("total"), receiver.get("lost")
+        )  # not the sender's 0 [6, 7]
+    elif sender.get("retransmits") is not None:
+        turn.body[NETWORK + "protocol"] = TCP  # without the column it may be SCTP, or the system does not count
+    put(turn, "retransmits", sender.get("retransmits"), integer)
 
 
 def _rate_bps(row: Mapping[str, str | None]) -> float:

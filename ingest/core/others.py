@@ -7,7 +7,7 @@ here knows (flag `type_unknown`), is kept as data in perf.extra.result.
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.core.convert import boolean, integer, number
+from ingest.core.convert import boolean, integer, number, rounded
 from ingest.core.flattened import fits_flattened
 from ingest.core.tolerant import NETWORK, Convert, count_of, milliseconds, put, seconds
 from ingest.core.turn import Turn, lookup
@@ -20,7 +20,7 @@ _NUMBERS: Mapping[str, tuple[tuple[str, str, Convert], ...]] = {
     "http": (_RESPONSE,),
     "disk-to-disk": (
         ("time", "elapsed_s", seconds),
-        ("bytes-sent", "transferred_bytes", integer),
+        ("bytes-sent", "transferred_bytes", rounded),
         ("throughput", "disk_throughput_bps", number),
     ),
     "s3throughput": (

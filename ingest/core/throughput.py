@@ -6,33 +6,64 @@ Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.core.convert import integer, us_to_ms
+from ingest.core.convert import integer, rounded, us_to_ms
 from ingest.core.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
-from ingest.core.tolerant import count_of, is_true, mean_above_0, number_of, object_of, objects_of, put
+from ingest.core.tolerant import is_true, mean_above_0, number_of, object_of, objects_of, put
+from ingest.core.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, told
 from ingest.core.turn import Turn
+
+_ADDED = ("throughput-bytes", "retransmits", "sent", "lost")
 
 
 def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a throughput test."""
-    udp = is_true(spec.get("udp"))
-    turn.body["perf.network.protocol"] = "udp" if udp else "tcp"
-    put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
     intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
     total, streams = _totals(turn, result, intervals)
+    protocol = _protocol(result, spec, [total, *streams, *_data(intervals)])
+    if protocol:
+        turn.body["perf.network.protocol"] = protocol
+    put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
     if not intervals and not number_of(total.get("throughput-bits")):
         _nothing_moved(turn)
         return
     put(turn, "throughput_bps", total.get("throughput-bits"))
     put(turn, "receiver_throughput_bps", total.get("receiver-throughput-bits"))
-    put(turn, "transferred_bytes", total.get("throughput-bytes"), integer)
+    put(turn, "transferred_bytes", total.get("throughput-bytes"), rounded)
     put(turn, "measured_s", _length_s(total))
     put(turn, "mss_bytes", result.get("mss"), integer)
     put(turn, "mtu_bytes", result.get("mtu"), integer)
     put(turn, "tcp_rtt_mean_ms", _mean_rtt_us(streams, intervals), us_to_ms)
-    if udp:
-        _loss(turn, result, total)
-    else:
-        put(turn, "retransmits", total.get("retransmits"), integer)
+    put(turn, "retransmits", _of_streams(total, streams, "retransmits"), integer)
+    _loss(turn, result, {key: _of_streams(total, streams, key) for key in COUNTS[UDP]})
+
+
+def _protocol(result: Mapping[str, Any], spec: Mapping[str, Any], data: list[Mapping[str, Any]]) -> str | None:
+    """As asked for; else what its numbers tell, or iperf3's own output; a test that does not ask for UDP is TCP.
+
+    That is pScheduler's documented default. A result that came without its test says nothing of it.
+    """
+    return (
+        asked(spec)
+        or counted(data)
+        or of_iperf3(in_diagnostics(result.get("diags")))
+        or told(data)
+        or (TCP if spec else None)
+    )
+
+
+def _data(intervals: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All numbers of the intervals: of each as a whole, and of its streams."""
+    wholes = [object_of(interval.get("summary")) for interval in intervals]
+    return wholes + [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
+
+
+def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key: str) -> Any:
+    """The whole test's count; where only its streams tell it their sum, of jitter that of a single stream."""
+    if total.get(key) is not None or not streams:
+        return total.get(key)
+    if key == "jitter":
+        return streams[0].get(key) if len(streams) == 1 else None
+    return _sum(streams, key)
 
 
 def _nothing_moved(turn: Turn) -> None:
@@ -66,8 +97,7 @@ def _of_interval(interval: Mapping[str, Any]) -> Mapping[str, Any]:
     streams = objects_of(interval.get("streams"))
     if not streams:
         return {}
-    keys = ("throughput-bits", "throughput-bytes", "retransmits")
-    return {**streams[0], **{key: _sum(streams, key) for key in keys}}
+    return {**streams[0], **{key: _sum(streams, key) for key in ("throughput-bits", *_ADDED)}, "jitter": None}
 
 
 def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
@@ -80,15 +110,16 @@ def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
         "start": 0,
         "end": total_s,
         "throughput-bits": sum(bits * length for bits, length in measured) / total_s,
-        "throughput-bytes": _sum(parts, "throughput-bytes"),
-        "retransmits": _sum(parts, "retransmits"),
+        **{key: _sum(parts, key) for key in _ADDED},
+        "jitter": parts[0].get("jitter") if len(parts) == 1 else None,
     }
 
 
-def _sum(parts: list[Mapping[str, Any]], key: str) -> int | None:
+def _sum(parts: list[Mapping[str, Any]], key: str) -> float | None:
     """The sum over all parts; None when one of them does not know."""
-    found = [count_of(part.get(key)) for part in parts]
-    return None if None in found else sum(value for value in found if value is not None)
+    found = [number_of(part.get(key)) for part in parts]
+    known = [value for value in found if value is not None and value >= 0]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def _length_s(datum: Mapping[str, Any]) -> float | None:
@@ -107,12 +138,15 @@ def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, 
     return None
 
 
-def _loss(turn: Turn, result: Mapping[str, Any], total: Mapping[str, Any]) -> None:
+def _loss(turn: Turn, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
     """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
-    put_jitter(turn, total.get("jitter"))
-    sent, lost = count_of(total.get("sent")), count_of(total.get("lost"))
-    if not lost and turn.body.get("perf.network.tool", "iperf3") == "iperf3":
+    udp = turn.body.get("perf.network.protocol") == UDP
+    if not udp and not any(map(number_of, counts.values())):
+        return  # the zeros of what counts no packets
+    put_jitter(turn, counts["jitter"])
+    sent, lost = counts["sent"], counts["lost"]
+    if not number_of(lost) and turn.body.get("perf.network.tool", "iperf3") == "iperf3":
         received = udp_received(object_of(in_diagnostics(result.get("diags")).get("end")))
-        lost = count_of(received.get("lost_packets"))
-        sent = count_of(received.get("packets")) or sent
+        lost = received.get("lost_packets")
+        sent = received.get("packets") or sent
     put_packets(turn, sent, lost)
