@@ -27,10 +27,13 @@ def shown(value: Any) -> str:
 
 
 def text(value: Any) -> str | None:
-    """Text as it is; numbers as written; cut at 1,024 characters (longer is not searchable anyway)."""
+    """Text as it is; numbers as written. What is longer than an index takes raises: cut, it would be another's name."""
     if isinstance(value, bool | dict | list):
         raise ValueError(f"{shown(value)} is no text")
-    return str(value)[:MAX_TEXT] or None
+    found = str(value)
+    if len(found) > MAX_TEXT:
+        raise ValueError(f"`{shown(value)}…` has {len(found):,} characters, more than the {MAX_TEXT:,} of a name")
+    return found or None
 
 
 def message(value: Any) -> str | None:
@@ -40,8 +43,7 @@ def message(value: Any) -> str | None:
 
 def basename(value: Any) -> str | None:
     """The last part of a path; the path itself stays in event.original."""
-    found = text(value)
-    return None if found is None else found.rstrip("/").rpartition("/")[2] or None
+    return text(value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value)
 
 
 def number(value: Any) -> float | int | None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
+from ingest.core.tolerant import put_text
 from ingest.core.turn import Turn
 
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
@@ -41,7 +42,7 @@ def put_end(turn: Turn, end: str, text: str | None, sites: Mapping[str, str]) ->
     """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the `source` or `destination` of a turn."""
     if not text or not text.strip():
         return
-    turn.body[f"{end}.address"] = text.strip()[:1024]
+    put_text(turn, f"{end}.address", text.strip())
     ip, name = ip_of(text), name_of(text)
     if ip:
         turn.body[f"{end}.ip"] = ip

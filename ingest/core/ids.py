@@ -14,6 +14,8 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 REVISION_BITS = 12
 UPDATE_BITS = 44
 MAX_PLAIN_ID = 128
+MAX_NAME = 1024  # characters of what an index searches for
+DIGEST_LETTERS = 22
 
 
 def is_facility(name: str) -> bool:
@@ -37,6 +39,13 @@ def begun(*parts: bytes) -> blake2b:
 def letters(digest: bytes) -> str:
     """16 bytes as 22 URL-safe letters."""
     return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
+
+
+def fitting(name: str) -> str:
+    """A name as an index takes it: of a longer one its beginning and a digest of the whole, so that no two merge."""
+    if len(name) <= MAX_NAME:
+        return name
+    return f"{name[: MAX_NAME - DIGEST_LETTERS - 1]}…{digest_id(name.encode('utf-8', 'replace'))}"
 
 
 def plain_id(text: str) -> str:

@@ -20,6 +20,7 @@ from ingest.core.tolerant import (
     put,
     put_count,
     put_slot,
+    put_text,
 )
 from ingest.core.transport import UDP, of_iperf3
 from ingest.core.turn import Context, Turn, at_capture, lookup
@@ -35,8 +36,8 @@ def iperf3(turn: Turn, context: Context) -> None:
     turn.body["perf.network.test_type"] = "throughput"
     turn.body["perf.network.tool"] = "iperf3"
     version = lookup(tree, "start.version")
-    if isinstance(version, str) and version:
-        turn.body["perf.network.tool_version"] = version.removeprefix("iperf ")[:1024]
+    if isinstance(version, str):
+        put_text(turn, "perf.network.tool_version", version.removeprefix("iperf "))
     end = object_of(tree.get("end"))
     _started(turn, context)
     put_ends(turn, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
@@ -90,9 +91,7 @@ def is_reversed(tree: Mapping[str, Any]) -> bool:
 
 def _asked(turn: Turn, start: Mapping[str, Any]) -> None:
     asked = object_of(start.get("test_start"))
-    protocol = of_iperf3(turn.values)
-    if protocol:
-        turn.body["perf.network.protocol"] = protocol
+    put_text(turn, "perf.network.protocol", of_iperf3(turn.values))
     put(turn, "parallel_streams", asked.get("num_streams"), integer, least=1)
     if is_reversed(turn.values):
         turn.flags.append("reversed")

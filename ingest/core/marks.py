@@ -26,6 +26,7 @@ from ingest.core.clock import (
     quarters_s,
     weekday_agrees,
 )
+from ingest.core.convert import text
 from ingest.core.flattened import keep_extra
 from ingest.core.model import Record
 from ingest.core.runmarks import CLOCK_SKEW, DOUBTFUL, PRINTED_LATE, ZONE_INFERRED, ZONE_SUSPECT, ZONE_UNLISTED
@@ -74,7 +75,7 @@ def stage(turn: Turn, context: Context) -> None:
     if context.source.stage_trims and context.source.marks:
         endings = (ending for ending, _ in context.source.marks.roles if ending and name.endswith(ending))
         name = name.removesuffix(next(endings, "")) or name
-    turn.body["perf.stage.name"] = name
+    turn.body["perf.stage.name"] = _name(name, context.source.stage_from)
     if not context.source.families:
         turn.body["perf.stage.family"] = name
         return
@@ -89,6 +90,14 @@ def stage(turn: Turn, context: Context) -> None:
     turn.body["perf.stage.split"] = "guess"
     if dash and rest:
         turn.body["perf.stage.variant"] = rest
+
+
+def _name(found: str, where: str | None) -> str:
+    """A name as it is. Raises Refused where no index takes it whole."""
+    try:
+        return text(found) or found
+    except ValueError as error:
+        raise Refused("value", f"{where}: {error}", where) from error
 
 
 def _split(name: str, family: Family) -> dict[str, str] | None:
@@ -122,7 +131,7 @@ def instant(turn: Turn, context: Context) -> None:
     turn.body["@timestamp"] = _printed(turn, logged, newest) if at_ms is None else at_ms
     turn.body["perf.mark.logged"] = logged
     if key:
-        turn.body["perf.mark.key"] = key
+        turn.body["perf.mark.key"] = _name(key, marks.key)
     # Without a value there is no instant: the role must not let anybody measure from it [19].
     turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
 

@@ -14,7 +14,7 @@ from ingest.core.others import keep_result, numbers, type_by_shape
 from ingest.core.route import trace
 from ingest.core.run_ends import TYPE, put_run_ends
 from ingest.core.throughput import throughput
-from ingest.core.tolerant import is_true, object_of, objects_of, put, put_slot, seconds
+from ingest.core.tolerant import is_true, object_of, objects_of, put, put_slot, put_text, seconds
 from ingest.core.turn import CAPTURED, Context, Turn, lookup
 
 SPEC = "perf.network.spec"
@@ -122,9 +122,7 @@ def _reference(turn: Turn) -> None:
     """The user's own data: the task's name and the mark of made-up results are known, the rest is kept as data."""
     reference = turn.values.get("reference")
     known = object_of(reference)
-    name = known.get("display-task-name")
-    if isinstance(name, str) and name:
-        turn.body["perf.network.task_name"] = name[:1024]
+    put_text(turn, "perf.network.task_name", known.get("display-task-name"))
     if is_true(known.get("synthetic")):
         turn.body["perf.synthetic"] = True
     rest: Any = {key: value for key, value in known.items() if key not in {"display-task-name", "synthetic"}}

@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from ingest.core.actions import FACT, Action
 from ingest.core.clock import EARLIEST_MS, MS_PER_DAY, ClockError, iso_ms
+from ingest.core.convert import MAX_TEXT
 from ingest.core.flow import Flow
 from ingest.core.ids import begun, index_name, letters
 from ingest.core.marks import iso_parts
@@ -96,7 +97,7 @@ class Quick:
             plain = known_plain((number, known[1], before, between))
             if plain is None:
                 return learn(data, text)
-            if len(value) != VALUE_DIGITS or not value.isdecimal():
+            if len(value) != VALUE_DIGITS or not value.isdecimal() or len(run) > MAX_TEXT:
                 return None
             at_ms = int(value) * 1000
             if low_ms <= known[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:

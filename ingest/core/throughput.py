@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.core.convert import integer, rounded, us_to_ms
 from ingest.core.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
-from ingest.core.tolerant import is_true, mean_above_0, number_of, object_of, objects_of, put
+from ingest.core.tolerant import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
 from ingest.core.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, told
 from ingest.core.turn import Turn
 
@@ -19,9 +19,7 @@ def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -
     """Fill the fields of a throughput test."""
     intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
     total, streams = _totals(turn, result, intervals)
-    protocol = _protocol(result, spec, [total, *streams, *_data(intervals)])
-    if protocol:
-        turn.body["perf.network.protocol"] = protocol
+    put_text(turn, "perf.network.protocol", _protocol(result, spec, [total, *streams, *_data(intervals)]))
     put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
     if not intervals and not number_of(total.get("throughput-bits")):
         _nothing_moved(turn)

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from ingest.core.clock import iso_duration_s
-from ingest.core.convert import OutOfRange, boolean, integer, number, rounded
+from ingest.core.convert import OutOfRange, boolean, integer, number, rounded, text
 from ingest.core.turn import Turn
 
 NETWORK = "perf.network."
@@ -36,6 +36,17 @@ def put(turn: Turn, name: str, value: Any, convert: Convert = number, least: flo
         turn.flags.append("value_range")
         return
     turn.body[NETWORK + name] = found if convert in WHOLE else float(found)
+
+
+def put_text(turn: Turn, field: str, value: Any) -> None:
+    """Set a field to a text that is one, and not empty; one longer than a name may be is left out and flagged."""
+    try:
+        found = text(value) if isinstance(value, str) else None
+    except ValueError:
+        turn.flags.append("value_unreadable")
+        return
+    if found is not None:
+        turn.body[field] = found
 
 
 def put_count(turn: Turn, name: str, value: Any) -> int | None:

@@ -40,7 +40,7 @@ def of_iperf3(tree: Mapping[str, Any]) -> str | None:
     """The protocol of iperf3's own JSON: as it names it, else by what it counted."""
     named = lookup(tree, "start.test_start.protocol")
     if isinstance(named, str) and named:
-        return named.lower()[:16]
+        return named.lower()
     end = object_of(tree.get("end"))
     data = [object_of(part) for part in end.values()]
     data += [object_of(part) for stream in objects_of(end.get("streams")) for part in stream.values()]

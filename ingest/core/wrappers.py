@@ -12,12 +12,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from ingest.core.ids import fitting
 from ingest.core.model import Message, Problem, Provenance, Reject
 from ingest.core.parse import JsonReader, Mismatch, canonical
 from ingest.core.turn import lookup
 
 BARE = "none"
-MAX_TEXT = 1024
 MAX_OFFSET = 2**63
 _READER = JsonReader()
 
@@ -114,8 +114,8 @@ def _provenance(tree: Mapping[str, Any], wrapper: Wrapper, told: Provenance) -> 
 
 
 def _text(value: Any) -> str | None:
-    """Text cut to what an index takes; None when it is no text."""
-    return value[:MAX_TEXT].encode("utf-8", "replace").decode() or None if isinstance(value, str) else None
+    """Text as an index takes it; None when it is no text."""
+    return fitting(value.encode("utf-8", "replace").decode()) or None if isinstance(value, str) else None
 
 
 def _number(value: Any, otherwise: int | None) -> int | None:

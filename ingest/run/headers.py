@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from ingest.core.clock import EARLIEST_MS
 from ingest.core.formers import StoredLine, stored_line
+from ingest.core.ids import fitting
 from ingest.core.model import Message, Provenance
 from ingest.edge.ports import Coordinates, Header, Received
 
@@ -30,7 +31,6 @@ RECORD_TIME = "perflog.record_time_ms"
 STORED = "perflog.replay.stored"
 ADDED = ("__connect.errors.", "perflog.reject.", "perflog.replay.", RECORD_TIME)  # by dead letters and replays
 Headers = tuple[Header, ...]
-MAX_TEXT = 1024
 MAX_NUMBER = 2**63
 
 
@@ -133,7 +133,7 @@ def offset_in(tail: Header | None) -> int | None:
 
 def _text(headers: Mapping[str, bytes], name: str) -> str | None:
     found = headers.get(name)
-    return None if found is None else found.decode("utf-8", "replace")[:MAX_TEXT]
+    return None if found is None else fitting(found.decode("utf-8", "replace"))
 
 
 def _number(headers: Mapping[str, bytes], name: str) -> int | None:

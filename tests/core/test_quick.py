@@ -122,6 +122,19 @@ def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
         assert same(way, flow, line.encode()) == (-2 <= lag_s <= 900)
 
 
+def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:
+    """Also when all else of its line is known: the general way refuses it, and says why."""
+    way, flow = ways
+    line = SAMPLES[0].decode()
+    run = line.split(":")[5]
+    fits, longer = (line.replace(run, "r" * size).encode() for size in (1024, 1025))
+    assert same(way, flow, line.encode())
+    assert same(way, flow, fits)
+
+    assert way.reader()(longer) is None
+    assert [reject.reason for reject in flow.outcomes(message(longer), INGESTED_MS).rejects] == ["value"]
+
+
 def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:
     """Which refuses it, and says why."""
     way, flow = ways
