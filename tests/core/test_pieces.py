@@ -85,7 +85,7 @@ def test_a_bad_element_costs_no_other(flow_of: Callable[..., Flow]) -> None:
 
     assert len(found.documents) == 2
     assert [(r.reason, r.original, r.piece_line) for r in found.rejects] == [
-        ("json", parts[1], 2),
+        ("shape", parts[1], 2),
         ("json", parts[2], 3),
         ("shape", parts[3], 4),
     ]
@@ -179,8 +179,8 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
     flow = flow_of("als_perf")
 
     def line(pairs: int, size_bytes: int) -> bytes:
-        text = LINE.replace("submitNormJobs.sh", "s.sh") + "".join(f":K{n}_DATE=1454737177" for n in range(pairs - 1))
-        return text.replace("s.sh", "s" * (size_bytes - len(text)) + ".s.sh"[1:], 1).encode()
+        text = LINE.replace("submitNormJobs.sh", "/s.sh") + "".join(f":K{n}_DATE=1454737177" for n in range(pairs - 1))
+        return text.replace("/s.sh", "/" + "p" * (size_bytes - len(text) - 1) + "/s.sh", 1).encode()
 
     for pairs, size_bytes in ((16, 65_536), (17, 65_536), (2900, 65_536), (30, 1500)):
         data = line(pairs, size_bytes)

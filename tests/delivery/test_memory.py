@@ -23,7 +23,7 @@ sources = ["perfsonar", "perfsonar_result"]
 """
 ADDRESS_SPACE_KIB = 1_600_000
 RESULT = {"schema": 1, "succeeded": True, "sent": 5, "received": 5, "lost": 0, "roundtrips": [], "text": "x" * 1100}
-PAIRS = "Fri Feb 5 21:39:37 PST 2016: {}.sh:69:1-2:PERF:SUBMIT_NORM:" + ":".join(["START_DATE=1454737177"] * 16)
+PAIRS = "Fri Feb 5 21:39:37 PST 2016: {}/s.sh:69:1-2:PERF:SUBMIT_NORM:" + ":".join(["START_DATE=1454737177"] * 16)
 
 
 def test_a_worker_with_little_memory_gets_past_what_grows_most(world: World) -> None:
