@@ -4,7 +4,6 @@ Touches the jar cache (one folder per pom.xml and server, complete or absent) an
 """
 
 import hashlib
-import re
 import shutil
 import subprocess
 import tempfile
@@ -14,9 +13,10 @@ from pathlib import Path
 
 from ingest.core.model import Problem
 from ingest.edge.local.java import OLDEST, Java, compiler
+from ingest.edge.local.maven import ARGUMENTS, COPY_DEPENDENCIES, complaint
+from ingest.edge.local.service import sentence
 
 FETCH_TIMEOUT_S = 1200
-_ERROR_LINE = re.compile(r"^\[ERROR\] (?!\s*$|\[Help|To see|Re-run|For more)(.+)$", re.MULTILINE)
 
 
 def fetched(cache: Path, pom: Path, server: str, java: Java, tell: Callable[[str], None]) -> Path:
@@ -55,7 +55,9 @@ def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
             check=False,
         )
         if done.returncode != 0:
-            raise Problem(f"{java.home} cannot compile {source}: {done.stderr.strip()}.", "Install another JDK.", 70)
+            # What keeps the Java itself from starting it tells on the other stream.
+            told = f"{done.stdout}\n{done.stderr}".strip() or f"exit code {done.returncode}"
+            raise Problem(f"{java.home} cannot compile {source}: {sentence(told)}", "Install another JDK.", 70)
     return target
 
 
@@ -70,8 +72,8 @@ def version(folder: Path, artifact: str) -> str:
 
 
 def _copy_dependencies(maven: str, pom: Path, server: str, java: Java, folder: Path) -> None:
-    goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
-    command = [maven, "-B", "-q", "-Dstyle.color=never", "-f", str(pom), "-P", server, *goal]
+    goal = [COPY_DEPENDENCIES, "-DincludeScope=runtime", f"-DoutputDirectory={folder}"]
+    command = [maven, *ARGUMENTS, "-f", str(pom), "-P", server, *goal]
     try:
         done = subprocess.run(
             ["env", f"JAVA_HOME={java.home}", *command],
@@ -88,12 +90,8 @@ def _copy_dependencies(maven: str, pom: Path, server: str, java: Java, folder: P
             69,
         ) from error
     if done.returncode != 0:
-        lines = _ERROR_LINE.findall(done.stdout) or [done.stderr.strip() or f"exit code {done.returncode}"]
-        raise Problem(
-            f"Maven could not fetch the jars of {server}: {lines[0].strip()}",
-            "Look whether Maven Central is reached (a mirror or proxy goes into ~/.m2/settings.xml), then try again.",
-            69,
-        )
+        reason, remedy = complaint(f"{done.stdout}\n{done.stderr}", done.returncode)
+        raise Problem(f"Maven could not fetch the jars of {server}: {sentence(reason)}", remedy, 69)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from pathlib import Path
 from ingest.core.model import Problem
 from ingest.edge.local import jars
 from ingest.edge.local.java import Java
-from ingest.edge.local.service import HOST, LIGHT_JVM, LOG4J, SHORT_LIVED_JVM, Service
+from ingest.edge.local.service import HOST, LIGHT_JVM, LOG4J, SHORT_LIVED_JVM, Service, sentence, telling_line
 
 NAME = "kafka"
 _ANSWER_TIMEOUT_S = 2
@@ -122,9 +122,9 @@ def _format(run: tuple[str, ...], properties: Path) -> None:
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        told = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1:]
+        told = telling_line(f"{done.stdout}\n{done.stderr}") or f"exit code {done.returncode}"
         raise Problem(
-            f"Kafka cannot format its data folder: {''.join(told)}",
+            f"Kafka cannot format its data folder: {sentence(told)}",
             "If data of an older stack lies there, `perflog stack down --purge` removes it.",
             74,
         )

@@ -24,8 +24,14 @@ rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 """
 _TAIL_BYTES = 64 * 1024
-_TELLING = (re.compile(r"^Caused by: "), re.compile(r"ERROR|FATAL|Exception|Error:|OutOfMemory"), re.compile(r"\S"))
-_STACK_FRAME = re.compile(r"^\s+(at |\.\.\. )|^WARNING")
+# A line that a server wrote to its standard error bears a head once Elasticsearch has begun its log.
+_HEAD = r"(?:\[[^\]]*\])*\[stderr\] "
+_TELLING = (
+    re.compile(rf"^(?:{_HEAD})?Caused by: "),
+    re.compile(r"ERROR|FATAL|Exception|Error:|OutOfMemory"),
+    re.compile(r"\S"),
+)
+_STACK_FRAME = re.compile(rf"^(?:{_HEAD})?\s+(at |\.\.\. )|^WARNING")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,9 +67,19 @@ def last_telling_line(log: Path) -> str:
             text = file.read().decode("utf-8", "replace")
     except OSError:
         return ""
+    return telling_line(text)
+
+
+def telling_line(text: str) -> str:
+    """The line of what a program printed that most likely says why it failed; empty if there is none."""
     lines = [line.strip() for line in text.splitlines() if not _STACK_FRAME.match(line)]
     for telling in _TELLING:
         found = [line for line in lines if telling.search(line)]
         if found:
             return found[-1]
     return ""
+
+
+def sentence(text: str) -> str:
+    """A text with a full stop, unless it ends as a sentence does."""
+    return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -19,6 +19,13 @@ org.elasticsearch.ElasticsearchException: failed to bind service
 Caused by: java.io.IOException: No space left on device
 \t... 7 more
 """
+_BEHIND_A_HEAD = """\
+[2026-11-30T20:04:37,885][WARN ][stderr] java.lang.IllegalStateException: failed to obtain node locks
+[2026-11-30T20:04:37,885][WARN ][stderr] \tat org.elasticsearch.node.Node.<init>(Node.java:12)
+[2026-11-30T20:04:37,885][WARN ][stderr] Caused by: java.io.IOException: Mount point not found
+[2026-11-30T20:04:37,885][WARN ][stderr] \tat java.base/sun.nio.fs.UnixException.rethrow(UnixException.java:90)
+[2026-11-30T20:04:37,885][WARN ][stderr] \t... 7 more
+"""
 
 
 @pytest.mark.parametrize(
@@ -26,6 +33,10 @@ Caused by: java.io.IOException: No space left on device
     [
         (_KAFKA, "java.lang.RuntimeException: Stored node id 7 doesn't match previous node id 1"),
         (_ELASTICSEARCH, "Caused by: java.io.IOException: No space left on device"),
+        (
+            _BEHIND_A_HEAD,
+            "[2026-11-30T20:04:37,885][WARN ][stderr] Caused by: java.io.IOException: Mount point not found",
+        ),
         ("Unrecognized option: -Xfoo\n\n", "Unrecognized option: -Xfoo"),
         ("WARNING: a method in sun.misc.Unsafe has been called\nstarting\n", "starting"),
         ("", ""),
