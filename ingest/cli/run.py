@@ -1,5 +1,6 @@
 """`perflog run`: workers from Kafka to Elasticsearch; of any use are as many as there are partitions."""
 
+import logging
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from ingest.run.knowledge import knowledge
 from ingest.run.process import fit_for_work
 from ingest.run.session import RunReport, patient, work
 from ingest.telemetry import log_to_stderr
+
+log = logging.getLogger("perflog.run")
 
 
 @click.command("run")
@@ -37,9 +40,10 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
     """
     log_to_stderr(verbose)
     settings = config.load(settings_path)
+    workers = options.pop("workers")
+    log.info("Starting %d worker(s) of the group %s.", workers, options["group"] or settings.kafka.group)
     known = knowledge(grammars or settings.grammars)
     fit_for_work()
-    workers = options.pop("workers")
     if options.pop("accept_rejects"):
         settings = patient(settings)
 

@@ -52,6 +52,14 @@ class Books:
         """Whether no round is under way."""
         return self._asked is None and not self._due
 
+    def awaited(self) -> list[str]:
+        """What a round waits for, in words."""
+        if self._asked is not None:
+            return ["Elasticsearch to take the ledger"]
+        if not self._due:
+            return []
+        return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
+
     def keep(self, holds: Mapping[Partition, Hold], at_once: bool = False) -> list[Range]:
         """One step, which waits for Kafka's confirmation at most; the ranges that were confirmed by it."""
         if self._asked is not None and self._asked.done():

@@ -6,21 +6,18 @@ clerk, for ledger and epochs, is apart, so that what is settled is committed eve
 that is blocked.
 """
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
 
+from ingest.run.backlog import MOST, Backlog, Batch, size
 from ingest.run.batch import Answered, Portion, Services, answered
 from ingest.run.count import Count
 from ingest.run.deriving import Deriver
 
 T = TypeVar("T")
-WAITING = 64_000  # records that were answered and not yet derived from
-PLENTY, PATIENCE_S = 32_000, 2.0  # so that a run's lines come together, while more are under way
-Batch = tuple[Sequence[Portion], Answered]
 Ended = tuple[Sequence[Portion], Callable[[], list[Count]]]
 """A batch that ended: its portions, and what asks for their counts (which raises where it ended badly)."""
 A_MOMENT_S = 0.005
@@ -34,8 +31,7 @@ class Crew:
     hands: int
     deriver: Deriver | None = None
     under_way: dict["Future[Answered]", Sequence[Portion]] = field(default_factory=dict)
-    _waiting: list[Batch] = field(default_factory=list)
-    _waiting_since_s: float = 0.0
+    _waiting: Backlog = field(default_factory=Backlog)
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
     _scribe: ThreadPoolExecutor = field(init=False)
@@ -50,16 +46,23 @@ class Crew:
     @property
     def has_room(self) -> bool:
         """Whether one more batch may be read."""
-        return len(self.under_way) <= self.hands and self._waiting_records < WAITING
-
-    @property
-    def _waiting_records(self) -> int:
-        return sum(count.records for _, told in self._waiting for count in told.counts)
+        return len(self.under_way) <= self.hands and self._waiting.records < MOST
 
     @property
     def idle(self) -> bool:
         """Whether no batch is under way."""
-        return not (self.under_way or self._waiting or self._round)
+        return self._waiting.empty and not (self.under_way or self._round)
+
+    def awaited(self) -> list[str]:
+        """What the threads wait for, in words."""
+        found = []
+        if self.under_way:
+            records = sum(len(portion.records) for portions in self.under_way.values() for portion in portions)
+            found.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
+        if self._round or not self._waiting.empty:
+            at_work = sum(map(size, self._round[1])) if self._round else 0
+            found.append(f"stages and runs to be derived of {at_work + self._waiting.records:,} records")
+        return found
 
     def take(self, portions: Sequence[Portion]) -> None:
         """Begin a batch."""
@@ -77,6 +80,7 @@ class Crew:
         if self._round and self._round[0] in done:
             ended += [(portions, _counts(each, self._round[0])) for portions, each in self._round[1]]
             self._round = None
+            self._waiting.ended()
         self._derive_on()
         return ended
 
@@ -86,19 +90,14 @@ class Crew:
             return [(portions, lambda: future.result().counts)]
         for portion in portions:
             portion.let_go()
-        if not self._waiting:
-            self._waiting_since_s = time.monotonic()
-        self._waiting.append((portions, future.result()))
+        self._waiting.add((portions, future.result()))
         return []
 
     def _derive_on(self) -> None:
-        """The next round takes everything that waits, once it is much, or nothing else comes, or it has waited."""
-        if self.deriver is None or self._round is not None or not self._waiting:
+        """The next round, once the last one is over and another is due."""
+        if self.deriver is None or self._round is not None or not self._waiting.due(bool(self.under_way)):
             return
-        patient = self.under_way and self._waiting_records < PLENTY
-        if patient and time.monotonic() - self._waiting_since_s < PATIENCE_S:
-            return
-        batches, self._waiting = self._waiting, []
+        batches = self._waiting.begin()
         gathered = [each.gathered for _, each in batches]
         self._round = self._scribe.submit(self.deriver.derive, gathered), batches
 

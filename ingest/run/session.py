@@ -29,6 +29,7 @@ from ingest.run.ledger import Worker
 from ingest.run.outfit import deriver, places_of, services, sweeping
 from ingest.run.reading import Reader
 from ingest.run.signals import heard
+from ingest.run.waits import Waits, watched
 from ingest.run.worker import Loop
 from ingest.run.writing import Limits
 
@@ -77,25 +78,32 @@ def work(
     client: a bench looks on through another one.
     """
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
-    check(settings, knowledge.schema, intakes)
     known = knowledge
     derive = settings.delivery.derive
-    readers = {
-        i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers), derive) for i in intakes
-    }
-    for name in {name for intake in intakes for name in intake.sources}:
-        known.sources[name].prove()
-    began_s = time.monotonic()
-    group = group or settings.kafka.group
-    places = places_of(intakes, known.sources)
-    beside = sweeping(settings, known.schema, places, group) if derive and not drain else nullcontext()
-    with (
-        _loop(settings, readers, group, drain, known.schema, store_of) as loop,
-        heard(loop.crew.services.patience.end),
-        beside,
-    ):
-        loop.run(drained(loop, list(readers))) if drain else loop.run()
-        stopped = loop.crew.services.patience.stop
+    with watched(Waits()) as waits:
+        waits.on("Kafka and Elasticsearch to say which topics and templates they have")
+        check(settings, known.schema, intakes)
+        waits.on("its grammars to be read")
+        readers = {
+            i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers), derive)
+            for i in intakes
+        }
+        for name in {name for intake in intakes for name in intake.sources}:
+            known.sources[name].prove()
+        began_s = time.monotonic()
+        group = group or settings.kafka.group
+        places = places_of(intakes, known.sources)
+        beside = sweeping(settings, known.schema, places, group) if derive and not drain else nullcontext()
+        waits.on(f"Kafka to answer one who wants into the group {group}")
+        with (
+            _loop(settings, readers, group, drain, known.schema, store_of) as loop,
+            heard(loop.crew.services.patience.end),
+            beside,
+        ):
+            loop.waits = waits
+            loop.run(drained(loop, list(readers))) if drain else loop.run()
+            stopped = loop.crew.services.patience.stop
+            waits.on("what was asked last to be answered, before it leaves")
     at_work = loop.stretch
     duration_s = time.monotonic() - began_s
     return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)

@@ -29,6 +29,7 @@ from ingest.run.process import tidy
 from ingest.run.reading import Reader
 from ingest.run.stop_limit import TooManyRejects
 from ingest.run.stretch import Stretch
+from ingest.run.waits import Waits
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
@@ -36,7 +37,6 @@ POLL_S = 0.5  # while there is nothing to do
 BUSY_POLL_S = 0.02  # while answers are awaited
 KEEP_ALIVE_S = 0.25  # between two polls while there is no room
 KAFKA_AWAY_S = 0.5  # before it is asked again
-AWAY_S = 3.0  # that Kafka does not answer before it is said
 TELL_EVERY_S = 60.0
 ACCEPT = (
     "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
@@ -58,11 +58,10 @@ class Loop:
     counts: dict[str, Count] = field(default_factory=dict)
     skipped_offsets: int = 0
     stretch: Stretch = field(default_factory=Stretch)
+    waits: Waits = field(default_factory=Waits)
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
-    _away_s: float = 0.0
-    _away_told: bool = False
     _polled_s: float = 0.0
     _told_s: float = field(default_factory=time.monotonic)
 
@@ -102,7 +101,7 @@ class Loop:
                 self._polled_s = time.monotonic()
                 self.with_kafka(self.inbox.keep_alive)
         self.settle()
-        self._tell_of_kafka()
+        self.waits.on(self.awaited())
         self._tell_sometimes()
 
     def _before_a_change(self) -> None:
@@ -146,6 +145,7 @@ class Loop:
                 self._hand_on()
             self._collect(BUSY_POLL_S)
             self._keep_books(at_once=True)
+            self.waits.on(self.awaited())
             if self.crew.idle and self.books.shut_out:
                 break
             if (
@@ -174,6 +174,7 @@ class Loop:
     def _keep_books(self, at_once: bool) -> None:
         for span in self.books.keep(self.holds, at_once):
             self.stretch.end()
+            self.waits.got_on()
             self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
             self._explain_gaps(span)
         while self.books.overtaken:
@@ -240,19 +241,25 @@ class Loop:
                 oldest,
             )
 
-    def _tell_of_kafka(self) -> None:
-        """Once when the group's broker has been away for a while, once when it is back: a silent worker looks well."""
-        if self.inbox.reachable():
-            if self._away_s and self._away_told:
-                log.info("Kafka answers again.")
-            self._away_s, self._away_told = 0.0, False
-            return
-        self._away_s = self._away_s or time.monotonic()
-        if not self._away_told and time.monotonic() - self._away_s > AWAY_S:
-            self._away_told = True
-            log.warning(
-                "Kafka's broker for the group %s does not answer. Asking on; nothing is lost.", self.worker.group
-            )
+    def awaited(self) -> str | None:
+        """What we wait for, in words; None when there is nothing to wait for but more records."""
+        group = self.worker.group
+        if not self.inbox.reachable():
+            return f"Kafka's broker of the group {group} to answer"
+        asked = [*self._awaited_of_partitions(), *self.crew.awaited(), *self.books.awaited()]
+        if self._prepared:
+            asked.append(f"the group {group} to share out its partitions")
+        elif not (self.holds or asked):
+            why = "others finish first what they have of them, or there are too few for all workers"
+            asked.append(f"a partition: the group {group} has given it none ({why})")
+        return " and ".join(asked) or None
+
+    def _awaited_of_partitions(self) -> list[str]:
+        """Of partitions that are ours and not yet read."""
+        counted = sum(epoch.done() for epoch in self._beginning.values())
+        uncounted = len(self._beginning) - counted
+        found = [f"Elasticsearch to count who has had {uncounted} partitions"] if uncounted else []
+        return [*found, f"Kafka to say where the group stands in {counted} partitions"] if counted else found
 
     def _tell_sometimes(self) -> None:
         """Once a minute memory is tidied, and a line said while there is any, for who reads the log of a service."""
