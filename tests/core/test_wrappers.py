@@ -1,6 +1,7 @@
 """Forwarders' wrappers: a line is one fact bare and through each; where it came from is the wrapper's to say."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from ingest.core.fields import Schema, without_provenance
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources import Source
-from ingest.core.wrappers import Wrapper, load_wrappers
+from ingest.core.wrappers import Wrapper, load_wrappers, unwrapped
 from tests.core.conftest import GRAMMARS
 
 NOW_MS = 1454803200000
@@ -44,6 +45,8 @@ def wrapped(name: str, line: str) -> dict[str, Any]:
 
 
 FORWARDERS = ("filebeat", "fluentbit", "vector", "rsyslog")
+RSYSLOG = Path(__file__).parents[1] / "data" / "rsyslog"
+"""A file, and what rsyslog 8.2302 with deploy/forwarders/rsyslog.conf made of it, taken from the Kafka topic."""
 
 
 @pytest.fixture(scope="session")
@@ -245,3 +248,43 @@ def test_hostile_json_is_refused(data: bytes, through: Callable[..., Outcomes]) 
     (reject,) = through("vector", data).rejects
 
     assert reject.reason == "wrapper"
+
+
+@pytest.mark.parametrize("form", ["template.jsonl", "jsonmesg.jsonl"])
+def test_what_the_real_rsyslog_sends_is_read_to_the_byte(
+    form: str, wrappers: dict[str, Wrapper], through: Callable[..., Outcomes]
+) -> None:
+    """Every line of the file but the empty one: its bytes, host, path, and where it begins; read as if it came bare.
+
+    Among them quotes, backslashes, tabs, escapes, bytes that are no UTF-8, 9 KiB, JSON, and what looks like syslog.
+    """
+    file = (RSYSLOG / "tomography.log").read_bytes()
+    lines = [line for line in file.split(b"\n") if line]
+    messages = (RSYSLOG / form).read_bytes().splitlines(keepends=True)
+
+    inside = [unwrapped(Message(data, NOW_MS, Provenance()), wrappers["rsyslog"]) for data in messages]
+
+    assert len(inside) == len(lines)
+    for found, line, data in zip(inside, lines, messages, strict=True):
+        assert isinstance(found, Message)
+        at = found.provenance.offset_bytes
+        assert at is not None
+        whole = line if form == "template.jsonl" else line.partition(b"\0")[0]  # %jsonmesg% knows no NUL
+        assert found.data == whole
+        assert file[at : at + len(line) + 1] == line + b"\n"
+        assert (found.provenance.host, found.provenance.path) == (HOST, PATH)
+        bare, through_it = through("none", whole), through("rsyslog", data)
+        assert [each.id for each in through_it.documents] == [each.id for each in bare.documents]
+        assert [each.reason for each in through_it.rejects] == [each.reason for each in bare.rejects]
+        assert [each.shape for each in through_it.ignored] == [each.shape for each in bare.ignored]
+
+
+def test_rsyslogs_all_json_alone_holds_no_message(through: Callable[..., Outcomes]) -> None:
+    """So it is refused, and the reject says where a text was looked for; with a message set in it, it is read."""
+    data = (RSYSLOG / "all-json.jsonl").read_bytes().splitlines()[1]
+    (reject,) = through("rsyslog", data).rejects
+    assert (reject.reason, reject.expected) == ("wrapper", ("message", "msg"))
+
+    body = {**orjson.loads(data), "message": LINE, "host": HOST}
+    (document,) = through("rsyslog", orjson.dumps(body)).documents
+    assert (document.body["log"]["file"]["path"], document.body["log"]["offset"]) == (PATH, 103)

@@ -59,3 +59,8 @@ def _told(*words: str) -> str:
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 0, words
     return done.stdout
+
+
+def test_the_forwarders_configuration_is_the_one_that_was_tried() -> None:
+    """README shows it as it stands in deploy/forwarders."""
+    assert f"```text\n{(ROOT / 'deploy' / 'forwarders' / 'rsyslog.conf').read_text()}```\n" in README
