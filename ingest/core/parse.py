@@ -181,7 +181,7 @@ class GrammarReader:
         """Read by the compiled expression; what it does not take, Lark takes or explains."""
         text = raw.decode("utf-8", "replace")
         found = self.compiled.read(text) if self.compiled else None
-        return self.read_slowly(text, raw) if found is None else _record(found, raw)
+        return self.explained(text, raw) if found is None else _record(found, raw)
 
     def takes(self, text: str) -> bool:
         """Whether a text might be read: its expression tells; without one, any text might."""
@@ -194,14 +194,17 @@ class GrammarReader:
     def locate(self, raw: bytes, terminal: str, text: str) -> tuple[int, int] | None:
         """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""
         whole = raw.decode("utf-8", "replace")
+        at = self.compiled.locate(whole, terminal, text) if self.compiled else None
+        if at is None:
+            at = self._located(whole, terminal, text)
+        return None if at is None else (whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at))
+
+    def _located(self, whole: str, terminal: str, text: str) -> int | None:
         parser = self._lark.parse_interactive(whole)
-        try:
+        with suppress(UnexpectedInput):  # Lark does not take it: then nobody knows where it stands
             for token in parser.iter_parse():
-                if token.type == terminal and str(token) == text and token.start_pos is not None:
-                    at = token.start_pos
-                    return whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at)
-        except UnexpectedInput:
-            return None  # Lark does not take it: then nobody knows where it stands
+                if token.type == terminal and str(token) == text:
+                    return token.start_pos
         return None
 
     def pieces(self, text: str) -> tuple[Piece, ...]:
@@ -221,13 +224,28 @@ class GrammarReader:
             if token.type != "$END" and token.start_pos is not None and token.end_pos is not None
         )
 
+    def explained(self, text: str, raw: bytes) -> Record | Mismatch:
+        """What Lark says of a text that the expression does not take; `seen` lacks what is repeated in the middle.
+
+        Of many turns Lark reads the first and the last: a refusal costs no more than what stands around it.
+        """
+        middle = self.compiled.middle(text) if self.compiled else None
+        found = self._walked(text, raw, middle)
+        return self.read_slowly(text, raw) if middle and isinstance(found, Record) else found
+
     def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:
-        """Read by Lark itself: the arbiter."""
+        """Read by Lark itself, all of it: the arbiter."""
+        return self._walked(text, raw, None)
+
+    def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> Record | Mismatch:
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
         try:
             for token in parser.iter_parse():
                 seen.append(token)
+                state = parser.lexer_thread.state
+                if middle and state and token.end_pos == middle[0]:
+                    state.line_ctr.char_pos = middle[1]
             tree = parser.resume_parse()
         except UnexpectedInput as error:
             return _mismatch(text, error, parser.accepts(), seen)

@@ -1,9 +1,10 @@
 """A regular grammar -> one anchored expression, from the very rules that Lark reads, so that there is one truth.
 
 Lark's LALR parser manages some twenty thousand lines a second, one compiled expression a million. Each terminal
-becomes an atomic group (a lexer never gives back what it took), alternatives keep their order, and a repeated rule is
-read by a second, anchored scan, since a group in a loop remembers its last turn only. A recursive rule is not regular:
-`NotRegular`, and Lark does the work. Takes rules as trees with `.data` and `.children`; imports nothing, lark neither.
+and each turn of a loop becomes an atomic group (a lexer never gives back what it took, nor LALR what it reduced),
+alternatives keep their order, and a repeated rule is read by a second, anchored scan, since a group in a loop
+remembers its last turn only. A recursive rule is not regular: `NotRegular`, and Lark does the work. Takes rules as
+trees with `.data` and `.children`; imports nothing, lark neither.
 """
 
 import re
@@ -12,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 40
+FIRST_TURNS, TURNS_AT_ONCE = 2, 16
 
 
 class NotRegular(Exception):
@@ -36,6 +38,8 @@ class Compiled:
         items: group number of the repeated part; 0 when there is none.
         step: matches one turn of the repeated part.
         step_names: (group number, terminal) of `step`.
+        reach: matches a text's beginning up to and with as many turns of the repeated part as there are.
+        first, many: match the first turns, and so many at once that a long text is soon passed.
     """
 
     line: re.Pattern[str]
@@ -43,6 +47,42 @@ class Compiled:
     items: int
     step: re.Pattern[str] | None
     step_names: tuple[tuple[int, str], ...]
+    reach: re.Pattern[str] | None = None
+    first: re.Pattern[str] | None = None
+    many: re.Pattern[str] | None = None
+
+    def middle(self, text: str) -> tuple[int, int] | None:
+        """Where turns begin and end that are like those before and behind them; None when there are few.
+
+        After two turns a parser is in the state in which it is after any number of them.
+        """
+        found = self.reach.match(text) if self.reach else None
+        if found is None or found[self.items] is None or self.first is None or self.many is None:
+            return None
+        begin = self.first.match(text, found.start(self.items))
+        if begin is None:
+            return None
+        start = last = at = begin.end()
+        while (turns := self.many.match(text, at)) is not None:
+            last, at = at, turns.end()
+        return (start, last) if last > start else None
+
+    def locate(self, text: str, terminal: str, wanted: str) -> int | None:
+        """Where the first `terminal` that reads `wanted` begins; None when none is known to."""
+        match = self.line.fullmatch(text)
+        if match is None:
+            return None
+        for group, name in self.names:
+            if name == terminal and match[group] == wanted:
+                return match.start(group)
+        groups = [group for group, name in self.step_names if name == terminal]
+        at, end = match.span(self.items) if self.step and groups and match[self.items] else (0, 0)
+        while at < end and self.step and (turn := self.step.match(text, at, end)) and turn.end() > at:
+            for group in groups:
+                if turn[group] == wanted:
+                    return turn.start(group)
+            at = turn.end()
+        return None
 
     def read(self, text: str) -> "Captured | None":
         """The terminals of a text and those of each turn of its repeated part; None when it does not match."""
@@ -147,7 +187,7 @@ class _Writer:
             self.groups += 1
             self.items, self.step = self.groups, body
         self.capture = False
-        inner = f"(?:{self.write(body, depth)}){sign}"
+        inner = f"(?>{self.write(body, depth)}){sign}"  # a turn is never read anew: two ways each were 2^n for n turns
         self.capture = True
         return f"({inner})" if wanted else inner
 
@@ -178,7 +218,10 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
         return Compiled(line, tuple(writer.names), 0, None, ())
     turn = _Writer(rules, terminals)
     step = re.compile(turn.write(writer.step))
-    return Compiled(line, tuple(writer.names), writer.items, step, tuple(turn.names))
+    once = _Writer(rules, terminals, capture=False).write(writer.step)
+    first, many = (re.compile(f"(?>{once}){{{turns}}}") for turns in (FIRST_TURNS, TURNS_AT_ONCE))
+    reach = re.compile(_prefix(line.pattern, writer.items))
+    return Compiled(line, tuple(writer.names), writer.items, step, tuple(turn.names), reach, first, many)
 
 
 @dataclass(frozen=True, slots=True)
