@@ -53,6 +53,11 @@ class Cargo:
         return Counter(made.data for made in self.messages if made.truth.outcome == "rejected")
 
     @cached_property
+    def refused(self) -> Counter[bytes]:
+        """The pieces that must be refused: of a message with a good line too, what is left of it."""
+        return Counter(_refused(made) for made in self.messages if made.truth.outcome == "rejected")
+
+    @cached_property
     def outcomes(self) -> Counter[str]:
         """What the ledger's numbers must add up to."""
         return Counter(
@@ -78,6 +83,13 @@ class Cargo:
                     for batch in batches:
                         connection.produce(topic, n, batch)
         return times * len(self.messages)
+
+
+def _refused(made: Made) -> bytes:
+    left = made.data
+    for fact in made.truth.facts:
+        left = left.replace((fact.original or "").encode(), b"", 1)
+    return left
 
 
 def _batch(share: Sequence[Made]) -> bytes:

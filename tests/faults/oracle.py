@@ -39,11 +39,11 @@ def judged(world: World, cargo: Cargo) -> Found:
 
 
 def assert_dead_letters(world: World, cargo: Cargo) -> None:
-    """In the index one for each bad record; in the topic each at least once, and nothing else."""
+    """In the index one for each bad record, with its piece; in the topic each at least once, and nothing else."""
     rejects = world.documents("rejects", REJECT_FIELDS).values() if cargo.bad else ()
     by_record = {body["provenance"]["kafka"]: _bytes(body.get("event")) for body in rejects}
-    in_the_index: Counter[bytes | None] = Counter({d: n for d, n in cargo.bad.items() if len(d) < LARGE_BYTES})
-    in_the_index[None] = sum(n for data, n in cargo.bad.items() if len(data) >= LARGE_BYTES)
+    in_the_index: Counter[bytes | None] = Counter({d: n for d, n in cargo.refused.items() if len(d) < LARGE_BYTES})
+    in_the_index[None] = sum(n for data, n in cargo.refused.items() if len(data) >= LARGE_BYTES)
     assert_same("rejects", Counter(by_record.values()), +in_the_index)
     letters = Counter(bytes(letter.value) for letter in world.records(world.settings.delivery.dead_letter_topic))
     assert_same("distinct dead letters", Counter(set(letters)), Counter(set(cargo.bad)))
