@@ -6,9 +6,7 @@ stands beside its bytes, the dead letter once. Whatever would become more is one
 
 from base64 import b64encode
 from collections.abc import Sequence
-from itertools import accumulate
-from re import DOTALL
-from re import compile as compiled
+from typing import Any
 
 import orjson
 
@@ -24,19 +22,18 @@ ACTION_BYTES = 96  # of a request's line, beside the names of index and document
 REJECT_BYTES = 1536  # what a reject's document says beside its bytes, the shape of the fault with it
 LETTER_BYTES = 2048  # headers of a dead letter, beside the words of its first reject
 
-# A string is taken whole, closed or not: scanning on from inside one could be quadratic.
-_STRING = compiled(rb'"(?>[^"\\]+|\\.)*"?', DOTALL)
-_NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-_STEPS = {ord("["): 1, ord("{"): 1, ord("]"): -1, ord("}"): -1}
+_CONTAINERS = {dict, list}  # of exactly these types is what was decoded
 
 
-def depth(text: bytes) -> int:
-    """How deep objects and arrays of a JSON text lie within one another; linear, whatever the bytes."""
-    opening = text.count(b"[") + text.count(b"{")
-    if opening <= MAX_DEPTH:
-        return opening  # no deeper than that, and nobody asks for less
-    brackets = _STRING.sub(b"", text).translate(None, _NOT_BRACKETS)
-    return max(accumulate(map(_STEPS.__getitem__, brackets)), default=0)
+def is_too_deep(tree: Any) -> bool:
+    """Whether objects and arrays of a decoded JSON value lie deeper within one another than is read."""
+    level = [tree]
+    for _ in range(MAX_DEPTH):
+        inside = (node.values() if isinstance(node, dict) else node for node in level)
+        level = [child for children in inside for child in children if type(child) in _CONTAINERS]
+        if not level:
+            return False
+    return True
 
 
 def too_deep_words() -> str:

@@ -15,12 +15,13 @@ from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 from lark.load_grammar import load_grammar
 
-from ingest.core.bounds import MAX_DEPTH, depth, too_deep_words
+from ingest.core.bounds import is_too_deep, too_deep_words
 from ingest.core.model import Problem, Record
 from ingest.core.regular import Captured, Compiled, NotRegular, PlainText, compile_grammar, compile_head, compile_plain
 from ingest.core.repair import bounded, repaired
 
-TOO_LARGE = "number is infinity"  # what orjson says of it
+TOO_LARGE, TOO_DEEP = "number is infinity", "depth limit"  # what orjson says of it
+_CONTAINERS = (dict, list)
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
 
 
@@ -94,21 +95,24 @@ class JsonReader:
         try:
             tree = _decoded(text)
         except orjson.JSONDecodeError as error:
-            text = repaired(text) if self._repair else b""
             try:
-                tree = _decoded(text)
+                tree = _decoded(repaired(text) if self._repair else b"")
             except orjson.JSONDecodeError:
-                return _no_json(raw, error)
-        if isinstance(tree, str):
-            text = tree.encode()
-            with suppress(orjson.JSONDecodeError):
-                tree = _decoded(text)
-        return _TOO_DEEP if depth(text) > MAX_DEPTH else _opened(tree, raw)
+                return _no_json(error)
+        return _in_string(tree, raw) if isinstance(tree, str) else _opened(tree, raw)
 
 
-def _no_json(raw: bytes, error: orjson.JSONDecodeError) -> Mismatch:
-    """What orjson says; what it does not follow any deeper may be JSON or not."""
-    if "depth" in error.msg and depth(raw) > MAX_DEPTH:
+def _in_string(text: str, raw: bytes) -> Record | Mismatch:
+    """What a JSON string holds; one that holds no JSON is no object either."""
+    try:
+        return _opened(_decoded(text.encode()), raw)
+    except orjson.JSONDecodeError as error:
+        return _TOO_DEEP if error.msg.startswith(TOO_DEEP) else _opened(None, raw)
+
+
+def _no_json(error: orjson.JSONDecodeError) -> Mismatch:
+    """What orjson says; it follows no text deeper than 1,024 levels, be it JSON or not."""
+    if error.msg.startswith(TOO_DEEP):
         return _TOO_DEEP
     return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
 
@@ -125,6 +129,8 @@ def _decoded(text: bytes) -> Any:
 
 def _opened(tree: Any, raw: bytes) -> Record | Mismatch:
     """The object, or each object of the array."""
+    if isinstance(tree, _CONTAINERS) and is_too_deep(tree):
+        return _TOO_DEEP
     if isinstance(tree, dict):
         return Record(values=tree, raw=raw)
     if isinstance(tree, list) and tree and all(isinstance(item, dict) for item in tree):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import orjson
 
-from ingest.core.bounds import ELEMENTS, LINES, MAX_DEPTH, MAX_ELEMENTS, TOO_MANY, depth, too_deep_words
+from ingest.core.bounds import ELEMENTS, LINES, MAX_ELEMENTS, TOO_MANY, too_deep_words
 from ingest.core.model import Message, Record, Reject
 
 _BOM = b"\xef\xbb\xbf"
@@ -106,14 +106,13 @@ def _in_string(message: Message, inner: bytes) -> Pieces | Reject | None:
 
 def _elements(message: Message, start: int) -> Pieces | Reject | None:
     """The elements of the array that begins at byte `start`; None where it is none of objects: its reader says why."""
-    inside = message.data[start:]
-    if depth(inside) > MAX_DEPTH + 1:
-        return Reject("too_deep", too_deep_words(), message.data)
     try:
-        text = inside.decode()
+        text = message.data[start:].decode()
         spans = _spans(text)
     except ValueError:
         return None
+    except RecursionError:
+        return Reject("too_deep", too_deep_words(), message.data)
     if len(spans) > MAX_ELEMENTS:
         return too_many(message, ELEMENTS)
     return (
@@ -123,6 +122,8 @@ def _elements(message: Message, start: int) -> Pieces | Reject | None:
 
 def _spans(text: str) -> list[Span]:
     """Where the elements of an array lie, at most one more than are read. ValueError when the text is none.
+
+    RecursionError when they lie deeper than Python follows, some thousand levels.
 
     orjson tells no element's end; Python's decoder does, at the speed of C.
     """

@@ -19,7 +19,7 @@ def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -
     """Fill the fields of a throughput test."""
     intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
     total, streams = _totals(turn, result, intervals)
-    put_text(turn, "perf.network.protocol", _protocol(result, spec, [total, *streams, *_data(intervals)]))
+    put_text(turn, "perf.network.protocol", _protocol(result, spec, [total, *streams], intervals))
     put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
     if not intervals and not number_of(total.get("throughput-bits")):
         _nothing_moved(turn)
@@ -35,14 +35,20 @@ def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -
     _loss(turn, result, {key: _of_streams(total, streams, key) for key in COUNTS[UDP]})
 
 
-def _protocol(result: Mapping[str, Any], spec: Mapping[str, Any], data: list[Mapping[str, Any]]) -> str | None:
+def _protocol(
+    result: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    whole: list[Mapping[str, Any]],
+    intervals: list[Mapping[str, Any]],
+) -> str | None:
     """As asked for; else what its numbers tell, or iperf3's own output; a test that does not ask for UDP is TCP.
 
     That is pScheduler's documented default. A result that came without its test says nothing of it.
     """
     return (
         asked(spec)
-        or counted(data)
+        or counted(whole)
+        or counted(data := whole + _data(intervals))
         or of_iperf3(in_diagnostics(result.get("diags")))
         or told(data)
         or (TCP if spec else None)

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.core.bodies import original_of
-from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, depth, most_output_bytes
+from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, is_too_deep, most_output_bytes
 from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.parse import GrammarReader, canonical
@@ -163,15 +163,17 @@ def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Flow]) ->
 
 @given(st.recursive(st.none() | st.text(max_size=4), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
 def test_depth_is_that_of_the_tree(tree: Any) -> None:
-    """Counted in the text without making the tree; shallow texts may be told by their number of brackets."""
+    """Of objects and arrays alike; what lies beside them does not count."""
 
     def levels(node: Any) -> int:
         inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else None
         return 0 if inside is None else 1 + max(map(levels, inside), default=0)
 
-    text = b"[" * MAX_DEPTH + orjson.dumps([tree, "[" * 70, '\\"[']) + b"]" * MAX_DEPTH
+    inner: Any = [tree, {"a": []}]
+    for _ in range(MAX_DEPTH - 3):
+        inner = [inner]
 
-    assert depth(text) == MAX_DEPTH + 1 + levels(tree)
+    assert is_too_deep(inner) == (levels(inner) > MAX_DEPTH)
 
 
 def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., Flow]) -> None:
