@@ -9,12 +9,14 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from ingest.run.batch import Answered, Portion
+from ingest.run.batch import Answered
+from ingest.run.hold import Span
 
 MOST = 64_000  # records that wait: then no more are read
 PLENTY, PATIENCE_S = 32_000, 2.0  # so that a run's lines come together, while more are under way
 ROUND_S = 10.0
-Batch = tuple[Sequence[Portion], Answered]
+Batch = tuple[Sequence[Span], Answered]
+"""The spans that wait for it, one for each of its portions, and what became of them."""
 
 
 @dataclass(slots=True)

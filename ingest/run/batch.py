@@ -30,7 +30,6 @@ from ingest.edge.ports import (
 from ingest.run import refusals, superseding
 from ingest.run.count import Count
 from ingest.run.headers import replay_of
-from ingest.run.hold import Hold, Span
 from ingest.run.meaning import Meaning, fate, meaning, outcome
 from ingest.run.patience import Patience
 from ingest.run.readings import Reading, Special
@@ -57,11 +56,9 @@ class Services:
 
 @dataclass(slots=True)
 class Portion:
-    """Records of one partition that were read together, and the span of the hold that waits for them."""
+    """Records of one partition that were read together."""
 
     intake: Intake
-    hold: Hold
-    span: Span
     records: Sequence[Received]
     reading: Reading
 

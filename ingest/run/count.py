@@ -3,8 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ingest.run.meaning import OUTCOMES
-from ingest.telemetry import COUNTERS
+TOLD_FIRST = ("stored", "duplicate", "corrected", "rejected", "ignored")
 
 
 @dataclass(slots=True)
@@ -18,13 +17,12 @@ class Count:
     shapes: Counter[str] = field(default_factory=Counter)
 
     def numbers(self) -> dict[str, int]:
-        """All of them under the names of telemetry, in its order."""
-        found = {
+        """All of them by name, in the order in which they are told."""
+        return {
             "records": self.records,
+            **{name: self.outcomes[name] for name in TOLD_FIRST},
             "documents": self.documents,
-            **{name: self.outcomes[name] for name in OUTCOMES},
         }
-        return {name: found[name] for name in COUNTERS if name in found}
 
     def add(self, other: "Count") -> None:
         """Sum up."""

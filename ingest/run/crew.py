@@ -16,10 +16,12 @@ from ingest.run.backlog import MOST, Backlog, Batch, size
 from ingest.run.batch import Answered, Portion, Services, answered
 from ingest.run.count import Count
 from ingest.run.deriving import Deriver
+from ingest.run.hold import Span
 
 T = TypeVar("T")
-Ended = tuple[Sequence[Portion], Callable[[], list[Count]]]
-"""A batch that ended: its portions, and what asks for their counts (which raises where it ended badly)."""
+Pairs = Sequence[tuple[Span, Portion]]
+Ended = tuple[Sequence[Span], Callable[[], list[Count]]]
+"""A batch that ended: the spans of its portions, and what asks for their counts (which raises where it ended badly)."""
 A_MOMENT_S = 0.005
 
 
@@ -30,7 +32,7 @@ class Crew:
     services: Services
     hands: int
     deriver: Deriver | None = None
-    under_way: dict["Future[Answered]", Sequence[Portion]] = field(default_factory=dict)
+    under_way: dict["Future[Answered]", Pairs] = field(default_factory=dict)
     _waiting: Backlog = field(default_factory=Backlog)
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
@@ -57,16 +59,16 @@ class Crew:
         """What the threads wait for, in words."""
         found = []
         if self.under_way:
-            records = sum(len(portion.records) for portions in self.under_way.values() for portion in portions)
+            records = sum(len(portion.records) for batch in self.under_way.values() for _, portion in batch)
             found.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
         if self._round or not self._waiting.empty:
             at_work = sum(map(size, self._round[1])) if self._round else 0
             found.append(f"stages and runs to be derived of {at_work + self._waiting.records:,} records")
         return found
 
-    def take(self, portions: Sequence[Portion]) -> None:
-        """Begin a batch."""
-        self.under_way[self._pool.submit(answered, portions, self.services)] = portions
+    def take(self, batch: Pairs) -> None:
+        """Begin a batch: portions, each with the span that waits for it."""
+        self.under_way[self._pool.submit(answered, [portion for _, portion in batch], self.services)] = batch
 
     def finished(self, timeout_s: float = 0.0) -> list[Ended]:
         """Batches that ended, well or not, waiting for something to happen at most `timeout_s`."""
@@ -78,19 +80,20 @@ class Crew:
         for future in [each for each in self.under_way if each in done]:
             ended += self._answered(self.under_way.pop(future), future)
         if self._round and self._round[0] in done:
-            ended += [(portions, _counts(each, self._round[0])) for portions, each in self._round[1]]
+            ended += [(spans, _counts(each, self._round[0])) for spans, each in self._round[1]]
             self._round = None
             self._waiting.ended()
         self._derive_on()
         return ended
 
-    def _answered(self, portions: Sequence[Portion], future: "Future[Answered]") -> list[Ended]:
+    def _answered(self, batch: Pairs, future: "Future[Answered]") -> list[Ended]:
         """A batch that still has to be derived from is not at its end."""
+        spans = [span for span, _ in batch]
         if self.deriver is None or future.exception() is not None:
-            return [(portions, lambda: future.result().counts)]
-        for portion in portions:
+            return [(spans, lambda: future.result().counts)]
+        for _, portion in batch:
             portion.let_go()
-        self._waiting.add((portions, future.result()))
+        self._waiting.add((spans, future.result()))
         return []
 
     def _derive_on(self) -> None:

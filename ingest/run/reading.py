@@ -1,10 +1,9 @@
-"""Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop; touches the log only.
+"""Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop.
 
 Plain lines become actions at once. Everything else goes the general way and is remembered as `Special`: what became of
 it must be told record by record. The manifest of a file is ignored as a message, and remembered as what it says.
 """
 
-import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
@@ -32,7 +31,6 @@ from ingest.run.headers import (
 from ingest.run.judging import Again
 from ingest.run.readings import Reading, Special
 
-log = logging.getLogger("perflog.run")
 Short = tuple[Read, Write]
 
 
@@ -163,7 +161,7 @@ class Reader:
     def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
         told = message(received)
         role = manifest_role(received)
-        outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms)
+        outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms, found)
         refused = [(refusals.READ_STAGE, reject) for reject in outcomes.rejects]
         found.special[n] = Special(told, outcomes, refused)
         for document in outcomes.documents:
@@ -189,12 +187,12 @@ class Reader:
                 found.ends[writer] = max(found.ends.get(writer, 0), said.record_ms)
         return outcomes
 
-    def _outcomes(self, received: Received, told: Message, ingested_ms: int) -> Outcomes:
+    def _outcomes(self, received: Received, told: Message, ingested_ms: int, found: Reading) -> Outcomes:
         """A fault of our own costs one record its reading, and not the worker its life again and again."""
         try:
             return self.flow.outcomes(told, ingested_ms)
         except Exception as error:
-            log.exception("A fault of perflog's: please report it. Record %s is refused.", received.coordinates)
+            found.faults.append((received.coordinates, error))
             return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", told.data),))
 
 

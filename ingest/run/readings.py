@@ -34,6 +34,8 @@ class Reading:
     Of stored lines that are read again: `there`, the actions whose documents stand there already; `corrected`, those
     that correct one where it stands, and no more; `lost`, those whose documents do not count; `judged`, for all other
     lines by the number of the record, what their reading means for their former documents.
+
+    `faults`: the records that perflog itself failed on, by their coordinates.
     """
 
     actions: list[Action] = field(default_factory=list)
@@ -47,6 +49,7 @@ class Reading:
     corrected: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
     judged: dict[int, Judged] = field(default_factory=dict)
+    faults: list[tuple[str, Exception]] = field(default_factory=list)
 
     def version(self, n: int) -> int:
         """The version of the document that an action writes; 0 where facts are not kept."""

@@ -131,8 +131,10 @@ class Loop:
         for hold, records in self.hand.given(self.holds):
             reader = self.readers[hold.partition.topic]
             reading = reader.read(records, now_ms)
+            for coordinates, error in reading.faults:
+                log.error("A fault of perflog's: please report it. Record %s is refused.", coordinates, exc_info=error)
             span = hold.take(records[-1].offset + 1, records[0].time_ms)
-            portions.append(Portion(reader.flow.intake, hold, span, records, reading))
+            portions.append((span, Portion(reader.flow.intake, records, reading)))
         if portions:
             self.stretch.begin()
             self.crew.take(portions)
@@ -160,7 +162,7 @@ class Loop:
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Take in what became of batches that ended."""
-        for portions, result in self.crew.finished(timeout_s):
+        for spans, result in self.crew.finished(timeout_s):
             try:
                 counts = result()
             except Stopped as stopped:
@@ -168,8 +170,8 @@ class Loop:
             except TooManyRejects as error:
                 self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
             else:
-                for portion, count in zip(portions, counts, strict=True):
-                    portion.span.count = count
+                for span, count in zip(spans, counts, strict=True):
+                    span.count = count
 
     def _keep_books(self, at_once: bool) -> None:
         for span in self.books.keep(self.holds, at_once):

@@ -96,3 +96,4 @@ def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
 
     assert [r.reason for r in found.special[1].outcomes.rejects] == ["fault"]
     assert found.owners == [0, 2]
+    assert [(at, type(error)) for at, error in found.faults] == [("t/0/1", ZeroDivisionError)]

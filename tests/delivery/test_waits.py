@@ -17,7 +17,7 @@ from ingest.run.books import Books
 from ingest.run.count import Count
 from ingest.run.crew import Crew
 from ingest.run.hand import Hand
-from ingest.run.hold import Hold, Range
+from ingest.run.hold import Hold, Range, Span
 from ingest.run.ledger import Worker
 from ingest.run.patience import Patience
 from ingest.run.readings import Reading
@@ -174,15 +174,13 @@ def _holding(loop: Loop) -> Hold:
     return loop.holds[AT]
 
 
-def _batch(loop: Loop) -> tuple[Sequence[Portion], Answered]:
-    hold = _holding(loop)
-    records = [Received(AT, n, 0, None, b"") for n in range(1200)]
-    portion = Portion(Intake("i", "t", "als", ()), hold, hold.take(1200, 0), records, Reading())
-    return [portion], Answered([Count(records=1200)])
+def _batch(loop: Loop) -> tuple[Sequence[Span], Answered]:
+    return [_holding(loop).take(1200, 0)], Answered([Count(records=1200)])
 
 
 def _asked(loop: Loop) -> None:
-    loop.crew.under_way[Future()] = _batch(loop)[0]
+    records = [Received(AT, n, 0, None, b"") for n in range(1200)]
+    loop.crew.under_way[Future()] = [(_batch(loop)[0][0], Portion(Intake("i", "t", "als", ()), records, Reading()))]
 
 
 def _deriving(loop: Loop) -> None:
