@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ingest import config
-from ingest.cli import bench_derive
+from ingest.cli.bench_derive import bench as bench_derived
 from ingest.cli.bench_ways import (
     INDEX,
     INTAKE,
@@ -67,7 +67,7 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
     known = knowledge(settings.grammars)
     fit_for_work()
     if derive == "on":
-        bench_derive.bench(settings, known, count, repeat, as_json)
+        bench_derived(settings, known, count, repeat, as_json)
         return
     ways: dict[str, Way] = {
         "the limit: the same bytes, no pipeline": lambda: _limit(settings, known, count),

@@ -15,11 +15,11 @@ import pytest
 from elasticsearch import ApiError, Elasticsearch
 
 from ingest import config
+from ingest.config import Elasticsearch as ElasticsearchSettings
 from ingest.core.actions import Action, fact, once, overruling
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch import connect
-from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.connect import NO_SHARD, client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.elasticsearch.templates import leaves, templates
 from ingest.edge.local.stack import Running
@@ -32,13 +32,13 @@ _NUMBERS = count(1)
 
 
 @pytest.fixture
-def settings(stack: Running) -> config.Elasticsearch:
+def settings(stack: Running) -> ElasticsearchSettings:
     """Settings for the session's node."""
-    return config.Elasticsearch(url=(stack.elasticsearch,))
+    return ElasticsearchSettings(url=(stack.elasticsearch,))
 
 
 @pytest.fixture
-def connected(settings: config.Elasticsearch) -> Iterator[Elasticsearch]:
+def connected(settings: ElasticsearchSettings) -> Iterator[Elasticsearch]:
     """An open client."""
     found = client(settings)
     yield found
@@ -142,10 +142,10 @@ def test_a_search_waits_for_an_index_that_is_just_being_made(
 
     connected.indices.delete(index=index)
     connected.indices.create(index=index, settings=nowhere, wait_for_active_shards="0")
-    monkeypatch.setattr(connect, "STARTING_S", 0.2)
+    monkeypatch.setattr("ingest.edge.elasticsearch.connect.STARTING_S", 0.2)
     with pytest.raises(ApiError) as raised:
         connected.search(index=index)
-    assert raised.value.status_code == connect.NO_SHARD
+    assert raised.value.status_code == NO_SHARD
     connected.indices.delete(index=index)
 
 
@@ -187,7 +187,7 @@ def test_epochs_are_taken_by_one_each_however_many_ask_at_once(connected: Elasti
 
 
 def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
-    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+    settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
     """An index of the kind comes up by itself with the schema's mapping; a second put changes nothing."""
     (kind,) = schema.kinds
@@ -212,7 +212,7 @@ def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
 
 
 def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
-    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+    settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
     """Mappings only grow; what cannot be is said with index, field and both types."""
     (kind,) = schema.kinds
@@ -233,7 +233,7 @@ def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
 
 
 def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
-    settings: config.Elasticsearch, connected: Elasticsearch, schema: Schema
+    settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
     """What was searched when the index was made is searched still, though new indices spare it."""
     (kind,) = schema.kinds
@@ -253,7 +253,7 @@ def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
     assert found["perf"]["properties"]["edge"]["properties"]["new_s"]["index"] is False
 
 
-def test_this_cluster_tells_what_it_lacks(settings: config.Elasticsearch) -> None:
+def test_this_cluster_tells_what_it_lacks(settings: ElasticsearchSettings) -> None:
     """The bare jars have no lifecycle management and no security; both are said with what follows from it."""
     with templates(settings) as known:
         features = known.features()
@@ -265,7 +265,7 @@ def test_this_cluster_tells_what_it_lacks(settings: config.Elasticsearch) -> Non
 
 def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run() -> None:
     """The same trouble twice: `Problem` 69 in setup, `Unavailable` in the loop."""
-    away = config.Elasticsearch(url=(f"http://127.0.0.1:{free_port()}",))
+    away = ElasticsearchSettings(url=(f"http://127.0.0.1:{free_port()}",))
     store = ElasticsearchStore(client(away))
 
     with pytest.raises(Problem, match="does not answer") as caught, templates(away):
@@ -285,7 +285,7 @@ def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
         if answers == "silent":
             listening.listen(2 * attempts)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        store = ElasticsearchStore(client(config.Elasticsearch(url=(url,), timeout_s=0.05)))
+        store = ElasticsearchStore(client(ElasticsearchSettings(url=(url,), timeout_s=0.05)))
         gc.collect()
         gc.disable()
         tracemalloc.start()

@@ -8,7 +8,7 @@ import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import bulk
 
-from ingest import config
+from ingest.config import Elasticsearch as ElasticsearchSettings
 from ingest.edge.elasticsearch.connect import client
 from ingest.edge.elasticsearch.facts import SHORTEST_MS, Fact, Facts, WantedFacts
 from ingest.edge.local.stack import Running
@@ -21,7 +21,7 @@ _NUMBERS = count()
 @pytest.fixture
 def connected(stack: Running) -> Iterator[Elasticsearch]:
     """An open client."""
-    found = client(config.Elasticsearch(url=(stack.elasticsearch,)))
+    found = client(ElasticsearchSettings(url=(stack.elasticsearch,)))
     yield found
     found.close()
 
