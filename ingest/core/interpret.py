@@ -17,7 +17,7 @@ from ingest.core.turn import Context, Refused, Turn, lookup
 CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
     "instant": marks.instant,
     "stage": marks.stage,
-    **shapes.CALLS,
+    **shapes.SHAPES,
     "owping": owping.owping,
     "owping_machine": owping_machine.owping_machine,
     "owping_raw": owping_machine.owping_raw,

@@ -53,7 +53,7 @@ def pscheduler_result(turn: Turn, context: Context) -> None:
     read_run(turn, context, _BARE)
 
 
-CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
+SHAPES: Mapping[str, Callable[[Turn, Context], None]] = {
     "pscheduler": pscheduler,
     "pscheduler_plugin": pscheduler_plugin,
     "pscheduler_run": pscheduler_run,
