@@ -215,7 +215,7 @@ def _without_words(source: Source) -> Source:
 
 def test_every_flag_has_a_meaning() -> None:
     """Those that the core can raise, as its text says, and those that sources declare."""
-    core = "\n".join(path.read_text() for path in Path(GRAMMARS.parent, "ingest", "core").glob("*.py"))
+    core = "\n".join(path.read_text() for path in Path(GRAMMARS.parent, "ingest", "core").rglob("*.py"))
     raised = set(re.findall(r'flags(?:\.append\(|\[-1\] = )"([a-z_]+)"', core))
     raised |= set(re.findall(r'flags\.append\("[a-z_]+" if \w+(?: < 0)? else "([a-z_]+)"', core))
     declared = {flag.name for source in SOURCES.values() for flag in source.flags}
