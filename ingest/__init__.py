@@ -6,7 +6,7 @@ Nouns know, verbs do, services touch. The map of the house, from the door to the
     run/          the loops: read, flow, write, ledger, commit last
     synthetic/    lines and perfSONAR results made up, with known truth; results are marked so
     edge/         the world, one module a service: kafka, elasticsearch, kibana, files, the local stack
-    config.py     settings from one TOML file; alone reads the environment
+    config/load.py     settings from one TOML file; alone reads the environment
     telemetry.py  what is counted, each name once, with its meaning
     core/         pure: same input, same documents; no clock, no socket, no logger, no environment
 

@@ -3,15 +3,15 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ingest.core.derive import Statement, derived, documents
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import knowledge
+from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
-from ingest.core.runmarks import RunKey, RunMark, gathered
-from ingest.core.runstate import RunState, grown
-from ingest.core.workflow import Templates
-from ingest.run.knowledge import knowledge
-from ingest.synthetic.truth import Workload
-from ingest.synthetic.workload import messages
+from ingest.core.runs.derive import Statement, derived, documents
+from ingest.core.runs.state import RunState, gathered, grown
+from ingest.core.runs.template import Templates
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Workload
 from tests.core.conftest import GRAMMARS
 
 RECEIVED_MS = 1_790_000_000_000

@@ -5,9 +5,9 @@ from functools import cached_property
 
 from elasticsearch import Elasticsearch
 
-from ingest.core.actions import fact
-from ingest.core.derive import Statement
+from ingest.core.bulk import fact
 from ingest.core.model import Document
+from ingest.core.runs.derive import Statement
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.world import World
 

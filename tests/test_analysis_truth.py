@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from ingest.cli import analyze
-from ingest.core.clock import iso
-from ingest.synthetic.truth import START_MS, RunTruth, Shares, Slowed, Workload
-from ingest.synthetic.workload import messages, runs_truth
+from ingest.cli.runs import analyze
+from ingest.core.timestamps import iso
+from ingest.synthetic.workload.generator import messages, runs_truth
+from ingest.synthetic.workload.truth import START_MS, RunTruth, Shares, Slowed, Workload
 from tests.test_runs_truth import MIXED, in_order, lost_start, queue_ms, shows_overlap
 
 NEVER_CLOSED = {"timeout": "open"}  # the run is over and nothing closed it: to the generator it is open

@@ -14,22 +14,22 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.clock import MS_PER_DAY, MS_PER_HOUR
-from ingest.core.completeness import COMPLETE, INCOMPLETE, Completeness
-from ingest.core.derive import derived, documents
-from ingest.core.learning import learn
-from ingest.core.runstate import RunState, grown
-from ingest.core.storedruns import StoredRun, run_in, stage_in, with_stages
-from ingest.core.workflow import StoredTemplate, template_body, template_in
-from ingest.synthetic import recipes
-from ingest.synthetic.truth import Made, RunTruth, Shares, Slowed, Workload
-from ingest.synthetic.workload import messages, runs_truth
+from ingest.core.analysis.learning import learn
+from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, Completeness
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.state import RunState, grown
+from ingest.core.runs.stored import StoredRun, run_in, stage_in, with_stages
+from ingest.core.runs.template import StoredTemplate, template_body, template_in
+from ingest.core.timestamps import MS_PER_DAY, MS_PER_HOUR
+from ingest.synthetic.workload import workflow_model
+from ingest.synthetic.workload.generator import messages, runs_truth
+from ingest.synthetic.workload.truth import Made, RunTruth, Shares, Slowed, Workload
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.derived import Sets, documents_of, marks_of_lines, shipped
 
 TRAINING, OTHERS = 20, 200
-RECIPES = {frozenset(step.stage for step in recipe): recipe[-1].stage for recipe in recipes.RECIPES}
+RECIPES = {frozenset(step.stage for step in recipe): recipe[-1].stage for recipe in workflow_model.RECIPES}
 LINES = 14_000
 NOT_SMALLER = (Phase.explicit, Phase.reuse, Phase.generate)  # thousands of lines an example: a seed is small enough
 LATER_MS = 30 * MS_PER_DAY
@@ -233,7 +233,10 @@ def test_what_is_learned_from_damaged_runs_is_the_same() -> None:
         assert variant.tail.stage == RECIPES[variant.names]
         assert variant.head
         assert [stage.name for stage in variant.stages] == [
-            step.stage for recipe in recipes.RECIPES if {s.stage for s in recipe} == variant.names for step in recipe
+            step.stage
+            for recipe in workflow_model.RECIPES
+            if {s.stage for s in recipe} == variant.names
+            for step in recipe
         ]
 
 

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from ingest import config
+from ingest.config.load import SETTINGS_FILE, load_settings
+from ingest.config.paths import data_folder
+from ingest.config.settings import Delivery
 from ingest.core.model import Problem
-from ingest.core.workflow import Declared
+from ingest.core.runs.template import Declared
 
 INTAKE = '[[intake]]\nname = "lines"\ntopic = "perf.als.lines.v1"\nfacility = "als"\nsources = ["als_perf"]\n'
 
@@ -22,7 +24,7 @@ def refused(path: Path, text: str) -> Problem:
     """The problem that these settings are."""
     path.write_text(text, encoding="utf-8")
     with pytest.raises(Problem) as caught:
-        config.load(path)
+        load_settings(path)
     assert caught.value.exit_code == 78
     return caught.value
 
@@ -33,7 +35,7 @@ def test_the_shipped_settings_fit_the_local_stack(monkeypatch: pytest.MonkeyPatc
         monkeypatch.delenv(name, raising=False)
     monkeypatch.chdir(tmp_path)
 
-    settings = config.load()
+    settings = load_settings()
 
     assert settings.kafka.bootstrap == ("127.0.0.1:19092",)
     assert settings.elasticsearch.url == ("http://127.0.0.1:19200",)
@@ -46,15 +48,15 @@ def test_the_shipped_settings_fit_the_local_stack(monkeypatch: pytest.MonkeyPatc
 
 def test_every_commented_key_of_the_shipped_settings_is_known_and_shows_its_default(tmp_path: Path) -> None:
     """With all comments of [delivery] taken off, the file loads to the very same values."""
-    text = config.data_folder(config.SETTINGS_FILE).read_text(encoding="utf-8")
+    text = data_folder(SETTINGS_FILE).read_text(encoding="utf-8")
     head, rest = text.split("[delivery]\n")
     body, tail = rest.split("\n\n", 1)
     path = tmp_path / "perflog.toml"
     shown = re.sub(r"(?m)^# (\w+ = )", r"\1", body)
     path.write_text(f"{head}[delivery]\n{shown}\n\n{tail}", encoding="utf-8")
 
-    assert config.load(path).delivery == config.Delivery()
-    assert shown.count("=") == len(config.Delivery.__slots__)
+    assert load_settings(path).delivery == Delivery()
+    assert shown.count("=") == len(Delivery.__slots__)
 
 
 def test_the_file_is_looked_for_in_the_promised_order(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -63,12 +65,12 @@ def test_the_file_is_looked_for_in_the_promised_order(monkeypatch: pytest.Monkey
         (tmp_path / f"{name}.toml").write_text(f'[kafka]\ngroup = "{name}"\n')
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("PERFLOG_CONFIG", raising=False)
-    here = config.load().kafka.group
+    here = load_settings().kafka.group
     monkeypatch.setenv("PERFLOG_CONFIG", str(tmp_path / "environment.toml"))
 
     assert here == "perflog"
-    assert config.load().kafka.group == "environment"
-    assert config.load(tmp_path / "option.toml").kafka.group == "option"
+    assert load_settings().kafka.group == "environment"
+    assert load_settings(tmp_path / "option.toml").kafka.group == "option"
 
 
 @pytest.mark.parametrize(
@@ -141,13 +143,13 @@ def test_stages_of_a_workflow_may_be_declared(written: Path, body: str, said: De
     """One list is one variant, several lists are several; of a workflow of which nothing is said nothing is."""
     written.write_text(f"[workflow.w]\n{body}\n")
 
-    assert config.load(written).declared.get("w") == said
+    assert load_settings(written).declared.get("w") == said
 
 
 def test_a_missing_file_names_itself_and_the_example(tmp_path: Path) -> None:
     """A path that was asked for and is not there is an error, never a silent default."""
     with pytest.raises(Problem, match=r"nowhere\.toml") as caught:
-        config.load(tmp_path / "nowhere.toml")
+        load_settings(tmp_path / "nowhere.toml")
 
     assert "settings.example.toml" in caught.value.remedy
 
@@ -160,7 +162,7 @@ def test_environment_variables_are_put_into_strings(written: Path, monkeypatch: 
         "[kafka]\nbootstrap = ['${BROKER}:${PORT:9092}']\nuser = '${PORT:}'\n[elasticsearch]\nurl = '${BROKER}'\n"
     )
 
-    settings = config.load(written)
+    settings = load_settings(written)
 
     assert settings.kafka.bootstrap == ("kafka.example.org:9092",)
     assert settings.kafka.user == ""
@@ -184,22 +186,22 @@ def test_a_zone_is_an_offset_from_utc(written: Path, zone: str | None, seconds: 
     """Written as people write offsets, kept in seconds; unset stays unset."""
     written.write_text(INTAKE + (f'zone = "{zone}"\n' if zone else ""))
 
-    assert config.load(written).intake("lines").zone == seconds
+    assert load_settings(written).intake("lines").zone == seconds
 
 
 def test_an_intake_declares_its_forwarders_wrapper(written: Path) -> None:
     """Messages are bare unless it says otherwise."""
     written.write_text(INTAKE + 'wrapper = "filebeat"\n' + INTAKE.replace("lines", "bare"))
 
-    assert config.load(written).intake("lines").wrapper == "filebeat"
-    assert config.load(written).intake("bare").wrapper == "none"
+    assert load_settings(written).intake("lines").wrapper == "filebeat"
+    assert load_settings(written).intake("bare").wrapper == "none"
 
 
 def test_hosts_are_known_in_lower_case_and_grammars_lie_beside_the_file(written: Path) -> None:
     """Host names have no case; a relative folder is relative to the settings, not to where one happens to stand."""
     written.write_text("grammars = 'mine'\n[site.ALS]\nhosts = ['PS.LBL.gov']\n")
 
-    settings = config.load(written)
+    settings = load_settings(written)
 
     assert settings.sites == {"ps.lbl.gov": "ALS"}
     assert settings.grammars == written.parent / "mine"
@@ -210,7 +212,7 @@ def test_an_intake_that_is_not_declared_lists_those_that_are(written: Path) -> N
     written.write_text(INTAKE)
 
     with pytest.raises(Problem, match="lnes") as caught:
-        config.load(written).intake("lnes")
+        load_settings(written).intake("lnes")
 
     assert caught.value.exit_code == 64
     assert "lines" in caught.value.remedy
@@ -220,4 +222,4 @@ def test_secrets_are_not_shown(written: Path) -> None:
     """A settings object in a traceback or a log line must not tell passwords."""
     written.write_text("[kafka]\npassword = 'hunter2'\n[elasticsearch]\napi_key = 'hunter3'\npassword = 'hunter4'\n")
 
-    assert "hunter" not in repr(config.load(written))
+    assert "hunter" not in repr(load_settings(written))

@@ -12,14 +12,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, load_schema
-from ingest.core.flow import Flow
+from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
-from ingest.core.runmarks import RunKey, RunMark, gathered
-from ingest.core.runs import Run, runs_of
-from ingest.core.sources import load_sources
-from ingest.synthetic.truth import RunTruth, Shares, StageTruth, Workload
-from ingest.synthetic.workload import messages, runs_truth
+from ingest.core.runs.run import Run, runs_of
+from ingest.core.runs.state import gathered
+from ingest.core.sources.loader import load_sources
+from ingest.synthetic.workload.generator import messages, runs_truth
+from ingest.synthetic.workload.truth import RunTruth, Shares, StageTruth, Workload
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import told
 

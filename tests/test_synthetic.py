@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import load_schema
-from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message
-from ingest.core.sources import load_sources
-from ingest.synthetic.day import day
-from ingest.synthetic.owping import owping_blocks
-from ingest.synthetic.weather import weather
+from ingest.core.sources.loader import load_sources
+from ingest.synthetic.network.owping import owping_blocks
+from ingest.synthetic.network.path import weather
+from ingest.synthetic.network.schedule import day
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 START = datetime(2016, 2, 5, 12, tzinfo=UTC)

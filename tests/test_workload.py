@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.clock import iso
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import load_schema
-from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
-from ingest.core.sources import load_sources
-from ingest.synthetic.truth import INDEX
-from ingest.synthetic.workload import Fact, Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
+from ingest.core.sources.loader import load_sources
+from ingest.core.timestamps import iso
+from ingest.synthetic.workload.generator import Fact, Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
+from ingest.synthetic.workload.truth import INDEX
 
 GRAMMARS = Path(__file__).parents[1] / "grammars"
 RECEIVED_MS = 1_790_000_000_000

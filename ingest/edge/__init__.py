@@ -1,1 +1,6 @@
-"""The world, one module a service, named after it. What is asked of the world, in our words, stands in ports.py."""
+"""What perflog touches, one package a system; they do not know each other.
+
+ports errors     what is asked of them; what may go wrong
+kafka/ elasticsearch/ kibana/ local/    the systems
+files notify     files to read; who is told
+"""

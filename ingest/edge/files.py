@@ -6,8 +6,8 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest.core.framing import LINE_ENDINGS
 from ingest.core.model import Problem
+from ingest.core.sources.framing import LINE_ENDINGS
 
 LINE = "line"
 FILE = "file"

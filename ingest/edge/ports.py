@@ -4,98 +4,11 @@ The services answer with the values and errors of this room; no name of a client
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-from ingest.core.actions import Action
-
-
-class Unavailable(Exception):
-    """The service did not answer, or said that it is busy: the same request may succeed later."""
-
-
-class Refusal(Exception):
-    """The service refuses, and not because of a document: a right, a block, a setting. Waits for a person."""
-
-
-class RequestTooLarge(Exception):
-    """The request as a whole is larger than the service takes; in smaller parts it may pass."""
-
-
-class Fenced(Exception):
-    """The group took the partitions away: what is in hand must not be committed."""
-
-
-class Partition(NamedTuple):
-    """A topic's partition."""
-
-    topic: str
-    number: int
-
-
-class Coordinates(NamedTuple):
-    """Where a record lies in Kafka; written as `topic/partition/offset`."""
-
-    partition: Partition
-    offset: int
-
-    def __str__(self) -> str:
-        return f"{self.partition.topic}/{self.partition.number}/{self.offset}"
-
-    @classmethod
-    def read(cls, text: str) -> "Coordinates | None":
-        """The coordinates that a text names; None when it names none."""
-        topic, _, rest = text.partition("/")
-        number, _, offset = rest.partition("/")
-        digits = all(part.isascii() and part.isdigit() and len(part) < 20 for part in (number, offset))
-        return cls(Partition(topic, int(number)), int(offset)) if topic and digits else None
-
-
-Header = tuple[str, bytes]
-
-
-class Received(NamedTuple):
-    """One Kafka record as it came; `time_ms` is its append time (unix ms).
-
-    Its headers are held in two parts, because those of a shipper's records differ in the last one only: `head` is one
-    and the same object for records that follow one another and share it, so that what it says is worked out once.
-    """
-
-    partition: Partition
-    offset: int
-    time_ms: int
-    key: bytes | None
-    value: bytes | None
-    head: tuple[Header, ...] = ()
-    tail: Header | None = None
-
-    @property
-    def headers(self) -> tuple[Header, ...]:
-        """All of them, in order."""
-        return self.head if self.tail is None else (*self.head, self.tail)
-
-    @property
-    def coordinates(self) -> str:
-        """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
-        return str(Coordinates(self.partition, self.offset))
-
-
-class Answer(NamedTuple):
-    """What Elasticsearch said of one action.
-
-    `failure_store` = it went to the failure store instead of the index; `seen` is known of a swap that was done.
-    """
-
-    status: int
-    result: str = ""
-    error: str = ""
-    reason: str = ""
-    failure_store: bool = False
-    seen: "Seen | None" = None
-
-
-Seen = tuple[int, int]
-"""Sequence number and primary term of a document: what a compare-and-swap compares."""
+from ingest.core.bulk import Action
+from ingest.core.bulk_result import Answer, Seen, Standing
+from ingest.core.kafka_record import Letter, Partition, Received
 
 
 class Kept(NamedTuple):
@@ -103,20 +16,6 @@ class Kept(NamedTuple):
 
     seen: Seen
     body: dict[str, Any]
-    version: int
-
-
-CREATED = Answer(201, "created")
-"""The answer to nearly every action: always this very object."""
-UPDATED = Answer(200, "updated")
-PRESENT = Answer(409)
-"""What is said for an action that nobody asked Elasticsearch for, since its document is known to stand there."""
-
-
-class Standing(NamedTuple):
-    """A document that is there: `provenance.kafka` of it, None where it tells none, and its version."""
-
-    origin: str | None
     version: int
 
 
@@ -271,20 +170,3 @@ class Notifier(Protocol):
 
     def tell(self, notice: Notice) -> None:
         """Returns when it was taken over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Letter:
-    """A record to produce: `headers` in order, as Kafka keeps them."""
-
-    topic: str
-    key: bytes | None
-    value: bytes | None
-    headers: tuple[tuple[str, bytes], ...] = ()
-
-    @property
-    def size_bytes(self) -> int:
-        """Key, value and headers, with Kafka's overhead of a record rounded up."""
-        return (
-            len(self.key or b"") + len(self.value or b"") + sum([len(k) + len(v) + 10 for k, v in self.headers]) + 100
-        )

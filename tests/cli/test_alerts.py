@@ -12,17 +12,18 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli import alerts
-from ingest.core.clock import iso, iso_ms
-from ingest.core.derive import Statement
+from ingest.cli.monitoring import alerts
 from ingest.core.model import Problem
-from ingest.core.storedruns import stage_in
+from ingest.core.runs.derive import Statement
+from ingest.core.runs.stored import stage_in
+from ingest.core.timestamps import iso, iso_ms
 from ingest.edge.elasticsearch.alerts import Alerts
+from ingest.edge.errors import Unavailable
 from ingest.edge.local.stack import Running
 from ingest.edge.notify import LogNotifier
-from ingest.edge.ports import Notice, Unavailable
-from ingest.run.alerting import AlertsReport, Asked, evaluate, load_rules
-from ingest.synthetic.truth import Slowed, Workload
+from ingest.edge.ports import Notice
+from ingest.pipeline.alerts.evaluate import AlertsReport, Asked, evaluate, load_rules
+from ingest.synthetic.workload.truth import Slowed, Workload
 from tests.core.alarming import RULES
 from tests.core.conftest import GRAMMARS
 from tests.derived import documents_of, marks_of, marks_of_sample, shipped

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli import compare
+from ingest.cli.runs import compare
+from ingest.core.mark import RunKey
 from ingest.core.model import Problem
-from ingest.core.runmarks import RunKey
 from ingest.edge.local.stack import Running
 from tests.cli.test_runs import own_marks
 from tests.derived import SAMPLE, documents_of, marks_of_sample

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli import dlq
-from ingest.cli.asked import moment_of
+from ingest.cli.options import moment_of
+from ingest.cli.recovery import dlq
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
 from tests.conftest import free_port

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli import explain, lint, sources
-from ingest.cli.screen import visible, window
+from ingest.cli.console import visible, window
+from ingest.cli.sources import explain, lint, sources
 from tests.cli.calling import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"

@@ -10,14 +10,14 @@ import pytest
 from click.testing import CliRunner
 from rich.console import Console
 
-from ingest.cli import gaps
-from ingest.cli.gaps_shown import show_gaps
-from ingest.core.clock import iso
-from ingest.core.filebody import body_of
-from ingest.core.filestate import FileKey, FileNews, FileState, grown
-from ingest.core.gaps import certain, declared, documents, is_due
-from ingest.core.manifest import BEGIN, END, Manifest
-from ingest.core.ranges import Instant, Piece
+from ingest.cli.monitoring import gaps
+from ingest.cli.monitoring.gaps_text import show_gaps
+from ingest.core.timestamps import iso
+from ingest.core.tracking.byte_ranges import Instant, Piece
+from ingest.core.tracking.file_document import body_of
+from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
+from ingest.core.tracking.gaps import certain, declared, documents, is_due
+from ingest.core.tracking.manifest import BEGIN, END, Manifest
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
 from tests.derived import shipped

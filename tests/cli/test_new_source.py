@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from ingest.cli.main import cli
-from ingest.core.catalogue import BEGIN, END
+from ingest.core.authoring.catalogue import BEGIN, END
 from ingest.core.model import Problem
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli import replay
+from ingest.cli.recovery import replay
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
 from tests.delivery.revising import LINES, halved_grammars, versions

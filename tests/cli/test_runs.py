@@ -12,13 +12,13 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from ingest.cli import runs, show
-from ingest.core.derive import Statement, derived, documents
+from ingest.cli.runs import runs, show
 from ingest.core.ids import digest_id
+from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Problem
-from ingest.core.runmarks import RunKey, RunMark
-from ingest.core.runstate import RunState, grown
-from ingest.core.storedruns import run_in, stage_in, with_stages
+from ingest.core.runs.derive import Statement, derived, documents
+from ingest.core.runs.state import RunState, grown
+from ingest.core.runs.stored import run_in, stage_in, with_stages
 from ingest.edge.elasticsearch import runs as edge
 from ingest.edge.elasticsearch.runs import WantedRuns
 from ingest.edge.elasticsearch.runs import runs as stored_runs
@@ -175,7 +175,9 @@ def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, mo
     piped = call(show.command, SECOND, "--facility", FACILITY).stdout
     asked = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
     monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("ingest.cli.show.console", lambda: Console(force_terminal=True, width=80, color_system=None))
+    monkeypatch.setattr(
+        "ingest.cli.runs.show.console", lambda: Console(force_terminal=True, width=80, color_system=None)
+    )
     drawn = call(show.command, SECOND, "--facility", FACILITY).stdout
     refused = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout
 

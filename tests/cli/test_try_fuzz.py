@@ -9,14 +9,14 @@ from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.cli.try_ import command
+from ingest.cli.sources.try_ import command
+from ingest.core.authoring.rows import as_rows
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import load_schema
-from ingest.core.flow import Flow
-from ingest.core.framing import frames
 from ingest.core.model import Intake, Message, Outcomes, Provenance
-from ingest.core.outcome import as_rows
-from ingest.core.parse import canonical
-from ingest.core.sources import load_sources, sample_files
+from ingest.core.sources.framing import frames
+from ingest.core.sources.loader import load_sources, sample_files
+from ingest.core.sources.readers import canonical
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 SCHEMA = load_schema(GRAMMARS / "fields.toml")

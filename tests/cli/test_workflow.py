@@ -11,17 +11,18 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
-from ingest.cli import runs, show, workflow
-from ingest.core.flow import Flow
+from ingest.cli.monitoring import workflow
+from ingest.cli.runs import runs, show
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Document, Intake, Message, Problem
-from ingest.core.workflow import Templates, template_in
+from ingest.core.runs.template import Templates, template_in
 from ingest.edge.elasticsearch import workflows as edge
 from ingest.edge.elasticsearch.workflows import Workflows
 from ingest.edge.local.stack import Running
-from ingest.run import workflows as learning
-from ingest.synthetic.recipes import RECIPES
-from ingest.synthetic.truth import Workload
-from ingest.synthetic.workload import messages
+from ingest.pipeline.derive import workflow_templates as learning
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Workload
+from ingest.synthetic.workload.workflow_model import RECIPES
 from tests.core.conftest import GRAMMARS
 from tests.derived import RECEIVED_MS, documents_of, marks_of_lines, shipped
 from tests.stored import Stored
@@ -213,7 +214,7 @@ def test_runs_and_show_say_what_is_missing(
         for row in call(runs.command, "--facility", FACILITY, "--limit", "500").stdout.splitlines()
         if row
     }
-    monkeypatch.setattr("ingest.cli.runs.console", lambda: Console(highlight=False, width=80))
+    monkeypatch.setattr("ingest.cli.runs.runs.console", lambda: Console(highlight=False, width=80))
     narrow = call(runs.command, "--run", damaged, "--facility", FACILITY).stdout
 
     expected = len(RECIPES[1])
@@ -236,7 +237,7 @@ def test_templates_fit_the_terminal(
     call: Caller, learned: dict[str, Any], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     """List and show: no table is wider, the numbers are there."""
-    monkeypatch.setattr("ingest.cli.workflow.console", lambda: Console(highlight=False, width=columns))
+    monkeypatch.setattr("ingest.cli.monitoring.workflow.console", lambda: Console(highlight=False, width=columns))
     listed = call(workflow.command, "list", "--facility", FACILITY).stdout
     shown = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
 

@@ -5,10 +5,10 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ingest.core.incidents import Incident, incidents
-from ingest.core.rules import Rule, read_rules
-from ingest.core.slow import Span, Verdict, verdicts
-from ingest.core.storedruns import StoredStage
+from ingest.core.alerts.incidents import Incident, incidents
+from ingest.core.alerts.rules import Rule, read_rules
+from ingest.core.alerts.slow_stage import Span, Verdict, verdicts
+from ingest.core.runs.stored import StoredStage
 
 RULES = Path(__file__).parents[2] / "dashboards" / "alarms" / "rules.toml"
 BEGIN_MS = 1_454_737_177_000

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, load_schema
-from ingest.core.flow import Flow
 from ingest.core.model import Intake
-from ingest.core.sources import Source, load_sources
+from ingest.core.sources.loader import load_sources
+from ingest.core.sources.source import Source
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 

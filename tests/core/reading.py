@@ -5,7 +5,7 @@ from typing import Any
 
 import orjson
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Document, Message, Outcomes, Provenance, Reject
 
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z

@@ -5,13 +5,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from ingest.core.derive import derived, documents
 from ingest.core.fields import Schema
 from ingest.core.ids import digest_id
+from ingest.core.mark import RunKey, RunMark, What
 from ingest.core.model import Outcomes
-from ingest.core.runmarks import RunKey, RunMark, What, gathered
-from ingest.core.runs import Run, all_runs, runs_of
-from ingest.core.runstate import RunState, grown
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.run import Run, all_runs, runs_of
+from ingest.core.runs.state import RunState, gathered, grown
 
 KEY = RunKey("als", "als_perf", "1-2")
 BEGIN_MS = 1_454_737_177_000

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterable
 
-from ingest.core.analysis import stored
+from ingest.core.analysis.offline import stored
 from ingest.core.fields import Schema, load_schema
-from ingest.core.runmarks import RunKey, RunMark, union
-from ingest.core.storedruns import StoredRun
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.runs.state import union
+from ingest.core.runs.stored import StoredRun
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import KEY, marks
 

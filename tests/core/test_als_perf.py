@@ -9,10 +9,10 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.core.clock import iso_ms
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Message, Provenance
+from ingest.core.timestamps import iso_ms
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = Path(__file__).parents[2] / "grammars" / "als_perf" / "samples.log"

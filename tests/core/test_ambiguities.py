@@ -12,11 +12,11 @@ from itertools import permutations
 
 import pytest
 
-from ingest.core.clock import iso_ms
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Document, Intake, Message, Outcomes, Provenance
-from ingest.core.sources import Source
+from ingest.core.sources.source import Source
+from ingest.core.timestamps import iso_ms
 from tests.core.runmaking import runs_in, told
 
 RECEIVED_MS = 1454803200000

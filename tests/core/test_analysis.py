@@ -7,17 +7,17 @@ from random import Random
 
 import pytest
 
-from ingest.core.analysis import MOST_SHAPES, Analysis, Line
-from ingest.core.derive import as_swept, derived, documents
-from ingest.core.flow import Flow
+from ingest.core.analysis.figures import COLUMNS, figures
+from ingest.core.analysis.offline import MOST_SHAPES, Analysis, Line
+from ingest.core.analysis.printed_zones import Zones, in_utc, local
+from ingest.core.decode.decoder import Flow
+from ingest.core.mark import RunKey
 from ingest.core.model import Intake, Problem
-from ingest.core.printed_zones import Zones, in_utc, local
-from ingest.core.run_figures import COLUMNS, figures
-from ingest.core.runmarks import RunKey
-from ingest.core.runstate import RunState, grown, swept
-from ingest.core.storedruns import StoredRun
-from ingest.synthetic.truth import Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.core.runs.derive import as_swept, derived, documents
+from ingest.core.runs.state import RunState, grown, swept
+from ingest.core.runs.stored import StoredRun
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import BEGIN_MS, KEY, mark, marks
 from tests.core.storedmaking import SCHEMA, run_of, stored_runs

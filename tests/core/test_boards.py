@@ -8,13 +8,13 @@ from typing import Any
 
 import pytest
 
-from ingest.core.board import Board, read_board
-from ingest.core.board_checks import MOST_BYTES, check
-from ingest.core.boards import board_path, compile_boards
+from ingest.core.dashboards.checks import MOST_BYTES, check
+from ingest.core.dashboards.compiler import board_path, compile_boards
+from ingest.core.dashboards.definition import Board, read_board
+from ingest.core.dashboards.saved_objects import SavedObject, ndjson, object_id
 from ingest.core.fields import Schema
+from ingest.core.mark import DOUBTFUL
 from ingest.core.model import Problem
-from ingest.core.runmarks import DOUBTFUL
-from ingest.core.saved_objects import SavedObject, ndjson, object_id
 
 FOLDER = Path(__file__).parents[2] / "dashboards"
 SPECS = {path.name: path.read_text(encoding="utf-8") for path in FOLDER.glob("*.vg.json")}

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.comparing import BOUNDS, Difference, Pair, Side, compared, difference
-from ingest.core.runmarks import RunMark
+from ingest.core.analysis.compare import BOUNDS, Difference, Pair, Side, compared, difference
+from ingest.core.mark import RunMark
 from tests.core.runmaking import MARKS
 from tests.core.storedmaking import run_of, stored_runs
 from tests.derived import marks_of_sample

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.completeness import (
+from ingest.core.runs.completeness import (
     COMPLETE,
     INCOMPLETE,
     OPEN_YET,
@@ -14,8 +14,8 @@ from ingest.core.completeness import (
     completeness_fields,
     completeness_in,
 )
-from ingest.core.instances import SILENCE_MS
-from ingest.core.workflow import StoredTemplate, Tail, Template, TemplateStage, Variant, template_body, template_in
+from ingest.core.runs.instances import SILENCE_MS
+from ingest.core.runs.template import StoredTemplate, Tail, Template, TemplateStage, Variant, template_body, template_in
 
 HOURS_MS = 2 * 3_600_000
 STAGES = st.lists(st.sampled_from("ABCDEFX"), unique=True, max_size=7)

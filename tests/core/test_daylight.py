@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.clock import ClockError
-from ingest.core.daylight import Daylight, daylight
+from ingest.core.sources.daylight import Daylight, daylight
+from ingest.core.timestamps import ClockError
 from tests.core.conftest import GRAMMARS
 
 ROW = tomllib.loads((GRAMMARS / "als_perf" / "source.toml").read_text())["stamp"]["daylight"]

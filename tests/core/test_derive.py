@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.derive import STATE_BITS, Derived, derived, documents
+from ingest.core.analysis.learning import learn
 from ingest.core.fields import Schema
-from ingest.core.learning import learn
-from ingest.core.rundocs import uid
-from ingest.core.runmarks import RunMark, union
-from ingest.core.runs import runs_of
-from ingest.core.runstate import LARGE, RunState, grown, json_of, state_of, swept
-from ingest.core.workflow import Declared, StoredTemplate, Template, template_body
+from ingest.core.mark import RunMark
+from ingest.core.runs.derive import STATE_BITS, Derived, derived, documents
+from ingest.core.runs.documents import uid
+from ingest.core.runs.run import runs_of
+from ingest.core.runs.state import LARGE, RunState, grown, json_of, state_of, swept, union
+from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body
 from tests.core.runmaking import (
     BEGIN_MS,
     DAY_S,

@@ -7,11 +7,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.clock import iso
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Message, Outcomes, Record
-from ingest.core.parse import GrammarReader
-from ingest.core.sources import Source
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.source import Source
+from ingest.core.timestamps import iso
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.runmaking import runs_in, told

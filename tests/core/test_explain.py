@@ -8,16 +8,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.clock import iso_ms
-from ingest.core.explain import Explainer, Explanation
-from ingest.core.feeds import Part, feeds
+from ingest.core.authoring.explain import Explainer
+from ingest.core.authoring.explanation import Explanation
+from ingest.core.authoring.lineage import Part, feeds
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, load_schema
-from ingest.core.flow import Flow
-from ingest.core.framing import frames, framing_of
+from ingest.core.lookup import lookup
 from ingest.core.model import Intake, Message, Record
-from ingest.core.parse import GrammarReader
-from ingest.core.sources import Source, load_sources, sample_files
-from ingest.core.turn import Context, lookup
+from ingest.core.sources.event import Context
+from ingest.core.sources.framing import frames, framing_of
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_sources, sample_files
+from ingest.core.sources.source import Source
+from ingest.core.timestamps import iso_ms
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 

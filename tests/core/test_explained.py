@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from ingest.core.fields import load_schema
 from ingest.core.model import Record
-from ingest.core.parse import GrammarReader, Mismatch, canonical
-from ingest.core.regular import FIRST_TURNS, TURNS_AT_ONCE
-from ingest.core.sources import load_sources
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_sources
+from ingest.core.sources.readers import Mismatch, canonical
+from ingest.core.sources.regular import FIRST_TURNS, TURNS_AT_ONCE
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.taking import grows_less

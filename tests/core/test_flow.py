@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.rejects import one_letter_off
 from ingest.core.model import Message, Outcomes
-from ingest.core.verdicts import one_letter_off
 
 NOW_MS = 1454803200000
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"

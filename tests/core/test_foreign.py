@@ -6,11 +6,12 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.rejects import is_foreign, kept, verdict
 from ingest.core.model import Message, Outcomes, Provenance, Record
-from ingest.core.parse import GrammarReader, canonical
-from ingest.core.sources import Source
-from ingest.core.verdicts import is_foreign, kept, verdict
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
 from tests.amount import examples
 from tests.core.taking import cpu_s
 from tests.core.test_regular import GOOD_LINES, near_miss

@@ -10,23 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.derive import STATE_BITS
-from ingest.core.formers import (
+from ingest.core.ids import at_revision, revision_of, version
+from ingest.core.mark import RunKey, RunMark, What
+from ingest.core.replay.corrections import (
     CORRECTED,
     GONE,
     TO_INDEX,
     TO_RUN,
     TO_TIME,
-    Edition,
-    StoredLine,
     bytes_of,
     judged,
     left_behind,
-    stored_line,
     tombstone,
 )
-from ingest.core.ids import at_revision, revision_of, version
-from ingest.core.runmarks import RunKey, RunMark, What, union
+from ingest.core.replay.stored_line import Edition, StoredLine, stored_line
+from ingest.core.runs.derive import STATE_BITS
+from ingest.core.runs.state import union
 
 FACILITY, SOURCE = "als", "als_perf"
 FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"

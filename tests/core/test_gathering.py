@@ -6,16 +6,16 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.fast_path import quick
 from ingest.core.fields import load_schema
-from ingest.core.flow import Flow
-from ingest.core.gathering import Gathered
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.quick import quick
-from ingest.core.runmarks import union
-from ingest.core.sources import load_sources
-from ingest.core.watermark import Heard
-from ingest.synthetic.truth import Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.state import union
+from ingest.core.sources.loader import load_sources
+from ingest.core.tracking.watermark import Heard
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.core.conftest import GRAMMARS
 
 SCHEMA = load_schema(GRAMMARS / "fields.toml")

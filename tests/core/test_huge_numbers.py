@@ -13,13 +13,13 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.core.convert import MAX_LONG, OutOfRange, integer, number, rounded
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
-from ingest.core.iperf3 import in_diagnostics, udp_received
 from ingest.core.model import Intake, Outcomes, Record
-from ingest.core.parse import JsonReader, canonical
-from ingest.core.sources import Source
+from ingest.core.network.iperf3 import in_diagnostics, udp_received
+from ingest.core.sources.convert import MAX_LONG, OutOfRange, integer, number, rounded
+from ingest.core.sources.readers import JsonReader, canonical
+from ingest.core.sources.source import Source
 from tests.amount import examples
 from tests.core.reading import document, flags, network, read
 from tests.core.test_network_sources import JSONS, TEXTS, messages, places

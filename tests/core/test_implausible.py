@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from tests.core.conftest import GRAMMARS
 from tests.core.reading import document, flags, network, read, reject
 

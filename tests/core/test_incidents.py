@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.alarm_words import message
+from ingest.core.alerts.documents import incident_body, incident_in
+from ingest.core.alerts.incidents import Incident, as_told, news, restated
+from ingest.core.alerts.messages import message
+from ingest.core.alerts.slow_stage import Span, verdicts
 from ingest.core.fields import Schema
-from ingest.core.incident_docs import incident_body, incident_in
-from ingest.core.incidents import Incident, as_told, news, restated
-from ingest.core.slow import Span, verdicts
-from ingest.core.storedruns import StoredStage
+from ingest.core.runs.stored import StoredStage
 from tests.core.alarming import DAY_S, HOUR_S, at_ms, evaluated, hourly, shipped_rule, stage
 
 USUAL = [100] * 8

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.flow import Flow
-from ingest.core.repair import repaired
+from ingest.core.decode.decoder import Flow
+from ingest.core.sources.readers import repaired
 from tests.core.conftest import GRAMMARS
 from tests.core.reading import document, ends, flags, network, read, reject
 

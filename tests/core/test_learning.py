@@ -7,11 +7,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.core.analysis.learning import learn
 from ingest.core.ids import digest_id
-from ingest.core.learning import learn
-from ingest.core.runmarks import RunKey
-from ingest.core.storedruns import StoredRun, run_in, stage_in, with_stages
-from ingest.core.workflow import Declared, Tail, Template
+from ingest.core.mark import RunKey
+from ingest.core.runs.stored import StoredRun, run_in, stage_in, with_stages
+from ingest.core.runs.template import Declared, Tail, Template
 from tests.core.runmaking import BEGIN_MS, DAY_S, marks
 from tests.derived import Sets, documents_of
 

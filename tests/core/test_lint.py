@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from ingest.core.clock import iso_ms
+from ingest.core.authoring.lint import Finding, Linter
+from ingest.core.authoring.lint_rules import load_rules
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import load_schema
-from ingest.core.flow import Flow
-from ingest.core.lint import Finding, Linter
-from ingest.core.lint_rules import load_rules
 from ingest.core.model import Intake, Message, Problem
-from ingest.core.sources import load_source, load_sources
+from ingest.core.sources.loader import load_source, load_sources
+from ingest.core.timestamps import iso_ms
 from tests.core.conftest import GRAMMARS
 
 NOW_MS = iso_ms("2026-12-01T00:00:00Z")

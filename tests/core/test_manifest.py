@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest.core.manifest import BEGIN, END, Manifest, begins, ends, manifest_of, read_as
 from ingest.core.model import Ignored, Message, Provenance, Reject
+from ingest.core.tracking.manifest import BEGIN, END, Manifest, begins, ends, manifest_of, read_as
 
 NOW = 1_790_000_000_000
 OF = Provenance("node", "/data/run.log")

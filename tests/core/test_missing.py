@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
-from ingest.core.filebody import body_of, key_of, state_of
-from ingest.core.filestate import MOST_PIECES, FileKey, FileNews, FileState, grown, missing_of
-from ingest.core.gaps import certain, declared, documents, gap_id, is_due, suspects
-from ingest.core.manifest import BEGIN, END, Manifest
-from ingest.core.ranges import Instant, Piece, united
+from ingest.core.tracking.byte_ranges import Instant, Piece, united
+from ingest.core.tracking.file_document import body_of, key_of, state_of
+from ingest.core.tracking.file_state import MOST_PIECES, FileKey, FileNews, FileState, grown, missing_of
+from ingest.core.tracking.gaps import certain, declared, documents, gap_id, is_due, suspects
+from ingest.core.tracking.manifest import BEGIN, END, Manifest
 from tests.core.test_watermark import leaves
 
 KEY = FileKey("als", "perf.als.lines.v1", "node", "/data/run.log", "a1")

@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ingest.core.convert import CONVERSIONS
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from ingest.core.ids import MAX_NAME, fitting
 from ingest.core.model import Message, Reject
-from ingest.core.wrappers import Wrapper, unwrapped
+from ingest.core.sources.convert import CONVERSIONS
+from ingest.core.sources.wrappers import Wrapper, unwrapped
 from tests.core.reading import document, flags, network, reject
 
 FlowOf = Callable[..., Flow]

@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.delay import latency, rtt
-from ingest.core.endpoint import bare_host, ip_of, name_of, put_end
-from ingest.core.histogram import histogram
-from ingest.core.route import trace
-from ingest.core.throughput import throughput
-from ingest.core.turn import Turn
+from ingest.core.network.delay import latency, rtt
+from ingest.core.network.endpoint import bare_host, ip_of, name_of, put_end
+from ingest.core.network.route import trace
+from ingest.core.network.throughput import throughput
+from ingest.core.sources.event import Turn
+from ingest.core.statistics import histogram
 
 # Made for this test; has the statistics that the reference gives for pScheduler's own test of its latency results.
 CHECK = [

@@ -11,12 +11,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
-from ingest.core.framing import frames, framing_of
 from ingest.core.model import Intake, Outcomes, Record
-from ingest.core.parse import GrammarReader, JsonReader, canonical
-from ingest.core.sources import Source, sample_files
+from ingest.core.sources.framing import frames, framing_of
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import sample_files
+from ingest.core.sources.readers import JsonReader, canonical
+from ingest.core.sources.source import Source
 from tests.amount import examples
 from tests.core.reading import read
 from tests.core.taking import within

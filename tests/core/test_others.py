@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from ingest.core.flow import Flow
-from ingest.core.others import type_by_shape
+from ingest.core.decode.decoder import Flow
+from ingest.core.network.other_tests import type_by_shape
 from tests.core.reading import document, flags, network
 
 FlowOf = Callable[..., Flow]

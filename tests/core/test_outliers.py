@@ -4,11 +4,11 @@ from collections import Counter
 
 import pytest
 
-from ingest.core.outliers import ALL_TIME, outliers
-from ingest.core.runmarks import RunKey
-from ingest.core.slow import INSUFFICIENT, NOTHING, OK, SLOW, verdicts
-from ingest.core.storedruns import StoredRun
-from ingest.synthetic.truth import Shares, Workload
+from ingest.core.alerts.outliers import ALL_TIME, outliers
+from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, verdicts
+from ingest.core.mark import RunKey
+from ingest.core.runs.stored import StoredRun
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.core.alarming import shipped_rule
 from tests.core.runmaking import mark
 from tests.core.storedmaking import stored_runs

@@ -9,12 +9,14 @@ from typing import Any
 
 import pytest
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Document, Message, Outcomes, Record, Reject
-from ingest.core.owping import MS_OF
-from ingest.core.parse import GrammarReader, Mismatch, canonical
-from ingest.core.sources import Source, sample_files
-from ingest.synthetic.owping import owping_blocks
+from ingest.core.network.owping import MS_OF
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import sample_files
+from ingest.core.sources.readers import Mismatch, canonical
+from ingest.core.sources.source import Source
+from ingest.synthetic.network.owping import owping_blocks
 
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 NTP_1900_S = 2_208_988_800

@@ -7,9 +7,9 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.core.clock import NTP_TO_UNIX_S, ntp_s
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
+from ingest.core.timestamps import NTP_TO_UNIX_S, ntp_s
 from tests.core.conftest import GRAMMARS
 from tests.core.reading import document, ends, flags, network, rank, read, reject
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 
-from ingest.core.runmarks import RunMark
-from ingest.core.runs import runs_of
+from ingest.core.mark import RunMark
+from ingest.core.runs.run import runs_of
 from tests.core.runmaking import KEY, MARKS, run
 
 

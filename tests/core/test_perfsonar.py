@@ -13,10 +13,10 @@ from typing import Any
 import orjson
 import pytest
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
 from ingest.core.model import Document, Intake, Message, Reject
-from ingest.core.sources import Source
+from ingest.core.sources.source import Source
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z

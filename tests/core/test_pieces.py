@@ -9,14 +9,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.bodies import original_of
 from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, is_too_deep, most_output_bytes
-from ingest.core.flow import Flow
+from ingest.core.decode.bodies import original_of
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.pieces import blocks_of
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
-from ingest.core.parse import GrammarReader, canonical
-from ingest.core.pieces import blocks_of
-from ingest.core.sources import Source
-from ingest.core.wrappers import load_wrappers
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import load_wrappers
 from tests.core.conftest import GRAMMARS
 from tests.core.reading import CAPTURED_MS, RECEIVED_MS
 from tests.core.test_ambiguities import LINE, OTHER

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from tests.core.reading import document, ends, flags, network, reject
 
 FlowOf = Callable[..., Flow]

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.actions import request_body
-from ingest.core.flow import Flow
+from ingest.core.bulk import request_body
+from ingest.core.cache import KEPT, Cache
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.fast_path import Place, Quick, quick
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.quick import Place, Quick, quick
-from ingest.core.sources import Source
-from ingest.core.templates import KEPT, Cache
+from ingest.core.sources.source import Source
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.test_regular import LINES

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.ranges import SLACK_BYTES, Instant, Piece, holes, left_of, united
+from ingest.core.tracking.byte_ranges import SLACK_BYTES, Instant, Piece, holes, left_of, united
 
 LINES = st.lists(st.integers(0, 12), min_size=1, max_size=40)
 

@@ -7,12 +7,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
 from ingest.core.model import Message, Record
-from ingest.core.parse import GrammarReader
-from ingest.core.regular import NotRegular, compile_grammar
-from ingest.core.sources import load_source
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_source
+from ingest.core.sources.regular import NotRegular, compile_grammar
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.core.taking import grows_less, within

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Message, Provenance, Reject
-from ingest.core.reject_shape import MAX_CHARACTERS, collapsed, shape
+from ingest.core.records.reject_shape import MAX_CHARACTERS, collapsed, shape
 from tests.core.reading import RECEIVED_MS
 from tests.core.taking import within
 

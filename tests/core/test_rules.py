@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
+from ingest.core.alerts.rules import read_rules
 from ingest.core.model import Problem
-from ingest.core.rules import read_rules
 from tests.core.alarming import RULES, shipped_rule, tree
 
 

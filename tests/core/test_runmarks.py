@@ -4,7 +4,8 @@ import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.runmarks import RunMark, as_json, key_of, mark_of, of_json, union
+from ingest.core.mark import RunMark, key_of, mark_of
+from ingest.core.runs.state import as_json, of_json, union
 from tests.core.runmaking import BEGIN_MS, KEY, MARKS, mark, versions
 
 

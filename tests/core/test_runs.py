@@ -11,12 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.mark import RunMark
 from ingest.core.model import Message
-from ingest.core.rundocs import run_json, stage_json
-from ingest.core.runmarks import RunMark
-from ingest.core.runs import Run, runs_of
-from ingest.core.stages import Stage
+from ingest.core.runs.documents import run_json, stage_json
+from ingest.core.runs.run import Run, runs_of
+from ingest.core.runs.stages import Stage
 from tests.core.runmaking import BEGIN_MS, KEY, MARKS, marks, run, runs_in
 from tests.core.test_als_perf import DATA, RECEIVED_MS, SAMPLE, truth
 

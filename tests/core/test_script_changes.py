@@ -7,13 +7,13 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.clock import iso_ms
-from ingest.core.flow import Flow
+from ingest.core.analysis.script_changes import ScriptChange, Spell, script_changes
+from ingest.core.decode.decoder import Flow
 from ingest.core.model import Intake, Message
-from ingest.core.script_changes import ScriptChange, Spell, script_changes
-from ingest.synthetic.recipes import WHOLE
-from ingest.synthetic.truth import Made, Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.core.timestamps import iso_ms
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Made, Shares, Workload
+from ingest.synthetic.workload.workflow_model import WHOLE
 from tests.amount import examples
 from tests.core.conftest import GRAMMARS
 from tests.derived import RECEIVED_MS, shipped

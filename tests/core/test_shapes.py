@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
 from ingest.core.model import Intake
-from ingest.core.sources import Source
+from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
 from tests.core.reading import CAPTURED_MS, document, ends, flags, network, rank, read, reject
 

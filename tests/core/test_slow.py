@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.slow import Span, baseline_of, counts, threshold_of, verdicts
-from ingest.core.storedruns import StoredStage, run_in, stage_in
+from ingest.core.alerts.slow_stage import Span, counts, threshold_of, verdicts
+from ingest.core.runs.stored import StoredStage, run_in, stage_in
+from ingest.core.statistics import baseline_of
 from tests.core.alarming import DAY_S, HOUR_S, at_ms, hourly, judged, shipped_rule, stage
 from tests.derived import documents_of, marks_of_sample
 

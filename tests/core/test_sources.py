@@ -7,12 +7,13 @@ import pytest
 from lark import Lark
 from lark.exceptions import LarkError
 
+from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema
-from ingest.core.flow import Flow
 from ingest.core.model import Intake, Problem
-from ingest.core.parse import GrammarReader
-from ingest.core.samples import accepted, outcomes, read_by_two, write
-from ingest.core.sources import Source, load_source
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_source
+from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
 from tests.revisions import raise_revision
 

@@ -3,9 +3,9 @@
 import pytest
 from hypothesis import given
 
-from ingest.core.ends import stem
-from ingest.core.runmarks import RunMark
-from ingest.core.runs import runs_of
+from ingest.core.mark import RunMark
+from ingest.core.runs.pairing import stem
+from ingest.core.runs.run import runs_of
 from tests.core.runmaking import KEY, MARKS, in_s, run, told
 
 

@@ -6,10 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.clock import iso_ms
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.mark import RunMark, mark_of
 from ingest.core.model import Document, Intake, Message
-from ingest.core.runmarks import RunMark, mark_of, union
+from ingest.core.runs.state import union
+from ingest.core.timestamps import iso_ms
 from tests.core.conftest import GRAMMARS
 from tests.core.storedmaking import stored_runs
 from tests.derived import RECEIVED_MS, marks_of_lines, shipped

@@ -4,12 +4,12 @@ from typing import Any
 
 from hypothesis import given
 
-from ingest.core.derive import Derived, derived, documents
 from ingest.core.fields import Schema
-from ingest.core.parts import DISPATCH, QUEUE
-from ingest.core.runmarks import RunMark
-from ingest.core.runs import Run, seconds
-from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in, with_stages
+from ingest.core.mark import RunMark
+from ingest.core.runs.derive import Derived, derived, documents
+from ingest.core.runs.phases import DISPATCH, QUEUE
+from ingest.core.runs.run import Run, seconds
+from ingest.core.runs.stored import StoredRun, StoredStage, run_in, stage_in, with_stages
 from tests.core.runmaking import MARKS, is_retracted, marks, state_of_marks
 from tests.core.test_derive import WATERMARKS
 

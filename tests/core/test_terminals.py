@@ -6,8 +6,8 @@ from functools import partial
 import pytest
 
 from ingest.core.fields import load_schema
-from ingest.core.parse import GrammarReader
-from ingest.core.sources import load_sources
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_sources
 from tests.core.conftest import GRAMMARS
 from tests.core.taking import within
 

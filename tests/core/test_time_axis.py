@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.time_axis import BREAK_TIMES, STEPS_MS, Span, axis
+from ingest.core.analysis.time_axis import BREAK_TIMES, STEPS_MS, Span, axis
 
 S = 1000
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.runmarks import RunMark
-from ingest.core.waterfall import Row, waterfall
+from ingest.core.analysis.waterfall import Row, waterfall
+from ingest.core.mark import RunMark
 from tests.core.runmaking import MARKS
 from tests.core.storedmaking import run_of, stored_runs
 

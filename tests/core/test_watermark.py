@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
-from ingest.core.watermark import ACTIVE_MS, Heard, WriterKey, body_of, together, watermark_ms, writer_of
+from ingest.core.tracking.watermark import ACTIVE_MS, Heard, WriterKey, body_of, together, watermark_ms, writer_of
 
 HOUR = ACTIVE_MS
 BEGIN = 1_454_737_177_000

@@ -9,11 +9,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import Schema, without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
-from ingest.core.sources import Source
-from ingest.core.wrappers import Wrapper, load_wrappers, unwrapped
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import Wrapper, load_wrappers, unwrapped
 from tests.core.conftest import GRAMMARS
 
 NOW_MS = 1454803200000

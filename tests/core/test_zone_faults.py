@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from random import Random
 
+from ingest.core.authoring.zone_faults import MOST_HOSTS, ZoneFault, ZoneFaults
 from ingest.core.model import Message
-from ingest.core.zone_faults import MOST_HOSTS, ZoneFault, ZoneFaults
 from tests.core.test_stamps import AT_S, FLOW, line_of, read
 from tests.derived import RECEIVED_MS
 

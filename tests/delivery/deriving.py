@@ -4,14 +4,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from ingest.core.derive import derived, documents
-from ingest.core.flow import Flow
-from ingest.core.gathering import Gathered
+from ingest.core.decode.decoder import Flow
+from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Message, Provenance
-from ingest.core.runmarks import RunKey, RunMark, gathered
-from ingest.core.runstate import RunState, grown
-from ingest.synthetic.truth import Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.state import RunState, gathered, grown
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.delivery.world import Documents, World
 
 RECEIVED_MS = 1_790_000_000_000

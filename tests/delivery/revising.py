@@ -8,14 +8,15 @@ from zlib import crc32
 
 from elasticsearch.helpers import scan
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Message, Record
-from ingest.core.parse import Mismatch
-from ingest.core.runmarks import RunKey, RunMark, gathered
-from ingest.core.sources import Flag
+from ingest.core.runs.state import gathered
+from ingest.core.sources.readers import Mismatch
+from ingest.core.sources.source import Flag
 from ingest.edge.elasticsearch.facts import WantedFacts
-from ingest.run.knowledge import Knowledge, knowledge
-from ingest.run.sending_again import LinesReport, send_again
+from ingest.pipeline.replay.resend import LinesReport, send_again
 from tests.delivery.conftest import SAMPLES
 from tests.delivery.deriving import RECEIVED_MS, visible
 from tests.delivery.world import Documents, World, copied_grammars

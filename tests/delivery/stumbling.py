@@ -4,16 +4,16 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.core.actions import Action
-from ingest.core.gathering import Gathered
+from ingest.core.bulk import Action
+from ingest.core.bulk_result import Answer
+from ingest.core.records.updates import Gathered
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.ports import Answer
-from ingest.run.deriving import Deriver, RunCache
-from ingest.run.patience import Patience
-from ingest.run.swapping import Swapper
-from ingest.run.sweeping import Sweeper, Swept
-from ingest.run.writing import Limits, Writer
+from ingest.pipeline.derive.deriver import Deriver, RunCache
+from ingest.pipeline.derive.sweeper import Sweeper, Swept
+from ingest.pipeline.sink.bulk_writer import Limits, Writer
+from ingest.pipeline.sink.cas import Swapper
+from ingest.pipeline.sink.retry import Patience
 from tests.delivery.world import World
 
 LIMITS = Limits(5 * 1024 * 1024, 500)

@@ -5,12 +5,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Message
 from ingest.edge.elasticsearch.runs import runs
-from ingest.run.outfit import sweep
-from ingest.run.sweeping import Swept
+from ingest.pipeline.derive.sweep_service import sweep
+from ingest.pipeline.derive.sweeper import Swept
 from tests.delivery.conftest import SAMPLES
 from tests.delivery.deriving import at_once, sets_of, told
 from tests.delivery.revising import LINES, facts

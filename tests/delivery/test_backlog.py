@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.run.backlog import MOST, PATIENCE_S, PLENTY, ROUND_S, Backlog, Batch, size
-from ingest.run.batch import Answered
-from ingest.run.count import Count
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.batch.indexer import Answered
+from ingest.pipeline.worker.backlog import MOST, PATIENCE_S, PLENTY, ROUND_S, Backlog, Batch, size
 from tests.delivery.test_waits import Clock
 
 BATCH = 5000

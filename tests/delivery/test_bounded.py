@@ -14,20 +14,21 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import config
-from ingest.core.flow import Flow
+from ingest.config.paths import data_folder
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import knowledge
+from ingest.core.kafka_record import Partition, Received
 from ingest.core.model import Intake
-from ingest.core.parse import JsonReader
-from ingest.core.sources import Source, sample_files
-from ingest.edge.ports import Partition, Received
-from ingest.run import refusals
-from ingest.run.headers import message
-from ingest.run.knowledge import knowledge
-from ingest.run.reading import Reader
+from ingest.core.records import dead_letter
+from ingest.core.records.headers import message
+from ingest.core.records.record_decoder import Reader
+from ingest.core.sources.loader import sample_files
+from ingest.core.sources.readers import JsonReader
+from ingest.core.sources.source import Source
 from tests.amount import examples
 
 NOW_MS = 1_772_668_800_000
-KNOWN = knowledge(config.data_folder("grammars"))
+KNOWN = knowledge(data_folder("grammars"))
 HEAD = (("perflog.captured_ms", b"1772668740000"), ("perflog.host", b"h"), ("perflog.backfill", b"true"))
 NASTY = [b"\x01", b"\\u0001", b'\\"', b"\xff", b"1e15", b"9" * 40, b"[" * 70, b"{}", b",", b"\n", b"nan", "Ü".encode()]
 
@@ -59,8 +60,10 @@ def written_bytes(reader: Reader, value: bytes) -> int:
     if special is None or not special.refused:
         return size
     told, intake = message(received), reader.flow.intake
-    rejects = refusals.actions(refusals.place(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1")
-    letter = refusals.letter("perf.deadletter.v1", received, intake, special.refused)
+    rejects = dead_letter.actions(
+        dead_letter.place(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1"
+    )
+    letter = dead_letter.letter("perf.deadletter.v1", received, intake, special.refused)
     headers = sum(len(name) + len(text) for name, text in letter.headers)
     return size + sum(len(action.text.encode()) for action in rejects) + len(letter.value or b"") + headers
 

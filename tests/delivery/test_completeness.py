@@ -6,18 +6,18 @@ from typing import Any
 
 import pytest
 
-from ingest.core.clock import iso_ms
-from ingest.core.derive import derived, documents
-from ingest.core.gathering import Gathered
+from ingest.core.analysis.learning import learn
 from ingest.core.ids import digest_id
-from ingest.core.learning import learn
-from ingest.core.rundocs import uid
-from ingest.core.runmarks import RunKey, RunMark
-from ingest.core.runstate import RunState, grown
-from ingest.core.workflow import Declared, StoredTemplate, Template, template_body, template_in
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.documents import uid
+from ingest.core.runs.state import RunState, grown
+from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body, template_in
+from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.workflows import Workflows
-from ingest.synthetic.truth import Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.core.runmaking import BEGIN_MS, DAY_S, marks
 from tests.delivery.deriving import sets_of, told
 from tests.delivery.stumbling import Died, Stumble, sweep, worker

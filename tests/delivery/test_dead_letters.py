@@ -8,15 +8,15 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from ingest.core.clock import iso_ms
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.kafka_record import Coordinates
+from ingest.core.records import headers
+from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.rejects import Found, Wanted, rejects
-from ingest.edge.kafka.reading import reading
-from ingest.edge.ports import Coordinates
-from ingest.run import headers
-from ingest.run.dead_letters import COPY, INDEX, LETTER, RECORD, Original, listing, one
-from ingest.run.knowledge import Knowledge, knowledge
-from ingest.run.purging import PurgeReport, purge
-from ingest.run.replaying import ReplayReport, replay
+from ingest.edge.kafka.fetch import reading
+from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Original, listing, one
+from ingest.pipeline.deadletters.purge import PurgeReport, purge
+from ingest.pipeline.deadletters.replay import ReplayReport, replay
 from tests.delivery.checks import assert_tiled
 from tests.delivery.world import World, copied_grammars
 

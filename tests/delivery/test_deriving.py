@@ -4,8 +4,8 @@ from random import Random
 
 import pytest
 
-from ingest.synthetic.truth import INDEX, Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import INDEX, Shares, Workload
 from tests.delivery.deriving import at_once, everything, lines_of, mixed, sets_of, state_numbers, told
 from tests.delivery.world import World
 

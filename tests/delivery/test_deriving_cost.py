@@ -8,9 +8,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from ingest.core.gathering import Gathered
-from ingest.core.runmarks import RunKey
-from ingest.core.runstate import LARGE
+from ingest.core.mark import RunKey
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.state import LARGE
 from tests.core.runmaking import mark
 from tests.delivery.stumbling import Worker, worker
 from tests.delivery.world import World

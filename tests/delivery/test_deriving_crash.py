@@ -13,12 +13,12 @@ from typing import Any
 
 import pytest
 
-from ingest.core.clock import MS_PER_DAY
-from ingest.core.gathering import Gathered
+from ingest.core.mark import RunKey
 from ingest.core.model import Document
-from ingest.core.rundocs import uid
-from ingest.core.runmarks import RunKey
-from ingest.run.session import work
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.documents import uid
+from ingest.core.timestamps import MS_PER_DAY
+from ingest.pipeline.worker.bootstrap import work
 from tests.core.runmaking import marks
 from tests.delivery.checks import assert_tiled
 from tests.delivery.deriving import (

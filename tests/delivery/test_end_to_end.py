@@ -9,10 +9,10 @@ from pathlib import Path
 import orjson
 import pytest
 
+from ingest.core.decode.registry import knowledge
 from ingest.core.model import Problem
-from ingest.run import worker
-from ingest.run.knowledge import knowledge
-from ingest.run.setup import set_up
+from ingest.pipeline.admin.setup import set_up
+from ingest.pipeline.worker import worker
 from tests.delivery.checks import assert_tiled
 from tests.delivery.world import World, copied_grammars
 from tests.revisions import raise_revision

@@ -8,7 +8,7 @@ from threading import Timer
 
 import pytest
 
-from ingest.edge.elasticsearch.connect import client
+from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.delivery.checks import assert_tiled
 from tests.delivery.front import Answer, Bulk, front, refusal

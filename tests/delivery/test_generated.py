@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ingest.core.clock import iso
+from ingest.core.timestamps import iso
 from tests.delivery.world import World
 
 pytestmark = pytest.mark.stack

@@ -1,9 +1,9 @@
 """What was polled is given as much at a time as makes a request, however much a poll brings. No servers."""
 
-from ingest.edge.ports import Partition, Received
-from ingest.run.hand import Hand
-from ingest.run.hold import Hold
-from ingest.run.writing import Limits
+from ingest.core.kafka_record import Partition, Received
+from ingest.pipeline.sink.bulk_writer import Limits
+from ingest.pipeline.worker.buffer import Hand
+from ingest.pipeline.worker.offsets import Hold
 
 ONE, OTHER = Partition("t", 0), Partition("t", 1)
 

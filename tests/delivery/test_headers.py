@@ -2,10 +2,10 @@
 
 import pytest
 
-from ingest.core.formers import Edition, StoredLine
+from ingest.core.kafka_record import Partition, Received
 from ingest.core.model import Provenance
-from ingest.edge.ports import Partition, Received
-from ingest.run import headers
+from ingest.core.records import headers
+from ingest.core.replay.stored_line import Edition, StoredLine
 
 
 def received(*told: tuple[str, bytes]) -> Received:

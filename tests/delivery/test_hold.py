@@ -5,9 +5,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.edge.ports import Partition
-from ingest.run.count import Count
-from ingest.run.hold import Hold, Span
+from ingest.core.kafka_record import Partition
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.worker.offsets import Hold, Span
 
 AT = Partition("t", 0)
 

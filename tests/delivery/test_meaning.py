@@ -2,8 +2,8 @@
 
 import pytest
 
-from ingest.edge.ports import Answer
-from ingest.run.meaning import OUTCOMES, Meaning, fate, final, meaning, outcome
+from ingest.core.bulk_result import Answer, Meaning, final, meaning
+from ingest.core.records.outcomes import OUTCOMES, fate, outcome
 
 
 @pytest.mark.parametrize(

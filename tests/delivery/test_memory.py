@@ -7,9 +7,9 @@ import sys
 import orjson
 import pytest
 
+from ingest.core.kafka_record import Letter
 from ingest.edge.kafka.producer import producer
-from ingest.edge.ports import Letter
-from ingest.run.setup import set_up
+from ingest.pipeline.admin.setup import set_up
 from tests.delivery.waiting import DEADLINE_S
 from tests.delivery.world import ROOT, World
 

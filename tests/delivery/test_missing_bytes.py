@@ -11,19 +11,21 @@ import orjson
 import pytest
 from kafka import KafkaProducer, TopicPartition
 
-from ingest.core.clock import iso_ms
-from ingest.core.manifest import ends
 from ingest.core.model import Provenance
+from ingest.core.records import headers
+from ingest.core.timestamps import iso_ms
+from ingest.core.tracking.manifest import ends
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.kafka.progress import progress
-from ingest.run import headers, outfit
-from ingest.run.gap_sweeping import GapSweeper
-from ingest.run.patience import Patience
-from ingest.run.shipping import ship, shipment
-from ingest.run.swapping import Swapper
-from ingest.run.sweeping import Swept
-from ingest.run.writing import Writer
+from ingest.edge.kafka.offsets import progress
+from ingest.pipeline.derive import sweep_service
+from ingest.pipeline.derive.gap_sweeper import GapSweeper
+from ingest.pipeline.derive.sweeper import Swept
+from ingest.pipeline.intake.ship import ship, shipment
+from ingest.pipeline.sink.bulk_writer import Writer
+from ingest.pipeline.sink.cas import Swapper
+from ingest.pipeline.sink.retry import Patience
+from ingest.pipeline.sink.wiring import now_ms
 from tests.delivery.deriving import lines_of
 from tests.delivery.stumbling import LIMITS, Died, Stumble, Stumbling
 from tests.delivery.waiting import eventually
@@ -41,7 +43,7 @@ def swept(world: World, gap_after_s: float = SOON_S) -> Swept:
     """One sweep, as `perflog sweep --once` does it."""
     told: list[Swept] = []
     patient = replace(world.settings.delivery, gap_after_s=gap_after_s)
-    outfit.sweep(replace(world.settings, delivery=patient), world.knowledge, True, told.append)
+    sweep_service.sweep(replace(world.settings, delivery=patient), world.knowledge, True, told.append)
     return told[0]
 
 
@@ -281,7 +283,7 @@ def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
         Writer(own.rewrite, patience, LIMITS),
         world.knowledge.schema,
         lambda topic: progress(world.settings.kafka, world.facility, topic),
-        (outfit.now_ms, SOON_S),
+        (now_ms, SOON_S),
     )
 
 

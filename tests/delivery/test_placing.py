@@ -7,22 +7,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import config
-from ingest.core.clock import iso_ms
-from ingest.core.filestate import FileKey, FileNews, FileState, grown
-from ingest.core.flow import Flow
+from ingest.config.paths import data_folder
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import knowledge
+from ingest.core.kafka_record import Header, Partition, Received
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.ranges import Instant
-from ingest.edge.ports import Header, Partition, Received
-from ingest.run.knowledge import knowledge
-from ingest.run.placing import Facts, bare, rows, wrapped
-from ingest.run.reading import Reader
+from ingest.core.records.positions import Facts, bare, rows, wrapped
+from ingest.core.records.record_decoder import Reader
+from ingest.core.timestamps import iso_ms
+from ingest.core.tracking.byte_ranges import Instant
+from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
 
 NOW_MS = 1454803200123
-KNOWN = knowledge(config.data_folder("grammars"))
+KNOWN = knowledge(data_folder("grammars"))
 INTAKE = Intake("lines", "t", "als", ("als_perf",), "als-tomography")
 FLOW = Flow(INTAKE, KNOWN.sources, KNOWN.schema)
-FOLDER = config.data_folder("grammars") / "als_perf"
+FOLDER = data_folder("grammars") / "als_perf"
 LINES = [
     line
     for name in ("samples.log", "samples.variants.log", "rejects.log")

@@ -6,21 +6,21 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest import config
-from ingest.core.flow import Flow
+from ingest.config.paths import data_folder
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import knowledge
+from ingest.core.kafka_record import Header, Partition, Received
 from ingest.core.model import Intake, Message, Outcomes
-from ingest.edge.ports import Header, Partition, Received
-from ingest.run.headers import message
-from ingest.run.knowledge import knowledge
-from ingest.run.reading import Reader
+from ingest.core.records.headers import message
+from ingest.core.records.record_decoder import Reader
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
-KNOWN = knowledge(config.data_folder("grammars"))
+KNOWN = knowledge(data_folder("grammars"))
 FLOW = Flow(Intake("lines", "t", "als", ("als_perf",), "als-tomography"), KNOWN.sources, KNOWN.schema)
 LINES = [
     line
     for name in ("samples.log", "samples.variants.log", "rejects.log")
-    for line in (config.data_folder("grammars") / "als_perf" / name).read_bytes().split(b"\n")
+    for line in (data_folder("grammars") / "als_perf" / name).read_bytes().split(b"\n")
 ]
 HEADS: list[tuple[Header, ...]] = [
     (("perflog.host", b"a"), ("perflog.path", b"/x.log"), ("perflog.backfill", b"true")),

@@ -2,12 +2,12 @@
 
 import orjson
 
-from ingest.core.flow import Flow
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import knowledge
+from ingest.core.kafka_record import Partition, Received
 from ingest.core.model import Intake
-from ingest.edge.ports import Partition, Received
-from ingest.run import headers, refusals
-from ingest.run.headers import message
-from ingest.run.knowledge import knowledge
+from ingest.core.records import dead_letter, headers
+from ingest.core.records.headers import message
 from tests.delivery.world import ROOT
 
 NOW_MS = 1454803200000
@@ -22,10 +22,10 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     received = Received(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
     told = message(received)
     rejects = Flow(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
-    refused = [(refusals.READ_STAGE, reject) for reject in rejects]
+    refused = [(dead_letter.READ_STAGE, reject) for reject in rejects]
 
-    (action,) = refusals.actions(refusals.place(received, told, intake), told, intake, refused, NOW_MS)
-    letter = refusals.letter("dead", received, intake, refused)
+    (action,) = dead_letter.actions(dead_letter.place(received, told, intake), told, intake, refused, NOW_MS)
+    letter = dead_letter.letter("dead", received, intake, refused)
     body = orjson.loads(action.json)
 
     assert body["event"]["original"] == TORN
@@ -45,6 +45,6 @@ def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first() ->
     again = headers.replayed(first.headers, headers.Replay(first.coordinates, then_ms))
     copy = Received(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
 
-    found = [refusals.place(record, message(record), intake) for record in (first, copy)]
+    found = [dead_letter.place(record, message(record), intake) for record in (first, copy)]
 
     assert found == [("perf-rejects-als-2015.11", "t/0/5")] * 2

@@ -13,17 +13,17 @@ from typing import Any
 
 import pytest
 
+from ingest.core.decode.registry import Knowledge
 from ingest.core.fields import without_provenance
-from ingest.core.formers import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
+from ingest.core.kafka_record import Letter
 from ingest.core.model import Provenance
+from ingest.core.records import headers
+from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.kafka.producer import producer
-from ingest.edge.ports import Letter
-from ingest.run import headers
-from ingest.run.knowledge import Knowledge
-from ingest.run.sending_again import TOGETHER_BYTES, by_run, send_again
-from ingest.run.session import work
-from ingest.synthetic.truth import Shares
+from ingest.pipeline.replay.resend import TOGETHER_BYTES, by_run, send_again
+from ingest.pipeline.worker.bootstrap import work
+from ingest.synthetic.workload.truth import Shares
 from tests.delivery.checks import assert_tiled
 from tests.delivery.conftest import SAMPLES
 from tests.delivery.deriving import at_once, everything, lines_of, mixed, told

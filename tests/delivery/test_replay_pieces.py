@@ -10,16 +10,17 @@ from typing import Any
 
 import pytest
 
-from ingest import config
-from ingest.core.bodies import original_of
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.bodies import original_of
+from ingest.core.decode.decoder import Flow
 from ingest.core.fields import without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Message, Provenance
 from ingest.edge.elasticsearch.facts import WantedFacts
 from ingest.edge.local.stack import Running
-from ingest.run.sending_again import send_again
-from ingest.run.session import work
-from ingest.run.setup import replays_due, set_up
+from ingest.pipeline.admin.setup import replays_due, set_up
+from ingest.pipeline.replay.resend import send_again
+from ingest.pipeline.worker.bootstrap import work
 from tests.delivery.revising import versions
 from tests.delivery.world import ROOT, World
 
@@ -69,7 +70,7 @@ def messages() -> list[tuple[str, Message]]:
     return list(found.values())
 
 
-def expected(world: World, settings: config.Settings) -> dict[Place, Any]:
+def expected(world: World, settings: Settings) -> dict[Place, Any]:
     """What these messages become now."""
     known, made = world.knowledge, {}
     for intake, message in messages():
@@ -87,7 +88,7 @@ def stored(world: World) -> dict[Place, Any]:
 def test_each_piece_stands_by_itself_after_a_replay(world: World) -> None:
     """Documents are those of a fresh reading, old ids are tombstones, and setup says when a replay is due."""
     stored_before(world)
-    settings, sources = config.load(world.settings_file), world.knowledge.sources
+    settings, sources = load_settings(world.settings_file), world.knowledge.sources
     due = [step.name for step in replays_due(settings, sources)]
     assert due == [f"before/{name}" for name in ("als_perf", "owping", "perfsonar", "perfsonar_result")]
 

@@ -13,12 +13,12 @@ import orjson
 import pytest
 from click.testing import CliRunner
 
-from ingest.cli import analyze
-from ingest.cli.runs_rows import whole_row
+from ingest.cli.runs import analyze
+from ingest.cli.runs.runs_json import whole_row
 from ingest.edge.elasticsearch.runs import WantedRuns, runs
-from ingest.run.outfit import sweep
-from ingest.synthetic.truth import Shares, Workload
-from ingest.synthetic.workload import messages
+from ingest.pipeline.derive.sweep_service import sweep
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
 from tests.delivery.deriving import MIXED, mixed
 from tests.delivery.world import World
 

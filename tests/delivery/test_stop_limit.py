@@ -4,8 +4,8 @@ from collections import Counter
 
 import pytest
 
-from ingest.run.count import Count
-from ingest.run.stop_limit import StopLimit, TooManyRejects
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.batch.reject_limit import StopLimit, TooManyRejects
 from tests.delivery.world import World
 
 

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from ingest.core.clock import MS_PER_HOUR, iso
-from ingest.core.gathering import Gathered
-from ingest.core.rundocs import uid
-from ingest.core.runmarks import RunKey, RunMark
-from ingest.core.runstate import LARGE
-from ingest.core.watermark import Heard, WriterKey
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.documents import uid
+from ingest.core.runs.state import LARGE
+from ingest.core.timestamps import MS_PER_HOUR, iso
+from ingest.core.tracking.watermark import Heard, WriterKey
 from tests.core.runmaking import BEGIN_MS, DAY_S, mark, marks
 from tests.delivery.deriving import at_once, everything, lines_of, sets_of, told
 from tests.delivery.stumbling import Died, Stumble, sweep, worker

@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from ingest.core.kafka_record import Partition, Received
 from ingest.core.model import Intake
-from ingest.edge.ports import Partition, Received
-from ingest.run.batch import Answered, Portion
-from ingest.run.books import Books
-from ingest.run.count import Count
-from ingest.run.crew import Crew
-from ingest.run.hand import Hand
-from ingest.run.hold import Hold, Range, Span
-from ingest.run.ledger import Worker
-from ingest.run.patience import Patience
-from ingest.run.readings import Reading
-from ingest.run.waits import FIRST_S, LOOK_S, MOST_S, Waits
-from ingest.run.worker import Loop
-from ingest.run.writing import Limits
+from ingest.core.records.decoded import Portion, Reading
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.batch.indexer import Answered
+from ingest.pipeline.sink.bulk_writer import Limits
+from ingest.pipeline.sink.retry import Patience
+from ingest.pipeline.worker.buffer import Hand
+from ingest.pipeline.worker.committer import Books
+from ingest.pipeline.worker.ledger import Worker
+from ingest.pipeline.worker.offsets import Hold, Range, Span
+from ingest.pipeline.worker.threads import Crew
+from ingest.pipeline.worker.waits import FIRST_S, LOOK_S, MOST_S, Waits
+from ingest.pipeline.worker.worker import Loop
 
 LATEST_S = 10.0
 

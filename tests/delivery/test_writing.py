@@ -3,10 +3,10 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.actions import Action
-from ingest.edge.ports import Answer
-from ingest.run.patience import delay_s
-from ingest.run.writing import Limits, complaint, parts
+from ingest.core.bulk import Action
+from ingest.core.bulk_result import Answer
+from ingest.pipeline.sink.bulk_writer import Limits, complaint, parts
+from ingest.pipeline.sink.retry import delay_s
 
 
 @given(

@@ -18,17 +18,19 @@ from kafka import KafkaConsumer, TopicPartition
 from kafka.admin import KafkaAdminClient, MemberToRemove
 from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError
 
-from ingest import config
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import Knowledge, knowledge
 from ingest.core.fields import without_provenance
-from ingest.core.flow import Flow
 from ingest.core.model import Message, Provenance
-from ingest.edge.elasticsearch.connect import once_started
-from ingest.edge.elasticsearch.templates import templates
+from ingest.edge.elasticsearch.client import once_started
+from ingest.edge.elasticsearch.index_templates import templates
 from ingest.edge.local.stack import Running
-from ingest.run.knowledge import Knowledge, knowledge
-from ingest.run.session import RunReport, work
-from ingest.run.setup import set_up
-from ingest.run.shipping import ShipReport, ship, shipment
+from ingest.pipeline.admin.setup import set_up
+from ingest.pipeline.intake.ship import ShipReport, ship, shipment
+from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.report import RunReport
 from tests.delivery.waiting import DEADLINE_S
 
 ROOT = Path(__file__).parents[2]
@@ -111,11 +113,11 @@ class World:
         )
 
     @cached_property
-    def settings(self) -> config.Settings:
+    def settings(self) -> Settings:
         """The same, loaded."""
-        return config.load(self.settings_file)
+        return load_settings(self.settings_file)
 
-    def through(self, elasticsearch: str) -> config.Settings:
+    def through(self, elasticsearch: str) -> Settings:
         """The settings with another way to Elasticsearch, for a worker in this process."""
         return replace(self.settings, elasticsearch=replace(self.settings.elasticsearch, url=(elasticsearch,)))
 
@@ -152,7 +154,7 @@ class World:
         )
         return ship(self.settings, what)
 
-    def drain(self, known: Knowledge | None = None, settings: config.Settings | None = None) -> RunReport:
+    def drain(self, known: Knowledge | None = None, settings: Settings | None = None) -> RunReport:
         """One worker in this process, to the end."""
         return work(settings or self.settings, known or self.knowledge, drain=True)
 

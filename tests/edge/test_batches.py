@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
-from ingest.edge.kafka.batches import decoded
-from ingest.edge.ports import Partition
+from ingest.core.kafka_record import Partition
+from ingest.edge.kafka.record_batches import decoded
 
 AT = Partition("t", 1)
 BYTES = st.one_of(st.none(), st.binary(max_size=200), st.just(b"x" * 9000))

@@ -14,17 +14,18 @@ import orjson
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 
-from ingest import config
-from ingest.config import Elasticsearch as ElasticsearchSettings
-from ingest.core.actions import Action, fact, once, overruling
+from ingest.cli.bench.baselines import Recorder
+from ingest.config.paths import data_folder
+from ingest.config.settings import Elasticsearch as ElasticsearchSettings
+from ingest.core.bulk import Action, fact, once, overruling
+from ingest.core.bulk_result import CREATED, Standing
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.connect import NO_SHARD, client
+from ingest.edge.elasticsearch.client import NO_SHARD, client
+from ingest.edge.elasticsearch.index_templates import leaves, templates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.elasticsearch.templates import leaves, templates
+from ingest.edge.errors import Refusal, Unavailable
 from ingest.edge.local.stack import Running
-from ingest.edge.ports import CREATED, Refusal, Standing, Unavailable
-from ingest.edge.yardsticks import Recorder
 from tests.conftest import free_port
 
 pytestmark = pytest.mark.stack
@@ -58,7 +59,7 @@ def index(connected: Elasticsearch) -> str:
 @pytest.fixture
 def schema() -> Schema:
     """The shipped list of fields, under kinds of one's own so that no other test's templates are touched."""
-    shipped = load_schema(config.data_folder("grammars") / "fields.toml")
+    shipped = load_schema(data_folder("grammars") / "fields.toml")
     name = f"edge{os.getpid()}x{next(_NUMBERS)}"
     kind = replace(shipped.kinds["marks"], name=name)
     fields = {f.name: replace(f, kinds=(name,)) for f in shipped.of("marks").values()}
@@ -142,7 +143,7 @@ def test_a_search_waits_for_an_index_that_is_just_being_made(
 
     connected.indices.delete(index=index)
     connected.indices.create(index=index, settings=nowhere, wait_for_active_shards="0")
-    monkeypatch.setattr("ingest.edge.elasticsearch.connect.STARTING_S", 0.2)
+    monkeypatch.setattr("ingest.edge.elasticsearch.client.STARTING_S", 0.2)
     with pytest.raises(ApiError) as raised:
         connected.search(index=index)
     assert raised.value.status_code == NO_SHARD

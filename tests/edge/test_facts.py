@@ -8,8 +8,8 @@ import pytest
 from elasticsearch import Elasticsearch
 from elasticsearch.helpers import bulk
 
-from ingest.config import Elasticsearch as ElasticsearchSettings
-from ingest.edge.elasticsearch.connect import client
+from ingest.config.settings import Elasticsearch as ElasticsearchSettings
+from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.facts import SHORTEST_MS, Fact, Facts, WantedFacts
 from ingest.edge.local.stack import Running
 

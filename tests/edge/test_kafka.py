@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ingest import config
+from ingest.config.settings import Delivery, Kafka
+from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.edge.errors import Fenced, RequestTooLarge
 from ingest.edge.kafka.consumer import Consumer
 from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.kafka.stuck import Watch
 from ingest.edge.kafka.topics import topics
-from ingest.edge.kafka.watch import Watch
 from ingest.edge.local.stack import Running
-from ingest.edge.ports import Fenced, Letter, Partition, Received, RequestTooLarge
 from tests.conftest import free_port
 from tests.delivery.waiting import eventually
 
@@ -29,13 +30,13 @@ Made = Callable[..., str]
 
 
 @pytest.fixture
-def kafka(stack: Running) -> config.Kafka:
+def kafka(stack: Running) -> Kafka:
     """Settings for the session's broker, with a group of one's own."""
-    return config.Kafka(bootstrap=(stack.kafka,), group=f"g{os.getpid()}_{next(_NUMBERS)}", session_timeout_s=10.0)
+    return Kafka(bootstrap=(stack.kafka,), group=f"g{os.getpid()}_{next(_NUMBERS)}", session_timeout_s=10.0)
 
 
 @pytest.fixture
-def topic(kafka: config.Kafka) -> Made:
+def topic(kafka: Kafka) -> Made:
     """Makes topics."""
 
     def make(partitions: int = 1, **configs: str) -> str:
@@ -47,7 +48,7 @@ def topic(kafka: config.Kafka) -> Made:
     return make
 
 
-def sent(kafka: config.Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
+def sent(kafka: Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
     """Produce these values."""
     with producer(kafka) as outbox:
         outbox.send([Letter(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
@@ -56,8 +57,8 @@ def sent(kafka: config.Kafka, name: str, *values: bytes, key: bytes | None = b"k
 class Reader:
     """A consumer that begins what it is given, as the worker does."""
 
-    def __init__(self, kafka: config.Kafka, name: str) -> None:
-        self.consumer = Consumer(kafka, config.Delivery(), [name], kafka.group)
+    def __init__(self, kafka: Kafka, name: str) -> None:
+        self.consumer = Consumer(kafka, Delivery(), [name], kafka.group)
         self.first: dict[Partition, int] = {}
 
     def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[Received]:
@@ -90,7 +91,7 @@ class Reader:
             self.settle()
 
 
-def test_a_topic_is_as_it_was_asked_for(kafka: config.Kafka, topic: Made) -> None:
+def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
     """Append time and the largest message, seen in the cluster; altering changes them; what is missing is left out."""
     name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
 
@@ -106,7 +107,7 @@ def test_a_topic_is_as_it_was_asked_for(kafka: config.Kafka, topic: Made) -> Non
     assert not again
 
 
-def test_what_was_sent_is_received_untouched(kafka: config.Kafka, topic: Made) -> None:
+def test_what_was_sent_is_received_untouched(kafka: Kafka, topic: Made) -> None:
     """Value, key and headers, repeated names and any bytes; the time is the broker's."""
     name = topic()
     began_ms = time.time_ns() // 1_000_000 - 1000
@@ -121,7 +122,7 @@ def test_what_was_sent_is_received_untouched(kafka: config.Kafka, topic: Made) -
     assert began_ms < first.time_ms < time.time_ns() // 1_000_000 + 1000
 
 
-def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: config.Kafka, topic: Made) -> None:
+def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: Kafka, topic: Made) -> None:
     """kafka-python's idempotent producer stays broken after a refusal: ours is made anew."""
     name = topic(1, **{"max.message.bytes": "1000", **APPEND_TIME})
     outbox = Producer(kafka)
@@ -136,7 +137,7 @@ def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(ka
     reader.consumer.close()
 
 
-def test_only_what_was_committed_is_not_read_again(kafka: config.Kafka, topic: Made) -> None:
+def test_only_what_was_committed_is_not_read_again(kafka: Kafka, topic: Made) -> None:
     """Leaving commits nothing by itself; the next member begins at the committed offset, and says so."""
     name = topic()
     sent(kafka, name, b"0", b"1", b"2")
@@ -156,7 +157,7 @@ def test_only_what_was_committed_is_not_read_again(kafka: config.Kafka, topic: M
     second.consumer.close()
 
 
-def test_waiting_keeps_the_membership_and_takes_no_record(kafka: config.Kafka, topic: Made) -> None:
+def test_waiting_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic: Made) -> None:
     """Longer than the group would wait for a silent member; afterwards everything is still to be read, in order."""
     name = topic()
     kafka = replace(kafka, max_poll_interval_s=1.0, heartbeat_s=0.2)
@@ -175,7 +176,7 @@ def test_waiting_keeps_the_membership_and_takes_no_record(kafka: config.Kafka, t
     reader.consumer.close()
 
 
-def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: config.Kafka, topic: Made) -> None:
+def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: Kafka, topic: Made) -> None:
     """The commit is refused as fenced; the next poll tells what was lost, and reading starts at what is committed."""
     name = topic()
     kafka = replace(kafka, max_poll_interval_s=0.5, heartbeat_s=0.2)
@@ -200,7 +201,7 @@ def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: c
     reader.consumer.close()
 
 
-def test_partitions_move_to_a_second_member_and_come_back(kafka: config.Kafka, topic: Made) -> None:
+def test_partitions_move_to_a_second_member_and_come_back(kafka: Kafka, topic: Made) -> None:
     """Cooperative: the first keeps what it need not give up; nothing is read by both after it was committed."""
     name = topic(4)
     both = {Partition(name, n) for n in range(4)}
@@ -226,7 +227,7 @@ def test_partitions_move_to_a_second_member_and_come_back(kafka: config.Kafka, t
     first.consumer.close()
 
 
-def test_nothing_is_given_up_before_the_owner_was_told(kafka: config.Kafka, topic: Made) -> None:
+def test_nothing_is_given_up_before_the_owner_was_told(kafka: Kafka, topic: Made) -> None:
     """A member polls on while another joins: all stays its own until it has asked whether the group changes."""
     name = topic(4)
     kafka = replace(kafka, heartbeat_s=0.1)
@@ -270,7 +271,7 @@ def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback(tmp_path: 
     assert "perflog stack status" in found.stderr
 
 
-def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: config.Kafka, topic: Made) -> None:
+def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: Kafka, topic: Made) -> None:
     """Ten times: a join that is under way when a poll ends is taken up by the next one, and not forgotten."""
     name = topic(2)
     for n in range(10):
@@ -284,7 +285,7 @@ def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: config.
 
 
 def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
-    kafka: config.Kafka, topic: Made, caplog: pytest.LogCaptureFixture
+    kafka: Kafka, topic: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
     """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
     name = topic(2)

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
+from ingest.core.dashboards.saved_objects import SavedObject, reference, saved_object
 from ingest.core.model import Problem
-from ingest.core.saved_objects import SavedObject, reference, saved_object
-from ingest.edge.kibana import Access, Kibana
+from ingest.edge.kibana.client import Access, Kibana
 from tests.edge.kibana_server import FakeKibana, serving
 
 VIEW = saved_object("index-pattern", "marks", "", {"title": "perf-marks-*", "name": "perflog marks\u2028"}, ())

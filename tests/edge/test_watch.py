@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from ingest.edge.kafka.watch import Watch
-from ingest.edge.ports import Partition
+from ingest.core.kafka_record import Partition
+from ingest.edge.kafka.stuck import Watch
 
 A, B = Partition("t", 0), Partition("t", 1)
 

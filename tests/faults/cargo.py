@@ -11,8 +11,8 @@ from functools import cached_property
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from ingest.core.model import Provenance
-from ingest.run.headers import written
-from ingest.synthetic.workload import Fact, Made
+from ingest.core.records.headers import written
+from ingest.synthetic.workload.generator import Fact, Made
 from tests.faults.wire import wire
 
 PARTITIONS = 4

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.edge.local.stack import LocalStack, down, up
-from ingest.synthetic.workload import Shares, Workload, messages
+from ingest.synthetic.workload.generator import Shares, Workload, messages
 from tests.conftest import free_port
 from tests.faults.cargo import Cargo
 from tests.faults.servers import Servers

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from ingest.synthetic.workload import Made, Truth
+from ingest.synthetic.workload.generator import Made, Truth
 from tests.delivery.front import Answer, Bulk
 from tests.delivery.world import ROOT
 from tests.faults.cargo import Cargo, parted

@@ -21,7 +21,7 @@ from tests.faults import command
 KILL_BOUND_S = 10.0
 TAIL = 3000
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
-_PRELOADED = ["pytest", "ingest.cli.run", "tests.faults.command"]
+_PRELOADED = ["pytest", "ingest.cli.pipeline.run", "tests.faults.command"]
 # The fork server tells an exit code once, and a start asks for those of all others: of two lanes that ask at the same
 # time one would get it, and the other 255.
 _ASKED = Lock()

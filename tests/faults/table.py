@@ -4,7 +4,7 @@ import signal
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ingest.synthetic.workload import Shares
+from ingest.synthetic.workload.generator import Shares
 from tests.faults import answer_faults as answers
 from tests.faults import content_faults as content
 from tests.faults import server_faults as servers

@@ -5,8 +5,8 @@ import re
 from click.testing import CliRunner
 
 from ingest.cli.main import cli
+from ingest.core.authoring.catalogue import between
 from ingest.core.bounds import TOO_MANY
-from ingest.core.catalogue import between
 from tests.house.test_house import ROOT
 
 README = (ROOT / "README.md").read_text()

@@ -1,1 +1,7 @@
-"""Elasticsearch: templates, bulk requests, single documents. Knows the client; nothing else in the house does."""
+"""Elasticsearch through its client.
+
+client query                   connections; what all queries share
+store documents                bulk requests; single documents by compare-and-swap
+index_templates                templates and mappings
+states facts rejects runs files alerts workflows ledger    by kind of document
+"""

@@ -6,8 +6,8 @@ from typing import Any
 
 from elasticsearch.helpers import scan
 
-from ingest.edge.elasticsearch.keeping import Keeper, Kept, kept
-from ingest.edge.elasticsearch.runs import MOST, PAGE, indices, within
+from ingest.edge.elasticsearch.documents import Keeper, Kept, kept
+from ingest.edge.elasticsearch.query import MOST, PAGE, indices, within
 
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 

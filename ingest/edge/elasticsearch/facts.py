@@ -14,10 +14,10 @@ from typing import Any, NamedTuple
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
-from ingest.config import Elasticsearch
+from ingest.config.settings import Elasticsearch
 from ingest.core.ids import revision_of
-from ingest.edge.elasticsearch.connect import client, told_to_people
-from ingest.edge.elasticsearch.runs import WILD, indices, within
+from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.query import WILD, indices, within
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
 SPAN = 50_000  # documents

@@ -8,8 +8,8 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
-from ingest.config import Elasticsearch
-from ingest.edge.elasticsearch.connect import client, told_to_people, told_to_run
+from ingest.config.settings import Elasticsearch
+from ingest.edge.elasticsearch.client import client, told_to_people, told_to_run
 
 SCAN_SIZE = 1000
 MOST = 10_000

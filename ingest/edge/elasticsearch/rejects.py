@@ -12,12 +12,12 @@ import orjson
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
-from ingest.config import Elasticsearch
-from ingest.core.clock import iso
+from ingest.config.settings import Elasticsearch
+from ingest.core.kafka_record import Coordinates
+from ingest.core.lookup import lookup
 from ingest.core.model import Problem
-from ingest.core.turn import lookup
-from ingest.edge.elasticsearch.connect import client, told_to_people
-from ingest.edge.ports import Coordinates
+from ingest.core.timestamps import iso
+from ingest.edge.elasticsearch.client import client, told_to_people
 
 INDICES = "perf-rejects-*"
 FACTS = "perf-marks-*,perf-network-*"

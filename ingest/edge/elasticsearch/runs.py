@@ -11,19 +11,14 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
-from ingest.config import Elasticsearch
-from ingest.core.storedruns import StoredRun, StoredStage, run_in, stage_in, with_stages
-from ingest.edge.elasticsearch.connect import client, told_to_people
+from ingest.config.settings import Elasticsearch
+from ingest.core.runs.stored import StoredRun, StoredStage, run_in, stage_in, with_stages
+from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.query import _LACKING, _WILD, MOST, PAGE, alive, indices, within
 
-MOST = 10_000  # as far as a sorted search goes
-PAGE = 2000
 UIDS = 500
 NEAR = 200
 SHORTEST_PART = 3
-_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
-_RETRACTED = {"term": {"perf.retracted": True}}
-WILD = str.maketrans({"?": r"\?", "\\": r"\\"})  # in which `*` stands for anything
-_WILD = WILD | str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,23 +136,6 @@ class Runs:
 
     def _scan(self, kind: str, facilities: Sequence[str], query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
         yield from scan(self._client, query={"query": query}, index=indices(kind, facilities), size=PAGE, **_LACKING)
-
-
-def indices(kind: str, facilities: Sequence[str] = ()) -> str:
-    """The indices of a kind: of all facilities, or of these."""
-    return ",".join(f"perf-{kind}-{name},perf-{kind}-{name}-*" for name in facilities) or f"perf-{kind}-*"
-
-
-def alive(clauses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The query for what meets all clauses and is not retracted."""
-    return {"bool": {"filter": list(clauses), "must_not": [_RETRACTED]}}
-
-
-def within(since_ms: int | None, until_ms: int | None) -> list[dict[str, Any]]:
-    """The clause for a span of `@timestamp`, none when nothing bounds it."""
-    span = {"gte": since_ms, "lt": until_ms}
-    given = {name: ms for name, ms in span.items() if ms is not None}
-    return [{"range": {"@timestamp": {**given, "format": "epoch_millis"}}}] if given else []
 
 
 @contextmanager

@@ -9,8 +9,8 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
-from ingest.core.completeness import OPEN_YET, SETTLED
-from ingest.edge.elasticsearch.connect import told_to_run
+from ingest.core.runs.completeness import OPEN_YET, SETTLED
+from ingest.edge.elasticsearch.client import told_to_run
 from ingest.edge.ports import Due, Unjudged
 
 SCAN_SIZE = 1000

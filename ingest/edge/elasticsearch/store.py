@@ -7,9 +7,11 @@ import orjson
 from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
-from ingest.core.actions import Action, request_body
-from ingest.edge.elasticsearch.connect import told_to_run
-from ingest.edge.ports import CREATED, UPDATED, Answer, Kept, Standing, Unavailable
+from ingest.core.bulk import Action, request_body
+from ingest.core.bulk_result import CREATED, UPDATED, Answer, Standing
+from ingest.edge.elasticsearch.client import told_to_run
+from ingest.edge.errors import Unavailable
+from ingest.edge.ports import Kept
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"

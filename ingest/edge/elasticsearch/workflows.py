@@ -5,9 +5,10 @@ from typing import Any
 
 from elasticsearch.helpers import scan
 
-from ingest.core.script_changes import Spell
-from ingest.edge.elasticsearch.keeping import Keeper, Kept, kept
-from ingest.edge.elasticsearch.runs import PAGE, WantedRuns, alive, indices
+from ingest.core.analysis.script_changes import Spell
+from ingest.edge.elasticsearch.documents import Keeper, Kept, kept
+from ingest.edge.elasticsearch.query import PAGE, alive, indices
+from ingest.edge.elasticsearch.runs import WantedRuns
 
 SPELL = "1h"
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}

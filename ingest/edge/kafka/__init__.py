@@ -1,1 +1,7 @@
-"""Kafka: topics, producing, consuming. Knows kafka-python; nothing else in the house does."""
+"""Kafka through kafka-python.
+
+client topics                  connections; topics and their settings
+consumer rebalance record_batches stuck    a worker's place in its group
+fetch offsets                  records by their coordinates; where groups stand
+producer                       records acknowledged one by one
+"""

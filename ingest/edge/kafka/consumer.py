@@ -3,7 +3,7 @@
 kafka-python joins and rebalances inside `poll` alone, so between two polls the assignment is what we know it to be;
 the listener below only notes what changed. New partitions are paused until `begin` has read where the group stands:
 with the client's own start a partition could yield records before the assignment's epoch is taken.
-A client that stops reading what is ours is replaced by another: see watch.py.
+A client that stops reading what is ours is replaced by another: see stuck.py.
 """
 
 import logging
@@ -18,13 +18,13 @@ from kafka import __version__ as kafka_version
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
-from ingest.config import Delivery, Kafka
+from ingest.config.settings import Delivery, Kafka
+from ingest.core.kafka_record import Partition, Received
 from ingest.core.model import Problem
-from ingest.edge.kafka.batches import install
-from ingest.edge.kafka.connect import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
-from ingest.edge.kafka.gate import Gate
-from ingest.edge.kafka.watch import Watch
-from ingest.edge.ports import Partition, Received
+from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
+from ingest.edge.kafka.rebalance import Gate
+from ingest.edge.kafka.record_batches import install
+from ingest.edge.kafka.stuck import Watch
 
 log = logging.getLogger("perflog.kafka")
 FETCH_BYTES = 16 * 1024 * 1024

@@ -9,9 +9,10 @@ from kafka import KafkaProducer
 from kafka.errors import KafkaError
 from kafka.partitioner import DefaultPartitioner
 
-from ingest.config import Kafka
-from ingest.edge.kafka.connect import client_configuration, told_to_people, told_to_run
-from ingest.edge.ports import Coordinates, Letter, Partition, RequestTooLarge, Unavailable
+from ingest.config.settings import Kafka
+from ingest.core.kafka_record import Coordinates, Letter, Partition
+from ingest.edge.errors import RequestTooLarge, Unavailable
+from ingest.edge.kafka.client import client_configuration, told_to_people, told_to_run
 
 BATCH_BYTES = 256 * 1024
 LINGER_MS = 50

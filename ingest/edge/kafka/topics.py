@@ -9,9 +9,9 @@ from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
 from kafka.errors import TopicAlreadyExistsError
 
-from ingest.config import Kafka
-from ingest.edge.kafka.connect import client_configuration, told_to_people
-from ingest.edge.ports import Partition
+from ingest.config.settings import Kafka
+from ingest.core.kafka_record import Partition
+from ingest.edge.kafka.client import client_configuration, told_to_people
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"

@@ -1,1 +1,7 @@
-"""A real Kafka broker and a real Elasticsearch node from their own jars, for the demo and the tests."""
+"""A Kafka broker and an Elasticsearch node on this machine, from their own jars.
+
+stack state plan       up and down; what runs; what is to be run
+service processes checks    a server as a process
+kafka_broker elasticsearch_node    the two servers
+jars maven java        where their jars and a JDK come from
+"""

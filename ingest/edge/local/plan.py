@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ingest import config
+from ingest.config.paths import data_folder, home, java_home
 from ingest.core.model import Problem
 from ingest.edge.local import checks, elasticsearch_node, jars, java, kafka_broker
 from ingest.edge.local.service import LIGHT_JVM, SHORT_LIVED_JVM, Service, Started
@@ -50,7 +50,7 @@ class LocalStack:
     @property
     def place(self) -> Path:
         """The folder, absolute, whether it was named or not."""
-        return (self.folder or config.home() / "stack").absolute()
+        return (self.folder or home() / "stack").absolute()
 
 
 def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
@@ -86,7 +86,7 @@ def services(stack: LocalStack, missing: Collection[str], tell: Callable[[str], 
     ports = _checked_ports(stack, missing)
     heaps = {KAFKA: stack.kafka_heap_mib, ELASTICSEARCH: stack.elasticsearch_heap_mib}
     checks.memory_suffices(heaps[name] for name in missing)
-    javas = java.find_all(stack.java_home or config.java_home(), stack.java_folders)
+    javas = java.find_all(stack.java_home or java_home(), stack.java_folders)
     make = {KAFKA: _kafka, ELASTICSEARCH: _elasticsearch}
     return tuple(make[name](stack, javas, ports, tell) for name in SERVICES if name in missing)
 
@@ -135,8 +135,8 @@ def _major(server: Started) -> int:
 
 
 def _cache() -> Path:
-    return config.home().absolute() / "jars"
+    return home().absolute() / "jars"
 
 
 def _recipe() -> Path:
-    return config.data_folder("deploy/local")
+    return data_folder("deploy/local")

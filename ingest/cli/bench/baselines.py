@@ -1,0 +1,169 @@
+"""What `perflog bench index` is measured beside: the same work as others would do it. Touches Kafka and Elasticsearch.
+
+    load           bulk bodies that are there already, over so many connections: the limit
+    bare_loop      poll, one expression, orjson, bulk: no promises, nothing checked but that it went
+    an_afternoon   plain Lark, dictionaries, helpers.bulk: what one writes in an afternoon
+
+Each writes documents as large as perflog's, under ids made of the line.
+"""
+
+import re
+import time
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from hashlib import blake2b
+from typing import Any
+
+import orjson
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import bulk
+from kafka import KafkaConsumer, TopicPartition
+
+from ingest.config.settings import Kafka
+from ingest.core.timestamps import iso
+from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
+from ingest.edge.kafka.client import client_configuration
+
+BARE = re.compile(
+    rb"(\w{3}) (\w{3}) +(\d+) (\d+:\d+:\d+) (\w+) (\d{4}): ([^:]+):(\d+):([^:]*): ?PERF:([^:]+):([A-Z_]+)=(\d+)"
+)
+FETCH_BYTES = 5 * 1024 * 1024
+POLLED = 2000
+SEEN = re.compile(rb',"if_seq_no":\d+,"if_primary_term":\d+')
+UNSEEN = re.compile(rb'\{"create":\{"_index":"perf-(runstate|writers)')
+AFTERNOON = "bench-afternoon"
+
+
+def load(client: Client, bodies: Sequence[bytes], connections: int) -> float:
+    """Send every body, so many at a time; seconds. AssertionError when an item was refused."""
+    return _loaded(bodies, connections, lambda body: _sent(client, body))
+
+
+def load_again(client: Client, bodies: Sequence[bytes], connections: int) -> float:
+    """The same for bodies whose items may be overtaken by one another: a version that is lower by then is a 409."""
+    return _loaded(bodies, connections, lambda body: client.bulk(operations=body, filter_path="errors"))  # type: ignore[arg-type]
+
+
+def _loaded(bodies: Sequence[bytes], connections: int, send: Callable[[bytes], object]) -> float:
+    began_s = time.perf_counter()
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(send, bodies))
+    return time.perf_counter() - began_s
+
+
+class Recorder(ElasticsearchStore):
+    """A store that keeps the body of every bulk request, to be sent once more without us."""
+
+    def __init__(self, client: Client) -> None:
+        """As the store."""
+        super().__init__(client)
+        self.bodies: list[bytes] = []
+
+    def _send(self, body: bytes, told: str) -> dict[str, Any]:
+        self.bodies.append(body)
+        return super()._send(body, told)
+
+    def unconditional(self) -> list[bytes]:
+        """The bodies without what only the first time can be met: that a document is, or is not, as it was."""
+        return [UNSEEN.sub(rb'{"index":{"_index":"perf-\1', SEEN.sub(b"", body)) for body in self.bodies]
+
+
+def recording() -> tuple[StoreOf, list[Recorder]]:
+    """What makes a recorder of an open client, and those that were made."""
+    made: list[Recorder] = []
+
+    def store_of(connected: Client) -> Recorder:
+        made.append(Recorder(connected))
+        return made[-1]
+
+    return store_of, made
+
+
+def _sent(client: Client, body: bytes) -> None:
+    answer = client.bulk(operations=body, filter_path="errors,items.*.status")  # type: ignore[arg-type]
+    assert not answer.body["errors"], "an item was refused"  # noqa: S101 - a yardstick that measures nothing is none
+
+
+def records(kafka: Kafka, topic: str) -> Iterator[list[Any]]:
+    """Everything in a topic, as kafka-python gives it with large fetches, a poll at a time."""
+    consumer = KafkaConsumer(
+        **client_configuration(kafka),
+        enable_auto_commit=False,
+        max_partition_fetch_bytes=FETCH_BYTES,
+        fetch_max_bytes=4 * FETCH_BYTES,
+        max_poll_records=POLLED,
+    )
+    try:
+        every = [TopicPartition(topic, n) for n in consumer.partitions_for_topic(topic) or ()]
+        consumer.assign(every)
+        consumer.seek_to_beginning(*every)
+        left = sum(consumer.end_offsets(every).values())
+        while left > 0:
+            found = [record for some in consumer.poll(1000).values() for record in some]
+            left -= len(found)
+            yield found
+    finally:
+        consumer.close()
+
+
+def bare_loop(client: Client, polls: Iterable[list[Any]], index: str, connections: int) -> int:
+    """Poll, expression, orjson, bulk, with so many requests under way; how many lines were sent."""
+    lines = 0
+    with ThreadPoolExecutor(connections) as pool:
+        under_way: list[Future[None]] = []
+        for found in polls:
+            body = b"".join([part for record in found for part in _document(record, index)])
+            lines += len(found)
+            if len(under_way) > connections:
+                under_way.pop(0).result()
+            if body:
+                under_way.append(pool.submit(_sent, client, body))
+        for each in under_way:
+            each.result()
+    return lines
+
+
+def _document(record: Any, index: str) -> tuple[bytes, bytes]:
+    found = BARE.match(record.value)
+    assert found is not None  # noqa: S101
+    groups = [group.decode() for group in found.groups()]
+    doc_id = b64encode(blake2b(record.value, digest_size=16).digest(), b"-_").decode()[:22]
+    head = {"index": {"_index": index, "_id": doc_id, "version": 2, "version_type": "external"}}
+    told = dict(record.headers)
+    body = {
+        "event": {
+            "original": record.value.decode(),
+            "created": iso(record.timestamp),
+            "ingested": iso(record.timestamp),
+            "timezone": groups[4],
+        },
+        "host": {"name": told["perflog.host"].decode()},
+        "log": {
+            "file": {"path": told["perflog.path"].decode()},
+            "offset": int(told["perflog.offset"]),
+            "origin": {"file": {"name": groups[6], "line": int(groups[7])}},
+        },
+        "provenance": {"kafka": f"{record.topic}/{record.partition}/{record.offset}"},
+        "perf": {
+            "facility": "bench",
+            "source": "als_perf",
+            "workflow": "als-tomography",
+            "run": {"id": groups[8]},
+            "stage": {"name": groups[9], "family": "GAL", "product": "render", "variant": "gridrec"},
+            "mark": {"key": groups[10], "role": "start", "emit_lag_s": 1, "logged": iso(int(groups[11]) * 1000)},
+        },
+        "@timestamp": iso(int(groups[11]) * 1000),
+    }
+    return orjson.dumps(head, option=orjson.OPT_APPEND_NEWLINE), orjson.dumps(body, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def an_afternoon(client: Client, lines: Iterable[str], parse: Callable[[str], Any]) -> float:
+    """Each line parsed as it comes, its parts in a dictionary, `helpers.bulk` into an index that guesses; seconds."""
+    client.indices.delete(index=AFTERNOON, ignore_unavailable=True)
+    client.indices.create(index=AFTERNOON)
+    began_s = time.perf_counter()
+    bulk(client, ({"_index": AFTERNOON, "message": line, **parse(line).values} for line in lines))
+    took_s = time.perf_counter() - began_s
+    client.indices.delete(index=AFTERNOON)
+    return took_s

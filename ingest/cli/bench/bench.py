@@ -1,0 +1,217 @@
+"""`perflog bench`: how fast on this machine, beside yardsticks taken in the same run. Medians; no servers.
+
+The lines are the sample's, moved in time and run so that no two are alike; the documents are the demo's, with
+diagnostics as long as a real ten-second test has them.
+"""
+
+import gc
+import os
+import re
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from ingest.cli.bench.baselines import BARE
+from ingest.cli.bench.index import command as index
+from ingest.cli.bench.replay import command as replay
+from ingest.cli.console import plain_table
+from ingest.config.load import load_settings
+from ingest.core.bulk import Action, fact, request_body
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.fast_path import Place, Quick
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.model import Intake, Message, Provenance
+from ingest.core.sources.grammar import GrammarReader
+from ingest.synthetic.network.schedule import day
+
+BARE_TEXT = re.compile(BARE.pattern.decode())
+RECEIVED_MS = 1_780_000_000_000
+LARK_SHARE = 100  # Lark reads one line in so many: the others would take minutes
+DOCUMENT_BYTES = 95_000
+BATCH = 20  # documents joined at once: more of them leave the cache of the processor
+ORIGIN = Provenance("bench", "/bench/als_perf.log", 0, None, "perf.als.lines.v1/0/0")
+PLACE = Place("perf.als.lines.v1/0/", backfill=True, ingested_ms=RECEIVED_MS)
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """What was timed, the median rate, and its unit."""
+
+    name: str
+    rate: float
+    unit: str
+
+
+@click.group("bench")
+def command() -> None:
+    """Measure on this machine, beside yardsticks in the same run."""
+
+
+command.add_command(index)
+command.add_command(replay)
+
+
+@command.command("parse")
+@click.option("--lines", "count", type=click.IntRange(1000), default=200_000, show_default=True)
+@click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Median of so many.")
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool) -> None:
+    """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
+    known = knowledge(load_settings(settings_path).grammars)
+    timings = [*_lines(known, count, repeat), _documents(known, repeat)]
+    memory_mib = _status_mib("VmHWM")
+    if as_json:
+        rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
+        click.echo(orjson.dumps({"rates": rates, "peak_memory_mib": memory_mib}))
+        return
+    table = plain_table()
+    for column in ("what", "rate", "of the bare expression"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for timing in timings:
+        share = f"{timing.rate / timings[0].rate:.2f}" if timing.unit == timings[0].unit else ""
+        table.add_row(timing.name, f"{timing.rate:,.0f} {timing.unit}", share)
+    Console().print(table)
+    click.echo(
+        f"Medians of {repeat}; {count:,} lines; peak memory {memory_mib:,.0f} MiB; load {os.getloadavg()[0]:.1f}."
+    )
+
+
+@command.command("memory")
+@click.option("--lines", "count", type=click.IntRange(10_000), default=5_000_000, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
+    """Whether memory stays flat over many lines, no two alike: resident memory after each tenth of them."""
+    known = knowledge(load_settings(settings_path).grammars)
+    source = known.sources["als_perf"]
+    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = Quick(flow, source, ORIGIN)
+    read, write = quick.reader(), quick.writer(PLACE)
+    sizes_mib = []
+    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("lines", total=count)
+        for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
+            mark = read(line)
+            if mark is None or write(mark, line, RECEIVED_MS, "0", n) is None:
+                flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
+            if n % (count // 10) == 0:
+                sizes_mib.append(round(_status_mib("VmRSS"), 1))
+                progress.update(task, completed=n)
+    told = {"lines": count, "resident_mib": sizes_mib, "growth_mib": round(sizes_mib[-1] - sizes_mib[0], 1)}
+    click.echo(orjson.dumps(told) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
+
+
+def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
+    source = known.sources["als_perf"]
+    lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
+    texts = [line.decode() for line in lines]
+    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = Quick(flow, source, ORIGIN)
+    read, write = quick.reader(), quick.writer(PLACE)
+
+    def bulk() -> None:
+        for start in range(0, count, BATCH):
+            batch: list[Action] = []
+            for n, line in enumerate(lines[start : start + BATCH], start):
+                mark = read(line)
+                action = write(mark, line, RECEIVED_MS, "0", n) if mark else None
+                if action:
+                    batch.append(action)
+                else:
+                    batch += _generally(flow, line)
+            request_body(batch)
+
+    def bare(text: str) -> object:
+        return (found := BARE_TEXT.match(text)) and found.groups()
+
+    few = texts[::LARK_SHARE]
+    reader = source.reader
+    assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
+    ways: list[tuple[str, Callable[[], None], int]] = [
+        ("bare expression, groups", lambda: _each(bare, texts), count),
+        ("plain Lark LALR", lambda: _each(lambda text: reader.read_slowly(text, b""), few), len(few)),
+        ("lines to typed marks", lambda: _each(read, lines), count),
+        ("lines to bulk bytes", bulk, count),
+    ]
+    return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
+
+
+def _generally(flow: Flow, line: bytes) -> list[Action]:
+    found = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
+    return [fact(document.index, document.id, document.version, document.json) for document in found]
+
+
+def _documents(known: Knowledge, repeat: int) -> Timing:
+    flow = Flow(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
+    start = datetime(2016, 2, 6, tzinfo=UTC)
+    data = [_of_size(document) for document in day(start) if b'"throughput-bits"' in document]
+    messages = [Message(document, RECEIVED_MS, backfill=True) for document in data]
+    size_mb = sum(map(len, data)) / 1e6
+    name = f"perfSONAR throughput results of {size_mb * 1000 / len(data):.0f} KB to documents"
+    return Timing(
+        name, _rate(lambda: _each(lambda m: flow.outcomes(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
+    )
+
+
+def moved(lines: Sequence[bytes], count: int) -> Any:
+    """`count` lines, each round of the sample a second and a run later; stamps and values keep their distance."""
+    parts = [_parts(line.decode()) for line in lines]
+    for n in range(count):
+        local, zone, head, run, rest, value = parts[n % len(parts)]
+        step = n // len(parts)
+        at = local + timedelta(seconds=step)
+        stamp = f"{at:%a %b} {at.day} {at:%H:%M:%S} {zone} {at.year}"
+        yield f"{stamp}: {head}:{int(run) + step}{rest}={value + step}".encode()
+
+
+def _parts(line: str) -> tuple[datetime, str, str, str, str, int]:
+    stamp, _, rest = line.partition(": ")
+    _, month, day_text, clock, zone, year = stamp.split()
+    number = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split().index(month) + 1  # noqa: SIM905
+    local = datetime.fromisoformat(f"{year}-{number:02d}-{int(day_text):02d}T{clock}+00:00")
+    left, _, value = rest.rpartition("=")
+    script, number_text, run, tail = left.split(":", 3)
+    return local, zone, f"{script}:{number_text}", run.split("-")[0], f"-{run.split('-')[1]}:{tail}", int(value)
+
+
+def _of_size(document: bytes) -> bytes:
+    tree = orjson.loads(document)
+    diags = tree["result"]["diags"]
+    while len(document) + len(diags) < DOCUMENT_BYTES:
+        diags += tree["result"]["diags"]
+    tree["result"]["diags"] = diags[: max(len(tree["result"]["diags"]), DOCUMENT_BYTES - len(document))]
+    return orjson.dumps(tree)
+
+
+def _each(do: Callable[[Any], Any], over: Sequence[Any]) -> None:
+    for one in over:
+        do(one)
+
+
+def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
+    """The median of `amount` a second."""
+    gc.collect()
+    gc.freeze()  # what is measured is the way, not the collector's rounds over the bench's own input
+    took = []
+    for _ in range(repeat):
+        start = time.perf_counter()
+        do()
+        took.append(time.perf_counter() - start)
+    return amount / statistics.median(took)
+
+
+def _status_mib(key: str) -> float:
+    """VmRSS or VmHWM of this process, as Linux says."""
+    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(found[1]) / 1024 if found else 0.0

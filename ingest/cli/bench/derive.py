@@ -1,0 +1,145 @@
+"""`perflog bench index --derive on`: one worker that derives stages and runs of 1,000 interleaved ones as it indexes.
+
+The yardstick is what it sent: every item of every bulk request of that very worker (marks, states, stages, runs,
+ledger), kept as it was written, is loaded once more into indices made anew, with nothing before it and over the same
+number of connections. Lines come in the order in which runs print them, in one partition, by file in short stretches,
+as forwarders send. Measured besides: the same lines file by file, of which each holds one run after the other, where a
+run's lines arrive together.
+"""
+
+import pickle
+import re
+import tempfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from ingest.cli.bench import baselines
+from ingest.cli.bench.baselines import recording
+from ingest.cli.bench.harness import FACILITY, Measured, Records, apart, batched, by_file, emptied, shipped, worker
+from ingest.cli.console import plain_table
+from ingest.config.settings import Settings
+from ingest.core.decode.registry import Knowledge
+from ingest.core.kafka_record import Received
+from ingest.edge.elasticsearch.client import client
+from ingest.synthetic.workload.generator import Made, Workload, messages
+
+SPAN_A_LINE_S = 0.08  # runs of half an hour with some 27 lines each: 1,000 overlap
+STRETCH = 2000
+PLACE = re.compile(rb'\{"(?:index|create)":\{"_index":"perf-([a-z]+)-[^"]*","_id":"([^"]+)"')
+KINDS = ("marks", "runstate", "writers", "stages", "runs", "ledger")
+
+
+@dataclass(frozen=True, slots=True)
+class Round:
+    """A worker, the yardstick of it in items a second, and of each kind how many items it sent for how many ids."""
+
+    worker: Measured
+    items: int
+    load_s: float
+    sent: dict[str, tuple[int, int]]
+
+    @property
+    def ratio(self) -> float:
+        """How fast the worker was, where 1 is its own items with nothing before them."""
+        return self.load_s / self.worker.wall_s
+
+    def times(self, kind: str) -> float:
+        """How often each document of a kind was written."""
+        items, ids = self.sent.get(kind, (0, 1))
+        return items / ids
+
+
+def bench(settings: Settings, known: Knowledge, count: int, repeat: int, as_json: bool) -> None:
+    """Measure and show."""
+    ways: dict[str, Records] = {
+        "1,000 runs interleaved": lambda: interleaved(count),
+        "a run's lines together": lambda: together(count),
+    }
+    found = {name: _rounds(settings, known, records, repeat) for name, records in ways.items()}
+    tree = {name: _tree(rounds) for name, rounds in found.items()}
+    click.echo(orjson.dumps(tree)) if as_json else _show(tree, count, repeat, settings)
+
+
+def interleaved(count: int) -> Iterator[Received]:
+    """In the order of printing, by file in short stretches."""
+    for some in batched(_made(count), STRETCH):
+        yield from by_file(some)
+
+
+def together(count: int) -> Iterator[Received]:
+    """A run's lines follow one another."""
+    made = sorted(_made(count), key=lambda one: (one.host, one.truth.facts[0].run or ""))
+    yield from by_file(made)
+
+
+def _made(count: int) -> Iterator[Made]:
+    return messages(Workload(lines=count, facilities=(FACILITY,), span_s=count * SPAN_A_LINE_S))
+
+
+def _rounds(settings: Settings, known: Knowledge, records: Records, repeat: int) -> list[Round]:
+    with tempfile.TemporaryDirectory() as folder, shipped(settings, known, records, partitions=1):
+        kept = Path(folder) / "bodies"
+        found = []
+        for turn in range(repeat + 1):
+            emptied(settings)
+            measured = apart(lambda: _recorded(settings, known, kept))
+            emptied(settings)
+            items, load_s, sent = apart(lambda: _again(settings, kept))
+            if turn:  # the first one warms the servers up
+                found.append(Round(measured, items, load_s, sent))
+    return found
+
+
+def _recorded(settings: Settings, known: Knowledge, kept: Path) -> Measured:
+    store_of, made = recording()
+    measured = worker(settings, known, store_of)
+    kept.write_bytes(pickle.dumps(made[0].unconditional()))
+    return measured
+
+
+def _again(settings: Settings, kept: Path) -> tuple[int, float, dict[str, tuple[int, int]]]:
+    bodies: list[bytes] = pickle.loads(kept.read_bytes())  # noqa: S301 - our own, of a moment ago
+    items: Counter[str] = Counter()
+    ids: dict[str, set[bytes]] = {}
+    for body in bodies:
+        for kind, doc_id in PLACE.findall(body):
+            items[kind.decode()] += 1
+            ids.setdefault(kind.decode(), set()).add(doc_id)
+    with client(settings.elasticsearch, settings.delivery.connections) as connected:
+        load_s = baselines.load_again(connected, bodies, settings.delivery.connections)
+    return items.total(), load_s, {kind: (items[kind], len(ids[kind])) for kind in items}
+
+
+def _tree(rounds: list[Round]) -> dict[str, Any]:
+    lines = rounds[0].worker.lines
+    return {
+        "lines": lines,
+        "lines_per_s": round(median(one.worker.rate for one in rounds)),
+        "cpu_us_per_line": round(median(one.worker.cpu_s / lines for one in rounds) * 1e6, 1),
+        "items": round(median(one.items for one in rounds)),
+        "of_the_limit": round(median(one.ratio for one in rounds), 2),
+        "peak_mib": round(max(one.worker.peak_mib for one in rounds)),
+        "written_times": {kind: round(median(one.times(kind) for one in rounds), 2) for kind in KINDS},
+    }
+
+
+def _show(tree: dict[str, dict[str, Any]], count: int, repeat: int, settings: Settings) -> None:
+    table = plain_table()
+    for column in ("lines", "lines/s", "items sent", "of the limit", "µs of ours a line", "peak MiB",
+                   "stage written", "run written", "state written"):  # fmt: skip
+        table.add_column(column, justify="left" if column == "lines" else "right")
+    for name, row in tree.items():
+        times = (f"{row['written_times'][kind]:.2f} times" for kind in ("stages", "runs", "runstate"))
+        table.add_row(name, f"{row['lines_per_s']:,}", f"{row['items']:,}", f"{row['of_the_limit']:.2f}",
+                      f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}", *times)  # fmt: skip
+    Console().print(table)
+    ways = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
+    click.echo(f"Medians of {repeat}; {count:,} lines; {ways}. The limit: the same items, no pipeline.")

@@ -1,0 +1,149 @@
+"""What the benches of `perflog run` share: lines in a topic of their own, and a process for each measurement."""
+
+import itertools
+import resource
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from typing import Any, TypeVar
+
+from ingest.config.settings import Settings
+from ingest.core.decode.registry import Knowledge
+from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.core.model import Intake, Provenance
+from ingest.core.records.headers import written
+from ingest.edge.elasticsearch.client import client
+from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
+from ingest.edge.kafka.producer import producer
+from ingest.edge.kafka.topics import topics
+from ingest.pipeline.admin.setup import set_up
+from ingest.pipeline.intake.ship import CHUNK_MESSAGES as CHUNK
+from ingest.pipeline.worker.bootstrap import work
+from ingest.synthetic.workload.generator import Made, Workload, messages
+
+TOPIC, FACILITY, INDEX = "perf.bench.lines.v1", "bench", "perf-marks-bench-2016.02"
+INTAKE = Intake("bench", TOPIC, FACILITY, ("als_perf",), "als-tomography")
+DERIVED = "perf-runstate-bench,perf-writers-bench,perf-runs-bench,perf-stages-bench-*,perf-ledger-bench-*"
+FLIGHT = 5000
+T = TypeVar("T")
+Records = Callable[[], Iterator[Received]]
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """One measurement: lines, seconds, and of the process that did it its processor time and most memory."""
+
+    lines: int
+    wall_s: float
+    cpu_s: float = 0.0
+    peak_mib: float = 0.0
+
+    @property
+    def rate(self) -> float:
+        """Lines a second."""
+        return self.lines / self.wall_s
+
+
+def bench_settings(settings: Settings, derive: bool) -> Settings:
+    """The cluster of the settings, with an intake, a group and an index of the bench's own."""
+    kafka = replace(settings.kafka, group=f"perflog-bench-{time.time_ns()}")
+    delivery = replace(settings.delivery, dead_letter_topic="perf.bench.deadletter.v1", derive=derive)
+    return replace(settings, kafka=kafka, delivery=delivery, intakes={INTAKE.name: INTAKE})
+
+
+def apart(way: Callable[[], T]) -> T:
+    """In a process of its own, so that processor time and memory are that way's alone."""
+    context = get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=lambda: sender.send(way()))
+    process.start()
+    sender.close()
+    try:
+        measured: T = receiver.recv()
+        return measured
+    finally:
+        process.join()
+
+
+def emptied(settings: Settings) -> None:
+    """The index of marks made anew by the template, what was derived gone, and nothing of it under way."""
+    with client(settings.elasticsearch) as connected:
+        _deleted(connected, f"{DERIVED},{INDEX}")
+        connected.indices.create(index=INDEX)
+        connected.cluster.health(wait_for_status="yellow")
+
+
+def _deleted(connected: Any, indices: str) -> None:
+    """Each by its name: a cluster may refuse to delete by a pattern."""
+    there = connected.indices.get(index=indices, ignore_unavailable=True, filter_path="*.settings.index.uuid").body
+    for name in there:
+        connected.indices.delete(index=name)
+
+
+def received(count: int) -> Iterator[Received]:
+    """The workload as `ship` would send it, file after file."""
+    yield from by_file(messages(Workload(lines=count, facilities=(FACILITY,))))
+
+
+def by_file(some: Iterable[Made]) -> Iterator[Received]:
+    """Lines as `ship` would send them, file after file."""
+    files: dict[tuple[str, str], list[bytes]] = {}
+    for made in some:
+        files.setdefault((made.host, made.path), []).append(made.data)
+    now_ms, offsets = time.time_ns() // 1_000_000, itertools.count()
+    for (host, path), lines in files.items():
+        head = written(Provenance(host, path, forwarder="perflog"), backfill=True)
+        at_bytes = 0
+        for n, line in enumerate(lines):
+            key = f"{host}:{path}#{n // CHUNK}".encode()
+            tail = ("perflog.offset", b"%d" % at_bytes)
+            yield Received(Partition(TOPIC, 0), next(offsets), now_ms, key, line, head, tail)
+            at_bytes += len(line) + 1
+
+
+def batched(some: Iterable[T], size: int) -> Iterator[list[T]]:
+    """Lists of so many, the last one shorter."""
+    each = iter(some)
+    while batch := list(itertools.islice(each, size)):
+        yield batch
+
+
+def worker(settings: Settings, known: Knowledge, store_of: StoreOf = ElasticsearchStore) -> Measured:
+    """One worker that drains the topic."""
+    group = f"{settings.kafka.group}-{time.time_ns()}"
+    report = work(settings, known, drain=True, group=group, store_of=store_of)
+    records = report.counts[INTAKE.name].records
+    return Measured(records, report.working_s, report.cpu_s, peak_mib())
+
+
+def peak_mib() -> float:
+    """The most memory that this process had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+@contextmanager
+def shipped(settings: Settings, known: Knowledge, records: Records, partitions: int) -> Iterator[None]:
+    """The lines in a topic, which is gone afterwards."""
+    set_up(settings, known.schema, partitions)
+    try:
+        apart(lambda: ship(settings, records))
+        yield
+    finally:
+        removed(settings)
+
+
+def ship(settings: Settings, records: Records) -> None:
+    """Send all of them."""
+    with producer(settings.kafka) as outbox:
+        for some in batched(records(), FLIGHT):
+            outbox.send([Letter(TOPIC, r.key, r.value, r.headers) for r in some])
+
+
+def removed(settings: Settings) -> None:
+    """Take away all that the bench made."""
+    with client(settings.elasticsearch) as connected:
+        _deleted(connected, "perf-*-bench,perf-*-bench-*")
+    with topics(settings.kafka) as cluster:
+        cluster.delete([TOPIC, settings.delivery.dead_letter_topic])

@@ -1,0 +1,162 @@
+"""`perflog bench index`: from Kafka to Elasticsearch, beside yardsticks taken in the same run. Needs both servers.
+
+Every way is measured in a process of its own, in turn and several times, into an index made anew; medians. The lines
+are those of `perflog generate`, sent as `perflog ship` sends them. What it makes it removes again. With `--derive on`
+stages and runs are derived as well, beside yardsticks of their own: see derive.py.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import Progress
+
+from ingest.cli.bench import baselines
+from ingest.cli.bench.derive import bench as bench_derived
+from ingest.cli.bench.harness import (
+    INDEX,
+    INTAKE,
+    TOPIC,
+    Measured,
+    apart,
+    batched,
+    bench_settings,
+    emptied,
+    peak_mib,
+    received,
+    shipped,
+    worker,
+)
+from ingest.cli.console import plain_table
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.bulk import request_body
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.records.record_decoder import Reader
+from ingest.core.sources.grammar import GrammarReader
+from ingest.edge.elasticsearch.client import client
+from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
+from ingest.pipeline.worker.process import fit_for_work
+
+LARK_SHARE = 20  # the afternoon's way gets one line in so many: it is that much slower
+
+Way = Callable[[], Measured]
+
+
+@click.command("index")
+@click.option("--lines", "count", type=click.IntRange(2_000), default=300_000, show_default=True)
+@click.option("--repeat", type=click.IntRange(1), default=3, show_default=True, help="Medians of so many.")
+@click.option(
+    "--derive",
+    type=click.Choice(["on", "off"]),
+    default="off",
+    show_default=True,
+    help="Stages and runs of 1,000 interleaved runs too, beside every item that was sent for them.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def command(settings_path: Path | None, /, count: int, repeat: int, derive: str, as_json: bool) -> None:
+    """One worker beside the limit (the same bytes, no pipeline), a bare loop, and an afternoon's work with Lark."""
+    settings = bench_settings(load_settings(settings_path), derive == "on")
+    known = knowledge(settings.grammars)
+    fit_for_work()
+    if derive == "on":
+        bench_derived(settings, known, count, repeat, as_json)
+        return
+    ways: dict[str, Way] = {
+        "the limit: the same bytes, no pipeline": lambda: _limit(settings, known, count),
+        "perflog run, one worker": lambda: worker(settings, known),
+        "a bare loop, no promises": lambda: _bare(settings),
+        "plain Lark and helpers.bulk": lambda: _afternoon(settings, known, count),
+    }
+    with shipped(settings, known, lambda: received(count), DEFAULT_PARTITIONS):
+        found = _measured(ways, repeat, settings)
+    click.echo(orjson.dumps(_tree(found))) if as_json else _show(found, count, repeat, settings)
+
+
+def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str, list[Measured]]:
+    found: dict[str, list[Measured]] = {name: [] for name in ways}
+    console = Console(stderr=True)
+    with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
+        task = progress.add_task("warming up", total=1 + repeat * len(ways))
+        for turn in range(repeat + 1):
+            for name, way in ways.items():
+                if turn == 0 and way is not next(iter(ways.values())):
+                    continue  # the servers' own warming up is one way's work
+                emptied(settings)
+                measured = apart(way)
+                if turn:
+                    found[name].append(measured)
+                progress.update(task, advance=1, description=name)
+    return found
+
+
+def _limit(settings: Settings, known: Knowledge, count: int) -> Measured:
+    reader = _reader(known)
+    size = settings.delivery.bulk_documents
+    bodies = []
+    for some in batched(received(count), size):
+        bodies.append(request_body(reader.read(some, time.time_ns() // 1_000_000).actions))
+    with client(settings.elasticsearch, settings.delivery.connections) as connected:
+        return Measured(count, baselines.load(connected, bodies, settings.delivery.connections))
+
+
+def _reader(known: Knowledge) -> Reader:
+    return Reader(Flow(INTAKE, known.sources, known.schema))
+
+
+def _bare(settings: Settings) -> Measured:
+    with client(settings.elasticsearch, settings.delivery.connections) as connected:
+        polls = baselines.records(settings.kafka, TOPIC)
+        first = next(polls)
+        began = time.perf_counter(), time.process_time()
+
+        def all_polls() -> Iterator[list[Any]]:
+            yield first
+            yield from polls
+
+        lines = baselines.bare_loop(connected, all_polls(), INDEX, settings.delivery.connections)
+        return Measured(lines, time.perf_counter() - began[0], time.process_time() - began[1], peak_mib())
+
+
+def _afternoon(settings: Settings, known: Knowledge, count: int) -> Measured:
+    reader = known.sources["als_perf"].reader
+    assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
+    lines = [r.value.decode() for r in received(count // LARK_SHARE) if r.value]
+    reader.read_slowly(lines[0], b"")  # builds Lark's parser
+    began_s = time.process_time()
+    with client(settings.elasticsearch) as connected:
+        wall_s = baselines.an_afternoon(connected, lines, lambda line: reader.read_slowly(line, b""))
+    return Measured(len(lines), wall_s, time.process_time() - began_s, peak_mib())
+
+
+def _tree(found: dict[str, list[Measured]]) -> dict[str, Any]:
+    return {
+        name: {
+            "lines_per_s": round(median(m.rate for m in runs)),
+            "cpu_us_per_line": round(median(m.cpu_s / m.lines for m in runs) * 1e6, 1),
+            "peak_mib": round(max(m.peak_mib for m in runs)),
+        }
+        for name, runs in found.items()
+    }
+
+
+def _show(found: dict[str, list[Measured]], count: int, repeat: int, settings: Settings) -> None:
+    tree = _tree(found)
+    limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
+    table = plain_table()
+    for column in ("what", "lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for name, row in tree.items():
+        rate = row["lines_per_s"]
+        known = [f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}"] if row["peak_mib"] else ["", ""]
+        table.add_row(name, f"{rate:,}", f"{rate / limit:.2f}", f"{rate / bare:.2f}", *known)
+    Console().print(table)
+    ways = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
+    click.echo(f"Medians of {repeat}; {count:,} lines (Lark: one in {LARK_SHARE}); {ways}.")

@@ -1,0 +1,148 @@
+"""`perflog bench replay`: how fast stored lines are read again, beside the rate at which they were read first.
+
+The first rate is that of one worker that drains a topic, stages and runs derived. Then `perflog replay` sends what is
+stored while one worker reads: counted from the first question to Elasticsearch until all that was sent is committed.
+Once by the same revision (nothing changes) and once by a raised one (every document is corrected). What it makes it
+removes again.
+"""
+
+import os
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from multiprocessing import get_context
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+
+from ingest.cli.bench.derive import interleaved
+from ingest.cli.bench.harness import (
+    FACILITY,
+    INTAKE,
+    TOPIC,
+    Measured,
+    apart,
+    bench_settings,
+    emptied,
+    peak_mib,
+    shipped,
+)
+from ingest.cli.console import plain_table, progress_bar
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.kafka.offsets import committed
+from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
+from ingest.pipeline.replay.resend import send_again
+from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.process import fit_for_work
+
+ASK_EVERY_S = 0.25
+SETTLE_S = 8.0  # until a worker that was just started has its partitions
+
+
+@dataclass(frozen=True, slots=True)
+class Replayed:
+    """A replay: lines, seconds until all were sent and until all were committed."""
+
+    lines: int
+    sent_s: float
+    committed_s: float
+
+
+@click.command("replay")
+@click.option("--lines", "count", type=click.IntRange(1_000), default=1_000_000, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.pass_obj
+def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
+    """Lines read first, read again by the same revision, and by a raised one: lines a second, in one run."""
+    settings = bench_settings(load_settings(settings_path), derive=True)
+    known = knowledge(settings.grammars)
+    fit_for_work()
+    with shipped(settings, known, lambda: interleaved(count), DEFAULT_PARTITIONS):
+        emptied(settings)
+        first = apart(lambda: _drained(settings, known))
+        same = _replayed(settings, known)
+        raised = _replayed(settings, _raised(known))
+    told = _tree(first, same, raised)
+    click.echo(orjson.dumps(told)) if as_json else _show(told, count)
+
+
+def _drained(settings: Settings, known: Knowledge) -> Measured:
+    report = work(settings, known, drain=True)
+    return Measured(report.counts[INTAKE.name].records, report.working_s, report.cpu_s, peak_mib())
+
+
+def _raised(known: Knowledge) -> Knowledge:
+    """The same grammars, of a higher revision."""
+    sources = {name: replace(source, revision=source.revision + 1) for name, source in known.sources.items()}
+    return replace(known, sources=sources)
+
+
+def _replayed(settings: Settings, known: Knowledge) -> Replayed:
+    before = _committed(settings)
+    with _worker(settings, known) as reading:
+        time.sleep(SETTLE_S)
+        began_s = time.monotonic()
+        lines, sent_s = apart(lambda: _sent(settings, known))
+        while _committed(settings) < before + lines:
+            if not reading.is_alive():
+                raise Problem("The worker ended before it had read everything.", "See what it said above.", 70)
+            time.sleep(ASK_EVERY_S)
+        return Replayed(lines, sent_s, time.monotonic() - began_s)
+
+
+def _sent(settings: Settings, known: Knowledge) -> tuple[int, float]:
+    began_s = time.monotonic()
+    with progress_bar() as progress:
+        report = send_again(settings, known, WantedFacts(facilities=(FACILITY,)), progress=progress)
+    return report.lines, time.monotonic() - began_s
+
+
+def _committed(settings: Settings) -> int:
+    return committed(settings.kafka, settings.kafka.group).get(TOPIC, 0)
+
+
+@contextmanager
+def _worker(settings: Settings, known: Knowledge) -> Iterator[BaseProcess]:
+    """One worker beside what is done meanwhile."""
+    process = get_context("fork").Process(target=lambda: work(settings, known))
+    process.start()
+    try:
+        yield process
+    finally:
+        if process.pid is not None and process.is_alive():
+            os.kill(process.pid, signal.SIGTERM)
+        process.join()
+
+
+def _tree(first: Measured, same: Replayed, raised: Replayed) -> dict[str, dict[str, float]]:
+    """Rates and their ratio to the first."""
+    found: dict[str, dict[str, float]] = {"read first": {"lines": first.lines, "lines_per_s": round(first.rate)}}
+    for name, each in (("replayed, same revision", same), ("replayed, raised revision", raised)):
+        rate = each.lines / each.committed_s
+        found[name] = {
+            "lines": each.lines,
+            "lines_per_s": round(rate),
+            "of_the_first": round(rate / first.rate, 2),
+            "sent_per_s": round(each.lines / each.sent_s),
+        }
+    return found
+
+
+def _show(told: dict[str, dict[str, float]], count: int) -> None:
+    table = plain_table()
+    for column in ("what", "lines/s", "of the first", "sent/s"):
+        table.add_column(column, justify="left" if column == "what" else "right")
+    for name, row in told.items():
+        more = [f"{row['of_the_first']:.2f}", f"{row['sent_per_s']:,}"] if "sent_per_s" in row else ["", ""]
+        table.add_row(name, f"{row['lines_per_s']:,}", *more)
+    Console().print(table)
+    click.echo(f"{count:,} lines of 1,000 interleaved runs, one worker, stages and runs derived.")

@@ -1,0 +1,99 @@
+"""What is shown to people: a console that wraps nothing in a pipe, and text from outside made harmless and short."""
+
+import codecs
+import re
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from io import TextIOWrapper
+from typing import Any
+
+import orjson
+from rich.cells import cell_len
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+from rich.text import Text
+
+PIPE_WIDTH = 200
+_CONTROLS = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
+_PICTURES = 0x2400
+
+
+_ASCII = {"≤": "<=", "≥": ">=", "–": "-", "…": "..", "→": "->", "Δ": "d", "µ": "u", "±": "+-"}
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    """What stands for a sign that the output cannot hold."""
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
+
+
+codecs.register_error("perflog.ascii", _in_ascii)
+
+
+def console() -> Console:
+    """Standard output: coloured on a terminal, plain and wide in a pipe; signs in ASCII where it is not UTF-8."""
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="perflog.ascii")
+    width = None if sys.stdout.isatty() else PIPE_WIDTH
+    return Console(highlight=False, width=width)
+
+
+def plain_table() -> Table:
+    """A table as all commands print them: no lines, heads in bold."""
+    return Table(box=None, pad_edge=False, header_style="bold")
+
+
+def visible(text: str) -> str:
+    """One character for one, control characters as pictures: what a log holds must not steer a terminal."""
+    return _CONTROLS.sub(lambda found: _picture(found[0]), text)
+
+
+def _picture(char: str) -> str:
+    code = ord(char)
+    if char == "\t":
+        return "→"
+    return chr(_PICTURES + code) if code < 0x20 else "␡" if code == 0x7F else "�"
+
+
+def shown(value: Any, most: int = 120) -> str:
+    """A value of a document, cut in the middle of nothing: at its end, and saying so."""
+    text = visible(value if isinstance(value, str) else orjson.dumps(value).decode()).replace("\n", "␤")
+    return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
+
+
+def window(text: str, at: int, width: int) -> tuple[str, int]:
+    """The part of a line around character `at` that fits into `width`, and where `at` lies in it."""
+    if len(text) <= width:
+        return text, at
+    start = max(0, min(at - width * 2 // 3, len(text) - width + 2))
+    part = text[start : start + width - 2]
+    ahead, behind = "…" if start else "", "…" if start + len(part) < len(text) else ""
+    return ahead + part + behind, at - start + len(ahead)
+
+
+INDENT = 2
+
+
+def pointed(text: str, at: int, console: Console) -> None:
+    """The line of the message, what was read of it coloured, and a caret under the place."""
+    start = text.rfind("\n", 0, at) + 1
+    whole, _, _ = text[start:].partition("\n")
+    part, column = window(whole, at - start, console.width - INDENT - 1)
+    shown_line = Text(visible(part))
+    shown_line.stylize("green", 0, column)
+    shown_line.stylize("bold red", column, column + 1)
+    console.print(Text("  ").append_text(shown_line))
+    console.print(Text("  " + " " * cell_len(visible(part[:column])) + "^", style="bold red"))
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, quiet in a pipe."""
+    screen = Console(stderr=True)
+    columns = (TextColumn("documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("documents", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -1,0 +1,6 @@
+"""Commands that say what is slow, missing or incomplete.
+
+alerts gaps workflow dashboards            one command each
+alerts_text gaps_text workflow_text        for people
+alerts_json workflow_json                  for machines
+"""

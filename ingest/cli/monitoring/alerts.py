@@ -1,0 +1,103 @@
+"""`perflog alerts`: evaluate the alarm rules over what is stored; list the incidents."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.monitoring.alerts_json import evaluated_row, incident_row
+from ingest.cli.monitoring.alerts_text import show_evaluation, show_incidents
+from ingest.cli.options import moment_of, now_ms
+from ingest.config.load import load_settings
+from ingest.config.paths import RULES_FILE, data_folder
+from ingest.core.alerts.documents import incident_in
+from ingest.core.alerts.incidents import CLOSED, FIRING
+from ingest.core.fields import load_schema
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.alerts import Alerts, WantedAlerts
+from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.query import MOST
+from ingest.edge.notify import LogNotifier
+from ingest.pipeline.alerts.evaluate import Asked, evaluate, load_rules
+from ingest.telemetry import log_to_stderr
+
+_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+_facility = click.option(
+    "--facility", "facilities", multiple=True, help="Only this facility; may be given several times."
+)
+_rules = click.option(
+    "--rules", "rules_path", type=click.Path(path_type=Path, dir_okay=False), help="Another file of rules."
+)
+
+
+@click.group("alerts")
+def command() -> None:
+    """Alarms: what is slower than it usually is, told once, with the numbers.
+
+    The rules are data: dashboards/alarms/rules.toml. Each incident is a document in `perf-alerts-*`.
+    """
+
+
+@command.command()
+@click.option("--once", is_flag=True, help="Evaluate once and leave; the service that stays is not there yet.")
+@_facility
+@click.option("--now", help="Judge as of then (ISO 8601).  [default: the newest line of the facility's runs]")
+@click.option(
+    "--since", help="Judge what was closed from then on: ISO 8601, or 7d before now.  [default: as the rule says]"
+)
+@click.option("--stages", "each_stage", is_flag=True, help="Show the verdict of every stage, not only how many.")
+@_rules
+@_json
+@click.pass_obj
+def run(
+    settings_path: Path | None, /, once: bool, each_stage: bool, rules_path: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Judge the stages that are stored; write, and tell to the log, each incident that is new, worse or over.
+
+    A second evaluation tells nothing again. What too few stages like it came before is `insufficient`, never ok.
+    """
+    log_to_stderr()
+    if not once:
+        raise Problem("`perflog alerts run` evaluates once so far.", "Say --once, e.g. from a timer.", 64)
+    settings = load_settings(settings_path)
+    rules = load_rules(rules_path or data_folder("dashboards") / RULES_FILE)
+    schema = load_schema(settings.grammars / "fields.toml")
+    now = moment_of("--now", chosen["now"], now_ms())
+    since = moment_of("--since", chosen["since"], 0)
+    report = evaluate(settings, schema, rules, Asked(chosen["facilities"], since, now), LogNotifier())
+    if as_json:
+        click.echo(orjson.dumps(evaluated_row(report)))
+    else:
+        show_evaluation(report, each_stage, console())
+
+
+@command.command("list")
+@_facility
+@click.option("--rule", "rule_ids", multiple=True, help="Only incidents of this rule; several times.")
+@click.option("--state", "states", multiple=True, type=click.Choice([FIRING, CLOSED]), help="Only those; several.")
+@click.option("--since", help="Those set off from then on: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Those set off before then, likewise.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
+@_json
+@click.pass_obj
+def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: Any) -> None:
+    """List incidents, those set off last first, with their numbers."""
+    settings = load_settings(settings_path)
+    since, until = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+    wanted = WantedAlerts(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)
+    connected = client(settings.elasticsearch)
+    with told_to_people(settings.elasticsearch):
+        try:
+            alerts = Alerts(connected)
+            alerts.refresh()
+            kept, matching = alerts.newest(wanted, limit), alerts.count(wanted)
+        finally:
+            connected.close()
+    found = [(incident_in(each.id, each.body), each.body["perf"]["alert"]["message"]) for each in kept]
+    if as_json:
+        rows = [incident_row(incident) | {"message": text} for incident, text in found]
+        click.echo(orjson.dumps({"incidents": rows, "matching": matching}))
+    else:
+        show_incidents(found, matching, console())

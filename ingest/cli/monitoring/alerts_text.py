@@ -1,0 +1,92 @@
+"""What `perflog alerts` tells people. Only words and tables."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.cli.console import plain_table, visible
+from ingest.cli.format import NONE, bounded
+from ingest.core.alerts.incidents import Incident
+from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
+from ingest.pipeline.alerts.evaluate import AlertsReport, Evaluated
+
+_ORDER = (SLOW, OK, INSUFFICIENT, NOTHING)
+_STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
+
+
+def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> None:
+    """How many stages were judged how; with --stages each; and what was told."""
+    if not report.evaluated:
+        screen.print("No run is stored: there is nothing to judge.")
+        return
+    for found in report.evaluated:
+        _summary(found, screen)
+        if each_stage and found.verdicts:
+            screen.print(_table(found.verdicts))
+    screen.print()
+    for notice in report.told:
+        screen.print(Text.assemble((f"{notice.what}: ", "bold"), visible(notice.text)), soft_wrap=True)
+    if not report.told:
+        screen.print("Nothing new to tell.")
+    if report.overtaken:
+        screen.print(f"{report.overtaken:,} incidents were written by somebody else meanwhile: theirs stands.")
+
+
+def _summary(found: Evaluated, screen: Console) -> None:
+    span = f"{_minute(found.span.since_ms)} to {_minute(found.span.now_ms)} UTC"
+    head = f"{found.rule.id} {found.rule.title}, {found.facility}"
+    screen.print(Text.assemble((head, "bold"), f": {len(found.verdicts):,} stages from {span}"), soft_wrap=True)
+    counts = found.counts
+    told = [(f"{counts[name]:,} {_words(name, found)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
+    firing = sum(incident.state == "firing" for incident in found.incidents)
+    told.append((f"{firing:,} incident{'' if firing == 1 else 's'} firing", _STYLES["firing"] if firing else ""))
+    for words, style in told:
+        screen.print(Text(f"  {words}", style=style), soft_wrap=True)
+
+
+def _words(verdict: str, found: Evaluated) -> str:
+    base = found.rule.baseline
+    few = f"insufficient: fewer than {base.least} like it within {base.days:g} days before"
+    return {INSUFFICIENT: few, NOTHING: "not closed, or by nothing that counts: not compared"}.get(verdict, verdict)
+
+
+def _table(verdicts: Sequence[Verdict]) -> Table:
+    table = plain_table()
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("start (UTC)", no_wrap=True)
+    table.add_column("stage", overflow="fold")
+    for head in ("s", "slow >", "median", "n"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for each in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
+        stage, usual = each.stage, each.baseline
+        limit = NONE if each.threshold is None else f"{each.threshold.seconds:,.0f}"
+        middle = NONE if usual is None else f"{usual.median_s:,.0f}"
+        took = bounded(stage.kind, stage.duration_s)
+        verdict = Text(each.verdict, style=_STYLES.get(each.verdict, ""))
+        table.add_row(verdict, _minute(stage.start_ms), Text(visible(stage.name)), took, limit, middle, f"{each.n}")
+    return table
+
+
+def show_incidents(found: Sequence[tuple[Incident, str]], matching: int, screen: Console) -> None:
+    """Two lines for each: how it stands; what was told."""
+    if not found:
+        screen.print("There is no such incident.")
+        return
+    for incident, text in found:
+        state = incident.state if not incident.closed_by else f"{incident.state} ({incident.closed_by})"
+        end = "" if incident.closed_ms is None else f" to {_minute(incident.closed_ms)}"
+        style = _STYLES.get(incident.state, "")
+        when = f"{_minute(incident.first.start_ms)}{end} UTC"
+        screen.print(Text.assemble((state, style), f"  {when}  {visible(incident.first.stage)}"), soft_wrap=True)
+        for line in Text(visible(text)).wrap(screen, max(screen.width - 4, 20)):
+            screen.print(Text("    ") + line)
+    screen.print()
+    of = f" of {matching:,}" if matching > len(found) else ""
+    screen.print(f"{len(found):,}{of} incident{'' if matching == 1 else 's'}.")
+
+
+def _minute(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,91 @@
+"""`perflog dashboards`: the boards under dashboards/, compiled to Kibana's form, into a file or into a Kibana."""
+
+import tomllib
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from ingest.config.load import load_settings
+from ingest.config.paths import data_folder
+from ingest.core.dashboards.checks import check
+from ingest.core.dashboards.compiler import board_path, compile_boards
+from ingest.core.dashboards.definition import Board, read_board
+from ingest.core.dashboards.saved_objects import SavedObject, ndjson
+from ingest.core.fields import load_schema
+from ingest.core.model import Problem
+from ingest.edge.kibana.client import Access, Kibana
+
+
+@click.group("dashboards")
+def command() -> None:
+    """Put the board into a Kibana, 8.9 or newer."""
+
+
+@command.command("import")
+@click.option("--kibana", "url", required=True, envvar="KIBANA_URL", help="Its address, e.g. http://127.0.0.1:5601.")
+@click.option("--space", default="", help="Kibana space, which must exist.  [default: the default space]")
+@click.option("--api-key", envvar="KIBANA_API_KEY", help="Better given as $KIBANA_API_KEY, which `ps` does not show.")
+@click.option("--user", envvar="KIBANA_USER", help="Instead of a key; asks for the password.")
+@click.option("--password", envvar="KIBANA_PASSWORD", help="Better given as $KIBANA_PASSWORD.")
+@click.option("--ca-cert", type=click.Path(exists=True, dir_okay=False), help="PEM file of the authority to trust.")
+@click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=30, show_default=True,
+              help="Seconds to wait for a Kibana that is starting.")  # fmt: skip
+@click.option("--from", "start", default="", help="Open the board at this time (ISO 8601 or now-24h); with --to.")
+@click.option("--to", "end", default="", help="End of that time.")
+@click.pass_obj
+def import_(settings_path: Path | None, /, url: str, space: str, wait_s: float, start: str, end: str,
+            **who: str | None) -> None:  # fmt: skip
+    """Compile, import (what is there is replaced), read back and compare; any error in the answer is an error."""
+    if bool(start) != bool(end):
+        raise click.UsageError("--from and --to go together.")
+    if who["user"] and not who["api_key"] and who["password"] is None:
+        who["password"] = click.prompt("Password", hide_input=True)
+    boards, objects = _compiled(settings_path, space)
+    access = Access(url, space, who["api_key"], who["user"], who["password"], who["ca_cert"])
+    kibana = Kibana(access)
+    with Console(stderr=True).status(f"Kibana at {access.base} …"):
+        version = kibana.wait(wait_s)
+        count = kibana.put(objects, version)
+    name = "Kibana" if version is None else f"Kibana {'.'.join(map(str, version))}"
+    click.echo(f"{name} at {access.base} has {count} objects, read back and compared.")
+    for board in boards:
+        click.echo(f"{board.title}: {access.base}{board_path(board.key, space, start, end)}")
+
+
+@command.command("compile")
+@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: standard output.")
+@click.option("--space", default="", help="Kibana space that the file is for: ids differ from space to space.")
+@click.pass_obj
+def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> None:
+    """Write the file that Kibana's own import takes (Stack Management, Saved Objects); it must end in .ndjson there."""
+    _, objects = _compiled(settings_path, space)
+    if output is None:
+        click.echo(ndjson(objects), nl=False)
+        return
+    try:
+        output.write_bytes(ndjson(objects))
+    except OSError as error:
+        raise Problem(f"{output} cannot be written: {error.strerror}.", "Name another file with -o.", 73) from error
+    click.echo(f"{output}: {len(objects)} objects.")
+
+
+def _compiled(settings_path: Path | None, space: str) -> tuple[list[Board], list[SavedObject]]:
+    """All boards and what Kibana makes of them, checked; the pairs of sites come from the settings' workflows."""
+    settings = load_settings(settings_path)
+    folder = data_folder("dashboards")
+    specs = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.vg.json"))}
+    boards = [_board(path, specs) for path in sorted(folder.glob("*.toml"))]
+    schema = load_schema(settings.grammars / "fields.toml")
+    pairs = [pair for pairs in settings.workflows.values() for pair in pairs]
+    objects = compile_boards(boards, schema, specs, pairs, space)
+    check(objects, schema)
+    return boards, objects
+
+
+def _board(path: Path, specs: dict[str, str]) -> Board:
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except tomllib.TOMLDecodeError as error:
+        raise Problem(f"{path} is not TOML: {error}.", "Correct it there.", 65) from error
+    return read_board(tree, path.name, specs)

@@ -1,0 +1,71 @@
+"""`perflog gaps`: what is missing of which file, since when, and when it was filled."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.monitoring.gaps_text import show_gaps
+from ingest.config.load import load_settings
+from ingest.core.lookup import lookup
+from ingest.edge.elasticsearch.files import MOST, WantedGaps, gaps
+
+_GAP = (
+    "state", "first_byte", "end_byte", "size_bytes", "missing_bytes", "lines", "shown_by", "since", "until",
+    "received_before", "received_after", "noticed", "filled",
+)  # fmt: skip
+_FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "lines", "sha256", "begun", "ended")
+
+
+@click.command("gaps")
+@click.option("--open", "only_open", is_flag=True, help="Only those that are not filled.")
+@click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; may be given several times.")
+@click.option("--file", "files", multiple=True, help="Only those of this file: its path, or how that ends; several.")
+@click.option("--host", "hosts", multiple=True, help="Only those of this machine's files; several times.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.pass_obj
+def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json: bool, **chosen: Any) -> None:
+    """List what is missing of files: which bytes, between what and what, when it was found, when it was filled.
+
+    It is known of files whose messages tell where they lie: those of `perflog ship`, and of forwarders that send byte
+    offsets. That the end of a file is missing is known by its manifest. The sweeper finds gaps: `perflog run` does it
+    every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
+    """
+    settings = load_settings(settings_path)
+    wanted = WantedGaps(**chosen, states=("open",) if only_open else ())
+    with gaps(settings.elasticsearch) as stored:
+        found, matching = stored.listed(wanted, limit)
+        known, unsettled = stored.files(wanted), stored.unsettled(wanted)
+    if as_json:
+        told = {"gaps": [gap_row(each) for each in found], "matching": matching, "files": known}
+        click.echo(orjson.dumps({**told, "unsettled": [file_row(each) for each in unsettled]}))
+    else:
+        show_gaps([gap_row(each) for each in found], matching, (known, list(map(file_row, unsettled))), console())
+
+
+def gap_row(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A gap for machines; what is not known is null."""
+    told = body["perf"]["gap"]
+    return {**_whose(body), **{name: told.get(name) for name in _GAP}}
+
+
+def file_row(body: Mapping[str, Any]) -> dict[str, Any]:
+    """A file of which something is missing, and of which no more can be said yet."""
+    told = body["perf"]["file"]
+    own = {name: told.get(name) for name in _FILE}
+    return {**_whose(body), **own, "scattered": told.get("scattered", False), "last_received": body["@timestamp"]}
+
+
+def _whose(body: Mapping[str, Any]) -> dict[str, Any]:
+    told = body["perf"]["file"]
+    return {
+        "facility": body["perf"]["facility"],
+        "host": lookup(body, "host.name"),
+        "file": lookup(body, "log.file.path"),
+        "generation": told.get("generation"),
+        "topic": told["topic"],
+    }

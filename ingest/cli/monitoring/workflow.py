@@ -1,0 +1,106 @@
+"""`perflog workflow`: learn, list and show the templates that runs are held against."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.monitoring.workflow_json import change_row, template_row
+from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
+from ingest.cli.options import moment_of, now_ms
+from ingest.config.load import load_settings
+from ingest.core.fields import load_schema
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.query import MOST
+from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, Asked, Place, edits, learn_all, stored
+
+_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+_facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; several times.")
+
+
+@click.group("workflow")
+def command() -> None:
+    """Templates of workflows: which stages a run goes through, how long each usually takes, how runs end.
+
+    Each sweep (`perflog run`, `perflog sweep`) holds the settled runs against them: complete, or what is missing.
+    """
+
+
+@command.command()
+@_facility
+@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; several times.")
+@click.option("--since", help="From runs that began from then on: 90d, or ISO 8601.")
+@click.option("--until", help="From those that began before then, likewise.")
+@click.option(
+    "--runs", "most", type=click.IntRange(1, MOST), default=500, show_default=True, help="From the newest of them."
+)
+@click.option("--dry-run", is_flag=True, help="Show what would be stored, store nothing.")
+@_json
+@click.pass_obj
+def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+    """Learn the template of each workflow from the runs that are stored, show it and store it.
+
+    What `[workflow.NAME]` of the settings declares (stages, tail, head) is taken as it stands. The next sweep judges
+    all settled runs anew where the template judges otherwise than the one before. Exit code 66: no run to learn from.
+    """
+    settings = load_settings(settings_path)
+    now = now_ms()
+    since, until = (moment_of(f"--{name}", chosen[name], now) for name in ("since", "until"))
+    asked = Asked(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
+    found = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
+    if not [each for each in found if each.done != NOTHING]:
+        raise Problem("No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", 66)
+    if as_json:
+        rows = [
+            {"facility": each.facility, "workflow": each.workflow, "done": each.done}
+            | {"template": None if each.found is None else template_row(each.found)}
+            for each in found
+        ]
+        click.echo(orjson.dumps({"learned": rows}))
+    else:
+        show_learned(found, console())
+    if any(each.done == OVERTAKEN for each in found):
+        raise Problem("Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", 75)
+
+
+@command.command("list")
+@_facility
+@_json
+@click.pass_obj
+def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: bool) -> None:
+    """List the templates that are stored."""
+    found = stored(load_settings(settings_path), facilities)
+    if as_json:
+        click.echo(orjson.dumps({"templates": [template_row(each) for each in found]}))
+    else:
+        show_templates(found, console())
+
+
+@command.command()
+@click.argument("workflow")
+@_facility
+@click.option("--since", help="Edits of scripts from then on.  [default: from the first run it was learned from]")
+@_json
+@click.pass_obj
+def show(
+    settings_path: Path | None, /, workflow: str, facilities: tuple[str, ...], since: str | None, as_json: bool
+) -> None:
+    """Show the template of WORKFLOW: its variants, their stages, and when its scripts were edited.
+
+    That a script was edited is told by the line numbers that it prints from. Exit code 66: there is no template.
+    """
+    settings = load_settings(settings_path)
+    found = stored(settings, facilities, (workflow,))
+    if not found:
+        raise Problem(f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", 66)
+    changes = edits(settings, found, moment_of("--since", since, now_ms()))
+    with_edits = [(each, changes[Place(each.facility, each.workflow)]) for each in found]
+    if as_json:
+        rows = [
+            template_row(each) | {"script_changes": [change_row(change) for change in own]} for each, own in with_edits
+        ]
+        click.echo(orjson.dumps({"templates": rows}))
+    else:
+        show_whole(with_edits, console())

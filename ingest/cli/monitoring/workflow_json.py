@@ -1,0 +1,47 @@
+"""What `perflog workflow` tells machines: plain trees for JSON. What is not known is null."""
+
+from typing import Any
+
+from ingest.core.analysis.script_changes import ScriptChange
+from ingest.core.runs.template import StoredTemplate, Variant
+from ingest.core.timestamps import iso
+
+
+def template_row(found: StoredTemplate) -> dict[str, Any]:
+    """A template with its variants."""
+    template = found.template
+    return {
+        "facility": found.facility,
+        "workflow": found.workflow,
+        "version": found.version,
+        "learned": iso(found.learned_ms),
+        "runs": template.runs,
+        "from": None if template.first_ms is None else iso(template.first_ms),
+        "to": None if template.last_ms is None else iso(template.last_ms),
+        "declared": template.declared,
+        "variants": [_variant(variant) for variant in template.variants],
+    }
+
+
+def _variant(variant: Variant) -> dict[str, Any]:
+    return {
+        "variant": variant.number,
+        "runs": variant.runs,
+        "whole": variant.whole,
+        "head": variant.head,
+        "tail": None if variant.tail is None else variant.tail._asdict(),
+        "loose": variant.loose,
+        "stages": [stage._asdict() for stage in variant.stages],
+    }
+
+
+def change_row(change: ScriptChange) -> dict[str, Any]:
+    """An edit of a script."""
+    return {
+        "script": change.script,
+        "line_before": change.before,
+        "line_after": change.after,
+        "since": iso(change.since_ms),
+        "at": iso(change.at_ms),
+        "moved": change.moved,
+    }

@@ -1,0 +1,128 @@
+"""What `perflog workflow` tells people. Only words and tables."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.cli.console import plain_table, visible
+from ingest.cli.format import NONE, bounded
+from ingest.core.analysis.script_changes import ScriptChange
+from ingest.core.runs.template import AT_END, StoredTemplate, Variant
+from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, RENEWED, SHOWN, STORED, UNCHANGED, Learned
+
+_DONE = {
+    STORED: "stored: the next sweep judges all settled runs by it",
+    RENEWED: "stored: other numbers, the same judgement; no run is judged anew",
+    UNCHANGED: "as it is stored already",
+    SHOWN: "not stored (--dry-run)",
+    OVERTAKEN: "not stored: somebody else stored one meanwhile",
+    NOTHING: "nothing to learn from: no run of it is quiet or closed",
+}
+
+
+def show_learned(found: Sequence[Learned], screen: Console) -> None:
+    """Each template, and what became of it."""
+    for each in found:
+        if each.found is None:
+            screen.print(Text(f"{visible(each.workflow)} of {each.facility}"), soft_wrap=True)
+        else:
+            _template(each.found, screen)
+        screen.print(Text(_DONE[each.done], style="bold"), soft_wrap=True)
+        screen.print()
+
+
+def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
+    """A line for each."""
+    if not found:
+        screen.print("No template is stored: `perflog workflow learn` makes them.")
+        return
+    table = plain_table()
+    table.add_column("facility", no_wrap=True)
+    table.add_column("workflow", overflow="fold")
+    for head in ("version", "learned (UTC)", "runs", "variants"):
+        table.add_column(head, justify="left" if head == "learned (UTC)" else "right", no_wrap=True)
+    table.add_column("declared", no_wrap=True)
+    for each in found:
+        template = each.template
+        counts = (f"{template.runs:,}", f"{len(template.variants):,}")
+        told = (each.facility, visible(each.workflow), f"{each.version}", _minute(each.learned_ms))
+        table.add_row(*(Text(cell) for cell in (*told, *counts, "yes" if template.declared else "no")))
+    screen.print(table)
+
+
+def show_whole(found: Sequence[tuple[StoredTemplate, Sequence[ScriptChange]]], screen: Console) -> None:
+    """Each template, and the edits of its scripts."""
+    for each, changes in found:
+        _template(each, screen)
+        _edits(changes, screen)
+        screen.print()
+
+
+def _template(found: StoredTemplate, screen: Console) -> None:
+    template = found.template
+    name = f"{visible(found.workflow)} of {found.facility}"
+    span = ""
+    if template.first_ms is not None and template.last_ms is not None:
+        span = f" ({_minute(template.first_ms)} to {_minute(template.last_ms)} UTC)"
+    declared = ", declared in the settings" if template.declared else ""
+    screen.print(
+        Text.assemble((name, "bold"), f": template {found.version}, from {template.runs:,} runs{span}{declared}"),
+        soft_wrap=True,
+    )
+    for variant in template.variants:
+        screen.print()
+        screen.print(Text(_words(variant)), soft_wrap=True)
+        screen.print(_stages(variant))
+    screen.print()
+
+
+def _words(variant: Variant) -> str:
+    heads = {True: "begins with queue and dispatch", False: "has no head", None: "head not known"}
+    tail = variant.tail
+    if tail is None:
+        end = "tail not known: fewer than 5 whole runs, or they end differently"
+    elif not tail.stage:
+        end = "ends with the run's own end"
+    else:
+        end = f"ends with the {'END' if tail.by == AT_END else 'START'} of {visible(tail.stage)}"
+    loose = " (runs that are like no other)" if variant.loose else ""
+    runs = f"{variant.runs:,} run{'' if variant.runs == 1 else 's'}, {variant.whole:,} of them whole"
+    return f"variant {variant.number}{loose}: {runs}; {heads[variant.head]}; {end}"
+
+
+def _stages(variant: Variant) -> Table:
+    table = plain_table()
+    table.add_column("  stage", overflow="fold")
+    for head in ("seen", "usual s", "P95 s", "of"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for stage in variant.stages:
+        p95 = NONE if stage.p95_s is None else f"{stage.p95_s:,.0f}"
+        name = visible(stage.name) + ("" if stage.usual else " (not always)")
+        seen = f"{stage.seen_pct} %" if variant.runs else NONE
+        cells = (f"  {name}", seen, bounded(stage.kind, stage.median_s), p95, f"{stage.n:,}")
+        table.add_row(*(Text(cell) for cell in cells))
+    return table
+
+
+def _edits(changes: Sequence[ScriptChange], screen: Console) -> None:
+    if not changes:
+        screen.print("No script was edited in that time, as far as line numbers tell.")
+        return
+    screen.print("Scripts that were edited, as line numbers tell:")
+    table = plain_table()
+    for head in ("  between (UTC)", "and", "script"):
+        table.add_column(head, no_wrap=head != "script", overflow="fold" if head == "script" else "ellipsis")
+    table.add_column("line", no_wrap=True)
+    table.add_column("moved", justify="right", no_wrap=True)
+    for each in changes:
+        lines = f"{each.before} → {each.after}"
+        cells = (f"  {_minute(each.since_ms)}", _minute(each.at_ms), visible(each.script), lines, f"{each.moved:,}")
+        table.add_row(*(Text(cell) for cell in cells))
+    screen.print(table)
+
+
+def _minute(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

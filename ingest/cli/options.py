@@ -1,0 +1,82 @@
+"""What commands share: their options as values, and a frame as a message."""
+
+import re
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ingest.core.ids import is_facility
+from ingest.core.model import Message, Problem, Provenance
+from ingest.core.sources.framing import Frame
+from ingest.core.sources.source import Source
+from ingest.core.timestamps import ClockError, iso_ms, offset_s
+
+_SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
+_SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+
+
+def message_of(frame: Frame, received_ms: int) -> Message:
+    """The message that Kafka would have got at `received_ms`; old data is meant, so it counts as a backfill."""
+    provenance = Provenance(offset_bytes=frame.offset_bytes, captured_ms=received_ms)
+    return Message(frame.data, received_ms, provenance, backfill=True)
+
+
+def chosen_of(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
+    """The source that was named, or all of them; `Problem` (64) lists those there are."""
+    if name is None:
+        return dict(sources)
+    if name not in sources:
+        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
+    return {name: sources[name]}
+
+
+def facility_of(name: str) -> str:
+    """A facility's name; `Problem` (64) when it cannot be one."""
+    if not is_facility(name):
+        raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", 64)
+    return name
+
+
+def zone_of(text: Any) -> int | None:
+    """`--zone` in seconds east of UTC."""
+    try:
+        return None if text is None else offset_s(str(text))
+    except ClockError as error:
+        raise Problem(f"--zone: {error}.", "Write it like -08:00.", 64) from error
+
+
+def time_of(text: Any) -> int:
+    """`--received` in unix ms."""
+    try:
+        return iso_ms(str(text))
+    except ClockError as error:
+        raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", 64) from error
+
+
+def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
+    """Unix ms of ISO 8601 (a date alone: its midnight in UTC), or of so long ago, like 90s, 15m, 2h, 7d, 4w."""
+    if text is None:
+        return None
+    span = _SPAN.fullmatch(text)
+    if span:
+        return now_ms - int(span[1]) * _SPAN_S[span[2]] * 1000
+    try:
+        return iso_ms(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, default_offset_s=0)
+    except ClockError as error:
+        raise Problem(f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", 64) from error
+
+
+def now_ms() -> int:
+    """This machine's time, unix ms."""
+    return time.time_ns() // 1_000_000
+
+
+def bytes_of(file: Path) -> bytes:
+    """A file's bytes, or standard input's for `-`; `Problem` (66) when it cannot be read."""
+    try:
+        return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise Problem(f"{file} cannot be read: {error.strerror}.", "", 66) from error

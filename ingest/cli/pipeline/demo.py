@@ -1,0 +1,156 @@
+"""`perflog demo`: the whole way once, on real lines: servers, topics, files, documents, and the answer.
+
+Ships the 35 sample lines and a day of synthetic perfSONAR results around them, runs until all is committed, and asks
+Elasticsearch. Starts the local stack if it does not run, and ends what it started.
+"""
+
+import logging
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.status import Status
+
+from ingest.cli.pipeline import demo_text
+from ingest.config.load import load_settings
+from ingest.config.paths import home
+from ingest.config.settings import Settings
+from ingest.core.analysis.network_window import Measured, measured_of
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.model import Problem
+from ingest.core.runs.stored import StoredRun
+from ingest.core.timestamps import MS_PER_DAY
+from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.ledger import Questions
+from ingest.edge.elasticsearch.query import between
+from ingest.edge.elasticsearch.runs import Runs, WantedRuns
+from ingest.edge.kafka.offsets import committed
+from ingest.edge.local import stack as local
+from ingest.pipeline.admin.setup import set_up
+from ingest.pipeline.intake.ship import ship, shipment
+from ingest.pipeline.worker.bootstrap import work
+from ingest.synthetic.network.schedule import day
+from ingest.telemetry import log_to_stderr
+
+DAY = datetime(2016, 2, 6, tzinfo=UTC)
+SEED = 185  # a day on which some minutes of congestion fall into the first run, so that there is something to see
+LINES, RESULTS = "als-lines", "als-results"
+NETWORK_FIELDS = (
+    "@timestamp", "event.end", "event.outcome", "source.site", "destination.site", "perf.network.test_type",
+    "perf.network.throughput_bps", "perf.network.packets_sent", "perf.network.packets_lost",
+    "perf.network.delay_median_ms", "perf.network.delay_p95_ms", "perf.synthetic",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What Elasticsearch and Kafka answer after the run."""
+
+    runs: list[StoredRun]
+    tests: list[Measured]
+    ledger: dict[str, dict[str, int]]
+    committed: dict[str, int]
+
+
+@click.command("demo")
+@click.option("--keep", is_flag=True, help="Leave the servers up, and say how to look further.")
+@click.option("--elasticsearch", "major", type=click.Choice(["8", "9"]), help="Default: what the Java found can run.")
+@click.pass_obj
+def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:
+    """From a file to an answer: ship 35 real lines and a day of network results, index them, ask."""
+    log_to_stderr()
+    logging.getLogger("perflog").setLevel(logging.WARNING)
+    console = Console()
+    settings = load_settings(settings_path)
+    known = knowledge(settings.grammars)
+    with _stack(keep, major) as running:
+        settings = _at(settings, running)
+        _tell(f"Kafka at {running.kafka}, Elasticsearch at {running.elasticsearch}")
+        steps = set_up(settings, known.schema).steps
+        _tell(f"Set up: {sum(step.done == 'created' for step in steps)} topics and templates created")
+        _ship(settings, known)
+        with _busy("Indexing"):
+            report = work(settings, known, [LINES, RESULTS], drain=True)
+        records = sum(count.records for count in report.counts.values())
+        _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
+        found = _ask(settings)
+        demo_text.show(found.runs, found.tests, _pairs(settings), console)
+        agrees = demo_text.show_ledger(found.ledger, found.committed, console)
+        demo_text.show_next(running, keep, found.runs, console)
+    return 0 if agrees else 70
+
+
+@contextmanager
+def _stack(keep: bool, major: str | None) -> Iterator[local.Running]:
+    """The stack that runs already, or one of the demo's own; what the demo started ends with it unless kept."""
+    wanted = local.LocalStack(elasticsearch_major=int(major) if major else None)
+    if not keep and not any(status.state == "ready" for status in local.status(wanted)):
+        wanted = replace(wanted, folder=home() / "demo")
+    with _busy("Starting the servers") as status:
+        running = local.up(wanted, status.update)
+    try:
+        yield running
+    finally:
+        if running.started and not keep:
+            local.down(wanted, purge=True)
+
+
+def _at(settings: Settings, running: local.Running) -> Settings:
+    """The settings with the addresses of the running stack."""
+    kafka = replace(settings.kafka, bootstrap=(running.kafka,))
+    elasticsearch = replace(settings.elasticsearch, url=(running.elasticsearch,), api_key=None, user=None)
+    return replace(settings, kafka=kafka, elasticsearch=elasticsearch)
+
+
+def _ship(settings: Settings, known: Knowledge) -> None:
+    with tempfile.TemporaryDirectory(prefix="perflog-demo-") as folder:
+        results = Path(folder) / f"perfsonar-{DAY:%Y-%m-%d}.jsonl"
+        results.write_bytes(b"".join(document + b"\n" for document in day(DAY, seed=SEED)))
+        lines = settings.grammars / "als_perf" / "samples.log"
+        for name, path in ((LINES, lines), (RESULTS, results)):
+            what = shipment(
+                settings.intake(name), known.sources, [path], version("perflog-ingest"), backfill=True, manifest=False
+            )
+            report = ship(settings, what)
+            if report.too_large:
+                raise Problem(f"{path.name}: {len(report.too_large)} messages are too large.", "", 65)
+            synthetic = " (synthetic, and marked so)" if name == RESULTS else ""
+            _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
+
+
+def _ask(settings: Settings) -> Found:
+    facility = settings.intake(LINES).facility
+    with told_to_people(settings.elasticsearch):
+        connected = client(settings.elasticsearch)
+        questions = Questions(connected)
+        questions.refresh("perf-*")
+        start_ms = int(DAY.timestamp() * 1000)
+        end_ms = start_ms + MS_PER_DAY - 1
+        tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
+        return Found(
+            runs=Runs(connected).whole(WantedRuns((facility,), since_ms=start_ms, until_ms=end_ms + 1)),
+            tests=[test for body in tests if (test := measured_of(body))],
+            ledger=questions.ledger(settings.kafka.group),
+            committed=committed(settings.kafka, settings.kafka.group),
+        )
+
+
+def _pairs(settings: Settings) -> list[tuple[str, str]]:
+    """Both directions of the workflow's pairs of sites."""
+    pairs = settings.workflows.get(settings.intake(LINES).workflow or "", ())
+    return [direction for a, b in pairs for direction in ((a, b), (b, a))]
+
+
+def _busy(words: str) -> Status:
+    """A spinner on a terminal, nothing in a pipe."""
+    return Console(stderr=True).status(words)
+
+
+def _tell(words: str) -> None:
+    click.echo(f"· {words}")

@@ -1,0 +1,145 @@
+"""A run beside the network, in tables for people. Only words and layout; the numbers come from the core."""
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from ingest.cli.format import NONE, bounded
+from ingest.core.analysis.network_window import Beside, Direction, Measured, beside
+from ingest.core.runs.phases import DISPATCH, QUEUE
+from ingest.core.runs.stored import StoredRun
+from ingest.edge.local.stack import Running
+
+_OUTCOMES = ("records", "stored", "duplicate", "corrected", "rejected", "ignored")
+_HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "ig-\nnored", "com-\nmitted")
+
+
+def show(
+    runs: Sequence[StoredRun], tests: Sequence[Measured], directions: Sequence[Direction], console: Console
+) -> None:
+    """Every run: its stages with the network of their minutes, then the network of the whole run."""
+    for run in runs:
+        console.print()
+        console.print(_stages(run, tests, directions))
+        console.print(_network(run, tests, directions))
+    console.print()
+    console.print("s ≤ to the run's next start: an upper bound of the stage, its own wait included")
+    console.print("s ≥ the last stage seen: still open, it took its emission lag at least")
+    console.print("–   not measured, or not known; never 0")
+    if any(test.synthetic for test in tests):
+        console.print(
+            "The network results are synthetic (perf.synthetic: true): made up for this demo.", style="yellow"
+        )
+
+
+def _stages(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    waits = f"queue wait {_seconds(run.parts.get(QUEUE))}, dispatch {_seconds(run.parts.get(DISPATCH))}"
+    span = f"{len(run.stages)} stages, first to last start {_seconds(run.span_s)}"
+    title = f"Run {run.run} on {_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
+    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("start\nUTC", no_wrap=True)
+    table.add_column("stage", no_wrap=True)
+    table.add_column("s", justify="right", no_wrap=True)
+    for source, destination in directions:
+        table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
+    for stage in run.stages:
+        cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions]
+        table.add_row(_clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
+    return table
+
+
+def _loss_and_p95(found: Beside) -> str:
+    loss = _percent(found.loss_ratio).removesuffix(" %")
+    p95 = NONE if found.delay_p95_ms is None else f"{found.delay_p95_ms:.2f}"
+    return f"{loss}  {p95:>5}"
+
+
+def _network(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+    span = f"{_clock(run.start_ms)} to {_clock(run.last_ms)}"
+    title = f"The network from {span}"
+    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
+        table.add_column(column, justify="left" if column == "direction" else "right")
+    for direction in directions:
+        found = beside(tests, direction, run.start_ms, run.last_ms)
+        of = f"{found.failed} of {found.tests}"
+        table.add_row("→".join(direction), _throughput(found), *_loss_and_delays(found), of)
+    return table
+
+
+def _loss_and_delays(found: Beside) -> tuple[str, str, str]:
+    return _percent(found.loss_ratio), _milliseconds(found.delay_median_ms), _milliseconds(found.delay_p95_ms)
+
+
+def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
+    """The ledger beside the broker's own count of committed offsets; whether the two agree."""
+    table = Table(title="The ledger", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table.add_column("topic", no_wrap=True)
+    for column in _HEADS:
+        table.add_column(column, justify="right", no_wrap=True)
+    agrees = True
+    for topic, sums in ledger.items():
+        offsets = committed.get(topic, 0)
+        agrees = agrees and offsets == sums["records"]
+        table.add_row(topic, *(f"{sums[name]:,}" for name in _OUTCOMES), f"{offsets:,}")
+    console.print()
+    console.print(table)
+    if agrees:
+        console.print("Every record is accounted for: as many as Kafka says are committed.")
+    else:
+        console.print("The ledger and the committed offsets differ: that must not be.", style="bold red")
+    return agrees
+
+
+def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: Console) -> None:
+    """How to look further, where the servers stay."""
+    console.print()
+    if not keep:
+        console.print("`perflog demo --keep` leaves the servers up, to look further.")
+        return
+    run = runs[0].run if runs else "RUN"
+    console.print("The servers stay up. To look further:", style="bold")
+    for line in (
+        f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
+        "perflog ship grammars/als_perf/samples.log --intake als-lines --backfill && perflog run --drain",
+        "perflog dashboards import --kibana http://127.0.0.1:5601 --from 2016-02-06 --to 2016-02-07   # your Kibana",
+        "perflog stack status        perflog stack down",
+    ):
+        click.echo(f"  {line}")
+
+
+def _clock(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
+
+
+def _day(ms: int) -> str:
+    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def _seconds(seconds: float | None) -> str:
+    return "not seen" if seconds is None else f"{seconds:,.0f} s"
+
+
+def _percent(ratio: float | None) -> str:
+    if ratio is None:
+        return NONE
+    return "<0.01 %" if 0 < ratio < 0.00005 else f"{100 * ratio:.2f} %"
+
+
+def _milliseconds(ms: float | None) -> str:
+    return NONE if ms is None else f"{ms:.2f} ms"
+
+
+def _away(seconds: float) -> str:
+    return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
+
+
+def _throughput(found: Beside) -> str:
+    if found.throughput_bps is not None:
+        return f"{found.throughput_bps / 1e9:.2f} Gb/s"
+    if found.nearest_bps is None:
+        return NONE
+    return f"{NONE} ({found.nearest_bps / 1e9:.2f} Gb/s {_away(found.nearest_s or 0)} away)"

@@ -1,0 +1,228 @@
+"""`perflog generate`: made-up lines and results, as many as wanted, with the truth about them beside them."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from difflib import get_close_matches
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from ingest.config.load import load_settings
+from ingest.core.kafka_record import Letter
+from ingest.core.model import Intake, Problem, Provenance
+from ingest.core.records import headers
+from ingest.core.timestamps import ClockError, iso_ms
+from ingest.edge.kafka.producer import producer
+from ingest.pipeline.intake.paced import Pace, steadily
+from ingest.synthetic.workload.folder import Folder, Places, folder
+from ingest.synthetic.workload.generator import Made, Shares, Slowed, Workload, messages
+from ingest.synthetic.workload.workflow_model import WHOLE
+from ingest.telemetry import log_to_stderr
+
+READERS = {"lines": "als_perf", "results": "perfsonar"}
+LINES = 20_000
+SHARES = ", ".join(Shares.__slots__)
+
+
+@dataclass(slots=True)
+class Told:
+    """What was made: counted from its truth."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    size_bytes: int = 0
+    runs: int | None = None
+    pace: Pace | None = None
+
+    def count(self, made: Made) -> None:
+        """One more."""
+        truth = made.truth
+        self.counts[f"{made.kind}s"] += 1
+        self.counts[truth.outcome] += 1
+        self.counts["documents"] += 0 if truth.repeats else len(truth.facts)
+        self.counts["repeats"] += truth.repeats
+        self.reasons[truth.reason or ""] += truth.reason is not None
+        self.size_bytes += len(made.data)
+
+
+@click.command("generate")
+@click.argument("out", required=False, type=click.Path(path_type=Path, file_okay=False))
+@click.option("--lines", type=click.IntRange(0), help=f"How many messages of lines. Default: {LINES:,}.")
+@click.option("--results", type=click.IntRange(0), default=0, help="perfSONAR results besides.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same gives the same.")
+@click.option("--facility", "facilities", multiple=True, help="Once or more. Default: als, or the intake's.")
+@click.option("--share", "shares", multiple=True, metavar="NAME=0.01", help=f"Of: {SHARES}.")
+@click.option("--slow", "slowed", multiple=True, metavar="STAGE=3[@INSTANT]",
+              help="A stage that takes so many times as long, from an instant on.")  # fmt: skip
+@click.option("--steady", is_flag=True, help="Stages take what they usually take, so that only --slow makes one slow.")
+@click.option("--start", help="First instant: `now` (the span ends then) or, as by default, 2016-02-05T08:00:00Z.")
+@click.option("--span", "span_s", type=click.FloatRange(1), default=86_400.0, show_default=True,
+              help="Seconds in which the runs begin.")  # fmt: skip
+@click.option("--intake", "intake_name", help="Send to the topic of this [[intake]], with or without OUT.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Messages a second, with --intake.")
+@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="As many lines as --rate gives in them.")
+@click.option("--backfill", is_flag=True, help="Old data is meant: the intake's age limit does not hold.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.pass_obj
+def command(settings_path: Path | None, /, out: Path | None, intake_name: str | None, **options: Any) -> int:
+    """Make lines and results of known truth: into the folder OUT, or to Kafka at a steady rate, or both.
+
+    OUT/truth.jsonl tells of every message what must become of it, OUT/runs.jsonl what every run really did.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    intake = settings.intake(intake_name) if intake_name else None
+    workload = _workload(intake, options)
+    _check(out, intake, workload, options)
+    told = Told()
+    with folder(out) if out else nullcontext() as where, _progress() as progress:
+        task = progress.add_task("generate", total=workload.lines + workload.results)
+        made = _counted(messages(workload), where, told)
+        if intake:
+            with producer(settings.kafka) as outbox:
+                letters = _letters(made, intake, options["backfill"])
+                told.pace = steadily(outbox, letters, options["rate"], _advance(progress, task))
+        else:
+            _written(made, _advance(progress, task))
+        told.runs = where.write_runs(workload) if where else None
+    _show(told, out, intake, options)
+    return 0
+
+
+def _workload(intake: Intake | None, options: dict[str, Any]) -> Workload:
+    lines = options["lines"]
+    if lines is None:
+        lines = round(options["rate"] * options["seconds"]) if options["rate"] and options["seconds"] else LINES
+    facilities = options["facilities"] or ((intake.facility,) if intake else ("als",))
+    start = _start_ms(options["start"], options["span_s"])
+    shares = _shares(options["shares"])
+    slowed = tuple(_slowed(word) for word in options["slowed"])
+    span_s, results = options["span_s"], options["results"]
+    return Workload(options["seed"], lines, facilities, start, span_s, shares, results, slowed, options["steady"])
+
+
+def _slowed(word: str) -> Slowed:
+    stage, _, rest = word.partition("=")
+    times, _, instant = rest.partition("@")
+    checked = [step.stage for step in WHOLE]
+    if stage not in checked:
+        near = get_close_matches(stage, checked, n=1, cutoff=0.5)
+        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(checked)}."
+        raise Problem(f"There is no stage `{stage}` in generated runs.", remedy, 64)
+    try:
+        return Slowed(stage, float(times), iso_ms(instant) if instant else 0)
+    except ValueError as error:
+        raise Problem(f"--slow {word}: {error}.", "Write it like SUBMIT_NORM=3@2016-02-06T00:00:00Z.", 64) from error
+
+
+def _shares(words: Sequence[str]) -> Shares:
+    found = {}
+    for word in words:
+        name, _, text = word.partition("=")
+        try:
+            found[name] = float(text)
+        except ValueError:
+            raise Problem(f"`--share {word}` names no share.", "Write it like torn=0.01.", 64) from None
+        if name not in Shares.__slots__:
+            raise Problem(f"There is no share `{name}`.", f"There are: {SHARES}.", 64)
+    return Shares(**found)
+
+
+def _start_ms(text: str | None, span_s: float) -> int:
+    if text is None:
+        return Workload().start_ms
+    if text == "now":
+        return int((datetime.now(UTC).timestamp() - span_s) * 1000)
+    try:
+        return iso_ms(text)
+    except ClockError as error:
+        raise Problem(f"--start: {error}.", "Write it like 2016-02-05T08:00:00Z.", 64) from error
+
+
+def _check(out: Path | None, intake: Intake | None, workload: Workload, options: dict[str, Any]) -> None:
+    """What does not go together: `Problem` (64)."""
+    if intake is None:
+        if out is None:
+            raise Problem("It is not said where the messages go.", "Name a folder, or an --intake and a --rate.", 64)
+        if options["rate"] or options["seconds"]:
+            raise Problem("A rate is for sending.", "Name the --intake too.", 64)
+        return
+    if not options["rate"]:
+        raise Problem("It is not said how fast to send.", "Give --rate, in messages a second.", 64)
+    if workload.facilities != (intake.facility,):
+        raise Problem(f"Intake {intake.name} is of facility {intake.facility}.", "Leave --facility out.", 64)
+    for what, source in READERS.items():
+        if getattr(workload, what) and source not in intake.sources:
+            raise Problem(f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", 64)
+
+
+def _counted(made: Iterator[Made], where: Folder | None, told: Told) -> Iterator[tuple[Made, int]]:
+    """Each message with its offset, counted, and written where a folder is named."""
+    places = Places()
+    for message in made:
+        file, offset_bytes = places.place(message)
+        told.count(message)
+        if where:
+            where.write(message, file, offset_bytes)
+        yield message, offset_bytes
+
+
+def _letters(made: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[Letter]:
+    forwarder = f"perflog/{version('perflog-ingest')}"
+    for message, offset_bytes in made:
+        told = headers.written(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
+        yield Letter(intake.topic, f"{message.host}:{message.path}".encode(), message.data, told)
+
+
+def _written(made: Iterator[tuple[Made, int]], advance: Callable[[int], None]) -> None:
+    for number, _ in enumerate(made, 1):
+        if number % 1000 == 0:
+            advance(1000)
+
+
+def _progress() -> Progress:
+    console = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("messages"), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _advance(progress: Progress, task: Any) -> Callable[[int], None]:
+    return lambda count: progress.advance(task, count)
+
+
+def _show(told: Told, out: Path | None, intake: Intake | None, options: dict[str, Any]) -> None:
+    pace = told.pace
+    if options["as_json"]:
+        report = {
+            "folder": str(out) if out else None,
+            "topic": intake.topic if intake else None,
+            "counts": told.counts,
+            "reasons": +told.reasons,
+            "runs": told.runs,
+            "size_bytes": told.size_bytes,
+            "rate_asked": options["rate"],
+            "rate_reached": pace.rate if pace else None,
+            "duration_s": pace.duration_s if pace else None,
+        }
+        click.echo(orjson.dumps(report))
+        return
+    counts = told.counts
+    runs = "" if told.runs is None else f" of {told.runs:,} runs"
+    click.echo(
+        f"{counts['lines']:,} lines{runs} and {counts['results']:,} results ({told.size_bytes:,} bytes), of which"
+    )
+    click.echo(
+        f"{counts['documents']:,} documents must come; {counts['rejected']:,} messages must be rejected, "
+        f"{counts['ignored']:,} ignored, {counts['repeats']:,} are repeats."
+    )
+    if pace and intake:
+        reached = f"{pace.rate:,.1f}" if pace.rate is not None else "–"
+        click.echo(f"{intake.topic} acknowledged {reached} messages/s ({options['rate']:,.1f} asked).")

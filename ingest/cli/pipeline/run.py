@@ -1,0 +1,108 @@
+"""`perflog run`: workers from Kafka to Elasticsearch; of any use are as many as there are partitions."""
+
+import logging
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+
+from ingest.cli.console import plain_table
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.registry import knowledge
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.worker.bootstrap import patient, work
+from ingest.pipeline.worker.process import fit_for_work
+from ingest.pipeline.worker.report import RunReport
+from ingest.pipeline.worker.supervisor import Group
+from ingest.telemetry import log_to_stderr
+
+log = logging.getLogger("perflog.run")
+
+
+@click.command("run")
+@click.option("--drain", is_flag=True, help="Stop when everything that is in the topics now has been committed.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
+              help="Processes that share the partitions; one that dies is started anew.")  # fmt: skip
+@click.option("--accept-rejects", is_flag=True, help="Go on however much is refused: it is bad indeed.")
+@click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
+@click.option("--intake", "names", multiple=True, help="Only this intake; may be given several times. Default: all.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--verbose", is_flag=True, help="Hear the client libraries too.")
+@click.pass_obj
+def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
+    """Read the intakes' topics, write documents to Elasticsearch, commit when everything was answered.
+
+    SIGTERM and Ctrl-C finish what is under way first. Exit code 78 when `perflog setup` has to run before, 65 when so
+    much was refused that a grammar or a setting must be wrong.
+    """
+    log_to_stderr(verbose)
+    settings = load_settings(settings_path)
+    workers = options.pop("workers")
+    log.info("Starting %d worker(s) of the group %s.", workers, options["group"] or settings.kafka.group)
+    known = knowledge(grammars or settings.grammars)
+    fit_for_work()
+    if options.pop("accept_rejects"):
+        settings = patient(settings)
+
+    def one(number: int) -> RunReport:
+        return work(_numbered(settings, number if workers > 1 else None), known, **options)
+
+    report = one(1) if workers == 1 else Group(one, workers).run()
+    if as_json:
+        click.echo(orjson.dumps(as_tree(report)))
+    else:
+        show(report, Console())
+    return 0
+
+
+def _numbered(settings: Settings, number: int | None) -> Settings:
+    """Static members of a group need a name each."""
+    instance = settings.kafka.instance
+    if instance is None or number is None:
+        return settings
+    return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
+
+
+def as_tree(report: RunReport) -> dict[str, Any]:
+    """The report for machines."""
+    return {
+        "intakes": {name: _tree(count) for name, count in report.counts.items()},
+        "skipped_offsets": report.skipped_offsets,
+        "duration_s": round(report.duration_s, 3),
+        "working_s": round(report.working_s, 3),
+        "cpu_s": round(report.cpu_s, 3),
+        "stopped": report.stopped,
+    }
+
+
+def _tree(count: Count) -> dict[str, Any]:
+    return {
+        **count.numbers(),
+        "rejects_by_reason": dict(count.reasons),
+        "ignored_by_shape": dict(count.shapes),
+    }
+
+
+def show(report: RunReport, console: Console) -> None:
+    """The report for people: what became of the records of each intake, and why some were refused."""
+    table = plain_table()
+    table.add_column("intake")
+    for column in Count().numbers():
+        table.add_column(column, justify="right")
+    for name, count in report.counts.items():
+        table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))
+    console.print(table)
+    if report.reasons:
+        told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
+        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
+    records = sum(count.records for count in report.counts.values())
+    if records and report.working_s:
+        told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
+        console.print(f"{told}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
+    if report.skipped_offsets:
+        console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")

@@ -1,0 +1,47 @@
+"""`perflog setup`: topics and templates, as often as one likes; says what it did and what this cluster lacks."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+import orjson
+from rich.console import Console
+
+from ingest.cli.console import plain_table
+from ingest.config.load import load_settings
+from ingest.core.decode.registry import knowledge
+from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
+from ingest.telemetry import log_to_stderr
+
+_STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped": "cyan", "due": "bold yellow"}
+
+
+@click.command("setup")
+@click.option("--partitions", type=click.IntRange(min=1), default=DEFAULT_PARTITIONS, show_default=True,
+              help="Of a topic that does not exist yet.")  # fmt: skip
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.pass_obj
+def command(settings_path: Path | None, /, partitions: int, grammars: Path | None, as_json: bool) -> None:
+    """Create the topics and index templates that are missing, and add new fields to existing indices.
+
+    Says too which facts a former revision of their source read, so that a replay is due.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    known = knowledge(grammars or settings.grammars)
+    report = set_up(settings, known.schema, partitions)
+    report.steps += replays_due(settings, known.sources)
+    if as_json:
+        click.echo(orjson.dumps([asdict(step) for step in report.steps]))
+    else:
+        _show(report)
+
+
+def _show(report: SetupReport) -> None:
+    table = plain_table()
+    for column in ("what", "name", "done", "detail"):
+        table.add_column(column, overflow="fold")
+    for step in report.steps:
+        table.add_row(step.what, step.name, f"[{_STYLES[step.done]}]{step.done}[/]", step.detail)
+    Console().print(table)

@@ -1,0 +1,78 @@
+"""`perflog ship`: files to Kafka, and not done before Kafka has acknowledged every message."""
+
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
+
+from ingest.config.load import load_settings
+from ingest.core.decode.registry import knowledge
+from ingest.edge.files import checked
+from ingest.pipeline.intake.ship import ShipReport, ship, shipment
+from ingest.telemetry import log_to_stderr
+
+BAD_DATA = 65
+
+
+@click.command("ship")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that they are for.")
+@click.option("--backfill", is_flag=True, help="Old data is meant: the intake's age limit does not hold.")
+@click.option("--host", help="The machine that wrote them. Default: this one.")
+@click.option("--framing", type=click.Choice(["line", "file"]),
+              help="What a message is. Default: as the intake's sources read; .jsonl by line.")  # fmt: skip
+@click.option("--manifest/--no-manifest", default=True, show_default=True,
+              help="Say how large each file is, so that it is known what is missing of it.")  # fmt: skip
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.pass_obj
+def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
+    """Send FILES to the topic of an intake, each message's bytes untouched.
+
+    Ahead of each file and behind it goes a manifest, a record that says how large it is: `perflog gaps` tells by it
+    what did not arrive.
+
+    Exit code 65 when a message was too large and therefore not sent, 66 when a file cannot be read.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    sources = knowledge(options["grammars"] or settings.grammars).sources
+    chosen = {name: options[name] for name in ("backfill", "host", "framing", "manifest")}
+    what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
+    console = Console(stderr=True)
+    with _progress(console) as progress:
+        task = progress.add_task("ship", total=checked(files))
+        report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
+    _show(report, options["as_json"])
+    return BAD_DATA if report.too_large else 0
+
+
+def _progress(console: Console) -> Progress:
+    columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def _show(report: ShipReport, as_json: bool) -> None:
+    for lost in report.too_large:
+        words = f"{lost.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
+        click.echo(f"perflog: {lost.path} at byte {lost.offset_bytes}: not sent, {words}.", err=True)
+    for file in report.files:
+        if file.lost_bytes:
+            words = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
+            click.echo(f"perflog: {file.path}: {words}.", err=True)
+    if as_json:
+        refused = [
+            {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
+        ]
+        told = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
+        read = [
+            {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
+            for f in report.files
+        ]
+        click.echo(orjson.dumps({**told, "too_large": refused, "files": read}))
+    else:
+        click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

@@ -1,0 +1,47 @@
+"""`perflog sweep`: lets time pass for runs, and finds what is missing of files; by hand or as a service of its own.
+
+Workers do it beside their work.
+"""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.config.load import load_settings
+from ingest.core.decode.registry import knowledge
+from ingest.core.timestamps import iso
+from ingest.pipeline.derive.sweep_service import sweep
+from ingest.pipeline.derive.sweeper import Swept
+from ingest.telemetry import log_to_stderr
+
+
+@click.command("sweep")
+@click.option("--once", is_flag=True, help="One sweep, then stop.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each sweep.")
+@click.pass_obj
+def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
+    """Write what time has made of runs (quiet, closed, abandoned, by the watermark of their source), and gaps in files.
+
+    Every `delivery.sweep_s` seconds until stopped. Any number may sweep at once.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    sweep(settings, knowledge(grammars or settings.grammars), once, lambda swept: click.echo(_told(swept, as_json)))
+
+
+def _told(swept: Swept, as_json: bool) -> str:
+    marks = {"/".join(place): iso(ms) for place, ms in swept.watermarks.items()}
+    tree: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": marks}
+    tree |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
+    if as_json:
+        return orjson.dumps(tree).decode()
+    until = ", ".join(f"{place} up to {at}" for place, at in marks.items()) or "nothing was heard yet"
+    gaps = (
+        f" Gaps in files: {swept.gaps:,} found, {swept.gap_documents:,} documents written."
+        if swept.gap_documents
+        else ""
+    )
+    return f"{swept.states:,} run ids were due, {swept.documents:,} documents written ({until}).{gaps}"

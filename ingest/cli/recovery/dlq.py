@@ -1,0 +1,193 @@
+"""`perflog dlq`: what was refused, counted by what broke; one of them in full; send again; let go."""
+
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+from ingest.cli.console import console
+from ingest.cli.options import moment_of, now_ms
+from ingest.cli.recovery.dlq_json import listing_row, purge_row, reject_row, replay_row
+from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.registry import knowledge
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.rejects import Wanted
+from ingest.pipeline.deadletters.inspect import counted, listing, one
+from ingest.pipeline.deadletters.purge import purge as purge_them
+from ingest.pipeline.deadletters.replay import replay as replay_them
+from ingest.pipeline.deadletters.reread import today
+from ingest.telemetry import log_to_stderr
+
+BAD_DATA = 65
+_FILTERS = (
+    click.option("--reason", "reasons", multiple=True, help="Only rejects of this reason; may be given several times."),
+    click.option("--source", "sources", multiple=True, help="Only those of this source; several times."),
+    click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times."),
+    click.option("--intake", "intakes", multiple=True, help="Only those that came through this intake; several times."),
+    click.option("--shape", "shapes", multiple=True, help="Only those of this shape, as `list` prints it; several."),
+    click.option("--since", help="From then on: 2h, 7d, or ISO 8601. By the time Kafka got the record."),
+    click.option("--until", help="Before then, likewise."),
+)
+_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+
+
+def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which rejects are meant."""
+    for option in reversed(_FILTERS):
+        command = option(command)
+    return command
+
+
+@click.group("dlq")
+def command() -> None:
+    """Dead letters: what was refused, by what broke; show, replay, purge.
+
+    Each refused record is a document in `perf-rejects-*` (the exact count) and a letter in the dead-letter topic (the
+    record as it came). One broken script is one shape, whatever runs, stages and times its lines name.
+    """
+
+
+@command.command("list")
+@_filtered
+@_json
+@click.pass_obj
+def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
+    """Count the rejects by shape, the most frequent first; with each the id of the newest, for `show`."""
+    log_to_stderr()
+    found = listing(load_settings(settings_path), _wanted(chosen))
+    if as_json:
+        click.echo(orjson.dumps(listing_row(found)))
+    else:
+        show_listing(found, console())
+
+
+@command.command()
+@click.argument("reject_id", metavar="[ID]", required=False)
+@_filtered
+@click.option("--raw", is_flag=True, help="Write the record's value to standard output, byte by byte; nothing else.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@_json
+@click.pass_obj
+def show(
+    settings_path: Path | None, /, reject_id: str | None, raw: bool, grammars: Path | None, as_json: bool, **chosen: Any
+) -> None:
+    """Show the reject ID, or the newest of those that are meant: where it broke, and the record as it came.
+
+    The id is topic/partition/offset of the record, or of its letter. Exit code 66 when there is no such reject.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    found, original, parts = one(settings, _wanted(chosen, (reject_id,) if reject_id else ()))
+    if raw:
+        if original is None or original.value is None:
+            raise Problem(f"Nothing is left of the value of {found.id}.", "", 66)
+        sys.stdout.buffer.write(original.value)
+        sys.stdout.flush()
+        return
+    known = knowledge(grammars or settings.grammars)
+    now = today(found, original, settings, known)
+    if as_json:
+        click.echo(orjson.dumps(reject_row(found, original, parts, now)))
+    else:
+        show_reject(found, original, parts, now, known.sources, console())
+
+
+@command.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_filtered
+@click.option("--again", is_flag=True, help="Those too that were replayed before.")
+@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@_json
+@click.pass_obj
+def replay(
+    settings_path: Path | None, /, ids: tuple[str, ...], again: bool, dry_run: bool, as_json: bool, **chosen: Any
+) -> int:
+    """Send refused records into their intake topics again, to be read as they were then; `run` reads them.
+
+    Key, value and headers are those that came. Facts have their ids, so that nothing is stored twice; what is refused
+    again stays the one reject that it is. Exit code 65 when a record could not be sent.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    wanted = _wanted(chosen, ids)
+    _demand_all(settings, wanted)
+    with _progress() as progress:
+        report = replay_them(settings, wanted, now_ms, again=again, dry_run=dry_run, progress=progress)
+    if as_json:
+        click.echo(orjson.dumps(replay_row(report)))
+    else:
+        show_replay(report, console())
+    return BAD_DATA if report.not_sent else 0
+
+
+@command.command()
+@click.argument("ids", nargs=-1, metavar="[ID]...")
+@_filtered
+@click.option("--replayed", is_flag=True, help="Only those that were replayed.")
+@click.option("--all", "every", is_flag=True, help="All rejects there are.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@_json
+@click.pass_obj
+def purge(
+    settings_path: Path | None, /, ids: tuple[str, ...], every: bool, yes: bool, as_json: bool, **chosen: Any
+) -> None:
+    """Delete rejects for good, and the letters that no remaining reject needs.
+
+    The letters go from the old end of the topic up to the first that a remaining reject refers to. It asks before;
+    where nobody can answer it wants --yes.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    wanted = _wanted(chosen, ids)
+    if wanted.everything and not every:
+        raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", 64)
+    if every and not wanted.everything:
+        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", 64)
+    _demand_all(settings, wanted)
+    count = counted(settings, wanted)
+    if count and not yes:
+        _ask(count)
+    with _progress() as progress:
+        report = purge_them(settings, wanted, progress)
+    if as_json:
+        click.echo(orjson.dumps(purge_row(report)))
+    else:
+        show_purge(report, console())
+
+
+def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> Wanted:
+    named = {name: chosen[name] for name in ("reasons", "sources", "facilities", "intakes", "shapes")}
+    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+    return Wanted(**named, ids=ids, since_ms=since_ms, until_ms=until_ms, replayed=chosen.get("replayed") or None)
+
+
+def _demand_all(settings: Settings, wanted: Wanted) -> None:
+    """`Problem` (66) when one of the ids that were named is no reject's: a slip of the pen must not pass as nothing."""
+    for reject_id in wanted.ids:
+        if not counted(settings, Wanted(ids=(reject_id,))):
+            what = f"There is no reject with the id {reject_id}."
+            raise Problem(what, "`perflog dlq list` names those there are.", 66)
+
+
+def _ask(count: int) -> None:
+    if not sys.stdin.isatty():
+        raise Problem(f"{count:,} rejects would be deleted for good, and nobody is asked in a pipe.", "Say --yes.", 64)
+    click.confirm(f"Delete {count:,} rejects and the letters that only they need, for good?", abort=True, err=True)
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[int, int], None]]:
+    """A bar on a terminal, quiet in a pipe."""
+    screen = Console(stderr=True)
+    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
+        task = bar.add_task("rejects", total=None)
+        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -1,0 +1,90 @@
+"""What `perflog dlq` tells machines: plain trees for JSON, under the names that people read."""
+
+from base64 import b64encode
+from typing import Any
+
+from ingest.core.model import Outcomes
+from ingest.core.timestamps import iso
+from ingest.edge.elasticsearch.rejects import Found
+from ingest.pipeline.deadletters.inspect import Listing, Original
+from ingest.pipeline.deadletters.purge import PurgeReport
+from ingest.pipeline.deadletters.replay import ReplayReport
+
+
+def listing_row(found: Listing) -> dict[str, Any]:
+    """The shapes, and the totals."""
+    shapes = [
+        {
+            "count": listed.group.count,
+            "first": iso(listed.group.first_ms),
+            "last": iso(listed.group.last_ms),
+            "reason": listed.group.reason,
+            "source": listed.group.source,
+            "shape": listed.group.shape,
+            "intakes": list(listed.group.intakes),
+            "replayed": listed.group.replayed,
+            "stored_since": listed.stored,
+            "newest": listed.group.newest,
+        }
+        for listed in found.shapes
+    ]
+    totals = {"matching": found.matching, "total": found.total, "letters": found.letters}
+    return {"shapes": shapes, **totals, **({"trouble": found.trouble} if found.trouble else {})}
+
+
+def reject_row(found: Found, original: Original | None, parts: list[str], now: Outcomes | None) -> dict[str, Any]:
+    """One reject, and its record as it came."""
+    return {
+        "id": found.id,
+        "index": found.index,
+        "reject": found.body,
+        "other_parts": parts,
+        "record": _record(original) if original else None,
+        "read_today": today_row(now) if now else None,
+    }
+
+
+def _record(original: Original) -> dict[str, Any]:
+    return {
+        "found_in": original.found_in,
+        "at": str(original.at) if original.at else None,
+        "whole": original.whole,
+        "key": _bytes(original.key),
+        "value": _bytes(original.value),
+        "headers": [{"name": name, **_bytes(value)} for name, value in original.headers],
+    }
+
+
+def _bytes(data: bytes | None) -> dict[str, str | None]:
+    """As text where it is, and always untouched in base64."""
+    if data is None:
+        return {"text": None, "base64": None}
+    try:
+        text = data.decode()
+    except UnicodeDecodeError:
+        text = None
+    return {"text": text, "base64": b64encode(data).decode()}
+
+
+def today_row(now: Outcomes) -> dict[str, Any]:
+    """What it would become: numbers, and why something is refused still."""
+    rejects = [{"reason": one.reason, "source": one.source, "detail": one.detail} for one in now.rejects]
+    return {"documents": len(now.documents), "rejects": rejects, "ignored": [one.shape for one in now.ignored]}
+
+
+def replay_row(report: ReplayReport) -> dict[str, Any]:
+    """What was sent, and what was not."""
+    return {
+        "dry_run": report.dry_run,
+        "records": report.records,
+        "topics": dict(report.topics),
+        "found_in": dict(report.found_in),
+        "replayed_before": report.before,
+        "not_sent": [{"id": reject_id, "why": why} for reject_id, why in report.not_sent],
+    }
+
+
+def purge_row(report: PurgeReport) -> dict[str, Any]:
+    """What went."""
+    told = {"rejects": report.rejects, "letters": report.letters, "letters_left": report.letters_left}
+    return {**told, **({"letters_kept_because": report.kept_because} if report.kept_because else {})}

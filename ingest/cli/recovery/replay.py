@@ -1,0 +1,83 @@
+"""`perflog replay`: stored lines, read again: corrected where a source's revision rose; or only compared."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console, progress_bar
+from ingest.cli.options import facility_of, moment_of, now_ms
+from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
+from ingest.config.load import load_settings
+from ingest.core.decode.registry import knowledge
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.pipeline.replay.resend import send_again
+from ingest.pipeline.replay.shadow import shadow as shadow_them
+from ingest.pipeline.worker.process import fit_for_work
+from ingest.telemetry import log_to_stderr
+
+DIFFERENT, BAD_DATA = 1, 65
+
+
+@click.command("replay")
+@click.option("--run", "runs", multiple=True, help="Only lines of this run id; may be given several times.")
+@click.option("--file", "files", multiple=True, help="Only lines of this file, by its path; `*` stands for anything.")
+@click.option("--source", "sources", multiple=True, help="Only lines that this source read; several times.")
+@click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times.")
+@click.option("--since", help="Only what happened from then on: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only what happened before then, likewise.")
+@click.option("--all", "every", is_flag=True, help="All lines that are stored.")
+@click.option("--dry-run", is_flag=True, help="Only say how many lines, and what would be corrected.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many lines a second.")
+@click.option("--shadow", is_flag=True, help="Send nothing: say in which fields the grammars' reading differs.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.pass_obj
+def command(
+    settings_path: Path | None, /, shadow: bool, dry_run: bool, rate: float | None, as_json: bool, **chosen: Any
+) -> int:
+    """Send stored lines into their intake topics again, to be read as they were then; `run` reads them.
+
+    The same revision of a source changes nothing. A higher one corrects: what moves to another index or run is
+    overwritten there, and its runs are derived anew. It is told what the grammars of the settings (or --grammars)
+    correct; what is corrected follows from those of the workers.
+
+    --shadow compares only, in memory. Exit code 1 when anything differs, 65 when a line could not be sent.
+    """
+    log_to_stderr()
+    settings = load_settings(settings_path)
+    known = knowledge(chosen["grammars"] or settings.grammars)
+    fit_for_work()
+    wanted = _wanted(chosen)
+    if shadow and (dry_run or rate):
+        raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", 64)
+    screen = console()
+    with progress_bar() as progress:
+        if shadow:
+            found, left_out = shadow_them(settings, known, wanted, progress)
+        else:
+            report = send_again(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
+    if shadow:
+        click.echo(orjson.dumps(shadow_row(found, left_out))) if as_json else show_shadow(found, left_out, screen)
+        return DIFFERENT if found.any else 0
+    click.echo(orjson.dumps(report_row(report))) if as_json else show_report(report, screen)
+    return BAD_DATA if report.left_out else 0
+
+
+def _wanted(chosen: dict[str, Any]) -> WantedFacts:
+    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+    wanted = WantedFacts(
+        facilities=tuple(map(facility_of, chosen["facilities"])),
+        sources=chosen["sources"],
+        runs=chosen["runs"],
+        files=chosen["files"],
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )
+    if wanted.everything and not chosen["every"]:
+        raise Problem("Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", 64)
+    if chosen["every"] and not wanted.everything:
+        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", 64)
+    return wanted

@@ -1,0 +1,101 @@
+"""`perflog analyze FILE...`: what `perflog runs` and `perflog show` tell, of files, without servers."""
+
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.runs.analysis_json import head_row
+from ingest.cli.runs.analysis_text import Shown, show_analysis
+from ingest.cli.runs.files import derived_runs, read_files, reading_options, working
+from ingest.cli.runs.run_choice import chosen, no_such_run
+from ingest.cli.runs.runs_csv import write_csv
+from ingest.cli.runs.runs_json import whole_row
+from ingest.config.load import load_settings
+from ingest.config.paths import RULES_FILE, data_folder
+from ingest.core.alerts.outliers import Outliers, excess_s, outliers
+from ingest.core.alerts.rules import SLOW_STAGE
+from ingest.core.runs.stored import StoredRun
+from ingest.pipeline.alerts.evaluate import load_rules
+
+FEW = 3  # runs that are all shown in full
+IN_FILES = "Without --run all those there are are listed."
+
+
+@click.command("analyze")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--run", "ids", multiple=True, help="Only this run id, shown in full; may be given several times.")
+@click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: each]")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="List at most so many runs.")
+@click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead: each run as `perflog show --json` tells it.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table of the runs in figures instead, one row a run.")
+@reading_options
+@click.pass_obj
+def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, as_csv: bool, **options: Any) -> None:
+    """Say how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
+
+    The numbers are those that `perflog runs` and `perflog show` tell once the files went through Kafka and a sweep: the
+    same code derives them. Of many runs the one with the slowest stage, or else the longest, is shown in full.
+    """
+    settings = load_settings(settings_path)
+    rules = load_rules(data_folder("dashboards") / RULES_FILE)
+    analysis = read_files(settings, files, options)
+    everything = derived_runs(analysis)
+    found = _wanted(everything, options["ids"], options["instance"])
+    if as_csv:
+        write_csv(found, analysis.printed)
+        return
+    with working("judging stages"):
+        judged = outliers(next(rule for rule in rules if rule.form == SLOW_STAGE), everything)
+    uses = _uses(everything)
+    if as_json:
+        _write_json(head_row([str(file) for file in files], analysis, judged), found, uses)
+        return
+    in_full = found if options["ids"] or len(found) <= FEW else [_most_telling(found, judged)]
+    shown = Shown(found, in_full, uses, options["limit"], options["unfold"], bool(options["ids"]))
+    show_analysis(analysis, judged, shown, console())
+
+
+def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> list[StoredRun]:
+    """The runs of these ids, or all; `Problem` (64, 66) when one is not there."""
+    if not ids:
+        return runs
+    found = []
+    for run in ids:
+        uses = [each for each in runs if each.run == run]
+        if not uses:
+            raise no_such_run(run, {each.run for each in runs}, IN_FILES)
+        found += [chosen(uses, instance)] if instance else uses
+    return found
+
+
+def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
+    """How many uses of each run id there are."""
+    found: dict[tuple[str, str, str], int] = {}
+    for run in runs:
+        key = (run.facility, run.source, run.run)
+        found[key] = found.get(key, 0) + 1
+    return found
+
+
+def _most_telling(runs: Sequence[StoredRun], judged: Outliers) -> StoredRun:
+    """The run with the stage that exceeds most what is usual; where nothing is slow the longest."""
+    if judged.slow:
+        worst = max(judged.slow, key=excess_s).stage.uid
+        return next(run for run in runs if run.uid == worst)
+    return max(runs, key=lambda run: run.total_s)
+
+
+def _write_json(head: dict[str, Any], runs: Iterable[StoredRun], uses: Mapping[tuple[str, str, str], int]) -> None:
+    """One object, run by run, so that the whole of it never is in memory."""
+    out = sys.stdout.buffer
+    out.write(orjson.dumps(head)[:-1] + b',"runs":[')
+    for n, run in enumerate(runs):
+        out.write((b",\n" if n else b"\n") + orjson.dumps(whole_row(run, uses[run.facility, run.source, run.run])))
+    out.write(b"\n]}\n")
+    out.flush()

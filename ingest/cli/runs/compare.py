@@ -1,0 +1,77 @@
+"""`perflog compare RUN RUN`: two runs, stage by stage."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.runs.compare_text import comparison_row, show_comparison
+from ingest.cli.runs.files import derived_runs, read_files, reading_options
+from ingest.cli.runs.run_choice import chosen, no_such_run
+from ingest.cli.runs.show import stored_run
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.analysis.compare import compared
+from ingest.core.model import Problem
+from ingest.core.runs.stored import StoredRun
+from ingest.edge.elasticsearch.runs import WantedRuns, runs
+
+_OF_FILES = ("intake_name", "zone", "wrapper", "grammars")
+IN_FILES = "`perflog analyze` lists those there are."
+
+
+@click.command("compare")
+@click.argument("first")
+@click.argument("second")
+@click.option("--file", "files", multiple=True, type=click.Path(path_type=Path, allow_dash=True),
+              help="Take them from this file (`-`: standard input), not Elasticsearch; several times.")  # fmt: skip
+@click.option("--instance", type=click.IntRange(1), help="Which use of the FIRST id, from 1.  [default: the newest]")
+@click.option("--second-instance", type=click.IntRange(1), help="Which use of the SECOND id, likewise.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@reading_options
+@click.pass_obj
+def command(settings_path: Path | None, /, first: str, second: str, as_json: bool, **options: Any) -> None:
+    """Compare the run SECOND with the run FIRST: what each stage took, the difference in seconds and percent.
+
+    Stages are aligned by family, product and variant, repeats in their order. Each number says its kind, and so does a
+    difference: that of two upper bounds bounds nothing. Without --file, --facility, --source and --workflow say which
+    runs are meant. Exit code 66 when there is no such run.
+    """
+    settings = load_settings(settings_path)
+    _demand_file(options)
+    wanted = [(first, options["instance"]), (second, options["second_instance"])]
+    found = _of_files(settings, wanted, options) if options["files"] else _stored(settings, wanted, options)
+    comparison = compared(*found)
+    if as_json:
+        click.echo(orjson.dumps(comparison_row(comparison)))
+    else:
+        show_comparison(comparison, console())
+
+
+def _demand_file(options: dict[str, Any]) -> None:
+    given = [name for name in _OF_FILES if options[name] is not None]
+    if given and not options["files"]:
+        what = f"--{given[0].removesuffix('_name')} says how a file is read, and there is none."
+        raise Problem(what, "Name it with --file, or leave the option out.", 64)
+
+
+def _of_files(settings: Settings, wanted: Sequence[tuple[str, int | None]], options: Any) -> Iterator[StoredRun]:
+    everything = derived_runs(read_files(settings, options["files"], options))
+    for run, instance in wanted:
+        uses = [each for each in everything if each.run == run]
+        if not uses:
+            raise no_such_run(run, {each.run for each in everything}, IN_FILES)
+        yield chosen(uses, instance)
+
+
+def _stored(settings: Settings, wanted: Sequence[tuple[str, int | None]], options: Any) -> Iterator[StoredRun]:
+    facilities, sources, workflows = (
+        (options[name],) if options[name] else () for name in ("facility", "source_name", "workflow")
+    )
+    with runs(settings.elasticsearch) as stored:
+        for run, instance in wanted:
+            meant = WantedRuns(facilities=facilities, sources=sources, workflows=workflows, runs=(run,))
+            yield stored_run(stored, meant, instance)[0]

@@ -1,0 +1,117 @@
+"""What `perflog compare` tells people, and machines. Only words and a table."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.cli.console import plain_table, visible
+from ingest.cli.format import NONE, SIGN, bounded, moment
+from ingest.cli.runs.runs_json import run_row
+from ingest.core.analysis.compare import BOUNDS, SPAN, Comparison, Difference, Pair, Side
+from ingest.core.runs.phases import STAGE
+from ingest.core.runs.stored import StoredRun
+
+_WORDS = {STAGE: "stages", SPAN: "first to last start"}
+LONG_S, LONG_PERCENT = 60, 25  # what is coloured: more than both, either way
+_SIGNS = {**SIGN, BOUNDS: "~"}
+_MEANS = {
+    "exact": "=  exact: ±1 s of a stage, ±2 s of a difference",
+    "upper": "≤  at most: an upper bound",
+    "lower": "≥  at least: a lower bound",
+    BOUNDS: "~  two bounds of one side differ by so much; what was really taken, by anything",
+}
+
+
+def comparison_row(found: Comparison) -> dict[str, Any]:
+    """Both runs, and each pair with its difference; what one of them does not have is null."""
+    return {
+        "first": run_row(found.first),
+        "second": run_row(found.second),
+        "waits": [_pair(pair) for pair in found.waits],
+        "stages": [_pair(pair) for pair in found.stages],
+    }
+
+
+def _pair(pair: Pair) -> dict[str, Any]:
+    told = pair.difference
+    return {
+        "name": pair.name,
+        **({"repeat": pair.repeat} if pair.repeat else {}),
+        "first_s": pair.first and pair.first.seconds,
+        "first_kind": pair.first and pair.first.kind,
+        "second_s": pair.second and pair.second.seconds,
+        "second_kind": pair.second and pair.second.kind,
+        "in": "both" if pair.first and pair.second else "first" if pair.first else "second",
+        "difference_s": told and told.seconds,
+        "difference_pct": told and told.percent,
+        "difference_kind": told and told.kind,
+    }
+
+
+def show_comparison(found: Comparison, screen: Console) -> None:
+    """The two runs, their waits and totals, their stages, and what the signs say."""
+    for word, run in (("first ", found.first), ("second", found.second)):
+        screen.print(Text.assemble((f"{word}  {visible(run.named)}", "bold"), f"  {_told(run)}"))
+    screen.print()
+    screen.print(_table(found))
+    screen.print()
+    for words in _legend([*found.waits, *found.stages]):
+        screen.print(words)
+
+
+def _told(run: StoredRun) -> str:
+    missing = f"; {' and '.join(run.not_seen)} not seen" if run.not_seen else ""
+    return f"of {visible(run.facility)}, {moment(run.start_ms)} UTC, {run.state}{missing}"
+
+
+def _table(found: Comparison) -> Table:
+    table = plain_table()
+    table.add_column("", overflow="fold")
+    for head in ("first s", "second s", "Δ s", "Δ %"):
+        table.add_column(head, justify="right", no_wrap=True)
+    for pair in found.waits:
+        table.add_row(*_cells(pair))
+    table.add_row("", "", "", "", "")
+    for pair in found.stages:
+        table.add_row(*_cells(pair))
+    return table
+
+
+def _cells(pair: Pair) -> Iterator[Text]:
+    told = pair.difference
+    name = visible(pair.name) if pair.repeat else _WORDS.get(pair.name, pair.name)
+    yield Text(f"{name} ({pair.repeat})" if pair.repeat > 1 else name)
+    absent = "not there" if pair.repeat else NONE
+    yield _side(pair.first, absent)
+    yield _side(pair.second, absent)
+    style = _style(told)
+    yield Text(NONE if told is None else f"{_SIGNS[told.kind]} {told.seconds:+,.0f}", style=style)
+    yield Text(NONE if told is None or told.percent is None else f"{told.percent:+,.0f}", style=style)
+
+
+def _side(side: Side | None, absent: str) -> Text:
+    return Text(absent, style="yellow") if side is None and absent != NONE else Text(_bounded(side))
+
+
+def _bounded(side: Side | None) -> str:
+    return NONE if side is None else bounded(side.kind, side.seconds)
+
+
+def _style(told: Difference | None) -> str:
+    """Red what took much longer, green what took much less."""
+    if told is None or told.percent is None or abs(told.seconds) <= LONG_S or abs(told.percent) <= LONG_PERCENT:
+        return ""
+    return "red" if told.seconds > 0 else "green"
+
+
+def _legend(pairs: Iterable[Pair]) -> Iterator[str]:
+    there: set[str] = set()
+    for pair in pairs:
+        told = pair.difference
+        there |= {side.kind for side in (pair.first, pair.second) if side} | ({told.kind} if told else set())
+    yield "second minus first; % of the first"
+    yield from (words for kind, words in _MEANS.items() if kind in there)
+    yield f"{NONE}  not seen, never 0"

@@ -1,0 +1,136 @@
+"""Commands that read files of lines without servers: their options, and the files as an analysis."""
+
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
+
+from ingest.cli.options import chosen_of, facility_of, now_ms, zone_of
+from ingest.config.settings import Settings
+from ingest.core.analysis.offline import MOST_MARKS, Analysis, Line
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.model import Intake, Problem
+from ingest.core.runs.stored import StoredRun
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import BARE
+from ingest.edge.files import LINE, Piece, checked, pieces, pieces_of
+
+AT_ONCE = 2000  # lines
+MARKS = "marks"
+_OPTIONS = (
+    click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does: ids are those stored."),
+    click.option("--source", "source_name", help="Read as this source only. Default: every source of workflow lines."),
+    click.option("--facility", help="Who would have shipped it.  [default: unknown]"),
+    click.option("--workflow", help="Whose lines these are, as an intake declares it."),
+    click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00."),
+    click.option("--wrapper", help="What a forwarder has put around each message.  [default: none]"),
+    click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources."),
+    click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
+                 help="Give up beyond so many marks: some 0.5 KB of memory each."),
+)  # fmt: skip
+_OF_AN_INTAKE = ("source_name", "facility", "workflow", "zone", "wrapper")
+
+
+def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say how files are read."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
+
+
+def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, Any]) -> Analysis:
+    """Read all of the files (`-`: standard input) to their ends; progress on a terminal.
+
+    `Problem`: 64 for options that cannot be, 65 for more marks than there may be, 66 for a file that cannot be read.
+    """
+    known = knowledge(options["grammars"] or settings.grammars)
+    intake = _intake(settings, known, options)
+    flow = Flow(intake, known.sources, known.schema, settings.sites, known.wrappers)
+    analysis = Analysis(flow, known.schema, options["most"])
+    limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
+    size_bytes = checked([file for file in files if str(file) != "-"], "")
+    screen = Console(stderr=True)
+    with _progress(screen) as progress:
+        task = progress.add_task("reading", total=size_bytes or None)
+        for file in files:
+            _add(analysis, file, limit_bytes, received_ms, lambda done_bytes: progress.advance(task, done_bytes))
+    return analysis
+
+
+def derived_runs(analysis: Analysis) -> list[StoredRun]:
+    """The runs of what was read; says on a terminal what takes so long."""
+    with working("deriving runs"):
+        return analysis.runs()
+
+
+@contextmanager
+def working(words: str) -> Iterator[None]:
+    """Long work whose end nobody knows: a word on a terminal, nothing elsewhere."""
+    screen = Console(stderr=True)
+    if not screen.is_terminal:
+        yield
+        return
+    with screen.status(words):
+        yield
+
+
+def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, done: Callable[[int], None]) -> None:
+    """A file, some thousand lines at once."""
+    numbered = enumerate(_pieces(file, limit_bytes), 1)
+    while some := list(islice(numbered, AT_ONCE)):
+        lines = []
+        for number, piece in some:
+            if piece.data is None:
+                analysis.too_long(str(file), number, piece.size_bytes, limit_bytes)
+            else:
+                lines.append(Line(number, piece.offset_bytes, piece.data))
+        analysis.add(str(file), lines, received_ms)
+        last = some[-1][1]
+        done(last.offset_bytes + last.size_bytes - some[0][1].offset_bytes)
+
+
+def _pieces(file: Path, limit_bytes: int) -> Iterator[Piece]:
+    if str(file) != "-":
+        return pieces(file, LINE, limit_bytes, "")
+    return pieces_of(sys.stdin.buffer, LINE, limit_bytes)
+
+
+def _progress(screen: Console) -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    return Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
+
+
+def _intake(settings: Settings, known: Knowledge, options: Mapping[str, Any]) -> Intake:
+    """The intake that was named, or one made of the other options."""
+    if options["intake_name"] is not None:
+        given = [name for name in _OF_AN_INTAKE if options[name] is not None]
+        if given:
+            what = f"--intake and --{given[0].removesuffix('_name')} are given both."
+            raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", 64)
+        intake = settings.intake(options["intake_name"])
+        _demand_marks(known.sources, intake.sources)
+        return intake
+    facility = facility_of(options["facility"] or "unknown")
+    wrapper = options["wrapper"] or BARE
+    names = _chosen(known.sources, options["source_name"])
+    return Intake("files", "files", facility, names, options["workflow"], zone_of(options["zone"]), wrapper=wrapper)
+
+
+def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
+    """The source that was named, or all whose lines runs are made of."""
+    chosen = chosen_of(sources, name)
+    if name is not None:
+        _demand_marks(sources, (name,))
+    return tuple(each for each, source in chosen.items() if source.kind == MARKS)
+
+
+def _demand_marks(sources: Mapping[str, Source], names: Sequence[str]) -> None:
+    if not any(sources[name].kind == MARKS for name in names):
+        raise Problem(f"{names[0]} reads no workflow lines.", "Runs are made of those; `perflog try` reads others.", 64)

@@ -1,0 +1,40 @@
+"""Which run a command means: of several uses of an id one, and of those there are the nearest to a slip of the pen."""
+
+from collections.abc import Iterable, Sequence
+from difflib import SequenceMatcher
+
+from ingest.core.model import Problem
+from ingest.core.runs.stored import StoredRun
+
+NEAR_ONES = 3
+HARDLY_LESS = 0.1  # of two run ids that are so nearly alike to what was typed, either may be meant
+STORED = "`perflog runs` lists those there are."
+
+
+def chosen(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
+    """The newest use of the id, or the one that was named; `Problem` (64, 66) when that is not one run."""
+    whose = sorted({(use.facility, use.source) for use in uses})
+    if len(whose) > 1:
+        named = ", ".join(f"{facility} ({source})" for facility, source in whose)
+        what = f"Several have a run {uses[0].run}: {named}."
+        raise Problem(what, "Say which with --facility or --source.", 64)
+    found = {use.instance: use for use in uses}
+    if instance is not None and instance not in found:
+        raise Problem(f"The run id {uses[0].run} was used {len(uses)} times.", f"There is no use {instance}.", 66)
+    return found[instance or max(found)]
+
+
+def no_such_run(run: str, others: Iterable[str], hint: str = STORED) -> Problem:
+    """`Problem` (66) with those of the other run ids that look most like it."""
+    likeness = {other: _likeness(run, other) for other in others}
+    best = max(likeness.values(), default=0)
+    near = sorted(
+        (other for other in likeness if best - likeness[other] < HARDLY_LESS), key=lambda o: (-likeness[o], o)
+    )
+    near = near[:NEAR_ONES]
+    remedy = f"Did you mean {' or '.join(near)}?" if near else hint
+    return Problem(f"There is no run {run}.", remedy, 66)
+
+
+def _likeness(run: str, other: str) -> float:
+    return SequenceMatcher(None, run, other, autojunk=False).ratio()

@@ -1,0 +1,66 @@
+"""`perflog runs`: the runs that are stored, the newest first."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.options import moment_of, now_ms
+from ingest.cli.runs.runs_csv import write_csv
+from ingest.cli.runs.runs_json import run_row
+from ingest.cli.runs.runs_text import show_runs
+from ingest.config.load import load_settings
+from ingest.core.mark import QUEUED
+from ingest.core.runs.run import ABANDONED, CLOSED, QUIET, RUNNING
+from ingest.core.runs.stored import with_stages
+from ingest.edge.elasticsearch.query import MOST
+from ingest.edge.elasticsearch.runs import WantedRuns, runs
+
+STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
+
+
+@click.command("runs")
+@click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; may be given several times.")
+@click.option("--workflow", "workflows", multiple=True, help="Only those of this workflow; several times.")
+@click.option("--source", "sources", multiple=True, help="Only those that this source read; several times.")
+@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state; several.")
+@click.option("--run", "ids", multiple=True, help="Only this run id, each use of it; several times.")
+@click.option("--since", help="Those that began from then on: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Those that began before then, likewise.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option("--csv", "as_csv", is_flag=True, help="A table in figures instead, as `perflog analyze --csv`; UTC.")
+@click.pass_obj
+def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
+    """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.
+
+    A run is one use of a run id. What was not seen stands as –, never as 0; ≥ is a lower bound, ≤ an upper one.
+    """
+    settings = load_settings(settings_path)
+    wanted = _wanted(chosen)
+    with runs(settings.elasticsearch) as stored:
+        found, matching = stored.newest(wanted, limit), stored.count(wanted)
+        if as_csv:
+            found = with_stages(found, stored.stages_of(found))
+        known = matching or stored.count(WantedRuns())
+    if as_csv:
+        write_csv(found)
+    elif as_json:
+        click.echo(orjson.dumps({"runs": [run_row(run) for run in found], "matching": matching}))
+    else:
+        show_runs(found, matching, known, console())
+
+
+def _wanted(chosen: dict[str, Any]) -> WantedRuns:
+    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+    return WantedRuns(
+        facilities=chosen["facilities"],
+        workflows=chosen["workflows"],
+        sources=chosen["sources"],
+        states=chosen["states"],
+        runs=chosen["ids"],
+        since_ms=since_ms,
+        until_ms=until_ms,
+    )

@@ -1,0 +1,18 @@
+"""Runs as a table of figures for machines: one row a run, the columns of analysis/figures.py; unseen is empty."""
+
+import csv
+import sys
+from collections.abc import Callable, Iterable
+
+from ingest.core.analysis.figures import COLUMNS, figures
+from ingest.core.analysis.printed_zones import in_utc
+from ingest.core.runs.stored import StoredRun
+
+
+def write_csv(runs: Iterable[StoredRun], told: Callable[[StoredRun, int], str] = in_utc) -> None:
+    """Runs with their stages; `told` writes an instant (unix ms) of a run, in UTC where nobody knows its zone."""
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for run in runs:
+        ends = (told(run, run.stages[0].start_ms), told(run, run.stages[-1].start_ms)) if run.stages else (None, None)
+        writer.writerow("" if value is None else value for value in figures(run, *ends))

@@ -1,0 +1,82 @@
+"""What `perflog runs` and `perflog show` tell machines: plain trees for JSON, under the names that people read.
+
+What was not seen is null, never 0.
+"""
+
+from typing import Any
+
+from ingest.core.runs.completeness import OPEN_YET, Completeness
+from ingest.core.runs.documents import PART_FIELDS
+from ingest.core.runs.stored import StoredRun, StoredStage
+from ingest.core.timestamps import iso
+
+
+def run_row(run: StoredRun) -> dict[str, Any]:
+    """A run without its stages."""
+    longest = run.longest
+    return {
+        "run": run.run,
+        "instance": run.instance,
+        "uid": run.uid,
+        "facility": run.facility,
+        "source": run.source,
+        "workflow": run.workflow or None,
+        "state": run.state,
+        "closed_by": run.closed_by,
+        "begin": iso(run.start_ms),
+        "end": None if run.ended_ms is None else iso(run.ended_ms),
+        "last_seen": iso(run.seen_ms),
+        "head_seen": run.head_seen,
+        "tail_seen": run.tail_seen,
+        "parallel": run.parallel,
+        "stages": run.started,
+        "stages_open": run.opened,
+        **{name: run.parts.get(part) for part, name in PART_FIELDS},
+        "start_span_s": run.span_s,
+        "observed_total_s": run.total_s,
+        "observed_total_kind": run.total_kind,
+        "longest_stage": None if longest is None else longest._asdict(),
+        "completeness": None if run.completeness is None else _completeness(run.completeness),
+        "flags": list(run.flags),
+    }
+
+
+def _completeness(found: Completeness) -> dict[str, Any]:
+    """What of a run is there; of one that is open nothing is called missing."""
+    known = found.variant is not None
+    return {
+        "verdict": found.verdict,
+        "template_version": found.version,
+        "variant": found.variant,
+        "expected": found.expected if known else None,
+        "seen": found.seen if known else None,
+        "seen_pct": found.seen_pct,
+        "missing_stages": None if found.verdict == OPEN_YET or not known else list(found.missing),
+        "unexpected_stages": list(found.unexpected),
+        "head_seen": found.head_seen,
+        "tail_seen": found.tail_seen,
+    }
+
+
+def stage_row(stage: StoredStage) -> dict[str, Any]:
+    """A stage of a run."""
+    return {
+        "stage": stage.name,
+        "family": stage.family,
+        "product": stage.product or None,
+        "variant": stage.variant or None,
+        "start": iso(stage.start_ms),
+        "duration_s": stage.duration_s,
+        "duration_kind": stage.kind,
+        "closed_by": stage.closed_by,
+        "emit_lag_s": stage.lag_s,
+        "attempt": stage.attempt,
+        "lane": stage.lane,
+        "open_for_s": stage.open_for_s,
+        "id": stage.id,
+    }
+
+
+def whole_row(run: StoredRun, instances: int) -> dict[str, Any]:
+    """A run with its stages, and how many uses of its id there are."""
+    return {**run_row(run), "instances": instances, "stages_in_order": [stage_row(stage) for stage in run.stages]}

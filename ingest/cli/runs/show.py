@@ -1,0 +1,55 @@
+"""`perflog show RUN`: one run and its stages."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+
+from ingest.cli.console import console
+from ingest.cli.runs.run_choice import chosen, no_such_run
+from ingest.cli.runs.runs_json import whole_row
+from ingest.cli.runs.runs_text import show_run
+from ingest.cli.runs.waterfall_text import show_waterfall
+from ingest.config.load import load_settings
+from ingest.core.runs.stored import StoredRun, with_stages
+from ingest.edge.elasticsearch.query import MOST
+from ingest.edge.elasticsearch.runs import Runs, WantedRuns, runs
+
+
+@click.command("show")
+@click.argument("run")
+@click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: the newest]")
+@click.option("--facility", "facilities", multiple=True, help="Of this facility, where several have a run of this id.")
+@click.option("--source", "sources", multiple=True, help="Read by this source, likewise.")
+@click.option("--waterfall/--no-waterfall", default=None, help="Draw it too.  [default: on a terminal]")
+@click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.pass_obj
+def command(settings_path: Path | None, /, run: str, instance: int | None, as_json: bool, **options: Any) -> None:
+    """Show the run RUN: each stage, how long it took and how sure that is, what closed it, its emission lag.
+
+    Exit code 66 when there is no such run.
+    """
+    settings = load_settings(settings_path)
+    wanted = WantedRuns(facilities=options["facilities"], sources=options["sources"], runs=(run,))
+    with runs(settings.elasticsearch) as stored:
+        found, uses = stored_run(stored, wanted, instance)
+    if as_json:
+        click.echo(orjson.dumps(whole_row(found, uses)))
+        return
+    screen = console()
+    show_run(found, uses, screen)
+    if options["waterfall"] or (options["waterfall"] is None and screen.is_terminal):
+        screen.print()
+        show_waterfall(found, screen, options["unfold"])
+
+
+def stored_run(stored: Runs, wanted: WantedRuns, instance: int | None) -> tuple[StoredRun, int]:
+    """The one run that is wanted, with its stages, and how many uses its id has; `Problem` (64, 66) when none is."""
+    uses = stored.newest(wanted, MOST)
+    if not uses:
+        raise no_such_run(wanted.runs[0], stored.near(wanted.runs[0], wanted))
+    one = chosen(uses, instance)
+    (found,) = with_stages([one], stored.stages_of([one]))
+    return found, len(uses)

@@ -1,0 +1,158 @@
+"""`perflog lint`: what lines cost in information, place by place, and one line of shell to mend each."""
+
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+import orjson
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from ingest.cli.console import console, plain_table, visible
+from ingest.cli.options import bytes_of, chosen_of, message_of, zone_of
+from ingest.cli.zone_faults_text import zone_fault_row, zone_fault_words
+from ingest.config.load import load_settings
+from ingest.core.authoring.lint import Finding, Linter, Site
+from ingest.core.authoring.lint_rules import Rule, load_rules
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import load_schema
+from ingest.core.model import Intake, Problem
+from ingest.core.sources.framing import frames
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import load_sources
+
+MOST_HEADS = 6
+LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@click.command("lint")
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
+@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding instead.")
+@click.pass_obj
+def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, **options: str | Path | None) -> None:
+    """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to mend it.
+
+    Lines that no source knows are left out. Exit code 0 if there is nothing to mend, 1 if there is.
+    """
+    grammars = Path(options["grammars"] or load_settings(settings_path).grammars)
+    linter, flows = _linter(grammars, options["source_name"], zone_of(options["zone"]))
+    received_ms = time.time_ns() // 1_000_000
+    for file in files:
+        data = bytes_of(file)
+        framing = _framing(flows, data, received_ms)
+        for frame in frames(data, framing):
+            if frame.data.strip():
+                linter.add(str(file), frame.line, message_of(frame, received_ms), flows[framing])
+    findings = list(linter.findings())
+    if as_json:
+        for finding in findings:
+            sys.stdout.buffer.write(orjson.dumps(_row(finding)) + b"\n")
+        sys.stdout.buffer.flush()
+    else:
+        _show(findings, linter.sites, linter.outcomes, console())
+    sys.exit(1 if findings else 0)
+
+
+def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Flow]]:
+    """The linter, and a flow for each way of framing: what reads lines is not asked about blocks, nor the reverse."""
+    schema = load_schema(grammars / "fields.toml")
+    sources = load_sources(grammars, schema)
+    chosen = chosen_of(sources, name)
+    texts = {n: source for n, source in chosen.items() if isinstance(source.reader, GrammarReader)}
+    if not texts:
+        raise Problem(f"Source {name} does not read text.", "lint is for lines that scripts print.", 64)
+    by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
+    intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
+    rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}
+    return Linter(texts, rules), {framing: Flow(intake, sources, schema) for framing, intake in intakes.items()}
+
+
+def _framing(flows: Mapping[str, Flow], data: bytes, received_ms: int) -> str:
+    """Whether a file is one block or many lines: a block where a source of blocks reads the whole."""
+    if len(flows) == 1:
+        return next(iter(flows))
+    whole = list(frames(data, "message"))
+    found = [flows["message"].outcomes(message_of(frame, received_ms), received_ms) for frame in whole]
+    return "message" if any(one.documents for one in found) else "line"
+
+
+def _row(finding: Finding) -> dict[str, Any]:
+    return {
+        "site": finding.site.name,
+        "script": finding.site.script,
+        "line": finding.site.line,
+        "rule": finding.rule.name,
+        "lines": finding.lines,
+        "of": finding.of,
+        "first": finding.first,
+        "costs": finding.rule.costs,
+        "fix": finding.fix,
+        **({"zone_fault": zone_fault_row(finding.zone_fault)} if finding.zone_fault else {}),
+    }
+
+
+def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapping[str, int], screen: Console) -> None:
+    lines = sum(sites.values())
+    ignored = f"; {outcomes['ignored']:,} of somebody else left out" if outcomes.get("ignored") else ""
+    screen.print(Text(f"{_counted(lines, 'line')}, printed at {_counted(len(sites), 'place')}{ignored}", style="bold"))
+    if not findings:
+        screen.print("Nothing to mend." if lines else "No line that a source knows.")
+        return
+    of_places = [finding for finding in findings if finding.zone_fault is None]
+    rules = list(dict.fromkeys(finding.rule for finding in of_places))
+    heads = {rule: rule.name.replace("_", "\n") for rule in rules}
+    if len(rules) > MOST_HEADS:
+        heads = dict(zip(rules, LETTERS, strict=False))
+    screen.print()
+    screen.print(_matrix(of_places, sites, heads))
+    for rule in rules:
+        head = f"{heads[rule]}  {rule.name}" if len(rules) > MOST_HEADS else rule.name
+        _told(head, [finding for finding in of_places if finding.rule == rule], screen)
+    _zone_faults([finding for finding in findings if finding.zone_fault], screen)
+
+
+def _zone_faults(findings: Sequence[Finding], screen: Console) -> None:
+    """Hosts whose stamps are of a wrong zone, what that costs, and how to look for it."""
+    for finding in findings[:1]:
+        screen.print()
+        screen.print(Text.assemble((finding.rule.name, "bold yellow"), f"  {finding.rule.costs}"))
+    for finding in findings:
+        if finding.zone_fault:
+            screen.print(Text(f"  {zone_fault_words(finding.zone_fault)}"))
+    for fix in dict.fromkeys(finding.fix for finding in findings):
+        screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[Rule, str]) -> Table:
+    """Places down, rules across, lines in the cells."""
+    table = plain_table()
+    table.add_column("place", overflow="fold", vertical="bottom")
+    table.add_column("lines", justify="right")
+    for head in heads.values():
+        table.add_column(head, justify="right", vertical="bottom", no_wrap=True)
+    found = {(finding.site, finding.rule): finding.lines for finding in findings}
+    for site, lines in sites.items():
+        cells = [f"{found[site, rule]:,}" if (site, rule) in found else "·" for rule in heads]
+        table.add_row(Text(visible(site.name)), f"{lines:,}", *cells)
+    return table
+
+
+def _told(head: str, findings: Sequence[Finding], screen: Console) -> None:
+    """What a rule found costs, and the line of shell that mends it: one for all places, or one for each."""
+    lines = _counted(sum(finding.lines for finding in findings), "line")
+    places = f"{lines} at {_counted(len(findings), 'place')}. "
+    screen.print()
+    screen.print(Text.assemble((head, "bold yellow"), f"  {places}{findings[0].rule.costs}"))
+    for fix in dict.fromkeys(finding.fix for finding in findings):
+        screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)

@@ -1,0 +1,123 @@
+"""`perflog source`: a new one; what its samples become, checked against samples.json and accepted after reading."""
+
+import shutil
+from pathlib import Path
+
+import click
+
+from ingest.config.load import load_settings
+from ingest.core.authoring.catalogue import BEGIN, entry_of, markdown, write_between
+from ingest.core.authoring.lint_rules import load_rules
+from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
+from ingest.core.authoring.scaffold import READERS, files_of
+from ingest.core.fields import Schema, load_schema
+from ingest.core.model import Problem
+from ingest.core.sources.loader import load_source, load_sources
+from ingest.core.sources.source import Source
+
+
+@click.group("source")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.pass_context
+def command(context: click.Context, grammars: Path | None) -> None:
+    """Work on a source, a folder under grammars/."""
+    context.obj = grammars or load_settings(context.obj).grammars
+
+
+def _loaded(folder: Path) -> tuple[dict[str, Source], Schema]:
+    schema = load_schema(folder / "fields.toml")
+    return load_sources(folder, schema), schema
+
+
+@command.command("check")
+@click.pass_obj
+def check(folder: Path) -> None:
+    """Compare what every source's samples become with its samples.json. Exit code 65 if something differs."""
+    sources, schema = _loaded(folder)
+    for source in sources.values():
+        load_rules(folder, source, schema)
+    wrong = [name for name, source in sources.items() if outcomes(source, schema, accepted(source)) != accepted(source)]
+    wrong_words = [f"the samples of {name} do not become what its samples.json says" for name in wrong]
+    problems = wrong_words + read_by_two(sources, schema)
+    if problems:
+        raise Problem("; ".join(problems) + ".", "`perflog source accept NAME` writes what they become now.", 65)
+    click.echo(f"{len(sources)} sources: samples become what samples.json says, and none is read by two.")
+
+
+@command.command("new")
+@click.argument("name")
+@click.option("--reader", type=click.Choice(READERS), default="grammar", show_default=True, help="Text, or JSON.")
+@click.pass_obj
+def new(folder: Path, name: str, reader: str) -> None:
+    """Make a folder for a new source NAME: it works at once, and its comments say what to change."""
+    sources, schema = _loaded(folder)
+    home = folder / name
+    try:
+        files = files_of(name, reader)
+    except ValueError as error:
+        raise Problem(
+            f"{error}.", "Small letters, digits and `_` make its name, a letter first, 40 at most.", 64
+        ) from error
+    if home.exists():
+        raise Problem(f"{home} exists already.", "Choose another name, or remove it first.", 64)
+    try:
+        sources[name] = _make(home, files, sources, schema)
+    except (OSError, Problem) as error:
+        shutil.rmtree(home, ignore_errors=True)
+        if isinstance(error, Problem):
+            raise
+        told = f"{home} cannot be written: {error.strerror}."
+        raise Problem(told, "Name a folder of your own with --grammars.", 77) from error
+    click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
+    if _readme(folder, dict(sorted(sources.items())), schema):
+        click.echo("README's table of sources was made anew.")
+    click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
+
+
+def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
+    """Write the files and samples.json; `Problem` when another source reads its samples, or it theirs."""
+    home.mkdir()
+    for file, text in files.items():
+        (home / file).write_text(text, encoding="utf-8")
+    source = load_source(home, schema)
+    write(source, outcomes(source, schema, accepted(source)))
+    shared = read_by_two({**sources, source.name: source}, schema)
+    if shared:
+        raise Problem("; ".join(shared) + ".", "Choose another name.", 65)
+    return source
+
+
+def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
+    """Make the table of sources in the README beside the folder anew, if one with a table is there."""
+    path = folder.parent / "README.md"
+    if not path.exists() or BEGIN not in path.read_text(encoding="utf-8"):
+        return False
+    write_between(path, markdown(entry_of(source, schema) for source in sources.values()))
+    return True
+
+
+@command.command("readme")
+@click.pass_obj
+def readme(folder: Path) -> None:
+    """Make README's table of sources anew."""
+    sources, schema = _loaded(folder)
+    if not _readme(folder, sources, schema):
+        raise Problem(f"There is no README.md with a table of sources beside {folder}.", "", 66)
+
+
+@command.command("accept")
+@click.argument("name")
+@click.pass_obj
+def accept(folder: Path, name: str) -> None:
+    """Write NAME's samples.json anew. Read the difference before you commit it: it is the source's promise."""
+    sources, schema = _loaded(folder)
+    if name not in sources:
+        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
+    source = sources[name]
+    found = outcomes(source, schema, accepted(source))
+    path = write(source, found)
+    rows = [row for file in found["files"].values() for row in file]
+    counts = {word: sum(row["outcome"] == word for row in rows) for word in ("document", "reject", "ignored")}
+    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    _readme(folder, sources, schema)
+    click.echo(f"{path}: {told}. Now read it.")

@@ -1,0 +1,76 @@
+"""`perflog try`: what would become of these bytes? One JSON object a line; the very same core, no servers."""
+
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import click
+import orjson
+
+from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, zone_of
+from ingest.config.load import load_settings
+from ingest.core.authoring.rows import as_rows
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import load_schema
+from ingest.core.model import Intake, Outcomes
+from ingest.core.sources.framing import Frame, frames, framing_of
+from ingest.core.sources.loader import load_sources
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import BARE, load_wrappers
+
+
+@click.command("try")
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--facility", default="unknown", show_default=True, help="Who would have shipped it.")
+@click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
+@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--wrapper", default=BARE, show_default=True, help="What a forwarder has put around each message.")
+@click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.pass_obj
+def command(settings_path: Path | None, /, file: Path, multiline: bool, **options: str | Path | None) -> None:
+    """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object a line.
+
+    Exit code 0 if nothing was rejected, 1 if something was.
+    """
+    settings = load_settings(settings_path)
+    grammars = Path(options["grammars"] or settings.grammars)
+    schema = load_schema(grammars / "fields.toml")
+    sources = load_sources(grammars, schema)
+    chosen = chosen_of(sources, options["source_name"])
+    data = bytes_of(file)
+    now_ms = time.time_ns() // 1_000_000
+    received_ms = time_of(options["received"]) if options["received"] else now_ms
+    facility, wrapper = facility_of(str(options["facility"])), str(options["wrapper"])
+    zone = zone_of(options["zone"])
+    if multiline:
+        chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
+    intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
+    flow = Flow(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
+    rejected = False
+    for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
+        for row in as_rows(found, frame.line):
+            sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+        rejected = rejected or bool(found.rejects)
+    sys.stdout.buffer.flush()
+    sys.exit(1 if rejected else 0)
+
+
+def _outcomes(
+    flow: Flow, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+) -> Iterator[tuple[Frame, Outcomes]]:
+    """The file as one message where a source takes it so; otherwise message by message as its framing says."""
+    framings = {framing_of(source, name, data) for source in chosen.values()}
+    if "message" in framings:
+        whole = list(_tried(flow, frames(data, "message"), received_ms))
+        if framings == {"message"} or any(found.documents for _, found in whole):
+            yield from whole
+            return
+    yield from _tried(flow, frames(data, "line"), received_ms)
+
+
+def _tried(flow: Flow, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+    for frame in found:
+        yield frame, flow.outcomes(message_of(frame, received_ms), received_ms)

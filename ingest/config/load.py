@@ -1,0 +1,172 @@
+"""Settings: frozen dataclasses from one TOML file; the only room that reads the environment.
+
+A key that no dataclass here knows is an error: a setting that is silently ignored is worse than none.
+May touch: the settings file and the environment. Everything wrong is a `Problem` with exit code 78.
+"""
+
+import os
+import re
+import tomllib
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from ingest.config.paths import data_folder
+from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings
+from ingest.core.ids import is_facility
+from ingest.core.model import Intake, Problem
+from ingest.core.runs.template import Declared
+from ingest.core.timestamps import ClockError, offset_s
+from ingest.core.toml_checks import Checks
+
+SETTINGS_FILE = "deploy/settings.example.toml"
+PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+COMPRESSIONS = ("none", "gzip", "lz4", "snappy", "zstd")
+_TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
+_GROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
+_ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Settings from `path`, else $PERFLOG_CONFIG, else ./perflog.toml, else those that fit the local stack."""
+    where = path or _default_path()
+    try:
+        tree = tomllib.loads(where.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise Problem(
+            f"The settings file {where} cannot be read: {error.strerror}.",
+            f"Copy {SETTINGS_FILE} there, or name another with --config.",
+            78,
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise Problem(f"The settings file {where} is not TOML: {error}.", "Correct it there.", 78) from error
+    checks = Checks(where)
+    return _settings(_expanded(tree, checks, ""), checks)
+
+
+def _default_path() -> Path:
+    named = os.environ.get("PERFLOG_CONFIG")
+    if named:
+        return Path(named)
+    here = Path("perflog.toml")
+    return here if here.exists() else data_folder(SETTINGS_FILE)
+
+
+def _settings(tree: dict[str, Any], checks: Checks) -> Settings:
+    known = ("grammars", "kafka", "elasticsearch", "delivery", "intake", "site", "workflow")
+    checks.refuse_unknown(tree, known, "")
+    intakes = [_intake(raw, checks, n) for n, raw in enumerate(checks.listed_tables(tree, "intake"), 1)]
+    delivery = _delivery(checks.read(Delivery, checks.table(tree, "delivery"), "delivery"), checks)
+    checks.refuse_double([intake.name for intake in intakes], "intake.name")
+    checks.refuse_double([*(intake.topic for intake in intakes), delivery.dead_letter_topic], "intake.topic")
+    return Settings(
+        path=checks.where,
+        grammars=(checks.where.parent / str(tree["grammars"])) if "grammars" in tree else data_folder("grammars"),
+        kafka=_kafka(checks.read(Kafka, checks.table(tree, "kafka"), "kafka"), checks),
+        elasticsearch=checks.read(Elasticsearch, checks.table(tree, "elasticsearch"), "elasticsearch"),
+        delivery=delivery,
+        intakes={intake.name: intake for intake in intakes},
+        sites=_sites(checks.named_tables(tree, "site"), checks),
+        workflows=_workflows(checks.named_tables(tree, "workflow"), checks),
+        declared=_declared(checks.named_tables(tree, "workflow"), checks),
+    )
+
+
+def _kafka(kafka: Kafka, checks: Checks) -> Kafka:
+    usual = "takes at most 128 letters, digits, `.`, `_` and `-`"
+    checks.demand(_GROUP.fullmatch(kafka.group), "kafka.group", usual)
+    checks.demand(kafka.protocol in PROTOCOLS, "kafka.protocol", f"must be one of {', '.join(PROTOCOLS)}")
+    checks.demand(kafka.compression in COMPRESSIONS, "kafka.compression", f"must be one of {', '.join(COMPRESSIONS)}")
+    patient = 0 < kafka.heartbeat_s < kafka.session_timeout_s
+    checks.demand(patient, "kafka.heartbeat_s", "must be above 0 and less than session_timeout_s")
+    checks.demand(kafka.max_poll_interval_s > 0, "kafka.max_poll_interval_s", "must be above 0")
+    return kafka
+
+
+def _intake(raw: dict[str, Any], checks: Checks, number: int) -> Intake:
+    label = f"intake[{raw.get('name', number)}]"
+    zone = raw.get("zone")
+    zone_s = None if zone is None else _zone_s(zone, f"{label}.zone", checks)
+    intake = checks.read(Intake, {**raw, "zone": zone_s}, label)
+    checks.demand(is_facility(intake.facility), f"{label}.facility", "takes lower-case letters, digits and `_` only")
+    checks.demand(_TOPIC.fullmatch(intake.topic), f"{label}.topic", "is no name for a Kafka topic")
+    checks.demand(intake.sources, f"{label}.sources", "names no source")
+    checks.demand(intake.max_age_days > 0, f"{label}.max_age_days", "must be above 0")
+    return intake
+
+
+def _zone_s(zone: object, label: str, checks: Checks) -> int:
+    """Seconds east of UTC of `+08:00`, `-0800` or `Z`."""
+    try:
+        return offset_s(str(zone))
+    except ClockError as error:
+        what = f"{checks.where}: `{label}`: {error}."
+        raise Problem(what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", 78) from error
+
+
+def _delivery(delivery: Delivery, checks: Checks) -> Delivery:
+    for each in fields(delivery):
+        value = getattr(delivery, each.name)
+        checks.demand(isinstance(value, str | bool) or value > 0, f"delivery.{each.name}", "must be above 0")
+    named = _TOPIC.fullmatch(delivery.dead_letter_topic)
+    checks.demand(named, "delivery.dead_letter_topic", "is no name for a Kafka topic")
+    return delivery
+
+
+def _sites(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, str]:
+    sites: dict[str, str] = {}
+    for site, body in tables.items():
+        label = f"site.{site}.hosts"
+        checks.refuse_unknown(body, ("hosts",), f"site.{site}")
+        for host in checks.strings(body.get("hosts", []), label):
+            checks.demand(host.lower() not in sites, label, f"names {host}, which is another site's already")
+            sites[host.lower()] = site
+    return sites
+
+
+def _workflows(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, tuple[tuple[str, str], ...]]:
+    workflows: dict[str, tuple[tuple[str, str], ...]] = {}
+    for name, body in tables.items():
+        label = f"workflow.{name}.pairs"
+        checks.refuse_unknown(body, ("pairs", *Declared._fields), f"workflow.{name}")
+        pairs = body.get("pairs", [])
+        checks.demand(isinstance(pairs, list), label, 'must be a list of pairs of sites, e.g. [["ALS", "NERSC"]]')
+        read = [checks.strings(pair, label) for pair in pairs]
+        checks.demand(all(len(pair) == 2 for pair in read), label, "must hold two sites in each pair")
+        workflows[name] = tuple((a, b) for a, b in read)
+    return workflows
+
+
+def _declared(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, Declared]:
+    """What is said of the workflows' stages; those of which nothing is said are left out."""
+    found = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
+    return {name: said for name, said in found.items() if said != Declared()}
+
+
+def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:
+    listed = body.get("stages", [])
+    several = isinstance(listed, list) and any(isinstance(each, list) for each in listed)
+    variants = tuple(checks.strings(each, f"{label}.stages") for each in (listed if several else [listed]) if each)
+    for stages in variants:
+        checks.refuse_double(stages, f"{label}.stages")
+    tail = checks.converted(body.get("tail", ""), str, f"{label}.tail")
+    ends = not tail or not variants or any(tail in stages for stages in variants)
+    checks.demand(ends, f"{label}.tail", f"`{tail}` is none of the stages")
+    return Declared(variants, tail, checks.converted(body.get("head"), bool | None, f"{label}.head"))
+
+
+def _expanded(value: Any, checks: Checks, label: str) -> Any:
+    """The same tree with ${NAME} and ${NAME:default} in its strings replaced from the environment."""
+    if isinstance(value, dict):
+        return {key: _expanded(each, checks, f"{label}.{key}" if label else key) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_expanded(each, checks, label) for each in value]
+    if not isinstance(value, str):
+        return value
+
+    def replaced(match: re.Match[str]) -> str:
+        found = os.environ.get(match[1], match[2])
+        checks.demand(found is not None, label, f"needs the environment variable {match[1]}, which is not set")
+        return str(found)
+
+    return _ENV.sub(replaced, value)

@@ -1,0 +1,31 @@
+"""Where perflog's own data, the user's folder and a JDK lie."""
+
+import os
+from pathlib import Path
+
+from ingest.core.model import Problem
+
+_PACKAGE = Path(__file__).parent.parent
+
+
+def home() -> Path:
+    """Where perflog keeps what is its own on this machine: $PERFLOG_HOME, else ~/.perflog. It need not exist yet."""
+    return Path(os.environ.get("PERFLOG_HOME") or "~/.perflog").expanduser()
+
+
+def java_home() -> Path | None:
+    """The Java that $JAVA_HOME names, if it names one."""
+    named = os.environ.get("JAVA_HOME")
+    return Path(named) if named else None
+
+
+def data_folder(name: str) -> Path:
+    """A folder or file of data that came with the code: beside ingest/ in a checkout, inside the package in a wheel."""
+    inside = _PACKAGE / "_data"
+    found = (inside if inside.is_dir() else _PACKAGE.parent) / name
+    if not found.exists():
+        raise Problem(f"perflog's own data `{name}` is missing at {found}.", "Install perflog-ingest anew.", 70)
+    return found
+
+
+RULES_FILE = Path("alarms") / "rules.toml"

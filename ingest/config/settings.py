@@ -1,0 +1,94 @@
+"""Everything a facility chooses, as frozen dataclasses."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from ingest.core.model import Intake, Problem
+from ingest.core.runs.template import Declared
+
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Kafka:
+    """How to reach the brokers and as whom; `instance` makes the worker a static member of the group."""
+
+    bootstrap: tuple[str, ...] = ("127.0.0.1:19092",)
+    group: str = "perflog"
+    instance: str | None = None
+    protocol: str = "PLAINTEXT"
+    sasl_mechanism: str | None = None
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_file: str | None = None
+    compression: str = "gzip"
+    session_timeout_s: float = 45.0
+    heartbeat_s: float = 3.0
+    max_poll_interval_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Elasticsearch:
+    """How to reach the cluster and as whom, and how `setup` shapes the indices it makes templates for."""
+
+    url: tuple[str, ...] = ("http://127.0.0.1:19200",)
+    api_key: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    ca_certs: str | None = None
+    timeout_s: float = 60.0
+    shards: int = 1
+    replicas: str = "0-1"
+    refresh_interval: str = "5s"
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """Sizes and patience of ship and run; every size in bytes, every time in seconds."""
+
+    bulk_bytes: int = 5 * MIB
+    bulk_documents: int = 5000
+    flush_s: float = 1.0
+    connections: int = 2
+    commit_s: float = 1.0
+    drain_s: float = 10.0
+    stop_rejects_in_a_row: int = 1000
+    stop_rejects_share: float = 0.5
+    stop_window_records: int = 10_000
+    max_message_bytes: int = 5 * MIB
+    retry_first_s: float = 0.2
+    retry_most_s: float = 30.0
+    dead_letter_topic: str = "perf.deadletter.v1"
+    derive: bool = True
+    sweep_s: float = 60.0
+    gap_after_s: float = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """Everything a facility chooses.
+
+    `sites` maps a host to its site, `workflows` a workflow to its pairs of sites, `declared` a workflow to what the
+    settings say of its stages.
+    """
+
+    path: Path
+    grammars: Path
+    kafka: Kafka
+    elasticsearch: Elasticsearch
+    delivery: Delivery
+    intakes: Mapping[str, Intake]
+    sites: Mapping[str, str]
+    workflows: Mapping[str, tuple[tuple[str, str], ...]]
+    declared: Mapping[str, Declared] = field(default_factory=dict)
+
+    def intake(self, name: str) -> Intake:
+        """The intake of that name; `Problem` (64) lists those there are."""
+        if name not in self.intakes:
+            raise Problem(
+                f"There is no intake `{name}` in {self.path}.",
+                f"Declared are: {', '.join(self.intakes) or 'none'}.",
+                64,
+            )
+        return self.intakes[name]

@@ -1,0 +1,116 @@
+"""Incidents as documents of kind alerts, and back; names and units as in fields.toml, and what is missing is absent."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.alerts.incidents import Evidence, Incident
+from ingest.core.alerts.messages import message
+from ingest.core.alerts.rules import Rule
+from ingest.core.alerts.slow_stage import Like, Threshold
+from ingest.core.statistics import Baseline
+from ingest.core.timestamps import iso, iso_ms
+
+
+def incident_body(incident: Incident, rule: Rule) -> dict[str, Any]:
+    """The document of an incident."""
+    whose = incident.like
+    first = incident.first
+    event = {"start": iso(first.start_ms)}
+    if incident.closed_ms is not None:
+        event["end"] = iso(incident.closed_ms)
+    stage = {"name": first.stage, "family": whose.family, "product": whose.product, "variant": whose.variant}
+    stage["duration_kind"] = incident.kind
+    return {
+        "@timestamp": event["start"],
+        "event": event,
+        "perf": {
+            "facility": whose.facility,
+            **({"workflow": whose.workflow} if whose.workflow else {}),
+            "run": {"id": first.run, "uid": first.uid},
+            "stage": {key: value for key, value in stage.items() if value},
+            "alert": _alert(incident, rule),
+        },
+    }
+
+
+def _alert(incident: Incident, rule: Rule) -> dict[str, Any]:
+    return {
+        "rule": incident.rule,
+        "title": rule.title,
+        "state": incident.state,
+        "severity": incident.severity,
+        "chronic": incident.chronic,
+        "message": message(incident, rule),
+        **({"closed_by": incident.closed_by} if incident.closed_by else {}),
+        **({"told": incident.told} if incident.told else {}),
+        "slow": incident.slow,
+        "normal": incident.normal,
+        "recent": list(incident.recent),
+        "through": iso(incident.through_ms),
+        **_evidence(incident.first),
+        "worst": _evidence(incident.worst) | _run(incident.worst),
+    }
+
+
+def _evidence(found: Evidence) -> dict[str, Any]:
+    base, threshold = found.baseline, found.threshold
+    return {
+        "stage_id": found.stage_id,
+        "took_s": found.took_s,
+        "threshold_s": threshold.seconds,
+        "threshold_by": threshold.by,
+        "baseline": {
+            "n": base.n,
+            "median_s": base.median_s,
+            "p95_s": base.p95_s,
+            "mad_s": base.mad_s,
+            "from": iso(base.first_ms),
+            "to": iso(base.last_ms),
+        },
+    }
+
+
+def _run(found: Evidence) -> dict[str, Any]:
+    return {"stage": found.stage, "run": found.run, "uid": found.uid, "start": iso(found.start_ms)}
+
+
+def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
+    """The incident in a document of kind alerts."""
+    perf, event = body["perf"], body["event"]
+    alert, stage = perf["alert"], perf["stage"]
+    named = {"stage": stage["name"], "run": perf["run"]["id"], "uid": perf["run"]["uid"], "start": event["start"]}
+    text = stage.get
+    return Incident(
+        id=doc_id,
+        rule=alert["rule"],
+        like=Like(
+            perf["facility"], perf.get("workflow", ""), text("family", ""), text("product", ""), text("variant", "")
+        ),
+        kind=stage["duration_kind"],
+        first=_evidence_in(alert, named),
+        worst=_evidence_in(alert["worst"], alert["worst"]),
+        severity=alert["severity"],
+        chronic=alert["chronic"],
+        slow=alert["slow"],
+        normal=alert["normal"],
+        recent=tuple(alert["recent"]),
+        through_ms=iso_ms(alert["through"]),
+        closed_by=alert.get("closed_by", ""),
+        closed_ms=iso_ms(event["end"]) if "end" in event else None,
+        told=alert.get("told", ""),
+    )
+
+
+def _evidence_in(told: Mapping[str, Any], named: Mapping[str, Any]) -> Evidence:
+    base = told["baseline"]
+    times = iso_ms(base["from"]), iso_ms(base["to"])
+    return Evidence(
+        stage_id=told["stage_id"],
+        stage=named["stage"],
+        run=named["run"],
+        uid=named["uid"],
+        start_ms=iso_ms(named["start"]),
+        took_s=told["took_s"],
+        baseline=Baseline(base["n"], base["median_s"], base["p95_s"], base["mad_s"], *times),
+        threshold=Threshold(told["threshold_s"], told["threshold_by"]),
+    )

@@ -1,0 +1,245 @@
+"""Verdicts -> incidents: from the first slow stage of a series to the normal one that ends it. Pure, without a clock.
+
+An incident's id is made of its rule and the stage that began it, so that whoever evaluates, whenever and however often,
+means the same one. It remembers up to which stage it has judged (`through_ms`): what it knows already does not count
+twice, and a later evaluation that sees less of the past goes on from there.
+
+While an incident fires, stages are judged by what was usual before it began as well: its own slow ones soon make slow
+usual, and it would seem over while nothing has changed. That holds for as long as a baseline reaches; then it is usual.
+
+    over       after one normal stage; a chronic incident (so many of the last few were slow) after several in a row
+    withdrawn  the stage that began it is slow no longer, or is gone: a late line has shown that
+    silent     no such stage came for a long time
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby
+from operator import attrgetter
+from typing import NamedTuple
+
+from ingest.core.alerts.rules import Rule
+from ingest.core.alerts.slow_stage import CRITICAL, OK, SLOW, Like, Span, Threshold, Verdict, like, severity_of
+from ingest.core.ids import digest_id
+from ingest.core.runs.stored import MS_PER_S
+from ingest.core.statistics import Baseline
+
+FIRING, CLOSED = "firing", "closed"
+OVER, WITHDRAWN, SILENT = "over", "withdrawn", "silent"
+FIRED, WORSE, CHRONIC = "fired", "worse", "chronic"
+
+
+class Evidence(NamedTuple):
+    """The numbers of a slow stage: what it took, and what the rule made of those before it."""
+
+    stage_id: str
+    stage: str
+    run: str
+    uid: str
+    start_ms: int
+    took_s: float
+    baseline: Baseline
+    threshold: Threshold
+
+    @property
+    def at_ms(self) -> int:
+        """When the stage was closed."""
+        return self.start_ms + round(self.took_s * MS_PER_S)
+
+
+@dataclass(frozen=True, slots=True)
+class Incident:
+    """One incident of a rule. Times are unix ms.
+
+    Attributes:
+        like, kind: the series of stages that it is about.
+        first: the evidence of the stage that began it; worst: of the one that took longest.
+        severity: the worst so far; chronic: whether it was ever.
+        slow: how many stages were slow; normal: how many normal ones came in a row since the last of them.
+        recent: the last few, whether each was slow, the newest last.
+        through_ms: when the newest stage that is taken into account was closed.
+        closed_by: over, withdrawn, silent; empty while it fires. closed_ms: when.
+        told: the level that people were told of, or closed; empty when they were told nothing yet.
+    """
+
+    id: str
+    rule: str
+    like: Like
+    kind: str
+    first: Evidence
+    worst: Evidence
+    severity: str
+    chronic: bool
+    slow: int
+    normal: int
+    recent: tuple[bool, ...]
+    through_ms: int
+    closed_by: str = ""
+    closed_ms: int | None = None
+    told: str = ""
+
+    @property
+    def state(self) -> str:
+        """Firing or closed."""
+        return CLOSED if self.closed_by else FIRING
+
+    @property
+    def level(self) -> str:
+        """How bad it is, in a word or two; it never falls."""
+        return f"{self.severity} {CHRONIC}" if self.chronic else self.severity
+
+
+def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident], span: Span) -> list[Incident]:
+    """All incidents: the known ones as they are now, and new ones; in order of their begin.
+
+    `verdicts` are those of the span (slow_stage.py); `known` are all of this rule that fire, or that took into account
+    a stage of the span.
+    """
+    there = {verdict.stage.id: verdict.verdict for verdict in verdicts}
+    known = [_checked(incident, there, span) for incident in known]
+    found = {incident.id: incident for incident in known}
+    judged = [verdict for verdict in verdicts if verdict.verdict in {OK, SLOW}]
+    for key, of_one in groupby(sorted(judged, key=_series), key=_series):  # sorting keeps the order of time in each
+        those = [incident for incident in known if (incident.like, incident.kind) == key]
+        found |= _folded(rule, list(of_one), those)
+    settled = (_silenced(rule, incident, span.now_ms) for incident in found.values())
+    return sorted(settled, key=lambda incident: (incident.first.at_ms, incident.id))
+
+
+def _series(verdict: Verdict) -> tuple[Like, str]:
+    return like(verdict.stage), verdict.stage.kind
+
+
+def incident_id(rule: str, stage_id: str) -> str:
+    """The id of the incident that a stage begins."""
+    return digest_id(rule.encode(), stage_id.encode())
+
+
+def news(incident: Incident) -> str:
+    """What is to be told of it: fired, worse (critical or chronic now), closed, or nothing (empty)."""
+    if not incident.told:
+        return FIRED
+    if incident.closed_by:
+        return "" if incident.told == CLOSED else CLOSED
+    return "" if incident.told == incident.level else WORSE
+
+
+def as_told(incident: Incident) -> Incident:
+    """The same when people know how it stands."""
+    return replace(incident, told=CLOSED if incident.closed_by else incident.level)
+
+
+def restated(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
+    """The verdicts as the incidents count them: slow too what is slow by what was usual before its incident began."""
+    those: dict[tuple[Like, str], list[Incident]] = {}
+    for incident in found:
+        those.setdefault((incident.like, incident.kind), []).append(incident)
+
+    def stated(verdict: Verdict) -> Verdict:
+        if verdict.verdict != OK:
+            return verdict
+        for incident in those.get(_series(verdict), ()):
+            within = incident.first.at_ms < verdict.at_ms <= incident.through_ms
+            if within and _slow_still(rule, incident, verdict):
+                first, took_s = incident.first, verdict.stage.duration_s or 0
+                severity = severity_of(rule, took_s, first.baseline)
+                return Verdict(verdict.stage, SLOW, first.baseline.n, first.baseline, first.threshold, severity)
+        return verdict
+
+    return [stated(verdict) for verdict in verdicts]
+
+
+def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) -> dict[str, Incident]:
+    """The incidents of one series by id, the new ones too."""
+    by_id = {incident.id: incident for incident in known}
+    fresh = [verdict for verdict in verdicts if not verdict.context]
+    current = next((one for one in known if not one.closed_by and one.through_ms < fresh[0].at_ms), None)
+    recent = tuple(v.verdict == SLOW for v in verdicts if v.context) if current is None else current.recent
+    for verdict in fresh:
+        is_slow = verdict.verdict == SLOW or (current is not None and _slow_still(rule, current, verdict))
+        recent = (*recent, is_slow)[-rule.chronic.of_last :]
+        covering = _covering(by_id.values(), verdict)
+        if covering is not None:
+            if current is not None and current.id != covering.id:  # late stages before an incident that is known
+                by_id[current.id] = replace(current, closed_by=OVER, closed_ms=covering.first.at_ms)
+            current, recent = (None, recent) if covering.closed_by else (covering, covering.recent)
+        elif current is not None:
+            further = by_id[current.id] = _with(rule, current, verdict, recent)
+            current = None if further.closed_by else further
+        elif verdict.verdict == SLOW:
+            current = _begun(rule, verdict, recent)
+            by_id[current.id] = current
+    return by_id
+
+
+def _slow_still(rule: Rule, incident: Incident, verdict: Verdict) -> bool:
+    """Whether it is slow by what was usual before the incident."""
+    frozen = verdict.at_ms - incident.first.at_ms <= rule.baseline_ms
+    return frozen and (verdict.stage.duration_s or 0) > incident.first.threshold.seconds
+
+
+def _covering(known: Iterable[Incident], verdict: Verdict) -> Incident | None:
+    """The incident that has taken the stage into account already."""
+    return next((one for one in known if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
+
+
+def _checked(incident: Incident, there: Mapping[str, str], span: Span) -> Incident:
+    """Withdrawn when the only slow stage that it is about is not slow any more, though it lies in the span."""
+    in_span = span.since_ms <= incident.first.at_ms <= span.now_ms
+    if incident.closed_by or incident.slow > 1 or not in_span or there.get(incident.first.stage_id) == SLOW:
+        return incident
+    return replace(incident, closed_by=WITHDRAWN, closed_ms=incident.through_ms)
+
+
+def _begun(rule: Rule, verdict: Verdict, recent: tuple[bool, ...]) -> Incident:
+    evidence = _evidence(verdict)
+    return Incident(
+        id=incident_id(rule.id, verdict.stage.id),
+        rule=rule.id,
+        like=like(verdict.stage),
+        kind=verdict.stage.kind,
+        first=evidence,
+        worst=evidence,
+        severity=verdict.severity,
+        chronic=_is_chronic(rule, recent),
+        slow=1,
+        normal=0,
+        recent=recent,
+        through_ms=verdict.at_ms,
+    )
+
+
+def _with(rule: Rule, incident: Incident, verdict: Verdict, recent: tuple[bool, ...]) -> Incident:
+    """The incident with one more stage; closed when that was the last normal one it takes."""
+    chronic = incident.chronic or _is_chronic(rule, recent)
+    further = replace(incident, chronic=chronic, recent=recent, through_ms=verdict.at_ms)
+    if recent[-1]:
+        evidence = _evidence(verdict)
+        worst = max(incident.worst, evidence, key=attrgetter("took_s"))
+        now = severity_of(rule, evidence.took_s, incident.first.baseline)
+        severity = CRITICAL if CRITICAL in {incident.severity, verdict.severity, now} else incident.severity
+        return replace(further, worst=worst, severity=severity, slow=incident.slow + 1, normal=0)
+    normal = incident.normal + 1
+    if normal < (rule.chronic.clears_after if chronic else 1):
+        return replace(further, normal=normal)
+    return replace(further, normal=normal, closed_by=OVER, closed_ms=verdict.at_ms)
+
+
+def _silenced(rule: Rule, incident: Incident, now_ms: int) -> Incident:
+    if incident.closed_by or now_ms - incident.through_ms <= rule.silent_ms:
+        return incident
+    return replace(incident, closed_by=SILENT, closed_ms=incident.through_ms + rule.silent_ms)
+
+
+def _is_chronic(rule: Rule, recent: Sequence[bool]) -> bool:
+    return sum(recent) >= rule.chronic.slow
+
+
+def _evidence(verdict: Verdict) -> Evidence:
+    stage = verdict.stage
+    assert verdict.baseline is not None  # noqa: S101 - a stage is slow by its baseline
+    assert verdict.threshold is not None  # noqa: S101
+    return Evidence(
+        stage.id, stage.name, stage.run, stage.uid, stage.start_ms,
+        stage.duration_s or 0, verdict.baseline, verdict.threshold,
+    )  # fmt: skip

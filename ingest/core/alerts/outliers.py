@@ -1,0 +1,83 @@
+"""What is slower than usual in a set of runs, by the rule that alarms follow, and what usual is there. Pure.
+
+Each stage is judged by those like it that came before it in the same set (slow_stage.py): the first few of every kind
+are `insufficient`, which is not ok. What stages usually take is told of all of the set, with the same statistics.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from ingest.core.alerts.rules import Rule
+from ingest.core.alerts.slow_stage import SLOW, Like, Span, Verdict, counts, like, verdicts
+from ingest.core.runs.stored import StoredRun, StoredStage
+from ingest.core.statistics import Baseline, baseline_of
+from ingest.core.timestamps import LATEST_MS
+
+ALL_TIME = Span(0, LATEST_MS)
+
+
+class Usual(NamedTuple):
+    """What stages of a name and kind of duration took, all of them together; the longest, and how many were slow."""
+
+    name: str
+    kind: str
+    baseline: Baseline
+    longest: StoredStage
+    slow: int
+
+
+@dataclass(frozen=True, slots=True)
+class Outliers:
+    """What a rule says of the stages of some runs.
+
+    Attributes:
+        counts: verdict -> how many stages.
+        slow: those, the one that exceeds its threshold most first.
+        usual: of every stage and kind of which there are as many as a baseline takes, the longest median first.
+    """
+
+    rule: Rule
+    counts: Counter[str]
+    slow: Sequence[Verdict]
+    usual: Sequence[Usual]
+
+
+def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
+    """Judge all stages of these runs by each other; one kind after the other, so that few verdicts are in memory."""
+    alike: dict[Like, list[StoredStage]] = {}
+    for run in runs:
+        for stage in run.stages:
+            alike.setdefault(like(stage), []).append(stage)
+    numbers: Counter[str] = Counter()
+    slow: list[Verdict] = []
+    usual: list[Usual] = []
+    for stages in alike.values():
+        found = verdicts(rule, stages, ALL_TIME)
+        numbers.update(verdict.verdict for verdict in found)
+        own = [verdict for verdict in found if verdict.verdict == SLOW]
+        slow += own
+        usual += _usual(rule, stages, own)
+    slow.sort(key=lambda verdict: (-excess_s(verdict), verdict.stage.start_ms, verdict.stage.id))
+    return Outliers(rule, numbers, slow, sorted(usual, key=lambda one: (-one.baseline.median_s, one.name, one.kind)))
+
+
+def excess_s(found: Verdict) -> float:
+    """By how much a slow stage exceeds what is slow."""
+    return (found.stage.duration_s or 0) - (found.threshold.seconds if found.threshold else 0)
+
+
+def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -> Iterator[Usual]:
+    """What stages of one kind took, by kind of duration."""
+    series: dict[str, list[StoredStage]] = {}
+    for stage in stages:
+        if counts(rule, stage):
+            series.setdefault(stage.kind, []).append(stage)
+    slow_ones = Counter(verdict.stage.kind for verdict in slow)
+    for kind, those in series.items():
+        if len(those) >= rule.baseline.least:
+            first_ms, last_ms = min(s.start_ms for s in those), max(s.start_ms for s in those)
+            baseline = baseline_of([stage.duration_s or 0 for stage in those], first_ms, last_ms)
+            longest = max(those, key=lambda stage: stage.duration_s or 0)
+            yield Usual(longest.name, kind, baseline, longest, slow_ones[kind])

@@ -1,0 +1,197 @@
+"""A template of a workflow, learned from its stored runs or taken from what a person declares. Pure.
+
+Only runs that are quiet, closed or abandoned teach anything. Some of them are fragments themselves, and must not teach
+that a fragment is whole. So runs are counted by the set of their stages, the largest sets first:
+
+    a set that is no part of a variant     is a variant, when a fiftieth of the runs have it (five suffice);
+    a set that is part of a variant        is a variant too when two runs have it and they are a tenth of those of the
+                                           larger one; else these runs are fragments of it (abandoned runs always are);
+    what is left                           up to four runs: each its own variant; more: one loose variant, of whose
+                                           stages only those are usual that nine of ten of these runs have.
+
+What runs end with is said from five whole runs of a variant on, and only where four of five agree; likewise whether
+they begin with queue and dispatch, for which all variants together are asked where one has fewer.
+
+Typical seconds come from closed stages of all its runs, whole or not: a stage counts once its start and its close were
+seen. Exact durations and upper bounds are not mixed; the kind of which there are more is told.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from math import ceil
+from statistics import median_low
+from typing import NamedTuple
+
+from ingest.core.runs.completeness import SETTLED, Course, followed
+from ingest.core.runs.run import ABANDONED
+from ingest.core.runs.stages import EXACT
+from ingest.core.runs.stored import StoredRun, StoredStage
+from ingest.core.runs.template import AT_END, AT_RUN_END, AT_START, Declared, Tail, Template, TemplateStage, Variant
+from ingest.core.statistics import baseline_of
+
+FEW_RUNS = 5  # from here on a habit is a habit
+USUAL_SHARE = 0.8
+LOOSE_SHARE = 0.9
+OWN_SHARE = 0.02
+PART_SHARE = 0.1
+LEAST_PARTS = 2
+
+
+class Walked(NamedTuple):
+    """A run to learn from, and what it went through."""
+
+    run: StoredRun
+    course: Course
+
+
+def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Template | None:
+    """The template of one workflow from its runs with their stages; None when they teach nothing."""
+    said = declared or Declared()
+    walked = [Walked(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
+    walked.sort(key=lambda each: (each.run.start_ms, each.run.uid))
+    found = [_bare(stages) for stages in said.stages] or _variants(walked)
+    if not found:
+        return None
+    numbered = Template(tuple(variant._replace(number=n) for n, variant in enumerate(found, 1)))
+    begins = [each.run.start_ms for each in walked]
+    return Template(
+        variants=_told(numbered, walked, said),
+        runs=len(walked),
+        first_ms=begins[0] if begins else None,
+        last_ms=begins[-1] if begins else None,
+        declared=said != Declared(),
+    )
+
+
+def stored_course(run: StoredRun) -> Course:
+    """What a stored run went through; its stages must be there."""
+    return Course(
+        stages=tuple(dict.fromkeys(stage.name for stage in run.stages)),
+        ended=frozenset(stage.name for stage in run.stages if stage.kind == EXACT),
+        parallel=run.parallel,
+        head_seen=run.head_seen,
+        end_seen=run.tail_seen,
+    )
+
+
+def _bare(stages: Sequence[str], loose: bool = False) -> Variant:
+    """A variant of which only the stages are known."""
+    return Variant(0, tuple(map(TemplateStage, stages)), loose=loose)
+
+
+def _variants(walked: Sequence[Walked]) -> list[Variant]:
+    """The sets of stages that are variants, and what is left over; each in its usual order."""
+    sets = Counter(frozenset(each.course.stages) for each in walked)
+    ended = Counter(frozenset(each.course.stages) for each in walked if each.run.state != ABANDONED)
+    least = _least(sets, len(walked))
+    taken: list[frozenset[str]] = []
+    left: list[frozenset[str]] = []
+    for names in sorted(sets, key=lambda names: (-len(names), -sets[names], sorted(names))):
+        larger = [sets[other] for other in taken if names < other]
+        if not larger:
+            (taken if sets[names] >= least else left).append(names)
+        elif ended[names] >= max(LEAST_PARTS, PART_SHARE * max(larger)):
+            taken.append(names)
+    return [_bare(_in_order(names, walked)) for names in taken] + _left_over(left, sets, walked)
+
+
+def _least(sets: Mapping[frozenset[str], int], runs: int) -> int:
+    """How many runs make a variant of a set; of few runs one, unless many of them are like no other."""
+    alone = sum(count == 1 for count in sets.values())
+    return min(FEW_RUNS, max(ceil(OWN_SHARE * runs), 2 if alone >= FEW_RUNS else 1))
+
+
+def _left_over(
+    left: Sequence[frozenset[str]], sets: Mapping[frozenset[str], int], walked: Sequence[Walked]
+) -> list[Variant]:
+    number = sum(sets[names] for names in left)
+    if number < FEW_RUNS:
+        return [_bare(_in_order(names, walked)) for names in left]
+    counts: Counter[str] = Counter()
+    for names in left:
+        counts.update(dict.fromkeys(names, sets[names]))
+    ordered = _in_order(frozenset(counts), [each for each in walked if frozenset(each.course.stages) in set(left)])
+    stages = tuple(TemplateStage(name, counts[name] >= LOOSE_SHARE * number) for name in ordered)
+    return [Variant(0, stages, loose=True)]
+
+
+def _in_order(names: frozenset[str], walked: Iterable[Walked]) -> list[str]:
+    """By their median place in the runs that went through exactly these, sequential ones where there are any."""
+    same = [each.course for each in walked if names.issuperset(each.course.stages)]
+    whole = [course for course in same if len(course.stages) == len(names)] or same
+    chosen = [course for course in whole if not course.parallel] or whole
+    places: dict[str, list[int]] = {}
+    for course in chosen:
+        for place, name in enumerate(course.stages):
+            places.setdefault(name, []).append(place)
+    return sorted(names, key=lambda name: (median_low(places[name]) if name in places else len(names), name))
+
+
+def _told(bare: Template, walked: Sequence[Walked], said: Declared) -> tuple[Variant, ...]:
+    """The variants with what their runs tell, the most frequent first; declared ones as they were declared."""
+    whose: dict[int, list[Walked]] = {variant.number: [] for variant in bare.variants}
+    for each in walked:
+        variant = followed(each.course, bare)
+        if variant is not None:
+            whose[variant.number].append(each)
+    found = [_variant(variant, whose[variant.number], said) for variant in bare.variants]
+    if not said.stages:
+        found.sort(key=lambda variant: (-variant.runs, variant.number))
+    heads = [each.run.head_seen for own in whose.values() for each in own]
+    overall = said.head if said.head is not None else _habit(heads)
+    return tuple(
+        variant._replace(number=n, head=overall if variant.head is None else variant.head)
+        for n, variant in enumerate(found, 1)
+    )
+
+
+def _variant(bare: Variant, own: Sequence[Walked], said: Declared) -> Variant:
+    usual = set(bare.usual)
+    whole = [each for each in own if usual.issubset(each.course.stages)]
+    named: dict[str, list[StoredStage]] = {stage.name: [] for stage in bare.stages}
+    for stage in (stage for each in own for stage in each.run.stages):
+        named.setdefault(stage.name, []).append(stage)
+    return bare._replace(
+        stages=tuple(_stage(stage, named[stage.name], len(own)) for stage in bare.stages),
+        runs=len(own),
+        whole=len(whole),
+        head=said.head if said.head is not None else _habit([each.run.head_seen for each in whole]),
+        tail=_tail(bare, whole, said),
+    )
+
+
+def _stage(bare: TemplateStage, same: Sequence[StoredStage], runs: int) -> TemplateStage:
+    counted = bare._replace(seen_pct=100 * len({stage.uid for stage in same}) // runs if runs else 0)
+    closed: dict[str, list[StoredStage]] = {}
+    for stage in same:
+        if stage.closed_ms is not None:
+            closed.setdefault(stage.kind, []).append(stage)
+    if not closed:
+        return counted
+    kind, most = max(closed.items(), key=lambda item: (len(item[1]), item[0]))
+    usual = baseline_of([stage.duration_s or 0 for stage in most], most[0].start_ms, most[-1].start_ms)
+    return counted._replace(n=usual.n, kind=kind, median_s=usual.median_s, p95_s=usual.p95_s)
+
+
+def _tail(bare: Variant, whole: Sequence[Walked], said: Declared) -> Tail | None:
+    """Declared: that stage, or the last of declared ones; else what whole runs usually end with."""
+    if _habit([each.run.tail_seen for each in whole]) and not said.tail:
+        return Tail("", AT_RUN_END)
+    stage = said.tail if said.tail in bare.names else bare.usual[-1] if said.stages else _last_stage(whole)
+    if not stage:
+        return None
+    ends = [stage in each.course.ended for each in whole]
+    return Tail(stage, AT_END if _habit(ends) else AT_START)
+
+
+def _last_stage(whole: Sequence[Walked]) -> str:
+    lasts = [each.course.stages[-1] for each in whole if not each.course.parallel]
+    if not lasts:
+        return ""
+    ((stage, _),) = Counter(sorted(lasts)).most_common(1)
+    return stage if _habit([each == stage for each in lasts]) else ""
+
+
+def _habit(holds: Sequence[bool]) -> bool | None:
+    """Whether most of them do; None when they are few."""
+    return sum(holds) >= USUAL_SHARE * len(holds) if len(holds) >= FEW_RUNS else None

@@ -1,0 +1,64 @@
+"""In which zone the stamps of a run were printed: for tables whose times people compare with their logs. Pure.
+
+Nothing derived depends on it, and nothing of it is stored with a run: only who reads the lines themselves knows it. Of
+each run id and zone the first and the last instant are kept, which tells summer from winter.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from ingest.core.decode.fast_path import QuickMark
+from ingest.core.lookup import lookup
+from ingest.core.mark import RunKey
+from ingest.core.runs.stored import StoredRun
+from ingest.core.timestamps import ClockError, of_iso, offset_s
+
+UTC_NAME = "UTC"
+
+
+class Zones:
+    """Which zones the lines of each run id named, and when."""
+
+    def __init__(self) -> None:
+        """None yet."""
+        self._seen: dict[RunKey, dict[str, tuple[int, int]]] = {}
+
+    def add_plain(self, mark: QuickMark) -> None:
+        """A plain line."""
+        fields = mark.plain.fields
+        perf = fields["perf"]
+        self._add(RunKey(perf["facility"], perf["source"], mark.run), mark.at_ms, lookup(fields, "event.timezone"))
+
+    def add(self, key: RunKey, at: str, zone: Any) -> None:
+        """A line whose instant (ISO 8601) and zone are known; None = its stamp named none."""
+        self._add(key, of_iso(at), zone)
+
+    def _add(self, key: RunKey, at_ms: int, zone: Any) -> None:
+        if not zone:
+            return
+        spans = self._seen.setdefault(key, {})
+        first_ms, last_ms = spans.get(zone, (at_ms, at_ms))
+        if not first_ms < at_ms < last_ms:
+            spans[zone] = (min(first_ms, at_ms), max(last_ms, at_ms))
+
+    def of(self, key: RunKey, at_ms: int) -> str:
+        """The zone whose stamps the run printed at that time; UTC where none is known."""
+        spans = self._seen.get(key, {})
+        return next((zone for zone, (first, last) in sorted(spans.items()) if first <= at_ms <= last), UTC_NAME)
+
+
+def local(at_ms: int, zone: str, zones: Mapping[str, int]) -> str:
+    """`2016-02-05 21:39:37 PST`: an instant by the clock of a zone, of the table or `+hhmm`; else by that of UTC."""
+    shift_s = 0 if zone == UTC_NAME else zones.get(zone)
+    if shift_s is None:
+        try:
+            shift_s = offset_s(zone)
+        except ClockError:
+            zone, shift_s = UTC_NAME, 0
+    return f"{datetime.fromtimestamp(at_ms // 1000, UTC) + timedelta(seconds=shift_s):%Y-%m-%d %H:%M:%S} {zone}"
+
+
+def in_utc(run: StoredRun, at_ms: int) -> str:
+    """An instant of a run by the clock of UTC, where nobody knows how its stamps were printed."""
+    return local(at_ms, UTC_NAME, {})

@@ -1,0 +1,232 @@
+"""Why a message became what it became: which source read it, which token became which field, or where reading stopped.
+
+Asks the very flow that runs in the pipeline, a source at a time, and adds words to its answer; changes nothing in it.
+Columns count characters of the canonical text (without BOM, ANSI codes, CR and outer blanks). Pure.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from ingest.core.authoring.explanation import Explanation, Filled, Refusal, Token, Told
+from ingest.core.authoring.lineage import FLAG, Fed, Part, feeds, interpreted
+from ingest.core.authoring.nearest import examples, likeness, nearest, sample_texts
+from ingest.core.authoring.wording import ignored_because, missing_words, rule_of, terminal_words
+from ingest.core.decode.decoder import Flow, standing
+from ingest.core.fields import Schema
+from ingest.core.lookup import lookup
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
+from ingest.core.sources.event import Context, Turn
+from ingest.core.sources.grammar import GrammarReader, Piece
+from ingest.core.sources.readers import Mismatch, canonical
+from ingest.core.sources.source import Source
+
+ALIKE = 0.6
+
+
+class Explainer:
+    """Explains messages of one intake."""
+
+    def __init__(
+        self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
+    ) -> None:
+        """Bind the intake's sources, each with a flow of its own."""
+        self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
+        self._sources = [sources[name] for name in intake.sources]
+        alone = [replace(intake, sources=(source.name,)) for source in self._sources]
+        self._flows = [Flow(one, sources, schema, sites) for one in alone]
+
+    def explain(self, message: Message) -> Explanation:
+        """Explain one message."""
+        raw = canonical(message.data)
+        message = replace(message, data=raw)
+        text = raw.decode("utf-8", "replace")
+        answers = [flow.outcomes(message, message.record_time_ms) for flow in self._flows]
+        asked = list(zip(self._sources, self._flows, answers, strict=True))
+        for source, flow, found in asked:
+            if found.documents:
+                return self._read(source, flow, message, found, text)
+        asked.sort(key=lambda one: standing(one[2]), reverse=True)
+        near = [one for one in asked if not _foreign(one[0], one[2], text)]
+        told = near or asked
+        refusals = [r for source, flow, found in told for r in self._refused(source, flow, message, found, text)]
+        ignored = [_ignored(source, one) for source, _, found in asked for one in found.ignored]
+        outcome = "reject" if refusals else "ignored"
+        return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
+
+    def _read(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+        record = source.reader.read(message.data)
+        if isinstance(record, Mismatch):
+            return self._pieced(source, flow, message, found, text)
+        context = Context(source, self._intake, message, self._sites)
+        filled = [turn for turn in interpreted(record, context) if isinstance(turn, Turn)]
+        numbers = _numbered(filled, interpreted(record, context), found.documents)
+        fed = _renumbered(feeds(record, context), numbers)
+        told = [self._told(source, document, n, fed) for n, document in enumerate(found.documents)]
+        refusals = self._refused(source, flow, message, found, text)
+        outcome = "reject" if refusals else "document"
+        return Explanation(
+            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(told), tuple(refusals)
+        )
+
+    def _pieced(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+        """A message whose parts were read as if each had come alone (glued lines): each is told, in its place."""
+        told: list[Told] = []
+        tokens: list[Token] = []
+        for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in found.documents):
+            data = canonical(original.encode())
+            part = flow.outcomes(replace(message, data=data), message.record_time_ms)
+            if data == message.data or not part.documents:
+                told += [self._told(source, document, 0, {}) for document in part.documents]
+                continue
+            read = self._read(source, flow, replace(message, data=data), part, data.decode("utf-8", "replace"))
+            tokens += _moved(read.tokens, max(text.find(read.text), 0), len(told))
+            told += [self._as_whole(one, found.documents) for one in read.documents]
+        refusals = tuple(self._refused(source, flow, message, found, text))
+        outcome = "reject" if refusals else "document"
+        return Explanation(outcome, source.name, text, tuple(tokens), tuple(told), refusals)
+
+    def _as_whole(self, told: Told, documents: Sequence[Document]) -> Told:
+        """The document that the whole message gave, which bears a flag more than the part alone."""
+        document = next((one for one in documents if one.id == told.document.id), told.document)
+        return replace(told, document=document, flags=self._meanings(document))
+
+    def _meanings(self, document: Document) -> tuple[tuple[str, str], ...]:
+        return tuple((flag, self._schema.flags.get(flag, "")) for flag in document.body["perf"].get("flags", ()))
+
+    def _told(self, source: Source, document: Document, number: int, fed: Mapping[Part, Fed]) -> Told:
+        fields = []
+        for name, field in self._schema.of(source.kind).items():
+            value = lookup(document.body, name)
+            if value is None:
+                continue
+            parts = [part.name for part, one in fed.items() if (number, name) in one.fields]
+            how, rule = rule_of(source, field, value, parts)
+            fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
+        return Told(document, tuple(fields), self._meanings(document))
+
+    def _refused(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> list[Refusal]:
+        rejects = (_in_whole(reject, message.data) for reject in found.rejects)
+        return [self._refusal(source, flow, message, reject, text) for reject in rejects]
+
+    def _refusal(self, source: Source, flow: Flow, message: Message, reject: Reject, text: str) -> Refusal:
+        at = _offset(text, reject)
+        names = reject.expected or missing_words(source, reject.reason)
+        expected = tuple((name, terminal_words(source, name, examples(source))) for name in names)
+        readable = len(message.data) <= source.max_bytes
+
+        def flags_of(candidate: str) -> int | None:
+            outcomes = flow.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
+            accepted = outcomes.documents and not outcomes.rejects
+            return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
+
+        form = nearest(source, text, len(text) if at is None else at, reject.expected, flags_of) if readable else None
+        tokens = _tokens(source, text, {}, {}) if readable else ()
+        return Refusal(source.name, reject, expected, at, form, tokens)
+
+
+def _foreign(source: Source, found: Outcomes, text: str) -> bool:
+    """Whether a refusal only says that this is another format: it stopped at once, and no sample is like it.
+
+    A source with a gate ignores what is not its own; one without would refuse every line of somebody else's.
+    """
+    if source.gate or not found.rejects or not text:
+        return False
+    if isinstance(source.reader, GrammarReader):
+        begun = any((reject.line, reject.column) != (1, 1) for reject in found.rejects)
+    else:
+        begun = text[0] in '{["'
+    return not begun and all(likeness(text, sample) < ALIKE for sample in sample_texts(source))
+
+
+def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
+    return source.name, ignored.shape, ignored_because(source, ignored.shape)
+
+
+def _in_whole(reject: Reject, data: bytes) -> Reject:
+    """The reject of a piece, its line and column counted in the whole message."""
+    before = data[: reject.piece_byte].decode("utf-8", "replace")
+    ahead = len(before) - before.rfind("\n") - 1 if reject.line == 1 else 0
+    column = None if reject.column is None else reject.column + ahead
+    return replace(reject, original=data, line=reject.line + reject.piece_line - 1, column=column)
+
+
+def _offset(text: str, reject: Reject) -> int | None:
+    """The character at which the reject's line and column point."""
+    return None if reject.column is None else character_of(text, reject.line, reject.column)
+
+
+def character_of(text: str, line: int, column: int) -> int:
+    """The character at which a line and a column, both from 1, point; the end of the text when they point beyond."""
+    lines = text.split("\n")
+    return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
+
+
+def _numbered(filled: Sequence[Turn], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
+    """Turn -> document: turns are refused behind their fields too (age, identity), so the fields are compared."""
+    numbers: dict[int, int] = {}
+    open_documents = list(enumerate(documents))
+    for ordinal, turn in enumerate(turns):
+        if not open_documents or not isinstance(turn, Turn):
+            continue
+        number, document = open_documents[0]
+        if len(filled) == len(documents) or all(_same(lookup(document.body, k), v) for k, v in turn.body.items()):
+            numbers[ordinal] = number
+            open_documents.pop(0)
+    return numbers
+
+
+def _same(stored: Any, value: Any) -> bool:
+    return stored == value or (isinstance(stored, str) and isinstance(value, int))  # dates are ISO in documents
+
+
+def _renumbered(fed: Mapping[Part, Fed], numbers: Mapping[int, int]) -> dict[Part, Fed]:
+    def names(pairs: frozenset[tuple[int, str]]) -> frozenset[tuple[int, str]]:
+        return frozenset((numbers[ordinal], name) for ordinal, name in pairs if ordinal in numbers)
+
+    return {part: replace(one, fields=names(one.fields), decides=names(one.decides)) for part, one in fed.items()}
+
+
+def _tokens(source: Source, text: str, values: Mapping[str, Any], fed: Mapping[Part, Fed]) -> tuple[Token, ...]:
+    if isinstance(source.reader, GrammarReader):
+        return tuple(_token(piece, fed) for piece in source.reader.pieces(text))
+    tokens = []
+    for part, one in fed.items():
+        if one.fields:
+            value = lookup(values, part.name)
+            tokens.append(
+                _filled(Token(part.name, value if isinstance(value, str) else orjson.dumps(value).decode()), one)
+            )
+    return tuple(tokens)
+
+
+def _moved(tokens: Sequence[Token], chars: int, documents: int) -> list[Token]:
+    """The tokens of a part of a message, so many characters and documents further on."""
+    return [
+        replace(
+            token,
+            start=token.start + chars,
+            end=token.end + chars,
+            fields=tuple((number + documents, name) for number, name in token.fields),
+            flags=tuple((number + documents, name) for number, name in token.flags),
+        )
+        for token in tokens
+    ]
+
+
+def _token(piece: Piece, fed: Mapping[Part, Fed]) -> Token:
+    token = Token(piece.terminal, piece.text, piece.start, piece.end, piece.item)
+    one = fed.get(Part(piece.terminal, piece.item)) or fed.get(Part(piece.terminal))
+    return _filled(token, one) if one else token
+
+
+def _filled(token: Token, fed: Fed) -> Token:
+    names = sorted(fed.fields)
+    return replace(
+        token,
+        fields=tuple((number, name) for number, name in names if not name.startswith(FLAG)),
+        flags=tuple((number, name.removeprefix(FLAG)) for number, name in names if name.startswith(FLAG)),
+        checks=tuple(sorted(fed.checks)),
+    )

@@ -1,0 +1,90 @@
+"""An explanation of one message, as data: tokens, fields, documents, rejects."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from ingest.core.authoring.nearest import Nearest
+from ingest.core.model import Document, Reject
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A token of the text, or a value of a JSON object, and the fields it became.
+
+    Attributes:
+        name: terminal, or dotted path.
+        text: as it stands in the message.
+        start, end: characters of the text; 0, 0 for JSON.
+        item: which turn of the repeated rule it stands in, if any.
+        fields: (document from 0, field) each.
+        flags: (document, flag) each.
+        checks: flags that another text here would raise.
+    """
+
+    name: str
+    text: str
+    start: int = 0
+    end: int = 0
+    item: int | None = None
+    fields: tuple[tuple[int, str], ...] = ()
+    flags: tuple[tuple[int, str], ...] = ()
+    checks: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """A field of a document: its value, the tokens it was made of, and the rule.
+
+    Attributes:
+        how: `read` by a row of the source's table, `derived`, or from `outside` the message.
+    """
+
+    field: str
+    value: Any
+    tokens: tuple[str, ...]
+    how: str
+    rule: str
+    unit: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """A document with its fields and the meaning of its flags."""
+
+    document: Document
+    fields: tuple[Filled, ...]
+    flags: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A reject, with (terminal, words) of what was expected, and the nearest accepted form."""
+
+    source: str
+    reject: Reject
+    expected: tuple[tuple[str, str], ...]
+    at: int | None
+    nearest: Nearest | None
+    tokens: tuple[Token, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """All there is to say about one message; `outcome` is document, reject or ignored.
+
+    Attributes:
+        source: the one that read it; None when none did.
+        text: the canonical text that columns count in.
+        refusals: the source that came furthest first; those for which it is plainly another format are left out.
+        ignored: (source, shape, why).
+        strange: it is plainly another format for all of them.
+    """
+
+    outcome: str
+    source: str | None
+    text: str
+    tokens: tuple[Token, ...] = ()
+    documents: tuple[Told, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    ignored: tuple[tuple[str, str, str], ...] = ()
+    strange: bool = False

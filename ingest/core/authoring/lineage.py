@@ -1,0 +1,218 @@
+"""Which token, or which value of a JSON object, became which field: by changing one at a time and looking what follows.
+
+A table row could be read off, a function could not: so every part is changed a little, the record is interpreted anew,
+and the fields that come out otherwise are the ones it feeds. True of every source, whoever wrote its functions. Pure.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from itertools import islice
+from typing import Any
+
+from ingest.core.decode.interpret import fill, turns
+from ingest.core.model import Record
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.grammar import GrammarReader
+
+TRIES = 4
+MOST_PARTS = 400
+MOST_CHILDREN = 4
+FLAG = "flag:"
+STAMPED = ("perf.mark.logged", "perf.mark.emit_lag_s")
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A terminal, or a dotted path; `item` is the turn of the repeated rule it stands in, if it stands in one."""
+
+    name: str
+    item: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Fed:
+    """What a part feeds: (turn, field) each, `flag:NAME` for a flag.
+
+    Attributes:
+        fields: what takes another value when the part does.
+        decides: what is there or not by the part, while its value comes from elsewhere.
+        checks: flags that another value would have raised.
+    """
+
+    fields: frozenset[tuple[int, str]] = frozenset()
+    decides: frozenset[tuple[int, str]] = frozenset()
+    checks: frozenset[str] = frozenset()
+
+
+def interpreted(record: Record, context: Context) -> list[Turn | Refused]:
+    """The record's turns, filled; the refusal where one is refused."""
+    found: list[Turn | Refused] = []
+    for turn in turns(record, context.source):
+        try:
+            fill(turn, context)
+            found.append(turn)
+        except Refused as refusal:
+            found.append(refusal)
+    return found
+
+
+def feeds(record: Record, context: Context) -> dict[Part, Fed]:
+    """Part -> what it feeds. Of long lists and large objects the first children stand for the whole."""
+    before = interpreted(record, context)
+    found = {part: _fed(before, new, context) for part, new in islice(_parts(record, context), MOST_PARTS)}
+    for part, names in _stamped(record, context, before).items():
+        found[part] = replace(found[part], fields=found[part].fields | names)
+    fed = frozenset[tuple[int, str]]().union(*(one.fields for one in found.values()))
+    return {
+        part: replace(one, fields=one.fields | (one.decides - fed), decides=one.decides & fed)
+        for part, one in found.items()
+    }
+
+
+def _stamped(
+    record: Record, context: Context, before: Sequence[Turn | Refused]
+) -> dict[Part, frozenset[tuple[int, str]]]:
+    """What a change may leave no trace of: of a printed time (an inferred zone follows it), a stage's fixed word."""
+    source = context.source
+    fed: dict[str, tuple[str, ...]] = {}
+    if source.stamp:
+        names = {terminal for part, terminal in source.stamp.parts.items() if part != "weekday"}
+        fed = dict.fromkeys((*names, source.stamp.iso or ""), STAMPED)
+    if source.stage_from:
+        fed[source.stage_from] = ("perf.stage.name",)
+    bodies = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, Turn)]
+    return {
+        Part(name): frozenset((n, field) for n, body in bodies for field in fields if field in body)
+        for name, fields in fed.items()
+        if name in record.values and isinstance(source.reader, GrammarReader)
+    }
+
+
+def _fed(before: Sequence[Turn | Refused], variants: Iterator[Record], context: Context) -> Fed:
+    effects: list[Fed] = []
+    for record in variants:
+        try:
+            after = interpreted(record, context)
+        except Exception:  # noqa: S112 - a function may rely on what the grammar promised: then this change says nothing
+            continue
+        if len(after) != len(before):
+            continue  # another number of turns: which is which cannot be told
+        both = [(n, *pair) for n, pair in enumerate(zip(before, after, strict=True))]
+        told = [_effect(n, old, new) for n, old, new in both if isinstance(old, Turn) and isinstance(new, Turn)]
+        effects += told
+        if len(effects) >= TRIES * len(before):
+            break
+    return Fed(
+        frozenset[tuple[int, str]]().union(*(effect.fields for effect in effects)),
+        frozenset[tuple[int, str]]().union(*(effect.decides for effect in effects)),
+        frozenset[str]().union(*(effect.checks for effect in effects)),
+    )
+
+
+def _effect(ordinal: int, old: Turn, new: Turn) -> Fed:
+    """What became otherwise in one turn."""
+    changed = {(ordinal, name) for name in old.body if name in new.body and old.body[name] != new.body[name]}
+    changed |= {(ordinal, FLAG + name) for name in set(old.flags) - set(new.flags)}
+    gone = {(ordinal, name) for name in old.body if name not in new.body}
+    return Fed(frozenset(changed), frozenset(gone), frozenset(new.flags) - frozenset(old.flags))
+
+
+def _parts(record: Record, context: Context) -> Iterator[tuple[Part, Iterator[Record]]]:
+    reader = context.source.reader
+    if isinstance(reader, GrammarReader):
+        yield from _tokens(record, reader.terminals)
+        return
+    for path in _leaves(record.values, ()):
+        yield Part(".".join(str(step) for step in path)), _changed(record, path)
+
+
+def _tokens(record: Record, patterns: Mapping[str, str]) -> Iterator[tuple[Part, Iterator[Record]]]:
+    for name, text in record.values.items():
+        texts = texts_like(text, patterns[name])
+        yield Part(name), (replace(record, values={**record.values, name: other}) for other in texts)
+    for number, item in enumerate(record.items):
+        for name, text in item.items():
+            yield Part(name, number), _items(record, number, name, texts_like(text, patterns[name]))
+
+
+def _items(record: Record, number: int, name: str, texts: Iterator[str]) -> Iterator[Record]:
+    for text in texts:
+        items = list(record.items)
+        items[number] = {**items[number], name: text}
+        yield replace(record, items=tuple(items))
+
+
+def texts_like(text: str, pattern: str) -> Iterator[str]:
+    """Other texts that the terminal takes too: a digit changed, a character less, a word of the pattern, a letter."""
+    shape = re.compile(pattern)
+    for other in dict.fromkeys(_edits(text, pattern)):
+        if other != text and shape.fullmatch(other):
+            yield other
+
+
+def _edits(text: str, pattern: str) -> Iterator[str]:
+    """Small changes, the likeliest to keep the text's meaning first; the ends of a long text only."""
+    back = range(len(text) - 1, max(len(text) - 40, 0) - 1, -1)
+    front = range(min(len(text), 40))
+    for at in back:
+        if text[at].isdecimal():
+            yield f"{text[:at]}{(int(text[at]) + 1) % 10}{text[at + 1 :]}"
+    if "|" in pattern:
+        yield from re.findall(r"[A-Za-z]+", pattern)
+    for at in (at for both in zip(front, back, strict=True) for at in both):
+        if text[at].isalpha():
+            yield text[:at] + ("A" if text[at].upper() == "P" else "P" if text[at].isupper() else "q") + text[at + 1 :]
+    yield from (text[:at] + text[at + 1 :] for at in back)
+
+
+def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
+    """Paths to the values of a JSON tree; walked with a list, since JSON may nest deeper than Python recurses."""
+    todo: list[tuple[Any, tuple[str | int, ...]]] = [(value, path)]
+    while todo:
+        node, here = todo.pop()
+        if isinstance(node, Mapping):
+            inside = list(node.items()) if not _is_data(node) else list(node.items())[:MOST_CHILDREN]
+            todo += [(child, (*here, name)) for name, child in reversed(inside)]
+        elif isinstance(node, list):
+            todo += [(child, (*here, number)) for number, child in reversed(list(enumerate(node[:MOST_CHILDREN])))]
+        elif node is not None:
+            yield here
+
+
+def _is_data(node: Mapping[str, Any]) -> bool:
+    """Whether its keys are values themselves, as those of a histogram are."""
+    return len(node) > MOST_CHILDREN and not any(key[:1].isalpha() for key in node)
+
+
+def _changed(record: Record, path: tuple[str | int, ...]) -> Iterator[Record]:
+    old: Any = record.values
+    for step in path:
+        old = old[step]
+    for new in _values_like(old):
+        yield replace(record, values=_with(record.values, path, new))
+
+
+def _values_like(old: Any) -> Iterator[Any]:
+    if isinstance(old, bool):
+        yield not old
+    elif isinstance(old, int | float):
+        yield from (old + 1, old * 2 + 1, 0)
+    else:
+        yield from list(dict.fromkeys(_edits(str(old), "")))[:TRIES]
+        yield f"{old}x"
+        yield None
+
+
+def _with(tree: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    """A copy of the tree, along the path, with another value at its end."""
+    top = copy = _copy(tree)
+    for step in path[:-1]:
+        copy[step] = _copy(copy[step])
+        copy = copy[step]
+    copy[path[-1]] = value
+    return top
+
+
+def _copy(node: Any) -> Any:
+    return dict(node) if isinstance(node, Mapping) else list(node)

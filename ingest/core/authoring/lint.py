@@ -1,0 +1,168 @@
+"""What lines cost in information, for each place that prints them: no end, no host, an ambiguous zone.
+
+The rules are data (lint_rules.py); here lines are read, places told apart, hits counted. Memory grows with the number
+of stages, not of lines. Pure.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from shlex import quote
+from typing import Any
+
+from ingest.core.authoring.lint_rules import CONDITIONS, SHIFTED, UNENDED, Rule
+from ingest.core.authoring.zone_faults import ZoneFault, ZoneFaults
+from ingest.core.decode.decoder import Flow
+from ingest.core.lookup import lookup
+from ingest.core.model import Document, Message, Record, Reject
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
+
+SCRIPT, LINE = "log.origin.file.name", "log.origin.file.line"
+STARTS = {"start", "queued", "work"}
+REFUSED = Rule(
+    "refused", ("*",), "", (), "The whole line: no source reads it.", "sed -n {number}p {file} | perflog explain"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A place that prints lines: script and line where the lines name them, else what they name instead."""
+
+    name: str
+    script: str | None = None
+    line: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule found at a site: in `lines` of its `of` lines, first in `first` (file:line), mended by `fix`.
+
+    What is found of a host has its name as site: there `of` counts the lines that failed the self-check.
+    """
+
+    site: Site
+    rule: Rule
+    lines: int
+    of: int
+    first: str
+    fix: str
+    zone_fault: ZoneFault | None = None
+
+
+@dataclass(slots=True)
+class Linter:
+    """Counts over any number of messages; `rules` by source."""
+
+    sources: Mapping[str, Source]
+    rules: Mapping[str, Sequence[Rule]]
+    sites: Counter[Site] = field(default_factory=Counter)
+    outcomes: Counter[str] = field(default_factory=Counter)
+    _hits: Counter[tuple[Site, Rule]] = field(default_factory=Counter)
+    _first: dict[tuple[Site, Rule], tuple[str, int]] = field(default_factory=dict)
+    _open: Counter[tuple[Site, Rule, frozenset[Any]]] = field(default_factory=Counter)
+    _ended: set[Any] = field(default_factory=set)
+    _zones: dict[Rule, ZoneFaults] = field(default_factory=dict)
+
+    def add(self, file: str, number: int, message: Message, flow: Flow) -> None:
+        """Read one message, which begins on line `number` of `file`."""
+        found = flow.outcomes(message, message.record_time_ms)
+        if found.documents:
+            self._documents(file, number, message, found.documents)
+            self.outcomes["documents"] += 1
+        elif found.rejects and not self._foreign(found.rejects[0], flow):
+            self._reject(file, number, found.rejects[0])
+            self.outcomes["refused"] += 1
+        else:
+            self.outcomes["ignored"] += 1
+
+    def _foreign(self, reject: Reject, flow: Flow) -> bool:
+        """Whether a source without a gate refuses the first character: then, among several, it is somebody else's."""
+        source = self.sources[reject.source or ""]
+        return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
+
+    def findings(self) -> Iterator[Finding]:
+        """What was found, site by site in the order of their first lines; then what was found of hosts."""
+        hits = Counter(self._hits)
+        for (site, rule, keys), lines in self._open.items():
+            if keys - self._ended:
+                hits[site, rule] += lines
+        for site, of in self.sites.items():
+            for (where, rule), lines in hits.items():
+                if where == site:
+                    file, number = self._first[site, rule]
+                    yield Finding(site, rule, lines, of, f"{file}:{number}", _fix(rule, site, file, number))
+        for rule, zones in self._zones.items():
+            for fault in zones.found():
+                yield _of_host(rule, fault)
+
+    def _documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
+        source = self.sources[documents[0].body["perf"]["source"]]
+        record = source.reader.read(canonical(message.data))
+        site = _site(documents[0].body, file)
+        self.sites[site] += 1
+        for rule in self.rules[source.name]:
+            if rule.condition == UNENDED:
+                self._unended(rule, site, (file, number), documents)
+            elif rule.condition == SHIFTED and source.stamp:
+                zones = self._zones.setdefault(rule, ZoneFaults())
+                zones.add(file, number, documents, source.stamp.earliest_lag_s)
+            elif isinstance(record, Record) and CONDITIONS[rule.condition](rule, documents, record):
+                self._hit(site, rule, file, number)
+
+    def _unended(self, rule: Rule, site: Site, where: tuple[str, int], documents: Sequence[Document]) -> None:
+        keys: dict[str, set[Any]] = {"start": set(), "end": set()}
+        for document in documents:
+            role = lookup(document.body, "perf.mark.role")
+            key = (lookup(document.body, "perf.run.id"), lookup(document.body, "perf.stage.name"))
+            keys["start" if role in STARTS else "end"] |= {key} if role in STARTS or role == "end" else set()
+        self._ended |= keys["end"]
+        if keys["start"]:
+            self._open[site, rule, frozenset(keys["start"])] += 1
+            self._first.setdefault((site, rule), where)
+
+    def _reject(self, file: str, number: int, reject: Reject) -> None:
+        site = _site_of_refused(self.sources[reject.source or ""], reject.original, file)
+        self.sites[site] += 1
+        self._hit(site, REFUSED, file, number)
+
+    def _hit(self, site: Site, rule: Rule, file: str, number: int) -> None:
+        self._hits[site, rule] += 1
+        self._first.setdefault((site, rule), (file, number))
+
+
+def _of_host(rule: Rule, fault: ZoneFault) -> Finding:
+    site, file, number = Site(fault.host), fault.file, fault.number
+    return Finding(site, rule, fault.lines, fault.failed, f"{file}:{number}", _fix(rule, site, file, number), fault)
+
+
+def _site(body: Mapping[str, Any], file: str) -> Site:
+    script, line = lookup(body, SCRIPT), lookup(body, LINE)
+    if script is not None:
+        return Site(script if line is None else f"{script}:{line}", script, line)
+    stage, ends = lookup(body, "perf.stage.name"), [lookup(body, f"{end}.address") for end in ("source", "destination")]
+    return Site(stage or (" → ".join(ends) if all(ends) else file))
+
+
+def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
+    """The script and line of a refused line, where they were read before reading stopped."""
+    if not isinstance(source.reader, GrammarReader) or len(data) > source.max_bytes:
+        return Site(file)
+    pieces = source.reader.pieces(canonical(data).decode("utf-8", "replace"))
+    texts = {piece.terminal: piece.text for piece in pieces}
+    read = {row.field: next((texts[path] for path in row.paths if path in texts), None) for row in source.reads}
+    script, line = read.get(SCRIPT), read.get(LINE)
+    if script is None or line is None or not line.isdecimal():
+        return Site(file)
+    script = script.rpartition("/")[2]
+    return Site(f"{script}:{int(line)}", script, int(line))
+
+
+def _fix(rule: Rule, site: Site, file: str, number: int) -> str:
+    """The rule's line of shell for a site. Names come from the log: quoted, so that no shell runs what they hold."""
+    known = {"script": site.script or "SCRIPT", "line": str(site.line or "LINE"), "file": file, "number": str(number)}
+    fix = rule.fix
+    for name, text in known.items():
+        fix = fix.replace(f"{{{name}}}", quote(text))
+    return fix

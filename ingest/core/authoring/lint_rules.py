@@ -1,0 +1,113 @@
+"""The rules of `perflog lint`: data in grammars/lint.toml (all sources) and <source>/lint.toml (its own).
+
+Reads those files and touches nothing else. Everything wrong in them is a `Problem` (78) that names file and rule.
+"""
+
+import re
+import tomllib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ingest.core.fields import Schema
+from ingest.core.lookup import lookup
+from ingest.core.model import Document, Problem, Record
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.source import Source
+
+UNENDED, SHIFTED = "unended", "shifted"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that a line can lack: `condition` is one of CONDITIONS, `about` what it asks for."""
+
+    name: str
+    kinds: tuple[str, ...]
+    condition: str
+    about: tuple[tuple[str, str], ...]
+    costs: str
+    fix: str
+
+
+def _missing(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+    return any(lookup(document.body, name) is None for document in documents for name, _ in rule.about)
+
+
+def _flag(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+    return any(name in document.body["perf"].get("flags", ()) for document in documents for name, _ in rule.about)
+
+
+def _equals(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+    return any(lookup(document.body, name) == value for document in documents for name, value in rule.about)
+
+
+def _token(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+    return any(
+        re.fullmatch(pattern, str(values.get(terminal)))
+        for values in (record.values, *record.items)
+        for terminal, pattern in rule.about
+        if values.get(terminal) is not None
+    )
+
+
+def _no_token(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+    return not _token(rule, documents, record)
+
+
+CONDITIONS: Mapping[str, Callable[[Rule, Sequence[Document], Record], bool]] = {
+    "missing": _missing,
+    "flag": _flag,
+    "equals": _equals,
+    "token": _token,
+    "no_token": _no_token,
+    # Known only when every line was read: see lint.py
+    UNENDED: lambda rule, documents, record: False,
+    SHIFTED: lambda rule, documents, record: False,
+}
+
+
+def load_rules(folder: Path, source: Source, schema: Schema) -> tuple[Rule, ...]:
+    """The rules that apply to a source: its own, and those of all sources that it does not replace."""
+    own = source.folder / "lint.toml"
+    rules = {rule.name: rule for path in (folder / "lint.toml", own) if path.exists() for rule in _rules(path)}
+    applying = [rule for rule in rules.values() if source.kind in rule.kinds or rule.kinds == ("*",)]
+    for rule in applying:
+        _check(rule, source, schema)
+    return tuple(applying)
+
+
+def _check(rule: Rule, source: Source, schema: Schema) -> None:
+    terminals = source.reader.terminals if isinstance(source.reader, GrammarReader) else {}
+    known: Mapping[str, Any] = {
+        "missing": schema.of(source.kind),
+        "equals": schema.of(source.kind),
+        "flag": schema.flags,
+        "token": terminals,
+        "no_token": terminals,
+    }.get(rule.condition, {})
+    for name, _ in rule.about:
+        if name not in known:
+            told = f"Lint rule {rule.name} of {source.name} names `{name}`, which is no field, flag or terminal there."
+            raise Problem(told, "The head of grammars/lint.toml says what a rule may name.", 78)
+
+
+def _rules(path: Path) -> Iterator[Rule]:
+    try:
+        rows = tomllib.loads(path.read_text(encoding="utf-8"))["rule"]
+        for row in rows:
+            [condition] = CONDITIONS.keys() & row.keys()
+            about = _about(row[condition])
+            if "token" in condition:
+                [re.compile(pattern) for _, pattern in about]
+            yield Rule(row["name"], tuple(row["kinds"]), condition, about, row["costs"], row["fix"])
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, re.error) as error:
+        told = f"{path.parent.name}/{path.name}: a rule cannot be used: {error!r}."
+        raise Problem(told, "The head of grammars/lint.toml says what a rule is made of.", 78) from error
+
+
+def _about(value: Any) -> tuple[tuple[str, str], ...]:
+    if isinstance(value, dict):
+        return tuple(value.items())
+    return () if value is True else ((str(value), ""),)

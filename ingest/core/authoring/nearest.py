@@ -1,0 +1,141 @@
+"""For a refused message: the nearest form that its source accepts. The message repaired in one place, else a sample.
+
+A repair is tried, not trusted: it counts only when the core makes documents of the repaired text. Its values come from
+a sample and show the form, not the truth. Reads the samples in the source's folder and touches nothing else.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+from functools import lru_cache
+from itertools import islice
+from pathlib import Path
+
+from ingest.core.sources.framing import frames, framing_of
+from ingest.core.sources.grammar import GrammarReader, Piece
+from ingest.core.sources.loader import sample_files
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
+
+MOST_SAMPLES = 400
+MOST_CHARS = 4000
+MOST_REPAIRS = 80
+FLAG_COST = 5
+MOST_COST = 12
+READ_SAMPLES = 12
+_ENDS = " \t\n:=,;"
+
+
+@dataclass(frozen=True, slots=True)
+class Nearest:
+    """An accepted text; `how` is `repaired` (the message, changed in one place) or `sample` (another message)."""
+
+    text: str
+    how: str
+
+
+@lru_cache(maxsize=64)
+def _texts(folder: Path, framings: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
+    found: list[str] = []
+    for name, framing in framings:
+        messages = frames((folder / name).read_bytes(), framing)
+        found += [canonical(frame.data).decode("utf-8", "replace") for frame in messages]
+    return tuple(text for text in found if text)[:MOST_SAMPLES]
+
+
+def sample_texts(source: Source) -> tuple[str, ...]:
+    """The messages in the source's samples, canonical."""
+    paths = [path for path in sample_files(source.folder) if path.name.startswith("samples.")]
+    framings = tuple((path.name, framing_of(source, path.name, path.read_bytes())) for path in paths)
+    return _texts(source.folder, framings)
+
+
+def nearest(
+    source: Source, text: str, at: int, expected: Sequence[str], flags_of: Callable[[str], int | None]
+) -> Nearest:
+    """The nearest accepted form of `text`, which was refused at character `at`, where `expected` terminals would do.
+
+    `flags_of` tells of a candidate how many flags its documents bear; None when it is refused. Of several repairs the
+    smallest counts, a flag as much as five characters; beyond twelve the more alike sample decides.
+    """
+    samples = sorted(sample_texts(source), key=lambda sample: -likeness(text, sample))
+    if isinstance(source.reader, GrammarReader):
+        candidates = dict.fromkeys(_repairs(source.reader, text, at, expected, samples[:READ_SAMPLES]))
+        found = []
+        near = (one for one in candidates if one != text and (one not in samples or _changed(text, one) <= MOST_COST))
+        for candidate in islice(near, MOST_REPAIRS):
+            flags = flags_of(candidate)
+            if flags is not None:
+                found.append((flags * FLAG_COST + min(_changed(text, candidate), MOST_COST), candidate))
+        if found:
+            return Nearest(min(found, key=lambda one: one[0])[1], "repaired")
+    return Nearest(samples[0], "sample")
+
+
+def _changed(text: str, other: str) -> int:
+    """How many characters lie between what both begin and end with."""
+    shorter = min(len(text), len(other))
+    front = next((n for n in range(shorter) if text[n] != other[n]), shorter)
+    back = next((n for n in range(shorter - front) if text[-n - 1] != other[-n - 1]), shorter - front)
+    return max(len(text), len(other)) - front - back
+
+
+def examples(source: Source) -> dict[str, str]:
+    """Terminal -> a text of it in the samples."""
+    found: dict[str, str] = {}
+    if isinstance(source.reader, GrammarReader):
+        for text in sample_texts(source)[:READ_SAMPLES]:
+            for piece in source.reader.pieces(text):
+                found.setdefault(piece.terminal, piece.text)
+    return found
+
+
+def likeness(text: str, sample: str) -> float:
+    """How much two messages have in common, 0 to 1; of long ones only by their characters, which is cheap."""
+    matcher = SequenceMatcher(None, text[:MOST_CHARS], sample[:MOST_CHARS], autojunk=False)
+    return matcher.quick_ratio() if max(len(text), len(sample)) > MOST_CHARS // 8 else matcher.ratio()
+
+
+def _repairs(
+    reader: GrammarReader, text: str, at: int, expected: Sequence[str], samples: Sequence[str]
+) -> Iterator[str]:
+    """Candidates, the smallest change first: a character, a token put in or exchanged, the rest of a sample."""
+    if len(text) > MOST_CHARS:
+        return
+    read = [reader.pieces(sample) for sample in samples]
+    known = {piece.text: piece.terminal for pieces in read for piece in pieces}
+    wanted = {name.lstrip("_") for name in expected}
+    fitting = [word for word, terminal in known.items() if terminal.lstrip("_") in wanted]
+    seen = [piece for piece in reader.pieces(text) if piece.end <= at]
+    end = _word_end(text, at)
+    yield text[:at] + text[at + 1 :]
+    yield from (text[:at] + word + text[end:] for word in fitting)
+    yield from (text[:at] + word + text[at:] for word in fitting)
+    yield from _exchanged(text, at, reader.pieces(text), read)
+    yield from (text[:at] + rest for rest in _rests(seen, read))
+    yield text[:at]
+    yield text[: at - 1] + text[at:] if at else ""
+
+
+def _word_end(text: str, at: int) -> int:
+    return next((n for n in range(at, len(text)) if text[n] in _ENDS), len(text))
+
+
+def _exchanged(text: str, at: int, own: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:
+    """The token at that place, which reads and means nothing possible: a sample's instead, or what follows it there."""
+    piece = next((piece for piece in own if piece.start <= at < piece.end), None)
+    if piece is None:
+        return
+    for pieces in read:
+        for n, other in enumerate(pieces):
+            if other.terminal == piece.terminal:
+                yield text[: piece.start] + other.text + text[piece.end :]
+                yield text[: piece.end] + "".join(p.text for p in pieces[n + 1 : n + 3]) + text[piece.end :]
+
+
+def _rests(seen: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:
+    """How samples go on that began with the same terminals."""
+    before = [piece.terminal for piece in seen]
+    for pieces in read:
+        if [piece.terminal for piece in pieces[: len(before)]] == before:
+            yield "".join(piece.text for piece in pieces[len(before) :])

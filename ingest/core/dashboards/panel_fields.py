@@ -1,0 +1,80 @@
+"""Which fields the panels and controls of a board ask, and of which kind of document. Pure."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ingest.core.dashboards.saved_objects import SavedObject, index_pattern
+from ingest.core.fields import Schema
+
+_KQL_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+_KQL_FIELD = re.compile(r"([@\w.]+)\s*:")
+_RECORDS = "___records___"
+
+
+def layers_of(panel: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The layers of a panel's Lens chart; none of any other panel."""
+    state = panel["embeddableConfig"].get("attributes", {}).get("state", {})
+    layers = state.get("datasourceStates", {}).get("formBased", {}).get("layers", {})
+    return layers if isinstance(layers, Mapping) else {}
+
+
+def kql_fields(query: str) -> set[str]:
+    """The fields that a KQL query asks."""
+    return set(_KQL_FIELD.findall(_KQL_STRING.sub('""', query)))
+
+
+def _fields_of_layer(layer: Mapping[str, Any]) -> Iterator[str]:
+    for column in layer["columns"].values():
+        params = column.get("params", {})
+        yield from (name for name in (column.get("sourceField"),) if name and name != _RECORDS)
+        yield from params.get("secondaryFields", ())
+        yield from kql_fields(column.get("filter", {}).get("query", ""))
+        for only in params.get("filters", ()):
+            yield from kql_fields(only["input"]["query"])
+
+
+def _indices(spec: Any) -> Iterator[str]:
+    if isinstance(spec, Mapping):
+        yield from (value for key, value in spec.items() if key == "index" and isinstance(value, str))
+        for inner in spec.values():
+            yield from _indices(inner)
+    elif isinstance(spec, list):
+        for inner in spec:
+            yield from _indices(inner)
+
+
+def _fields_of_spec(text: str, schema: Schema) -> set[str]:
+    """Everything in a Vega specification that reads like one of our fields: it begins as one of them does."""
+    roots = sorted({re.escape(name.split(".")[0]) for name in schema.fields if "." in name})
+    words = re.compile(rf"(?<![\w.@])(?:@timestamp|(?:{'|'.join(roots)})\.[a-z0-9_.]*[a-z0-9_])(?![\w(])")
+    return set(words.findall(text))
+
+
+def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None, set[str]]]:
+    """Panel or control, the data view's id (or the index) it asks, and the fields."""
+    views = {each["name"]: each["id"] for each in item["references"]}
+    for panel in json.loads(item["attributes"]["panelsJSON"]):
+        key = panel["panelIndex"]
+        for name, layer in layers_of(panel).items():
+            yield key, views.get(f"{key}:indexpattern-datasource-layer-{name}"), set(_fields_of_layer(layer))
+        spec = panel["embeddableConfig"].get("savedVis", {}).get("params", {}).get("spec")
+        if spec:
+            for index in _indices(json.loads(spec).get("data")):
+                yield key, index, _fields_of_spec(spec, schema)
+    for key, control in json.loads(item["attributes"]["controlGroupInput"]["panelsJSON"]).items():
+        yield key, views.get(f"controlGroup_{key}:optionsListDataView"), {control["explicitInput"]["fieldName"]}
+
+
+def unknown_fields(item: SavedObject, objects: Sequence[SavedObject], schema: Schema) -> Iterator[str]:
+    """A sentence for each field that a board's panel or control asks of documents that do not carry it."""
+    titles = {each["id"]: each["attributes"]["title"] for each in objects if each["type"] == "index-pattern"}
+    kinds = {index_pattern(kind): kind for kind in schema.kinds}
+    for key, view, names in _asked(item, schema):
+        kind = kinds.get(titles.get(view or "", view or ""))
+        if kind is None:
+            yield f"{key} asks {view}, which is no kind of document"
+            continue
+        for name in sorted(names - schema.of(kind).keys()):
+            yield f"{key} asks for {name}, which no document of kind {kind} has"

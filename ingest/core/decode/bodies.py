@@ -1,0 +1,105 @@
+"""The body of a fact: its fields in their places, the bytes that it keeps, and the identity that they make. Pure."""
+
+from base64 import b64decode, b64encode
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import orjson
+
+from ingest.core.fields import Schema
+from ingest.core.ids import digest_id, plain_id
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.timestamps import iso
+
+CAPTURED = "captured"
+
+
+class Bodies:
+    """Makes bodies of the fields of one schema."""
+
+    def __init__(self, schema: Schema) -> None:
+        """Tell the dates among its fields, and where each field stands."""
+        self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
+        self._paths = {name: tuple(name.split(".")) for name in schema.fields}
+
+    def body(self, turn: Turn, context: Context, ingested_ms: int) -> dict[str, Any]:
+        """What stands in a document: what the turn was filled with, and what surrounds it."""
+        message, provenance = context.message, context.message.provenance
+        flat = {
+            **original_fields(message.data),
+            "event.created": message.record_time_ms,
+            "event.ingested": ingested_ms,
+            "host.name": provenance.host,
+            "log.file.path": provenance.path,
+            "log.offset": provenance.offset_bytes,
+            "provenance.kafka": provenance.kafka,
+            "provenance.captured": provenance.captured_ms if CAPTURED in context.source.identity else None,
+            "perf.facility": context.intake.facility,
+            "perf.source": context.source.name,
+            "perf.workflow": context.intake.workflow if context.source.kind == "marks" else None,
+            "perf.flags": sorted(set(turn.flags)) or None,
+            **turn.body,
+        }
+        body: dict[str, Any] = {}
+        for name, value in flat.items():
+            if value is not None:
+                _put(body, self._paths[name], _date(name, value) if name in self._dates else value)
+        return body
+
+
+def original_fields(data: bytes) -> dict[str, str]:
+    """The fields that keep a message's bytes: event.original, and event.original_b64 where it was not valid UTF-8."""
+    try:
+        return {"event.original": data.decode("utf-8")}
+    except UnicodeDecodeError:
+        kept = b64encode(data).decode("ascii")
+        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
+
+
+def original_of(body: Mapping[str, Any]) -> bytes:
+    """The bytes that a document keeps."""
+    event = body["event"]
+    encoded = event.get("original_b64")
+    return b64decode(encoded) if encoded else str(event["original"]).encode()
+
+
+def as_json(body: Mapping[str, Any]) -> str:
+    """The body as JSON. Raises Refused where it has no such form."""
+    try:
+        return orjson.dumps(body).decode()
+    except TypeError as error:
+        raise Refused("not_json", f"the document cannot be written as JSON: {error}") from error
+
+
+def _date(name: str, ms: int) -> str:
+    try:
+        return iso(ms)
+    except (ValueError, OverflowError) as error:
+        raise Refused("stamp", f"{name} lies outside the years 1 to 9999") from error
+
+
+def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
+    for step in path[:-1]:
+        body = body.setdefault(step, {})
+    body[path[-1]] = value
+
+
+def identity(turn: Turn, context: Context, raw: bytes) -> str:
+    """The id that the source declares; `raw` are the canonical bytes. Raises Refused when a part of it is not there."""
+    named = context.source.identity
+    parts = {
+        "facility": context.intake.facility,
+        "bytes": raw,
+        "ordinal": str(turn.ordinal),
+        "captured": context.message.provenance.captured_ms,
+    }
+    found = [parts[word] if word in parts else turn.body.get(word) for word in named]
+    if None in found:
+        lacking = named[found.index(None)]
+        raise Refused("identity", f"its identity needs {lacking}, which it does not have")
+    if len(named) == 1:
+        try:
+            return plain_id(str(found[0]))
+        except ValueError as error:
+            raise Refused("identity", str(error)) from error
+    return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))

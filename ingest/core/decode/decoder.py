@@ -1,0 +1,272 @@
+"""One message -> its outcomes: documents, rejects, or ignored. The whole core behind one call.
+
+Where several sources share an intake: document before reject before ignored; of several rejects the one whose source
+read furthest. Nothing here raises, whatever the bytes.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from ingest.core.bounds import (
+    BLOCKS,
+    LINES,
+    OUTPUT_EXTRA_BYTES,
+    OUTPUT_FACTOR,
+    TOO_MANY,
+    are_too_many,
+    most_output_bytes,
+    output_bytes,
+)
+from ingest.core.decode.bodies import Bodies, as_json, identity
+from ingest.core.decode.glued import ends_early, seams
+from ingest.core.decode.interpret import check, documents_of, fill, turns
+from ingest.core.decode.pieces import Piece, Pieces, blocks_of, part_of, pieces
+from ingest.core.decode.rejects import (
+    is_foreign,
+    is_torn,
+    kept,
+    mismatched,
+    refusal_of,
+    too_long,
+    too_many_documents,
+    torn_among_others,
+    verdict,
+)
+from ingest.core.fields import Schema
+from ingest.core.ids import index_name, version
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.readers import JsonReader, Mismatch, canonical
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import Wrapper, chosen, unwrapped
+from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, iso
+
+TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"
+GLUED = "glued"
+
+
+class Flow:
+    """The core for one intake."""
+
+    def __init__(
+        self,
+        intake: Intake,
+        sources: Mapping[str, Source],
+        schema: Schema,
+        sites: Mapping[str, str] | None = None,
+        wrappers: Mapping[str, Wrapper] | None = None,
+    ) -> None:
+        """Bind an intake to its sources and wrapper; `Problem` (78) when it names one that is not there."""
+        missing = [name for name in intake.sources if name not in sources]
+        if missing:
+            known = ", ".join(sorted(sources))
+            raise Problem(f"Intake {intake.name} names source `{missing[0]}`.", f"There are: {known}.", 78)
+        self.intake = intake
+        self._sources = [sources[name] for name in intake.sources]
+        for source in self._sources:
+            check(source)
+        self._check_multiline()
+        self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
+        self._schema = schema
+        self._sites = dict(sites or {})
+        self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
+        self._bodies = Bodies(schema)
+
+    def _check_multiline(self) -> None:
+        """Lines that a forwarder joined can be told apart only where no message is of several lines by itself."""
+        whole = [source.name for source in self._sources if source.framing != "line"]
+        if self.intake.multiline and whole:
+            what = (
+                f"Intake {self.intake.name}: `multiline = true`, but one message of {whole[0]} may have several lines."
+            )
+            raise Problem(what, "Give its messages a topic and an intake of their own.", 78)
+
+    @property
+    def first(self) -> Source:
+        """The source that is asked first."""
+        return self._sources[0]
+
+    def source(self, name: str) -> Source:
+        """One of its sources."""
+        return next(source for source in self._sources if source.name == name)
+
+    @property
+    def marking(self) -> tuple[str, ...]:
+        """The names of its sources whose documents are marks."""
+        return tuple(source.name for source in self._sources if source.kind == "marks")
+
+    @property
+    def revisions(self) -> dict[str, int]:
+        """The revision of each source that may read it, by name."""
+        return {source.name: source.revision for source in self._sources}
+
+    @property
+    def unwrapped(self) -> bool:
+        """Whether messages come as they are, without a forwarder's wrapper."""
+        return self._wrapper is None
+
+    def period(self, kind: str) -> str:
+        """The period of a kind's indices."""
+        return self._schema.kinds[kind].period
+
+    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
+        if self._wrapper is None or message.bare or not canonical(message.data):
+            return self._bounded(message, ingested_ms)
+        inner = unwrapped(message, self._wrapper)
+        if isinstance(inner, Reject):
+            return Outcomes(rejects=(inner,))
+        found = self._bounded(inner, ingested_ms)
+        told = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in found.rejects)
+        return replace(found, rejects=told, inner=inner)
+
+    def _bounded(self, message: Message, ingested_ms: int) -> Outcomes:
+        """What the message becomes, or one reject in its place when that is more than a message may become."""
+        split = pieces(message, self.intake.multiline, self._reads_json)
+        if isinstance(split, Reject):
+            return Outcomes(rejects=(split,))
+        found = self._together(split, ingested_ms) if split else self._outcomes(message, ingested_ms)
+        most = most_output_bytes(len(message.data))
+        written = output_bytes(found, len(message.data))
+        return found if written <= most else Outcomes(rejects=(self._too_much(found, split, message, written),))
+
+    def _together(self, split: Pieces, ingested_ms: int) -> Outcomes:
+        """Each piece as if it had come alone. A message is ignored only if all of it is, once for each shape."""
+        documents: list[Document] = []
+        rejects: list[Reject] = []
+        ignored: dict[Ignored, None] = {}
+        for piece in split.each:
+            found = self._outcomes(piece.message, ingested_ms)
+            documents += found.documents
+            rejects += (_placed(reject, piece) for reject in found.rejects)
+            ignored |= dict.fromkeys(found.ignored)
+        is_blank = not (documents or rejects or ignored)
+        return Outcomes(tuple(documents), tuple(rejects), (Ignored("blank"),) if is_blank else tuple(ignored))
+
+    def _too_much(self, found: Outcomes, split: Pieces | None, message: Message, written: int) -> Reject:
+        name = next((d.body["perf"]["source"] for d in found.documents), None) or found.rejects[0].source
+        of = split.of if split else self.source(name).repeats if name else LINES
+        what = (
+            f"its {of} would become {written:,} bytes, more than {OUTPUT_FACTOR} times its {len(message.data):,} "
+            f"and {OUTPUT_EXTRA_BYTES:,}: send fewer together"
+        )
+        return Reject(TOO_MANY[of], what, message.data, None if split else name)
+
+    def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        raw = canonical(message.data)
+        if not raw:
+            return Outcomes(ignored=(Ignored("blank"),))
+        best: Outcomes | None = None
+        for source in self._sources:
+            found = self._by(source, raw, message, ingested_ms)
+            if found.documents:
+                return found
+            if best is None or standing(found) > standing(best):
+                best = found
+        return best or Outcomes(ignored=(Ignored("no_source"),))
+
+    def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
+        if is_foreign(source, raw):
+            return Outcomes(ignored=(Ignored("other"),))
+        if len(raw) > source.max_bytes:
+            return too_long(source, raw, message)
+        if message.glued:
+            return self._part(source, Piece(message), ingested_ms)
+        record = source.reader.read(raw)
+        if isinstance(record, Mismatch):
+            return self._glued(source, message, ingested_ms) or verdict(source, raw, message, record)
+        return self._documents(record, source, message, ingested_ms)
+
+    def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
+        """Lines in one, each read as if it had come alone; None unless one of them reads. A bad one is refused."""
+        gate = source.gate
+        if gate is None or gate.seam is None or not kept(gate, message.data):
+            return None
+        starts = seams(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
+        if not starts:
+            return None
+        spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
+        parts = [Piece(part_of(message, start, end), 1, start) for start, end in spans]
+        found = [self._part(source, part, ingested_ms) for part in parts]
+        documents = tuple(document for part in found for document in part.documents)
+        return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
+
+    def _part(self, source: Source, piece: Piece, ingested_ms: int) -> Outcomes:
+        """One of some lines that came glued."""
+        part = piece.message
+        raw = canonical(part.data)
+        record = source.reader.read(raw)
+        if isinstance(record, Mismatch):
+            found = mismatched(source, raw, part, record)
+        elif ends_early(record, source):
+            found = mismatched(source, raw, part, torn_among_others(source, record))
+        else:
+            found = self._documents(record, source, part, ingested_ms, (GLUED,))
+        return replace(found, rejects=tuple(_placed(reject, piece) for reject in found.rejects))
+
+    def _documents(
+        self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
+    ) -> Outcomes:
+        own = blocks_of(record, message) if source.repeats == BLOCKS else []
+        number_of = documents_of(record, source)
+        if not own and are_too_many(number_of, len(message.data)):
+            return Outcomes(rejects=(too_many_documents(source, number_of, message),))
+        documents: list[Document] = []
+        rejects: list[Reject] = []
+        for number, turn in enumerate(turns(record, source)):
+            piece = own[number] if own else Piece(message)
+            raw = canonical(piece.message.data) if own else record.raw
+            context = Context(source, self.intake, piece.message, self._sites)
+            turn.flags.extend(flags)
+            try:
+                fill(turn, context)
+                documents.append(self._document(turn, context, raw, ingested_ms))
+            except Refused as refusal:
+                found = refusal_of(refusal, turn, context, raw)
+                rejects.append(_placed(found, piece) if own else found)
+        return Outcomes(tuple(documents), tuple(rejects))
+
+    def _document(self, turn: Turn, context: Context, raw: bytes, ingested_ms: int) -> Document:
+        source = context.source
+        at_ms = turn.body.get("@timestamp")
+        if at_ms is None:
+            raise Refused("no_time", "the record names no time at which it happened")
+        self._check_age(at_ms, context)
+        kind = self._schema.kinds[source.kind]
+        body = self._bodies.body(turn, context, ingested_ms)
+        rank = max(turn.rank, source.ranks.get(str(turn.body.get(source.rank_field or "")), 0))
+        return Document(
+            index=index_name(kind.name, self.intake.facility, kind.period, at_ms),
+            id=identity(turn, context, raw),
+            version=version(rank, 0, source.revision),
+            body=body,
+            text=as_json(body),
+        )
+
+    def _check_age(self, at_ms: int, context: Context) -> None:
+        message, days = context.message, self.intake.max_age_days
+        where = context.source.marks.value if context.source.marks else None
+        if at_ms > message.record_time_ms + MS_PER_DAY:
+            raise Refused("time_ahead", f"{iso(at_ms)} lies more than a day after it arrived", where, TIME_WORDS)
+        if at_ms < EARLIEST_MS:
+            raise Refused("time_range", "it happened before the year 2000", where, TIME_WORDS)
+        if not message.backfill and at_ms < message.record_time_ms - days * MS_PER_DAY:
+            told = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
+            raise Refused("time_too_old", told, where, TIME_WORDS)
+
+
+def _placed(reject: Reject, piece: Piece) -> Reject:
+    """The reject of a piece, told where it lies in its message."""
+    line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
+    provenance = reject.provenance or piece.message.provenance
+    return replace(reject, provenance=provenance, piece_line=line, piece_byte=byte)
+
+
+def standing(outcomes: Outcomes) -> tuple[bool, int, int]:
+    """How far a source came with a message: rejects before ignored, then by line and column."""
+    if not outcomes.rejects:
+        return (False, 0, 0)
+    furthest = max(
+        (reject.line, 0 if reject.reason == "shape" else reject.column or 10**6) for reject in outcomes.rejects
+    )
+    return (True, *furthest)

@@ -1,0 +1,236 @@
+"""The short way for plain lines: bytes -> typed mark -> the text of a bulk request.
+
+Nearly all lines of a workflow differ from lines already seen in four things only: the value, the stamp, the run, and
+where they came from. So the general way (parse, turn, table, functions, dictionary, JSON) reads the first line of each
+script:line, stage and key, and what it made is kept as a template; the lines that follow are matched by the same
+grammar, compiled with the stamp in one piece, and fill in the four. Nothing of the rules is written twice here: a
+stamp, a template, a flag come from the general way. What is not plain (more pairs than one, a value out of bounds, a
+character to escape, bytes that are not ASCII) is answered by None, and the general way does it. Tests hold the two
+against each other.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from ingest.core.bulk import FACT, Action
+from ingest.core.cache import Cache
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.fast_template import RUN, Kept, Plain, template
+from ingest.core.decode.workflow_lines import iso_parts
+from ingest.core.ids import begun, index_name, letters
+from ingest.core.lookup import lookup
+from ingest.core.model import Document, Message, Outcomes, Provenance, Record
+from ingest.core.sources.convert import MAX_TEXT
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.regular import NotRegular, PlainText
+from ingest.core.sources.source import Source
+from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, ClockError, iso_ms
+
+IDENTITY = ("facility", "bytes", "ordinal")
+VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = 10, 8, ": "
+LATE_MS = 253_370_764_800_000  # the year 9999: nothing that is learnt from lies ahead of it
+_ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by its length
+
+
+class QuickMark(NamedTuple):
+    """A plain line, read; times in unix ms. What else it says stands in `plain.fields`."""
+
+    at_ms: int
+    logged_ms: int
+    run: str
+    text: str
+    plain: Plain
+
+
+class Place(NamedTuple):
+    """Where a record was read and what its shipper told of it, as far as it is one for many records.
+
+    Attributes:
+        partition: `topic/partition/`, to which the record's offset is added.
+        backfill: the age limit of the intake does not hold.
+        ingested_ms: when it is handed on (unix ms).
+    """
+
+    partition: str
+    backfill: bool
+    ingested_ms: int
+
+
+Read = Callable[[bytes], QuickMark | None]
+Write = Callable[[QuickMark, bytes, int, str, int], Action | None]
+"""(mark, the line, record time in unix ms, offset in its file, offset in its partition) -> the mark's action."""
+
+
+class Quick:
+    """The short way through a flow for lines of one origin (host and path, which the templates hold)."""
+
+    def __init__(self, flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> None:
+        """Compile the plain expressions. Raises NotRegular when lines of this source are never plain."""
+        self._flow, self._source, self._kept = flow, source, kept or Kept()
+        self._number = next(self._kept.origins)
+        self._origin = replace(origin, kafka="topic/0/0")
+        self._text = _plain_text(source)
+        self._indices = Cache(self._index)
+        self._id_head = begun(flow.intake.facility.encode())
+
+    def reader(self) -> Read:
+        """A function that reads one line: a typed mark, or None when the line is not plain."""
+        stamp = self._source.stamp
+        assert stamp is not None  # noqa: S101 - there is no plain text without
+        low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
+        known_stamp, stamp_of, learn, new = self._kept.stamps.get, self._stamp_of, self._learn, tuple.__new__
+        match, known_plain, number = self._text.rest.fullmatch, self._kept.plains.get, self._number
+
+        def read(data: bytes) -> QuickMark | None:
+            try:
+                text = data.decode("ascii")
+            except UnicodeDecodeError:
+                return None
+            at = text.find(SEPARATOR)
+            known = known_stamp(text[:at]) or stamp_of(text[:at])
+            if known is None:
+                return learn(data, text)
+            found = match(text, at + 2)
+            if found is None:
+                return None
+            before, run, between, value = found.groups()
+            plain = known_plain((number, known[1], before, between))
+            if plain is None:
+                return learn(data, text)
+            if len(value) != VALUE_DIGITS or not value.isdecimal() or len(run) > MAX_TEXT:
+                return None
+            at_ms = int(value) * 1000
+            if low_ms <= known[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
+                return new(QuickMark, (at_ms, known[0], run, text, plain))
+            return None
+
+        return read
+
+    def writer(self, place: Place) -> Write:
+        """A function that makes a mark of a line the action it is; None when it is not plain.
+
+        All lines come from Kafka, with the origin's host and path, and an offset in their file where it has one.
+        """
+        isos, indices, id_head, text_of, new = self._kept.isos, self._indices, self._id_head, letters, tuple.__new__
+        latest_ms = MS_PER_DAY
+        earliest_ms = -LATE_MS if place.backfill else -self._flow.intake.max_age_days * MS_PER_DAY
+        ingested, partition = isos[place.ingested_ms], place.partition
+        head, to_id, to_version, to_json = FACT
+
+        def write(mark: QuickMark, data: bytes, received_ms: int, offset: str, number: int) -> Action | None:
+            at_ms, logged_ms, run, text, plain = mark
+            if not earliest_ms <= at_ms - received_ms <= latest_ms or '"' in run or "\\" in run:
+                return None
+            digest = id_head.copy()
+            digest.update(len(data).to_bytes(4, "big") + data + _ZERO)
+            doc_id, index = text_of(digest.digest()), indices[at_ms // MS_PER_DAY]
+            lag_ms = logged_ms - at_ms
+            lag = lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000
+            a, b, c, d, e, f, g, h, i, j = plain.pieces
+            text = (
+                f"{head}{index}{to_id}{doc_id}{to_version}{plain.version}{to_json}"
+                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{partition}{number}{f}{run}{g}{lag}"
+                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}\n"
+            )
+            return new(Action, (index, doc_id, text))
+
+        return write
+
+    def _index(self, day: int) -> str:
+        kind = self._source.kind
+        return index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
+
+    def _learn(self, data: bytes, text: str) -> QuickMark | None:
+        """Let the general way read the line; keep what it made of it unless it is something out of the ordinary."""
+        head = self._text.head.match(text)
+        rest = self._text.rest.fullmatch(text, head.end()) if head else None
+        if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
+            return None
+        found = Flow.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
+        plain = self._plain_of(found)
+        if plain is None:
+            return None
+        body = plain.fields
+        at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
+        zone = body["event"].get("timezone")
+        self._kept.plains.keep((self._number, zone, rest[1], rest[3]), plain)
+        self._kept.stamps.keep(head[1], (logged_ms, zone))
+        self._learn_day(head[1], data, logged_ms, zone)
+        return QuickMark(at_ms, logged_ms, rest[2], text, plain)
+
+    def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
+        """What a stamp tells of all stamps that differ in their clock only.
+
+        Not where AM and PM are told apart, and not on the day on which its zone's abbreviation changes.
+        """
+        found = self._text.clock.fullmatch(head)
+        record = self._source.reader.read(data)
+        half = self._source.stamp.parts.get("half") if self._source.stamp else None
+        if found and found.lastindex and isinstance(record, Record) and half not in record.values:
+            start, end = found.span(found.lastindex)
+            midnight_ms = logged_ms - self._kept.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
+            if midnight_ms is not None and not self._changes(zone, midnight_ms):
+                self._kept.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
+
+    def _changes(self, zone: str | None, midnight_ms: int) -> bool:
+        """Whether some hour of the day that begins at `midnight_ms` is one at which the abbreviation is unexpected."""
+        stamp = self._source.stamp
+        if stamp is None or stamp.daylight is None or zone is None or zone not in stamp.zones:
+            return False
+        local_ms = midnight_ms + stamp.zones[zone] * 1000
+        return any(stamp.daylight.unexpected(zone, local_ms + ms) for ms in (0, MS_PER_DAY - 1000))
+
+    def _stamp_of(self, head: str) -> tuple[int, str | None] | None:
+        """A stamp of a known day, or an ISO stamp with a zone: when it was printed, and its zone."""
+        found = self._text.clock.fullmatch(head)
+        if found is None:
+            return None
+        start, end = found.span(found.lastindex or 0)
+        day = self._kept.dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
+        zone = iso_parts(head)[1] if not found.lastindex else None
+        try:
+            if day:
+                known = (day[0] + self._kept.clocks[head[start:end]], day[1])
+            elif zone:
+                known = (iso_ms(head), zone)
+            else:
+                return None
+        except ClockError:
+            return None
+        self._kept.stamps.keep(head, known)
+        return known
+
+    def _plain_of(self, found: Outcomes) -> Plain | None:
+        """The template of a line's only document, when nothing about it is peculiar to this one line."""
+        if len(found.documents) != 1 or found.rejects:
+            return None
+        plain_flags = {flag.name for flag in self._source.flags}
+        body = found.documents[0].body
+        return template(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
+
+
+def quick(flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> Quick | None:
+    """The short way, where the source has one."""
+    try:
+        return Quick(flow, source, origin, kept)
+    except NotRegular:
+        return None
+
+
+def _plain_text(source: Source) -> PlainText:
+    stamp, marks, reader = source.stamp, source.marks, source.reader
+    if not isinstance(reader, GrammarReader) or stamp is None or stamp.rule is None or marks is None:
+        raise NotRegular("it has no grammar, no [mark], or no stamp that is a rule")
+    if source.identity != IDENTITY or {name for name, _ in source.calls} - {"stage", "instant"}:
+        raise NotRegular("its documents depend on more than their lines")
+    run = [read.paths[0] for read in source.reads if read.field == RUN and len(read.paths) == 1]
+    return reader.plain((stamp.rule, stamp.parts["clock"]), [*run, marks.value])
+
+
+def _escaped(data: bytes) -> bool:
+    """Whether JSON escapes a character of the line, beside non-ASCII ones."""
+    return b'"' in data or b"\\" in data or b"\t" in data
+
+
+Fact = QuickMark | Document

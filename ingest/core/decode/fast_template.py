@@ -1,0 +1,90 @@
+"""What plain lines share: templates that the general way made, and the caches around them. Pure.
+
+A template is the JSON of a document, cut at the leaves that differ from line to line. The caches start anew when they
+are full, so that memory stays bounded whatever the lines are.
+"""
+
+from collections.abc import Mapping
+from itertools import count
+from typing import Any, NamedTuple
+
+import orjson
+
+from ingest.core.cache import Cache
+from ingest.core.lookup import lookup
+from ingest.core.mark import RunMark, mark_of
+from ingest.core.model import Document
+from ingest.core.timestamps import ClockError, iso
+
+TEMPLATES = 8192  # of all origins together, some 5 KB each
+RUN = "perf.run.id"
+# The leaves that differ from line to line, in the order in which a document's JSON holds them.
+SLOTS = (
+    "event.original", "event.created", "event.ingested", "log.offset", "provenance.kafka",
+    RUN, "perf.mark.emit_lag_s", "perf.mark.logged", "@timestamp",
+)  # fmt: skip
+OPTIONAL = ("log.offset",)
+QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_lag_s"}}
+
+
+class Plain(NamedTuple):
+    """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS.
+
+    `first` is the mark of the line that it was learnt from, as runs are derived from it: what they share of that.
+    """
+
+    fields: Mapping[str, Any]
+    version: int
+    pieces: tuple[str, ...]
+    first: RunMark | None = None
+
+
+class Kept:
+    """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
+
+    __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
+
+    def __init__(self) -> None:
+        self.stamps = Cache()  # stamp -> (when it was printed in ms, zone)
+        self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
+        self.clocks = Cache(_clock_ms)
+        self.isos = Cache(iso)
+        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before the run, text between run and value) -> Plain
+        self.origins = count()
+
+
+def template(document: Document) -> Plain | None:
+    """The document's JSON cut at its moving leaves; None when it is not laid out as expected."""
+    tree = orjson.loads(orjson.dumps(document.body))
+    for number, name in enumerate(SLOTS):
+        *parents, leaf = name.split(".")
+        level = lookup(tree, ".".join(parents)) if parents else tree
+        if isinstance(level, dict) and leaf in level:
+            level[leaf] = f"@@{number}@@"
+        elif name not in OPTIONAL:
+            return None
+    return _cut(document, orjson.dumps(tree).decode())
+
+
+def _cut(document: Document, text: str) -> Plain | None:
+    pieces, rest = [], text
+    for number, name in enumerate(SLOTS):
+        before, marker, behind = rest.partition(f'"@@{number}@@"')
+        if not marker and name not in OPTIONAL:
+            return None
+        quote = '"' if name in QUOTED else ""
+        pieces.append(before + quote if marker else "")
+        rest = quote + behind if marker else rest
+    # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
+    if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
+        return None
+    first = mark_of(document.id, document.version, document.body)
+    return Plain(document.body, document.version, (*pieces, rest), first)
+
+
+def _clock_ms(text: str) -> int:
+    """`21:39:37` -> milliseconds since midnight; a time that does not exist is left to the general way."""
+    hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
+    if hour > 23 or minute > 59 or second > 59:
+        raise ClockError(text)
+    return (hour * 3600 + minute * 60 + second) * 1000

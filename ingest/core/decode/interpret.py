@@ -1,0 +1,104 @@
+"""Record -> the fields of its documents: the source's table first, then the functions it names.
+
+A table row covers what a name, a path and a conversion can say. What needs code (a stamp against its epoch, a
+histogram) is a function of a module beside this one, listed in CALLS and named by the source. Fields are flat here,
+dates in unix ms.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from ingest.core.decode import key_values, workflow_lines
+from ingest.core.lookup import lookup
+from ingest.core.model import Problem, Record
+from ingest.core.network import iperf3, iperf3_text, owping, owping_machine, ping
+from ingest.core.network.pscheduler import SHAPES
+from ingest.core.sources.convert import CONVERSIONS
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.source import Read, Source
+
+CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
+    "instant": workflow_lines.instant,
+    "stage": workflow_lines.stage,
+    **SHAPES,
+    "owping": owping.owping,
+    "owping_machine": owping_machine.owping_machine,
+    "owping_raw": owping_machine.owping_raw,
+    "iperf3": iperf3.iperf3,
+    "iperf3_text": iperf3_text.iperf3_text,
+    "ping": ping.ping,
+    "traceroute": ping.traceroute,
+}
+
+
+def turns(record: Record, source: Source) -> Iterator[Turn]:
+    """The documents-to-be of a record: one an instant of a workflow line, one a block, or the record as a whole."""
+    if source.pairs:
+        yield key_values.turn(record, source)
+    elif source.marks:
+        yield from workflow_lines.turns(record, source.marks)
+    elif record.items:
+        for ordinal, item in enumerate(record.items):
+            yield Turn({**record.values, **item}, ordinal, record.values)
+    else:
+        yield Turn(record.values, 0, record.values)
+
+
+def documents_of(record: Record, source: Source) -> int:
+    """How many documents a record will be, unless some are refused."""
+    if source.pairs:
+        return 1
+    return max(workflow_lines.instants_in(record, source.marks) if source.marks else len(record.items), 1)
+
+
+def check(source: Source) -> None:
+    """`Problem` (78) when the source names a function that does not exist."""
+    for name, _ in source.calls:
+        if name not in CALLS:
+            known = ", ".join(sorted(CALLS))
+            raise Problem(f"Source {source.name}: there is no function `{name}`.", f"There are: {known}.", 78)
+
+
+def fill(turn: Turn, context: Context) -> None:
+    """Apply the source's table, flags and functions to one turn. Raises Refused."""
+    source = context.source
+    _check_shape(turn, source)
+    kind = next((str(found) for path in source.select if (found := lookup(turn.values, path)) is not None), "")
+    for read in source.reads:
+        if read.only and kind not in read.only:
+            continue
+        value, path = _first(turn.values, read.paths) if read.join is None else _joined(turn.values, read)
+        if value is None:
+            continue
+        try:
+            converted = CONVERSIONS[read.conversion](value)
+        except ValueError as error:
+            raise Refused("value", f"{path}: {error}", path) from error
+        if converted is not None:
+            turn.body[read.field] = converted
+    turn.flags.extend(flag.name for flag in source.flags if flag.worth(turn.values, turn.body))
+    for name, only in source.calls:
+        if not only or kind in only:
+            CALLS[name](turn, context)
+
+
+def _check_shape(turn: Turn, source: Source) -> None:
+    """Refuse JSON that lacks what makes it one of the source's documents."""
+    for paths in source.needs:
+        if all(lookup(turn.values, path) is None for path in paths):
+            wanted = " or ".join(paths)
+            raise Refused("shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted)
+
+
+def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]:
+    for path in paths:
+        value = lookup(values, path)
+        if value is not None:
+            return value, path
+    return None, ""
+
+
+def _joined(values: Mapping[str, Any], read: Read) -> tuple[str | None, str]:
+    found = [lookup(values, path) for path in read.paths]
+    whole = None if None in found or read.join is None else read.join.join(str(each) for each in found)
+    return whole, read.paths[0]

@@ -1,0 +1,170 @@
+"""What is said of a message that no document came of: a reject with reason and place, or ignored. Pure.
+
+What keeps a source's tag is never ignored, and neither is a head of it that was torn, nor a tag one letter off.
+"""
+
+import re
+from dataclasses import replace
+
+from ingest.core.bounds import OUTPUT_EXTRA_BYTES, OUTPUT_FACTOR, TOO_MANY
+from ingest.core.model import Ignored, Message, Outcomes, Record, Reject
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import Mismatch
+from ingest.core.sources.source import Gate, Marks, Source
+
+_LETTERS = re.compile(r"\w*[^\W\d_]")
+_WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
+
+
+def refusal_of(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
+    """A refusal with the place of the value it is about, where the message is text."""
+    source, message = context.source, context.message
+    place = _place(refusal.where, turn, source) if refusal.where else None
+    found = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
+    line, column = found or (1, None)
+    if column is not None and line == 1:
+        column += _stripped(message.data, raw)
+    expected = (refusal.expected,) if refusal.expected else ()
+    return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
+
+
+def _place(where: str, turn: Turn, source: Source) -> tuple[str, str] | None:
+    """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
+    if source.pairs:
+        return source.pairs.name, where
+    if source.marks and where == source.marks.value:
+        keys = {key: terminal for terminal, key in source.marks.instants}
+        where = keys.get(turn.values.get(source.marks.key, ""), where)
+    text = turn.values.get(where)
+    return (where, text) if isinstance(text, str) else None
+
+
+def _stripped(data: bytes, raw: bytes) -> int:
+    """Characters of the message before its canonical bytes begin."""
+    before = data.find(raw[:64])
+    return len(data[:before].decode("utf-8", "replace")) if before > 0 else 0
+
+
+def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
+    """Reject of what is longer than its source reads, or ignored when it is none of its own."""
+    gate = source.gate
+    if (
+        gate
+        and not kept(gate, raw)
+        and (gate.head is None or gate.head.match(raw[:4096].decode("utf-8", "replace")) is None)
+    ):
+        return Outcomes(ignored=(Ignored("too_long"),))
+    detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
+    return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
+
+
+def too_many_documents(source: Source, documents: int, message: Message) -> Reject:
+    """Reject of one piece of which more documents would be made than may keep its bytes."""
+    size_bytes = len(message.data)
+    what = (
+        f"its {documents:,} {source.repeats} would each keep its {size_bytes:,} bytes: that is more than "
+        f"{OUTPUT_FACTOR} times of them and {OUTPUT_EXTRA_BYTES:,}"
+    )
+    return Reject(TOO_MANY[source.repeats], what, message.data, source.name)
+
+
+def torn_among_others(source: Source, record: Record) -> Mismatch:
+    """Where one of some glued lines ends that lacks its last value."""
+    text = record.raw.decode("utf-8", "replace")
+    name, value = (source.pairs.name, source.pairs.value) if source.pairs else _key_and_value(source.marks)
+    expected = value if record.items else name
+    return Mismatch(
+        "syntax", "it came glued to another line and ends without a value", 1, len(text) + 1, (expected,), at_end=True
+    )
+
+
+def _key_and_value(marks: Marks | None) -> tuple[str, str]:
+    return (marks.key, marks.value) if marks else ("", "")
+
+
+def is_torn(found: Record | Mismatch) -> bool:
+    """Whether reading came to the end too early."""
+    return isinstance(found, Mismatch) and found.at_end
+
+
+def kept(gate: Gate, raw: bytes) -> bool:
+    """Whether a message holds what makes it the source's own, read or not."""
+    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
+
+
+def is_foreign(source: Source, raw: bytes) -> bool:
+    """Whether a message is ignored without Lark: most lines of a log are somebody else's, and it takes its time.
+
+    What is said of a line that is not read, keeps no word of ours and lacks our head does not depend on where it fails.
+    """
+    gate, reader = source.gate, source.reader
+    if gate is None or kept(gate, raw):
+        return False
+    if gate.head is None:
+        return True
+    if len(raw) > source.max_bytes or not isinstance(reader, GrammarReader):
+        return False
+    text = raw.decode("utf-8", "replace")
+    return gate.head.match(text) is None and not reader.takes(text)
+
+
+def verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+    """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
+    gate = source.gate
+    if gate is None:
+        return _rejected(miss.reason, source, raw, message, miss)
+    text = raw.decode("utf-8", "replace")
+    if kept(gate, raw):
+        if _in_foreign_words(gate, text, miss):
+            miss = replace(miss, reason="stamp_locale", at_end=False)
+        return mismatched(source, raw, message, miss)
+    if gate.head is None or gate.head.match(text) is None:
+        return Outcomes(ignored=(Ignored("other"),))
+    if miss.at_end:
+        return _rejected("torn", source, raw, message, miss)
+    if gate.tag in miss.expected:
+        word = re.split(r"[:\s]", miss.found, maxsplit=1)[0]
+        if miss.found == word and gate.literal.startswith(word):
+            return _rejected("torn", source, raw, message, miss)
+        if one_letter_off(word, gate.literal):
+            return _rejected("tag", source, raw, message, miss)
+        if _WORD.fullmatch(word):
+            return Outcomes(ignored=(Ignored(f"tag:{word}"),))
+    return Outcomes(ignored=(Ignored("stamped"),))
+
+
+def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
+    """Whether reading stopped at a word inside a stamp that is one, though not in English."""
+    stamp = gate.foreign.match(text) if gate.foreign and _LETTERS.match(miss.found) else None
+    return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
+
+
+def mismatched(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+    """A message that is ours and cannot be read: torn when it ends too early."""
+    return _rejected("torn" if miss.at_end else miss.reason, source, raw, message, miss)
+
+
+def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+    """A mismatch as a reject, its column counted in the message as it came, not in the canonical bytes."""
+    ahead = _stripped(message.data, raw) if miss.line == 1 else 0
+    detail = miss.detail
+    if source.framing == "line" and b"\n" in raw:
+        lines = raw.count(b"\n") + 1
+        detail += f"; the message holds {lines:,} lines: an intake with `multiline = true` reads each by itself"
+    reject = Reject(reason, detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
+    return Outcomes(rejects=(reject,))
+
+
+def one_letter_off(word: str, literal: str) -> bool:
+    """Whether changing, adding, dropping or swapping one letter turns `word` into `literal`, in any case."""
+    word = word.upper()
+    size = len(literal)
+    near = {literal}
+    near |= {literal[:n] + literal[n + 1] + literal[n] + literal[n + 2 :] for n in range(size - 1)}
+    if word in near:
+        return True
+    if len(word) == size:
+        return sum(a != b for a, b in zip(word, literal, strict=True)) == 1
+    longer, shorter = (word, literal) if len(word) > size else (literal, word)
+    return any(longer[:n] + longer[n + 1 :] == shorter for n in range(len(longer)))

@@ -1,0 +1,264 @@
+"""Workflow lines: the instant a key names, the stamp it was printed at, and what the two say of zone and clock.
+
+Event time is the value, never the stamp; the value is never altered. Numbers in brackets are the ambiguities of the
+reference (als-perf.md 5.5).
+
+Neither is the stamp altered: what the reference says of it [5] is overruled. The emission lag is printed minus named,
+in the zone as printed. A line that was printed 29 minutes late looks like one whose zone is half an hour off, and no
+single line tells which it is; so a lag out of bounds is flagged and kept as it is (zone_suspect, printed_late or
+clock_skew). Many lines of one host do tell: core/authoring/zone_faults.py. A zone that the stamp does not tell is known
+up to quarters of an hour, and so is the lag: the smallest is told, flagged. Nothing is measured from a stamp with one
+of these flags (core/mark.py).
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from ingest.core.mark import CLOCK_SKEW, DOUBTFUL, PRINTED_LATE, ZONE_INFERRED, ZONE_SUSPECT, ZONE_UNLISTED
+from ingest.core.model import Record
+from ingest.core.sources.convert import text
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.flattened import keep_extra
+from ingest.core.sources.source import Family, Marks, Stamp
+from ingest.core.timestamps import (
+    ZONE_LIMIT_S,
+    ClockError,
+    epoch_ms,
+    iso_ms,
+    likely_offset_s,
+    local_ms,
+    month_number,
+    offset_s,
+    quarters_s,
+    weekday_agrees,
+)
+
+ZONE_SLACK_S = 120
+RESOLUTION_S = 1
+TIME_WORDS = "ISO 8601 date-time, or unix time of 10, 13, 16 or 19 digits"
+EPOCH_WORDS = "unix time of 10, 13, 16 or 19 digits"
+ZONE_WORDS = "zone of the source's table, or +hhmm"
+
+
+def turns(record: Record, marks: Marks) -> Iterator[Turn]:
+    """One turn an instant; pairs whose key names no instant are data of all of them; a line without any is one turn."""
+    items = record.items or _by_place(record, marks)
+    instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
+    extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
+    for ordinal, item in instants or [(0, {})]:
+        turn = Turn({**record.values, **item}, ordinal, record.values, items=items)
+        keep_extra(turn, extra)
+        yield turn
+
+
+def instants_in(record: Record, marks: Marks) -> int:
+    """How many instants a line names."""
+    return sum(role_of(item[marks.key], marks) is not None for item in record.items or _by_place(record, marks))
+
+
+def _by_place(record: Record, marks: Marks) -> tuple[Mapping[str, Any], ...]:
+    """Instants that have no key in the line, with the one that the source gives them."""
+    named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)
+    return tuple({marks.key: key, marks.value: text} for key, text in named if text is not None)
+
+
+def role_of(key: str, marks: Marks) -> str | None:
+    """What an instant's key says of it: start, end, queued, work, other; None when it names no instant."""
+    return next((role for ending, role in marks.roles if key.endswith(ending)), None)
+
+
+def stage(turn: Turn, context: Context) -> None:
+    """Split the stage's name by the table of families, longest prefix first; guess at the first dash otherwise."""
+    name = turn.values.get(context.source.stage_from or "")
+    if name is None:
+        return
+    if context.source.stage_trims and context.source.marks:
+        endings = (ending for ending, _ in context.source.marks.roles if ending and name.endswith(ending))
+        name = name.removesuffix(next(endings, "")) or name
+    turn.body["perf.stage.name"] = _name(name, context.source.stage_from)
+    if not context.source.families:
+        turn.body["perf.stage.family"] = name
+        return
+    for family in context.source.families:
+        parts = _split(name, family)
+        if parts is not None:
+            turn.body["perf.stage.family"] = family.family
+            turn.body.update({f"perf.stage.{part}": text for part, text in parts.items()})
+            return
+    head, dash, rest = name.partition("-")
+    turn.body["perf.stage.family"] = head
+    turn.body["perf.stage.split"] = "guess"
+    if dash and rest:
+        turn.body["perf.stage.variant"] = rest
+
+
+def _name(found: str, where: str | None) -> str:
+    """A name as it is. Raises Refused where no index takes it whole."""
+    try:
+        return text(found) or found
+    except ValueError as error:
+        raise Refused("value", f"{where}: {error}", where) from error
+
+
+def _split(name: str, family: Family) -> dict[str, str] | None:
+    if name == family.prefix:
+        return {}
+    head = family.prefix + family.separator
+    if not family.parts or not name.startswith(head):
+        return None
+    pieces = name[len(head) :].split(family.separator, len(family.parts) - 1)
+    return {part: piece for part, piece in zip(family.parts, pieces, strict=False) if piece}
+
+
+def instant(turn: Turn, context: Context) -> None:
+    """Fill @timestamp, the stamp in UTC (where lines have one), the emission lag and what the self-check found."""
+    marks = context.source.marks
+    if marks is None:
+        raise Refused("source", f"source {context.source.name} has no [mark]")
+    key, value = turn.values.get(marks.key), turn.values.get(marks.value)
+    if key is None and context.source.pairs:
+        raise Refused("incomplete", f"it has no `{marks.key}`", None, marks.key)
+    at_ms = _ms(value, context) if value else None
+    times = _times(turn, marks, context)
+    newest = max(times, default=None)
+    logged = _logged(turn, context, newest)
+    if at_ms is None:
+        turn.flags.append("value_missing")
+    elif at_ms == newest and logged is not None:
+        lag_ms = logged - at_ms
+        turn.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
+    _check_elapsed(turn, marks, times)
+    turn.body["@timestamp"] = _printed(turn, logged, newest) if at_ms is None else at_ms
+    turn.body["perf.mark.logged"] = logged
+    if key:
+        turn.body["perf.mark.key"] = _name(key, marks.key)
+    # Without a value there is no instant: the role must not let anybody measure from it [19].
+    turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
+
+
+def _printed(turn: Turn, logged: int | None, newest: int | None) -> int | None:
+    """When a key without a value was printed: by the stamp, or where that is doubtful at the line's newest instant."""
+    return logged if newest is None or DOUBTFUL.isdisjoint(turn.flags) else newest
+
+
+def _ms(value: str, context: Context) -> int:
+    """A value in unix ms: a unix time, or where the source says so an ISO time, in the intake's zone if it has none."""
+    marks, zone = context.source.marks, context.intake.zone
+    where, iso = (marks.value, marks.iso) if marks else (None, False)
+    try:
+        if not iso or value.replace(".", "", 1).isdigit():
+            return epoch_ms(value)
+        at_ms = iso_ms(value, 0)
+    except ClockError as error:
+        raise Refused("value", str(error), where, TIME_WORDS if iso else EPOCH_WORDS) from error
+    if iso_parts(value)[1] is not None:
+        return at_ms
+    if zone is None:
+        raise Refused("zone_unknown", f"`{value}` names no zone, and the intake declares none", where, "Z or +hh:mm")
+    return at_ms - zone * 1000
+
+
+def _times(turn: Turn, marks: Marks, context: Context) -> list[int]:
+    """The line's instants; the latest was taken last, so its distance to the stamp is the emission lag [5.4]."""
+    values = (item.get(marks.value) for item in turn.items if role_of(item[marks.key], marks))
+    return [_ms(value, context) for value in values if value]
+
+
+def _check_elapsed(turn: Turn, marks: Marks, times: Sequence[int]) -> None:
+    """What a line says twice must agree: the seconds it took, and its ends."""
+    if marks.elapsed is None or len(times) < 2:
+        return
+    took_s = (times[-1] - times[0]) / 1000
+    if abs(float(turn.whole[marks.elapsed]) - took_s) > RESOLUTION_S:
+        turn.flags.append("elapsed_mismatch")
+    if took_s < 0:
+        turn.flags.append("end_before_start")
+
+
+def _logged(turn: Turn, context: Context, newest: int | None) -> int | None:
+    """When the line was printed (unix ms); None for lines without a stamp."""
+    marks, stamp = context.source.marks, context.source.stamp
+    if stamp is None or marks is None:
+        return None
+    local, zone_text = _local(turn, stamp)
+    offset = _offset(turn, context, local, zone_text, newest)
+    logged = local - 1000 * offset
+    if zone_text:
+        turn.body["event.timezone"] = zone_text
+        if stamp.daylight and stamp.daylight.unexpected(zone_text, local):
+            turn.flags.append("zone_unexpected")  # the abbreviation is believed all the same [3]
+    doubt = None if newest is None else _doubt(stamp, (logged - newest) / 1000, offset, _waits(turn, marks))
+    if doubt is not None:
+        turn.flags.append(doubt)
+    return logged
+
+
+def _waits(turn: Turn, marks: Marks) -> bool:
+    """Whether the newest instant is the entry into a queue: its stamp comes after the wait, however long."""
+    keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
+    return {role_of(key, marks) for key in keys} == {"queued"}
+
+
+def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
+    """The stamp as wall-clock ms, and its zone as written."""
+    read = {part: turn.whole.get(terminal) for part, terminal in stamp.parts.items()}
+    try:
+        if stamp.iso and (text := turn.whole.get(stamp.iso)):
+            bare, zone = iso_parts(text)
+            return iso_ms(bare, 0), zone
+        return _local_of(turn, read), read.get("zone")
+    except ClockError as error:
+        where = stamp.iso if stamp.iso in turn.whole else stamp.parts["day"]
+        raise Refused("stamp", str(error), where, "time that exists") from error
+
+
+def iso_parts(text: str) -> tuple[str, str | None]:
+    """An ISO stamp without its zone, and the zone as written."""
+    if text.endswith(("Z", "z")):
+        return text[:-1], "Z"
+    cut = max(text.rfind("+"), text.rfind("-", 10))
+    return (text[:cut], text[cut:]) if cut > 0 else (text, None)
+
+
+def _local_of(turn: Turn, read: Mapping[str, Any]) -> int:
+    month = month_number(read["month"])
+    local, leap = local_ms(int(read["year"]), month, int(read["day"]), read["clock"], read.get("half"))
+    if leap:
+        turn.flags.append("leap_second")
+    if (weekday := read.get("weekday")) and not weekday_agrees(weekday, local):
+        turn.flags.append("weekday_mismatch")
+    return local
+
+
+def _offset(turn: Turn, context: Context, local: int, zone: str | None, newest: int | None) -> int:
+    """Seconds east of UTC: as written, else by the source's table, else by the intake, else as the epoch says [1]."""
+    stamp = context.source.stamp
+    if zone and (zone == "Z" or zone[0] in "+-"):
+        try:
+            return offset_s(zone)
+        except ClockError as error:
+            raise Refused("zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS) from error
+    if zone and stamp and zone in stamp.zones:
+        return stamp.zones[zone]
+    if zone is None and context.intake.zone is not None:
+        return context.intake.zone
+    likely = likely_offset_s(local, newest) if newest is not None else None
+    if likely is None:
+        what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
+        where = stamp.parts.get("zone" if zone else "clock") if stamp else None
+        raise Refused("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
+    turn.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
+    return likely
+
+
+def _doubt(stamp: Stamp, lag_s: float, offset: int, waits: bool) -> str | None:
+    """The flag of a stamp that does not follow the newest value within bounds, as `offset` has it; None if it does [5].
+
+    Suspect is a zone that is quarters of an hour off another one on earth, by which the line was printed at once.
+    """
+    if stamp.earliest_lag_s <= lag_s and (waits or lag_s <= stamp.latest_lag_s):
+        return None
+    shift_s = quarters_s(lag_s, stamp.earliest_lag_s)
+    if shift_s and lag_s - shift_s <= ZONE_SLACK_S and abs(offset + shift_s) <= ZONE_LIMIT_S:
+        return ZONE_SUSPECT
+    return CLOCK_SKEW if lag_s < stamp.earliest_lag_s else PRINTED_LATE

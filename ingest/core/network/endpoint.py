@@ -1,0 +1,75 @@
+"""One end of a test as its user wrote it -> address, name or IP address. Pure text; nothing is looked up."""
+
+import re
+from collections.abc import Mapping
+from ipaddress import ip_address
+
+from ingest.core.network.lenient import put_text
+from ingest.core.sources.event import Turn
+
+_BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
+_PORTED = re.compile(r"([^:]+):\d+")
+_NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
+
+
+def bare_host(text: str) -> str:
+    """Without scheme, user, path, brackets, port and IPv6 scope: `https://[fe80::1%2]:443/x` -> `fe80::1`."""
+    host = text.strip()
+    if "://" in host:
+        host = re.split(r"[/?#]", host.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
+    for form in (_BRACKETED, _PORTED):
+        if match := form.fullmatch(host):
+            host = match[1]
+            break
+    return host.partition("%")[0]
+
+
+def ip_of(text: str) -> str | None:
+    """The IP address that a text names, in its canonical form; None when it names none."""
+    try:
+        return str(ip_address(bare_host(text)))
+    except ValueError:
+        return None
+
+
+def name_of(text: str) -> str | None:
+    """The host name that a text names, lower case, without the root's dot; None when it is an address or no name."""
+    host = bare_host(text).lower().rstrip(".")
+    return host if ip_of(host) is None and _NAME.fullmatch(host) else None
+
+
+def put_end(turn: Turn, end: str, text: str | None, sites: Mapping[str, str]) -> None:
+    """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the `source` or `destination` of a turn."""
+    if not text or not text.strip():
+        return
+    put_text(turn, f"{end}.address", text.strip())
+    ip, name = ip_of(text), name_of(text)
+    if ip:
+        turn.body[f"{end}.ip"] = ip
+    if name:
+        turn.body[f"{end}.domain"] = name
+    site = sites.get(name or ip or "")
+    if site:
+        turn.body[f"{end}.site"] = site
+
+
+def ip_version(turn: Turn) -> int | None:
+    """4 or 6 when both ends, or the only one known as an address, are written as addresses of that version."""
+    versions = {ip_address(turn.body[key]).version for key in ("source.ip", "destination.ip") if key in turn.body}
+    return versions.pop() if len(versions) == 1 else None
+
+
+def put_ends(
+    turn: Turn, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
+) -> None:
+    """Set both ends: names where the user gave them, addresses where a connection tells them."""
+    for end, text, address in zip(("source", "destination"), named, addresses, strict=True):
+        put_end(turn, end, text, sites)
+        known = ip_of(address) if address else None
+        if known:
+            turn.body[f"{end}.ip"] = known
+            if f"{end}.site" not in turn.body and known in sites:
+                turn.body[f"{end}.site"] = sites[known]
+    version = ip_version(turn)
+    if version:
+        turn.body["perf.network.ip_version"] = version

@@ -1,0 +1,179 @@
+"""iperf3's own JSON (-J, and inside pScheduler's diagnostics) -> ends, rates in bit/s, bytes, retransmits, loss.
+
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.lookup import lookup
+from ingest.core.network.endpoint import put_ends
+from ingest.core.network.lenient import (
+    count_of,
+    is_true,
+    mean_above_0,
+    number_of,
+    object_of,
+    objects_of,
+    put,
+    put_count,
+    put_slot,
+    put_text,
+)
+from ingest.core.network.transport import UDP, of_iperf3
+from ingest.core.sources.convert import integer, message, rounded, us_to_ms
+from ingest.core.sources.event import Context, Turn, at_capture
+from ingest.core.timestamps import EARLIEST_MS, LATEST_MS
+
+JITTER_LIMIT_MS = 10_000
+LONGEST_INT = 19  # digits; a longer one stays text, which no field takes for a number it can hold
+_BOUNDED = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) <= LONGEST_INT else text)
+
+
+def iperf3(turn: Turn, context: Context) -> None:
+    """Fill the fields of one test that iperf3 -J told of. Raises Refused where no time is known at all."""
+    tree = turn.values
+    turn.body["perf.network.test_type"] = "throughput"
+    turn.body["perf.network.tool"] = "iperf3"
+    version = lookup(tree, "start.version")
+    if isinstance(version, str):
+        put_text(turn, "perf.network.tool_version", version.removeprefix("iperf "))
+    end = object_of(tree.get("end"))
+    _started(turn, context)
+    put_ends(turn, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
+    _asked(turn, object_of(tree.get("start")))
+    if _failed(turn, tree, end):
+        return
+    turn.body["event.outcome"] = "success"
+    _rates(turn, end)
+    udp = turn.body.get("perf.network.protocol") == UDP
+    start = object_of(tree.get("start"))
+    put(turn, "mss_bytes", None if udp else start.get("tcp_mss", start.get("tcp_mss_default")), integer)
+    put(turn, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
+    told, received = object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end)
+    if udp or count_of(told.get("packets")) or received:
+        put_udp(turn, told, received)
+
+
+def _started(turn: Turn, context: Context) -> None:
+    """When the test began, by iperf3's own stamp; an aborted one has none."""
+    stamp = object_of(lookup(turn.values, "start.timestamp"))
+    started_ms, started_s = count_of(stamp.get("timemillisecs")), count_of(stamp.get("timesecs"))
+    at_ms = started_ms or (started_s * 1000 if started_s else 0)
+    if EARLIEST_MS <= at_ms < LATEST_MS:
+        turn.body["@timestamp"] = turn.body["event.start"] = at_ms
+    else:
+        at_capture(turn, context)
+
+
+def ends(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """The sending and the receiving end: a client sends, unless it was asked to run in reverse."""
+    local, remote = _connected(tree)
+    asked = lookup(tree, "start.connecting_to.host")
+    return _sorted_ends(tree, local, asked if isinstance(asked, str) and asked else remote)
+
+
+def _connected(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    first = (objects_of(lookup(tree, "start.connected")) or [{}])[0]
+    local, remote = (first.get(f"{side}_host") for side in ("local", "remote"))
+    return local if isinstance(local, str) else None, remote if isinstance(remote, str) else None
+
+
+def _sorted_ends(tree: Mapping[str, Any], local: str | None, remote: str | None) -> tuple[str | None, str | None]:
+    server = lookup(tree, "start.accepted_connection") is not None
+    return (remote, local) if server != is_reversed(tree) else (local, remote)
+
+
+def is_reversed(tree: Mapping[str, Any]) -> bool:
+    """Whether the server was asked to send."""
+    return is_true(lookup(tree, "start.test_start.reverse"))
+
+
+def _asked(turn: Turn, start: Mapping[str, Any]) -> None:
+    asked = object_of(start.get("test_start"))
+    put_text(turn, "perf.network.protocol", of_iperf3(turn.values))
+    put(turn, "parallel_streams", asked.get("num_streams"), integer, least=1)
+    if is_reversed(turn.values):
+        turn.flags.append("reversed")
+    if is_true(asked.get("bidir")):
+        turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
+
+
+def _failed(turn: Turn, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
+    """An error, or nothing measured, is a failed test [15]."""
+    text = tree.get("error")
+    if text is None and any(number_of(object_of(part).get("bits_per_second")) for part in end.values()):
+        return False
+    if text is None:
+        turn.flags.append("empty_result")
+    turn.body["event.outcome"] = "failure"
+    said = message(text) if text is not None else None
+    turn.body["error.message"] = said or "iperf3 named no error, but measured nothing."
+    return True
+
+
+def _rates(turn: Turn, end: Mapping[str, Any]) -> None:
+    sent = object_of(end.get("sum_sent")) or object_of(end.get("sum"))
+    put(turn, "throughput_bps", sent.get("bits_per_second"))
+    if number_of(lookup(end, "sum_received.seconds")):  # without the server's report all of it is 0
+        put(turn, "receiver_throughput_bps", lookup(end, "sum_received.bits_per_second"))
+    put(turn, "transferred_bytes", sent.get("bytes"), rounded)
+    put(turn, "measured_s", sent.get("seconds"))
+    senders = [object_of(stream.get("sender")) for stream in objects_of(end.get("streams"))]
+    put(turn, "tcp_rtt_mean_ms", mean_above_0(sender.get("mean_rtt") for sender in senders), us_to_ms)
+    length_s = turn.body.get("perf.network.measured_s")
+    start_ms = turn.body.get("event.start")
+    if length_s and start_ms is not None and length_s < 1e9:
+        put_slot(turn, start_ms, start_ms + round(length_s * 1000))
+
+
+def put_udp(turn: Turn, told: Mapping[str, Any], received: Mapping[str, Any]) -> None:
+    """Packets, loss and jitter; the sender's 0 lost is no count, the receiver's is taken [6, 7]."""
+    put_jitter(turn, received.get("jitter_ms", told.get("jitter_ms")))
+    sent = received.get("packets") if count_of(received.get("packets")) else told.get("packets")
+    put_packets(turn, sent, received.get("lost_packets"))
+
+
+def put_jitter(turn: Turn, jitter_ms: Any) -> None:
+    """Set the jitter, unless the tool's arithmetic went wrong [8]: the value is in event.original."""
+    found = number_of(jitter_ms)
+    if found is not None and found > JITTER_LIMIT_MS:
+        turn.flags.append("jitter_suspect")
+    else:
+        put(turn, "jitter_ms", jitter_ms)
+
+
+def put_packets(turn: Turn, sent: Any, lost: Any) -> None:
+    """Set what was sent and lost, and their ratio; a loss of UDP that nobody counted is flagged."""
+    put_count(turn, "packets_sent", sent)
+    put_count(turn, "packets_lost", lost)
+    sent, lost = (turn.body.get(f"perf.network.packets_{name}") for name in ("sent", "lost"))
+    if lost is None:
+        if turn.body.get("perf.network.protocol") == UDP:
+            turn.flags.append("loss_unknown")
+    elif sent is not None and lost > sent:
+        turn.flags.append("value_range")
+    elif sent:
+        turn.body["perf.network.packets_received"] = sent - lost
+        turn.body["perf.network.loss_ratio"] = lost / sent
+
+
+def udp_received(end: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the receiver counted: `sum_received`, or `sum` of versions before 3.11."""
+    for part in (object_of(end.get("sum_received")), object_of(end.get("sum"))):
+        if count_of(part.get("packets")) and count_of(part.get("lost_packets")) is not None:
+            return part
+    return {}
+
+
+def in_diagnostics(text: Any) -> Mapping[str, Any]:
+    """iperf3's own JSON, which follows its command line in pScheduler's diagnostics; an empty object without it."""
+    begin = text.find("{") if isinstance(text, str) else -1
+    if begin < 0:
+        return {}
+    try:
+        tree, _ = _BOUNDED.raw_decode(text, begin)
+    except (ValueError, RecursionError):
+        return {}
+    return object_of(tree)

@@ -1,0 +1,91 @@
+"""iperf3's text -> what iperf3.py makes of its JSON, as exactly as three printed digits allow (flag `rounded`).
+
+Bytes are printed in units of 1024, bits in units of 1000. Numbers in brackets are the cases of the reference.
+"""
+
+import re
+from collections.abc import Mapping
+
+from ingest.core.network.endpoint import put_ends
+from ingest.core.network.iperf3 import put_jitter, put_packets
+from ingest.core.network.lenient import NETWORK, put
+from ingest.core.network.transport import TCP, UDP
+from ingest.core.sources.convert import integer, message, rounded
+from ingest.core.sources.event import Context, Turn, at_capture
+
+_POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
+_N = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
+_CLOSING = re.compile(
+    rf"\[(?P<id>SUM| *[0-9]+)\](?:\[(?P<role>[TR]X-[CS])\])? +(?P<start>{_N})- *(?P<end>{_N}) +sec"
+    rf" +(?P<size>{_N}) +(?P<size_unit>[KMGT]?)Bytes +(?P<rate>{_N}) +(?P<rate_unit>[KMGT]?)(?P<of>bits|Bytes)/sec"
+    rf"(?: +(?P<jitter>-?nan|{_N}) ms +(?P<lost>[0-9]{{1,12}})/ *(?P<total>[0-9]{{1,12}}) \([^)\n]*\))?"
+    r"(?: +(?P<retransmits>[0-9]{1,12}))?[ \t]+(?P<end_of>sender|receiver)"
+)
+
+
+def iperf3_text(turn: Turn, context: Context) -> None:
+    """Fill the fields of one output of iperf3. Raises Refused when no time is known."""
+    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "throughput", "iperf3"
+    at_capture(turn, context)
+    _ends(turn, context.sites)
+    if "ERROR" in turn.values:
+        turn.body["event.outcome"] = "failure"
+        turn.body["error.message"] = message(turn.values["ERROR"]) or "iperf3 failed."
+        return
+    turn.body["event.outcome"] = "success"
+    rows = [row.groupdict() for row in _CLOSING.finditer(turn.values["CLOSING"])]
+    if len(rows) < len(turn.values["CLOSING"].splitlines()):
+        turn.flags.append("value_unreadable")
+    if any(row["role"] for row in rows):
+        turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
+        rows = [row for row in rows if row["role"] == rows[0]["role"]]
+    summed = [row for row in rows if row["id"] == "SUM"] or rows
+    sides = {str(row["end_of"]): row for row in summed}
+    _numbers(turn, sides.get("sender", {}), sides.get("receiver", {}))
+
+
+def _ends(turn: Turn, sites: Mapping[str, str]) -> None:
+    values = turn.values
+    local, remote = values.get("LOCAL"), values.get("REMOTE")
+    named = (local, values.get("PEER") or values.get("CLIENT") or remote)
+    server, reverse = "CLIENT" in values, "REVERSE" in values
+    if reverse:
+        turn.flags.append("reversed")
+    turned = server != reverse
+    put_ends(turn, named[::-1] if turned else named, (remote, local) if turned else (local, remote), sites)
+
+
+def _numbers(turn: Turn, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
+    """Rates of both sides; a server prints its client's as 0, which is not known."""
+    turn.flags.append("rounded")
+    if not float(sender.get("rate") or 0) and float(receiver.get("rate") or 0):
+        sender = {}
+    if receiver.get("total") == "0":
+        receiver = {}  # its report never came: -nan%
+    for row, name in ((sender, "throughput_bps"), (receiver, "receiver_throughput_bps")):
+        if row:
+            put(turn, name, _rate_bps(row))
+    whole = sender or receiver
+    if not whole:
+        turn.flags.append("value_unreadable")
+        return
+    if sender:
+        put(turn, "transferred_bytes", _scaled(sender, "size", 1024), rounded)
+    put(turn, "measured_s", round(float(whole["end"] or 0) - float(whole["start"] or 0), 3))
+    if any(row.get("total") is not None for row in (sender, receiver)):
+        turn.body[NETWORK + "protocol"] = UDP
+        put_jitter(turn, receiver.get("jitter"))
+        put_packets(
+            turn, receiver.get("total") or sender.get("total"), receiver.get("lost")
+        )  # not the sender's 0 [6, 7]
+    elif sender.get("retransmits") is not None:
+        turn.body[NETWORK + "protocol"] = TCP  # without the column it may be SCTP, or the system does not count
+    put(turn, "retransmits", sender.get("retransmits"), integer)
+
+
+def _rate_bps(row: Mapping[str, str | None]) -> float:
+    return _scaled(row, "rate", 1000) if row["of"] == "bits" else _scaled(row, "rate", 1024) * 8
+
+
+def _scaled(row: Mapping[str, str | None], name: str, base: int) -> float:
+    return float(round(float(row[name] or 0) * float(base) ** _POWER[row[f"{name}_unit"] or ""]))

@@ -1,0 +1,136 @@
+"""Blocks of owping's text -> one document each: the zone its times lack, units to ms, nan to nothing.
+
+The times are the local time of whoever ran it, without a zone; the session id holds the same instant as NTP time.
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+import re
+
+from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_loss
+from ingest.core.network.endpoint import ip_version, put_end
+from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.timestamps import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_s
+
+SESSION_SLACK_S = 120
+MS_OF = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
+_PERCENTILE = re.compile(r"([0-9.]+):\s+(\S+)\s+(ns|us|ms|s)\b")
+
+
+def owping(turn: Turn, context: Context) -> None:
+    """Fill the fields of one block of owping."""
+    turn.body["perf.network.test_type"] = "latency"
+    turn.body["perf.network.tool"] = "owping"
+    _times(turn, context)
+    put_end(turn, "source", turn.values["FROM_HOST"], context.sites)
+    put_end(turn, "destination", turn.values["TO_HOST"], context.sites)
+    version = ip_version(turn)
+    if version:
+        turn.body["perf.network.ip_version"] = version
+    _packets(turn)
+    _delays(turn)
+    _hops(turn)
+
+
+def _times(turn: Turn, context: Context) -> None:
+    session_s = _session_s(turn.values["SID"])
+    first, last = _local_ms(turn, "FIRST"), _local_ms(turn, "LAST")
+    if first is None:
+        raise Refused("no_time", "owping printed no time of its first packet", "FIRST")
+    offset_s = _offset_s(turn, first, session_s, context.intake.zone)
+    turn.body["@timestamp"] = turn.body["event.start"] = first - offset_s * 1000
+    if last is not None:
+        put_slot(turn, first - offset_s * 1000, last - offset_s * 1000)
+
+
+def _session_s(session: str) -> float:
+    """Unix seconds of the NTP time in a session id, behind 8 digits of address; of the era that begins in 2036 too."""
+    return ntp_s(int(session[8:24], 16))
+
+
+def _local_ms(turn: Turn, terminal: str) -> int | None:
+    """Wall clock as ms; `.1000` is what owping prints for a rounded-up second."""
+    text = turn.values[terminal]
+    whole, _, millis = text.partition(".")
+    if text.startswith("XXX"):
+        return None
+    try:
+        return iso_ms(whole, 0) + int(millis)
+    except ClockError as error:
+        raise Refused("stamp", str(error), terminal) from error
+
+
+def _offset_s(turn: Turn, first_ms: int, session_s: float, declared_s: int | None) -> int:
+    """Seconds east of UTC: as the session id tells, else as the intake declares [22]."""
+    ahead_s = first_ms / 1000 - session_s
+    told_s = round(ahead_s / QUARTER_S) * QUARTER_S
+    told = abs(ahead_s - told_s) <= SESSION_SLACK_S and abs(told_s) <= ZONE_LIMIT_S
+    if declared_s is None:
+        if not told:
+            raise Refused("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
+        turn.flags.append("zone_inferred")
+        return told_s
+    if told and told_s != declared_s:
+        turn.flags.append("zone_fault")
+        return told_s
+    return declared_s
+
+
+def _packets(turn: Turn) -> None:
+    sent, lost, duplicates = (int(turn.values[name]) for name in ("SENT", "LOST", "DUPLICATES"))
+    turn.body["perf.network.packets_sent"] = sent
+    turn.body["perf.network.packets_lost"] = lost
+    turn.body["perf.network.packets_duplicated"] = duplicates
+    received = sent - lost
+    if received >= 0:
+        turn.body["perf.network.packets_received"] = received
+    put_loss(turn, sent, lost)
+    turn.body["event.outcome"] = "success" if sent else "failure"
+    if not sent:
+        turn.body["error.message"] = "owping sent no packet."
+    if "NO_REORDERING" in turn.values and received > 0:
+        turn.body["perf.network.packets_reordered"] = 0
+    elif "REORDERED_PERCENT" in turn.values:
+        _reordered(turn, turn.values["REORDERED_PERCENT"], received)
+
+
+def _reordered(turn: Turn, text: str, received: int) -> None:
+    """A share of what was received -> packets; nan is none, and more than all of them cannot be."""
+    percent = number_of(text)
+    if percent is None and "nan" in text:
+        return
+    if percent is None or not 0 <= percent <= 100:
+        turn.flags.append("value_range")
+    elif received >= 0:
+        turn.body["perf.network.packets_reordered"] = round(percent * received / 100)
+
+
+def _delays(turn: Turn) -> None:
+    values = turn.values
+    for name in ("min", "median", "max"):
+        _put_ms(turn, f"delay_{name}_ms", values.get(f"DELAY_{name.upper()}"), values.get("DELAY_UNIT"))
+    check_delays(turn)
+    _put_ms(turn, "max_clock_error_ms", values.get("ERROR"), values.get("ERROR_UNIT"), least=0)
+    _put_ms(turn, "delay_jitter_ms", values.get("JITTER"), values.get("JITTER_UNIT"), least=0)
+    if "UNSYNC" in values or "ERROR" in values:
+        turn.body["perf.network.clock_synchronized"] = "UNSYNC" not in values
+    for percent, value, unit in _PERCENTILE.findall(values.get("PERCENTILES", "")):
+        if (rank := number_of(percent)) in {25.0, 75.0, 95.0}:
+            _put_ms(turn, f"delay_p{rank:.0f}_ms", value, unit)
+    flag_doubtful(turn)
+
+
+def _put_ms(turn: Turn, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
+    """Set a printed time in ms; nan is none [11]."""
+    put(turn, name, text, in_ms(MS_OF[unit or "ms"]), least)
+
+
+def _hops(turn: Turn) -> None:
+    least = turn.values.get("HOPS", turn.values.get("HOPS_MIN"))
+    most = turn.values.get("HOPS", turn.values.get("HOPS_MAX"))
+    if least is None or most is None:
+        return
+    if int(least) <= int(most) <= OWAMP_START_TTL:
+        turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = int(least), int(most)
+    else:
+        turn.flags.append("value_range")

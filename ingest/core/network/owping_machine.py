@@ -1,0 +1,109 @@
+"""owping -M and -R -> delay, loss, TTL. Their times are NTP's: no zone is guessed."""
+
+from collections.abc import Iterator
+from math import isfinite
+
+from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_histogram, put_loss
+from ingest.core.network.endpoint import put_ends
+from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
+from ingest.core.sources.convert import integer
+from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.timestamps import NTP_ERA, ntp_s
+
+MOST_TOLD = 1  # rank: of two forms of the same session this one tells more
+UNKNOWN_TTL = 255
+MS_PER_S = 1000.0
+
+
+def owping_machine(turn: Turn, context: Context) -> None:
+    """Fill the fields of one block of owping -M. Raises Refused when it says no start."""
+    values = turn.values
+    turn.rank = MOST_TOLD
+    _start(turn, int(values["START_TIME"]), int(values["END_TIME"]))
+    put_ends(turn, (values["FROM_HOST"], values["TO_HOST"]), (values["FROM_ADDR"], values["TO_ADDR"]), context.sites)
+    lost = int(values["LOST"]) if "LOST" in values else None
+    _packets(turn, int(values["SENT"]), lost)
+    put(turn, "packets_duplicated", values.get("DUPS"), integer)
+    put(turn, "packets_reordered", values.get("REORDERED"), integer)
+    turn.body[NETWORK + "clock_synchronized"] = values["SYNC"] == "1"
+    _put_s(turn, "max_clock_error_ms", values.get("MAXERR"), least=0)
+    if "BUCKETS" in values:
+        put_histogram(turn, _buckets(values["BUCKETS"], number_of(values["BUCKET_WIDTH"])))
+    for name, terminal in (("min", "MIN"), ("median", "MEDIAN"), ("max", "MAX")):
+        _put_s(turn, f"delay_{name}_ms", values.get(terminal))  # exact, where the buckets' are rounded
+    check_delays(turn)
+    _put_s(turn, "delay_jitter_ms", values.get("PDV"), least=0)
+    flag_doubtful(turn)
+    _hops(turn, [int(values[name]) for name in ("MINTTL", "MAXTTL") if name in values])
+
+
+def owping_raw(turn: Turn, context: Context) -> None:
+    """Fill the fields of one session of raw packets. Raises Refused when no packet says when it was sent."""
+    packets = [line.split() for line in turn.values["PACKETS"].splitlines()]
+    sent_ntp = sorted(int(packet[1]) for packet in packets)
+    _start(turn, sent_ntp[0], sent_ntp[-1])
+    received: dict[str, list[str]] = {}
+    duplicates = 0
+    for packet in packets:
+        if int(packet[4]):
+            duplicates += packet[0] in received
+            received.setdefault(packet[0], packet)
+    sent = len({packet[0] for packet in packets})
+    _packets(turn, sent, sent - len(received))
+    put(turn, "packets_duplicated", duplicates, integer)
+    turn.body[NETWORK + "clock_synchronized"] = all(packet[2] == packet[5] == "1" for packet in received.values())
+    errors = [found for packet in received.values() for text in (packet[3], packet[6])
+              if (found := number_of(text)) is not None]  # fmt: skip
+    if errors:
+        put(turn, "max_clock_error_ms", round(max(errors) * 1000, 6))
+    put_histogram(turn, _delays(list(received.values())))
+    _hops(turn, sorted(int(packet[7]) for packet in received.values()))
+
+
+def _start(turn: Turn, start_ntp: int, end_ntp: int) -> None:
+    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "latency", "owping"
+    if not start_ntp or max(start_ntp, end_ntp) >= NTP_ERA:
+        raise Refused("no_time", "owping gave no time of its first packet", "START_TIME")
+    start_ms = round(ntp_s(start_ntp) * 1000)
+    turn.body["@timestamp"] = turn.body["event.start"] = start_ms
+    if end_ntp:
+        put_slot(turn, start_ms, round(ntp_s(end_ntp) * 1000))
+
+
+def _packets(turn: Turn, sent: int, lost: int | None) -> None:
+    put(turn, "packets_sent", sent, integer)
+    if lost is not None:
+        put(turn, "packets_lost", lost, integer)
+        put(turn, "packets_received", sent - lost if lost <= sent else None, integer)
+    put_loss(turn, sent, lost)
+    turn.body["event.outcome"] = "success" if sent else "failure"
+    if not sent:
+        turn.body["error.message"] = "owping sent no packet."
+
+
+def _buckets(text: str, width_s: float | None) -> Iterator[tuple[float | None, int]]:
+    """(ms, count) of each bucket; without a width its number says nothing."""
+    for line in text.split("\n"):
+        if line.strip():
+            bucket, count = line.split()
+            delay_ms = int(bucket) * width_s * 1000 if width_s else None
+            yield delay_ms if delay_ms is None or not isfinite(delay_ms) else round(delay_ms, 6), int(count)
+
+
+def _delays(packets: list[list[str]]) -> Iterator[tuple[float, int]]:
+    """(ms, 1) of each packet, to a microsecond; the difference is taken of whole numbers, so nothing is lost before."""
+    for packet in packets:
+        yield round((int(packet[4]) - int(packet[1])) / 2**32 * 1000, 3), 1
+
+
+def _put_s(turn: Turn, name: str, text: str | None, least: float | None = None) -> None:
+    put(turn, name, text, in_ms(MS_PER_S), least)
+
+
+def _hops(turn: Turn, ttls: list[int]) -> None:
+    if any(ttl > UNKNOWN_TTL for ttl in ttls) or ttls != sorted(ttls):
+        turn.flags.append("value_range")
+        return
+    hops = [OWAMP_START_TTL - ttl for ttl in ttls if ttl < UNKNOWN_TTL]
+    if hops:
+        turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = min(hops), max(hops)

@@ -1,0 +1,97 @@
+"""ping's and traceroute's text -> round trips, loss, route. Terminals are those of grammars/ping and /traceroute."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.network.delay import PRINTED_MS, RTT_ORDER, check_counts, check_order, in_ms, put_loss
+from ingest.core.network.endpoint import put_ends
+from ingest.core.network.lenient import NETWORK, put
+from ingest.core.network.route import MAX_TTL, trace
+from ingest.core.sources.convert import integer
+from ingest.core.sources.event import Context, Refused, Turn, at_capture
+from ingest.core.timestamps import EARLIEST_MS
+
+_HOP = re.compile(r"\n {0,2}([0-9]{1,3})(?![0-9])([^\n]*(?:\n {3,}[^\n]*)*)")
+_WORD = re.compile(
+    r"(?P<name>[^\s()*!\[]\S*) \((?P<address>[^()\s]+)\)|(?P<time>[0-9.]+) ?ms\b"
+    r"|\[AS(?P<system>[0-9]{1,10})[^\]]*\]|(?P<error>![^\s]*)|(?P<bare>[^\s()*!\[]\S*)"
+)
+_PROBE = re.compile(r"(?<=[0-9]) ?ms\b|(?<!\S)\*(?!\S)")
+_PROBE_END = re.compile(r"(?:[0-9] ?ms|\s\*|\s![^\s]*|\([0-9]+% loss\))\s*\Z")
+_ERRORS = {"!H": "host-unreachable", "!N": "net-unreachable", "!P": "protocol-unreachable"}
+
+
+def ping(turn: Turn, context: Context) -> None:
+    """Fill the fields of one output of ping. Raises Refused when no time is known."""
+    _head(turn, context, "rtt", "ping")
+    sent, received = int(turn.values["SENT"]), int(turn.values["RECEIVED"])
+    put(turn, "packets_sent", sent, integer)
+    put(turn, "packets_received", received, integer)
+    for name, terminal in (("packets_duplicated", "DUPLICATES"), ("packets_error", "ERRORS")):
+        put(turn, name, turn.values.get(terminal), integer)
+    if sent >= received:
+        put(turn, "packets_lost", sent - received, integer)
+    put_loss(turn, sent, sent - received if sent >= received else None)
+    check_counts(turn)
+    turn.body["event.outcome"] = "success" if sent else "failure"
+    if not sent:
+        turn.body["error.message"] = "ping sent no packet."
+    for name in ("MIN", "MEAN", "MAX", "STDDEV"):
+        put(turn, f"rtt_{name.lower()}_ms", turn.values.get(f"RTT_{name}"), in_ms(1.0))
+    check_order(turn, RTT_ORDER, PRINTED_MS)
+
+
+def traceroute(turn: Turn, context: Context) -> None:
+    """Fill the fields of one output of traceroute. Raises Refused when no time is known."""
+    _head(turn, context, "trace", "traceroute")
+    told = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
+    _check_whole(told)
+    hops = {number: _hop(words) for number, words in told if number <= MAX_TTL}
+    if len(hops) < len(told):
+        turn.flags.append("value_range")
+    turn.body["event.outcome"] = "success" if hops else "failure"
+    if not hops:
+        turn.flags.append("empty_result")
+        return
+    first, last = min(hops), max(hops)
+    path = [hops.get(number, {}) for number in range(first, last + 1)]
+    trace(turn, {"paths": [path]}, {"first-ttl": first})
+
+
+def _check_whole(told: list[tuple[int, str]]) -> None:
+    """Refuse a text that ends inside a hop: behind no probe, or before as many probes as every other hop has."""
+    if not told:
+        return
+    number, words = told[-1]
+    others = [len(_PROBE.findall(before)) for _, before in told[:-1]]
+    if not _PROBE_END.search(words) or (others and len(_PROBE.findall(words)) < min(others)):
+        raise Refused("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
+
+
+def _head(turn: Turn, context: Context, test_type: str, tool: str) -> None:
+    """Type, tool, ends and time: that of the first reply under ping -D, else when the shipper took it."""
+    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = test_type, tool
+    stamp_ms = int(float(turn.values.get("FIRST_AT", 0)) * 1000)
+    if stamp_ms >= EARLIEST_MS:
+        turn.body["@timestamp"] = turn.body["event.start"] = stamp_ms
+    else:
+        at_capture(turn, context)
+    put_ends(turn, (turn.values.get("FROM"), turn.values["HOST"]), (None, turn.values["IP"]), context.sites)
+
+
+def _hop(words: str) -> Mapping[str, Any]:
+    """The first host of a hop that answered, in the keys of pScheduler's trace; nothing when none did."""
+    hop: dict[str, Any] = {}
+    for word in _WORD.finditer(words):
+        if word["time"]:
+            hop.setdefault("rtt", word["time"])
+        elif word["system"]:
+            hop.setdefault("as", int(word["system"]))
+        elif word["error"]:
+            hop.setdefault("error", _ERRORS.get(word["error"], word["error"]))
+        elif "ip" not in hop:
+            hop["ip"] = word["address"] or word["bare"]
+            if word["name"]:
+                hop["hostname"] = word["name"]
+    return hop

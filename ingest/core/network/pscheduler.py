@@ -1,0 +1,189 @@
+"""One run of pScheduler: its ends, its outcome, its slot. pscheduler.py brings every shape of it to the same keys.
+
+The numbers of each type of test are read in throughput.py, delay.py, route.py and other_tests.py.
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from ingest.core.lookup import lookup
+from ingest.core.network.delay import latency, rtt
+from ingest.core.network.lenient import is_true, object_of, objects_of, put, put_slot, put_text, seconds
+from ingest.core.network.other_tests import keep_result, numbers, type_by_shape
+from ingest.core.network.pscheduler_ends import TYPE, put_run_ends
+from ingest.core.network.route import trace
+from ingest.core.network.throughput import throughput
+from ingest.core.sources.convert import message, time
+from ingest.core.sources.event import CAPTURED, Context, Refused, Turn, at_capture
+from ingest.core.sources.flattened import fits_flattened
+
+SPEC = "perf.network.spec"
+NOT_FINAL = ("scheduling", "pending", "on-deck", "running", "cleanup")
+FAILED = {"overdue", "missed", "failed", "preempted", "nonstart"}
+_ENVELOPE = {"id", "schedule", "test", "tool", "participants", "result", "reference", "run", "task"}
+_STEP = 8  # of the ranks of states; between them 4 for a known test and 0 to 3 for the shape
+_OVER, _WITH_RESULT = (len(NOT_FINAL) + 1) * _STEP, (len(NOT_FINAL) + 2) * _STEP
+_TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None]] = {
+    "throughput": throughput,
+    "latency": latency,
+    "latencybg": latency,
+    "rtt": rtt,
+    "trace": trace,
+}
+
+
+def read_run(turn: Turn, context: Context, shape: int) -> None:
+    """Fill what a run says of itself, and the numbers of its result unless it failed.
+
+    `shape` (0 to 3) tells how much its shape says: of two tellings of the same run the richer one stands.
+    """
+    result = object_of(lookup(turn.values, "result")) or object_of(lookup(turn.values, "run.result-merged"))
+    spec = object_of(turn.body.get(SPEC))
+    _test_type(turn, result)
+    _slot(turn)
+    _outcome(turn, result)
+    turn.rank += shape + (4 if spec else 0)
+    put_run_ends(turn, spec, result, context.sites)
+    _reference(turn)
+    _kept_as_data(turn)
+    put(turn, "repeat_s", lookup(turn.values, "task.schedule.repeat"), seconds)
+    _numbers(turn, result, spec)
+
+
+def _numbers(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """The numbers of a result that did not fail; of the smaller tests also the rest of it, as data."""
+    kind = turn.body.get(TYPE, "")
+    read = _TYPES.get(kind)
+    failed = turn.body["event.outcome"] == "failure"
+    if read and result and not failed:
+        read(turn, result, spec)
+    if read is None and result:
+        if not failed:
+            numbers(turn, result, kind)
+        keep_result(turn, result, kind)
+
+
+def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
+    """A document without its test is told by the shape of its result [2]."""
+    if TYPE not in turn.body:
+        shape = type_by_shape(result)
+        turn.flags.append("test_missing")
+        if shape:
+            turn.body[TYPE] = shape
+
+
+def _slot(turn: Turn) -> None:
+    """When the run began and ended, from its own stamps, else from its length."""
+    start = turn.body.get("@timestamp")
+    if start is None or CAPTURED in turn.flags:
+        return
+    turn.body["event.start"] = start
+    end_text = lookup(turn.values, "run.end-time")
+    length = lookup(turn.values, "run.duration") or lookup(turn.values, "schedule.duration")
+    try:
+        length_s = seconds(length) if end_text is None and length is not None else None
+        end = time(end_text) if end_text is not None else None if length_s is None else start + round(length_s * 1000)
+    except (ValueError, OverflowError):
+        turn.flags.append("value_unreadable")
+        return
+    if end is not None:
+        put_slot(turn, start, end)
+
+
+def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
+    """Success, failure or unknown; why it failed; and the rank that lets a final result replace a pending run [1]."""
+    state = turn.body.get("perf.network.state")
+    said = result.get("succeeded")
+    if said is not None:
+        outcome = "success" if is_true(said) else "failure"
+    else:
+        outcome = "failure" if state in FAILED else "unknown"
+    turn.body["event.outcome"] = outcome
+    final = state not in NOT_FINAL if state else bool(result)
+    if final:
+        turn.rank = _WITH_RESULT if result else _OVER
+    else:
+        turn.rank = (NOT_FINAL.index(state) + 1) * _STEP if state else 0
+    text = _error(turn, result) if outcome != "success" else None
+    if text:
+        turn.body["error.message"] = text
+
+
+def _error(turn: Turn, result: Mapping[str, Any]) -> str | None:
+    """The first text that says why: merged, of a participant, of the run; diagnostics where there is nothing better."""
+    own = objects_of(lookup(turn.values, "run.result-full"))
+    candidates = [result.get("error"), result.get("reason"), *(part.get("error") for part in own)]
+    candidates.append(lookup(turn.values, "run.errors"))
+    candidates += [part.get("diags") for part in (result, *own)]
+    return next((found for text in candidates if text is not None and (found := message(text))), None)
+
+
+def _reference(turn: Turn) -> None:
+    """The user's own data: the task's name and the mark of made-up results are known, the rest is kept as data."""
+    reference = turn.values.get("reference")
+    known = object_of(reference)
+    put_text(turn, "perf.network.task_name", known.get("display-task-name"))
+    if is_true(known.get("synthetic")):
+        turn.body["perf.synthetic"] = True
+    rest: Any = {key: value for key, value in known.items() if key not in {"display-task-name", "synthetic"}}
+    extra = {key: value for key, value in turn.values.items() if key not in _ENVELOPE and value is not None}
+    if rest or (reference is not None and not isinstance(reference, Mapping)):
+        extra["reference"] = rest or reference
+    if extra:
+        turn.body["perf.extra"] = extra
+
+
+def _kept_as_data(turn: Turn) -> None:
+    """What the index cannot take as data stays in event.original alone."""
+    for name in (SPEC, "perf.extra"):
+        if name in turn.body and not fits_flattened(turn.body[name]):
+            del turn.body[name]
+            turn.flags.append("not_indexed")
+
+
+_OF_DOCUMENT = {"id", "run", "test", "task", "schedule"}
+
+_BARE, _RUN, _PLUGIN, _DOCUMENT = range(4)
+
+
+def pscheduler(turn: Turn, context: Context) -> None:
+    """Fill the fields of a document as archivers send it, also one that jq has stripped."""
+    read_run(turn, context, _DOCUMENT)
+
+
+def pscheduler_plugin(turn: Turn, context: Context) -> None:
+    """Fill the fields of a plug-in's input. Raises Refused when a transform left no object, or no time is known."""
+    inner = turn.values.get("result")
+    if not isinstance(inner, Mapping):
+        raise Refused("shape", "the transform of this archiver left no JSON object", "result", "JSON object")
+    addresses: dict[str, Any] = {"href": turn.values.get("run-href"), "task-href": turn.values.get("task-href")}
+    if _OF_DOCUMENT & inner.keys():
+        turn.values = {**inner, "run": {**addresses, **object_of(inner.get("run"))}}
+        read_run(turn, context, _PLUGIN)
+        return
+    at_capture(turn, context)
+    turn.values = {"result": inner, "run": addresses}
+    read_run(turn, context, _BARE)
+
+
+def pscheduler_run(turn: Turn, context: Context) -> None:
+    """Fill the fields of a run as REST tells it: no test, no tool."""
+    run = turn.values
+    turn.values = {"run": run, "result": run.get("result"), "participants": run.get("participants")}
+    read_run(turn, context, _RUN)
+
+
+def pscheduler_result(turn: Turn, context: Context) -> None:
+    """Fill the fields of a result alone. Raises Refused without a capture time."""
+    at_capture(turn, context)
+    turn.values = {"result": turn.values}
+    read_run(turn, context, _BARE)
+
+
+SHAPES: Mapping[str, Callable[[Turn, Context], None]] = {
+    "pscheduler": pscheduler,
+    "pscheduler_plugin": pscheduler_plugin,
+    "pscheduler_run": pscheduler_run,
+    "pscheduler_result": pscheduler_result,
+}

@@ -1,0 +1,57 @@
+"""The two ends of a run of pScheduler: as its test names them, else as its result and its participants tell."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.lookup import lookup
+from ingest.core.network.endpoint import bare_host, ip_version, put_end
+from ingest.core.network.iperf3 import ends as iperf3_ends
+from ingest.core.network.iperf3 import in_diagnostics as iperf3_in
+from ingest.core.network.iperf3 import is_reversed as iperf3_reversed
+from ingest.core.network.lenient import count_of, is_true, objects_of
+from ingest.core.sources.event import Turn
+
+TYPE = "perf.network.test_type"
+ONE_WAY = {"throughput", "latency", "latencybg"}
+
+
+def put_run_ends(turn: Turn, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]) -> None:
+    """The sending and the receiving end; a test that was asked to run in reverse sends from its `dest`."""
+    source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
+    if not spec:
+        source, dest = _ends_of_result(turn, result)
+    source = source or _lead(turn)
+    if is_true(spec.get("reverse")) and turn.body.get(TYPE) in ONE_WAY:
+        source, dest = dest, source
+        turn.flags.append("reversed")
+    put_end(turn, "source", source, sites)
+    put_end(turn, "destination", dest, sites)
+    version = count_of(spec.get("ip-version")) or ip_version(turn)
+    if version in {4, 6}:
+        turn.body["perf.network.ip_version"] = version
+
+
+def _ends_of_result(turn: Turn, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """Without a test that names them: the participants, in the direction that the tool's own output tells."""
+    told = iperf3_in(result.get("diags"))
+    hosts = lookup(turn.values, "participants")
+    if not (isinstance(hosts, list) and len(hosts) == 2 and isinstance(hosts[1], str)):
+        answered = {ip for trip in objects_of(result.get("roundtrips")) if isinstance(ip := trip.get("ip"), str)}
+        return iperf3_ends(told) if told else (None, answered.pop() if len(answered) == 1 else None)
+    if not told:
+        turn.flags.append("ends_assumed")
+    return (hosts[1], _lead(turn)) if iperf3_reversed(told) else (_lead(turn), hosts[1])
+
+
+def _lead(turn: Turn) -> str | None:
+    """The lead participant; null stands for the node itself, which the run's address names."""
+    for path in ("participants", "run.participants"):
+        hosts = lookup(turn.values, path)
+        if isinstance(hosts, list) and hosts and isinstance(hosts[0], str):
+            return hosts[0]
+    for path in ("run.href", "task.href"):
+        href = lookup(turn.values, path)
+        host = bare_host(href) if isinstance(href, str) else ""
+        if host and host != "localhost":
+            return host
+    return None

@@ -1,0 +1,88 @@
+"""pScheduler trace results -> hops, addresses, AS numbers, identity of the route.
+
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8). Hop times are not kept: the traceroute
+plug-in cuts them to 0.1 ms [32].
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.ids import digest_id
+from ingest.core.network.endpoint import ip_of, name_of
+from ingest.core.network.lenient import count_of, object_of
+from ingest.core.sources.event import Turn
+
+Hop = Mapping[str, Any]
+MAX_TTL = 255
+MAX_AS = 2**32 - 1
+
+
+def trace(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Fill the fields of a trace; of several paths the first tells the route."""
+    raw = result.get("paths")
+    paths = [
+        [object_of(hop) for hop in path] for path in (raw if isinstance(raw, list) else []) if isinstance(path, list)
+    ]
+    if not paths or not paths[0]:
+        turn.flags.append("empty_result")
+        return
+    before = min(count_of(spec.get("first-ttl")) or 1, MAX_TTL) - 1
+    lengths = [before + len(path) for path in paths if path and _answered(path[-1])]
+    if lengths:
+        turn.body["perf.network.hops_min"], turn.body["perf.network.hops_max"] = min(lengths), max(lengths)
+    _first_path(turn, paths[0])
+    mtus = [mtu for path in paths for hop in path if (mtu := count_of(hop.get("mtu")))]
+    if mtus:
+        turn.body["perf.network.mtu_bytes"] = min(mtus)
+    reached = _reached(turn, paths[0][-1])
+    if reached is not None:
+        turn.body["perf.network.reached"] = reached
+
+
+def _answered(hop: Hop) -> bool:
+    """Whether a router answered at all: `{}` keeps the place of one that did not [19]."""
+    return any(hop.get(key) is not None for key in ("ip", "hostname", "rtt", "error"))
+
+
+def _first_path(turn: Turn, path: list[Hop]) -> None:
+    addresses = [_ip(hop) for hop in path]
+    turn.body["perf.network.hops_answered"] = sum(_answered(hop) for hop in path)
+    turn.body["perf.network.path_hash"] = digest_id(*((address or "").encode() for address in addresses))
+    known = [address for address in addresses if address]
+    if known:
+        turn.body["perf.network.path_ips"] = known
+    systems = _systems(path)
+    if systems:
+        turn.body["perf.network.path_as"] = systems
+    if any(hop.get("error") is not None for hop in path):
+        turn.flags.append("hop_error")
+
+
+def _ip(hop: Hop) -> str | None:
+    """The hop's address; `[LOCALHOST]` and names in its place are none."""
+    text = hop.get("ip")
+    return ip_of(text) if isinstance(text, str) else None
+
+
+def _systems(path: list[Hop]) -> list[int]:
+    """AS numbers in order without repeats in a row; an object with a number, or the bare number."""
+    found: list[int] = []
+    for hop in path:
+        system = hop.get("as")
+        number = count_of(system.get("number") if isinstance(system, Mapping) else system)
+        if number and number <= MAX_AS and found[-1:] != [number]:
+            found.append(number)
+    return found
+
+
+def _reached(turn: Turn, last: Hop) -> bool | None:
+    """Whether the last hop is the destination; None when that cannot be told without looking names up."""
+    if not _answered(last) or last.get("error") is not None:
+        return False
+    address, name = _ip(last), last.get("hostname")
+    if "destination.ip" in turn.body and address:
+        return bool(turn.body["destination.ip"] == address)
+    wanted = turn.body.get("destination.domain")
+    if wanted and isinstance(name, str) and name_of(name) == wanted:
+        return True
+    return None

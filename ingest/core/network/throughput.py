@@ -1,0 +1,156 @@
+"""pScheduler throughput results (iperf3, iperf2, nuttcp, …) -> rates in bit/s, bytes, retransmits, loss.
+
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.network.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
+from ingest.core.network.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
+from ingest.core.network.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, told
+from ingest.core.sources.convert import integer, rounded, us_to_ms
+from ingest.core.sources.event import Turn
+
+_ADDED = ("throughput-bytes", "retransmits", "sent", "lost")
+
+
+def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+    """Fill the fields of a throughput test."""
+    intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
+    total, streams = _totals(turn, result, intervals)
+    put_text(turn, "perf.network.protocol", _protocol(result, spec, [total, *streams], intervals))
+    put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
+    if not intervals and not number_of(total.get("throughput-bits")):
+        _nothing_moved(turn)
+        return
+    put(turn, "throughput_bps", total.get("throughput-bits"))
+    put(turn, "receiver_throughput_bps", total.get("receiver-throughput-bits"))
+    put(turn, "transferred_bytes", total.get("throughput-bytes"), rounded)
+    put(turn, "measured_s", _length_s(total))
+    put(turn, "mss_bytes", result.get("mss"), integer)
+    put(turn, "mtu_bytes", result.get("mtu"), integer)
+    put(turn, "tcp_rtt_mean_ms", _mean_rtt_us(streams, intervals), us_to_ms)
+    put(turn, "retransmits", _of_streams(total, streams, "retransmits"), integer)
+    _loss(turn, result, {key: _of_streams(total, streams, key) for key in COUNTS[UDP]})
+
+
+def _protocol(
+    result: Mapping[str, Any],
+    spec: Mapping[str, Any],
+    whole: list[Mapping[str, Any]],
+    intervals: list[Mapping[str, Any]],
+) -> str | None:
+    """As asked for; else what its numbers tell, or iperf3's own output; a test that does not ask for UDP is TCP.
+
+    That is pScheduler's documented default. A result that came without its test says nothing of it.
+    """
+    return (
+        asked(spec)
+        or counted(whole)
+        or counted(data := whole + _data(intervals))
+        or of_iperf3(in_diagnostics(result.get("diags")))
+        or told(data)
+        or (TCP if spec else None)
+    )
+
+
+def _data(intervals: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """All numbers of the intervals: of each as a whole, and of its streams."""
+    wholes = [object_of(interval.get("summary")) for interval in intervals]
+    return wholes + [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
+
+
+def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key: str) -> Any:
+    """The whole test's count; where only its streams tell it their sum, of jitter that of a single stream."""
+    if total.get(key) is not None or not streams:
+        return total.get(key)
+    if key == "jitter":
+        return streams[0].get(key) if len(streams) == 1 else None
+    return _sum(streams, key)
+
+
+def _nothing_moved(turn: Turn) -> None:
+    """Success without an interval and without a bit is a failure that the tool did not notice [4]."""
+    turn.flags.append("empty_result")
+    turn.body["event.outcome"] = "failure"
+    turn.body.setdefault("error.message", "The tool reported success, but no interval and no bit transferred.")
+
+
+def _omitted(interval: Mapping[str, Any]) -> bool:
+    """Warm-up intervals restart at 0 and overlap the others [29]."""
+    return is_true(interval.get("omitted")) or is_true(object_of(interval.get("summary")).get("omitted"))
+
+
+def _totals(
+    turn: Turn, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
+) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
+    """The whole test's numbers and its streams; summed up from the intervals where the summary is none [5]."""
+    summary = object_of(result.get("summary"))
+    inner = object_of(summary.get("summary")) or summary
+    if "throughput-bits" in inner or not intervals:
+        return inner, objects_of(summary.get("streams"))
+    turn.flags.append("summary_recomputed")
+    return _summed([_of_interval(interval) for interval in intervals]), []
+
+
+def _of_interval(interval: Mapping[str, Any]) -> Mapping[str, Any]:
+    whole = object_of(interval.get("summary"))
+    if "throughput-bits" in whole:
+        return whole
+    streams = objects_of(interval.get("streams"))
+    if not streams:
+        return {}
+    return {**streams[0], **{key: _sum(streams, key) for key in ("throughput-bits", *_ADDED)}, "jitter": None}
+
+
+def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
+    measured = [(bits, length) for part in parts if (bits := number_of(part.get("throughput-bits"))) is not None
+                and (length := _length_s(part))]  # fmt: skip
+    total_s = sum(length for _, length in measured)
+    if not total_s:
+        return {}
+    return {
+        "start": 0,
+        "end": total_s,
+        "throughput-bits": sum(bits * length for bits, length in measured) / total_s,
+        **{key: _sum(parts, key) for key in _ADDED},
+        "jitter": parts[0].get("jitter") if len(parts) == 1 else None,
+    }
+
+
+def _sum(parts: list[Mapping[str, Any]], key: str) -> float | None:
+    """The sum over all parts; None when one of them does not know."""
+    found = [number_of(part.get(key)) for part in parts]
+    known = [value for value in found if value is not None and value >= 0]
+    return sum(known) if known and len(known) == len(found) else None
+
+
+def _length_s(datum: Mapping[str, Any]) -> float | None:
+    """Seconds from start to end; the difference also holds for stamps since 1900."""
+    start, end = number_of(datum.get("start")), number_of(datum.get("end"))
+    return None if start is None or end is None or end <= start else round(end - start, 6)
+
+
+def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, Any]]) -> float | None:
+    """Mean of the streams' round trips; of the intervals' streams where the summary has none."""
+    within = [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
+    for source in (streams, within):
+        found = mean_above_0(stream.get("rtt") for stream in source)
+        if found is not None:
+            return found
+    return None
+
+
+def _loss(turn: Turn, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+    """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
+    udp = turn.body.get("perf.network.protocol") == UDP
+    if not udp and not any(map(number_of, counts.values())):
+        return  # the zeros of what counts no packets
+    put_jitter(turn, counts["jitter"])
+    sent, lost = counts["sent"], counts["lost"]
+    if not number_of(lost) and turn.body.get("perf.network.tool", "iperf3") == "iperf3":
+        received = udp_received(object_of(in_diagnostics(result.get("diags")).get("end")))
+        lost = received.get("lost_packets")
+        sent = received.get("packets") or sent
+    put_packets(turn, sent, lost)

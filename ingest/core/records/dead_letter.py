@@ -1,0 +1,137 @@
+"""Rejects on their way out: the document for the `rejects` index and the letter for the dead-letter topic. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import orjson
+
+from ingest.core.bulk import Action, once
+from ingest.core.bulk_result import Answer
+from ingest.core.decode.bodies import original_fields, original_of
+from ingest.core.ids import index_name
+from ingest.core.kafka_record import Letter, Received
+from ingest.core.lookup import lookup
+from ingest.core.model import Intake, Message, Provenance, Reject
+from ingest.core.records.headers import replay_of
+from ingest.core.records.reject_shape import INDEX, READ, shape
+from ingest.core.timestamps import iso
+
+MAX_MESSAGE_CHARACTERS = 8192
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
+VALUE_LEFT_OUT = "perflog.reject.value_left_out_bytes"
+INDEX_STAGE = INDEX
+READ_STAGE = READ
+
+
+def refused_document(answer: Answer, body: Mapping[str, Any], told: Provenance) -> Reject:
+    """What Elasticsearch said against a document, as a reject of the piece that it came from.
+
+    `told` is where the piece's message came from.
+    """
+    reason = "failure_store" if answer.failure_store else answer.error.removesuffix("_exception")
+    words = answer.reason or "Elasticsearch gave no reason."
+    place = replace(told, offset_bytes=lookup(body, "log.offset"))
+    return Reject(reason, words, original_of(body), lookup(body, "perf.source"), provenance=place)
+
+
+def place(received: Received, message: Message, intake: Intake) -> tuple[str, str]:
+    """Index and id of a record's first reject: of a replayed one those of the record that it is the copy of."""
+    index = index_name("rejects", intake.facility, "month", message.record_time_ms)
+    replay = replay_of(received)
+    return index, replay.of if replay else received.coordinates
+
+
+def actions(
+    at: tuple[str, str],
+    message: Message,
+    intake: Intake,
+    refused: Sequence[tuple[str, Reject]],
+    ingested_ms: int,
+    letter_at: str | None = None,
+) -> list[Action]:
+    """One `create` for each (stage, reject) of a record, the first at `place`, the next with its ordinal from 1 on."""
+    index, doc_id = at
+    made = []
+    for ordinal, (stage, reject) in enumerate(refused):
+        suffix = f"/{ordinal}" if ordinal else ""
+        body = _document(message, intake, stage, reject, ingested_ms, letter_at)
+        action = once(index, doc_id + suffix, orjson.dumps(body).decode())
+        made.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
+    return made
+
+
+def without_bytes(action: Action) -> Action:
+    """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
+    body = orjson.loads(action.json)
+    body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
+    body["error"]["message"] += " The bytes are in the dead-letter topic only."
+    return once(action.index, action.id, orjson.dumps(body).decode())
+
+
+def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tuple[str, Reject]]) -> Letter:
+    """The record as it came, with Connect's headers behind its own; the first reject speaks for all of them."""
+    stage, first = refused[0]
+    told: dict[str, object] = {
+        "__connect.errors.topic": received.partition.topic,
+        "__connect.errors.partition": received.partition.number,
+        "__connect.errors.offset": received.offset,
+        "__connect.errors.connector.name": f"perflog/{intake.name}",
+        "__connect.errors.stage": stage,
+        "__connect.errors.class.name": first.reason,
+        "__connect.errors.exception.class.name": first.reason,
+        "__connect.errors.exception.message": first.detail[:MAX_MESSAGE_CHARACTERS],
+        "perflog.reject.reason": first.reason,
+        "perflog.reject.line": first.line,
+        "perflog.reject.column": first.column,
+        "perflog.reject.expected": orjson.dumps(first.expected).decode() if first.expected else None,
+        "perflog.reject.count": len(refused),
+    }
+    added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in told.items() if v is not None)
+    value = b"" if received.value is None and received.key is None else received.value
+    return Letter(topic, received.key, value, received.headers + added)
+
+
+def without_value(whole: Letter) -> Letter:
+    """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
+    left_out = (VALUE_LEFT_OUT, str(len(whole.value or b"")).encode())
+    return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
+
+
+def _document(
+    message: Message, intake: Intake, stage: str, reject: Reject, ingested_ms: int, letter_at: str | None
+) -> dict[str, Any]:
+    provenance = reject.provenance or message.provenance
+    return _pruned(
+        {
+            "@timestamp": iso(message.record_time_ms),
+            "event": {
+                "created": iso(message.record_time_ms),
+                "ingested": iso(ingested_ms),
+                **{name.removeprefix("event."): text for name, text in original_fields(reject.original).items()},
+            },
+            "host": {"name": provenance.host},
+            "log": {"file": {"path": provenance.path}, "offset": provenance.offset_bytes},
+            "provenance": {"forwarder": provenance.forwarder, "kafka": provenance.kafka},
+            "error": {"type": reject.reason, "message": reject.detail[:MAX_MESSAGE_CHARACTERS]},
+            "perf": {
+                "facility": intake.facility,
+                "source": reject.source,
+                "intake": intake.name,
+                "reject": {
+                    "stage": stage,
+                    "line": reject.line,
+                    "column": reject.column,
+                    "expected": list(reject.expected) or None,
+                    "shape": shape(reject, stage),
+                    "letter": letter_at,
+                },
+            },
+        }
+    )
+
+
+def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
+    """Without what is not known: nothing is written as null, and no object is empty."""
+    kept = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    return {key: value for key, value in kept.items() if value is not None and value != {}}

@@ -1,0 +1,195 @@
+"""A run: one instance of a run id, as a function of (the set of its marks, the watermark).
+
+    queued      its queue entry is seen, and nothing that was done
+    running     something was done, and its last line is no older than an hour
+    quiet       no line for more than an hour: it may be done, stuck or slow, the lines do not say which
+    closed      nothing more belongs to it: its end was seen; or each of its stages has an END and it is quiet;
+                or no line came for more than seven days, and the next one would begin a new instance
+    abandoned   no line for more than seven days, and something was left: a queue entry that nobody took up, or an open
+                stage in a run that prints ENDs
+
+A run whose dialect knows no END is closed after seven days, not abandoned: its open last stage is no sign of trouble.
+Being queued does not end by silence: a queue is silent. Without a watermark time has not passed: a run is queued or
+running, or closed by its end. States never come from what arrived last (a late START after the end re-opens nothing
+that lies before it), only from the set. Silence is counted from the last line printed.
+
+`open_for_s` and `timeout` stop with the run: an open stage does not grow for ever, and does not vanish either.
+
+The head is seen when a queue and a dispatch lie before the first START, the tail when the run's own end does behind the
+last. Lines of jobs without a queue never show a head; their totals stay lower bounds.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import takewhile
+
+from ingest.core.mark import OTHER, QUEUED, START, RunKey, RunMark, last_seen_ms
+from ingest.core.runs.instances import SILENCE_MS, instances, ordered
+from ingest.core.runs.pairing import Ends, ends_of
+from ingest.core.runs.phases import DISPATCH, QUEUE, Part, parts_of
+from ingest.core.runs.stages import BY_RUN_END, EXACT, OPEN, TIMEOUT, UPPER, Stage, stages_of
+from ingest.core.timestamps import MS_PER_HOUR
+
+QUIET_MS = MS_PER_HOUR
+RUNNING, QUIET, CLOSED, ABANDONED = "running", "quiet", "closed", "abandoned"
+BY_ENDS = "ends"
+KNOWN = frozenset({EXACT, UPPER})  # kinds of durations that say how long a stage took at most
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One instance of a run.
+
+    Attributes:
+        key: its facility, source and run id; ordinal: which instance of that, from 1.
+        first_ms, last_ms: the first and the last instant; seen_ms: the last line printed (unix ms).
+        stages: in order of their start; parts: its time from first_ms to seen_ms, without holes.
+        ended_ms: the run's own end, behind its last START; None when it was not seen.
+        marks: how many count; ends_unmatched: how many ENDs end no stage.
+        closed_by: run_end, ends, timeout; open while it is neither closed nor abandoned.
+        due_ms: the watermark from which on the state is another; None when it stays.
+    """
+
+    key: RunKey
+    ordinal: int
+    first_ms: int
+    last_ms: int
+    seen_ms: int
+    stages: tuple[Stage, ...]
+    parts: tuple[Part, ...]
+    parallel: bool
+    head_seen: bool
+    ended_ms: int | None
+    state: str
+    closed_by: str
+    due_ms: int | None
+    marks: int
+    ends_unmatched: int
+    workflow: str
+
+    @property
+    def part_lengths_ms(self) -> dict[str, int]:
+        """The time of all parts of a kind together, for each kind that there is."""
+        found: dict[str, int] = {}
+        for kind, start_ms, end_ms, _ in self.parts:
+            found[kind] = found.get(kind, 0) + end_ms - start_ms
+        return found
+
+    @property
+    def tail_seen(self) -> bool:
+        """Whether its own end was seen."""
+        return self.ended_ms is not None
+
+    @property
+    def observed_ms(self) -> int:
+        """From the first instant to the last line printed: the sum of the parts."""
+        return self.seen_ms - self.first_ms
+
+    @property
+    def start_span_ms(self) -> int | None:
+        """From the first START to the last; None without any."""
+        return self.stages[-1].start_ms - self.stages[0].start_ms if self.stages else None
+
+    @property
+    def longest(self) -> Stage | None:
+        """The stage with the greatest duration that is exact or an upper bound; of equal ones the first."""
+        known = [stage for stage in self.stages if stage.kind in KNOWN]
+        return max(known, key=lambda stage: stage.duration_ms or 0, default=None)
+
+
+def runs_of(key: RunKey, marks: Iterable[RunMark], watermark_ms: int | None = None) -> tuple[Run, ...]:
+    """The instances of one run id, from the set of its marks (retracted ones and repeats are passed over)."""
+    groups = instances(ordered(marks))
+    return tuple(_run(key, ordinal, group, watermark_ms) for ordinal, group in enumerate(groups, 1))
+
+
+def all_runs(sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> list[Run]:
+    """The runs of many run ids, in order of their first instants."""
+    found = [run for key, marks in sets.items() for run in runs_of(key, marks.values(), watermark_ms)]
+    return sorted(found, key=lambda run: (run.first_ms, run.key))
+
+
+def seconds(ms: int) -> int | float:
+    """Milliseconds as seconds, whole where no fraction was measured."""
+    return ms / 1000 if ms % 1000 else ms // 1000
+
+
+def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Run:
+    ends = ends_of(marks)
+    stages, parallel = stages_of(marks, ends)
+    seen_ms = last_seen_ms(marks)
+    parts = parts_of(marks, seen_ms, ends, stages, parallel)
+    ended_ms = _ended_ms(marks, ends)
+    silent_ms = 0 if watermark_ms is None else watermark_ms - seen_ms
+    state, closed_by, lasts_ms = _state(marks, stages, ended_ms is not None, silent_ms)
+    return Run(
+        key=key,
+        ordinal=ordinal,
+        first_ms=marks[0].at_ms,
+        last_ms=marks[-1].at_ms,
+        seen_ms=seen_ms,
+        stages=_at(watermark_ms, stages, closed_by),
+        parts=parts,
+        parallel=parallel,
+        head_seen=_head_seen(parts, stages),
+        ended_ms=ended_ms,
+        state=state,
+        closed_by=closed_by,
+        due_ms=None if lasts_ms is None else seen_ms + lasts_ms + 1,
+        marks=len(marks),
+        ends_unmatched=ends.unmatched,
+        workflow=next((mark.what.workflow for mark in marks if mark.what.workflow), ""),
+    )
+
+
+def _ended_ms(marks: Sequence[RunMark], ends: Ends) -> int | None:
+    """When the run ended by its own end; None when there is none behind its last START."""
+    if not ends.run:
+        return None
+    last_start_ms = max((mark.at_ms for mark in marks if mark.what.role == START), default=0)
+    ended_ms = max(mark.at_ms for mark in marks if mark.id in ends.run)
+    return ended_ms if ended_ms >= last_start_ms else None
+
+
+def _state(
+    marks: Sequence[RunMark], stages: Sequence[Stage], ended: bool, silent_ms: int
+) -> tuple[str, str, int | None]:
+    """State, what closed the run, and the silence (ms) beyond which the state is another."""
+    has_open = None in [stage.closed_ms for stage in stages]
+    prints_ends = EXACT in [stage.kind for stage in stages]
+    only_queued = {QUEUED} == {mark.what.role for mark in marks} - {OTHER}
+    if ended:
+        return CLOSED, BY_RUN_END, None
+    if stages and not has_open and silent_ms > QUIET_MS:
+        return CLOSED, BY_ENDS, None
+    if silent_ms > SILENCE_MS:
+        left = only_queued or (has_open and prints_ends)
+        return ABANDONED if left else CLOSED, TIMEOUT, None
+    if only_queued:
+        return QUEUED, OPEN, SILENCE_MS
+    if silent_ms > QUIET_MS:
+        return QUIET, OPEN, SILENCE_MS
+    return RUNNING, OPEN, QUIET_MS
+
+
+def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> tuple[Stage, ...]:
+    """The stages with what the watermark says of the open ones."""
+    if None not in [stage.closed_ms for stage in stages]:
+        return stages
+    if closed_by != OPEN:
+        return tuple(stage._replace(closed_by=TIMEOUT) if stage.is_open else stage for stage in stages)
+    if watermark_ms is None:
+        return stages
+    return tuple(
+        stage._replace(open_for_ms=watermark_ms - stage.start_ms)
+        if stage.is_open and watermark_ms >= stage.start_ms
+        else stage
+        for stage in stages
+    )
+
+
+def _head_seen(parts: Sequence[Part], stages: Sequence[Stage]) -> bool:
+    """Whether queue and dispatch lie before the first START."""
+    first_ms = stages[0].start_ms if stages else 0
+    before = {part.kind for part in takewhile(lambda part: part.end_ms <= first_ms, parts)}
+    return {QUEUE, DISPATCH} <= before

@@ -1,0 +1,146 @@
+"""Opening marks -> stages: how long each took, how sure that is, and what closed it (als-perf.md 5.4; 5.5, 10, 17, 29).
+
+    kind       exact: its END is there; upper: from its start to what the run did next; lower: nothing closed it, and
+               its line was printed that long after its start; none: nothing is known
+    closed by  end, next_start, run_end; open: by nothing yet; timeout: by nothing, and the run is over
+
+A stage is closed by its END, else by the run's next START, else by the end of the run. That the next START closes
+anything holds only where stages follow each other: a run is parallel when a START precedes the END of a stage that
+started before it or in the same second, and then only ENDs close stages (and the run's end, which none outlasts). Ends
+that nobody writes cannot overlap: such a run counts as sequential, and its bounds are that far assumed; they say so by
+being `upper`. That an earlier START was printed only after the next one tells nothing: the values may come from
+another clock than stamps.
+
+No stage has a number within its run: a late line would renumber all that follow. They are ordered by their start.
+The attempt counts starts of the same stage and key, in order of value. The lane is what a waterfall needs: the first
+that is free, so that no two stages whose extent is known overlap in one; all of a sequential run are in lane 1.
+"""
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import NamedTuple
+
+from ingest.core.mark import START, RunMark
+from ingest.core.runs.pairing import Ends
+
+EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
+_new = tuple.__new__  # half the time of a named tuple's own call, and there is one a mark
+BY_END, BY_START, BY_RUN_END, OPEN, TIMEOUT = "end", "next_start", "run_end", "open", "timeout"
+Closer = tuple[int, str]
+"""When (unix ms) and by what a stage was closed that has no END."""
+
+
+class Stage(NamedTuple):
+    """One attempt at a stage.
+
+    Attributes:
+        mark: its START: what it is, when it began.
+        duration_ms: None when nothing is known; what it says depends on `kind`.
+        closed_ms: the END, next START or end of the run that closed it; None while nothing has.
+        attempt, lane: from 1.
+        open_for_ms: how long it has been open at the watermark: not a duration. None when closed, or without watermark.
+    """
+
+    mark: RunMark
+    duration_ms: int | None
+    kind: str
+    closed_by: str
+    closed_ms: int | None
+    attempt: int
+    lane: int
+    open_for_ms: int | None = None
+
+    @property
+    def start_ms(self) -> int:
+        """When it began."""
+        return self.mark.at_ms
+
+    @property
+    def is_open(self) -> bool:
+        """Whether nothing has closed it."""
+        return self.closed_ms is None
+
+
+def stages_of(marks: Sequence[RunMark], ends: Ends) -> tuple[tuple[Stage, ...], bool]:
+    """The stages of one instance whose marks are in order of time, and whether they ran in parallel."""
+    starts = [mark for mark in marks if mark.what.role == START]
+    parallel = _parallel(starts, ends)
+    lanes = _lanes(starts, ends) if parallel else [1] * len(starts)
+    attempts = _attempts(starts)
+    if ends.run or parallel:
+        closers: list[Closer | None] = _closers(marks, ends, parallel)
+    else:
+        closers = [*((start.at_ms, BY_START) for start in starts[1:]), None]
+    ended = [ends.of.get(start.id) for start in starts]
+    return tuple(map(_stage, starts, ended, closers, attempts, lanes)), parallel
+
+
+def _stage(start: RunMark, end: RunMark | None, closer: Closer | None, attempt: int, lane: int) -> Stage:
+    at_ms, lag_ms = start.at_ms, start.lag_ms
+    if end is not None:
+        return _new(Stage, (start, end.at_ms - at_ms, EXACT, BY_END, end.at_ms, attempt, lane, None))
+    if closer is not None:
+        closed_ms, by = closer
+        return _new(Stage, (start, closed_ms - at_ms, UPPER, by, closed_ms, attempt, lane, None))
+    if lag_ms is None or lag_ms < 0:
+        return _new(Stage, (start, None, NONE, OPEN, None, attempt, lane, None))
+    return _new(Stage, (start, lag_ms, LOWER, OPEN, None, attempt, lane, None))
+
+
+def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
+    """Whether a START precedes the END of a stage that started before it, or in the same second."""
+    if not ends.of:
+        return False
+    busy_ms = unended_ms = 0
+    for start in starts:
+        end = ends.of.get(start.id)
+        outlasts = end is not None and end.at_ms > start.at_ms
+        if start.at_ms < busy_ms or (outlasts and start.at_ms == unended_ms):
+            return True
+        if end is None:
+            unended_ms = start.at_ms
+        else:
+            busy_ms = max(busy_ms, end.at_ms)
+    return False
+
+
+def _closers(marks: Sequence[RunMark], ends: Ends, parallel: bool) -> list[Closer | None]:
+    """What closes each START that has no END: the next START, or the end of the run if that comes first."""
+    found: list[Closer | None] = []
+    following: Closer | None = None
+    ended_ms = {mark.at_ms for mark in marks if mark.id in ends.run}
+    for mark in reversed(marks):
+        if mark.id in ends.run:
+            following = (mark.at_ms, BY_RUN_END)
+        elif mark.what.role == START:
+            in_last_second = following is None and mark.at_ms in ended_ms
+            found.append((mark.at_ms, BY_RUN_END) if in_last_second else following)
+            if not parallel:
+                following = (mark.at_ms, BY_START)
+    return found[::-1]
+
+
+def _attempts(starts: Sequence[RunMark]) -> list[int]:
+    counts: dict[tuple[str, str], int] = {}
+    found = []
+    for start in starts:
+        what = start.what
+        name = (what.stage, what.key)
+        counts[name] = attempt = counts.get(name, 0) + 1
+        found.append(attempt)
+    return found
+
+
+def _lanes(starts: Sequence[RunMark], ends: Ends) -> list[int]:
+    """The first lane that is free when a stage starts; one without END holds its lane until its line was printed."""
+    busy: list[tuple[int, int]] = []
+    free: list[int] = []
+    found = []
+    for start in starts:
+        while busy and busy[0][0] <= start.at_ms:
+            heappush(free, heappop(busy)[1])
+        lane = heappop(free) if free else len(busy) + 1
+        end = ends.of.get(start.id)
+        heappush(busy, (end.at_ms if end else start.seen_ms, lane))
+        found.append(lane)
+    return found

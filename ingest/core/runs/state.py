@@ -1,0 +1,157 @@
+"""What is kept of a run id: the set of its marks, and three numbers. A document of kind runstate.
+
+It is written by compare-and-swap only, before anything that is derived from it, so that of two workers one sees the
+other's marks. Everything derived is a function of one runstate document: a revision has one watermark, and whoever
+writes the documents of a revision writes the same ones. That is why a worker lets no time pass: `grown` keeps the
+watermark, and only the sweeper's `swept` moves it on, each with the next revision. Time does not go back.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from typing import Any
+
+import orjson
+
+from ingest.core.mark import RunKey, RunMark, What, key_of, mark_of, year_of
+from ingest.core.timestamps import EARLIEST_MS, iso, iso_ms
+
+LARGE = 10_000
+AT_ONCE_MS = EARLIEST_MS  # a `due` that no watermark is needed for: what follows from the state was not written yet
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """The state of a run id.
+
+    Attributes:
+        marks: id -> mark; the set only grows.
+        revision: counts its changes; the external version of what is derived from it. 0: never written.
+        issued: the highest instance that any revision had.
+        watermark_ms: up to when a sweep has let time pass; None before the first.
+    """
+
+    key: RunKey
+    marks: Mapping[str, RunMark] = field(default_factory=dict)
+    revision: int = 0
+    issued: int = 0
+    watermark_ms: int | None = None
+
+    @property
+    def large(self) -> bool:
+        """Whether it is left to the sweeper: more than LARGE marks."""
+        return len(self.marks) > LARGE
+
+
+def grown(state: RunState, marks: Iterable[RunMark]) -> RunState:
+    """The state with more marks, at the next revision; the very same state when they add nothing."""
+    merged = union(state.marks, marks)
+    return state if merged == state.marks else replace(state, marks=merged, revision=state.revision + 1)
+
+
+def swept(state: RunState, watermark_ms: int) -> RunState:
+    """The state at a later watermark, at the next revision; the very same state when it is no later."""
+    if state.watermark_ms is not None and watermark_ms <= state.watermark_ms:
+        return state
+    return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
+
+
+def again(state: RunState) -> RunState:
+    """The same at the next revision, so that what is derived from it by a newer template replaces what was."""
+    return replace(state, revision=state.revision + 1)
+
+
+def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
+    """The document to write before what was derived, of at least one mark; `issued` and `due_ms` as derived from it."""
+    told: dict[str, Any] = {
+        "revision": state.revision,
+        "issued": max(issued, state.issued),
+        "marks": len(state.marks),
+        "set": orjson.Fragment(as_json(state.marks)),
+    }
+    for name, ms in (("watermark", state.watermark_ms), ("due", due_ms)):
+        if ms is not None:
+            told[name] = iso(ms)
+    facility, source, run = state.key
+    newest_ms = max([mark.at_ms for mark in state.marks.values()])
+    perf = {"facility": facility, "source": source, "run": {"id": run}, "runstate": told}
+    return orjson.dumps({"@timestamp": iso(newest_ms), "perf": perf}).decode()
+
+
+def state_of(body: Mapping[str, Any]) -> RunState:
+    """The state in a document of kind runstate."""
+    perf = body["perf"]
+    told = perf["runstate"]
+    watermark = told.get("watermark")
+    return RunState(
+        RunKey(perf["facility"], perf["source"], perf["run"]["id"]),
+        of_json(told["set"]),
+        told["revision"],
+        told["issued"],
+        iso_ms(watermark) if watermark else None,
+    )
+
+
+def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
+    """The sets of many runs from ids, versions and bodies of documents of kind marks; those of no run are left out."""
+    sets: dict[RunKey, list[RunMark]] = {}
+    for doc_id, version, body in marks:
+        key, mark = key_of(body), mark_of(doc_id, version, body)
+        if key is not None and mark is not None:
+            sets.setdefault(key, []).append(mark)
+    return {key: union({}, found) for key, found in sets.items()}
+
+
+def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:
+    """The set with more marks in it; equal to `known` when they add nothing."""
+    merged = dict(known)
+    for mark in marks:
+        before = merged.get(mark.id)
+        if before is None:
+            merged[mark.id] = mark
+        elif before != mark:
+            merged[mark.id] = _newest(before, mark)
+    return merged
+
+
+def _newest(one: RunMark, other: RunMark) -> RunMark:
+    """The higher version (of two equal ones that differ, always the same), with what the lower one opened."""
+    if one[2:] == other[2:]:  # nearly all: read again, to the same effect
+        return one if one.version > other.version else other
+    if one.version == other.version:
+        newest = max(one, other, key=lambda mark: (mark.retracted, repr(mark)))
+    else:
+        newest = one if one.version > other.version else other
+    own = {year_of(newest.at_ms)} if newest.opens else set()
+    opened = tuple(sorted((one.years | other.years) - own))
+    return newest if opened == newest.opened else newest._replace(opened=opened)
+
+
+def as_json(marks: Mapping[str, RunMark]) -> str:
+    """The set as JSON, some 60 bytes a mark: what marks share stands once. Equal sets have equal texts.
+
+    Text, since every change of a run writes all of its set: dictionaries would take three times as long.
+    """
+    numbers: dict[What, int] = {}
+    rows = []
+    for doc_id in sorted(marks):
+        _, version, at_ms, lag_ms, what, retracted, opened = marks[doc_id]
+        number = numbers.setdefault(what, len(numbers))
+        past = f",{retracted:d},{list(opened)}" if retracted or opened else ""
+        rows.append(f'["{doc_id}",{version},{at_ms},{"null" if lag_ms is None else lag_ms},{number}{past}]')
+    return f'{{"what":[{",".join(map(_what_json, numbers))}],"marks":[{",".join(rows)}]}}'
+
+
+@lru_cache(maxsize=8192)
+def _what_json(what: What) -> str:
+    return orjson.dumps(tuple(what)).decode()
+
+
+def of_json(form: Mapping[str, Any]) -> dict[str, RunMark]:
+    """The set that `as_json` wrote."""
+    whats = [What(*row) for row in form["what"]]
+    found = {}
+    for doc_id, version, at_ms, lag_ms, what, *rest in form["marks"]:
+        past = (bool(rest[0]), tuple(rest[1])) if rest else ()
+        found[doc_id] = RunMark(doc_id, version, at_ms, lag_ms, whats[what], *past)
+    return found

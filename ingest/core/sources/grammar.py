@@ -1,0 +1,209 @@
+"""Bytes -> Record: by a Lark grammar (compiled, see regular.py; Lark itself explains what it refuses) or as JSON.
+
+Alone imports lark. A reader answers a Record or a Mismatch and never raises, whatever the bytes.
+"""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from lark import Lark, Token, Tree
+from lark.exceptions import LarkError, UnexpectedInput
+from lark.load_grammar import load_grammar
+
+from ingest.core.model import Problem, Record
+from ingest.core.sources.readers import Mismatch
+from ingest.core.sources.regular import (
+    Captured,
+    Compiled,
+    NotRegular,
+    PlainText,
+    compile_grammar,
+    compile_head,
+    compile_plain,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A token where it stands: characters `start` to `end` of the text; `item` numbers the repeated rule's turns."""
+
+    terminal: str
+    text: str
+    start: int
+    end: int
+    item: int | None = None
+
+
+class GrammarReader:
+    """Reads text by a Lark grammar. `repeat` names the rule whose turns become items of the record."""
+
+    def __init__(self, text: str, name: str, repeat: str | None) -> None:
+        """Compile; `Problem` (78) tells what is wrong with the grammar. Lark's parser is built when first asked."""
+        self._text, self._name = text, name
+        with self._told():
+            grammar, _ = load_grammar(text, name, [], True)
+            terminals, _, _ = grammar.compile(["start"], "*")
+        self._repeat = repeat
+        self._rules: Mapping[str, Any] = {str(rule[0]): rule[2] for rule in grammar.rule_defs}
+        self._patterns = {str(terminal.name): terminal.pattern.to_regexp() for terminal in terminals}
+        self.why_slow = ""
+        try:
+            self.compiled: Compiled | None = compile_grammar(self._rules, self._patterns, "start", repeat)
+        except NotRegular as reason:
+            self.compiled, self.why_slow = None, str(reason)
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except LarkError as error:
+            what = f"The grammar of source {self._name} does not compile: {error}"
+            raise Problem(what, "Mend grammar.lark.", 78) from error
+
+    @cached_property
+    def _lark(self) -> Lark:
+        """The LALR parser: a second for the larger grammars, so commands that need no explanation do without."""
+        with self._told():
+            return Lark(self._text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
+
+    def prove(self) -> None:
+        """Build Lark's parser now; `Problem` (78) when the grammar is not LALR."""
+        assert self._lark is not None  # noqa: S101 - asked for to be built
+
+    @property
+    def terminals(self) -> Mapping[str, str]:
+        """Terminal -> its expression."""
+        return self._patterns
+
+    def head(self, last: str) -> re.Pattern[str]:
+        """The expression of a text's beginning up to and with terminal `last`."""
+        return compile_head(self._rules, self._patterns, "start", last)
+
+    def read(self, raw: bytes) -> Record | Mismatch:
+        """Read by the compiled expression; what it does not take, Lark takes or explains."""
+        text = raw.decode("utf-8", "replace")
+        found = self.compiled.read(text) if self.compiled else None
+        return self.explained(text, raw) if found is None else _record(found, raw)
+
+    def takes(self, text: str) -> bool:
+        """Whether a text might be read: its expression tells; without one, any text might."""
+        return self.compiled is None or self.compiled.read(text) is not None
+
+    def plain(self, lead: tuple[str, str], moving: Sequence[str]) -> PlainText:
+        """The expressions of texts with one turn of the repeated rule: see regular.compile_plain. Raises NotRegular."""
+        return compile_plain(self._rules, self._patterns, self._repeat or "", lead, moving)
+
+    def locate(self, raw: bytes, terminal: str, text: str) -> tuple[int, int] | None:
+        """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""
+        whole = raw.decode("utf-8", "replace")
+        at = self.compiled.locate(whole, terminal, text) if self.compiled else None
+        if at is None:
+            at = self._located(whole, terminal, text)
+        return None if at is None else (whole.count("\n", 0, at) + 1, at - whole.rfind("\n", 0, at))
+
+    def _located(self, whole: str, terminal: str, text: str) -> int | None:
+        parser = self._lark.parse_interactive(whole)
+        with suppress(UnexpectedInput):  # Lark does not take it: then nobody knows where it stands
+            for token in parser.iter_parse():
+                if token.type == terminal and str(token) == text:
+                    return token.start_pos
+        return None
+
+    def pieces(self, text: str) -> tuple[Piece, ...]:
+        """Every token of a text, separators (`_NAME`) too; of a text that is refused those before that place."""
+        parser = self._lark.parse_interactive(text)
+        seen: list[Token] = []
+        turns: dict[int | None, int] = {}
+        try:
+            for token in parser.iter_parse():
+                seen.append(token)
+            turns = _turns(parser.resume_parse(), self._repeat)
+        except UnexpectedInput:
+            pass  # what was read up to there is the answer
+        return tuple(
+            Piece(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
+            for token in seen
+            if token.type != "$END" and token.start_pos is not None and token.end_pos is not None
+        )
+
+    def explained(self, text: str, raw: bytes) -> Record | Mismatch:
+        """What Lark says of a text that the expression does not take; `seen` lacks what is repeated in the middle.
+
+        Of many turns Lark reads the first and the last: a refusal costs no more than what stands around it.
+        """
+        middle = self.compiled.middle(text) if self.compiled else None
+        found = self._walked(text, raw, middle)
+        return self.read_slowly(text, raw) if middle and isinstance(found, Record) else found
+
+    def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:
+        """Read by Lark itself, all of it: the arbiter."""
+        return self._walked(text, raw, None)
+
+    def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> Record | Mismatch:
+        parser = self._lark.parse_interactive(text)
+        seen: list[Token] = []
+        try:
+            for token in parser.iter_parse():
+                seen.append(token)
+                state = parser.lexer_thread.state
+                if middle and state and token.end_pos == middle[0]:
+                    state.line_ctr.char_pos = middle[1]
+            tree = parser.resume_parse()
+        except UnexpectedInput as error:
+            return _mismatch(text, error, parser.accepts(), seen)
+        return _record(_captured(tree, self._repeat), raw)
+
+
+def _record(found: Captured, raw: bytes) -> Record:
+    return Record(values=found.values, raw=raw, items=tuple(found.turns), spans=tuple(found.spans))
+
+
+def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
+    """Where a token begins -> the turn of the repeated rule it belongs to, from 0."""
+    found = (turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat)
+    tokens = ((n, turn.scan_values(lambda value: isinstance(value, Token))) for n, turn in enumerate(found))
+    return {token.start_pos: n for n, inside in tokens for token in inside}
+
+
+def _captured(tree: Any, repeat: str | None) -> Captured:
+    turns = [turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat] if repeat else []
+    return Captured(_tokens(tree, repeat), [_tokens(turn) for turn in turns], [_span(turn) for turn in turns])
+
+
+def _span(tree: Any) -> tuple[int, int]:
+    """Where a turn lies in its text: from its first token to its last."""
+    tokens = list(tree.scan_values(lambda value: isinstance(value, Token)))
+    return tokens[0].start_pos, tokens[-1].end_pos
+
+
+def _tokens(tree: Any, without: str | None = None) -> dict[str, str]:
+    found: dict[str, str] = {}
+    todo: list[Any] = [tree]
+    while todo:
+        node = todo.pop(0)
+        if isinstance(node, Tree):
+            todo = [c for c in node.children if not (isinstance(c, Tree) and c.data == without)] + todo
+        elif not node.type.startswith("_"):
+            found[node.type] = str(node)
+    return found
+
+
+def _mismatch(text: str, error: UnexpectedInput, accepts: set[str], seen: list[Token]) -> Mismatch:
+    at_end = getattr(getattr(error, "token", None), "type", "") == "$END"
+    position = len(text) if at_end else (error.pos_in_stream or 0)
+    line = text.count("\n", 0, position) + 1
+    column = position - (text.rfind("\n", 0, position) + 1) + 1
+    expected = tuple(sorted({"end of text" if name == "$END" else name.lstrip("_") for name in accepts}))
+    found = text[position : position + 40].partition("\n")[0]
+    here = "the text ends" if at_end else f"`{found[:20]}` stands"
+    detail = f"{here} where {_listed(expected)} is expected"
+    told = tuple((token.type, str(token)) for token in seen if token.type != "$END")
+    return Mismatch("syntax", detail, line, column, expected, told, at_end, found)
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " or ".join(names) if len(names) < 3 else f"{', '.join(names[:-1])} or {names[-1]}"

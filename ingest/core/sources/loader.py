@@ -1,0 +1,177 @@
+"""A source: its folder under grammars/, read and checked. The folder is the registry; nothing is registered elsewhere.
+
+    grammars/<name>/source.toml    identity, revision, names -> fields, zones, gate
+                    grammar.lark   for `reader = "grammar"`
+                    samples.*      what it reads;  samples.json  what that becomes;  rejects.*  what it refuses
+
+Reads files below the folder it is given and touches nothing else. Everything wrong is a `Problem` (78) at loading.
+"""
+
+import re
+import tomllib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from ingest.core.fields import Schema
+from ingest.core.model import Problem
+from ingest.core.sources.convert import CONVERSIONS
+from ingest.core.sources.daylight import daylight
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import JsonReader, Reader
+from ingest.core.sources.regular import NotRegular
+from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp
+from ingest.core.timestamps import ClockError, offset_s
+
+IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
+_KEYS = {
+    "describe",
+    "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
+    "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "needs", "repair", "pairs",
+}  # fmt: skip
+
+
+def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
+    """Every folder with a source.toml, by name."""
+    found = {path.parent.name: load_source(path.parent, schema) for path in sorted(folder.glob("*/source.toml"))}
+    if not found:
+        raise Problem(f"No source found under {folder}.", "A source is a folder with a source.toml.", 78)
+    return found
+
+
+def load_source(folder: Path, schema: Schema) -> Source:
+    """Read and check one folder."""
+    try:
+        tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
+        return _source(folder, tree, schema)
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError, NotRegular, re.error) as error:
+        what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", 78) from error
+
+
+def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
+    _check_words(folder.name, tree, schema)
+    if not any(path.name.startswith("samples.") for path in sample_files(folder)):
+        raise Problem(f"Source {folder.name} has no samples.", "Put lines it must read into samples.log.", 78)
+    reader = _reader(folder, tree)
+    gate = tree.get("gate")
+    stamp = tree.get("stamp")
+    mark = tree.get("mark")
+    stage = tree.get("stage", {})
+    families = (Family(**{**f, "parts": tuple(f.get("parts", ()))}) for f in stage.get("families", ()))
+    rank = tree.get("rank", {})
+    return Source(
+        name=folder.name,
+        folder=folder,
+        revision=tree["revision"],
+        summary=tree["summary"],
+        kind=tree["kind"],
+        reader=reader,
+        framing=tree["framing"],
+        identity=tuple(tree["identity"]),
+        max_bytes=tree["max_bytes"],
+        reads=tuple(_read(row) for row in tree.get("read", ())),
+        flags=tuple(_flag(row) for row in tree.get("flag", ())),
+        calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
+        select=tuple(tree.get("select", {}).get("by", ())),
+        needs=tuple(tuple(paths) for paths in tree.get("needs", ())),
+        rank_field=rank.get("field"),
+        ranks=rank.get("ranks", {}),
+        gate=_gate(gate, reader) if gate else None,
+        stamp=_stamp(stamp) if stamp else None,
+        marks=_marks(mark) if mark else None,
+        pairs=Pairs(**tree["pairs"]) if "pairs" in tree else None,
+        stage_from=stage.get("from"),
+        stage_trims=stage.get("without_ending", False),
+        families=tuple(sorted(families, key=lambda family: -len(family.prefix))),
+        describe=_describe(tree.get("describe", {}), reader),
+    )
+
+
+def sample_files(folder: Path) -> list[Path]:
+    """The files that show what a source reads (samples.*) and refuses (rejects.*); not samples.json, their outcome."""
+    found = sorted([*folder.glob("samples.*"), *folder.glob("rejects.*")])
+    return [path for path in found if path.name != "samples.json"]
+
+
+def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
+    def refuse(what: str) -> None:
+        raise Problem(f"Source {name}: {what}.", "See grammars/als_perf/source.toml for the form.", 78)
+
+    for key in tree.keys() - _KEYS:
+        refuse(f"source.toml has an unknown key `{key}`")
+    if tree["kind"] not in schema.kinds:
+        refuse(f"`{tree['kind']}` is no kind of document in fields.toml")
+    if tree["framing"] not in {"line", "message"}:
+        refuse("framing is `line` or `message`")
+    if not 1 <= tree["revision"] < 4096:
+        refuse("revision is a number from 1 to 4095")
+    fields = schema.of(tree["kind"])
+    named = [row["field"] for row in tree.get("read", ())]
+    named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
+    for field_name in named:
+        if field_name not in fields:
+            refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
+    for row in tree.get("read", ()):
+        if row["as"] not in CONVERSIONS:
+            refuse(f"`{row['as']}` is no conversion (there are {', '.join(sorted(CONVERSIONS))})")
+
+
+def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
+    if tree["reader"] == "json":
+        return JsonReader(repair=tree.get("repair", False))
+    if tree["reader"] == "grammar":
+        text = (folder / "grammar.lark").read_text(encoding="utf-8")
+        return _compiled(text, folder.name, tree.get("repeat"))
+    raise Problem(f"Source {folder.name}: reader is `grammar` or `json`, not `{tree['reader']}`.", "", 78)
+
+
+@lru_cache(maxsize=64)
+def _compiled(text: str, name: str, repeat: str | None) -> GrammarReader:
+    """Once for each text: nothing in a reader changes, and compiling is most of what loading costs."""
+    return GrammarReader(text, name, repeat)
+
+
+def _read(row: dict[str, Any]) -> Read:
+    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())), row.get("join"))
+
+
+def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
+    """Terminal -> words for people; of a terminal that the grammar does not have there is nothing to say."""
+    terminals = reader.terminals if isinstance(reader, GrammarReader) else {}
+    unknown = [name for name in table if name not in terminals]
+    if unknown:
+        raise TypeError(f"[describe] names `{unknown[0]}`, which is no terminal of its grammar")
+    return dict(table)
+
+
+def _gate(row: dict[str, Any], reader: Reader) -> Gate:
+    if not isinstance(reader, GrammarReader):
+        raise TypeError("a gate needs a grammar")
+    tag, torn_after, glued_at, foreign = (row.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
+    return Gate(
+        keeps=tuple(word.encode() for word in row["keeps"]),
+        head=reader.head(torn_after) if torn_after else None,
+        tag=tag,
+        literal=reader.terminals[tag] if tag else "",
+        seam=reader.head(glued_at) if glued_at else None,
+        foreign=re.compile(foreign) if foreign else None,
+        echoed=tuple(word.encode() for word in row.get("echoed", ())),
+    )
+
+
+def _flag(row: dict[str, Any]) -> Flag:
+    return Flag(row["name"], lacks=row["lacks"]) if "lacks" in row else Flag(row["name"], row["from"], row["unless"])
+
+
+def _stamp(row: dict[str, Any]) -> Stamp:
+    zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
+    seasons = daylight(row["daylight"]) if "daylight" in row else None
+    rule, iso = row.get("rule"), row.get("iso")
+    return Stamp(row["parts"], zones, iso, rule, row["earliest_lag_s"], row["latest_lag_s"], seasons)
+
+
+def _marks(row: dict[str, Any]) -> Marks:
+    roles = sorted(row["roles"].items(), key=lambda item: -len(item[0]))
+    instants = tuple((each["from"], each["key"]) for each in row.get("instants", ()))
+    return Marks(row["key"], row["value"], tuple(roles), instants, row.get("elapsed"), row.get("iso", False))

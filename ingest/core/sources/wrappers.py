@@ -1,0 +1,124 @@
+"""Takes a forwarder's wrapper off: the message as its file held it, and where the forwarder says it came from.
+
+Everything behind this point concerns the line: its identity, event.original and the columns of its rejects are those
+of the same line shipped bare. The wrapper itself survives where Kafka keeps records: in the intake topic, and of a
+reject in the dead-letter topic. Reads wrappers.toml and touches nothing else.
+"""
+
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from ingest.core.ids import fitting
+from ingest.core.lookup import lookup
+from ingest.core.model import Message, Problem, Provenance, Reject
+from ingest.core.sources.readers import JsonReader, Mismatch, canonical
+
+BARE = "none"
+MAX_OFFSET = 2**63
+_READER = JsonReader()
+
+
+@dataclass(frozen=True, slots=True)
+class Wrapper:
+    """Where a forwarder's JSON holds what: dotted paths, of which the first that is there counts.
+
+    `forwarder` is its program and version, joined by a blank.
+    """
+
+    name: str
+    message: tuple[str, ...]
+    host: tuple[str, ...] = ()
+    path: tuple[str, ...] = ()
+    offset: tuple[str, ...] = ()
+    forwarder: tuple[str, ...] = ()
+    generation: tuple[str, ...] = ()
+
+
+def load_wrappers(file: Path) -> dict[str, Wrapper]:
+    """The wrappers of a grammars folder, by name; none when it has no such file. Raises `Problem` (78)."""
+    try:
+        tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
+    except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
+        remedy = "See the one that came with perflog for its form."
+        raise Problem(f"{file} cannot be used: {error}.", remedy, 78) from error
+
+
+def _paths(key: str, found: Any) -> tuple[str, ...]:
+    if not isinstance(found, list) or not all(isinstance(path, str) for path in found):
+        raise TypeError(f"`{key}` is no list of paths")
+    return tuple(found)
+
+
+def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper | None:
+    """The wrapper of that name; None for bare messages. `Problem` (78) lists those there are."""
+    if name == BARE:
+        return None
+    if name not in wrappers:
+        known = ", ".join([BARE, *sorted(wrappers)])
+        raise Problem(f"Intake {intake} names wrapper `{name}`.", f"There are: {known}.", 78)
+    return wrappers[name]
+
+
+def unwrapped(message: Message, wrapper: Wrapper) -> Message | Reject:
+    """The message inside, its provenance as the wrapper tells it, else as the headers do; a Reject if there is none."""
+    tree = _tree(message.data)
+    if isinstance(tree, Mismatch):
+        what = f"not as {wrapper.name} wraps a message: {tree.detail}"
+        return Reject("wrapper", what, message.data, None, tree.line, tree.column, tree.expected)
+    text = _first(tree, wrapper.message)
+    data = _bytes(text) if isinstance(text, str) else None
+    if data is None:
+        what = f"not as {wrapper.name} wraps a message: no text under {' or '.join(wrapper.message)}"
+        return Reject("wrapper", what, message.data, None, 1, 1, wrapper.message)
+    return replace(message, data=data.removesuffix(b"\n"), provenance=_provenance(tree, wrapper, message.provenance))
+
+
+def _tree(data: bytes) -> Mapping[str, Any] | Mismatch:
+    found = _READER.read(canonical(data))
+    if not isinstance(found, Mismatch):
+        return found.values
+    try:
+        # A forwarder that passes undecodable bytes on as they are: read so that they can be put back.
+        tree = json.loads(data.decode("utf-8", "surrogateescape"))
+    except (ValueError, RecursionError):
+        return found
+    return tree if isinstance(tree, dict) else found
+
+
+def _first(tree: Mapping[str, Any], paths: Sequence[str]) -> Any:
+    return next((value for path in paths if (value := lookup(tree, path)) is not None), None)
+
+
+def _bytes(text: str) -> bytes | None:
+    try:
+        return text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        return None
+
+
+def _provenance(tree: Mapping[str, Any], wrapper: Wrapper, told: Provenance) -> Provenance:
+    words = [word for path in wrapper.forwarder if (word := _text(lookup(tree, path)))]
+    return replace(
+        told,
+        host=_text(_first(tree, wrapper.host)) or told.host,
+        path=_text(_first(tree, wrapper.path)) or told.path,
+        offset_bytes=_number(_first(tree, wrapper.offset), told.offset_bytes),
+        forwarder=" ".join(words) or told.forwarder or wrapper.name,
+        generation=_text(_first(tree, wrapper.generation)) or told.generation,
+    )
+
+
+def _text(value: Any) -> str | None:
+    """Text as an index takes it; None when it is no text."""
+    return fitting(value.encode("utf-8", "replace").decode()) or None if isinstance(value, str) else None
+
+
+def _number(value: Any, otherwise: int | None) -> int | None:
+    if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20:
+        value = int(value)
+    return value if type(value) is int and 0 <= value < MAX_OFFSET else otherwise

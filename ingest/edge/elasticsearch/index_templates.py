@@ -1,0 +1,171 @@
+"""Index templates and mappings: what is there, what is to be there, and what this cluster can do.
+
+Templates use only what a bare server has, so that they work on the local stack and on a full distribution alike.
+"""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from elasticsearch import ApiError, NotFoundError
+from elasticsearch import Elasticsearch as Client
+
+from ingest.config.settings import Elasticsearch
+from ingest.core.fields import Schema
+from ingest.core.model import Problem
+from ingest.edge.elasticsearch.client import client, told_to_people
+
+PRIORITY = 500  # above 200, which Elastic's own examples use, and its built-in templates' 100
+_ABSENT = (400, 404, 405)
+_FEATURES: Mapping[str, tuple[str, str]] = {
+    "lifecycle management": ("/_ilm/status", "old months are removed by `perflog prune` or by hand"),
+    "security": ("/_security/_authenticate", "whoever reaches the port may read and write everything"),
+    "ingest processors": ("/_ingest/processor/grok", "none is used: documents are finished before they are sent"),
+    "data streams": ("/_data_stream", "none is used: a fact must stay correctable"),
+}
+
+
+class Templates:
+    """The cluster's templates for kinds of documents, and the mappings of the indices that exist."""
+
+    def __init__(self, connected: Client, settings: Elasticsearch) -> None:
+        """Take an open client and what the settings say about the shape of indices."""
+        self._client = connected
+        self._settings = settings
+
+    def versions(self) -> dict[str, int]:
+        """Kind -> schema version, of the templates that are there."""
+        try:
+            found = self._client.indices.get_index_template(name="perf-*").body["index_templates"]
+        except NotFoundError:
+            return {}
+        metas = {t["name"]: t["index_template"].get("_meta", {}) for t in found}
+        return {name.removeprefix("perf-"): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
+
+    def put(self, kind: str, schema: Schema) -> str:
+        """Write the template of a kind; `created`, `changed` or `unchanged`."""
+        wanted = self._body(kind, schema)
+        before = self._stored(kind)
+        if before is not None and _same(before, wanted):
+            return "unchanged"
+        self._client.indices.put_index_template(name=f"perf-{kind}", meta=wanted["_meta"], **_arguments(wanted))
+        return "created" if before is None else "changed"
+
+    def extend(self, kind: str, schema: Schema) -> dict[str, list[str]]:
+        """Add the schema's new fields to the indices of a kind; index -> fields added, changed indices only.
+
+        A field that has another type in an index is a `Problem` (65): mappings only grow.
+        """
+        wanted = schema.mappings(kind)
+        existing = self._client.indices.get_mapping(index=f"perf-{kind}-*", expand_wildcards=["open", "hidden"]).body
+        added: dict[str, list[str]] = {}
+        for index, found in existing.items():
+            mapping = found["mappings"]
+            new = sorted(set(leaves(wanted)) - set(leaves(mapping)))
+            _refuse_changed(index, leaves(mapping), leaves(wanted))
+            if new or mapping.get("_meta") != wanted["_meta"]:
+                properties = _as_before(wanted, mapping)["properties"]
+                self._client.indices.put_mapping(
+                    index=index, properties=properties, meta=wanted["_meta"], dynamic="strict"
+                )
+                added[index] = new
+        return added
+
+    def features(self) -> dict[str, tuple[bool, str]]:
+        """Feature -> (whether this cluster offers it, what follows if not)."""
+        return {name: (self._offers(path), without) for name, (path, without) in _FEATURES.items()}
+
+    def _offers(self, path: str) -> bool:
+        try:
+            self._client.perform_request("GET", path, headers={"accept": "application/json"})
+        except ApiError as error:
+            return error.status_code not in _ABSENT
+        return True
+
+    def _stored(self, kind: str) -> dict[str, Any] | None:
+        try:
+            found = self._client.indices.get_index_template(name=f"perf-{kind}").body["index_templates"]
+        except NotFoundError:
+            return None
+        return dict(found[0]["index_template"])
+
+    def _body(self, kind: str, schema: Schema) -> dict[str, Any]:
+        return {
+            "index_patterns": [f"perf-{kind}-*"],
+            "priority": PRIORITY,
+            "allow_auto_create": True,
+            "_meta": {"schema_version": schema.version, "managed_by": "perflog"},
+            "template": {
+                "settings": {
+                    "index": {
+                        "number_of_shards": str(self._settings.shards),
+                        "auto_expand_replicas": self._settings.replicas,
+                        "refresh_interval": self._settings.refresh_interval,
+                    }
+                },
+                "mappings": schema.mappings(kind),
+            },
+        }
+
+
+def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted field name -> type, of a mapping body."""
+    found: dict[str, str] = {}
+    for name, body in mapping.get("properties", {}).items():
+        if "properties" in body:
+            found |= leaves(body, f"{prefix}{name}.")
+        else:
+            found[prefix + name] = body.get("type", "object")
+    return found
+
+
+def _as_before(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
+    """The wanted mapping, with what an index has already as that index has it: how a field is kept never changes."""
+    merged: dict[str, Any] = {}
+    for name, body in wanted["properties"].items():
+        there = before.get("properties", {}).get(name)
+        nested = "properties" in body and there is not None
+        merged[name] = _as_before(body, there) if nested else (there or body)
+    return {**wanted, "properties": merged}
+
+
+def _refuse_changed(index: str, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
+    for name, kind in wanted.items():
+        if name in before and before[name] != kind:
+            raise Problem(
+                f"Index {index} has the field {name} as {before[name]}, the schema wants {kind}.",
+                "A field never changes its type: give it a new name, or reindex into a new index.",
+                65,
+            )
+
+
+def _same(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
+    ours = ("index_patterns", "priority", "allow_auto_create", "_meta")
+    same_head = all(before.get(key) == wanted[key] for key in ours)
+    old, new = before.get("template", {}), wanted["template"]
+    return (
+        same_head and old.get("settings") == new["settings"] and _typed(old.get("mappings")) == _typed(new["mappings"])
+    )
+
+
+def _typed(mapping: Mapping[str, Any] | None) -> Any:
+    """A mapping with every scalar as text: the server gives `false` back as `"false"` in places."""
+    if isinstance(mapping, Mapping):
+        return {key: _typed(value) for key, value in mapping.items()}
+    return str(mapping).lower()
+
+
+def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in body.items() if key != "_meta"}
+
+
+@contextmanager
+def templates(settings: Elasticsearch) -> Iterator[Templates]:
+    """The templates of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    connected = client(settings)
+    with told_to_people(settings):
+        try:
+            connected.cluster.health()
+            yield Templates(connected, settings)
+        finally:
+            connected.close()

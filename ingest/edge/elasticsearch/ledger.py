@@ -1,0 +1,52 @@
+"""Questions to Elasticsearch: documents of a facility, and the ledger's sums. Reads only."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from elasticsearch import Elasticsearch as Client
+from elasticsearch.helpers import scan
+
+from ingest.edge.elasticsearch.query import alive
+
+SCAN_SIZE = 2000
+_OUTCOMES = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
+
+
+class Questions:
+    """What people and the demo ask."""
+
+    def __init__(self, client: Client) -> None:
+        """Take an open client."""
+        self._client = client
+
+    def refresh(self, indices: str) -> None:
+        """Make everything written so far visible to the questions that follow."""
+        self._client.indices.refresh(index=indices, ignore_unavailable=True, allow_no_indices=True)
+
+    def documents(
+        self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """`fields` of every document of a kind that meets all `clauses`, in no particular order."""
+        return (hit["_source"] for hit in self.hits(kind, facility, clauses, fields))
+
+    def hits(
+        self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
+    ) -> Iterator[dict[str, Any]]:
+        """The same with `_id` and `_version` beside `_source`; none that was retracted."""
+        query = alive(clauses)
+        index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
+        body = {"query": query, "_source": list(fields), "version": True}
+        yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
+
+    def ledger(self, group: str) -> dict[str, dict[str, int]]:
+        """Topic -> sums of all ledger ranges of a consumer group."""
+        sums = {name: {"sum": {"field": f"perf.ledger.{name}"}} for name in _OUTCOMES}
+        found = self._client.search(
+            index="perf-ledger-*",
+            size=0,
+            query={"term": {"perf.ledger.group": group}},
+            aggs={"topics": {"terms": {"field": "perf.ledger.topic", "size": 1000}, "aggs": sums}},
+            ignore_unavailable=True,
+        )
+        buckets = found.body.get("aggregations", {}).get("topics", {}).get("buckets", [])
+        return {b["key"]: {name: int(b[name]["value"]) for name in _OUTCOMES} for b in buckets}

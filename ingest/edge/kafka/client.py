@@ -1,0 +1,89 @@
+"""From settings to kafka-python's configuration, and from its errors to ours."""
+
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import errors
+
+from ingest.config.settings import Kafka
+from ingest.core.model import Problem
+from ingest.edge.errors import Fenced, RequestTooLarge, Unavailable
+
+BOOTSTRAP_TIMEOUT_MS = 10_000
+RECONNECT_MOST_MS = 2000  # kafka-python's 30 s leave a broker that is back alone for half a minute
+ENVELOPE_BYTES = 64 * 1024  # key, headers and batch frame around a message; topics take this much more than a message
+
+_LOST_GROUP = (
+    errors.CommitFailedError,
+    errors.RebalanceInProgressError,
+    errors.IllegalGenerationError,
+    errors.UnknownMemberIdError,
+    errors.FencedInstanceIdError,
+)
+_DENIED = (
+    errors.TopicAuthorizationFailedError,
+    errors.GroupAuthorizationFailedError,
+    errors.ClusterAuthorizationFailedError,
+    errors.SaslAuthenticationFailedError,
+)
+
+
+def client_configuration(kafka: Kafka) -> dict[str, Any]:
+    """What consumer, producer and admin client have in common."""
+    configuration: dict[str, Any] = {
+        "bootstrap_servers": list(kafka.bootstrap),
+        "client_id": f"perflog-{socket.gethostname()}",
+        "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
+        "security_protocol": kafka.protocol,
+        "reconnect_backoff_max_ms": RECONNECT_MOST_MS,
+    }
+    optional = {
+        "sasl_mechanism": kafka.sasl_mechanism,
+        "sasl_plain_username": kafka.user,
+        "sasl_plain_password": kafka.password,
+        "ssl_cafile": kafka.ca_file,
+    }
+    return configuration | {key: value for key, value in optional.items() if value is not None}
+
+
+def unreachable(kafka: Kafka, error: Exception) -> Problem:
+    """Kafka does not answer, said so that a person can do something about it."""
+    return Problem(
+        f"Kafka at {', '.join(kafka.bootstrap)} does not answer ({type(error).__name__}).",
+        "Is the broker up (`perflog stack status`), and are `kafka.bootstrap` and its security settings right?",
+        69,
+    )
+
+
+@contextmanager
+def told_to_people(kafka: Kafka) -> Iterator[None]:
+    """Turn what kafka-python raises into a `Problem`, for commands that a person waits for."""
+    try:
+        yield
+    except _DENIED as error:
+        raise Problem(f"Kafka denies it: {error}.", "Give the user of `kafka.user` the right.", 77) from error
+    except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError) as error:
+        raise unreachable(kafka, error) from error
+    except errors.KafkaConfigurationError as error:
+        raise Problem(
+            f"The section [kafka] of the settings does not work: {error}.", "Correct it there.", 78
+        ) from error
+    except (errors.KafkaError, Fenced, RequestTooLarge, Unavailable) as error:
+        raise Problem(f"Kafka refuses: {error}.", "", 69) from error
+
+
+@contextmanager
+def told_to_run() -> Iterator[None]:
+    """Turn what kafka-python raises into the errors of ports, for loops that try again."""
+    try:
+        yield
+    except _LOST_GROUP as error:
+        raise Fenced(f"{type(error).__name__}: {error}") from error
+    except _DENIED as error:
+        raise Problem(f"Kafka denies it: {error}.", "Give the user of `kafka.user` the right.", 77) from error
+    except errors.MessageSizeTooLargeError as error:
+        raise RequestTooLarge(str(error)) from error
+    except (errors.KafkaError, OSError) as error:
+        raise Unavailable(f"Kafka: {type(error).__name__}: {error}") from error

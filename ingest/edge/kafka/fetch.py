@@ -1,0 +1,96 @@
+"""Records read by where they lie, as no member of any group: nothing is committed, nobody is disturbed."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from kafka import KafkaConsumer, TopicPartition
+
+from ingest.config.settings import Delivery, Kafka
+from ingest.core.kafka_record import Coordinates, Partition, Received
+from ingest.edge.errors import Unavailable
+from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, told_to_people
+from ingest.edge.kafka.record_batches import received
+
+SILENCE_S = 15.0
+POLL_MS = 500
+NEAR_OFFSETS = 500  # up to here it is cheaper to read on than to seek
+FETCH_BYTES = 1024 * 1024
+
+
+class Reading:
+    """Looks into topics."""
+
+    def __init__(self, consumer: Any) -> None:
+        """Take an open consumer without a group."""
+        self._consumer = consumer
+        self._spans: dict[str, dict[Partition, tuple[int, int]]] = {}
+
+    def span(self, topic: str) -> Mapping[Partition, tuple[int, int]]:
+        """Oldest offset and the one behind the newest of each partition, when first asked; empty without a topic."""
+        if topic not in self._spans:
+            every = [TopicPartition(topic, n) for n in sorted(self._consumer.partitions_for_topic(topic) or ())]
+            first, end = (
+                (self._consumer.beginning_offsets(every), self._consumer.end_offsets(every)) if every else ({}, {})
+            )
+            self._spans[topic] = {Partition(*at): (int(first[at]), int(end[at])) for at in every}
+        return self._spans[topic]
+
+    def records(self, wanted: Iterable[Coordinates]) -> Iterator[Received]:
+        """Those of the records that are still there, partition by partition in the order of their offsets."""
+        offsets: dict[Partition, set[int]] = defaultdict(set)
+        for at in wanted:
+            first, end = self.span(at.partition.topic).get(at.partition, (0, 0))
+            if first <= at.offset < end:
+                offsets[at.partition].add(at.offset)
+        for partition in sorted(offsets):
+            yield from self._of_partition(partition, sorted(offsets[partition]))
+
+    def _of_partition(self, partition: Partition, wanted: Sequence[int]) -> Iterator[Received]:
+        at = TopicPartition(*partition)
+        self._consumer.assign([at])
+        left = list(reversed(wanted))
+        while left:
+            if not 0 <= left[-1] - self._position(at) <= NEAR_OFFSETS:
+                self._consumer.seek(at, left[-1])
+            for record in self._polled(at, left[-1]):
+                while left and left[-1] < record.offset:
+                    left.pop()  # compacted, or a marker: no record lies there
+                if left and left[-1] == record.offset:
+                    left.pop()
+                    yield received(record, Partition(*at))
+
+    def _position(self, at: Any) -> int:
+        found = self._consumer.position(at, timeout_ms=int(SILENCE_S * 1000))
+        return -1 if found is None else int(found)
+
+    def _polled(self, at: Any, offset: int) -> list[Any]:
+        """The next records; `Unavailable` when there are none though there must be."""
+        deadline = time.monotonic() + SILENCE_S
+        while time.monotonic() < deadline:
+            found = self._consumer.poll(timeout_ms=POLL_MS)
+            if found:
+                return [record for records in found.values() for record in records]
+        raise Unavailable(f"{at.topic}/{at.partition} gives no record from offset {offset} on")
+
+
+@contextmanager
+def reading(kafka: Kafka, delivery: Delivery) -> Iterator[Reading]:
+    """A look into the topics of the cluster in the settings; `Problem` (69) when it does not answer."""
+    with told_to_people(kafka):
+        consumer = KafkaConsumer(
+            **client_configuration(kafka),
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            allow_auto_create_topics=False,
+            max_partition_fetch_bytes=max(FETCH_BYTES, delivery.max_message_bytes + 2 * ENVELOPE_BYTES),
+            fetch_max_wait_ms=100,
+        )
+        try:
+            yield Reading(consumer)
+        finally:
+            consumer.close(autocommit=False)

@@ -1,0 +1,48 @@
+"""Where a topic ends and how far a group has read it, asked of the brokers."""
+
+from collections import defaultdict
+
+from kafka import TopicPartition
+from kafka.admin import KafkaAdminClient, OffsetSpec
+
+from ingest.config.settings import Kafka
+from ingest.edge.kafka.client import client_configuration, told_to_people, told_to_run
+from ingest.edge.ports import Progress
+
+
+def progress(kafka: Kafka, group: str, topic: str) -> Progress:
+    """The ends are asked first, so what is read counts from a later moment. Raises `Unavailable`.
+
+    What the brokers hold no more counts as read: nothing else will come of it.
+    """
+    with told_to_run():
+        admin = KafkaAdminClient(**client_configuration(kafka))
+        try:
+            (there,) = admin.describe_topics([topic])
+            partitions = [TopicPartition(topic, each["partition_index"]) for each in there["partitions"]]
+            ends, begins = (
+                admin.list_partition_offsets(dict.fromkeys(partitions, spec))
+                for spec in (OffsetSpec.LATEST, OffsetSpec.EARLIEST)
+            )
+            committed = admin.list_group_offsets({group: partitions}).get(group, {})
+        finally:
+            admin.close()
+    stood = {at: told.offset for at, told in committed.items()}
+    return Progress(
+        {at.partition: ends[at].offset for at in partitions},
+        {at.partition: max(stood.get(at, 0), begins[at].offset) for at in partitions},
+    )
+
+
+def committed(kafka: Kafka, group: str) -> dict[str, int]:
+    """Topic -> sum of the committed offsets of its partitions."""
+    with told_to_people(kafka):
+        admin = KafkaAdminClient(**client_configuration(kafka))
+        try:
+            found = admin.list_group_offsets({group: None}).get(group, {})
+        finally:
+            admin.close()
+    sums: dict[str, int] = defaultdict(int)
+    for partition, at in found.items():
+        sums[partition.topic] += max(at.offset, 0)
+    return dict(sums)

@@ -1,0 +1,5 @@
+"""Kibana's HTTP API.
+
+client     asks
+answers    what its answers mean
+"""

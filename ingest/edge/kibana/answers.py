@@ -1,0 +1,112 @@
+"""What Kibana answers, in words for people: which object it refused, what it is too old for, what to do about it.
+
+Reads answers only; asks nothing.
+"""
+
+import json
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import requests
+
+from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject
+from ingest.core.model import Problem
+
+UNAVAILABLE = 69
+BAD_DATA = 65
+CHECK_ADDRESS = "Check --kibana, and that Kibana runs and can be reached from here."
+WRONG_ADDRESS = "Check --kibana (with its base path, if it has one) and --space."
+REPORT = "This Kibana reads the format differently: please report its version."
+_TOO_NEW = re.compile(r'Document "(?P<id>[^"]+)" .*?\[(?P<needed>[^\]]+)\].*?\[(?P<known>[^\]]+)\]', re.DOTALL)
+DENIED = {
+    401: "Give --api-key (or --user and --password) that this Kibana knows.",
+    403: "The key needs the privilege `Saved Objects Management: all` in this space.",
+    404: WRONG_ADDRESS,
+}
+_WORDS = {
+    "unsupported_type": "this Kibana does not know the type",
+    "conflict": "an object of that id is there already",
+    "ambiguous_conflict": "several objects there might be meant",
+    "missing_references": "it refers to objects that are not there",
+}
+
+
+def version_in(body: Mapping[str, Any]) -> tuple[int, ...] | None:
+    """The version in an answer of /api/status; None where strangers are not told."""
+    number = re.match(r"(\d+)\.(\d+)\.(\d+)", str(body.get("version", {}).get("number", "")))
+    return tuple(map(int, number.groups())) if number else None
+
+
+def dotted(version: tuple[int, ...]) -> str:
+    """A version as people write it."""
+    return ".".join(map(str, version))
+
+
+def name_of(item: SavedObject) -> str:
+    """Type and title of a saved object: its id tells nobody anything."""
+    attributes = item["attributes"]
+    return f"{item['type']} `{attributes.get('name') or attributes.get('title')}`"
+
+
+def objects_in(export: bytes) -> Iterator[dict[str, Any]]:
+    """The objects of an export, without the summary that may follow them."""
+    for line in export.split(b"\n"):
+        item = json.loads(line) if line.strip() else {}
+        if "id" in item:
+            yield item
+
+
+def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
+    """One entry of an import's `errors`; `names` tells an object's name by its id."""
+    what = error.get("error", {})
+    said = _WORDS.get(what.get("type"), "")
+    if what.get("references"):
+        said += ": " + ", ".join(f"{each['type']} {each['id']}" for each in what["references"])
+    told = what.get("output", {}).get("payload", {}).get("message") or what.get("message")
+    return f"{names.get(error.get('id', ''), error.get('id'))}: {said or told or json.dumps(what)}"
+
+
+def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Problem:
+    """Kibana's 422: one object is newer than it knows, so it took none at all."""
+    try:
+        said = str(answer.json().get("message", ""))
+    except (ValueError, AttributeError):
+        said = answer.text[:200]
+    found = _TOO_NEW.search(said)
+    item = next((each for each in objects if found and each["id"] == found["id"]), None)
+    what = f"Kibana refused the whole file: {said}"
+    if found and item:
+        what = (
+            f"Kibana refused the whole file: {name_of(item)} is written in format {found['needed']},"
+            f" this Kibana knows {item['type']} up to {found['known']}."
+        )
+    return Problem(what, f"The boards need Kibana {dotted(OLDEST_KIBANA)} or newer.", BAD_DATA)
+
+
+def _cause(error: BaseException) -> str:
+    reason = getattr(error.args[0], "reason", None) if error.args else None
+    return str(reason or error).split("object at")[-1].split(": ", 1)[-1].strip(" <>")
+
+
+def refusal(base: str, answer: requests.Response) -> Problem:
+    """An answer other than 200: what Kibana says, and what can be done about it."""
+    try:
+        said = answer.json().get("message", "")
+    except (ValueError, AttributeError):
+        said = answer.text.strip()[:200]
+    where = answer.headers.get("Location")
+    remedy = WRONG_ADDRESS if where else DENIED.get(answer.status_code, CHECK_ADDRESS)
+    said = f"it redirects to {where}" if where else said or "no text"
+    code = BAD_DATA if answer.status_code in (400, 413) else UNAVAILABLE
+    return Problem(f"Kibana at {base} answers {answer.status_code}: {said.rstrip('.')}.", remedy, code)
+
+
+def unreachable(base: str, error: requests.RequestException) -> Problem:
+    """No answer at all: the cause in a few words."""
+    remedy = CHECK_ADDRESS
+    if isinstance(error, requests.exceptions.SSLError):
+        remedy = "Give the certificate authority of its certificate with --ca-cert."
+    elif isinstance(error, ValueError):  # what requests raises of an address that is none
+        return Problem(f"`{base}` is no address of a Kibana.", "Write it like http://127.0.0.1:5601.", 64)
+    return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", remedy, UNAVAILABLE)

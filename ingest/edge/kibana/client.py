@@ -1,0 +1,198 @@
+"""Kibana over its HTTP API: is it there and new enough, take these saved objects, and do you really have them now?
+
+May touch: the network, the clock (to wait for a Kibana that is starting). Everything wrong is a `Problem`.
+"""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import requests
+
+from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject, ndjson
+from ingest.core.model import Problem
+from ingest.edge.kibana.answers import (
+    BAD_DATA,
+    CHECK_ADDRESS,
+    REPORT,
+    UNAVAILABLE,
+    WRONG_ADDRESS,
+    dotted,
+    in_words,
+    name_of,
+    objects_in,
+    refusal,
+    too_new,
+    unreachable,
+    version_in,
+)
+
+# From here on Kibana has a public API for dashboards, which tells what it could not keep of a panel.
+DASHBOARDS_API = (9, 4)
+_POLL_S = 1.0
+NOBODY = "nobody answers there"
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where Kibana is and as whom to speak to it; `space` "" is the default one; `ca_file`: own authorities, PEM."""
+
+    url: str
+    space: str = ""
+    api_key: str | None = None
+    user: str | None = None
+    password: str | None = None
+    ca_file: str | None = None
+    timeout_s: float = 30.0
+
+    @property
+    def base(self) -> str:
+        """Kibana's address without a slash at its end."""
+        return self.url.rstrip("/")
+
+
+class Kibana:
+    """One Kibana, one space. Create it, `wait`, then `put`."""
+
+    def __init__(self, access: Access) -> None:
+        self._access = access
+        self._session = requests.Session()
+        # Kibana refuses every writing request without this header, whatever it says.
+        self._session.headers["kbn-xsrf"] = "perflog"
+        # Without an `auth` of its own, requests would take one from ~/.netrc and overwrite the key.
+        self._session.auth = lambda request: request
+        if access.ca_file:
+            self._session.verify = access.ca_file
+        if access.api_key:
+            self._session.headers["Authorization"] = f"ApiKey {access.api_key}"
+        elif access.user:
+            self._session.auth = (access.user, access.password or "")
+
+    def wait(self, limit_s: float, pause: Callable[[float], None] = time.sleep) -> tuple[int, ...] | None:
+        """Wait until Kibana is available; its version, or None where it tells strangers none.
+
+        Raises:
+            Problem: (69) not available within `limit_s`, or older than 8.9.
+        """
+        deadline_s = time.monotonic() + limit_s
+        while True:
+            state, version = self._state()
+            if state in ("available", "degraded", "green"):
+                break
+            if time.monotonic() >= deadline_s:
+                remedy = CHECK_ADDRESS if state == NOBODY else "See Kibana's own log, or give it longer with --wait."
+                what = f"Kibana at {self._access.base} is not available after {limit_s:g} s: {state}."
+                raise Problem(what, remedy, UNAVAILABLE)
+            pause(_POLL_S)
+        if version is not None and version < OLDEST_KIBANA:
+            what = f"Kibana at {self._access.base} is {dotted(version)}: too old for the boards."
+            raise Problem(what, f"They need {dotted(OLDEST_KIBANA)} or newer.", UNAVAILABLE)
+        return version
+
+    def put(self, objects: Sequence[SavedObject], version: tuple[int, ...] | None = None) -> int:
+        """Import, overwriting what is there, then read back and compare; the number of objects.
+
+        Args:
+            objects: a whole import file.
+            version: what `wait` said; from 9.4 on Kibana is also asked what it could not keep.
+
+        Raises:
+            Problem: (65) anything that Kibana refused or changed; (69) it cannot be reached or denies access.
+        """
+        self._demand_space()
+        count = self._import(objects)
+        self._compare(objects)
+        if version is not None and version >= DASHBOARDS_API:
+            for item in objects:
+                if item["type"] == "dashboard":
+                    self._ask_for_warnings(item)
+        return count
+
+    def _state(self) -> tuple[str, tuple[int, ...] | None]:
+        try:
+            url = f"{self._access.base}/api/status"
+            answer = self._session.get(url, timeout=self._access.timeout_s, allow_redirects=False)
+        except requests.exceptions.SSLError as error:
+            raise unreachable(self._access.base, error) from error
+        except (requests.ConnectionError, requests.Timeout) as error:
+            if "resolve" in str(error):
+                raise unreachable(self._access.base, error) from error
+            return NOBODY, None
+        except requests.RequestException as error:
+            raise unreachable(self._access.base, error) from error
+        if answer.is_redirect or (400 <= answer.status_code < 500 and answer.status_code != 429):
+            raise refusal(self._access.base, answer)
+        try:
+            body = answer.json()
+            overall = body["status"]["overall"]
+            return overall.get("level") or overall.get("state") or "no state told", version_in(body)
+        except (ValueError, KeyError, TypeError, AttributeError):
+            return f"HTTP {answer.status_code}, {answer.text.strip()[:80] or 'no text'}", None
+
+    def _demand_space(self) -> None:
+        """Kibana imports into a space that does not exist without a word, and nobody ever sees the objects."""
+        if self._access.space:
+            answer = self._request("GET", f"spaces/space/{self._access.space}")
+            if answer.status_code == 404:
+                what = f"Kibana at {self._access.base} has no space `{self._access.space}`."
+                raise Problem(what, "Create it (Stack Management, Spaces), or leave --space out.", UNAVAILABLE)
+
+    def _import(self, objects: Sequence[SavedObject]) -> int:
+        files = {"file": ("perflog.ndjson", ndjson(objects), "application/ndjson")}
+        answer = self._post("saved_objects/_import", params={"overwrite": "true"}, files=files)
+        if answer.status_code == 422:
+            raise too_new(answer, objects)
+        body = self._json(answer)
+        if not body.get("success"):
+            names = {item["id"]: name_of(item) for item in objects}
+            refused = [in_words(error, names) for error in body.get("errors", ())] or ["it does not say why"]
+            what = f"Kibana refused {len(refused)} of {len(objects)} objects: {'; '.join(refused)}."
+            raise Problem(what, "The others are in.", BAD_DATA)
+        return int(body["successCount"])
+
+    def _compare(self, objects: Sequence[SavedObject]) -> None:
+        asked = [{"type": item["type"], "id": item["id"]} for item in objects]
+        answer = self._post("saved_objects/_export", json={"objects": asked, "excludeExportDetails": True})
+        if answer.status_code != 200:
+            raise refusal(self._access.base, answer)
+        there = {(item["type"], item["id"]): item for item in objects_in(answer.content)}
+        wrong = []
+        for item in objects:
+            kept = there.get((item["type"], item["id"]))
+            if kept is None:
+                wrong.append(f"{name_of(item)} is not there")
+            elif len(kept.get("references", ())) != len(item["references"]):
+                found = len(kept.get("references", ()))
+                wrong.append(f"{name_of(item)} has {found} references instead of {len(item['references'])}")
+        if wrong:
+            raise Problem(f"Kibana took the import but keeps something else: {'; '.join(wrong)}.", REPORT, BAD_DATA)
+
+    def _ask_for_warnings(self, item: SavedObject) -> None:
+        headers = {"elastic-api-version": "2023-10-31"}
+        body = self._json(self._request("GET", f"dashboards/{item['id']}", headers=headers))
+        dropped = [each for each in body.get("warnings", ()) if each.get("type") == "dropped_panel"]
+        if dropped:
+            said = "; ".join(str(each.get("message") or each) for each in dropped)
+            raise Problem(f"Kibana drops {len(dropped)} panels of {name_of(item)}: {said}.", REPORT, BAD_DATA)
+
+    def _post(self, path: str, **how: Any) -> requests.Response:
+        return self._request("POST", path, **how)
+
+    def _request(self, method: str, path: str, **how: Any) -> requests.Response:
+        space = f"/s/{self._access.space}" if self._access.space else ""
+        url = f"{self._access.base}{space}/api/{path}"
+        try:
+            return self._session.request(method, url, timeout=self._access.timeout_s, allow_redirects=False, **how)
+        except requests.RequestException as error:
+            raise unreachable(self._access.base, error) from error
+
+    def _json(self, answer: requests.Response) -> Mapping[str, Any]:
+        if answer.status_code != 200:
+            raise refusal(self._access.base, answer)
+        try:
+            body = answer.json()
+        except ValueError as error:
+            what = f"What answers at {self._access.base} is not Kibana: it sends no JSON."
+            raise Problem(what, WRONG_ADDRESS, UNAVAILABLE) from error
+        return body if isinstance(body, Mapping) else {}

@@ -1,0 +1,4 @@
+"""Care of the servers.
+
+setup    topics, templates, new fields; whether a replay is due
+"""

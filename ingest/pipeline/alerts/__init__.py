@@ -1,0 +1,4 @@
+"""Alarms.
+
+evaluate    rules held against what is stored, and who is told
+"""

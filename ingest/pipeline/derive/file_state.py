@@ -1,0 +1,37 @@
+"""The document of a file on its way: it grows by what batches tell. Pure but for its base."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from ingest.core.ids import index_name
+from ingest.core.tracking.file_document import body_of, state_of
+from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
+from ingest.core.tracking.gaps import is_due
+from ingest.pipeline.derive.run_state import as_text
+from ingest.pipeline.sink.cas import Cell
+
+KIND = "files"
+
+
+class FileCell(Cell):
+    """What was received of a file. `more` is what a round of batches tells."""
+
+    def __init__(self, key: FileKey) -> None:
+        """Nothing is known yet."""
+        super().__init__(index_name(KIND, key.facility, "none", 0), key.id)
+        self.state = FileState(key)
+        self.more: FileNews | None = None
+        self._next = self.state
+
+    def take(self, body: Mapping[str, Any] | None) -> None:
+        """What is there."""
+        self.state = state_of(body) if body else FileState(self.state.key)
+
+    def changed(self) -> str | None:
+        """With what is told; None when that is nothing new."""
+        self._next = grown(self.state, self.more) if self.more else self.state
+        return None if self._next is self.state else as_text(body_of(self._next, is_due(self._next)))
+
+    def keep(self) -> None:
+        """It is there."""
+        self.state, self.more = self._next, None

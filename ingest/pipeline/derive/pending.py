@@ -1,0 +1,46 @@
+"""What a sweep writes, in an order that heals: the state as owing its documents, the documents, the state as paid.
+
+Each state is swapped once: who loses it leaves it to the winner. Who dies in between is found out by the next sweep,
+which finds the state owing and writes all of it again.
+"""
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
+
+from ingest.core.model import Document
+from ingest.core.runs.derive import Statement
+from ingest.pipeline.derive.deriver import write
+from ingest.pipeline.sink.bulk_writer import Writer
+from ingest.pipeline.sink.cas import Cell, Swapper
+
+
+class OwingCell(Cell):
+    """A state that first owes its documents."""
+
+    @property
+    @abstractmethod
+    def is_due(self) -> bool:
+        """Whether anything is to be written."""
+
+    @abstractmethod
+    def pay(self) -> None:
+        """Its documents were written."""
+
+
+C = TypeVar("C", bound=OwingCell)
+
+
+def paid(
+    swapper: Swapper, writer: Writer, cells: Sequence[C], documents: Callable[[C], Iterable[Statement | Document]]
+) -> tuple[list[C], int]:
+    """Read the states, and write what follows from those that are due; which these were, and how many documents."""
+    swapper.read(cells)
+    overtaken = swapper.swap_once(cells)
+    taken = [cell for cell in cells if cell.is_due and not cell.lost and cell not in overtaken]
+    found = [document for cell in taken for document in documents(cell)]
+    write(writer, found)
+    for cell in taken:
+        cell.pay()
+    swapper.swap_once(taken)
+    return taken, len(found)

@@ -1,0 +1,5 @@
+"""Into Kafka.
+
+ship     files, with their manifests
+paced    records at a rate
+"""

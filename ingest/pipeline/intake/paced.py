@@ -1,0 +1,62 @@
+"""Letters at a steady rate: as a busy facility sends them, not in bursts. For tests and trials of the pipeline."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ingest.core.kafka_record import Letter
+from ingest.core.model import Problem
+from ingest.edge.errors import RequestTooLarge, Unavailable
+from ingest.edge.kafka.producer import Producer
+
+TICK_S = 0.05
+LONGEST_BURST_S = 0.1  # what could not be sent in time is made up for by no more than that at once
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How many messages were acknowledged, and over how many seconds from the first to the last."""
+
+    messages: int
+    duration_s: float
+
+    @property
+    def rate(self) -> float | None:
+        """Messages a second; None of fewer than two."""
+        return (self.messages - 1) / self.duration_s if self.messages > 1 and self.duration_s > 0 else None
+
+
+def steadily(
+    outbox: Producer, letters: Iterator[Letter], rate: float, advance: Callable[[int], None] = lambda _: None
+) -> Pace:
+    """Send everything at `rate` messages a second; all of it was acknowledged when this returns.
+
+    Who falls behind catches up by 0.1 s at most, and takes longer. Raises `Problem` (69).
+    """
+    sent = _send(outbox, list(islice(letters, 1)), 0)  # the first connects: the pace is counted from then on
+    begun = before = last = time.monotonic()
+    owed = 0.0
+    while True:
+        now = time.monotonic()
+        owed = min(owed + (now - before) * rate, max(1.0, rate * LONGEST_BURST_S))
+        before = now
+        flight = list(islice(letters, int(owed)))
+        if flight:
+            sent += _send(outbox, flight, sent)
+            last = time.monotonic()
+            advance(len(flight))
+        if len(flight) < int(owed):
+            return Pace(sent, last - begun)
+        owed -= len(flight)
+        time.sleep(max(0.0, now + TICK_S - time.monotonic()))
+
+
+def _send(outbox: Producer, flight: Sequence[Letter], sent: int) -> int:
+    try:
+        if flight:
+            outbox.send(flight)
+    except (Unavailable, RequestTooLarge) as error:
+        what = f"Kafka took {sent:,} messages and then no more ({error})."
+        raise Problem(what, "Send the same workload again: what arrives twice is not stored twice.", 69) from error
+    return len(flight)

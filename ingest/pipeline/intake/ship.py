@@ -1,0 +1,205 @@
+"""Ship: files to an intake's topic, with the headers that tell where each message came from.
+
+Ahead of a file's first line goes how large it is, so that it is known what is missing when we die on the way; behind
+its last line, once Kafka has acknowledged every one, what was read of it (see core/tracking/manifest.py).
+"""
+
+import socket
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+from pathlib import Path
+
+from ingest.config.settings import Settings
+from ingest.core.kafka_record import Letter
+from ingest.core.model import Intake, Problem, Provenance
+from ingest.core.records import headers
+from ingest.core.sources.source import Source
+from ingest.core.tracking import manifest
+from ingest.edge import files
+from ingest.edge.errors import Unavailable
+from ingest.edge.files import Tally
+from ingest.edge.kafka.client import ENVELOPE_BYTES
+from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.kafka.topics import topics
+
+FLIGHT_MESSAGES = 5000
+FLIGHT_BYTES = 8 * 1024 * 1024
+CHUNK_MESSAGES = 100  # of a backfilled file, under one key: then every partition has work
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """What is shipped, and how. `framing` None = as the intake's sources read; `host` None = this machine.
+
+    Without `manifest` nothing is said of a file as a whole.
+    """
+
+    intake: Intake
+    paths: tuple[Path, ...]
+    framings: tuple[str, ...]
+    forwarder: str
+    framing: str | None = None
+    backfill: bool = False
+    host: str | None = None
+    manifest: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class TooLarge:
+    """A message that was not sent, and where it lies."""
+
+    path: Path
+    offset_bytes: int
+    size_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class ShippedFile:
+    """What was read of a file, and whether there was more of it when we began."""
+
+    path: Path
+    size_bytes: int
+    lines: int
+    sha256: str
+    lost_bytes: int = 0
+
+
+@dataclass(slots=True)
+class ShipReport:
+    """What was acknowledged by Kafka, file by file, and what was not sent because it is too large.
+
+    `messages` and `size_bytes` are those of the files; what is said of a file as a whole is not counted.
+    """
+
+    topic: str
+    limit_bytes: int
+    messages: int = 0
+    size_bytes: int = 0
+    too_large: list[TooLarge] = field(default_factory=list)
+    files: list[ShippedFile] = field(default_factory=list)
+
+
+def shipment(
+    intake: Intake, sources: Mapping[str, Source], paths: Sequence[Path], version: str, **chosen: object
+) -> Shipment:
+    """A shipment whose framings are those of the intake's sources."""
+    framings = tuple(sources[name].framing for name in intake.sources if name in sources)
+    return Shipment(intake, tuple(paths), framings, f"perflog/{version}", **chosen)  # type: ignore[arg-type]
+
+
+def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = lambda _: None) -> ShipReport:
+    """Send everything; returns when every message was acknowledged. `advance` hears of bytes that were.
+
+    Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 78 the topic is missing.
+    """
+    files.checked(what.paths)
+    ways = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
+    report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
+    with producer(settings.kafka) as outbox:
+        for path, way in ways.items():
+            sent = _Sent(path, what, way, files.size_bytes(path), files.generation(path))
+            _say(outbox, sent, manifest.BEGIN, report)
+            for flight in flights(_letters(sent, report)):
+                _send(outbox, flight, report)
+                report.messages += len(flight)
+                size_bytes = sum(len(letter.value or b"") for letter in flight)
+                report.size_bytes += size_bytes
+                advance(size_bytes)
+            _say(outbox, sent, manifest.END, report)
+            report.files.append(sent.told)
+    return report
+
+
+@dataclass(slots=True)
+class _Sent:
+    """A file that is being sent."""
+
+    path: Path
+    what: Shipment
+    way: str
+    size_bytes: int
+    generation: str | None
+    tally: Tally = field(default_factory=Tally)
+
+    @property
+    def host(self) -> str:
+        return self.what.host or socket.gethostname()
+
+    @property
+    def where(self) -> str:
+        return str(self.path.absolute())
+
+    @property
+    def told(self) -> ShippedFile:
+        read = self.tally
+        return ShippedFile(
+            self.path, read.read_bytes, read.lines, read.sha256, max(self.size_bytes - read.read_bytes, 0)
+        )
+
+
+def _say(outbox: Producer, sent: _Sent, role: str, report: ShipReport) -> None:
+    """What is said of the file as a whole, in a record of its own."""
+    if not sent.what.manifest:
+        return
+    now_ms, read = time.time_ns() // 1_000_000, sent.told
+    value = (
+        manifest.begins(sent.where, sent.size_bytes, now_ms)
+        if role == manifest.BEGIN
+        else manifest.ends(sent.where, (read.size_bytes, read.lines, read.sha256), sent.size_bytes, now_ms)
+    )
+    told = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
+    said = ((headers.MANIFEST, role.encode()), *headers.written(told, sent.what.backfill))
+    _send(outbox, [Letter(sent.what.intake.topic, _key(sent), value, said)], report)
+
+
+def _key(sent: _Sent, chunk: str = "") -> bytes:
+    return f"{sent.host}:{sent.where}{chunk}".encode("utf-8", "replace")
+
+
+def _limit_bytes(settings: Settings, topic: str) -> int:
+    with topics(settings.kafka) as cluster:
+        there = cluster.described([topic]).get(topic)
+    if there is None:
+        raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", 78)
+    return min(settings.delivery.max_message_bytes, there.max_message_bytes - ENVELOPE_BYTES)
+
+
+def _letters(sent: _Sent, report: ShipReport) -> Iterator[Letter]:
+    what = sent.what
+    captured_ms = files.modified_ms(sent.path) if sent.way == files.FILE else None
+    told = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
+    numbers = count()
+    for piece in files.pieces(sent.path, sent.way, report.limit_bytes, tally=sent.tally):
+        if piece.data is None:
+            report.too_large.append(TooLarge(sent.path, piece.offset_bytes, piece.size_bytes))
+            continue
+        key = _key(sent, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
+        lies = headers.written(replace(told, offset_bytes=piece.offset_bytes), what.backfill)
+        yield Letter(what.intake.topic, key, piece.data, lies)
+
+
+def flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
+    """Groups that are acknowledged before the next is read, so that memory stays bounded."""
+    flight: list[Letter] = []
+    size_bytes = 0
+    for letter in letters:
+        flight.append(letter)
+        size_bytes += letter.size_bytes
+        if len(flight) >= FLIGHT_MESSAGES or size_bytes >= FLIGHT_BYTES:
+            yield flight
+            flight, size_bytes = [], 0
+    if flight:
+        yield flight
+
+
+def _send(outbox: Producer, flight: Sequence[Letter], report: ShipReport) -> None:
+    try:
+        outbox.send(flight)
+    except Unavailable as error:
+        what = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
+        remedy = (
+            "Ship the same files again when it is back: what arrives twice is counted as duplicate, not stored twice."
+        )
+        raise Problem(what, remedy, 69) from error

@@ -1,0 +1,8 @@
+"""`perflog run`: poll, decode, hand on, commit last.
+
+bootstrap supervisor process   one worker, opened; several, kept alive; what a process is set to
+worker                         the loop
+buffer threads backlog         what was polled; who writes it; what waits to be derived
+offsets committer ledger       which offsets are settled; ledger, then commit
+drain waits report             whether all is read; what is waited for; what a run did
+"""

@@ -1,0 +1,36 @@
+"""Whether a worker has caught up with what was in the topics when it was asked: the end of `run --drain`."""
+
+from collections.abc import Callable, Sequence
+
+from ingest.core.kafka_record import Partition
+from ingest.pipeline.worker.worker import Loop
+
+
+def drained(loop: Loop, topics: Sequence[str]) -> Callable[[Loop], bool]:
+    """Whether every partition has been read and committed up to its end as it is now, by us or by others.
+
+    A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
+    To be asked only while nothing is in hand.
+    """
+    ask = loop.crew.services.patience.until_done
+    ends = ask(lambda: loop.inbox.end_offsets(topics))
+    anew = {at for at, end in ends.items() if (ask(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
+    left = dict(ends)
+
+    def caught_up(loop: Loop) -> bool:
+        for partition, end in list(left.items()):
+            if _reached(loop, partition, end, anew):
+                del left[partition]
+        return not left
+
+    return caught_up
+
+
+def _reached(loop: Loop, partition: Partition, end: int, anew: set[Partition]) -> bool:
+    if partition in loop.holds:
+        at = loop.with_kafka(lambda: loop.inbox.position(partition))
+    elif partition in anew:
+        return False
+    else:
+        at = loop.with_kafka(lambda: loop.inbox.committed(partition))
+    return (at or 0) >= end

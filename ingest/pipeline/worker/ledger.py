@@ -1,0 +1,71 @@
+"""The ledger: one document for each partition and range of offsets, written before the range is committed. Pure.
+
+Its id is the range's first offset, which is what was committed before, and its version the epoch of the assignment:
+a worker that crashed between ledger and commit is overwritten by its successor's account of the same offsets, and a
+worker that slept through a rebalance cannot overwrite its successor's.
+"""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from ingest.core.bulk import Action, overruling
+from ingest.core.ids import index_name
+from ingest.core.kafka_record import Partition
+from ingest.core.model import Intake
+from ingest.core.timestamps import iso
+from ingest.pipeline.worker.offsets import Range
+
+
+@dataclass(frozen=True, slots=True)
+class Worker:
+    """Who writes: the consumer group, and `host:pid`."""
+
+    group: str
+    name: str
+
+
+def ledger_action(span: Range, worker: Worker, intake: Intake, ingested_ms: int) -> Action:
+    """The ledger's document of a range: an equal epoch may correct it, a lower one is refused."""
+    topic, number = span.partition
+    body = {
+        "@timestamp": iso(span.first_time_ms),
+        "event": {"ingested": iso(ingested_ms)},
+        "perf": {
+            "facility": intake.facility,
+            "ledger": {
+                **_assignment(span.partition, worker),
+                "epoch": span.hold.epoch,
+                "first_offset": span.first_offset,
+                "next_offset": span.next_offset,
+                **span.count.numbers(),
+                **({"shapes": _keys(span.count.shapes)} if span.count.shapes else {}),
+            },
+        },
+    }
+    index = index_name("ledger", intake.facility, "month", span.first_time_ms)
+    doc_id = f"{worker.group}/{topic}/{number}/{span.first_offset}"
+    return overruling(index, doc_id, span.hold.epoch, orjson.dumps(body).decode())
+
+
+def assignment(partition: Partition, worker: Worker, intake: Intake, now_ms: int) -> tuple[str, str, dict[str, Any]]:
+    """Index, id and body (all but the epoch) of the document that counts a partition's assignments within a group."""
+    index = index_name("assignments", intake.facility, "none", now_ms)
+    body = {
+        "@timestamp": iso(now_ms),
+        "event": {"ingested": iso(now_ms)},
+        "perf": {"facility": intake.facility, "ledger": _assignment(partition, worker)},
+    }
+    return index, f"{worker.group}/{partition.topic}/{partition.number}", body
+
+
+def _assignment(partition: Partition, worker: Worker) -> dict[str, Any]:
+    topic, number = partition
+    return {"group": worker.group, "topic": topic, "partition": number, "worker": worker.name}
+
+
+def _keys(shapes: Counter[str]) -> dict[str, int]:
+    """Shapes as keys of a flattened field, which takes no NUL and no empty name, and where a dot would nest."""
+    return {(shape.replace("\0", "?").replace(".", "_") or "?"): count for shape, count in shapes.items()}

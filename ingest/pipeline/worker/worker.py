@@ -1,0 +1,276 @@
+"""The loop of `perflog run`: poll, read, hand on, and keep the books; it never waits for Elasticsearch.
+
+Batches are written by the crew's threads while the loop reads on, so that reading and indexing overlap and the group
+hears of us however long Elasticsearch is away. When the crew has no room the partitions are paused and only polled.
+An offset is committed only when Elasticsearch has answered for every document up to it and the ledger has its range.
+What is in hand when the group is shared out anew is finished first, for as long as `drain_s`; what is not finished
+then is dropped uncommitted, and its next owner reads it again.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TypeVar
+
+from ingest.core.kafka_record import Partition
+from ingest.core.model import Problem
+from ingest.core.records.decoded import Portion
+from ingest.core.records.outcomes import Count
+from ingest.core.records.record_decoder import Reader
+from ingest.edge.errors import Fenced, Unavailable
+from ingest.edge.ports import Inbox
+from ingest.pipeline.batch.reject_limit import TooManyRejects
+from ingest.pipeline.sink.retry import Stopped
+from ingest.pipeline.worker.buffer import Hand
+from ingest.pipeline.worker.committer import Books
+from ingest.pipeline.worker.ledger import Worker, assignment
+from ingest.pipeline.worker.offsets import Hold, Range
+from ingest.pipeline.worker.process import tidy
+from ingest.pipeline.worker.report import Stretch
+from ingest.pipeline.worker.threads import Crew
+from ingest.pipeline.worker.waits import Waits
+
+T = TypeVar("T")
+log = logging.getLogger("perflog.run")
+POLL_S = 0.5  # while there is nothing to do
+BUSY_POLL_S = 0.02  # while answers are awaited
+KEEP_ALIVE_S = 0.25  # between two polls while there is no room
+KAFKA_AWAY_S = 0.5  # before it is asked again
+TELL_EVERY_S = 60.0
+ACCEPT = (
+    "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
+)
+
+
+@dataclass(slots=True)
+class Loop:
+    """One worker: its place in the group, its crew and books, and what it has counted so far (by intake)."""
+
+    inbox: Inbox
+    crew: Crew
+    books: Books
+    readers: Mapping[str, Reader]
+    worker: Worker
+    hand: Hand
+    drain_s: float
+    holds: dict[Partition, Hold] = field(default_factory=dict)
+    counts: dict[str, Count] = field(default_factory=dict)
+    skipped_offsets: int = 0
+    stretch: Stretch = field(default_factory=Stretch)
+    waits: Waits = field(default_factory=Waits)
+    _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
+    _problem: Problem | None = None
+    _prepared: bool = False
+    _polled_s: float = 0.0
+    _told_s: float = field(default_factory=time.monotonic)
+
+    def run(self, caught_up: Callable[["Loop"], bool] = lambda _: False) -> None:
+        """Until asked to stop, or until `caught_up` says so while nothing is in hand; what is under way is finished."""
+        for reader in self.readers.values():
+            self.counts[reader.flow.intake.name] = Count()
+        while not (self._ending or (self.idle and caught_up(self))):
+            self.turn()
+        self.hand.drop()
+        self.finish(self.drain_s)
+        if self._problem is not None:
+            raise self._problem
+
+    @property
+    def _ending(self) -> bool:
+        return self.crew.services.patience.stop or self._problem is not None
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing is in hand: not read, not under way, not in the books."""
+        settled = all(not hold.spans for hold in self.holds.values())
+        return self.hand.empty and self.crew.idle and self.books.idle and settled
+
+    def turn(self) -> None:
+        """One round: what ended, what is to be written down, what is new."""
+        self._collect()
+        self._keep_books(at_once=self.crew.idle and self.hand.empty)
+        self._before_a_change()
+        if self.crew.has_room and self.hand.full:
+            self._hand_on()
+        elif self.crew.has_room:
+            self._read_on()
+        else:
+            self._collect(KEEP_ALIVE_S)
+            if time.monotonic() - self._polled_s >= KEEP_ALIVE_S:
+                self._polled_s = time.monotonic()
+                self.with_kafka(self.inbox.keep_alive)
+        self.settle()
+        self.waits.on(self.awaited())
+        self._tell_sometimes()
+
+    def _before_a_change(self) -> None:
+        """Once for each time that the group is shared out anew: finish what is in hand before we take part."""
+        changing = self.inbox.changing()
+        if changing and not self._prepared and not self.idle:
+            self._hand_on()
+            self.finish(self.drain_s)
+        self._prepared = changing
+
+    def _read_on(self) -> None:
+        self._polled_s = time.monotonic()
+        waiting_s = POLL_S if self.idle and self.holds else BUSY_POLL_S
+        found = self.with_kafka(lambda: self.inbox.poll(self.hand.left_s(waiting_s), self.hand.room))
+        self.settle()
+        for records in found or ():
+            hold = self.holds.get(records[0].partition)
+            if hold is not None:
+                self.hand.take(hold, records)
+        if self.hand.full or (self.hand.due and self.crew.has_room):
+            self._hand_on()
+
+    def _hand_on(self) -> None:
+        """What is in hand becomes a batch of the crew's."""
+        now_ms = self.crew.services.now_ms()
+        portions = []
+        for hold, records in self.hand.given(self.holds):
+            reader = self.readers[hold.partition.topic]
+            reading = reader.read(records, now_ms)
+            for coordinates, error in reading.faults:
+                log.error("A fault of perflog's: please report it. Record %s is refused.", coordinates, exc_info=error)
+            span = hold.take(records[-1].offset + 1, records[0].time_ms)
+            portions.append((span, Portion(reader.flow.intake, records, reading)))
+        if portions:
+            self.stretch.begin()
+            self.crew.take(portions)
+
+    def finish(self, most_s: float) -> None:
+        """Let what is under way be answered, written down and committed, for as long as `most_s`; reads no more."""
+        deadline = time.monotonic() + most_s
+        while not self.idle and time.monotonic() < deadline:
+            if self.crew.has_room and not self.hand.empty:
+                self._hand_on()
+            self._collect(BUSY_POLL_S)
+            self._keep_books(at_once=True)
+            self.waits.on(self.awaited())
+            if self.crew.idle and self.books.shut_out:
+                break
+            if (
+                self.crew.idle
+                and self.hand.empty
+                and self.books.idle
+                and not any(hold.settled() for hold in self.holds.values())
+            ):
+                break
+            if self.crew.idle:
+                self.crew.await_clerk(BUSY_POLL_S)
+
+    def _collect(self, timeout_s: float = 0.0) -> None:
+        """Take in what became of batches that ended."""
+        for spans, result in self.crew.finished(timeout_s):
+            try:
+                counts = result()
+            except Stopped as stopped:
+                log.warning("Stopped while waiting (%s) That batch is not committed and will be read again.", stopped)
+            except TooManyRejects as error:
+                self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
+            else:
+                for span, count in zip(spans, counts, strict=True):
+                    span.count = count
+
+    def _keep_books(self, at_once: bool) -> None:
+        for span in self.books.keep(self.holds, at_once):
+            self.stretch.end()
+            self.waits.got_on()
+            self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
+            self._explain_gaps(span)
+        while self.books.overtaken:
+            self._begin(self.books.overtaken.pop())
+
+    def settle(self) -> None:
+        """Let go of what was taken from us and begin what was given."""
+        gone, new = self.inbox.changes()
+        for partition in gone | new:
+            self.holds.pop(partition, None)
+            self._beginning.pop(partition, None)
+        for partition in sorted(new):
+            self._begin(partition)
+        for partition, epoch in list(self._beginning.items()):
+            if epoch.done():
+                with suppress(Stopped):
+                    self._hold(partition, epoch.result())
+
+    def _begin(self, partition: Partition) -> None:
+        """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
+        self.holds.pop(partition, None)
+        services = self.crew.services
+        index, doc_id, body = assignment(
+            partition, self.worker, self.readers[partition.topic].flow.intake, services.now_ms()
+        )
+
+        def raised() -> int:
+            return services.patience.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
+
+        self._beginning[partition] = self.crew.ask_clerk(raised)
+
+    def _hold(self, partition: Partition, epoch: int) -> None:
+        first = self.with_kafka(lambda: self.inbox.begin(partition))
+        if first is not None:
+            del self._beginning[partition]
+            self.holds[partition] = Hold(partition, epoch, first)
+            log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
+
+    def with_kafka(self, ask: Callable[[], T]) -> T | None:
+        """Ask Kafka; None when it is away, which is said, and it is asked again in the next round."""
+        try:
+            return ask()
+        except Unavailable as error:
+            log.warning("%s. Kafka is asked again; nothing is lost meanwhile.", error)
+            self.crew.services.patience.pause(KAFKA_AWAY_S)
+        except Fenced as error:
+            remedy = "Does another worker use the same `kafka.instance`?"
+            raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
+        return None
+
+    def _explain_gaps(self, span: Range) -> None:
+        """Offsets that were no records: say so when retention took records that nobody had read."""
+        if span.skipped <= 0:
+            return
+        self.skipped_offsets += span.skipped
+        found = self.with_kafka(lambda: self.inbox.first_offsets([span.partition]))
+        oldest = found[span.partition] if found else 0
+        if oldest > span.first_offset:
+            log.error(
+                "%s/%d: up to %d records before offset %d were deleted by Kafka's retention before they were read. "
+                "Raise the topic's retention, or run more workers.",
+                *span.partition,
+                min(oldest - span.first_offset, span.skipped),
+                oldest,
+            )
+
+    def awaited(self) -> str | None:
+        """What we wait for, in words; None when there is nothing to wait for but more records."""
+        group = self.worker.group
+        if not self.inbox.reachable():
+            return f"Kafka's broker of the group {group} to answer"
+        asked = [*self._awaited_of_partitions(), *self.crew.awaited(), *self.books.awaited()]
+        if self._prepared:
+            asked.append(f"the group {group} to share out its partitions")
+        elif not (self.holds or asked):
+            why = "others finish first what they have of them, or there are too few for all workers"
+            asked.append(f"a partition: the group {group} has given it none ({why})")
+        return " and ".join(asked) or None
+
+    def _awaited_of_partitions(self) -> list[str]:
+        """Of partitions that are ours and not yet read."""
+        counted = sum(epoch.done() for epoch in self._beginning.values())
+        uncounted = len(self._beginning) - counted
+        found = [f"Elasticsearch to count who has had {uncounted} partitions"] if uncounted else []
+        return [*found, f"Kafka to say where the group stands in {counted} partitions"] if counted else found
+
+    def _tell_sometimes(self) -> None:
+        """Once a minute memory is tidied, and a line said while there is any, for who reads the log of a service."""
+        if time.monotonic() - self._told_s < TELL_EVERY_S:
+            return
+        self._told_s = time.monotonic()
+        tidy()
+        for name, count in self.counts.items():
+            if count.records:
+                log.info("%s so far: %s", name, ", ".join(f"{what} {n}" for what, n in count.numbers().items()))
