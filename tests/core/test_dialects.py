@@ -175,7 +175,7 @@ def _backfilled(flow: Flow, line: str) -> Outcomes:
 
 def test_no_dialect_is_named_in_the_code() -> None:
     """A dialect is a folder: neither its name nor its words stand in the core."""
-    code = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "ingest" / "core").glob("*.py"))
+    code = "\n".join(path.read_text() for path in (Path(__file__).parents[2] / "ingest" / "core").rglob("*.py"))
 
     assert not [word for word in ("PSJob", "lcls", "netlogger", "guid", "filebeat", "rsyslog") if word in code]
 
