@@ -1,14 +1,9 @@
-"""perflog: what a workflow and its network write about themselves, from a file to an answer.
+"""perflog: workflow stage timings beside the network that carried them.
 
-Nouns know, verbs do, services touch. The map of the house, from the door to the cellar; a room may look down, never up:
-
-    cli/          the door: subcommands, words, exit codes
-    run/          the loops: read, flow, write, ledger, commit last
-    synthetic/    lines and perfSONAR results made up, with known truth; results are marked so
-    edge/         the world, one module a service: kafka, elasticsearch, kibana, files, the local stack
-    config/load.py     settings from one TOML file; alone reads the environment
-    telemetry.py  what is counted, each name once, with its meaning
-    core/         pure: same input, same documents; no clock, no socket, no logger, no environment
-
-What perflog knows of a format lies in `grammars/<source>/`, what it knows of a field in `grammars/fields.toml`.
+cli          the command line
+pipeline     what perflog does: from Kafka to Elasticsearch with the commit last
+synthetic    lines and results of known truth
+edge         one package a system
+config       settings; telemetry: every counter's name and meaning
+core         pure: bytes in, documents out
 """

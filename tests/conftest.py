@@ -6,10 +6,11 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.edge.local.stack import LocalStack, Running, down, up
-from tests import amount
+from tests.support import amount
 
+pytest_plugins = ("tests.support.worlds",)
 # So that what they assert is told with its values.
-pytest.register_assert_rewrite("tests.delivery.checks", "tests.faults.oracle", "tests.faults.worker_faults")
+pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.oracle", "tests.faults.worker_faults")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

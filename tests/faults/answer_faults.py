@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from threading import Lock
 
-from tests.delivery.front import Answer, Bulk, refusal
 from tests.faults.scene import Scene
+from tests.support.front import Answer, Bulk, refusal
 
 BUSY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "the queue is full"}}
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from ingest.synthetic.workload.generator import Made, Truth
-from tests.delivery.front import Answer, Bulk
-from tests.delivery.world import ROOT
 from tests.faults.cargo import Cargo, parted
 from tests.faults.scene import Scene
+from tests.support.front import Answer, Bulk
+from tests.support.world import ROOT
 
 MEMORY_MIB = 300
 READ_AGAIN_S = 1  # how often libfaketime looks at what time it is to be

@@ -14,9 +14,9 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from threading import Lock
 
-from tests.delivery.waiting import eventually
-from tests.delivery.world import ROOT
 from tests.faults import command
+from tests.support.waiting import eventually
+from tests.support.world import ROOT
 
 KILL_BOUND_S = 10.0
 TAIL = 3000

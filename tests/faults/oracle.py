@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.delivery.checks import assert_tiled
-from tests.delivery.world import World
 from tests.faults.cargo import Cargo, Known
+from tests.support.ledger_checks import assert_tiled
+from tests.support.world import World
 
 FACT_FIELDS = ("@timestamp", "event.original*", "perf.run.id", "perf.stage.name", "perf.mark", "log.origin.file")
 REJECT_FIELDS = ("event.original*", "provenance.kafka")

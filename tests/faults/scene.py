@@ -16,14 +16,14 @@ from elastic_transport import TransportError
 from elasticsearch import ApiError
 from kafka.errors import KafkaError
 
-from tests.delivery.front import Answer, Bulk, Front, Step, front
-from tests.delivery.waiting import eventually
-from tests.delivery.world import World
 from tests.faults.cargo import PARTITIONS, Cargo, joined
 from tests.faults.fleet import TAIL, Fleet, Worker
 from tests.faults.servers import Servers
 from tests.faults.sizes import Size
 from tests.faults.wire import Wire
+from tests.support.front import Answer, Bulk, Front, Step, front
+from tests.support.waiting import eventually
+from tests.support.world import World
 
 T = TypeVar("T")
 _NUMBERS = count(1)
@@ -243,7 +243,7 @@ class Scene:
 @contextmanager
 def scene(servers: Servers, size: Size, folder: Path, settings: Mapping[str, float]) -> Iterator[Scene]:
     """A fresh facility with its topics, its front and no worker yet; all of its processes gone afterwards."""
-    # Its faults are aimed at marks and ledger; what is derived has kills of its own: delivery/test_deriving_crash.py.
+    # Its faults are aimed at marks and ledger; what is derived has its own: pipeline/derive/test_deriver_crash.py.
     world = World(servers.running, folder, f"f{os.getpid()}_{next(_NUMBERS):04}", derive=False)
     for name, value in {**{name: getattr(size, name) for name in FROM_SIZE}, **settings}.items():
         setattr(world, name, value)

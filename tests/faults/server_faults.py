@@ -5,9 +5,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 
-from tests.delivery.front import Answer, Bulk
 from tests.faults.scene import Scene
 from tests.faults.servers import ELASTICSEARCH, KAFKA
+from tests.support.front import Answer, Bulk
 
 FLOOD = {
     "cluster.routing.allocation.disk.threshold_enabled": True,

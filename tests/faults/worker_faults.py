@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from random import Random
 from threading import Lock
 
-from tests.delivery.front import Answer, Bulk
 from tests.faults.fleet import Worker
 from tests.faults.scene import Scene
+from tests.support.front import Answer, Bulk
 
 PACE_S = 0.03
 BEHIND_ITS_START = 0.85  # of the random kills wait for the worker's first documents; the others for nothing

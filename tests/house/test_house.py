@@ -85,3 +85,46 @@ def test_run_time_dependencies_are_those_that_were_agreed() -> None:
     names = {re.split(r"[\[<>=]", line)[0] for line in project["dependencies"]}
 
     assert names == {"click", "elasticsearch", "kafka-python", "lark", "orjson", "requests", "rich"}
+
+
+PACKAGES = sorted({path.parent for path in MODULES})
+MAX_MODULES, MAX_DOCSTRING_LINES = 14, 12
+FREE = {"conftest.py"}
+
+
+@pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_package_has_few_modules_and_names_each(folder: Path) -> None:
+    """The docstring of `__init__` is the map: no module without its place in it."""
+    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "telemetry"}
+    packages = {path.parent.name for path in folder.glob("*/__init__.py")}
+    words = set(re.findall(r"[a-z0-9_]+", told))
+
+    assert len(modules) <= MAX_MODULES
+    assert len(told.splitlines()) <= MAX_DOCSTRING_LINES
+    assert (modules | packages) - words == set()
+
+
+@pytest.mark.parametrize("path", TESTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_test_file_names_what_it_tests(path: Path) -> None:
+    """`tests/X/test_y.py` begins with a module or package of `ingest/X`; whole systems, faults and the house apart."""
+    folder = path.relative_to(ROOT / "tests").parent
+    if folder.parts[0] in {"system", "faults", "house"}:
+        return
+    package = ROOT / "ingest" / folder
+    names = (
+        {each.stem.rstrip("_") for each in package.glob("*.py")}
+        | {each.name for each in package.glob("*/")}
+        | {folder.name}
+    )
+    subject = path.stem.removeprefix("test_")
+
+    assert any(subject == name or subject.startswith(f"{name}_") for name in names)
+
+
+def test_helpers_stand_apart_from_tests() -> None:
+    """In tests/support; the faults have some of their own."""
+    helpers = [path for path in (ROOT / "tests").rglob("*.py") if not path.name.startswith("test_")]
+    strays = [path for path in helpers if path.name not in FREE and path.parent.name not in {"support", "faults"}]
+
+    assert strays == []

@@ -12,7 +12,7 @@ from ingest.core.model import Problem
 from ingest.edge.local import state
 from ingest.edge.local.processes import Process
 from ingest.edge.local.service import Started
-from tests.delivery.waiting import DEADLINE_S
+from tests.support.waiting import DEADLINE_S
 
 _KAFKA = Started("kafka", "4.4.0", 19092, "127.0.0.1:19092", Path("/x/kafka.log"), Process(7, "boot/123"))
 

@@ -1,0 +1,50 @@
+"""`perflog demo` on the session's servers: the whole way once, and README shows what it really prints."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ingest.edge.local.stack import Running
+
+ROOT = Path(__file__).parents[3]
+README = (ROOT / "README.md").read_text().split("```text\n")[1].split("```")[0].splitlines()
+
+pytestmark = pytest.mark.stack
+
+
+def demo(home: Path) -> subprocess.CompletedProcess[str]:
+    """Run it in a pipe of 80 columns."""
+    environment = {**os.environ, "PERFLOG_HOME": str(home), "COLUMNS": "80"}
+    command = [sys.executable, "-m", "ingest", "demo"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
+
+
+def answer(lines: list[str]) -> list[str]:
+    """What is printed of the runs and the network, without blanks at the ends of lines."""
+    start = next(n for n, line in enumerate(lines) if line.startswith("Run 1084664-62990"))
+    end = next(n for n, line in enumerate(lines) if line.startswith("The ledger"))
+    return [line.rstrip() for line in lines[start:end]]
+
+
+def test_the_demo_answers_what_readme_shows_and_a_second_one_changes_nothing(stack: Running, tmp_path: Path) -> None:
+    """Twice on servers that run already: they stay up, the answer is README's, the second time all is duplicate."""
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "stack").symlink_to(stack.folder)
+
+    first, second = demo(home), demo(home)
+
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert answer(first.stdout.splitlines()) == answer(README)
+    assert second.returncode == 0, second.stdout + second.stderr
+    assert answer(second.stdout.splitlines()) == answer(README)
+    ledger = {
+        words[0]: words[1:]
+        for line in second.stdout.splitlines()
+        if (words := line.split()) and "perf.als." in words[0]
+    }
+    assert ledger["perf.als.lines.v1"] == ["70", "35", "35", "0", "0", "0", "70"]
+    assert ledger["perf.als.results.v1"] == ["7,104", "3,552", "3,552", "0", "0", "0", "7,104"]

@@ -1,0 +1,187 @@
+"""`perflog dlq`, as a user calls it: for people, for a pipe, for machines; every slip has its sentence and code."""
+
+import json
+import os
+from base64 import b64decode
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from ingest.cli.options import moment_of
+from ingest.cli.recovery import dlq
+from ingest.core.model import Problem
+from ingest.edge.local.stack import Running
+from tests.conftest import free_port
+from tests.support.world import World
+
+BAD = b"Fri Feb 5 21:39:37 PST 2016: norm.sh:32:1084664-%d:PREF:SUBMIT_NORM:START_DATE=1454737177"
+SHAPE = "norm.sh:32: TAG expected"
+NOT_TEXT = b"Fri Feb 5 21:39:37 PST 2016: rot.sh:65:1084664-1:PERF:SUBMIT_ROT:START_DATE=14547\xff\x1b]0;owned\x07"
+
+
+@pytest.fixture(scope="module")
+def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> World:
+    """A facility with three lines of one broken script and one of another, refused."""
+    made = World(stack, tmp_path_factory.mktemp("dlq"), f"dlq{os.getpid()}")
+    made.set_up(partitions=1)
+    made.ship(made.written("run.log", [*(BAD % n for n in range(3)), NOT_TEXT]))
+    made.drain()
+    return made
+
+
+class Caller:
+    """Calls `perflog dlq` in this process with a world's settings."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def __call__(self, *words: str, columns: int = 200) -> Result:
+        """Of this facility alone, since tests share the servers."""
+        words = (words[0], "--facility", self._world.facility, *words[1:])
+        done = CliRunner().invoke(
+            dlq.command, words, obj=self._world.settings_file, env={"COLUMNS": str(columns)}, standalone_mode=False
+        )
+        if done.exception is not None:
+            raise done.exception
+        return done
+
+
+@pytest.fixture
+def call(world: World) -> Caller:
+    """The command."""
+    return Caller(world)
+
+
+@pytest.mark.stack
+def test_one_broken_script_is_one_line_in_a_pipe(call: Caller) -> None:
+    """Count, times, reason, source, shape and an id in one line; the totals last."""
+    rows = call("list").stdout.splitlines()
+
+    assert [row.split()[0] for row in rows if SHAPE in row] == ["3"]
+    assert rows[0].split()[0] == "count"
+    assert "4 of " in rows[-1] or rows[-1].startswith("4 rejects")
+    assert rows[-1].endswith("in 2 shapes; 4 letters in the dead-letter topic.")
+
+
+@pytest.mark.stack
+def test_a_shape_is_told_to_machines(call: Caller, world: World) -> None:
+    """JSON with the same numbers, and the id that `show` takes."""
+    found = json.loads(call("list", "--json", "--shape", SHAPE).stdout)
+    (shape,) = found["shapes"]
+
+    assert (shape["count"], shape["shape"], shape["source"]) == (3, SHAPE, "als_perf")
+    assert (found["matching"], found["letters"]) == (3, 4)
+    assert shape["newest"] in {f"{world.topic}/0/{n}" for n in range(3)}
+
+
+@pytest.mark.stack
+def test_a_reject_is_shown_with_a_caret_and_its_record(call: Caller, world: World) -> None:
+    """The caret under the place, what was expected in words, headers, where it lies, what it would be today."""
+    rows = call("show", f"{world.topic}/0/2").stdout.splitlines()
+    caret = next(number for number, row in enumerate(rows) if row.strip() == "^")
+
+    assert rows[caret - 1][rows[caret].index("^") :].startswith("PREF:SUBMIT_NORM")
+    text = "\n".join(rows)
+    lies = f"the dead-letter topic (perf.{world.facility}.deadletter.v1/0/2)"
+    for words in ("expected the word PERF", SHAPE, "header   perflog.host: beamline", lies, "refused still (syntax)"):
+        assert words in text
+
+
+@pytest.mark.stack
+def test_bytes_that_are_no_text_are_shown_harmless_and_given_raw(call: Caller) -> None:
+    """In hexadecimal digits for people, untouched with --raw, in base64 for machines."""
+    shapes = [one["shape"] for one in json.loads(call("list", "--json").stdout)["shapes"]]
+    chosen = ("--shape", next(shape for shape in shapes if shape.startswith("rot.sh:65: ")))
+    for_people = call("show", *chosen).stdout
+
+    assert "37 ff 1b 5d 30 3b" in for_people
+    assert not set("\x1b\x07") & set(for_people)
+    assert call("show", *chosen, "--raw").stdout_bytes == NOT_TEXT
+    row = json.loads(call("show", *chosen, "--json").stdout)
+    assert b64decode(row["record"]["value"]["base64"]) == NOT_TEXT
+    assert row["record"]["value"]["text"] is None
+
+
+@pytest.mark.stack
+def test_a_dry_run_says_what_a_replay_would_send(call: Caller, world: World) -> None:
+    """And sends nothing."""
+    said = call("replay", "--shape", SHAPE, "--dry-run").stdout
+
+    assert said.splitlines() == ["3 records would be sent.", f"  3 to {world.topic}"]
+    assert len(world.records(world.topic)) == 4
+
+
+@pytest.mark.stack
+@pytest.mark.parametrize(
+    ("words", "code", "said"),
+    [
+        (("show", "nope/0/1"), 66, "no reject with the id nope/0/1"),
+        (("replay", "nope/0/1"), 66, "no reject with the id nope/0/1"),
+        (("show", "--reason", "nope"), 66, "no reject like that"),
+        (("purge", "--reason", "syntax"), 64, "--yes"),
+        (("purge", "--reason", "syntax", "--all"), 64, "--all does not go together with a filter"),
+        (("list", "--since", "soon"), 64, "--since"),
+    ],
+)
+def test_every_slip_has_its_sentence(call: Caller, words: tuple[str, ...], code: int, said: str) -> None:
+    """Exit codes of sysexits; nothing is deleted unasked."""
+    with pytest.raises(Problem) as caught:
+        call(*words)
+
+    assert caught.value.exit_code == code
+    assert said in str(caught.value)
+    assert json.loads(call("list", "--json").stdout)["matching"] == 4
+
+
+@pytest.mark.stack
+def test_purge_says_what_went(stack: Running, tmp_path: Path) -> None:
+    """From the index and from the topic."""
+    other = World(stack, tmp_path, f"dlqpurge{os.getpid()}")
+    other.set_up(partitions=1)
+    other.ship(other.written("run.log", [BAD % n for n in range(2)]))
+    other.drain()
+
+    said = Caller(other)("purge", "--yes").stdout
+
+    assert said == "2 rejects deleted; 2 letters gone from the dead-letter topic, 0 left there.\n"
+    assert json.loads(Caller(other)("list", "--json").stdout)["matching"] == 0
+
+
+def test_purge_wants_to_know_which(tmp_path: Path) -> None:
+    """Neither a filter nor --all: nothing is asked of any server."""
+    with pytest.raises(Problem) as caught:
+        CliRunner().invoke(
+            dlq.command, ["purge"], obj=_nowhere(tmp_path), standalone_mode=False, catch_exceptions=False
+        )
+
+    assert caught.value.exit_code == 64
+
+
+def test_an_elasticsearch_that_is_away_is_a_sentence(tmp_path: Path) -> None:
+    """Address and remedy, exit code 69."""
+    with pytest.raises(Problem) as caught:
+        CliRunner().invoke(dlq.command, ["list"], obj=_nowhere(tmp_path), standalone_mode=False, catch_exceptions=False)
+
+    assert caught.value.exit_code == 69
+    assert "does not answer" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("text", "ms"),
+    [
+        ("2h", 992_800_000), ("90s", 999_910_000), ("1w", 395_200_000), ("1970-01-02", 86_400_000),
+        ("1970-01-02T00:00:01", 86_401_000), ("1970-01-02T01:00:00+01:00", 86_400_000), (None, None),
+    ],
+)  # fmt: skip
+def test_a_moment_is_so_long_ago_or_iso(text: str | None, ms: int | None) -> None:
+    """Without a zone it is UTC."""
+    assert moment_of("--since", text, 1_000_000_000) == ms
+
+
+def _nowhere(folder: Path) -> Path:
+    """Settings for servers that are not there."""
+    path = folder / "perflog.toml"
+    port = free_port()
+    path.write_text(f"[kafka]\nbootstrap = '127.0.0.1:{port}'\n[elasticsearch]\nurl = 'http://127.0.0.1:{port}'\n")
+    return path

@@ -1,0 +1,143 @@
+"""`perflog try`, as a user calls it: its standard output, its exit code."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cli import Done, perflog, process
+
+GRAMMARS = Path(__file__).parents[3] / "grammars"
+LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
+
+
+def rows(done: Done) -> list[dict[str, Any]]:
+    """Standard output as JSON, one object a line."""
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+def test_the_sample_becomes_35_documents() -> None:
+    """Exit code 0: nothing was rejected; each row names index, id, version and document."""
+    done = perflog("try", "--source", "als_perf", "--facility", "als", str(GRAMMARS / "als_perf" / "samples.log"))
+
+    assert done.returncode == 0, done.stderr
+    assert [row["outcome"] for row in rows(done)] == ["document"] * 35
+    assert set(rows(done)[0]) == {"outcome", "index", "id", "version", "document"}
+    assert rows(done)[0]["index"] == "perf-marks-als-2016.02"
+
+
+def test_what_is_rejected_and_ignored_is_told_by_line() -> None:
+    """Exit code 1; a reject says reason, column and what was expected there, an ignored line only that."""
+    torn = LINE[: LINE.index(b"PERF") + 2]
+    done = perflog("try", "--source", "als_perf", "-", stdin=b"+ qsub\n" + torn + b"\n" + LINE + b"\n")
+    ignored, reject, document = rows(done)
+
+    assert done.returncode == 1
+    assert (ignored["outcome"], ignored["line"]) == ("ignored", 1)
+    assert (reject["outcome"], reject["line"], reject["reason"]) == ("reject", 2, "torn")
+    assert (reject["column"], reject["expected"]) == (torn.index(b"PE") + 1, ["TAG"])
+    assert reject["original"] == torn.decode()
+    assert document["outcome"] == "document"
+
+
+def test_a_forwarders_wrapper_is_taken_off_where_it_is_named() -> None:
+    """The same id as bare; host and path are the wrapper's; a name that nobody knows is told with those there are."""
+    inside = {
+        "message": LINE.decode(),
+        "host": {"name": "als-node-17"},
+        "log": {"file": {"path": "/a.log"}, "offset": 7},
+    }
+    (bare,) = rows(perflog("try", "--source", "als_perf", "-", stdin=LINE))
+    done = perflog("try", "--source", "als_perf", "--wrapper", "filebeat", "-", stdin=json.dumps(inside).encode())
+    (row,) = rows(done)
+    wrong = perflog("try", "--wrapper", "filebeet", "-", stdin=LINE)
+
+    assert row["id"] == bare["id"]
+    assert row["document"]["host"] == {"name": "als-node-17"}
+    assert row["document"]["log"]["offset"] == 7
+    assert wrong.returncode == 78
+    assert b"vector" in wrong.stderr
+
+
+def test_the_source_is_found_when_none_is_named() -> None:
+    """Lines, JSON documents and owping text are told apart by what accepts them."""
+    for name, kind in (("als_perf/samples.log", "marks"), ("perfsonar/samples.jsonl", "network"),
+                       ("owping/samples.both.txt", "network")):  # fmt: skip
+        found = rows(perflog("try", "--facility", "als", "--zone", "-08:00", str(GRAMMARS / name)))
+
+        assert {row["outcome"] for row in found} == {"document"}, name
+        assert all(row["index"].startswith(f"perf-{kind}-als-") for row in found), name
+
+
+@pytest.mark.parametrize("zone", ["Asia/Manila", "America/Los_Angeles", "UTC"])
+def test_the_process_zone_changes_nothing(zone: str) -> None:
+    """The same bytes, the same output, to the byte."""
+    words = (
+        "try",
+        "--facility",
+        "als",
+        "--received",
+        "2016-02-07T00:00:00Z",
+        str(GRAMMARS / "als_perf/samples.variants.log"),
+    )
+
+    assert process(*words, TZ=zone).stdout == process(*words, TZ="Etc/GMT+11").stdout
+
+
+HOSTILE = {
+    "random": bytes(range(256)) * 40,
+    "1 MiB line": LINE + b"x" * 2**20,
+    "NUL bytes": b"\0" * 1000 + LINE,
+    "bad UTF-8": LINE.replace(b"NORM", b"\xff\xfe"),
+    "JSON nested 2,000 deep": b'{"a":' * 2000 + b"1" + b"}" * 2000,
+    "30-digit epoch": LINE.replace(b"1454737177", b"1" * 30),
+    "NaN": LINE.replace(b"1454737177", b"NaN") + b'\n{"id": NaN}',
+    "year 1": LINE.replace(b"PST 2016", b"PST 0001"),
+    "JSON year 1": b'{"id":"0b7c6f0e-7c1d","test":{"type":"rtt"},"run":{"start-time":"0001-01-01T00:00:00+14:00"}}',
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_hostile_input_gets_verdicts_and_no_traceback(name: str) -> None:
+    """Whatever the bytes: JSON rows, exit code 0 or 1, silence on stderr; what keeps the tag is never ignored."""
+    for words in ((), ("--source", "als_perf"), ("--source", "perfsonar"), ("--source", "owping")):
+        done = perflog("try", *words, "-", stdin=HOSTILE[name])
+
+        assert done.returncode in {0, 1}
+        assert done.stderr == b""
+        assert all(row["outcome"] == "document" or "shape" in row or row["reason"] for row in rows(done))
+        if b"PERF" in HOSTILE[name] and words == ("--source", "als_perf"):
+            assert any(row["outcome"] != "ignored" for row in rows(done))
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (("try", "/nowhere/at/all.log"), 66, b"No such file"),
+        (("try", "--source", "astrology", "-"), 64, b"als_perf"),
+        (("try", "--received", "yesterday", "-"), 64, b"--received"),
+        (("try", "--facility", "A L S", "-"), 64, b"facility"),
+        (("try",), 64, b"FILE"),
+        (("frobnicate",), 64, b"frobnicate"),
+        (("--config", "/nowhere.toml", "try", "-"), 78, b"nowhere.toml"),
+    ],
+)
+def test_a_wrong_call_is_told_in_words(words: tuple[str, ...], code: int, says: bytes) -> None:
+    """One sentence, and a sysexits code."""
+    done = perflog(*words)
+
+    assert done.returncode == code
+    assert says in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+def test_perflog_and_python_m_ingest_are_the_same() -> None:
+    """The installed command and the module print the same help."""
+    installed = Path(sys.executable).with_name("perflog")
+    done = subprocess.run([installed, "--help"], capture_output=True, check=True)
+
+    assert done.stdout == process("--help").stdout

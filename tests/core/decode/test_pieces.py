@@ -1,0 +1,284 @@
+"""A message is one or more pieces: each is read, kept, placed and identified as if it had come alone."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, is_too_deep, most_output_bytes
+from ingest.core.decode.bodies import original_of
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.pieces import blocks_of
+from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
+from ingest.core.sources.wrappers import load_wrappers
+from tests.core.conftest import GRAMMARS
+from tests.core.decode.test_workflow_lines import LINE, OTHER
+from tests.core.decode.test_workflow_lines import RECEIVED_MS as LINE_MS
+from tests.support.messages import CAPTURED_MS, RECEIVED_MS
+
+PING = {"schema": 1, "succeeded": True, "sent": 5, "received": 5, "lost": 0, "min": "PT0.01S", "roundtrips": []}
+RUN = {
+    "id": "0b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e52",
+    "test": {"type": "rtt", "spec": {"dest": "ps-nersc.example"}},
+    "schedule": {"start": "2026-03-04T11:20:05-08:00", "duration": "PT11S"},
+    "result": PING,
+}
+PLACE = Provenance(path="/r.json", offset_bytes=1000, captured_ms=CAPTURED_MS)
+
+
+def read(flow: Flow, data: bytes, place: Provenance = PLACE) -> Outcomes:
+    """What a message becomes that lies at byte 1,000 of its file."""
+    return flow.outcomes(Message(data, RECEIVED_MS, place), RECEIVED_MS)
+
+
+def runs(number: int) -> list[dict[str, Any]]:
+    """So many runs, each with an id of its own and a text that is not ASCII."""
+    return [{**RUN, "id": f"{n:08x}-7c1d-4f0a-9c57-3f2b6a1d9e52", "reference": "Ü" * (n % 7)} for n in range(number)]
+
+
+@pytest.mark.parametrize("name", ["perfsonar", "perfsonar_result"])
+@pytest.mark.parametrize(
+    ("ahead", "between", "behind"),
+    [("[", ",", "]"), ("\ufeff [\n ", "\n ,\t", "\n]\n"), ("\x1e[", ", ", "]"), ("[\r\n", ",\r\n", "\r\n]\r\n")],
+)
+def test_an_element_is_what_it_is_alone(
+    name: str, ahead: str, between: str, behind: str, flow_of: Callable[..., Flow]
+) -> None:
+    """The same id, its own bytes, and the place where they lie in the file."""
+    flow = flow_of(name)
+    texts = [
+        json.dumps(run if name == "perfsonar" else {**PING, "n": run["id"]}, ensure_ascii=False) for run in runs(9)
+    ]
+    whole = (ahead + between.join(texts) + behind).encode()
+
+    found = read(flow, whole).documents
+
+    assert len(found) == 9
+    for document, text in zip(found, texts, strict=True):
+        (alone,) = read(flow, text.encode()).documents
+        assert (document.id, document.version, document.index) == (alone.id, alone.version, alone.index)
+        assert original_of(document.body) == text.encode()
+        offset = document.body["log"]["offset"]
+        assert whole[offset - 1000 :].startswith(text.encode())
+
+
+def test_equal_elements_merge(flow_of: Callable[..., Flow]) -> None:
+    """Nothing tells them apart: they are one fact, as the same message sent twice is."""
+    found = read(flow_of("perfsonar_result"), orjson.dumps([PING, PING, {**PING, "sent": 6}])).documents
+
+    assert len(found) == 3
+    assert len({document.id for document in found}) == 2
+
+
+def test_a_bad_element_costs_no_other(flow_of: Callable[..., Flow]) -> None:
+    """Each reject keeps the element's bytes, tells where it lies and on which line; numbers beyond all bounds too."""
+    parts = [orjson.dumps(RUN), b'{"a": 1e999}', b"7", b'{"weather":\n "fine"}', orjson.dumps(runs(1)[0])]
+    whole = b"[" + b",\n".join(parts) + b"]"
+
+    found = read(flow_of("perfsonar"), whole)
+
+    assert len(found.documents) == 2
+    assert [(r.reason, r.original, r.piece_line) for r in found.rejects] == [
+        ("shape", parts[1], 2),
+        ("json", parts[2], 3),
+        ("shape", parts[3], 4),
+    ]
+    for reject in found.rejects:
+        assert reject.provenance is not None
+        assert reject.provenance.offset_bytes is not None
+        assert whole[reject.provenance.offset_bytes - 1000 :].startswith(reject.original)
+
+
+def test_each_element_finds_its_own_source(flow_of: Callable[..., Flow]) -> None:
+    """Of an array with documents of two shapes none is lost: each element is asked of all sources, as it is alone."""
+    found = read(flow_of("perfsonar", "perfsonar_result"), orjson.dumps([RUN, PING]))
+
+    assert [document.body["perf"]["source"] for document in found.documents] == ["perfsonar", "perfsonar_result"]
+    assert not found.rejects
+
+
+def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Flow]) -> None:
+    """Some relays send JSON as a JSON string: an element has its bytes as they are written inside, and no place."""
+    found = read(flow_of("perfsonar"), json.dumps(json.dumps(runs(3))).encode()).documents
+
+    assert [original_of(document.body) for document in found] == [json.dumps(run).encode() for run in runs(3)]
+    assert {document.body["log"]["offset"] for document in found} == {1000}
+
+
+def test_a_mended_message_is_one_piece(flow_of: Callable[..., Flow]) -> None:
+    """What was no JSON when it came (here in colours) has elements without bytes of their own: all keep the message."""
+    flow = flow_of("perfsonar_result")
+    coloured = b"\x1b[0m[" + b",".join([orjson.dumps(PING)] * 3) + b"]"
+
+    few = read(flow, coloured).documents
+    many = read(flow, coloured.replace(b"[{", b"[" + (orjson.dumps(PING) + b",") * 300 + b"{"))
+
+    assert [original_of(document.body) for document in few] == [coloured] * 3
+    assert not many.documents
+    assert [reject.reason for reject in many.rejects] == ["too_many_elements"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"[]", b"[1,2]", b"[[{}]]", b"[{},]", b"[{} {}]", b"[,{}]", b"[{}", b"[{}]x", b'["{}"]', b'"[1]"', b"[nan]"],
+)
+def test_what_is_no_array_of_objects_is_one_reject(text: bytes, flow_of: Callable[..., Flow]) -> None:
+    """The message is refused as a whole."""
+    found = read(flow_of("perfsonar"), text)
+
+    assert [(reject.reason, reject.original) for reject in found.rejects] == [("json", text)]
+
+
+@pytest.mark.parametrize(("elements", "documents"), [(MAX_ELEMENTS, MAX_ELEMENTS), (MAX_ELEMENTS + 1, 0)])
+def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_of: Callable[..., Flow]) -> None:
+    """One more, and the message is one reject that says so."""
+    found = read(flow_of("perfsonar"), orjson.dumps(runs(elements)))
+
+    assert len(found.documents) == documents
+    assert [reject.reason for reject in found.rejects] == ([] if documents else ["too_many_elements"])
+
+
+@pytest.mark.parametrize("wrap", ["{}", "[{}]", '"[{}]"', '"{}"'])
+def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Flow]) -> None:
+    """A level more, ten thousand, and a million are one reject that says so; brackets in text are no level."""
+    flow = flow_of("perfsonar")
+
+    def message(levels: int) -> bytes:
+        text = '{"id":"%s","x":' % RUN["id"] + "[" * (levels - 1) + "]" * (levels - 1)  # noqa: UP031 - braces
+        text += ',"t":"[[[{{{\\"","test":{},"schedule":{"start":"2026-03-04T11:20:05-08:00"}}'
+        return wrap.replace("{}", text if wrap[0] != '"' else json.dumps(text)[1:-1]).encode()
+
+    assert len(read(flow, message(MAX_DEPTH)).documents) == 1
+    for levels in (MAX_DEPTH + 1, 10_000, 1_000_000):
+        found = read(flow, message(levels))
+        assert [reject.reason for reject in found.rejects] == ["too_deep"]
+        assert "more than 64 deep" in found.rejects[0].detail
+
+
+@given(st.recursive(st.none() | st.text(max_size=4), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_depth_is_that_of_the_tree(tree: Any) -> None:
+    """Of objects and arrays alike; what lies beside them does not count."""
+
+    def levels(node: Any) -> int:
+        inside = node.values() if isinstance(node, dict) else node if isinstance(node, list) else None
+        return 0 if inside is None else 1 + max(map(levels, inside), default=0)
+
+    inner: Any = [tree, {"a": []}]
+    for _ in range(MAX_DEPTH - 3):
+        inner = [inner]
+
+    assert is_too_deep(inner) == (levels(inner) > MAX_DEPTH)
+
+
+def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., Flow]) -> None:
+    """Their identity is made of its bytes. More than may be written for it are one reject; 16 of the longest fit."""
+    flow = flow_of("als_perf")
+
+    def line(pairs: int, size_bytes: int) -> bytes:
+        text = LINE.replace("submitNormJobs.sh", "/s.sh") + "".join(f":K{n}_DATE=1454737177" for n in range(pairs - 1))
+        return text.replace("/s.sh", "/" + "p" * (size_bytes - len(text) - 1) + "/s.sh", 1).encode()
+
+    for pairs, size_bytes in ((16, 65_536), (17, 65_536), (2900, 65_536), (30, 1500)):
+        data = line(pairs, size_bytes)
+        assert len(data) == size_bytes
+        fits = pairs * (len(data) + 512) <= 16 * len(data) + 65_536
+        found = flow.outcomes(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
+        assert len(found.documents) == (pairs if fits else 0)
+        assert [(r.reason, r.original) for r in found.rejects] == ([] if fits else [("too_many_pairs", data)])
+
+
+def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+    """Its own bytes, the place where they lie, and the document that it becomes when it is sent alone."""
+    for name in ("owping", "owping_machine"):
+        flow, text = flow_of(name), (sources[name].folder / "samples.both.txt").read_bytes()
+        found = read(flow, text).documents
+        assert len(found) == 2
+        for document in found:
+            original = original_of(document.body)
+            place = Provenance(path="/r.json", offset_bytes=document.body["log"]["offset"], captured_ms=CAPTURED_MS)
+            assert text[document.body["log"]["offset"] - 1000 :].startswith(original)
+            assert read(flow, original, place).documents == (document,)
+        assert original_of(found[0].body) != original_of(found[1].body)
+
+
+def test_both_readers_tell_the_same_blocks(sources: dict[str, Source]) -> None:
+    """The compiled expression and Lark."""
+    for name in ("owping", "owping_machine"):
+        reader, text = sources[name].reader, (sources[name].folder / "samples.both.txt").read_bytes()
+        assert isinstance(reader, GrammarReader)
+        message, raw = Message(text, RECEIVED_MS, PLACE), canonical(text)
+        fast, slow = reader.read(raw), reader.read_slowly(raw.decode(), raw)
+        assert blocks_of(fast, message) == blocks_of(slow, message)  # type: ignore[arg-type]
+        assert len(blocks_of(fast, message)) == 2  # type: ignore[arg-type]
+
+
+def joined(lines: list[str], schema: Any, sources: dict[str, Source], multiline: bool = True) -> Outcomes:
+    """What lines become that a forwarder joined."""
+    intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), multiline=multiline)
+    message = Message("\n".join(lines).encode(), LINE_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
+    return Flow(intake, sources, schema).outcomes(message, LINE_MS)
+
+
+def test_joined_lines_are_read_one_by_one_where_the_intake_says_so(schema: Any, sources: dict[str, Source]) -> None:
+    """Each is the fact that it is alone, a bad one is refused by itself, one that is not ours is ignored."""
+    lines = [LINE, "", "make: done", OTHER, LINE[:60], ""]
+
+    found = joined(lines, schema, sources)
+
+    alone = [joined([line], schema, sources).documents[0].id for line in (LINE, OTHER)]
+    assert [document.id for document in found.documents] == alone
+    assert [document.body["log"]["offset"] for document in found.documents] == [1000, 1000 + len(LINE) + 13]
+    assert [(r.original, r.piece_line) for r in found.rejects] == [(LINE[:60].encode(), 5)]
+    assert not joined(lines, schema, sources, multiline=False).documents
+
+
+def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, sources: dict[str, Source]) -> None:
+    """The wrapper tells where the first begins."""
+    wrappers = load_wrappers(GRAMMARS / "wrappers.toml")
+    intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), wrapper="filebeat", multiline=True)
+    told = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
+
+    found = Flow(intake, sources, schema, None, wrappers).outcomes(
+        Message(orjson.dumps(told), LINE_MS, backfill=True), LINE_MS
+    )
+
+    assert [original_of(document.body) for document in found.documents] == [LINE.encode(), OTHER.encode()]
+    assert [document.body["log"]["offset"] for document in found.documents] == [500, 500 + len(LINE) + 1]
+
+
+def test_lines_that_are_all_somebody_elses_are_ignored(schema: Any, sources: dict[str, Source]) -> None:
+    """Once for each shape; more lines than are read of a message are one reject."""
+    assert [one.shape for one in joined(["a", "b", "c"], schema, sources).ignored] == ["other"]
+    assert [one.shape for one in joined([" ", "", "\t"], schema, sources).ignored] == ["blank"]
+    assert joined(["a"] * MAX_ELEMENTS, schema, sources).ignored
+    assert [r.reason for r in joined(["a"] * (MAX_ELEMENTS + 1), schema, sources).rejects] == ["too_many_lines"]
+
+
+def test_lines_cannot_be_told_apart_from_blocks(schema: Any, sources: dict[str, Source]) -> None:
+    """An intake that says so of a source whose messages have several lines is refused."""
+    intake = Intake("both", "perf.als.test.v1", "als", ("als_perf", "owping"), multiline=True)
+
+    with pytest.raises(
+        Problem, match=r"both: `multiline = true`, but one message of owping may have several lines"
+    ) as at:
+        Flow(intake, sources, schema)
+    assert at.value.exit_code == 78
+
+
+@settings(max_examples=60, deadline=None)
+@given(tiny=st.sampled_from([b"{}", b'{"id":1}', b'{"succeeded":0}', b"1"]), number=st.integers(1, 4000))
+def test_tiny_elements_become_no_flood(tiny: bytes, number: int, sources: dict[str, Source], schema: Any) -> None:
+    """What stands beside each of them counts: the message is one reject when that is more than it may become."""
+    intake = Intake("test", "perf.als.test.v1", "als", ("perfsonar", "perfsonar_result"))
+    data = b"[" + b",".join([tiny] * number) + b",{}]"
+
+    found = read(Flow(intake, sources, schema), data)
+
+    assert (len(found.documents) + len(found.rejects)) * 700 <= most_output_bytes(len(data)) or len(found.rejects) == 1

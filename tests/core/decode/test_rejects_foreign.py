@@ -1,0 +1,73 @@
+"""Somebody else's lines, which are most of a log: told from ours without Lark, and told as Lark tells them."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.decode.rejects import is_foreign, kept, verdict
+from ingest.core.model import Message, Outcomes, Provenance, Record
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.readers import canonical
+from ingest.core.sources.source import Source
+from tests.core.sources.test_regular import GOOD_LINES, near_miss
+from tests.support.amount import examples
+from tests.support.cpu_time import cpu_s
+
+OTHER = [
+    "copying 12 files to /data/raw/20160205",
+    "Fri Feb  5 21:39:37 PST 2016: copying 12 files",
+    "Fri Feb  5 21:39:37 PST 2016: at 21:40 all of it",
+    "2016-02-05T21:39:37Z: done",
+    "+ cp -r /data/raw /data/norm",
+    "Warning: 3:4 is no ratio",
+]
+OURS = ["Fri Feb 5 21:39:37 PST 2016: a.sh:69", "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1-2:PRF:A:B=1"]
+LINES = st.one_of(
+    st.text(max_size=80),
+    st.sampled_from([*OTHER, *OURS]),
+    st.builds(lambda text, tag: text.replace("PERF", tag).replace("_DATE=", "="), GOOD_LINES, st.sampled_from("PX ")),
+    st.builds(lambda text, at, change: near_miss(text.replace("PERF", "INFO"), at, change).replace("_DATE=", "="),
+              GOOD_LINES, st.integers(0, 999), st.sampled_from(["", "\x00", "==", ":", " x ", "7"])),
+    st.builds(lambda text, size: text[:size], GOOD_LINES, st.integers(0, 60)),
+)  # fmt: skip
+
+
+def by_lark(source: Source, raw: bytes, message: Message) -> Outcomes | None:
+    """What is said of a line that Lark refuses; None of one that it reads."""
+    assert isinstance(source.reader, GrammarReader)
+    found = source.reader.read_slowly(raw.decode("utf-8", "replace"), raw)
+    return None if isinstance(found, Record) else verdict(source, raw, message, found)
+
+
+def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+    """Of random text, of lines of ours without their words, torn or changed; many go either way."""
+    flow, source = flow_of("als_perf"), sources["als_perf"]
+    counts: Counter[bool] = Counter()
+
+    @settings(deadline=None, max_examples=examples(4000))
+    @given(LINES)
+    def same(text: str) -> None:
+        message = Message(text.encode("utf-8", "replace"), 1_454_740_000_000, Provenance(), backfill=True)
+        raw = canonical(message.data)
+        assert source.gate is not None
+        if not raw or kept(source.gate, raw):
+            return
+        counts[is_foreign(source, raw)] += 1
+        assert flow.outcomes(message, 0) == by_lark(source, raw, message)
+
+    same()
+    assert min(counts[True], counts[False]) > 0.1 * counts.total(), counts
+
+
+def test_somebody_elses_line_costs_less_than_half(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+    """Of what Lark takes to refuse it."""
+    flow, source = flow_of("als_perf"), sources["als_perf"]
+    messages = [Message(text.encode(), 1_454_740_000_000, Provenance(), backfill=True) for text in OTHER * 200]
+
+    quick_s = min(cpu_s(lambda: [flow.outcomes(each, 0) for each in messages]) for _ in range(5))
+    slow_s = min(cpu_s(lambda: [by_lark(source, each.data, each) for each in messages]) for _ in range(5))
+
+    assert quick_s < slow_s / 2

@@ -1,0 +1,179 @@
+"""Every source of measurements: whatever its bytes, a verdict that can be sent; both readers of a grammar agree."""
+
+import copy
+import json
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import Schema
+from ingest.core.model import Intake, Outcomes, Record
+from ingest.core.sources.framing import frames, framing_of
+from ingest.core.sources.grammar import GrammarReader
+from ingest.core.sources.loader import sample_files
+from ingest.core.sources.readers import JsonReader, canonical
+from ingest.core.sources.source import Source
+from tests.support.amount import examples
+from tests.support.cpu_time import within
+from tests.support.messages import read
+
+TEXTS = ("owping", "owping_machine", "owping_raw", "ping", "traceroute", "iperf3_text")
+JSONS = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json")
+HOSTILE: tuple[Any, ...] = (
+    None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04",
+    "P9999999999D", "PT1S", "\x00", "é" * 40_000, [], {}, [[1]], [None], {"a": "b"}, {"": 1}, {"\x00": 1},
+)  # fmt: skip
+REPEATED = [b"\n", b" ", b"x\n", b"- ", b"0 ", b"(", b"[", b"--- ", b" 1  *\n", b"[  5] sender "]
+MOMENT_S = 2.0  # of one core; quadratic work on 200 kB takes minutes
+PLACE = st.integers(0, 2**20)
+FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def messages(source: Source) -> list[bytes]:
+    """The messages of a source's samples."""
+    found = []
+    for path in sample_files(source.folder):
+        if path.name.startswith("samples"):
+            data = path.read_bytes()
+            found += [frame.data for frame in frames(data, framing_of(source, path.name, data)) if frame.data.strip()]
+    return found
+
+
+def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every place in a JSON tree, down to 30 levels."""
+    if len(path) >= 30:
+        return
+    steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for step, inner in steps:
+        yield (*path, step)
+        yield from places(inner, (*path, step))
+
+
+def numbers(node: Any) -> Iterator[float]:
+    """Every number in a tree, without what is kept as data."""
+    for name, inner in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        if name not in {"spec", "extra"}:
+            yield from numbers(inner)
+    if isinstance(node, int | float) and not isinstance(node, bool):
+        yield node
+
+
+def check(found: Outcomes, schema: Schema) -> None:
+    """A verdict; documents that can be sent, whose numbers Elasticsearch can hold, whose fields are in the schema."""
+    assert found.documents or found.rejects or found.ignored
+    for made in found.documents:
+        sent = orjson.loads(orjson.dumps(made.body))
+        for number in numbers(sent):
+            assert abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
+        assert made.id
+        assert 0 < made.version < 2**63
+
+
+@pytest.fixture(scope="module")
+def flow(sources: dict[str, Source], schema: Schema) -> Flow:
+    """A flow of all of them, as the example settings have it."""
+    return Flow(Intake("results", "perf.als.results.v1", "als", (*JSONS, *TEXTS)), sources, schema)
+
+
+@pytest.mark.parametrize("name", JSONS)
+@given(data=st.data())
+@FUZZ
+def test_json_with_anything_anywhere_gets_a_verdict(
+    name: str, data: st.DataObject, flow: Flow, sources: dict[str, Source], schema: Schema
+) -> None:
+    """Up to three values replaced, removed or repeated: wrong types, null, huge numbers, NUL, deep nesting."""
+    reader = JsonReader(repair=True)
+    record = reader.read(canonical(data.draw(st.sampled_from(messages(sources[name])))))
+    assert isinstance(record, Record)
+    tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
+    for _ in range(data.draw(st.integers(1, 3))):
+        found = list(places(tree))
+        if not found:
+            break
+        *steps, last = data.draw(st.sampled_from(found))
+        holder: Any = tree
+        for step in steps:
+            holder = holder[step]
+        deep = st.integers(2, 900).map(nested)
+        value = data.draw(st.sampled_from(HOSTILE) | deep | st.integers(-(2**63), 2**64 - 1) | st.text(max_size=20))
+        if value is None and isinstance(holder, dict) and data.draw(st.booleans()):
+            del holder[last]
+        else:
+            holder[last] = json.loads(json.dumps(value))  # a copy: a later change may go inside
+    check(read(flow, json.dumps(tree)), schema)
+
+
+def nested(depth: int) -> Any:
+    """Objects in arrays in objects."""
+    tree: Any = 1
+    for level in range(depth):
+        tree = {"a": tree} if level % 2 else [tree]
+    return tree
+
+
+@pytest.mark.parametrize("name", [*TEXTS, *JSONS])
+@given(data=st.data())
+@FUZZ
+def test_damaged_bytes_get_a_verdict(
+    name: str, data: st.DataObject, flow: Flow, sources: dict[str, Source], schema: Schema
+) -> None:
+    """A piece of a sample replaced by other bytes, by another piece, or by nothing."""
+    raw = data.draw(st.sampled_from(messages(sources[name])))
+    for _ in range(data.draw(st.integers(1, 3))):
+        begin, at = (place % (len(raw) + 1) for place in data.draw(st.tuples(PLACE, PLACE)))
+        end = begin + data.draw(st.sampled_from([0, 1, 4, 60, 100_000]))
+        new = data.draw(st.binary(max_size=8) | st.sampled_from([b"9" * 400, b"\n", b"nan", None]))
+        raw = raw[:begin] + (raw[at : at + 60] if new is None else new) + raw[end:]
+    check(read(flow, raw), schema)
+    check(read(flow, raw, captured_ms=None), schema)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@given(data=st.data())
+@FUZZ
+def test_compiled_grammar_and_lark_agree_on_damaged_texts(
+    name: str, data: st.DataObject, sources: dict[str, Source]
+) -> None:
+    """Lines dropped, doubled, swapped or spoilt by a letter: the same verdict, the same values."""
+    reader = sources[name].reader
+    assert isinstance(reader, GrammarReader)
+    assert reader.compiled
+    lines = canonical(data.draw(st.sampled_from(messages(sources[name])))).decode().split("\n")
+    for _ in range(data.draw(st.integers(0, 2))):
+        at = data.draw(st.integers(0, len(lines) - 1))
+        column = data.draw(st.integers(0, len(lines[at])))
+        letter = data.draw(st.sampled_from(["", " ", "0", "9", "x", "-", "%", "\n", "(", "nan"]))
+        change = data.draw(st.sampled_from(["drop", "double", "spoil", "cut"]))
+        if change == "spoil":
+            lines[at] = lines[at][:column] + letter + lines[at][column + 1 :]
+        elif change == "cut":
+            lines = [*lines[:at], lines[at][:column]]
+        else:
+            lines[at : at + 1] = [] if change == "drop" and len(lines) > 1 else [lines[at]] * 2
+    text = "\n".join(lines).strip()
+    fast, slow = reader.compiled.read(text), reader.read_slowly(text, text.encode())
+
+    assert (fast is not None) == isinstance(slow, Record)
+    if fast is not None and isinstance(slow, Record):
+        assert (fast[0], tuple(fast[1])) == (slow.values, slow.items)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+@pytest.mark.parametrize("piece", REPEATED)
+def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
+    name: str, piece: bytes, sources: dict[str, Source], schema: Schema
+) -> None:
+    """200 kB behind every beginning of a sample: linear terminals need no more than a moment."""
+    flow = Flow(Intake("i", "t", "als", (name,)), sources, schema)
+    for sample in messages(sources[name])[:2]:
+        for share in (0.2, 0.5, 0.9):
+            head = sample[: int(len(sample) * share)]
+            found, text = [], head + piece * (200_000 // len(piece))
+            assert within(MOMENT_S, lambda: found.append(read(flow, text)))  # noqa: B023  (asked at once)
+            assert found[0].documents or found[0].rejects

@@ -1,0 +1,208 @@
+"""The shapes in which pScheduler's results travel: each read by its own source, all of a run one fact.
+
+Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import Schema
+from ingest.core.model import Intake
+from ingest.core.sources.source import Source
+from tests.core.conftest import GRAMMARS
+from tests.support.messages import CAPTURED_MS, document, ends, flags, network, rank, read, reject
+
+FlowOf = Callable[..., Flow]
+ALL = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json")
+RUN = "0b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e10"
+TASK = "https://ps-als.example/pscheduler/tasks/5a0f3c1e-1111-4222-8333-944455566677"
+HREF = f"{TASK}/runs/{RUN}"
+PING = {"succeeded": True, "sent": 2, "received": 2, "lost": 0, "loss": 0.0, "mean": "PT0.002S", "roundtrips": []}
+ENDS = ["ps-als.example", "ps-nersc.example"]
+FULL = json.loads((GRAMMARS / "perfsonar" / "samples.jsonl").read_text(encoding="utf-8").splitlines()[0])
+IPERF3 = json.loads((GRAMMARS / "iperf3_json" / "samples.jsonl").read_text(encoding="utf-8").splitlines()[0])
+
+
+def rest(**changes: Any) -> dict[str, Any]:
+    """A run as REST tells it."""
+    run = {
+        "start-time": "2026-03-04T20:20:05+01:00",
+        "end-time": "2026-03-04T20:20:24+01:00",
+        "duration": "PT19S",
+        "state": "finished",
+        "errors": None,
+        "participants": ENDS,
+        "result": PING,
+        "result-full": None,
+        "result-merged": None,
+        "href": HREF,
+        "task-href": TASK,
+    }
+    return {**run, **changes}
+
+
+def plugin(result: Any) -> dict[str, Any]:
+    """A plug-in's input."""
+    return {"data": {}, "task-href": TASK, "run-href": HREF, "result": result, "attempts": 0, "last-attempt": None}
+
+
+@pytest.fixture(scope="module")
+def flow(sources: dict[str, Source], schema: Schema) -> Flow:
+    """A flow that reads every JSON shape, as the example settings have it."""
+    return Flow(Intake("results", "perf.als.results.v1", "als", ALL), sources, schema, {"ps-als.example": "ALS"})
+
+
+@pytest.mark.parametrize(
+    ("message", "source"),
+    [
+        (FULL, "perfsonar"),
+        (plugin(FULL), "perfsonar_plugin"),
+        (rest(), "perfsonar_run"),
+        (PING, "perfsonar_result"),
+        (IPERF3, "iperf3_json"),
+    ],
+)
+def test_each_shape_is_read_by_its_own_source(flow: Flow, message: Any, source: str) -> None:
+    """Dispatch is by keys that must be there; the order of the sources does not matter."""
+    assert document(flow, message).body["perf"]["source"] == source
+
+
+def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> None:
+    """And the explanation of a source whose shape it has goes before."""
+    found = reject(flow_of(*ALL), {"weather": "fine"})
+    assert found.reason == "shape"
+    assert found.expected == ("id or run or task or test",)
+    found = reject(flow_of(*ALL), rest(**{"start-time": "soon"}))
+    assert (found.reason, found.source) == ("value", "perfsonar_run")
+
+
+def test_pending_and_running_runs_give_way_to_the_final_one(flow: Flow) -> None:
+    """In whatever order they come, the highest version stands [1]."""
+    states = ["pending", "on-deck", "running", "cleanup"]
+    told = [document(flow, rest(state=state, result=None)) for state in states]
+    lost = document(flow, rest(state="missed", result=None, errors="The run was missed."))
+    final = document(flow, rest())
+    ranks = [rank(found) for found in (*told, lost, final)]
+
+    assert ranks == sorted(set(ranks))
+    assert {found.id for found in (*told, lost, final)} == {RUN}
+    assert {found.index for found in (*told, lost, final)} == {final.index}
+    assert told[0].body["event"]["outcome"] == "unknown"
+    assert "packets_sent" not in network(told[0])
+    assert lost.body["event"]["outcome"] == "failure"
+    assert lost.body["error"]["message"] == "The run was missed."
+    assert network(final)["rtt_mean_ms"] == 2
+
+
+def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Flow) -> None:
+    """It tells the test and its ends; a REST poll that comes later must not take them away [16, 17, 18]."""
+    full = {**FULL, "id": RUN}
+    bare_test = {key: value for key, value in full.items() if key not in {"test", "task"}}
+    tellings = [plugin(full["result"]), rest(result=full["result"]), bare_test, plugin(full), full]
+    found = [document(flow, telling) for telling in tellings]
+    ranks = [rank(one) for one in found]
+
+    assert {one.id for one in found} == {RUN}
+    assert ranks == sorted(set(ranks))
+
+
+@pytest.mark.parametrize("front", ["", "\x1e", "\x1e\n", "\ufeff"])
+def test_record_separator_ahead_of_json_is_taken_off(flow: Flow, front: str) -> None:
+    """RFC 7464 frames what a plug-in reads."""
+    found = document(flow, front + json.dumps(plugin(FULL)))
+    assert found.id == FULL["id"]
+    assert network(found)["throughput_bps"] == 9.31e9
+
+
+def test_plugin_with_a_bare_result_is_the_fact_of_its_run(flow: Flow) -> None:
+    """A transform of `.result` keeps neither id nor time: the address beside it is the run's."""
+    found = document(flow, plugin(PING))
+    assert found.id == RUN
+    assert network(found)["task_id"] == "5a0f3c1e-1111-4222-8333-944455566677"
+    assert ends(found)[0] == "ps-als.example"
+    assert found.body["source"]["site"] == "ALS"
+    assert "time_captured" in flags(found)
+    assert "start" not in found.body["event"]
+    assert reject(flow, plugin(PING), captured_ms=None).reason == "identity"
+
+
+@pytest.mark.parametrize("left", ["text of output-raw", None, 5, [PING]])
+def test_plugin_whose_transform_left_no_object_is_refused(flow_of: FlowOf, left: Any) -> None:
+    """Jq may make anything of a document."""
+    assert reject(flow_of("perfsonar_plugin"), plugin(left)).reason == "shape"
+
+
+def test_document_stripped_by_jq_says_the_same(flow: Flow) -> None:
+    """The diagnostics and the copies of the result are not needed for a TCP test [26]."""
+    run = {key: value for key, value in FULL["run"].items() if key not in {"result-full", "result-merged"}}
+    result = {key: value for key, value in FULL["result"].items() if key != "diags"}
+    stripped = {**FULL, "run": run, "result": result}
+
+    assert network(document(flow, stripped)) == network(document(flow, FULL))
+
+
+def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
+    """Smaller than this it is no fact."""
+    tiny = {"id": RUN, "schedule": {"start": "2026-03-04T19:20:05Z"}, "result": PING}
+    found = document(flow_of("perfsonar"), tiny)
+    assert network(found)["rtt_mean_ms"] == 2
+    assert reject(flow_of("perfsonar"), {**tiny, "schedule": {}}).reason == "no_time"
+    assert reject(flow_of("perfsonar"), {**tiny, "id": None}).reason == "shape"
+
+
+def test_array_and_json_string_of_a_relay_are_opened(flow: Flow) -> None:
+    """Each object of an array is a document; one that is refused costs the others nothing."""
+    second = {**FULL, "id": RUN[:-1] + "f"}
+    assert [found.id for found in read(flow, [FULL, second]).documents] == [FULL["id"], second["id"]]
+    assert document(flow, json.dumps(json.dumps(FULL))).id == FULL["id"]
+    mixed = read(flow, [FULL, {**FULL, "id": "no id"}])
+    assert (len(mixed.documents), len(mixed.rejects)) == (1, 1)
+
+
+def test_equal_results_in_an_array_are_one_fact(flow: Flow) -> None:
+    """An element is the fact that it is alone: nothing tells equal ones apart, so they merge as repeats do."""
+    found = read(flow, [PING, PING]).documents
+    assert [one.id for one in found] == [document(flow, PING).id] * 2
+
+
+def test_bare_result_has_its_shippers_time_and_identity(flow: Flow) -> None:
+    """The same bytes captured again later are another fact; without a capture time there is none."""
+    found = document(flow, PING)
+    again = read(flow, PING).documents[0]
+    later = read(flow, PING, CAPTURED_MS + 1).documents[0]
+    assert found.id == again.id != later.id
+    assert found.body["@timestamp"] == "2026-03-04T23:59:00Z"
+    assert flags(found) == ["test_missing", "time_captured"]
+    assert reject(flow, PING, captured_ms=None).reason == "identity"
+
+
+def test_direction_of_a_run_without_its_test_comes_from_the_tool(flow: Flow) -> None:
+    """REST names the participants, iperf3's own JSON in the diagnostics who of them sent."""
+
+    def run(**asked: Any) -> dict[str, Any]:
+        told = json.dumps({"start": {"test_start": {"reverse": 0, **asked}}, "end": {}})
+        return rest(result={**FULL["result"], "diags": f"iperf3 -c x\n{told}"})
+
+    assert ends(document(flow, run())) == tuple(ENDS)
+    assert ends(document(flow, run(reverse=1))) == tuple(reversed(ENDS))
+    assert "ends_assumed" not in flags(document(flow, run()))
+    assert "ends_assumed" in flags(document(flow, rest()))
+
+
+def test_end_of_a_lone_ping_is_who_answered(flow: Flow) -> None:
+    """One participant only: the replies name the other end."""
+    trips = [{"seq": 1, "ip": "192.0.2.1", "rtt": "PT0.002S"}]
+    found = document(flow, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
+    assert ends(found) == ("ps-als.example", "192.0.2.1")
+
+
+def test_time_zones_of_one_fleet_may_differ(flow: Flow) -> None:
+    """Each node writes its own offset; the instant is the same [22]."""
+    stamps = ["2026-03-04T20:20:05+01:00", "2026-03-04T19:20:05Z", "2026-03-04T11:20:05-08:00"]
+    found = {document(flow, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
+    assert found == {"2026-03-04T19:20:05Z"}
+    assert reject(flow, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "value"

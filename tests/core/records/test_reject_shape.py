@@ -1,0 +1,167 @@
+"""The shape of rejects: one for a script's fault, whatever run, stage and time; another for another script or fault."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.model import Message, Provenance, Reject
+from ingest.core.records.reject_shape import MAX_CHARACTERS, collapsed, shape
+from tests.support.cpu_time import within
+from tests.support.messages import RECEIVED_MS
+
+Made = Callable[..., Flow]
+
+# A fault is a way to print a line wrongly; {stamp} {script} {number} {run} {stage} {epoch} are filled in.
+FAULTS = {
+    "tag": "{stamp}: {script}:{number}:{run}:PREF:{stage}:START_DATE={epoch}",
+    "no stage": "{stamp}: {script}:{number}:{run}:PERF:",
+    "value": "{stamp}: {script}:{number}:{run}:PERF:{stage}:START_DATE=$(dat",
+    "no equals": "{stamp}: {script}:{number}:{run}:PERF:{stage}:START_DATE {epoch}",
+    "french": "Ven 5 fév 21:39:37 PST 2016: {script}:{number}:{run}:PERF:{stage}:START_DATE={epoch}",
+    "no day": "Fri Feb 30 21:39:37 PST 2016: {script}:{number}:{run}:PERF:{stage}:START_DATE={epoch}",
+}
+LOOSE = settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+
+times = st.datetimes(datetime(2014, 1, 1), datetime(2026, 1, 1))  # noqa: DTZ001 - given its zone below
+printed = st.fixed_dictionaries(
+    {
+        "at": times,
+        "run": st.from_regex(r"[0-9]{5,8}-[0-9]{1,6}|run_[a-z]{1,8}", fullmatch=True),
+        "stage": st.from_regex(r"SUBMIT_[A-Z]{2,8}(-[a-z]{2,8}){0,2}", fullmatch=True),
+    }
+)
+
+
+def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
+    """A line as a script with that fault prints it."""
+    at = what["at"]
+    assert isinstance(at, datetime)
+    at = at.replace(tzinfo=UTC)
+    stamp = f"{at:%a %b} {at.day} {at:%H:%M:%S} UTC {at:%Y}"
+    known = {"stamp": stamp, "run": what["run"], "stage": what["stage"], "epoch": int(at.timestamp())}
+    return FAULTS[fault].format(script=script, number=number, **known)
+
+
+def reject(flow: Flow, text: str) -> Reject:
+    """The one reject that a line becomes, whatever its age."""
+    (found,) = flow.outcomes(_message(text), RECEIVED_MS).rejects
+    return found
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+@LOOSE
+@given(one=printed, other=printed, number=st.integers(1, 9999))
+def test_one_script_at_one_fault_is_one_shape(
+    flow_of: Made, fault: str, one: dict[str, object], other: dict[str, object], number: int
+) -> None:
+    """Other stamps, runs and stages change nothing; the shape names script and line."""
+    flow = flow_of("als_perf")
+    first, second = (reject(flow, line(fault, "submit_norm.sh", number, what)) for what in (one, other))
+
+    assert shape(first) == shape(second)
+    assert shape(first).startswith(f"submit_norm.sh:{number}: ")
+
+
+@LOOSE
+@given(what=printed, faults=st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=2, unique=True))
+def test_another_script_or_line_or_fault_is_another_shape(
+    flow_of: Made, what: dict[str, object], faults: list[str]
+) -> None:
+    """What a person mends at two places, or in two ways, is two lines of the list."""
+    flow = flow_of("als_perf")
+    made = [
+        line(faults[0], "a.sh", 7, what),
+        line(faults[0], "b.sh", 7, what),
+        line(faults[0], "a.sh", 8, what),
+        line(faults[1], "a.sh", 7, what),
+    ]
+    rejects = [reject(flow, one) for one in made]
+
+    assert len({(found.reason, shape(found)) for found in rejects}) == 4
+
+
+@LOOSE
+@given(one=printed, other=printed)
+def test_a_script_whose_name_has_no_ending_is_one_shape_too(
+    flow_of: Made, one: dict[str, object], other: dict[str, object]
+) -> None:
+    """Then the place is what stood before the fault, without days, months and numbers."""
+    flow = flow_of("als_perf")
+    first, second = (reject(flow, line("tag", "submit", n, what)) for n, what in ((5, one), (66, other)))
+
+    assert "submit:#" in shape(first).replace(" ", "")
+    numbered = all(str(what["run"])[0].isdigit() for what in (one, other))
+    assert not numbered or shape(first) == shape(second)
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (
+            "[1:842] failed to parse [perf.run.id] in document with id 'FZlxf-_B'. Preview of field's value: 'it's'",
+            "[1:9] failed to parse [perf.run.id] in document with id '7'. Preview of field's value: ''",
+        ),
+        ("not JSON: unexpected character at 12", "not JSON: unexpected character at 9"),
+        ("`2026-03-04T11:20:05` names no zone", "`2016-12-24T00:00:00.25` names no zone"),
+    ],
+)
+def test_values_and_numbers_do_not_make_another_shape(one: str, other: str) -> None:
+    """What Elasticsearch and the readers of JSON say, document by document."""
+    assert collapsed(one) == collapsed(other)
+
+
+def test_elasticsearch_s_reason_keeps_the_name_of_the_field() -> None:
+    """A refused document is told by the field, not by the script that printed the line."""
+    told = "[1:200] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
+    found = shape(Reject("strict_dynamic_mapping", told, b"Fri: a.sh:1:2:PERF:X"), "index")
+
+    assert found == "[#] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
+
+
+def test_the_half_of_two_glued_lines_that_broke_is_the_place(flow_of: Made) -> None:
+    """Not the other script, whose line was read."""
+    good = "Fri Feb 5 21:39:38 PST 2016: b.sh:65:1084664-62990:PERF:SUBMIT_ROT:START_DATE=1454737178"
+    torn = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1084664-62990:PE"
+    ahead, behind = (flow_of("als_perf").outcomes(_message(one), 0) for one in (torn + good, good + torn))
+
+    assert [len(found.rejects) for found in (ahead, behind)] == [1, 1]
+    assert all(shape(found).startswith("a.sh:69: ") for found in (*ahead.rejects, *behind.rejects))
+    assert ahead.documents
+    assert behind.documents
+
+
+@given(
+    data=st.binary(max_size=300),
+    detail=st.text(st.characters(), max_size=300),
+    line=st.integers(1, 5),
+    column=st.none() | st.integers(1, 400),
+    expected=st.lists(st.text(max_size=100), max_size=5),
+    stage=st.sampled_from(["read", "index"]),
+)
+def test_any_reject_has_a_shape_that_a_keyword_can_hold(
+    data: bytes, detail: str, line: int, column: int | None, expected: list[str], stage: str
+) -> None:
+    """Whatever the bytes: text, not empty, short, and the same when asked again."""
+    made = Reject("value", detail, data, line=line, column=column, expected=tuple(expected))
+    found = shape(made, stage)
+
+    assert 0 < len(found) <= MAX_CHARACTERS
+    assert shape(made, stage) == found
+    found.encode()
+
+
+def _message(text: str) -> Message:
+    return Message(text.encode(), RECEIVED_MS, Provenance(), backfill=True)
+
+
+@pytest.mark.parametrize("piece", ["'a ", "`a ", '"', "0-", "deadbeef-", "a.sh:", "2026-03-04T"])
+def test_a_shape_is_found_in_the_time_of_a_line(piece: str) -> None:
+    """Whatever a message repeats: text made to slow expressions down costs no more than it is long."""
+    text = piece * (1_000_000 // len(piece))
+    made = Reject("value", text, text.encode(), column=4000)
+
+    assert within(1, lambda: [shape(made) for _ in range(10)])

@@ -1,0 +1,311 @@
+"""The Kafka edge against the real broker: what is sent is there, what is committed is what we said, and no more."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from ingest.config.settings import Delivery, Kafka
+from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.edge.errors import Fenced, RequestTooLarge
+from ingest.edge.kafka.consumer import Consumer
+from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.kafka.stuck import Watch
+from ingest.edge.kafka.topics import topics
+from ingest.edge.local.stack import Running
+from tests.conftest import free_port
+from tests.support.waiting import eventually
+
+pytestmark = pytest.mark.stack
+_NUMBERS = count(1)
+PATIENCE_S = 60.0
+APPEND_TIME = {"message.timestamp.type": "LogAppendTime"}
+Made = Callable[..., str]
+
+
+@pytest.fixture
+def kafka(stack: Running) -> Kafka:
+    """Settings for the session's broker, with a group of one's own."""
+    return Kafka(bootstrap=(stack.kafka,), group=f"g{os.getpid()}_{next(_NUMBERS)}", session_timeout_s=10.0)
+
+
+@pytest.fixture
+def topic(kafka: Kafka) -> Made:
+    """Makes topics."""
+
+    def make(partitions: int = 1, **configs: str) -> str:
+        name = f"perf.edge.{kafka.group}.{next(_NUMBERS)}"
+        with topics(kafka) as cluster:
+            assert cluster.create(name, partitions, configs or APPEND_TIME)
+        return name
+
+    return make
+
+
+def sent(kafka: Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
+    """Produce these values."""
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
+
+
+class Reader:
+    """A consumer that begins what it is given, as the worker does."""
+
+    def __init__(self, kafka: Kafka, name: str) -> None:
+        self.consumer = Consumer(kafka, Delivery(), [name], kafka.group)
+        self.first: dict[Partition, int] = {}
+
+    def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[Received]:
+        """At least so many records, or what there is in time."""
+        found: list[Received] = []
+        deadline = time.monotonic() + patience_s
+        while len(found) < wanted and time.monotonic() < deadline:
+            found += self.poll(0.2)
+            self.settle()
+        return found
+
+    def poll(self, timeout_s: float = 0.1) -> list[Received]:
+        """Take part in a sharing-out that is due, having nothing to finish before."""
+        self.consumer.changing()
+        return [record for records in self.consumer.poll(timeout_s, 500) for record in records]
+
+    def settle(self) -> set[Partition]:
+        """Begin what came new; what was lost."""
+        gone, new = self.consumer.changes()
+        for partition in new:
+            self.first[partition] = self.consumer.begin(partition)
+        return gone
+
+    def join(self) -> None:
+        """Wait until something was assigned."""
+        deadline = time.monotonic() + PATIENCE_S
+        while not self.first:
+            assert time.monotonic() < deadline
+            assert self.poll() == [], "nothing may come before a partition was begun"
+            self.settle()
+
+
+def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
+    """Append time and the largest message, seen in the cluster; altering changes them; what is missing is left out."""
+    name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
+
+    with topics(kafka) as cluster:
+        before = cluster.described([name, "perf.not.there"])
+        cluster.alter(name, APPEND_TIME)
+        after = cluster.described([name])[name]
+        again = cluster.create(name, 1, {})
+
+    assert list(before) == [name]
+    assert (before[name].partitions, before[name].append_time, before[name].max_message_bytes) == (2, False, 5000)
+    assert (after.append_time, after.max_message_bytes) == (True, 5000)
+    assert not again
+
+
+def test_what_was_sent_is_received_untouched(kafka: Kafka, topic: Made) -> None:
+    """Value, key and headers, repeated names and any bytes; the time is the broker's."""
+    name = topic()
+    began_ms = time.time_ns() // 1_000_000 - 1000
+    sent(kafka, name, b"\x00\xff one", b"", key=b"\xfe")
+
+    reader = Reader(kafka, name)
+    first, second = reader.read(2)
+    reader.consumer.close()
+
+    assert (first.value, first.key, first.headers) == (b"\x00\xff one", b"\xfe", (("h", b"\xff"), ("h", b"twice")))
+    assert (second.value, second.coordinates) == (b"", f"{name}/0/1")
+    assert began_ms < first.time_ms < time.time_ns() // 1_000_000 + 1000
+
+
+def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: Kafka, topic: Made) -> None:
+    """kafka-python's idempotent producer stays broken after a refusal: ours is made anew."""
+    name = topic(1, **{"max.message.bytes": "1000", **APPEND_TIME})
+    outbox = Producer(kafka)
+
+    with pytest.raises(RequestTooLarge):
+        outbox.send([Letter(name, b"k", os.urandom(5000))])
+    outbox.send([Letter(name, b"k", b"fits")])
+    outbox.close()
+
+    reader = Reader(kafka, name)
+    assert [record.value for record in reader.read(1)] == [b"fits"]
+    reader.consumer.close()
+
+
+def test_only_what_was_committed_is_not_read_again(kafka: Kafka, topic: Made) -> None:
+    """Leaving commits nothing by itself; the next member begins at the committed offset, and says so."""
+    name = topic()
+    sent(kafka, name, b"0", b"1", b"2")
+    partition = Partition(name, 0)
+    first = Reader(kafka, name)
+    assert len(first.read(3)) == 3
+    first.consumer.commit({partition: 1})
+    first.consumer.close()
+
+    second = Reader(kafka, name)
+    again = second.read(2)
+
+    assert first.first == {partition: 0}
+    assert second.first == {partition: 1} == {partition: second.consumer.committed(partition)}
+    assert [record.value for record in again] == [b"1", b"2"]
+    assert second.consumer.position(partition) == 3 == second.consumer.end_offsets([name])[partition]
+    second.consumer.close()
+
+
+def test_waiting_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic: Made) -> None:
+    """Longer than the group would wait for a silent member; afterwards everything is still to be read, in order."""
+    name = topic()
+    kafka = replace(kafka, max_poll_interval_s=1.0, heartbeat_s=0.2)
+    reader = Reader(kafka, name)
+    reader.join()
+    sent(kafka, name, b"0", b"1")
+
+    until_s = time.monotonic() + 2.5
+    while time.monotonic() < until_s:
+        reader.consumer.keep_alive()
+        time.sleep(0.1)
+
+    assert reader.settle() == set()
+    assert [record.value for record in reader.read(2)] == [b"0", b"1"]
+    reader.consumer.commit({Partition(name, 0): 2})
+    reader.consumer.close()
+
+
+def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: Kafka, topic: Made) -> None:
+    """The commit is refused as fenced; the next poll tells what was lost, and reading starts at what is committed."""
+    name = topic()
+    kafka = replace(kafka, max_poll_interval_s=0.5, heartbeat_s=0.2)
+    sent(kafka, name, b"0")
+    partition = Partition(name, 0)
+    reader = Reader(kafka, name)
+    assert len(reader.read(1)) == 1
+    time.sleep(1.5)
+
+    with pytest.raises(Fenced):
+        reader.consumer.commit({partition: 1})
+    lost: set[Partition] = set()
+    deadline = time.monotonic() + PATIENCE_S
+    while not lost:
+        assert time.monotonic() < deadline
+        reader.poll()
+        lost = reader.settle()
+
+    assert lost == {partition}
+    assert reader.consumer.committed(partition) is None
+    assert [record.value for record in reader.read(1)] == [b"0"]
+    reader.consumer.close()
+
+
+def test_partitions_move_to_a_second_member_and_come_back(kafka: Kafka, topic: Made) -> None:
+    """Cooperative: the first keeps what it need not give up; nothing is read by both after it was committed."""
+    name = topic(4)
+    both = {Partition(name, n) for n in range(4)}
+    first, second = Reader(kafka, name), Reader(kafka, name)
+    first.join()
+    owned = set(first.first)
+    assert owned == both
+    deadline = time.monotonic() + PATIENCE_S
+    while len(second.first) < 2:
+        assert time.monotonic() < deadline
+        first.poll()
+        owned -= first.settle()
+        second.poll()
+        second.settle()
+    assert owned | set(second.first) == both
+    assert not owned & set(second.first)
+    second.consumer.close()
+    first.first = {}
+    while owned | set(first.first) != both:
+        assert time.monotonic() < deadline
+        first.poll()
+        owned -= first.settle()
+    first.consumer.close()
+
+
+def test_nothing_is_given_up_before_the_owner_was_told(kafka: Kafka, topic: Made) -> None:
+    """A member polls on while another joins: all stays its own until it has asked whether the group changes."""
+    name = topic(4)
+    kafka = replace(kafka, heartbeat_s=0.1)
+    first, second = Reader(kafka, name), Reader(kafka, name)
+    first.join()
+    eventually(lambda: not (first.poll() or first.consumer.changing()), "nothing of its own joining is left")
+    until_s = time.monotonic() + 2
+    while time.monotonic() < until_s:
+        second.poll()
+        first.consumer.poll(0.1, 500)
+    assert (first.settle(), second.settle()) == (set(), set())
+
+    assert first.consumer.changing()
+    lost: set[Partition] = set()
+
+    def shared() -> bool:
+        first.poll()
+        lost.update(first.settle())
+        second.poll()
+        second.settle()
+        return bool(lost and second.first)
+
+    eventually(shared)
+    assert set(second.first) == lost
+    first.consumer.close()
+    second.consumer.close()
+
+
+def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
+    """Address and remedy, exit code 69, soon; as a person sees it."""
+    address = f"127.0.0.1:{free_port()}"
+    settings = tmp_path / "perflog.toml"
+    settings.write_text(f"[kafka]\nbootstrap = '{address}'\n")
+    command = [sys.executable, "-m", "ingest", "--config", str(settings), "setup"]
+
+    found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+
+    assert found.returncode == 69
+    assert found.stderr.startswith(f"perflog: Kafka at {address} does not answer")
+    assert found.stderr.count("\n") == 1
+    assert "perflog stack status" in found.stderr
+
+
+def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: Kafka, topic: Made) -> None:
+    """Ten times: a join that is under way when a poll ends is taken up by the next one, and not forgotten."""
+    name = topic(2)
+    for n in range(10):
+        reader = Reader(replace(kafka, group=f"{kafka.group}-{n}"), name)
+        deadline = time.monotonic() + PATIENCE_S
+        while not reader.first:
+            assert time.monotonic() < deadline, "it sits in the group without a partition"
+            reader.poll(0.001)
+            reader.settle()
+        reader.consumer.close()
+
+
+def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
+    kafka: Kafka, topic: Made, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
+    name = topic(2)
+    reader = Reader(kafka, name)
+    reader.consumer._watch = Watch(every_s=0.5)
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, b"a", b"0"), Letter(name, b"b", b"1")])
+    first = reader.read(2)
+    reader.consumer.commit({record.partition: record.offset + 1 for record in first})
+    assert reader.read(1, patience_s=2.0) == []
+    assert not caplog.records
+    for state in reader.consumer._consumer._subscription.assignment.values():
+        state._awaiting_validation, state.next_allowed_retry_time = True, time.monotonic() + 3600
+    with producer(kafka) as outbox:
+        outbox.send([Letter(name, b"a", b"2"), Letter(name, b"b", b"3")])
+
+    found = reader.read(2)
+    reader.consumer.close()
+
+    assert sorted(record.value or b"" for record in found) == [b"2", b"3"]
+    stood = {record.partition: record.offset + 1 for record in first}
+    assert {partition: reader.first[partition] for partition in stood} == stood
+    assert "Joining anew" in caplog.text

@@ -1,0 +1,67 @@
+"""A worker stops when so much is refused that the fault is likelier its own."""
+
+from collections import Counter
+
+import pytest
+
+from ingest.core.records.outcomes import Count
+from ingest.pipeline.batch.reject_limit import StopLimit, TooManyRejects
+from tests.support.world import World
+
+
+def counted(records: int, rejected: int) -> Count:
+    """A portion."""
+    return Count(records=records, outcomes=Counter(rejected=rejected, stored=records - rejected))
+
+
+def test_so_many_in_a_row_are_too_many_and_one_good_one_begins_anew() -> None:
+    """Counted over portions; a portion with anything good in it ends the row."""
+    limit = StopLimit(in_a_row=10, share=1.0, window_records=10_000)
+    limit.judge([counted(4, 4), counted(5, 5)])
+    limit.judge([counted(3, 2)])
+    limit.judge([counted(9, 9)])
+
+    with pytest.raises(TooManyRejects, match="10 records in a row"):
+        limit.judge([counted(1, 1)])
+
+
+def test_too_large_a_share_of_the_window_is_too_much_and_little_is_not_judged() -> None:
+    """Six of ten are too many at one half, once ten were seen; what lies further back does not count."""
+    limit = StopLimit(in_a_row=1000, share=0.5, window_records=10)
+    limit.judge([counted(9, 6)])
+    with pytest.raises(TooManyRejects, match="6 of the last 10"):
+        limit.judge([counted(1, 0)])
+
+    patient = StopLimit(in_a_row=1000, share=0.5, window_records=10)
+    for _ in range(50):
+        patient.judge([counted(10, 5)])
+    patient.judge([counted(1, 0), counted(1, 1)] * 3)
+
+
+def test_a_tenth_of_bad_records_never_stops_a_worker() -> None:
+    """Whatever the sizes of the portions."""
+    limit = StopLimit(in_a_row=1000, share=0.5, window_records=10_000)
+    for size in (10, 100, 2000, 30, 5000) * 20:
+        limit.judge([counted(size, size // 10)])
+
+
+@pytest.mark.stack
+def test_a_worker_stops_before_it_fills_the_dead_letters(world: World, sample_lines: list[bytes]) -> None:
+    """Exit code 65 with the remedy; what it refused last is not committed; --accept-rejects goes through with it."""
+    world.bulk_documents = 200
+    world.set_up(partitions=1)
+    bad = [line[:-10] + b"%d" % n for n, line in enumerate(sample_lines * 60)]
+    world.ship(world.written("good.log", sample_lines), world.written("bad.log", bad))
+
+    found = world.perflog("run")
+
+    assert found.returncode == 65, found.stderr
+    assert "in a row were refused" in found.stderr
+    assert "--accept-rejects" in found.stderr
+    (committed,) = world.committed().values()
+    assert committed <= 35 + 1000 + 3 * 200, "the limit, and what was under way"
+    assert world.ledger_sums()["records"] == committed
+    again = world.perflog("run", "--drain", "--accept-rejects")
+    assert again.returncode == 0, again.stderr
+    assert world.ledger_sums()["rejected"] == len(bad) == len(world.documents("rejects"))
+    assert world.facts() == world.expected(sample_lines)

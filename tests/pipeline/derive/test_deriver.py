@@ -1,0 +1,74 @@
+"""Stages and runs on the real servers: what the whole set of lines says, whoever read which line when."""
+
+from random import Random
+
+import pytest
+
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import INDEX, Shares, Workload
+from tests.support.derivation import at_once, everything, lines_of, mixed, sets_of, state_numbers, told
+from tests.support.world import World
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_any_order_any_workers_the_same_runs_and_stages(world: World, workers: int) -> None:
+    """Lines of the same runs, shuffled and repeated, over files, partitions and workers: as all at once."""
+    lines = lines_of(workers, 1_500)
+    sets = sets_of(world, lines)
+    world.bulk_documents = 150
+    world.set_up(partitions=4)
+    sent = mixed(Random(workers), lines)
+    for n in range(8):
+        world.ship(world.written(f"{n}.log", sent[n::8]))
+
+    done = world.perflog("run", "--drain", "--workers", str(workers))
+
+    assert done.returncode == 0, done.stderr
+    assert len(world.committed()) > 1, "the lines must lie in several partitions"
+    assert told(world) == at_once(world, sets)
+    assert len(sets) > 30
+
+
+def test_what_is_read_twice_changes_nothing(world: World, sample_lines: list[bytes]) -> None:
+    """The sample's runs; all of it again by a worker that remembers nothing: no new revision."""
+    world.set_up()
+    world.ship(world.written("a.log", sample_lines))
+    world.drain()
+    first, before = everything(world), state_numbers(world)
+
+    world.ship(world.written("b.log", sample_lines[::-1]))
+    world.drain()
+
+    assert everything(world) == first
+    assert state_numbers(world) == before
+    assert told(world) == at_once(world, sets_of(world, sample_lines))
+    (run,) = [b["perf"]["run"] for b in first.values() if b["perf"]["run"].get("uid") and "stage" not in b["perf"]
+              and b["perf"]["run"]["id"] == "1086857-64636"]  # fmt: skip
+    assert (run["queue_wait_s"], run["dispatch_s"], run["start_span_s"], run["observed_total_s"]) == (25, 14, 775, 817)
+
+
+def test_without_derive_there_are_facts_only(world: World, sample_lines: list[bytes]) -> None:
+    """A facility may leave it to somebody else."""
+    world.derive = False
+    world.set_up()
+    world.ship(world.written("a.log", sample_lines))
+    world.drain()
+
+    assert len(world.documents()) == 35
+    assert not everything(world)
+    assert not world.documents("runstate")
+    assert not world.documents("writers")
+
+
+def test_a_refused_line_enters_no_run(world: World) -> None:
+    """What Elasticsearch refuses is no fact: its run is derived from the others."""
+    made = list(messages(Workload(9, 300, shares=Shares(poisoned=0.1))))
+    good = [each.data for each in made if each.truth.reason != INDEX]
+    world.set_up()
+    world.ship(world.written("a.log", [each.data for each in made]))
+    world.drain()
+
+    assert world.ledger_sums()["rejected"] == len(made) - len(good) > 10
+    assert told(world) == at_once(world, sets_of(world, good))

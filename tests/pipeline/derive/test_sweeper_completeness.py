@@ -1,0 +1,242 @@
+"""How complete runs are, on the real node: templates learned from what workers stored, runs judged by the sweeper."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import pytest
+
+from ingest.core.analysis.learning import learn
+from ingest.core.ids import digest_id
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.documents import uid
+from ingest.core.runs.state import RunState, grown
+from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body, template_in
+from ingest.core.timestamps import iso_ms
+from ingest.edge.elasticsearch.workflows import Workflows
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
+from tests.pipeline.derive.test_sweeper import HOUR_S, heard
+from tests.support.crashing_deriver import Died, Stumble, sweep, worker
+from tests.support.derivation import sets_of, told
+from tests.support.marks import BEGIN_MS, DAY_S, marks
+from tests.support.world import World
+
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+WORKFLOW = "als-tomography"
+LOST = "SUBMIT_NORM"
+WHOLE = "0 QSTART, 25 WSTART, 40 START A, 90 START B, 120 START C"
+
+
+def key(world: World, run: str) -> RunKey:
+    """A run of the world's."""
+    return RunKey(world.facility, "als_perf", run)
+
+
+def own(run: str, text: str) -> list[RunMark]:
+    """The marks of a run in words, of the workflow."""
+    return [
+        mark._replace(id=digest_id(run.encode(), mark.id.encode()), what=mark.what._replace(workflow=WORKFLOW))
+        for mark in marks(text)
+    ]
+
+
+def put(world: World, version: int, *variants: str, tail: str = "") -> None:
+    """Store a template of stages of one letter, as `perflog workflow learn` would."""
+    template = learn([], Declared(tuple(map(tuple, variants)), tail, True))
+    assert template is not None
+    kept = Workflows(world.client)
+    body = template_body(StoredTemplate(world.facility, WORKFLOW, version, 0, template))
+    kept.refresh()
+    before = next(iter(kept.stored((world.facility,))), None)
+    index = f"perf-workflows-{world.facility}"
+    assert kept.change(before, body) if before else kept.create(index, digest_id(WORKFLOW.encode()), body)
+
+
+def said(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
+    """What is said of a run's completeness."""
+    body = told(world)[f"perf-runs-{world.facility}", uid(key(world, run), ordinal)]
+    found: dict[str, Any] | None = body["perf"]["run"].get("completeness")
+    return found
+
+
+def derive(world: World, run: str, text: str) -> None:
+    """As a worker derives them: one that has seen nothing of it before."""
+    worker(world).derive(Gathered({key(world, run): own(run, text)}))
+
+
+def pass_time(world: World, at_s: float) -> None:
+    """The source is heard of so many seconds into the runs."""
+    worker(world).derive(Gathered({}, heard(world, at_s)))
+
+
+def test_a_lost_line_is_named_by_show(world: World) -> None:
+    """Lines -> runs -> learned -> swept -> shown: the stage whose line was lost, and of all runs what the core says."""
+    lines: list[bytes] = []
+    damaged = ""
+    for made in messages(Workload(7, 1_500, (world.facility,), shares=Shares(with_ends=0.2))):
+        (fact,) = made.truth.facts
+        damaged = damaged or (fact.run or "" if fact.stage == LOST and len(lines) > 300 else "")
+        if (fact.run, fact.stage) != (damaged, LOST):
+            lines.append(made.data)
+    world.set_up()
+    world.ship(world.written("a.log", lines))
+    world.drain()
+    assert world.perflog("sweep", "--once").returncode == 0
+    assert json.loads(world.perflog("show", damaged, "--json").stdout)["completeness"] is None
+
+    learned = json.loads(world.perflog("workflow", "learn", "--facility", world.facility, "--json").stdout)["learned"]
+    first = json.loads(world.perflog("sweep", "--once", "--json").stdout)
+    second = json.loads(world.perflog("sweep", "--once", "--json").stdout)
+    shown = json.loads(world.perflog("show", damaged, "--json").stdout)["completeness"]
+
+    assert [(each["workflow"], each["done"]) for each in learned] == [(WORKFLOW, "stored")]
+    assert (first["run_ids"] > 0, second["run_ids"]) == (True, 0)
+    assert shown["missing_stages"] == [LOST]
+    assert (shown["verdict"], shown["template_version"], shown["head_seen"]) == ("incomplete", 1, True)
+    assert f"missing {LOST}" in world.perflog("show", damaged).stdout
+    watermark = json.loads(world.perflog("sweep", "--once", "--json").stdout)["watermarks"]
+    assert told_of(world) == by_the_core(world, sets_of(world, lines), watermark)
+
+
+def told_of(world: World) -> dict[str, Any]:
+    """Uid -> what is said of each run."""
+    found = (body["perf"]["run"] for place, body in told(world).items() if place[0].startswith("perf-runs-"))
+    return {run["uid"]: run.get("completeness") for run in found}
+
+
+def by_the_core(
+    world: World, sets: Mapping[RunKey, Mapping[str, RunMark]], watermarks: Mapping[str, str]
+) -> dict[str, Any]:
+    """What the core says of all runs at that watermark, by the template that is stored."""
+    (at,) = watermarks.values()
+    (kept,) = Workflows(world.client).stored((world.facility,))
+    template = template_in(kept.body)
+    found: dict[str, Any] = {}
+    for run, found_marks in sets.items():
+        state = grown(RunState(run, watermark_ms=iso_ms(at)), found_marks.values())
+        for each in documents(derived(state), world.knowledge.schema, None, {template.workflow: template}):
+            if each.index.startswith("perf-runs-"):
+                found[each.body["perf"]["run"]["uid"]] = each.body["perf"]["run"].get("completeness")
+    return found
+
+
+def test_a_late_line_is_judged_anew(world: World) -> None:
+    """The run that a worker writes says nothing of it; after the next sweep it says what is so now."""
+    world.set_up()
+    put(world, 1, "ABC")
+    derive(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
+    pass_time(world, 2 * HOUR_S)
+    sweep(world)
+    before = said(world, "r")
+    derive(world, "r", "90 START B")
+    between = said(world, "r")
+    sweep(world)
+
+    assert before is not None
+    assert (before["verdict"], before["missing_stages"]) == ("incomplete", ["B"])
+    assert between is None
+    assert said(world, "r") == {
+        "verdict": "complete", "template_version": 1, "variant": 1, "expected": 3, "seen": 3, "seen_pct": 100,
+        "missing": 0, "head_seen": True, "tail_seen": True,
+    }  # fmt: skip
+    assert sweep(world).states == 0
+
+
+def test_a_newer_template_judges_what_is_stored_and_an_equal_one_nothing(world: World) -> None:
+    """Each settled run by it after one sweep; a second sweep has nothing to do."""
+    world.set_up()
+    for number in range(5):
+        derive(world, f"r{number}", WHOLE)
+    pass_time(world, 2 * HOUR_S)
+    assert sweep(world).states == 5
+    assert said(world, "r1") is None
+
+    put(world, 1, "ABC")
+    assert sweep(world).states == 5
+    assert (said(world, "r1") or {})["verdict"] == "complete"
+    put(world, 2, "ABCD", tail="C")
+    assert sweep(world).states == 5
+    assert sweep(world).states == 0
+
+    found = said(world, "r1") or {}
+    assert (found["verdict"], found["missing_stages"], found["template_version"]) == ("incomplete", ["D"], 2)
+
+
+@pytest.mark.parametrize(
+    "text", ["0 QSTART, 9 WSTART, 10 START A, 20 START B", "0 START A, 5 END A, 6 START B, 9 END B"]
+)
+def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str) -> None:
+    """Quiet, or with an END for each stage: open, whatever the template expects; after seven days what is missing."""
+    world.set_up()
+    put(world, 1, "ABC")
+    derive(world, "r", text)
+    seen = []
+    for at_s in (60, HOUR_S, 3 * HOUR_S, 6 * DAY_S, 8 * DAY_S):
+        pass_time(world, at_s)
+        sweep(world)
+        seen.append(said(world, "r"))
+
+    assert seen[:2] == [None, None]
+    assert [(each or {}).get("verdict") for each in seen[2:]] == ["open", "open", "incomplete"]
+    assert [(each or {}).get("missing_stages") for each in seen[2:]] == [None, None, ["C"]]
+    assert sweep(world).states == 0
+
+
+@pytest.mark.parametrize("nth", [1, 2, 3])
+@pytest.mark.parametrize("moment", ["asked", "part", "answered"])
+def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) -> None:
+    """Before the state, before the run, before it is settled: the next sweep says what should have been said."""
+    world.set_up()
+    derive(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
+    pass_time(world, 2 * HOUR_S)
+    sweep(world)
+    put(world, 1, "ABC")
+    dying = worker(world).store
+    dying.stumble = Stumble(nth, moment)
+    with pytest.raises(Died):
+        sweep(world, dying)
+
+    sweep(world)
+
+    assert (said(world, "r") or {})["missing_stages"] == ["B"]
+    assert sweep(world).states == 0
+
+
+def test_whatever_the_order_of_lines_sweeps_and_templates_the_end_is_the_same(world: World) -> None:
+    """Lines in two halves with a sweep and a template in between, by workers that know nothing of each other."""
+    world.set_up()
+    halves: Iterable[tuple[str, str]] = (
+        ("0 QSTART, 40 START A, 90 START B", "25 WSTART, 120 START C"),
+        ("120 START C", "0 QSTART, 25 WSTART, 40 START A"),
+    )
+    for n, (one, other) in enumerate(halves):
+        derive(world, f"first{n}", f"{one}, {other}")
+        derive(world, f"then{n}", one)
+    pass_time(world, 2 * HOUR_S)
+    put(world, 1, "AB")
+    sweep(world)
+    for n, (_, other) in enumerate(halves):
+        derive(world, f"then{n}", other)
+    put(world, 2, "ABC")
+    sweep(world)
+
+    for n in (0, 1):
+        assert said(world, f"first{n}") == said(world, f"then{n}")
+        assert (said(world, f"first{n}") or {})["template_version"] == 2
+
+
+def test_of_two_who_store_a_template_one_is_overtaken(world: World) -> None:
+    """The second must have seen the first's: nothing is overwritten unseen."""
+    world.set_up()
+    kept = Workflows(world.client)
+    body = template_body(StoredTemplate(world.facility, WORKFLOW, 1, BEGIN_MS, Template(())))
+    index = f"perf-workflows-{world.facility}"
+    first = kept.create(index, "w", body)
+
+    assert first is not None
+    assert kept.create(index, "w", body) is None
+    assert kept.change(first, body) is not None
+    assert kept.change(first, body) is None

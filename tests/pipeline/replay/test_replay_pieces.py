@@ -1,0 +1,110 @@
+"""What was stored before a message was its pieces, replayed: each piece stands by itself, what stood for all is gone.
+
+The documents are those that commit 82d1dbf wrote of arrays of results and of runs, of two blocks of owping, of a line
+and of two that came glued, the first of them torn.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ingest.config.load import load_settings
+from ingest.config.settings import Settings
+from ingest.core.decode.bodies import original_of
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import without_provenance
+from ingest.core.model import Message, Provenance
+from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.local.stack import Running
+from ingest.pipeline.admin.setup import replays_due, set_up
+from ingest.pipeline.replay.resend import send_again
+from ingest.pipeline.worker.bootstrap import work
+from tests.support.raised_revision import versions
+from tests.support.world import ROOT, World
+
+pytestmark = pytest.mark.stack
+FACILITY = "before"
+STORED = [json.loads(line) for line in (ROOT / "tests/data/documents_before_pieces.jsonl").read_text().splitlines()]
+RESULTS = """
+[[intake]]
+name = "results"
+topic = "perf.before.results.v1"
+facility = "before"
+sources = ["perfsonar", "perfsonar_result", "owping"]
+"""
+TORN = b"PERF:SUBMIT_NO"
+Place = tuple[str, str]
+
+
+@pytest.fixture
+def world(stack: Running, tmp_path: Path) -> World:
+    """The facility whose name is in the ids of these documents."""
+    made = World(stack, tmp_path, FACILITY)
+    made.settings_file.write_text(made.settings_text(stack.elasticsearch) + RESULTS)
+    return made
+
+
+def stored_before(world: World) -> None:
+    """The index as it was."""
+    set_up(world.settings, world.knowledge.schema)
+    actions: list[dict[str, Any]] = []
+    for row in STORED:
+        place = {"_index": row["index"], "_id": row["id"], "version": row["version"], "version_type": "external"}
+        actions += ({"index": place}, row["body"])
+    assert not world.client.bulk(operations=actions, refresh=True).body["errors"]
+
+
+def messages() -> list[tuple[str, Message]]:
+    """Intake and message of what was stored, as it came."""
+    found: dict[str, tuple[str, Message]] = {}
+    for row in STORED:
+        body = row["body"]
+        intake, at = body["log"]["file"]["path"].strip("/").removesuffix(".log"), body["provenance"]["kafka"]
+        captured_ms = 1_772_668_740_000 if intake == "results" else None
+        place = Provenance("beamline", body["log"]["file"]["path"], 0, kafka=at, captured_ms=captured_ms)
+        _, before = found.get(at, ("", Message(b"", 0)))
+        whole = original_of(body) if original_of(body) == before.data else before.data + original_of(body)
+        found[at] = intake, Message(whole, 1_772_668_800_000, place, backfill=True)
+    return list(found.values())
+
+
+def expected(world: World, settings: Settings) -> dict[Place, Any]:
+    """What these messages become now."""
+    known, made = world.knowledge, {}
+    for intake, message in messages():
+        found = Flow(settings.intake(intake), known.sources, known.schema).outcomes(message, 0)
+        for document in found.documents:
+            made[document.index, document.id] = without_provenance(document.body, known.schema)
+    return made
+
+
+def stored(world: World) -> dict[Place, Any]:
+    """The facts as they are."""
+    return {**world.documents("marks"), **world.documents("network")}
+
+
+def test_each_piece_stands_by_itself_after_a_replay(world: World) -> None:
+    """Documents are those of a fresh reading, old ids are tombstones, and setup says when a replay is due."""
+    stored_before(world)
+    settings, sources = load_settings(world.settings_file), world.knowledge.sources
+    due = [step.name for step in replays_due(settings, sources)]
+    assert due == [f"before/{name}" for name in ("als_perf", "owping", "perfsonar", "perfsonar_result")]
+
+    send_again(settings, world.knowledge, WantedFacts(facilities=(FACILITY,)))
+    work(settings, world.knowledge, drain=True)
+
+    wanted, after = expected(world, settings), stored(world)
+    visible = {place: body for place, body in after.items() if not body["perf"].get("retracted")}
+    assert {p: without_provenance(body, world.knowledge.schema) for p, body in visible.items()} == wanted
+    for place in after.keys() - wanted.keys():
+        assert after[place]["perf"]["retracted"]
+        assert "original" not in after[place].get("event", {}) or TORN in original_of(after[place])
+    assert len(after) - len(wanted) == 5  # four results under other ids, and the stage that was torn
+    assert replays_due(settings, sources) == []
+
+    before = versions(world, "marks,network")
+    send_again(settings, world.knowledge, WantedFacts(facilities=(FACILITY,)))
+    work(settings, world.knowledge, drain=True)
+    assert versions(world, "marks,network") == before

@@ -1,0 +1,131 @@
+"""A worker's deriver that dies at a chosen write, on the real node: the worker as a process does the same, slower."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ingest.core.bulk import Action
+from ingest.core.bulk_result import Answer
+from ingest.core.records.updates import Gathered
+from ingest.edge.elasticsearch.states import ElasticsearchStates
+from ingest.edge.elasticsearch.store import ElasticsearchStore
+from ingest.pipeline.derive.deriver import Deriver, RunCache
+from ingest.pipeline.derive.sweeper import Sweeper, Swept
+from ingest.pipeline.sink.bulk_writer import Limits, Writer
+from ingest.pipeline.sink.cas import Swapper
+from ingest.pipeline.sink.retry import Patience
+from tests.support.world import World
+
+LIMITS = Limits(5 * 1024 * 1024, 500)
+
+
+class Died(Exception):
+    """The worker is gone; nothing of it is left but what it wrote."""
+
+
+def kinds(actions: Sequence[Action]) -> set[str]:
+    """The kinds in a request."""
+    return {action[0].split("-")[1] for action in actions}
+
+
+@dataclass
+class Stumble:
+    """Die at the `nth` write; `moment`: asked (the node never sees it), part (it sees some), answered (all)."""
+
+    nth: int
+    moment: str
+
+    def at(self, actions: Sequence[Action], ask: Callable[[Sequence[Action]], Any]) -> str:
+        """Where it died; written as `moment kinds`."""
+        if self.moment == "part":
+            ask(self.some(actions))
+        elif self.moment == "answered":
+            ask(actions)
+        return f"{self.moment} {'+'.join(sorted(kinds(actions)))}"
+
+    @staticmethod
+    def some(actions: Sequence[Action]) -> Sequence[Action]:
+        """The stages without their runs; of others the first half."""
+        stages = [action for action in actions if action[0].startswith("perf-stages")]
+        return stages or actions[: (len(actions) + 1) // 2]
+
+
+@dataclass
+class Stumbling:
+    """A store in which the worker dies."""
+
+    store: ElasticsearchStore
+    stumble: Stumble | None = None
+    deaths: list[str] = field(default_factory=list)
+    seen: list[tuple[str, ...]] = field(default_factory=list)
+    sent: list[Action] = field(default_factory=list)
+
+    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+        """As the store, or die."""
+        return self._asked(actions, self.store.bulk)
+
+    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+        """As the store, or die."""
+        return self._asked(actions, self.store.rewrite)
+
+    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+        """As the store, or die."""
+        return self._asked(actions, self.store.swap)
+
+    def _asked(self, actions: Sequence[Action], ask: Callable[[Sequence[Action]], list[Answer]]) -> list[Answer]:
+        if actions and self.stumble is not None:
+            self.stumble.nth -= 1
+            if self.stumble.nth == 0:
+                self.deaths.append(self.stumble.at(actions, ask))
+                raise Died(self.deaths[-1])
+        self.sent += actions
+        return ask(actions)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.store, name)
+
+
+@dataclass
+class Worker:
+    """A deriver; `derive` says whether it outlived it, else it is another one that remembers nothing."""
+
+    world: World
+    store: Stumbling
+    cache_marks: int = 100_000
+    deriver: Deriver = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.begin()
+
+    def begin(self) -> None:
+        """A new life."""
+        patience = Patience(0.01, 0.05)
+        swapper = Swapper(self.store, Writer(self.store.swap, patience, LIMITS), patience)
+        writer = Writer(self.store.rewrite, patience, LIMITS)
+        self.deriver = Deriver(self.world.knowledge.schema, swapper, writer, 1, RunCache(self.cache_marks))
+
+    def derive(self, batch: Gathered, stumble: Stumble | None = None) -> bool:
+        """A round."""
+        self.store.stumble = stumble
+        try:
+            self.deriver.derive([batch])
+        except Died:
+            self.begin()
+            return False
+        finally:
+            self.store.stumble = None
+        return True
+
+
+def worker(world: World, cache_marks: int = 100_000) -> Worker:
+    """A worker on the world's node."""
+    return Worker(world, Stumbling(ElasticsearchStore(world.client)), cache_marks)
+
+
+def sweep(world: World, store: Stumbling | None = None) -> Swept:
+    """A sweep of the world's marks; its writes go through a worker's store, in which it may die."""
+    patience, own = Patience(0.01, 0.05), store or worker(world).store
+    swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
+    states = ElasticsearchStates(world.client)
+    sweeper = Sweeper(states, swapper, Writer(own.rewrite, patience, LIMITS), world.knowledge.schema)
+    return sweeper.sweep([(world.facility, "als_perf")])

@@ -1,0 +1,92 @@
+"""What tests of derivation share: what the core makes of all lines at once, and what stands in Elasticsearch."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from random import Random
+from typing import Any
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.model import Document, Message, Provenance
+from ingest.core.records.updates import Gathered
+from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.state import RunState, gathered, grown
+from ingest.synthetic.workload.generator import messages
+from ingest.synthetic.workload.truth import Shares, Workload
+from tests.support.world import Documents, World
+
+RECEIVED_MS = 1_790_000_000_000
+MIXED = Shares(
+    parallel=0.2, retried=0.2, stuck=0.1, late=0.2, skewed=0.1, with_ends=0.3, headless=0.1, tailless=0.1, reused=0.3,
+    torn=0.02, glued=0.02, repeated=0.05,
+)  # fmt: skip
+
+
+def lines_of(seed: int, lines: int, shares: Shares = MIXED) -> list[bytes]:
+    """Generated lines in the order of arrival."""
+    return [made.data for made in messages(Workload(seed, lines, shares=shares))]
+
+
+def mixed(rng: Random, lines: Sequence[bytes], again: float = 0.1) -> list[bytes]:
+    """In any order, some of them twice."""
+    found = [*lines, *(line for line in lines if rng.random() < again)]
+    rng.shuffle(found)
+    return found
+
+
+def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
+    """The documents of kind marks."""
+    known = world.knowledge
+    flow = Flow(world.settings.intake("lines"), known.sources, known.schema)
+    origin = Provenance("beamline", "/x.log")
+    return [
+        document
+        for line in lines
+        for document in flow.outcomes(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
+    ]
+
+
+def sets_of(world: World, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
+    """The marks of each run."""
+    return gathered((d.id, d.version, d.body) for d in facts_of(world, lines))
+
+
+def batch_of(facts: Iterable[Document], record_ms: int = RECEIVED_MS) -> Gathered:
+    """Facts as a batch."""
+    found = Gathered()
+    for document in facts:
+        found.add_document(document, record_ms, True)
+    return found
+
+
+def at_once(world: World, sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> Documents:
+    """Stages and runs that the core derives from the whole sets."""
+    found: Documents = {}
+    for key, marks in sets.items():
+        state = grown(RunState(key, watermark_ms=watermark_ms), marks.values())
+        for document in documents(derived(state), world.knowledge.schema):
+            found[document.index, document.id] = document.body
+    return visible(found)
+
+
+def visible(found: Documents) -> Documents:
+    """Without tombstones."""
+    return {place: body for place, body in found.items() if not body["perf"].get("retracted")}
+
+
+def told(world: World) -> Documents:
+    """Stages and runs as Elasticsearch has them, tombstones apart."""
+    return visible(everything(world))
+
+
+def everything(world: World) -> Documents:
+    """Stages and runs, tombstones too."""
+    return world.documents("stages") | world.documents("runs")
+
+
+def state_numbers(world: World) -> dict[str, Any]:
+    """Run id -> what its state says beside the set."""
+    found = {}
+    for body in world.documents("runstate").values():
+        perf = body["perf"]
+        found[perf["run"]["id"]] = {name: value for name, value in perf["runstate"].items() if name != "set"}
+    return found

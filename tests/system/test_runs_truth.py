@@ -1,0 +1,169 @@
+"""Runs and stages derived from generated lines, held against what the generator knows of each run.
+
+The truth comes from the generator's plan. Where lines are lost, the plan knows more than anybody can derive: a run may
+be parallel without two lines that show it, an END may belong to an attempt whose START is gone. Such runs are told
+apart here by the plan, not by what was derived.
+"""
+
+from collections.abc import Iterator, Mapping
+from itertools import islice
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from ingest.core.decode.decoder import Flow
+from ingest.core.fields import Schema, load_schema
+from ingest.core.mark import RunKey, RunMark
+from ingest.core.model import Document, Intake, Message
+from ingest.core.runs.run import Run, runs_of
+from ingest.core.runs.state import gathered
+from ingest.core.sources.loader import load_sources
+from ingest.synthetic.workload.generator import messages, runs_truth
+from ingest.synthetic.workload.truth import RunTruth, Shares, StageTruth, Workload
+from tests.core.conftest import GRAMMARS
+from tests.support.marks import told
+
+RECEIVED_MS = 1_790_000_000_000
+RUNS = ("parallel", "retried", "stuck", "late", "skewed", "with_ends", "headless", "tailless", "reused")
+LINES = ("torn", "glued", "refused", "foreign", "repeated")
+MIXED = Shares(**dict.fromkeys(RUNS, 0.25), **dict.fromkeys(LINES, 0.03))
+
+
+@pytest.fixture(scope="module")
+def flow() -> Flow:
+    """The core as an intake of lines has it."""
+    schema: Schema = load_schema(GRAMMARS / "fields.toml")
+    return Flow(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
+
+
+def sets_of(flow: Flow, workload: Workload) -> dict[RunKey, dict[str, RunMark]]:
+    """The marks of every run of a workload."""
+
+    def stored() -> Iterator[Document]:
+        for made in messages(workload):
+            yield from flow.outcomes(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
+
+    return gathered((document.id, document.version, document.body) for document in stored())
+
+
+def pairs(workload: Workload, sets: Mapping[RunKey, Mapping[str, RunMark]]) -> Iterator[tuple[RunTruth, Run]]:
+    """Each run by plan and as derived; instances of an id in order of time, without those of which nothing is there."""
+    planned: dict[str, list[RunTruth]] = {}
+    for truth in runs_truth(workload):
+        if truth.first_ms is not None:
+            planned.setdefault(truth.run, []).append(truth)
+    assert set(planned) == {key.run for key in sets}
+    for key, marks in sets.items():
+        yield from zip(planned[key.run], runs_of(key, marks.values()), strict=True)
+
+
+def shows_overlap(truth: RunTruth) -> bool:
+    """Whether two lines that are there show that stages overlapped."""
+    starts = [stage for stage in truth.stages if stage.start_written]
+    ended = [stage for stage in starts if stage.end_written and stage.end_ms is not None]
+    return any(
+        one.start_ms <= other.start_ms < (one.end_ms or 0) for one in ended for other in starts if other is not one
+    )
+
+
+def lost_start(truth: RunTruth, stage: StageTruth) -> bool:
+    """Whether an attempt at the same stage lost its START but not its END, which then seems to be this one's."""
+    same = [one for one in truth.stages if one.stage == stage.stage]
+    return any(one.end_written and not one.start_written for one in same)
+
+
+def assert_known(truth: RunTruth, found: Run) -> bool:
+    """Everything that can be known; whether all of it was compared."""
+    assert (truth.first_ms, truth.last_ms) == (found.first_ms, found.last_ms)
+    assert found.part_lengths_ms.get("queue") == queue_ms(truth)
+    there = in_order(truth)
+    assert [stage.start_ms + truth.skew_s * 1000 for stage in there] == [stage.start_ms for stage in found.stages]
+    if any(lost_start(truth, stage) for stage in there):
+        return False
+    assert found.parallel == shows_overlap(truth)
+    if truth.parallel != found.parallel:
+        return False
+    derived = zip(told(found), (stage.start_ms for stage in found.stages), strict=True)
+    assert [(s.stage, s.kind, s.known_s, s.closed_by) for s in there] == [
+        row for row, _ in sorted(derived, key=lambda pair: (pair[1], pair[0][0]))
+    ]
+    return True
+
+
+def queue_ms(truth: RunTruth) -> float | None:
+    """What its two marks tell of the wait: nothing when the worker's clock stands before the queue's."""
+    wait_s = truth.queue_s + truth.skew_s
+    return wait_s * 1000 if truth.queued_written and truth.work_written and wait_s >= 0 else None
+
+
+def in_order(truth: RunTruth) -> list[StageTruth]:
+    """The stages whose start is there, by start; of lanes that start in one second, by name."""
+    return sorted((s for s in truth.stages if s.start_written), key=lambda stage: (stage.start_ms, stage.stage))
+
+
+def attempts(truth: RunTruth) -> list[tuple[str, int]]:
+    """Attempts, counted over the starts that are there."""
+    seen: dict[str, int] = {}
+    counted = []
+    for stage in in_order(truth):
+        seen[stage.stage] = seen.get(stage.stage, 0) + 1
+        counted.append((stage.stage, seen[stage.stage]))
+    return sorted(counted)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    seed=st.integers(0, 2**32),
+    shares=st.builds(
+        Shares,
+        **{name: st.sampled_from([0.0, 0.3, 1.0]) for name in RUNS},
+        **{name: st.floats(0, 0.2) for name in LINES},
+    ),
+)
+def test_runs_are_what_the_plan_says_can_be_known(flow: Flow, seed: int, shares: Shares) -> None:
+    """Whatever is late, lost, torn, retried, parallel, skewed or used again: kind, seconds, closer, attempt."""
+    workload = Workload(seed, 300, shares=shares)
+    for truth, found in pairs(workload, sets_of(flow, workload)):
+        assert_known(truth, found)
+        assert sorted((stage.mark.what.stage, stage.attempt) for stage in found.stages) == attempts(truth)
+
+
+def test_thousands_of_lines_of_every_kind_of_run(flow: Flow) -> None:
+    """All kinds come up, and nearly every run is compared to the last stage."""
+    workload = Workload(11, 12_000, shares=MIXED)
+    compared = [(truth, found, assert_known(truth, found)) for truth, found in pairs(workload, sets_of(flow, workload))]
+
+    assert sum(whole for *_, whole in compared) > 0.9 * len(compared)
+    assert {stage.kind for _, found, _ in compared for stage in found.stages} == {"exact", "upper", "lower", "none"}
+    assert sum(found.parallel for _, found, _ in compared) > 50
+    assert sum(found.ordinal > 1 for _, found, _ in compared) > 50
+
+
+def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Flow) -> None:
+    """Exactly the plan's; the parts add up."""
+    workload = Workload(5, 4_000, shares=Shares(parallel=0.3, with_ends=0.3, retried=0.3))
+    for truth, found in islice(pairs(workload, sets_of(flow, workload)), 200):
+        if truth.queued_written and truth.work_written and truth.stages and truth.stages[0].start_written:
+            assert found.part_lengths_ms.get("queue") == truth.queue_s * 1000
+            assert found.part_lengths_ms.get("dispatch") == truth.dispatch_s * 1000
+            assert found.head_seen
+        assert sum(part.end_ms - part.start_ms for part in found.parts) == found.observed_ms
+
+
+def test_exact_durations_are_the_true_ones_and_bounds_hold(flow: Flow) -> None:
+    """Against what really happened, not only what was printed: END minus START is true, upper is not below it."""
+    workload = Workload(6, 8_000, shares=Shares(parallel=0.2, with_ends=0.4, retried=0.2, tailless=0.2, stuck=0.1))
+    kinds = set()
+    for truth, found in pairs(workload, sets_of(flow, workload)):
+        if truth.parallel != found.parallel:
+            continue
+        stages = sorted(found.stages, key=lambda stage: (stage.start_ms, stage.mark.what.stage))
+        for planned, stage in zip(in_order(truth), stages, strict=True):
+            took_s, known_s = planned.duration_s, (stage.duration_ms or 0) / 1000
+            if took_s is not None:
+                assert stage.kind != "exact" or known_s == took_s
+                assert stage.kind != "upper" or known_s >= took_s
+                assert stage.kind != "lower" or known_s <= took_s
+            kinds.add(stage.kind)
+    assert kinds == {"exact", "upper", "lower"}
