@@ -31,7 +31,7 @@ class Store(Protocol):
     def swap(self, actions: Sequence[Action]) -> list[Answer]:
         """As `bulk`, for compare-and-swaps: the answers say what the next one has to have seen."""
 
-    def kept(self, wanted: Sequence[tuple[str, str]]) -> list["Kept | None"]:
+    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
         """The documents (index, id), in order, newer than any refresh; None where there is none."""
 
     def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:

@@ -12,7 +12,8 @@ from kafka.record.memory_records import MemoryRecordsBuilder
 
 from ingest.core.model import Provenance
 from ingest.core.records.headers import written
-from ingest.synthetic.workload.generator import Fact, Made
+from ingest.synthetic.workload.generator import Made
+from ingest.synthetic.workload.truth import Fact
 from tests.faults.wire import wire
 
 PARTITIONS = 4

@@ -22,8 +22,8 @@ from rich.console import Console
 from rich.progress import Progress
 
 from ingest.cli.bench.baselines import BARE
-from ingest.cli.bench.index import command as index
-from ingest.cli.bench.replay import command as replay
+from ingest.cli.bench.index import command as index_command
+from ingest.cli.bench.replay import command as replay_command
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
 from ingest.core.bulk import Action, fact, request_body
@@ -57,8 +57,8 @@ def command() -> None:
     """Measure on this machine, beside yardsticks in the same run."""
 
 
-command.add_command(index)
-command.add_command(replay)
+command.add_command(index_command)
+command.add_command(replay_command)
 
 
 @command.command("parse")

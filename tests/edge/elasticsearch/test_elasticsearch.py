@@ -17,7 +17,8 @@ from elasticsearch import ApiError, Elasticsearch
 from ingest.cli.bench.baselines import Recorder
 from ingest.config.paths import data_folder
 from ingest.config.settings import Elasticsearch as ElasticsearchSettings
-from ingest.core.bulk import Action, fact, once, overruling
+from ingest.core import bulk
+from ingest.core.bulk import Action
 from ingest.core.bulk_result import CREATED, Standing
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
@@ -69,7 +70,7 @@ def schema() -> Schema:
 def act(index: str, doc_id: str, version: int | None, body: object) -> Action:
     """One action: with an external version, or a create."""
     json = orjson.dumps(body).decode()
-    return once(index, doc_id, json) if version is None else fact(index, doc_id, version, json)
+    return bulk.once(index, doc_id, json) if version is None else bulk.fact(index, doc_id, version, json)
 
 
 def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str) -> None:
@@ -154,7 +155,7 @@ def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connec
     """The fence: external_gte."""
     store = ElasticsearchStore(connected)
 
-    answers = [store.bulk([overruling(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
+    answers = [store.bulk([bulk.overruling(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
 
     assert [a.status for a in answers] == [201, 200, 409, 200]
     assert connected.get(index=index, id="l")["_source"] == {"n": 3}

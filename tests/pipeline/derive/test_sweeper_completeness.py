@@ -62,7 +62,7 @@ def said(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
     return found
 
 
-def derive(world: World, run: str, text: str) -> None:
+def derive_of_new(world: World, run: str, text: str) -> None:
     """As a worker derives them: one that has seen nothing of it before."""
     worker(world).derive(Gathered({key(world, run): own(run, text)}))
 
@@ -127,11 +127,11 @@ def test_a_late_line_is_judged_anew(world: World) -> None:
     """The run that a worker writes says nothing of it; after the next sweep it says what is so now."""
     world.set_up()
     put(world, 1, "ABC")
-    derive(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
+    derive_of_new(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
     pass_time(world, 2 * HOUR_S)
     sweep(world)
     before = said(world, "r")
-    derive(world, "r", "90 START B")
+    derive_of_new(world, "r", "90 START B")
     between = said(world, "r")
     sweep(world)
 
@@ -149,7 +149,7 @@ def test_a_newer_template_judges_what_is_stored_and_an_equal_one_nothing(world: 
     """Each settled run by it after one sweep; a second sweep has nothing to do."""
     world.set_up()
     for number in range(5):
-        derive(world, f"r{number}", WHOLE)
+        derive_of_new(world, f"r{number}", WHOLE)
     pass_time(world, 2 * HOUR_S)
     assert sweep(world).states == 5
     assert said(world, "r1") is None
@@ -172,7 +172,7 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
     """Quiet, or with an END for each stage: open, whatever the template expects; after seven days what is missing."""
     world.set_up()
     put(world, 1, "ABC")
-    derive(world, "r", text)
+    derive_of_new(world, "r", text)
     seen = []
     for at_s in (60, HOUR_S, 3 * HOUR_S, 6 * DAY_S, 8 * DAY_S):
         pass_time(world, at_s)
@@ -190,7 +190,7 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
 def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) -> None:
     """Before the state, before the run, before it is settled: the next sweep says what should have been said."""
     world.set_up()
-    derive(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
+    derive_of_new(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
     pass_time(world, 2 * HOUR_S)
     sweep(world)
     put(world, 1, "ABC")
@@ -213,13 +213,13 @@ def test_whatever_the_order_of_lines_sweeps_and_templates_the_end_is_the_same(wo
         ("120 START C", "0 QSTART, 25 WSTART, 40 START A"),
     )
     for n, (one, other) in enumerate(halves):
-        derive(world, f"first{n}", f"{one}, {other}")
-        derive(world, f"then{n}", one)
+        derive_of_new(world, f"first{n}", f"{one}, {other}")
+        derive_of_new(world, f"then{n}", one)
     pass_time(world, 2 * HOUR_S)
     put(world, 1, "AB")
     sweep(world)
     for n, (_, other) in enumerate(halves):
-        derive(world, f"then{n}", other)
+        derive_of_new(world, f"then{n}", other)
     put(world, 2, "ABC")
     sweep(world)
 

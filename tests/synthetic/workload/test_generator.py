@@ -21,8 +21,8 @@ from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.loader import load_sources
 from ingest.core.timestamps import iso
-from ingest.synthetic.workload.generator import Fact, Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
-from ingest.synthetic.workload.truth import INDEX
+from ingest.synthetic.workload.generator import Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
+from ingest.synthetic.workload.truth import INDEX, Fact
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"
 RECEIVED_MS = 1_790_000_000_000
