@@ -44,7 +44,7 @@ COMMANDS = {
 }
 
 
-class Door(click.Group):
+class LazyGroup(click.Group):
     """A group whose commands are imported when they are called, so that `try` does not wait for Kafka's client."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -65,7 +65,7 @@ class Door(click.Group):
             formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
 
 
-@click.group(cls=Door, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="perflog-ingest", prog_name="perflog")
 @click.option(
     "--config",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from ingest.core.alerts.slow_stage import Verdict
-from ingest.core.statistics import Baseline
+from ingest.core.statistics import StageStatistics
 from ingest.core.timestamps import iso
 
 
@@ -25,7 +25,7 @@ def verdict_row(found: Verdict) -> dict[str, Any]:
     }
 
 
-def baseline_row(found: Baseline) -> dict[str, Any]:
+def baseline_row(found: StageStatistics) -> dict[str, Any]:
     """What stages like it took."""
     return baseline_numbers(found) | {
         "from": iso(found.first_ms),
@@ -33,7 +33,7 @@ def baseline_row(found: Baseline) -> dict[str, Any]:
     }
 
 
-def baseline_numbers(found: Baseline) -> dict[str, Any]:
+def baseline_numbers(found: StageStatistics) -> dict[str, Any]:
     """How many there were, and what they took."""
     told = found._asdict()
     return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")}

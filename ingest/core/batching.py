@@ -6,7 +6,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def in_portions(things: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
+def batched(things: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
     """So many at a time that they weigh no more than `most` together; a heavier one by itself."""
     some: list[T] = []
     weighed = 0

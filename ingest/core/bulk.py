@@ -13,7 +13,7 @@ FACT = ('{"index":{"_index":"', '","_id":"', '","version":', ',"version_type":"e
 _new = tuple.__new__  # half the time of a named tuple's own call, and there is one a document
 
 
-class Action(NamedTuple):
+class BulkAction(NamedTuple):
     """One action: the document's index and id, and the two lines of the request, each with its line end."""
 
     index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
@@ -26,29 +26,29 @@ class Action(NamedTuple):
         return self.text.split("\n", 1)[1][:-1]
 
 
-def fact(index: str, id_: str, version: int, json: str) -> Action:
+def index(index: str, id_: str, version: int, json: str) -> BulkAction:
     """Write unless this version or a higher one is there: the same again is a 409."""
     a, b, c, d = FACT
-    return _new(Action, (index, id_, f"{a}{index}{b}{id_}{c}{version}{d}{json}\n"))
+    return _new(BulkAction, (index, id_, f"{a}{index}{b}{id_}{c}{version}{d}{json}\n"))
 
 
-def once(index: str, id_: str, json: str) -> Action:
+def create(index: str, id_: str, json: str) -> BulkAction:
     """Write unless there is one: the first stays."""
-    return Action(index, id_, f'{{"create":{{"_index":"{index}","_id":"{id_}"}}}}\n{json}\n')
+    return BulkAction(index, id_, f'{{"create":{{"_index":"{index}","_id":"{id_}"}}}}\n{json}\n')
 
 
-def swap(index: str, id_: str, seen: tuple[int, int], json: str) -> Action:
+def index_if(index: str, id_: str, seen: tuple[int, int], json: str) -> BulkAction:
     """Write if it still is what was seen (sequence number, primary term): the compare-and-swap; else a 409."""
     head = f'{{"index":{{"_index":"{index}","_id":"{id_}","if_seq_no":{seen[0]},"if_primary_term":{seen[1]}}}}}'
-    return Action(index, id_, f"{head}\n{json}\n")
+    return BulkAction(index, id_, f"{head}\n{json}\n")
 
 
-def overruling(index: str, id_: str, version: int, json: str) -> Action:
+def index_gte(index: str, id_: str, version: int, json: str) -> BulkAction:
     """Write unless a higher version is there: an equal one is replaced."""
     head = f'{{"index":{{"_index":"{index}","_id":"{id_}","version":{version},"version_type":"external_gte"}}}}'
-    return Action(index, id_, f"{head}\n{json}\n")
+    return BulkAction(index, id_, f"{head}\n{json}\n")
 
 
-def request_body(actions: Iterable[Action]) -> bytes:
+def request_body(actions: Iterable[BulkAction]) -> bytes:
     """The body of a bulk request."""
     return "".join([action.text for action in actions]).encode()

@@ -4,7 +4,7 @@ from enum import Enum
 from typing import NamedTuple
 
 
-class Answer(NamedTuple):
+class ItemResult(NamedTuple):
     """What Elasticsearch said of one action.
 
     `failure_store` = it went to the failure store instead of the index; `seen` is known of a swap that was done.
@@ -21,16 +21,16 @@ class Answer(NamedTuple):
 Seen = tuple[int, int]
 """Sequence number and primary term of a document: what a compare-and-swap compares."""
 
-CREATED = Answer(201, "created")
+CREATED = ItemResult(201, "created")
 """The answer to nearly every action: always this very object."""
 
-UPDATED = Answer(200, "updated")
+UPDATED = ItemResult(200, "updated")
 
-PRESENT = Answer(409)
+KNOWN_CONFLICT = ItemResult(409)
 """What is said for an action that nobody asked Elasticsearch for, since its document is known to stand there."""
 
 
-class Standing(NamedTuple):
+class StoredVersion(NamedTuple):
     """A document that is there: `provenance.kafka` of it, None where it tells none, and its version."""
 
     origin: str | None
@@ -48,7 +48,7 @@ DOCUMENT_FAULTS = frozenset(
 )
 
 
-class Meaning(Enum):
+class ItemStatus(Enum):
     """What is to be done about one item of a bulk request."""
 
     STORED = "stored"
@@ -59,21 +59,21 @@ class Meaning(Enum):
     OURS = "ours"
 
 
-def meaning(answer: Answer) -> Meaning:
+def item_status(answer: ItemResult) -> ItemStatus:
     """Read one answer; what is not known to be the document's fault is ours, so that nothing is thrown away by mistake.
 
     >>> meaning(Answer(201, "created")), meaning(Answer(429)), meaning(Answer(403, error="cluster_block_exception"))
     (<Meaning.STORED: 'stored'>, <Meaning.AGAIN: 'again'>, <Meaning.OURS: 'ours'>)
     """
     if answer.failure_store or answer.error in DOCUMENT_FAULTS:
-        return Meaning.REFUSED
+        return ItemStatus.REFUSED
     if answer.status in (200, 201):
-        return Meaning.CORRECTED if answer.result == "updated" else Meaning.STORED
+        return ItemStatus.CORRECTED if answer.result == "updated" else ItemStatus.STORED
     if answer.status == 409:
-        return Meaning.PRESENT
-    return Meaning.AGAIN if answer.status == 429 or answer.status >= 500 else Meaning.OURS
+        return ItemStatus.PRESENT
+    return ItemStatus.AGAIN if answer.status == 429 or answer.status >= 500 else ItemStatus.OURS
 
 
-def final(answer: Answer) -> bool:
+def is_final(answer: ItemResult) -> bool:
     """Whether asking again would not change anything."""
-    return meaning(answer) not in (Meaning.AGAIN, Meaning.OURS)
+    return item_status(answer) not in (ItemStatus.AGAIN, ItemStatus.OURS)

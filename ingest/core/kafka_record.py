@@ -32,7 +32,7 @@ class Coordinates(NamedTuple):
 Header = tuple[str, bytes]
 
 
-class Received(NamedTuple):
+class ConsumerRecord(NamedTuple):
     """One Kafka record as it came; `time_ms` is its append time (unix ms).
 
     Its headers are held in two parts, because those of a shipper's records differ in the last one only: `head` is one
@@ -59,7 +59,7 @@ class Received(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Letter:
+class ProducerRecord:
     """A record to produce: `headers` in order, as Kafka keeps them."""
 
     topic: str

@@ -40,7 +40,7 @@ class RunKey(NamedTuple):
         return digest_id(self.facility.encode(), self.source.encode(), self.run.encode())
 
 
-class What(NamedTuple):
+class MarkKind(NamedTuple):
     """What many marks share: the stage (as written, and split), the key and its role, the workflow. Absent = empty."""
 
     stage: str
@@ -67,7 +67,7 @@ class RunMark(NamedTuple):
     version: int
     at_ms: int
     lag_ms: int | None
-    what: What
+    what: MarkKind
     retracted: bool = False
     opened: tuple[int, ...] = ()
 
@@ -132,9 +132,9 @@ def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | Non
 
 
 @lru_cache(maxsize=8192)
-def _shared(*texts: str) -> What:
+def _shared(*texts: str) -> MarkKind:
     """One object for all marks that share it: it is compared and hashed often."""
-    return What(*texts)
+    return MarkKind(*texts)
 
 
 def _lag_ms(at_ms: int, lag_s: float | None) -> int | None:

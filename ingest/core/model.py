@@ -177,7 +177,7 @@ class Outcomes:
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class ParsedMessage:
     """What a reader read, not yet interpreted.
 
     Attributes:

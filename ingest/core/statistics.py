@@ -76,7 +76,7 @@ def histogram(samples: Iterable[tuple[float, int]]) -> Histogram | None:
 MAD_SCALE = 1.4826  # makes the MAD of normal data its standard deviation
 
 
-class Baseline(NamedTuple):
+class StageStatistics(NamedTuple):
     """What stages like it took: how many, their median, P95 (NIST) and scaled MAD in seconds, and from when to when."""
 
     n: int
@@ -87,10 +87,10 @@ class Baseline(NamedTuple):
     last_ms: int
 
 
-def baseline_of(took_s: Sequence[float], first_ms: int, last_ms: int) -> Baseline:
+def baseline_of(took_s: Sequence[float], first_ms: int, last_ms: int) -> StageStatistics:
     """What some durations say (at least one)."""
     middle_s = median(took_s)
     spread_s = MAD_SCALE * median(abs(each - middle_s) for each in took_s)
     found = histogram((each, 1) for each in took_s)
     assert found is not None  # noqa: S101 - at least one
-    return Baseline(len(took_s), middle_s, found.percentile(95), spread_s, first_ms, last_ms)
+    return StageStatistics(len(took_s), middle_s, found.percentile(95), spread_s, first_ms, last_ms)

@@ -5,7 +5,7 @@ class Unavailable(Exception):
     """The service did not answer, or said that it is busy: the same request may succeed later."""
 
 
-class Refusal(Exception):
+class ServiceBlocked(Exception):
     """The service refuses, and not because of a document: a right, a block, a setting. Waits for a person."""
 
 

@@ -18,7 +18,7 @@ HEAD_BYTES = 1024  # of the first line tell files apart that had the same name
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class FileMessage:
     """A message of a file: where it begins, how long it is; `data` is None when it is longer than the limit."""
 
     offset_bytes: int
@@ -27,7 +27,7 @@ class Piece:
 
 
 @dataclass(slots=True)
-class Tally:
+class ReadTally:
     """What was read of a file so far; a file that is read whole has no lines."""
 
     read_bytes: int = 0
@@ -92,8 +92,8 @@ def generation(path: Path) -> str | None:
 
 
 def pieces(
-    path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT, tally: Tally | None = None
-) -> Iterator[Piece]:
+    path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT, tally: ReadTally | None = None
+) -> Iterator[FileMessage]:
     """The messages of a file, tallied; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
     try:
         with path.open("rb") as file:
@@ -102,24 +102,24 @@ def pieces(
         raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, NO_INPUT) from error
 
 
-def pieces_of(file: BinaryIO, how: str, limit_bytes: int, tally: Tally | None = None) -> Iterator[Piece]:
+def pieces_of(file: BinaryIO, how: str, limit_bytes: int, tally: ReadTally | None = None) -> Iterator[FileMessage]:
     """The messages of an open file, likewise; standard input too, by lines."""
-    tally = tally or Tally()
+    tally = tally or ReadTally()
     return _lines(file, limit_bytes, tally) if how == LINE else _whole(file, limit_bytes, tally)
 
 
-def _whole(file: BinaryIO, limit_bytes: int, tally: Tally) -> Iterator[Piece]:
+def _whole(file: BinaryIO, limit_bytes: int, tally: ReadTally) -> Iterator[FileMessage]:
     data = file.read(limit_bytes + 1)
     tally.add(data)
     if len(data) > limit_bytes:
         while more := file.read(limit_bytes):
             tally.add(more)
-        yield Piece(0, tally.read_bytes, None)
+        yield FileMessage(0, tally.read_bytes, None)
     else:
-        yield Piece(0, len(data), data)
+        yield FileMessage(0, len(data), data)
 
 
-def _lines(file: BinaryIO, limit_bytes: int, tally: Tally) -> Iterator[Piece]:
+def _lines(file: BinaryIO, limit_bytes: int, tally: ReadTally) -> Iterator[FileMessage]:
     offset = 0
     while line := file.readline(limit_bytes + 1):
         tally.add(line)
@@ -128,13 +128,13 @@ def _lines(file: BinaryIO, limit_bytes: int, tally: Tally) -> Iterator[Piece]:
         read_bytes = len(line)
         if len(data) > limit_bytes:
             read_bytes += _skipped_line(file, limit_bytes, tally)
-            yield Piece(offset, read_bytes, None)
+            yield FileMessage(offset, read_bytes, None)
         else:
-            yield Piece(offset, len(data), data)
+            yield FileMessage(offset, len(data), data)
         offset += read_bytes
 
 
-def _skipped_line(file: BinaryIO, step_bytes: int, tally: Tally) -> int:
+def _skipped_line(file: BinaryIO, step_bytes: int, tally: ReadTally) -> int:
     """Read to the end of the line; how many bytes that were."""
     size_bytes = 0
     while rest := file.readline(step_bytes):

@@ -6,12 +6,12 @@ The services answer with the values and errors of this room; no name of a client
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ingest.core.bulk import Action
-from ingest.core.bulk_result import Answer, Seen, Standing
-from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.core.bulk import BulkAction
+from ingest.core.bulk_result import ItemResult, Seen, StoredVersion
+from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 
 
-class Kept(NamedTuple):
+class StoredDocument(NamedTuple):
     """A document that is there: what a compare-and-swap of it must have seen, and its version."""
 
     seen: Seen
@@ -22,19 +22,19 @@ class Kept(NamedTuple):
 class Store(Protocol):
     """Documents, written in bulk and looked up by id. Every method may raise `Unavailable` or `Refusal`."""
 
-    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+    def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """One answer for each action, in order; `RequestTooLarge` when the request as a whole was."""
 
-    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+    def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As `bulk`, for what may be written twice; CREATED for each when none failed."""
 
-    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+    def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As `bulk`, for compare-and-swaps: the answers say what the next one has to have seen."""
 
-    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """The documents (index, id), in order, newer than any refresh; None where there is none."""
 
-    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:
+    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """What stands at (index, id), in order; None where nothing does."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
@@ -100,10 +100,10 @@ class Progress(NamedTuple):
         return all(self.read.get(number, 0) >= end for number, end in ends.items())
 
 
-class Inbox(Protocol):
+class Consumer(Protocol):
     """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
 
-    def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
+    def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """At most so many records of the partitions that were begun, a list for each, in order."""
 
     def changing(self) -> bool:
@@ -140,10 +140,10 @@ class Inbox(Protocol):
         """The oldest offset that still exists, for each."""
 
 
-class Outbox(Protocol):
+class Producer(Protocol):
     """Where dead letters go. May raise `Unavailable`, or `RequestTooLarge` when the topic does not take one of them."""
 
-    def send(self, letters: Sequence["Letter"]) -> list[str | None]:
+    def send(self, letters: Sequence["ProducerRecord"]) -> list[str | None]:
         """Produce all of them; returns when every one was acknowledged: the coordinates of each, None where unknown."""
 
     def close(self) -> None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from ingest.config.settings import Settings
 from ingest.core.fields import Schema
 from ingest.core.model import Intake, Problem
-from ingest.edge.elasticsearch.index_templates import templates
-from ingest.edge.kafka.topics import Topic, topics
+from ingest.edge.elasticsearch.index_templates import open_templates
+from ingest.edge.kafka.topics import Topic, open_topics
 
 SET_UP = "Run `perflog setup`."
 
@@ -16,9 +16,9 @@ def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None
     if not intakes:
         raise Problem(f"{settings.path} declares no [[intake]].", "Declare one: see deploy/settings.example.toml.", 78)
     wanted = [intake.topic for intake in intakes]
-    with topics(settings.kafka) as cluster:
+    with open_topics(settings.kafka) as cluster:
         _check_topics(cluster.described([*wanted, settings.delivery.dead_letter_topic]), wanted, settings)
-    with templates(settings.elasticsearch) as known:
+    with open_templates(settings.elasticsearch) as known:
         _check_templates(known.versions(), schema)
 
 
@@ -45,7 +45,7 @@ def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
 
 def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
     """Refuse (78) to write a kind without its template: the first document would make an index of undeclared fields."""
-    with templates(settings.elasticsearch) as known:
+    with open_templates(settings.elasticsearch) as known:
         found = known.versions().get(kind)
     if found != schema.version:
         there = "is not there" if found is None else f"is of schema version {found}, not {schema.version}"

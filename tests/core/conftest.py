@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, load_schema
 from ingest.core.model import Intake
 from ingest.core.sources.loader import load_sources
@@ -27,11 +27,11 @@ def sources(schema: Schema) -> dict[str, Source]:
 
 
 @pytest.fixture
-def flow_of(schema: Schema, sources: dict[str, Source]) -> Callable[..., Flow]:
+def flow_of(schema: Schema, sources: dict[str, Source]) -> Callable[..., Decoder]:
     """A flow for an intake that reads the named sources."""
 
-    def build(*names: str, zone: int | None = None, sites: dict[str, str] | None = None) -> Flow:
+    def build(*names: str, zone: int | None = None, sites: dict[str, str] | None = None) -> Decoder:
         intake = Intake("test", "perf.als.test.v1", "als", names, workflow="als-tomography", zone=zone)
-        return Flow(intake, sources, schema, sites)
+        return Decoder(intake, sources, schema, sites)
 
     return build

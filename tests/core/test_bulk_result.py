@@ -2,55 +2,55 @@
 
 import pytest
 
-from ingest.core.bulk_result import Answer, Meaning, final, meaning
-from ingest.core.records.outcomes import OUTCOMES, fate, outcome
+from ingest.core.bulk_result import ItemResult, ItemStatus, is_final, item_status
+from ingest.core.records.outcomes import OUTCOMES, document_outcome, record_outcome
 
 
 @pytest.mark.parametrize(
     ("answer", "expected"),
     [
-        (Answer(201, "created"), Meaning.STORED),
-        (Answer(200, "updated"), Meaning.CORRECTED),
-        (Answer(409, error="version_conflict_engine_exception"), Meaning.PRESENT),
-        (Answer(201, "created", failure_store=True), Meaning.REFUSED),
-        (Answer(400, error="strict_dynamic_mapping_exception"), Meaning.REFUSED),
-        (Answer(400, error="document_parsing_exception"), Meaning.REFUSED),
-        (Answer(400, error="mapper_parsing_exception"), Meaning.REFUSED),
-        (Answer(400, error="illegal_argument_exception"), Meaning.REFUSED),
-        (Answer(413, error="too_large"), Meaning.REFUSED),
-        (Answer(429, error="es_rejected_execution_exception"), Meaning.AGAIN),
-        (Answer(429, error="circuit_breaking_exception"), Meaning.AGAIN),
-        (Answer(500, error="null_pointer_exception"), Meaning.AGAIN),
-        (Answer(503, error="unavailable_shards_exception"), Meaning.AGAIN),
-        (Answer(400, error="index_closed_exception"), Meaning.OURS),
-        (Answer(400, error="validation_exception"), Meaning.OURS),
-        (Answer(400, error="invalid_index_name_exception"), Meaning.OURS),
-        (Answer(403, error="cluster_block_exception"), Meaning.OURS),
-        (Answer(403, error="security_exception"), Meaning.OURS),
-        (Answer(404, error="index_not_found_exception"), Meaning.OURS),
-        (Answer(400, error="something_new_exception"), Meaning.OURS),
+        (ItemResult(201, "created"), ItemStatus.STORED),
+        (ItemResult(200, "updated"), ItemStatus.CORRECTED),
+        (ItemResult(409, error="version_conflict_engine_exception"), ItemStatus.PRESENT),
+        (ItemResult(201, "created", failure_store=True), ItemStatus.REFUSED),
+        (ItemResult(400, error="strict_dynamic_mapping_exception"), ItemStatus.REFUSED),
+        (ItemResult(400, error="document_parsing_exception"), ItemStatus.REFUSED),
+        (ItemResult(400, error="mapper_parsing_exception"), ItemStatus.REFUSED),
+        (ItemResult(400, error="illegal_argument_exception"), ItemStatus.REFUSED),
+        (ItemResult(413, error="too_large"), ItemStatus.REFUSED),
+        (ItemResult(429, error="es_rejected_execution_exception"), ItemStatus.AGAIN),
+        (ItemResult(429, error="circuit_breaking_exception"), ItemStatus.AGAIN),
+        (ItemResult(500, error="null_pointer_exception"), ItemStatus.AGAIN),
+        (ItemResult(503, error="unavailable_shards_exception"), ItemStatus.AGAIN),
+        (ItemResult(400, error="index_closed_exception"), ItemStatus.OURS),
+        (ItemResult(400, error="validation_exception"), ItemStatus.OURS),
+        (ItemResult(400, error="invalid_index_name_exception"), ItemStatus.OURS),
+        (ItemResult(403, error="cluster_block_exception"), ItemStatus.OURS),
+        (ItemResult(403, error="security_exception"), ItemStatus.OURS),
+        (ItemResult(404, error="index_not_found_exception"), ItemStatus.OURS),
+        (ItemResult(400, error="something_new_exception"), ItemStatus.OURS),
     ],
 )
-def test_only_the_documents_own_faults_are_refusals(answer: Answer, expected: Meaning) -> None:
+def test_only_the_documents_own_faults_are_refusals(answer: ItemResult, expected: ItemStatus) -> None:
     """What is not known to be the document's fault is ours: paused for and asked again, never thrown away."""
-    assert meaning(answer) is expected
-    assert final(answer) is (expected not in (Meaning.AGAIN, Meaning.OURS))
+    assert item_status(answer) is expected
+    assert is_final(answer) is (expected not in (ItemStatus.AGAIN, ItemStatus.OURS))
 
 
 @pytest.mark.parametrize(
     ("found", "origin", "expected"),
     [
-        (Meaning.STORED, None, "stored"),
-        (Meaning.CORRECTED, None, "corrected"),
-        (Meaning.REFUSED, None, "rejected"),
-        (Meaning.PRESENT, "t/0/7", "stored"),
-        (Meaning.PRESENT, "t/0/8", "duplicate"),
-        (Meaning.PRESENT, None, "duplicate"),
+        (ItemStatus.STORED, None, "stored"),
+        (ItemStatus.CORRECTED, None, "corrected"),
+        (ItemStatus.REFUSED, None, "rejected"),
+        (ItemStatus.PRESENT, "t/0/7", "stored"),
+        (ItemStatus.PRESENT, "t/0/8", "duplicate"),
+        (ItemStatus.PRESENT, None, "duplicate"),
     ],
 )
-def test_a_redelivery_of_the_same_record_is_no_duplicate(found: Meaning, origin: str | None, expected: str) -> None:
+def test_a_redelivery_of_the_same_record_is_no_duplicate(found: ItemStatus, origin: str | None, expected: str) -> None:
     """A crash before the commit must not turn what was stored into a duplicate."""
-    assert fate(found, origin, "t/0/7") == expected
+    assert document_outcome(found, origin, "t/0/7") == expected
 
 
 @pytest.mark.parametrize(
@@ -67,5 +67,5 @@ def test_a_redelivery_of_the_same_record_is_no_duplicate(found: Meaning, origin:
 )
 def test_a_record_counts_once_under_the_first_that_applies(rejected: bool, fates: list[str], expected: str) -> None:
     """The order of OUTCOMES decides, whatever the number of its documents."""
-    assert outcome(rejected, fates) == expected
+    assert record_outcome(rejected, fates) == expected
     assert expected in OUTCOMES

@@ -11,9 +11,9 @@ from functools import cached_property
 from kafka.record.memory_records import MemoryRecordsBuilder
 
 from ingest.core.model import Provenance
-from ingest.core.records.headers import written
+from ingest.core.records.headers import to_headers
 from ingest.synthetic.workload.generator import Made
-from ingest.synthetic.workload.truth import Fact
+from ingest.synthetic.workload.truth import ExpectedDocument
 from tests.faults.wire import wire
 
 PARTITIONS = 4
@@ -23,7 +23,7 @@ BATCH = 1000
 Known = tuple[str | None, int, int | None, str | None, str, str, str, int]
 
 
-def known(fact: Fact) -> Known:
+def known(fact: ExpectedDocument) -> Known:
     """What of a document is compared."""
     return (
         fact.original,
@@ -96,7 +96,7 @@ def _refused(made: Made) -> bytes:
 def _batch(share: Sequence[Made]) -> bytes:
     builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=2**26)
     for n, made in enumerate(share):
-        told = written(Provenance(made.host, made.path, n, "test"), backfill=True)
+        told = to_headers(Provenance(made.host, made.path, n, "test"), backfill=True)
         builder.append(made.at_ms, f"{made.host}:{made.path}".encode(), made.data, list(told))
     builder.close()
     return bytes(builder.buffer())

@@ -128,3 +128,14 @@ def test_helpers_stand_apart_from_tests() -> None:
     strays = [path for path in helpers if path.name not in FREE and path.parent.name not in {"support", "faults"}]
 
     assert strays == []
+
+
+def test_no_class_name_stands_twice() -> None:
+    """One word, one meaning: a reader who looks a name up finds one thing."""
+    places: dict[str, list[str]] = {}
+    for path in MODULES:
+        for node in ast.parse(path.read_text()).body:
+            if isinstance(node, ast.ClassDef):
+                places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
+
+    assert {name: found for name, found in places.items() if len(found) > 1} == {}

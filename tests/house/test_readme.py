@@ -15,7 +15,7 @@ CODE = "\n".join(path.read_text() for path in (ROOT / "ingest").rglob("*.py"))
 
 def test_the_table_of_reasons_is_complete() -> None:
     """Every reason that any part of the code can give, and no other."""
-    given = set(re.findall(r'(?:Refused|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CODE))
+    given = set(re.findall(r'(?:InvalidRecord|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CODE))
     given |= set(re.findall(r'(?:_rejected\(|reason=)"([a-z_]+)"', CODE)) | {"syntax", *TOO_MANY.values()}
     told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 

@@ -4,26 +4,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.core.bulk import Action
-from ingest.core.bulk_result import Answer
-from ingest.core.records.updates import Gathered
+from ingest.core.bulk import BulkAction
+from ingest.core.bulk_result import ItemResult
+from ingest.core.records.updates import BatchUpdates
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.pipeline.derive.deriver import Deriver, RunCache
 from ingest.pipeline.derive.sweeper import Sweeper, Swept
-from ingest.pipeline.sink.bulk_writer import Limits, Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Patience
+from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import RetryPolicy
 from tests.support.world import World
 
-LIMITS = Limits(5 * 1024 * 1024, 500)
+LIMITS = RequestLimits(5 * 1024 * 1024, 500)
 
 
 class Died(Exception):
     """The worker is gone; nothing of it is left but what it wrote."""
 
 
-def kinds(actions: Sequence[Action]) -> set[str]:
+def kinds(actions: Sequence[BulkAction]) -> set[str]:
     """The kinds in a request."""
     return {action[0].split("-")[1] for action in actions}
 
@@ -35,7 +35,7 @@ class Stumble:
     nth: int
     moment: str
 
-    def at(self, actions: Sequence[Action], ask: Callable[[Sequence[Action]], Any]) -> str:
+    def at(self, actions: Sequence[BulkAction], ask: Callable[[Sequence[BulkAction]], Any]) -> str:
         """Where it died; written as `moment kinds`."""
         if self.moment == "part":
             ask(self.some(actions))
@@ -44,7 +44,7 @@ class Stumble:
         return f"{self.moment} {'+'.join(sorted(kinds(actions)))}"
 
     @staticmethod
-    def some(actions: Sequence[Action]) -> Sequence[Action]:
+    def some(actions: Sequence[BulkAction]) -> Sequence[BulkAction]:
         """The stages without their runs; of others the first half."""
         stages = [action for action in actions if action[0].startswith("perf-stages")]
         return stages or actions[: (len(actions) + 1) // 2]
@@ -58,21 +58,23 @@ class Stumbling:
     stumble: Stumble | None = None
     deaths: list[str] = field(default_factory=list)
     seen: list[tuple[str, ...]] = field(default_factory=list)
-    sent: list[Action] = field(default_factory=list)
+    sent: list[BulkAction] = field(default_factory=list)
 
-    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+    def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
         return self._asked(actions, self.store.bulk)
 
-    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+    def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
         return self._asked(actions, self.store.rewrite)
 
-    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+    def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
         return self._asked(actions, self.store.swap)
 
-    def _asked(self, actions: Sequence[Action], ask: Callable[[Sequence[Action]], list[Answer]]) -> list[Answer]:
+    def _asked(
+        self, actions: Sequence[BulkAction], ask: Callable[[Sequence[BulkAction]], list[ItemResult]]
+    ) -> list[ItemResult]:
         if actions and self.stumble is not None:
             self.stumble.nth -= 1
             if self.stumble.nth == 0:
@@ -99,12 +101,12 @@ class Worker:
 
     def begin(self) -> None:
         """A new life."""
-        patience = Patience(0.01, 0.05)
-        swapper = Swapper(self.store, Writer(self.store.swap, patience, LIMITS), patience)
-        writer = Writer(self.store.rewrite, patience, LIMITS)
+        patience = RetryPolicy(0.01, 0.05)
+        swapper = CasWriter(self.store, BulkWriter(self.store.swap, patience, LIMITS), patience)
+        writer = BulkWriter(self.store.rewrite, patience, LIMITS)
         self.deriver = Deriver(self.world.knowledge.schema, swapper, writer, 1, RunCache(self.cache_marks))
 
-    def derive(self, batch: Gathered, stumble: Stumble | None = None) -> bool:
+    def derive(self, batch: BatchUpdates, stumble: Stumble | None = None) -> bool:
         """A round."""
         self.store.stumble = stumble
         try:
@@ -124,8 +126,8 @@ def worker(world: World, cache_marks: int = 100_000) -> Worker:
 
 def sweep(world: World, store: Stumbling | None = None) -> Swept:
     """A sweep of the world's marks; its writes go through a worker's store, in which it may die."""
-    patience, own = Patience(0.01, 0.05), store or worker(world).store
-    swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
+    patience, own = RetryPolicy(0.01, 0.05), store or worker(world).store
+    swapper = CasWriter(own, BulkWriter(own.swap, patience, LIMITS), patience)
     states = ElasticsearchStates(world.client)
-    sweeper = Sweeper(states, swapper, Writer(own.rewrite, patience, LIMITS), world.knowledge.schema)
+    sweeper = Sweeper(states, swapper, BulkWriter(own.rewrite, patience, LIMITS), world.knowledge.schema)
     return sweeper.sweep([(world.facility, "als_perf")])

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from random import Random
 from typing import Any
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Message, Provenance
-from ingest.core.records.updates import Gathered
-from ingest.core.runs.derive import derived, documents
-from ingest.core.runs.state import RunState, gathered, grown
+from ingest.core.records.updates import BatchUpdates
+from ingest.core.runs.derive import derive, documents
+from ingest.core.runs.state import RunState, gathered, with_marks
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
 from tests.support.world import Documents, World
@@ -36,7 +36,7 @@ def mixed(rng: Random, lines: Sequence[bytes], again: float = 0.1) -> list[bytes
 def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
     """The documents of kind marks."""
     known = world.knowledge
-    flow = Flow(world.settings.intake("lines"), known.sources, known.schema)
+    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
     origin = Provenance("beamline", "/x.log")
     return [
         document
@@ -50,9 +50,9 @@ def sets_of(world: World, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunM
     return gathered((d.id, d.version, d.body) for d in facts_of(world, lines))
 
 
-def batch_of(facts: Iterable[Document], record_ms: int = RECEIVED_MS) -> Gathered:
+def batch_of(facts: Iterable[Document], record_ms: int = RECEIVED_MS) -> BatchUpdates:
     """Facts as a batch."""
-    found = Gathered()
+    found = BatchUpdates()
     for document in facts:
         found.add_document(document, record_ms, True)
     return found
@@ -62,8 +62,8 @@ def at_once(world: World, sets: Mapping[RunKey, Mapping[str, RunMark]], watermar
     """Stages and runs that the core derives from the whole sets."""
     found: Documents = {}
     for key, marks in sets.items():
-        state = grown(RunState(key, watermark_ms=watermark_ms), marks.values())
-        for document in documents(derived(state), world.knowledge.schema):
+        state = with_marks(RunState(key, watermark_ms=watermark_ms), marks.values())
+        for document in documents(derive(state), world.knowledge.schema):
             found[document.index, document.id] = document.body
     return visible(found)
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import load_registry
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
-from ingest.core.runs.derive import Statement, derived, documents
-from ingest.core.runs.state import RunState, gathered, grown
+from ingest.core.runs.derive import DerivedDocument, derive, documents
+from ingest.core.runs.state import RunState, gathered, with_marks
 from ingest.core.runs.template import Templates
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Workload
@@ -16,14 +16,14 @@ from tests.core.conftest import GRAMMARS
 
 RECEIVED_MS = 1_790_000_000_000
 SAMPLE = GRAMMARS / "als_perf" / "samples.log"
-shipped = lru_cache(knowledge)
+shipped = lru_cache(load_registry)
 Sets = dict[RunKey, dict[str, RunMark]]
 
 
 def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
     """The set of marks of each run id in some lines."""
     known = shipped(GRAMMARS)
-    flow = Flow(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
+    flow = Decoder(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
 
     def facts() -> Iterator[Document]:
         for line in lines:
@@ -43,8 +43,10 @@ def marks_of(workload: Workload) -> Sets:
     return marks_of_lines((made.data for made in messages(workload)), facility)
 
 
-def documents_of(sets: Sets, watermark_ms: int | None = None, templates: Templates | None = None) -> list[Statement]:
+def documents_of(
+    sets: Sets, watermark_ms: int | None = None, templates: Templates | None = None
+) -> list[DerivedDocument]:
     """What is written of such sets; with templates, by a sweeper."""
     schema = shipped(GRAMMARS).schema
-    states = (grown(RunState(key, watermark_ms=watermark_ms), marks.values()) for key, marks in sets.items())
-    return [document for state in states for document in documents(derived(state), schema, None, templates or {})]
+    states = (with_marks(RunState(key, watermark_ms=watermark_ms), marks.values()) for key, marks in sets.items())
+    return [document for state in states for document in documents(derive(state), schema, None, templates or {})]

@@ -7,7 +7,7 @@ from typing import Any
 
 from ingest.core.alerts.incidents import Incident, incidents
 from ingest.core.alerts.rules import Rule, read_rules
-from ingest.core.alerts.slow_stage import Span, Verdict, verdicts
+from ingest.core.alerts.slow_stage import TimeSpan, Verdict, verdicts
 from ingest.core.runs.stored import StoredStage
 
 RULES = Path(__file__).parents[2] / "dashboards" / "alarms" / "rules.toml"
@@ -52,11 +52,11 @@ def at_ms(at_s: float) -> int:
 
 def judged(stages: Sequence[StoredStage], rule: Rule | None = None) -> list[Verdict]:
     """The verdict of each, long after; in order of their start."""
-    found = verdicts(rule or shipped_rule(), stages, Span(0, at_ms(400 * DAY_S)))
+    found = verdicts(rule or shipped_rule(), stages, TimeSpan(0, at_ms(400 * DAY_S)))
     return sorted(found, key=lambda verdict: verdict.stage.start_ms)
 
 
-def evaluated(stages: Sequence[StoredStage], known: Sequence[Incident], span: Span) -> list[Incident]:
+def evaluated(stages: Sequence[StoredStage], known: Sequence[Incident], span: TimeSpan) -> list[Incident]:
     """One evaluation."""
     rule = shipped_rule()
     return incidents(rule, verdicts(rule, stages, span), known, span)

@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
 from ingest.core.ids import digest_id
-from ingest.core.mark import RunKey, RunMark, What
+from ingest.core.mark import MarkKind, RunKey, RunMark
 from ingest.core.model import Outcomes
-from ingest.core.runs.derive import derived, documents
+from ingest.core.runs.derive import derive, documents
 from ingest.core.runs.run import Run, all_runs, runs_of
-from ingest.core.runs.state import RunState, gathered, grown
+from ingest.core.runs.state import RunState, gathered, with_marks
 
 KEY = RunKey("als", "als_perf", "1-2")
 BEGIN_MS = 1_454_737_177_000
@@ -33,7 +33,7 @@ def mark(at_s: float, word: str, stage: str = "", lag_s: float | None = 1, versi
     at_ms = BEGIN_MS + round(at_s * 1000)
     lag_ms = None if lag_s is None else round(lag_s * 1000)
     doc_id = digest_id(f"{word}/{name}/{at_ms}/{lag_ms}".encode())
-    return RunMark(doc_id, version, at_ms, lag_ms, What(name, f"{word}_DATE", role, name))
+    return RunMark(doc_id, version, at_ms, lag_ms, MarkKind(name, f"{word}_DATE", role, name))
 
 
 def marks(text: str) -> list[RunMark]:
@@ -69,12 +69,12 @@ def runs_in(outcomes: Iterable[Outcomes]) -> list[Run]:
 
 def written(state: RunState, schema: Schema) -> dict[tuple[str, str], dict[str, Any]]:
     """(index, id) -> body of everything that a state says, tombstones included."""
-    return {(d.index, d.id): d.body for d in documents(derived(state), schema)}
+    return {(d.index, d.id): d.body for d in documents(derive(state), schema)}
 
 
 def state_of_marks(found: Iterable[RunMark], watermark_ms: int | None = None, issued: int = 0) -> RunState:
     """A state with these marks."""
-    return grown(RunState(KEY, watermark_ms=watermark_ms, issued=issued), found)
+    return with_marks(RunState(KEY, watermark_ms=watermark_ms, issued=issued), found)
 
 
 def is_retracted(body: Mapping[str, Any]) -> bool:

@@ -8,15 +8,15 @@ from zlib import crc32
 
 from elasticsearch.helpers import scan
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.mark import RunKey, RunMark
-from ingest.core.model import Message, Record
+from ingest.core.model import Message, ParsedMessage
 from ingest.core.runs.state import gathered
 from ingest.core.sources.readers import Mismatch
 from ingest.core.sources.source import Flag
-from ingest.edge.elasticsearch.facts import WantedFacts
-from ingest.pipeline.replay.resend import LinesReport, send_again
+from ingest.edge.elasticsearch.facts import FactQuery
+from ingest.pipeline.replay.resend import LinesReport, resend
 from tests.support.derivation import RECEIVED_MS, visible
 from tests.support.revisions import raise_revision
 from tests.support.world import Documents, World, copied_grammars
@@ -37,9 +37,9 @@ class Moving:
 
     reader: Any
 
-    def read(self, raw: bytes) -> Record | Mismatch:
+    def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """The record, moved or not."""
-        found: Record | Mismatch = self.reader.read(raw)
+        found: ParsedMessage | Mismatch = self.reader.read(raw)
         if isinstance(found, Mismatch) or not is_moved(raw):
             return found
         values = {**found.values, "RUN": f"{found.values['RUN']}-moved", "MONTH": "Mar"}
@@ -54,12 +54,12 @@ class Moving:
 class Refusing(Moving):
     """Refuses half of the lines."""
 
-    def read(self, raw: bytes) -> Record | Mismatch:
+    def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """The record, or why not."""
         return Mismatch("syntax", "not any more", 1, 1) if is_moved(raw) else self.reader.read(raw)
 
 
-def raised(world: World, by: int = 1, reader: type[Moving] | None = None) -> Knowledge:
+def raised(world: World, by: int = 1, reader: type[Moving] | None = None) -> Registry:
     """The shipped grammars, so many revisions on, and read by another reader."""
     known = world.knowledge
     source = known.sources["als_perf"]
@@ -68,19 +68,19 @@ def raised(world: World, by: int = 1, reader: type[Moving] | None = None) -> Kno
     return replace(known, sources={**known.sources, "als_perf": changed})
 
 
-def moved(world: World) -> Knowledge:
+def moved(world: World) -> Registry:
     """The revision that moves half of the lines."""
     return raised(world, reader=Moving)
 
 
-def refusing(world: World) -> Knowledge:
+def refusing(world: World) -> Registry:
     """A revision that refuses half of them."""
     return raised(world, reader=Refusing)
 
 
-def halved(world: World) -> Knowledge:
+def halved(world: World) -> Registry:
     """Grammars of the next revision, in which a run id is the number before the dash: runs change, months do not."""
-    return knowledge(halved_grammars(world.folder))
+    return load_registry(halved_grammars(world.folder))
 
 
 def halved_grammars(folder: Path) -> Path:
@@ -98,10 +98,10 @@ def halved_grammars(folder: Path) -> Path:
     return grammars
 
 
-def replayed(world: World, known: Knowledge | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
+def replayed(world: World, known: Registry | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
     """Send what is stored of this world again."""
-    wanted = WantedFacts(facilities=(world.facility,), **chosen)
-    return send_again(world.settings, known or moved(world), wanted, dry_run=dry_run)
+    wanted = FactQuery(facilities=(world.facility,), **chosen)
+    return resend(world.settings, known or moved(world), wanted, dry_run=dry_run)
 
 
 def facts(world: World) -> Documents:
@@ -120,9 +120,9 @@ def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") ->
     }
 
 
-def sets_by(world: World, known: Knowledge, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
+def sets_by(world: World, known: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run, as these grammars read the lines."""
-    flow = Flow(world.settings.intake("lines"), known.sources, known.schema)
+    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
     found = [flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
     return gathered((d.id, d.version, d.body) for each in found for d in each.documents)
 
@@ -135,7 +135,7 @@ LATE_LINES = [
 ]
 
 
-def mending(world: World) -> Knowledge:
+def mending(world: World) -> Registry:
     """Grammars whose documents of LATE_LINES are those of revision 2, which mended zones that it thought wrong.
 
     A zone as it was mended, the flag, and bounds that no mended lag left.

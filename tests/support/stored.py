@@ -5,9 +5,9 @@ from functools import cached_property
 
 from elasticsearch import Elasticsearch
 
-from ingest.core.bulk import fact
+from ingest.core.bulk import index
 from ingest.core.model import Document
-from ingest.core.runs.derive import Statement
+from ingest.core.runs.derive import DerivedDocument
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.support.world import World
 
@@ -20,9 +20,9 @@ class Stored(World):
         """The way in."""
         return ElasticsearchStore(Elasticsearch(self.stack.elasticsearch))
 
-    def put(self, found: Iterable[Statement | Document]) -> None:
+    def put(self, found: Iterable[DerivedDocument | Document]) -> None:
         """Write documents with their versions; each must be taken."""
-        actions = [fact(each.index, each.id, each.version, each.json) for each in found]
+        actions = [index(each.index, each.id, each.version, each.json) for each in found]
         answers = self.store.bulk(actions)
         refused = [answer for answer in answers if answer.status not in (200, 201)]
         assert not refused, refused[0]

@@ -20,16 +20,16 @@ from kafka.errors import CoordinatorLoadInProgressError, CoordinatorNotAvailable
 
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.fields import without_provenance
 from ingest.core.model import Message, Provenance
 from ingest.edge.elasticsearch.client import once_started
-from ingest.edge.elasticsearch.index_templates import templates
+from ingest.edge.elasticsearch.index_templates import open_templates
 from ingest.edge.local.stack import Running
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.intake.ship import ShipReport, ship, shipment
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.pipeline.worker.report import RunReport
 from tests.support.waiting import DEADLINE_S
 
@@ -66,7 +66,7 @@ workflow = "als-tomography"
 
 # What a cluster says that has never had a group.
 COORDINATOR_ON_ITS_WAY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
-shipped = lru_cache(knowledge)
+shipped = lru_cache(load_registry)
 Documents = dict[tuple[str, str], dict[str, Any]]
 LEDGER_NUMBERS = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
 
@@ -122,7 +122,7 @@ class World:
         return replace(self.settings, elasticsearch=replace(self.settings.elasticsearch, url=(elasticsearch,)))
 
     @cached_property
-    def knowledge(self) -> Knowledge:
+    def knowledge(self) -> Registry:
         """The shipped grammars."""
         return shipped(self.settings.grammars)
 
@@ -154,9 +154,9 @@ class World:
         )
         return ship(self.settings, what)
 
-    def drain(self, known: Knowledge | None = None, settings: Settings | None = None) -> RunReport:
+    def drain(self, known: Registry | None = None, settings: Settings | None = None) -> RunReport:
         """One worker in this process, to the end."""
-        return work(settings or self.settings, known or self.knowledge, drain=True)
+        return run_worker(settings or self.settings, known or self.knowledge, drain=True)
 
     def written(self, name: str, lines: Sequence[bytes]) -> Path:
         """A file of these lines."""
@@ -195,7 +195,7 @@ class World:
         index = f"perf-marks-{self.facility}-2016.02"
         self.client.indices.delete_index_template(name="perf-marks")
         self.client.indices.create(index=index, mappings=mapping)
-        with templates(self.settings.elasticsearch) as known:
+        with open_templates(self.settings.elasticsearch) as known:
             known.put("marks", schema)
         return index
 
@@ -215,10 +215,10 @@ class World:
         schema = self.knowledge.schema
         return {key: without_provenance(body, schema) for key, body in self.documents().items()}
 
-    def expected(self, lines: Sequence[bytes], known: Knowledge | None = None) -> Documents:
+    def expected(self, lines: Sequence[bytes], known: Registry | None = None) -> Documents:
         """What the core alone makes of these lines."""
         known = known or self.knowledge
-        flow = Flow(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
+        flow = Decoder(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
         made: Documents = {}
         for line in lines:
             found = flow.outcomes(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message
 from ingest.core.sources.loader import load_sources
@@ -170,7 +170,7 @@ def test_core_reads_every_made_up_result(messages: list[bytes]) -> None:
     """Each becomes one document, marked; the successful ones with the number their type is run for."""
     schema = load_schema(GRAMMARS / "fields.toml")
     intake = Intake("results", "perf.als.results.v1", "als", ("perfsonar",))
-    flow = Flow(intake, load_sources(GRAMMARS, schema), schema)
+    flow = Decoder(intake, load_sources(GRAMMARS, schema), schema)
     received_ms = int((START + timedelta(days=2)).timestamp() * 1000)
     told = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
     for message in messages:

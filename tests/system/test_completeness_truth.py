@@ -16,9 +16,9 @@ from hypothesis import strategies as st
 
 from ingest.core.analysis.learning import learn
 from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, Completeness
-from ingest.core.runs.derive import derived, documents
-from ingest.core.runs.state import RunState, grown
-from ingest.core.runs.stored import StoredRun, run_in, stage_in, with_stages
+from ingest.core.runs.derive import derive, documents
+from ingest.core.runs.state import RunState, with_marks
+from ingest.core.runs.stored import StoredRun, run_from, stage_from, with_stages
 from ingest.core.runs.template import StoredTemplate, template_body, template_in
 from ingest.core.timestamps import MS_PER_DAY, MS_PER_HOUR
 from ingest.synthetic.workload import workflow_model
@@ -108,8 +108,10 @@ def end_ms(runs: Iterable[Planned]) -> int:
 def stored(sets: Sets, watermark_ms: int) -> list[StoredRun]:
     """The runs as they are stored, with their stages."""
     found = documents_of(sets, watermark_ms)
-    runs = [run_in(each.body) for each in found if each.index.startswith("perf-runs-")]
-    return with_stages(runs, (stage_in(each.id, each.body) for each in found if each.index.startswith("perf-stages-")))
+    runs = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
+    return with_stages(
+        runs, (stage_from(each.id, each.body) for each in found if each.index.startswith("perf-stages-"))
+    )
 
 
 def taught(runs: Sequence[Planned]) -> StoredTemplate:
@@ -124,10 +126,10 @@ def judged(sets: Sets, watermark_ms: int, template: StoredTemplate) -> Mapping[s
     schema = shipped(GRAMMARS).schema
     said = {}
     for key, marks in sets.items():
-        state = grown(RunState(key, watermark_ms=watermark_ms), marks.values())
-        for document in documents(derived(state), schema, None, {template.workflow: template}):
+        state = with_marks(RunState(key, watermark_ms=watermark_ms), marks.values())
+        for document in documents(derive(state), schema, None, {template.workflow: template}):
             if document.index.startswith("perf-runs-"):
-                said[key.run] = run_in(document.body).completeness
+                said[key.run] = run_from(document.body).completeness
     return said
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import orjson
 import pytest
 
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.core.model import Problem
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.worker import worker
@@ -76,12 +76,12 @@ def test_a_raised_revision_corrects_the_documents_in_place(world: World, sample_
     raise_revision(source.parent)
 
     world.ship(path)
-    report = world.drain(knowledge(grammars))
+    report = world.drain(load_registry(grammars))
 
     after = world.facts()
     assert report.counts["lines"].outcomes == Counter(corrected=35)
     assert after.keys() == before.keys()
-    assert after == world.expected(sample_lines, knowledge(grammars))
+    assert after == world.expected(sample_lines, load_registry(grammars))
     assert after != before
     assert world.ledger_sums()["corrected"] == 35
 
@@ -176,7 +176,7 @@ def test_run_refuses_templates_of_another_schema(world: World, tmp_path: Path) -
     fields.write_text(raised, encoding="utf-8")
 
     with pytest.raises(Problem) as caught:
-        world.drain(knowledge(grammars))
+        world.drain(load_registry(grammars))
 
     assert caught.value.exit_code == 78
     assert "schema version" in caught.value.message

@@ -7,8 +7,8 @@ import sys
 import orjson
 import pytest
 
-from ingest.core.kafka_record import Letter
-from ingest.edge.kafka.producer import producer
+from ingest.core.kafka_record import ProducerRecord
+from ingest.edge.kafka.producer import open_producer
 from ingest.pipeline.admin.setup import set_up
 from tests.support.waiting import DEADLINE_S
 from tests.support.world import ROOT, World
@@ -38,9 +38,9 @@ def test_a_worker_with_little_memory_gets_past_what_grows_most(world: World) -> 
     array = orjson.dumps([{**RESULT, "n": n} for n in range(1000)])
     lines = [PAIRS.format(f"s{n}".ljust(65_536 - len(PAIRS) + 2, "s")).encode() for n in range(40)]
     assert {len(line) for line in lines} == {65_536}
-    with producer(world.settings.kafka) as outbox:
-        outbox.send([Letter(world.settings.intake("results").topic, b"k", array, heads)])
-        outbox.send([Letter(world.topic, b"k", line, heads) for line in lines])
+    with open_producer(world.settings.kafka) as outbox:
+        outbox.send([ProducerRecord(world.settings.intake("results").topic, b"k", array, heads)])
+        outbox.send([ProducerRecord(world.topic, b"k", line, heads) for line in lines])
 
     command = [sys.executable, "-m", "ingest", "--config", str(world.settings_file), "run", "--drain"]
     done = subprocess.run(

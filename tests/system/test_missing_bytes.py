@@ -22,9 +22,9 @@ from ingest.pipeline.derive import sweep_service
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Swept
 from ingest.pipeline.intake.ship import ship, shipment
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Patience
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import RetryPolicy
 from ingest.pipeline.sink.wiring import now_ms
 from tests.support.crashing_deriver import LIMITS, Died, Stumble, Stumbling
 from tests.support.derivation import lines_of
@@ -84,7 +84,7 @@ def forwarded(
 ) -> None:
     """Some lines of a file as a forwarder sends them, which says no end."""
     begins = starts(lines)
-    letters = [(lines[n], headers.written(replace(told, offset_bytes=begins[n]), backfill=True)) for n in numbers]
+    letters = [(lines[n], headers.to_headers(replace(told, offset_bytes=begins[n]), backfill=True)) for n in numbers]
     produced(world, letters, partition)
 
 
@@ -275,12 +275,12 @@ def test_a_reader_that_never_stands_at_the_ends_still_makes_sure(world: World, s
 
 def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
     """A sweeper that remembers what it saw."""
-    patience, own = Patience(0.01, 0.05), store or Stumbling(ElasticsearchStore(world.client))
-    swapper = Swapper(own, Writer(own.swap, patience, LIMITS), patience)
+    patience, own = RetryPolicy(0.01, 0.05), store or Stumbling(ElasticsearchStore(world.client))
+    swapper = CasWriter(own, BulkWriter(own.swap, patience, LIMITS), patience)
     return GapSweeper(
         ElasticsearchFiles(world.client),
         swapper,
-        Writer(own.rewrite, patience, LIMITS),
+        BulkWriter(own.rewrite, patience, LIMITS),
         world.knowledge.schema,
         lambda topic: progress(world.settings.kafka, world.facility, topic),
         (now_ms, SOON_S),
@@ -340,7 +340,7 @@ def test_any_forwarder_may_write_a_manifest(world: World, sample_lines: list[byt
     """What never came of a file is missing with its lines; a manifest that is none is a reject, accounted for."""
     world.set_up(partitions=1)
     size_bytes = starts(sample_lines)[-1]
-    said = (("perflog.manifest", b"end"), *headers.written(TOLD, backfill=True))
+    said = (("perflog.manifest", b"end"), *headers.to_headers(TOLD, backfill=True))
     produced(world, [(ends(PATH, (size_bytes, 35, "0" * 64), 0, 0), said), (b'{"lines": 35}', said)])
 
     world.drain()

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, load_schema
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
@@ -31,13 +31,13 @@ MIXED = Shares(**dict.fromkeys(RUNS, 0.25), **dict.fromkeys(LINES, 0.03))
 
 
 @pytest.fixture(scope="module")
-def flow() -> Flow:
+def flow() -> Decoder:
     """The core as an intake of lines has it."""
     schema: Schema = load_schema(GRAMMARS / "fields.toml")
-    return Flow(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
+    return Decoder(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
 
 
-def sets_of(flow: Flow, workload: Workload) -> dict[RunKey, dict[str, RunMark]]:
+def sets_of(flow: Decoder, workload: Workload) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of every run of a workload."""
 
     def stored() -> Iterator[Document]:
@@ -121,7 +121,7 @@ def attempts(truth: RunTruth) -> list[tuple[str, int]]:
         **{name: st.floats(0, 0.2) for name in LINES},
     ),
 )
-def test_runs_are_what_the_plan_says_can_be_known(flow: Flow, seed: int, shares: Shares) -> None:
+def test_runs_are_what_the_plan_says_can_be_known(flow: Decoder, seed: int, shares: Shares) -> None:
     """Whatever is late, lost, torn, retried, parallel, skewed or used again: kind, seconds, closer, attempt."""
     workload = Workload(seed, 300, shares=shares)
     for truth, found in pairs(workload, sets_of(flow, workload)):
@@ -129,7 +129,7 @@ def test_runs_are_what_the_plan_says_can_be_known(flow: Flow, seed: int, shares:
         assert sorted((stage.mark.what.stage, stage.attempt) for stage in found.stages) == attempts(truth)
 
 
-def test_thousands_of_lines_of_every_kind_of_run(flow: Flow) -> None:
+def test_thousands_of_lines_of_every_kind_of_run(flow: Decoder) -> None:
     """All kinds come up, and nearly every run is compared to the last stage."""
     workload = Workload(11, 12_000, shares=MIXED)
     compared = [(truth, found, assert_known(truth, found)) for truth, found in pairs(workload, sets_of(flow, workload))]
@@ -140,7 +140,7 @@ def test_thousands_of_lines_of_every_kind_of_run(flow: Flow) -> None:
     assert sum(found.ordinal > 1 for _, found, _ in compared) > 50
 
 
-def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Flow) -> None:
+def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Decoder) -> None:
     """Exactly the plan's; the parts add up."""
     workload = Workload(5, 4_000, shares=Shares(parallel=0.3, with_ends=0.3, retried=0.3))
     for truth, found in islice(pairs(workload, sets_of(flow, workload)), 200):
@@ -151,7 +151,7 @@ def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Flow) -> None:
         assert sum(part.end_ms - part.start_ms for part in found.parts) == found.observed_ms
 
 
-def test_exact_durations_are_the_true_ones_and_bounds_hold(flow: Flow) -> None:
+def test_exact_durations_are_the_true_ones_and_bounds_hold(flow: Decoder) -> None:
     """Against what really happened, not only what was printed: END minus START is true, upper is not below it."""
     workload = Workload(6, 8_000, shares=Shares(parallel=0.2, with_ends=0.4, retried=0.2, tailless=0.2, stuck=0.1))
     kinds = set()

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from ingest.cli.runs import analyze
 from ingest.cli.runs.runs_json import whole_row
-from ingest.edge.elasticsearch.runs import WantedRuns, runs
+from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
@@ -57,8 +57,8 @@ def objects(printed: bytes) -> list[bytes]:
 
 def in_bulk(world: World) -> list[bytes]:
     """All runs of the facility, as `show --json` writes each."""
-    with runs(world.settings.elasticsearch) as found:
-        whole = found.whole(WantedRuns(facilities=(world.facility,)))
+    with open_runs(world.settings.elasticsearch) as found:
+        whole = found.whole(RunQuery(facilities=(world.facility,)))
     uses: dict[str, int] = {}
     for run in whole:
         uses[run.run] = uses.get(run.run, 0) + 1

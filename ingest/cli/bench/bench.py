@@ -26,10 +26,10 @@ from ingest.cli.bench.index import command as index_command
 from ingest.cli.bench.replay import command as replay_command
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
-from ingest.core.bulk import Action, fact, request_body
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import Place, Quick
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.bulk import BulkAction, index, request_body
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import FastPath, RecordContext
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.sources.grammar import GrammarReader
 from ingest.synthetic.network.schedule import day
@@ -40,7 +40,7 @@ LARK_SHARE = 100  # Lark reads one line in so many: the others would take minute
 DOCUMENT_BYTES = 95_000
 BATCH = 20  # documents joined at once: more of them leave the cache of the processor
 ORIGIN = Provenance("bench", "/bench/als_perf.log", 0, None, "perf.als.lines.v1/0/0")
-PLACE = Place("perf.als.lines.v1/0/", backfill=True, ingested_ms=RECEIVED_MS)
+PLACE = RecordContext("perf.als.lines.v1/0/", backfill=True, ingested_ms=RECEIVED_MS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +68,7 @@ command.add_command(replay_command)
 @click.pass_obj
 def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool) -> None:
     """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
-    known = knowledge(load_settings(settings_path).grammars)
+    known = load_registry(load_settings(settings_path).grammars)
     timings = [*_lines(known, count, repeat), _documents(known, repeat)]
     memory_mib = _status_mib("VmHWM")
     if as_json:
@@ -93,10 +93,10 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
 @click.pass_obj
 def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Whether memory stays flat over many lines, no two alike: resident memory after each tenth of them."""
-    known = knowledge(load_settings(settings_path).grammars)
+    known = load_registry(load_settings(settings_path).grammars)
     source = known.sources["als_perf"]
-    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = Quick(flow, source, ORIGIN)
+    flow = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = FastPath(flow, source, ORIGIN)
     read, write = quick.reader(), quick.writer(PLACE)
     sizes_mib = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
@@ -112,17 +112,17 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     click.echo(orjson.dumps(told) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
 
 
-def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
+def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
     source = known.sources["als_perf"]
     lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
     texts = [line.decode() for line in lines]
-    flow = Flow(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = Quick(flow, source, ORIGIN)
+    flow = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = FastPath(flow, source, ORIGIN)
     read, write = quick.reader(), quick.writer(PLACE)
 
     def bulk() -> None:
         for start in range(0, count, BATCH):
-            batch: list[Action] = []
+            batch: list[BulkAction] = []
             for n, line in enumerate(lines[start : start + BATCH], start):
                 mark = read(line)
                 action = write(mark, line, RECEIVED_MS, "0", n) if mark else None
@@ -147,13 +147,13 @@ def _lines(known: Knowledge, count: int, repeat: int) -> list[Timing]:
     return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
 
 
-def _generally(flow: Flow, line: bytes) -> list[Action]:
+def _generally(flow: Decoder, line: bytes) -> list[BulkAction]:
     found = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
-    return [fact(document.index, document.id, document.version, document.json) for document in found]
+    return [index(document.index, document.id, document.version, document.json) for document in found]
 
 
-def _documents(known: Knowledge, repeat: int) -> Timing:
-    flow = Flow(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
+def _documents(known: Registry, repeat: int) -> Timing:
+    flow = Decoder(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
     start = datetime(2016, 2, 6, tzinfo=UTC)
     data = [_of_size(document) for document in day(start) if b'"throughput-bits"' in document]
     messages = [Message(document, RECEIVED_MS, backfill=True) for document in data]

@@ -23,11 +23,21 @@ from rich.console import Console
 
 from ingest.cli.bench import baselines
 from ingest.cli.bench.baselines import recording
-from ingest.cli.bench.harness import FACILITY, Measured, Records, apart, batched, by_file, emptied, shipped, worker
+from ingest.cli.bench.harness import (
+    FACILITY,
+    Measurement,
+    Records,
+    apart,
+    by_file,
+    emptied,
+    in_batches,
+    shipped,
+    worker,
+)
 from ingest.cli.console import plain_table
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import Knowledge
-from ingest.core.kafka_record import Received
+from ingest.core.decode.registry import Registry
+from ingest.core.kafka_record import ConsumerRecord
 from ingest.edge.elasticsearch.client import client
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
@@ -41,7 +51,7 @@ KINDS = ("marks", "runstate", "writers", "stages", "runs", "ledger")
 class Round:
     """A worker, the yardstick of it in items a second, and of each kind how many items it sent for how many ids."""
 
-    worker: Measured
+    worker: Measurement
     items: int
     load_s: float
     sent: dict[str, tuple[int, int]]
@@ -57,7 +67,7 @@ class Round:
         return items / ids
 
 
-def bench(settings: Settings, known: Knowledge, count: int, repeat: int, as_json: bool) -> None:
+def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json: bool) -> None:
     """Measure and show."""
     ways: dict[str, Records] = {
         "1,000 runs interleaved": lambda: interleaved(count),
@@ -68,13 +78,13 @@ def bench(settings: Settings, known: Knowledge, count: int, repeat: int, as_json
     click.echo(orjson.dumps(tree)) if as_json else _show(tree, count, repeat, settings)
 
 
-def interleaved(count: int) -> Iterator[Received]:
+def interleaved(count: int) -> Iterator[ConsumerRecord]:
     """In the order of printing, by file in short stretches."""
-    for some in batched(_made(count), STRETCH):
+    for some in in_batches(_made(count), STRETCH):
         yield from by_file(some)
 
 
-def together(count: int) -> Iterator[Received]:
+def together(count: int) -> Iterator[ConsumerRecord]:
     """A run's lines follow one another."""
     made = sorted(_made(count), key=lambda one: (one.host, one.truth.facts[0].run or ""))
     yield from by_file(made)
@@ -84,7 +94,7 @@ def _made(count: int) -> Iterator[Made]:
     return messages(Workload(lines=count, facilities=(FACILITY,), span_s=count * SPAN_A_LINE_S))
 
 
-def _rounds(settings: Settings, known: Knowledge, records: Records, repeat: int) -> list[Round]:
+def _rounds(settings: Settings, known: Registry, records: Records, repeat: int) -> list[Round]:
     with tempfile.TemporaryDirectory() as folder, shipped(settings, known, records, partitions=1):
         kept = Path(folder) / "bodies"
         found = []
@@ -98,7 +108,7 @@ def _rounds(settings: Settings, known: Knowledge, records: Records, repeat: int)
     return found
 
 
-def _recorded(settings: Settings, known: Knowledge, kept: Path) -> Measured:
+def _recorded(settings: Settings, known: Registry, kept: Path) -> Measurement:
     store_of, made = recording()
     measured = worker(settings, known, store_of)
     kept.write_bytes(pickle.dumps(made[0].unconditional()))

@@ -10,17 +10,17 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import Knowledge
-from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.core.decode.registry import Registry
+from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 from ingest.core.model import Intake, Provenance
-from ingest.core.records.headers import written
+from ingest.core.records.headers import to_headers
 from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
-from ingest.edge.kafka.producer import producer
-from ingest.edge.kafka.topics import topics
+from ingest.edge.kafka.producer import open_producer
+from ingest.edge.kafka.topics import open_topics
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.intake.ship import CHUNK_MESSAGES as CHUNK
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
 TOPIC, FACILITY, INDEX = "perf.bench.lines.v1", "bench", "perf-marks-bench-2016.02"
@@ -28,11 +28,11 @@ INTAKE = Intake("bench", TOPIC, FACILITY, ("als_perf",), "als-tomography")
 DERIVED = "perf-runstate-bench,perf-writers-bench,perf-runs-bench,perf-stages-bench-*,perf-ledger-bench-*"
 FLIGHT = 5000
 T = TypeVar("T")
-Records = Callable[[], Iterator[Received]]
+Records = Callable[[], Iterator[ConsumerRecord]]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class Measurement:
     """One measurement: lines, seconds, and of the process that did it its processor time and most memory."""
 
     lines: int
@@ -82,40 +82,40 @@ def _deleted(connected: Any, indices: str) -> None:
         connected.indices.delete(index=name)
 
 
-def received(count: int) -> Iterator[Received]:
+def received(count: int) -> Iterator[ConsumerRecord]:
     """The workload as `ship` would send it, file after file."""
     yield from by_file(messages(Workload(lines=count, facilities=(FACILITY,))))
 
 
-def by_file(some: Iterable[Made]) -> Iterator[Received]:
+def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
     """Lines as `ship` would send them, file after file."""
     files: dict[tuple[str, str], list[bytes]] = {}
     for made in some:
         files.setdefault((made.host, made.path), []).append(made.data)
     now_ms, offsets = time.time_ns() // 1_000_000, itertools.count()
     for (host, path), lines in files.items():
-        head = written(Provenance(host, path, forwarder="perflog"), backfill=True)
+        head = to_headers(Provenance(host, path, forwarder="perflog"), backfill=True)
         at_bytes = 0
         for n, line in enumerate(lines):
             key = f"{host}:{path}#{n // CHUNK}".encode()
             tail = ("perflog.offset", b"%d" % at_bytes)
-            yield Received(Partition(TOPIC, 0), next(offsets), now_ms, key, line, head, tail)
+            yield ConsumerRecord(Partition(TOPIC, 0), next(offsets), now_ms, key, line, head, tail)
             at_bytes += len(line) + 1
 
 
-def batched(some: Iterable[T], size: int) -> Iterator[list[T]]:
+def in_batches(some: Iterable[T], size: int) -> Iterator[list[T]]:
     """Lists of so many, the last one shorter."""
     each = iter(some)
     while batch := list(itertools.islice(each, size)):
         yield batch
 
 
-def worker(settings: Settings, known: Knowledge, store_of: StoreOf = ElasticsearchStore) -> Measured:
+def worker(settings: Settings, known: Registry, store_of: StoreOf = ElasticsearchStore) -> Measurement:
     """One worker that drains the topic."""
     group = f"{settings.kafka.group}-{time.time_ns()}"
-    report = work(settings, known, drain=True, group=group, store_of=store_of)
+    report = run_worker(settings, known, drain=True, group=group, store_of=store_of)
     records = report.counts[INTAKE.name].records
-    return Measured(records, report.working_s, report.cpu_s, peak_mib())
+    return Measurement(records, report.working_s, report.cpu_s, peak_mib())
 
 
 def peak_mib() -> float:
@@ -124,7 +124,7 @@ def peak_mib() -> float:
 
 
 @contextmanager
-def shipped(settings: Settings, known: Knowledge, records: Records, partitions: int) -> Iterator[None]:
+def shipped(settings: Settings, known: Registry, records: Records, partitions: int) -> Iterator[None]:
     """The lines in a topic, which is gone afterwards."""
     set_up(settings, known.schema, partitions)
     try:
@@ -136,14 +136,14 @@ def shipped(settings: Settings, known: Knowledge, records: Records, partitions: 
 
 def ship(settings: Settings, records: Records) -> None:
     """Send all of them."""
-    with producer(settings.kafka) as outbox:
-        for some in batched(records(), FLIGHT):
-            outbox.send([Letter(TOPIC, r.key, r.value, r.headers) for r in some])
+    with open_producer(settings.kafka) as outbox:
+        for some in in_batches(records(), FLIGHT):
+            outbox.send([ProducerRecord(TOPIC, r.key, r.value, r.headers) for r in some])
 
 
 def removed(settings: Settings) -> None:
     """Take away all that the bench made."""
     with client(settings.elasticsearch) as connected:
         _deleted(connected, "perf-*-bench,perf-*-bench-*")
-    with topics(settings.kafka) as cluster:
+    with open_topics(settings.kafka) as cluster:
         cluster.delete([TOPIC, settings.delivery.dead_letter_topic])

@@ -22,11 +22,11 @@ from ingest.cli.bench.harness import (
     INDEX,
     INTAKE,
     TOPIC,
-    Measured,
+    Measurement,
     apart,
-    batched,
     bench_settings,
     emptied,
+    in_batches,
     peak_mib,
     received,
     shipped,
@@ -36,9 +36,9 @@ from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.bulk import request_body
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge, knowledge
-from ingest.core.records.record_decoder import Reader
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry, load_registry
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.sources.grammar import GrammarReader
 from ingest.edge.elasticsearch.client import client
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
@@ -46,7 +46,7 @@ from ingest.pipeline.worker.process import fit_for_work
 
 LARK_SHARE = 20  # the afternoon's way gets one line in so many: it is that much slower
 
-Way = Callable[[], Measured]
+Way = Callable[[], Measurement]
 
 
 @click.command("index")
@@ -64,7 +64,7 @@ Way = Callable[[], Measured]
 def command(settings_path: Path | None, /, count: int, repeat: int, derive: str, as_json: bool) -> None:
     """One worker beside the limit (the same bytes, no pipeline), a bare loop, and an afternoon's work with Lark."""
     settings = bench_settings(load_settings(settings_path), derive == "on")
-    known = knowledge(settings.grammars)
+    known = load_registry(settings.grammars)
     fit_for_work()
     if derive == "on":
         bench_derived(settings, known, count, repeat, as_json)
@@ -80,8 +80,8 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
     click.echo(orjson.dumps(_tree(found))) if as_json else _show(found, count, repeat, settings)
 
 
-def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str, list[Measured]]:
-    found: dict[str, list[Measured]] = {name: [] for name in ways}
+def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str, list[Measurement]]:
+    found: dict[str, list[Measurement]] = {name: [] for name in ways}
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("warming up", total=1 + repeat * len(ways))
@@ -97,21 +97,21 @@ def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str
     return found
 
 
-def _limit(settings: Settings, known: Knowledge, count: int) -> Measured:
+def _limit(settings: Settings, known: Registry, count: int) -> Measurement:
     reader = _reader(known)
     size = settings.delivery.bulk_documents
     bodies = []
-    for some in batched(received(count), size):
+    for some in in_batches(received(count), size):
         bodies.append(request_body(reader.read(some, time.time_ns() // 1_000_000).actions))
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
-        return Measured(count, baselines.load(connected, bodies, settings.delivery.connections))
+        return Measurement(count, baselines.load(connected, bodies, settings.delivery.connections))
 
 
-def _reader(known: Knowledge) -> Reader:
-    return Reader(Flow(INTAKE, known.sources, known.schema))
+def _reader(known: Registry) -> RecordDecoder:
+    return RecordDecoder(Decoder(INTAKE, known.sources, known.schema))
 
 
-def _bare(settings: Settings) -> Measured:
+def _bare(settings: Settings) -> Measurement:
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         polls = baselines.records(settings.kafka, TOPIC)
         first = next(polls)
@@ -122,10 +122,10 @@ def _bare(settings: Settings) -> Measured:
             yield from polls
 
         lines = baselines.bare_loop(connected, all_polls(), INDEX, settings.delivery.connections)
-        return Measured(lines, time.perf_counter() - began[0], time.process_time() - began[1], peak_mib())
+        return Measurement(lines, time.perf_counter() - began[0], time.process_time() - began[1], peak_mib())
 
 
-def _afternoon(settings: Settings, known: Knowledge, count: int) -> Measured:
+def _afternoon(settings: Settings, known: Registry, count: int) -> Measurement:
     reader = known.sources["als_perf"].reader
     assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
     lines = [r.value.decode() for r in received(count // LARK_SHARE) if r.value]
@@ -133,10 +133,10 @@ def _afternoon(settings: Settings, known: Knowledge, count: int) -> Measured:
     began_s = time.process_time()
     with client(settings.elasticsearch) as connected:
         wall_s = baselines.an_afternoon(connected, lines, lambda line: reader.read_slowly(line, b""))
-    return Measured(len(lines), wall_s, time.process_time() - began_s, peak_mib())
+    return Measurement(len(lines), wall_s, time.process_time() - began_s, peak_mib())
 
 
-def _tree(found: dict[str, list[Measured]]) -> dict[str, Any]:
+def _tree(found: dict[str, list[Measurement]]) -> dict[str, Any]:
     return {
         name: {
             "lines_per_s": round(median(m.rate for m in runs)),
@@ -147,7 +147,7 @@ def _tree(found: dict[str, list[Measured]]) -> dict[str, Any]:
     }
 
 
-def _show(found: dict[str, list[Measured]], count: int, repeat: int, settings: Settings) -> None:
+def _show(found: dict[str, list[Measurement]], count: int, repeat: int, settings: Settings) -> None:
     tree = _tree(found)
     limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
     table = plain_table()

@@ -25,7 +25,7 @@ from ingest.cli.bench.harness import (
     FACILITY,
     INTAKE,
     TOPIC,
-    Measured,
+    Measurement,
     apart,
     bench_settings,
     emptied,
@@ -35,13 +35,13 @@ from ingest.cli.bench.harness import (
 from ingest.cli.console import plain_table, progress_bar
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.kafka.offsets import committed
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
-from ingest.pipeline.replay.resend import send_again
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.replay.resend import resend
+from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.pipeline.worker.process import fit_for_work
 
 ASK_EVERY_S = 0.25
@@ -64,7 +64,7 @@ class Replayed:
 def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Lines read first, read again by the same revision, and by a raised one: lines a second, in one run."""
     settings = bench_settings(load_settings(settings_path), derive=True)
-    known = knowledge(settings.grammars)
+    known = load_registry(settings.grammars)
     fit_for_work()
     with shipped(settings, known, lambda: interleaved(count), DEFAULT_PARTITIONS):
         emptied(settings)
@@ -75,18 +75,18 @@ def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     click.echo(orjson.dumps(told)) if as_json else _show(told, count)
 
 
-def _drained(settings: Settings, known: Knowledge) -> Measured:
-    report = work(settings, known, drain=True)
-    return Measured(report.counts[INTAKE.name].records, report.working_s, report.cpu_s, peak_mib())
+def _drained(settings: Settings, known: Registry) -> Measurement:
+    report = run_worker(settings, known, drain=True)
+    return Measurement(report.counts[INTAKE.name].records, report.working_s, report.cpu_s, peak_mib())
 
 
-def _raised(known: Knowledge) -> Knowledge:
+def _raised(known: Registry) -> Registry:
     """The same grammars, of a higher revision."""
     sources = {name: replace(source, revision=source.revision + 1) for name, source in known.sources.items()}
     return replace(known, sources=sources)
 
 
-def _replayed(settings: Settings, known: Knowledge) -> Replayed:
+def _replayed(settings: Settings, known: Registry) -> Replayed:
     before = _committed(settings)
     with _worker(settings, known) as reading:
         time.sleep(SETTLE_S)
@@ -99,10 +99,10 @@ def _replayed(settings: Settings, known: Knowledge) -> Replayed:
         return Replayed(lines, sent_s, time.monotonic() - began_s)
 
 
-def _sent(settings: Settings, known: Knowledge) -> tuple[int, float]:
+def _sent(settings: Settings, known: Registry) -> tuple[int, float]:
     began_s = time.monotonic()
     with progress_bar() as progress:
-        report = send_again(settings, known, WantedFacts(facilities=(FACILITY,)), progress=progress)
+        report = resend(settings, known, FactQuery(facilities=(FACILITY,)), progress=progress)
     return report.lines, time.monotonic() - began_s
 
 
@@ -111,9 +111,9 @@ def _committed(settings: Settings) -> int:
 
 
 @contextmanager
-def _worker(settings: Settings, known: Knowledge) -> Iterator[BaseProcess]:
+def _worker(settings: Settings, known: Registry) -> Iterator[BaseProcess]:
     """One worker beside what is done meanwhile."""
-    process = get_context("fork").Process(target=lambda: work(settings, known))
+    process = get_context("fork").Process(target=lambda: run_worker(settings, known))
     process.start()
     try:
         yield process
@@ -123,7 +123,7 @@ def _worker(settings: Settings, known: Knowledge) -> Iterator[BaseProcess]:
         process.join()
 
 
-def _tree(first: Measured, same: Replayed, raised: Replayed) -> dict[str, dict[str, float]]:
+def _tree(first: Measurement, same: Replayed, raised: Replayed) -> dict[str, dict[str, float]]:
     """Rates and their ratio to the first."""
     found: dict[str, dict[str, float]] = {"read first": {"lines": first.lines, "lines_per_s": round(first.rate)}}
     for name, each in (("replayed, same revision", same), ("replayed, raised revision", raised)):

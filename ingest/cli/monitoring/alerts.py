@@ -16,11 +16,11 @@ from ingest.core.alerts.documents import incident_in
 from ingest.core.alerts.incidents import CLOSED, FIRING
 from ingest.core.fields import load_schema
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.alerts import Alerts, WantedAlerts
-from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.alerts import AlertQuery, Alerts
+from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import MOST
 from ingest.edge.notify import LogNotifier
-from ingest.pipeline.alerts.evaluate import Asked, evaluate, load_rules
+from ingest.pipeline.alerts.evaluate import EvaluateRequest, evaluate, load_rules
 from ingest.telemetry import log_to_stderr
 
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
@@ -66,7 +66,7 @@ def run(
     schema = load_schema(settings.grammars / "fields.toml")
     now = moment_of("--now", chosen["now"], now_ms())
     since = moment_of("--since", chosen["since"], 0)
-    report = evaluate(settings, schema, rules, Asked(chosen["facilities"], since, now), LogNotifier())
+    report = evaluate(settings, schema, rules, EvaluateRequest(chosen["facilities"], since, now), LogNotifier())
     if as_json:
         click.echo(orjson.dumps(evaluated_row(report)))
     else:
@@ -86,9 +86,9 @@ def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: An
     """List incidents, those set off last first, with their numbers."""
     settings = load_settings(settings_path)
     since, until = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    wanted = WantedAlerts(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)
+    wanted = AlertQuery(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)
     connected = client(settings.elasticsearch)
-    with told_to_people(settings.elasticsearch):
+    with raising_problems(settings.elasticsearch):
         try:
             alerts = Alerts(connected)
             alerts.refresh()

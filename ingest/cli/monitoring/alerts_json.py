@@ -5,7 +5,7 @@ from typing import Any
 from ingest.cli.verdicts import baseline_row, verdict_row
 from ingest.core.alerts.incidents import Evidence, Incident
 from ingest.core.timestamps import iso
-from ingest.pipeline.alerts.evaluate import AlertsReport, Evaluated
+from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
 
 
 def evaluated_row(report: AlertsReport) -> dict[str, Any]:
@@ -14,7 +14,7 @@ def evaluated_row(report: AlertsReport) -> dict[str, Any]:
     return {"evaluated": [_one(each) for each in report.evaluated], "told": told, "overtaken": report.overtaken}
 
 
-def _one(found: Evaluated) -> dict[str, Any]:
+def _one(found: RuleResult) -> dict[str, Any]:
     return {
         "rule": found.rule.id,
         "facility": found.facility,

@@ -11,7 +11,7 @@ from ingest.cli.console import plain_table, visible
 from ingest.cli.format import NONE, bounded
 from ingest.core.alerts.incidents import Incident
 from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
-from ingest.pipeline.alerts.evaluate import AlertsReport, Evaluated
+from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
 
 _ORDER = (SLOW, OK, INSUFFICIENT, NOTHING)
 _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
@@ -35,7 +35,7 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
         screen.print(f"{report.overtaken:,} incidents were written by somebody else meanwhile: theirs stands.")
 
 
-def _summary(found: Evaluated, screen: Console) -> None:
+def _summary(found: RuleResult, screen: Console) -> None:
     span = f"{_minute(found.span.since_ms)} to {_minute(found.span.now_ms)} UTC"
     head = f"{found.rule.id} {found.rule.title}, {found.facility}"
     screen.print(Text.assemble((head, "bold"), f": {len(found.verdicts):,} stages from {span}"), soft_wrap=True)
@@ -47,7 +47,7 @@ def _summary(found: Evaluated, screen: Console) -> None:
         screen.print(Text(f"  {words}", style=style), soft_wrap=True)
 
 
-def _words(verdict: str, found: Evaluated) -> str:
+def _words(verdict: str, found: RuleResult) -> str:
     base = found.rule.baseline
     few = f"insufficient: fewer than {base.least} like it within {base.days:g} days before"
     return {INSUFFICIENT: few, NOTHING: "not closed, or by nothing that counts: not compared"}.get(verdict, verdict)

@@ -11,7 +11,7 @@ from ingest.cli.console import console
 from ingest.cli.monitoring.gaps_text import show_gaps
 from ingest.config.load import load_settings
 from ingest.core.lookup import lookup
-from ingest.edge.elasticsearch.files import MOST, WantedGaps, gaps
+from ingest.edge.elasticsearch.files import MOST, GapQuery, open_gaps
 
 _GAP = (
     "state", "first_byte", "end_byte", "size_bytes", "missing_bytes", "lines", "shown_by", "since", "until",
@@ -36,8 +36,8 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
     every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
     """
     settings = load_settings(settings_path)
-    wanted = WantedGaps(**chosen, states=("open",) if only_open else ())
-    with gaps(settings.elasticsearch) as stored:
+    wanted = GapQuery(**chosen, states=("open",) if only_open else ())
+    with open_gaps(settings.elasticsearch) as stored:
         found, matching = stored.listed(wanted, limit)
         known, unsettled = stored.files(wanted), stored.unsettled(wanted)
     if as_json:

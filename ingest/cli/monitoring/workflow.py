@@ -14,7 +14,15 @@ from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
 from ingest.core.model import Problem
 from ingest.edge.elasticsearch.query import MOST
-from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, Asked, Place, edits, learn_all, stored
+from ingest.pipeline.derive.workflow_templates import (
+    NOTHING,
+    OVERTAKEN,
+    LearnRequest,
+    WorkflowKey,
+    edits,
+    learn_all,
+    stored,
+)
 
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 _facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; several times.")
@@ -48,7 +56,7 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
     settings = load_settings(settings_path)
     now = now_ms()
     since, until = (moment_of(f"--{name}", chosen[name], now) for name in ("since", "until"))
-    asked = Asked(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
+    asked = LearnRequest(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
     found = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
     if not [each for each in found if each.done != NOTHING]:
         raise Problem("No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", 66)
@@ -96,7 +104,7 @@ def show(
     if not found:
         raise Problem(f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", 66)
     changes = edits(settings, found, moment_of("--since", since, now_ms()))
-    with_edits = [(each, changes[Place(each.facility, each.workflow)]) for each in found]
+    with_edits = [(each, changes[WorkflowKey(each.facility, each.workflow)]) for each in found]
     if as_json:
         rows = [
             template_row(each) | {"script_changes": [change_row(change) for change in own]} for each, own in with_edits

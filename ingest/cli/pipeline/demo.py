@@ -21,20 +21,20 @@ from ingest.cli.pipeline import demo_text
 from ingest.config.load import load_settings
 from ingest.config.paths import home
 from ingest.config.settings import Settings
-from ingest.core.analysis.network_window import Measured, measured_of
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.analysis.network_window import TestResult, measured_of
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.timestamps import MS_PER_DAY
-from ingest.edge.elasticsearch.client import client, told_to_people
-from ingest.edge.elasticsearch.ledger import Questions
+from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.ledger import LedgerQueries
 from ingest.edge.elasticsearch.query import between
-from ingest.edge.elasticsearch.runs import Runs, WantedRuns
+from ingest.edge.elasticsearch.runs import RunIndex, RunQuery
 from ingest.edge.kafka.offsets import committed
 from ingest.edge.local import stack as local
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.intake.ship import ship, shipment
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.network.schedule import day
 from ingest.telemetry import log_to_stderr
 
@@ -49,11 +49,11 @@ NETWORK_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class DemoAnswers:
     """What Elasticsearch and Kafka answer after the run."""
 
     runs: list[StoredRun]
-    tests: list[Measured]
+    tests: list[TestResult]
     ledger: dict[str, dict[str, int]]
     committed: dict[str, int]
 
@@ -68,7 +68,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
     logging.getLogger("perflog").setLevel(logging.WARNING)
     console = Console()
     settings = load_settings(settings_path)
-    known = knowledge(settings.grammars)
+    known = load_registry(settings.grammars)
     with _stack(keep, major) as running:
         settings = _at(settings, running)
         _tell(f"Kafka at {running.kafka}, Elasticsearch at {running.elasticsearch}")
@@ -76,7 +76,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
         _tell(f"Set up: {sum(step.done == 'created' for step in steps)} topics and templates created")
         _ship(settings, known)
         with _busy("Indexing"):
-            report = work(settings, known, [LINES, RESULTS], drain=True)
+            report = run_worker(settings, known, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
         _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
         found = _ask(settings)
@@ -108,7 +108,7 @@ def _at(settings: Settings, running: local.Running) -> Settings:
     return replace(settings, kafka=kafka, elasticsearch=elasticsearch)
 
 
-def _ship(settings: Settings, known: Knowledge) -> None:
+def _ship(settings: Settings, known: Registry) -> None:
     with tempfile.TemporaryDirectory(prefix="perflog-demo-") as folder:
         results = Path(folder) / f"perfsonar-{DAY:%Y-%m-%d}.jsonl"
         results.write_bytes(b"".join(document + b"\n" for document in day(DAY, seed=SEED)))
@@ -124,17 +124,17 @@ def _ship(settings: Settings, known: Knowledge) -> None:
             _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
 
 
-def _ask(settings: Settings) -> Found:
+def _ask(settings: Settings) -> DemoAnswers:
     facility = settings.intake(LINES).facility
-    with told_to_people(settings.elasticsearch):
+    with raising_problems(settings.elasticsearch):
         connected = client(settings.elasticsearch)
-        questions = Questions(connected)
+        questions = LedgerQueries(connected)
         questions.refresh("perf-*")
         start_ms = int(DAY.timestamp() * 1000)
         end_ms = start_ms + MS_PER_DAY - 1
         tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
-        return Found(
-            runs=Runs(connected).whole(WantedRuns((facility,), since_ms=start_ms, until_ms=end_ms + 1)),
+        return DemoAnswers(
+            runs=RunIndex(connected).whole(RunQuery((facility,), since_ms=start_ms, until_ms=end_ms + 1)),
             tests=[test for body in tests if (test := measured_of(body))],
             ledger=questions.ledger(settings.kafka.group),
             committed=committed(settings.kafka, settings.kafka.group),

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from ingest.cli.format import NONE, bounded
-from ingest.core.analysis.network_window import Beside, Direction, Measured, beside
+from ingest.core.analysis.network_window import Direction, NetworkWindow, TestResult, network_window
 from ingest.core.runs.phases import DISPATCH, QUEUE
 from ingest.core.runs.stored import StoredRun
 from ingest.edge.local.stack import Running
@@ -18,7 +18,7 @@ _HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "i
 
 
 def show(
-    runs: Sequence[StoredRun], tests: Sequence[Measured], directions: Sequence[Direction], console: Console
+    runs: Sequence[StoredRun], tests: Sequence[TestResult], directions: Sequence[Direction], console: Console
 ) -> None:
     """Every run: its stages with the network of their minutes, then the network of the whole run."""
     for run in runs:
@@ -35,7 +35,7 @@ def show(
         )
 
 
-def _stages(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
     waits = f"queue wait {_seconds(run.parts.get(QUEUE))}, dispatch {_seconds(run.parts.get(DISPATCH))}"
     span = f"{len(run.stages)} stages, first to last start {_seconds(run.span_s)}"
     title = f"Run {run.run} on {_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
@@ -46,31 +46,33 @@ def _stages(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Dire
     for source, destination in directions:
         table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
     for stage in run.stages:
-        cells = [_loss_and_p95(beside(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions]
+        cells = [
+            _loss_and_p95(network_window(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions
+        ]
         table.add_row(_clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
     return table
 
 
-def _loss_and_p95(found: Beside) -> str:
+def _loss_and_p95(found: NetworkWindow) -> str:
     loss = _percent(found.loss_ratio).removesuffix(" %")
     p95 = NONE if found.delay_p95_ms is None else f"{found.delay_p95_ms:.2f}"
     return f"{loss}  {p95:>5}"
 
 
-def _network(run: StoredRun, tests: Sequence[Measured], directions: Sequence[Direction]) -> Table:
+def _network(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
     span = f"{_clock(run.start_ms)} to {_clock(run.last_ms)}"
     title = f"The network from {span}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
         table.add_column(column, justify="left" if column == "direction" else "right")
     for direction in directions:
-        found = beside(tests, direction, run.start_ms, run.last_ms)
+        found = network_window(tests, direction, run.start_ms, run.last_ms)
         of = f"{found.failed} of {found.tests}"
         table.add_row("→".join(direction), _throughput(found), *_loss_and_delays(found), of)
     return table
 
 
-def _loss_and_delays(found: Beside) -> tuple[str, str, str]:
+def _loss_and_delays(found: NetworkWindow) -> tuple[str, str, str]:
     return _percent(found.loss_ratio), _milliseconds(found.delay_median_ms), _milliseconds(found.delay_p95_ms)
 
 
@@ -137,7 +139,7 @@ def _away(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _throughput(found: Beside) -> str:
+def _throughput(found: NetworkWindow) -> str:
     if found.throughput_bps is not None:
         return f"{found.throughput_bps / 1e9:.2f} Gb/s"
     if found.nearest_bps is None:

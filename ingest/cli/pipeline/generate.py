@@ -16,13 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from ingest.config.load import load_settings
-from ingest.core.kafka_record import Letter
+from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import Intake, Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.timestamps import ClockError, iso_ms
-from ingest.edge.kafka.producer import producer
-from ingest.pipeline.intake.paced import Pace, steadily
-from ingest.synthetic.workload.folder import Folder, Places, folder
+from ingest.edge.kafka.producer import open_producer
+from ingest.pipeline.intake.paced import Pace, send_paced
+from ingest.synthetic.workload.folder import Folder, OutputFiles, folder
 from ingest.synthetic.workload.generator import Made, Shares, Slowed, Workload, messages
 from ingest.synthetic.workload.workflow_model import WHOLE
 from ingest.telemetry import log_to_stderr
@@ -33,7 +33,7 @@ SHARES = ", ".join(Shares.__slots__)
 
 
 @dataclass(slots=True)
-class Told:
+class GeneratedCounts:
     """What was made: counted from its truth."""
 
     counts: Counter[str] = field(default_factory=Counter)
@@ -82,14 +82,14 @@ def command(settings_path: Path | None, /, out: Path | None, intake_name: str | 
     intake = settings.intake(intake_name) if intake_name else None
     workload = _workload(intake, options)
     _check(out, intake, workload, options)
-    told = Told()
+    told = GeneratedCounts()
     with folder(out) if out else nullcontext() as where, _progress() as progress:
         task = progress.add_task("generate", total=workload.lines + workload.results)
         made = _counted(messages(workload), where, told)
         if intake:
-            with producer(settings.kafka) as outbox:
+            with open_producer(settings.kafka) as outbox:
                 letters = _letters(made, intake, options["backfill"])
-                told.pace = steadily(outbox, letters, options["rate"], _advance(progress, task))
+                told.pace = send_paced(outbox, letters, options["rate"], _advance(progress, task))
         else:
             _written(made, _advance(progress, task))
         told.runs = where.write_runs(workload) if where else None
@@ -164,9 +164,9 @@ def _check(out: Path | None, intake: Intake | None, workload: Workload, options:
             raise Problem(f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", 64)
 
 
-def _counted(made: Iterator[Made], where: Folder | None, told: Told) -> Iterator[tuple[Made, int]]:
+def _counted(made: Iterator[Made], where: Folder | None, told: GeneratedCounts) -> Iterator[tuple[Made, int]]:
     """Each message with its offset, counted, and written where a folder is named."""
-    places = Places()
+    places = OutputFiles()
     for message in made:
         file, offset_bytes = places.place(message)
         told.count(message)
@@ -175,11 +175,11 @@ def _counted(made: Iterator[Made], where: Folder | None, told: Told) -> Iterator
         yield message, offset_bytes
 
 
-def _letters(made: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[Letter]:
+def _letters(made: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[ProducerRecord]:
     forwarder = f"perflog/{version('perflog-ingest')}"
     for message, offset_bytes in made:
-        told = headers.written(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
-        yield Letter(intake.topic, f"{message.host}:{message.path}".encode(), message.data, told)
+        told = headers.to_headers(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
+        yield ProducerRecord(intake.topic, f"{message.host}:{message.path}".encode(), message.data, told)
 
 
 def _written(made: Iterator[tuple[Made, int]], advance: Callable[[int], None]) -> None:
@@ -198,7 +198,7 @@ def _advance(progress: Progress, task: Any) -> Callable[[int], None]:
     return lambda count: progress.advance(task, count)
 
 
-def _show(told: Told, out: Path | None, intake: Intake | None, options: dict[str, Any]) -> None:
+def _show(told: GeneratedCounts, out: Path | None, intake: Intake | None, options: dict[str, Any]) -> None:
     pace = told.pace
     if options["as_json"]:
         report = {

@@ -12,12 +12,12 @@ from rich.console import Console
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import knowledge
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.worker.bootstrap import patient, work
+from ingest.core.decode.registry import load_registry
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.worker.bootstrap import run_worker, without_reject_limit
 from ingest.pipeline.worker.process import fit_for_work
 from ingest.pipeline.worker.report import RunReport
-from ingest.pipeline.worker.supervisor import Group
+from ingest.pipeline.worker.supervisor import Supervisor
 from ingest.telemetry import log_to_stderr
 
 log = logging.getLogger("perflog.run")
@@ -44,15 +44,15 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
     settings = load_settings(settings_path)
     workers = options.pop("workers")
     log.info("Starting %d worker(s) of the group %s.", workers, options["group"] or settings.kafka.group)
-    known = knowledge(grammars or settings.grammars)
+    known = load_registry(grammars or settings.grammars)
     fit_for_work()
     if options.pop("accept_rejects"):
-        settings = patient(settings)
+        settings = without_reject_limit(settings)
 
     def one(number: int) -> RunReport:
-        return work(_numbered(settings, number if workers > 1 else None), known, **options)
+        return run_worker(_numbered(settings, number if workers > 1 else None), known, **options)
 
-    report = one(1) if workers == 1 else Group(one, workers).run()
+    report = one(1) if workers == 1 else Supervisor(one, workers).run()
     if as_json:
         click.echo(orjson.dumps(as_tree(report)))
     else:
@@ -80,7 +80,7 @@ def as_tree(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _tree(count: Count) -> dict[str, Any]:
+def _tree(count: OutcomeCounts) -> dict[str, Any]:
     return {
         **count.numbers(),
         "rejects_by_reason": dict(count.reasons),
@@ -92,7 +92,7 @@ def show(report: RunReport, console: Console) -> None:
     """The report for people: what became of the records of each intake, and why some were refused."""
     table = plain_table()
     table.add_column("intake")
-    for column in Count().numbers():
+    for column in OutcomeCounts().numbers():
         table.add_column(column, justify="right")
     for name, count in report.counts.items():
         table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))

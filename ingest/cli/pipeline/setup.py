@@ -9,7 +9,7 @@ from rich.console import Console
 
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
 from ingest.telemetry import log_to_stderr
 
@@ -29,7 +29,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = knowledge(grammars or settings.grammars)
+    known = load_registry(grammars or settings.grammars)
     report = set_up(settings, known.schema, partitions)
     report.steps += replays_due(settings, known.sources)
     if as_json:

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
 from ingest.config.load import load_settings
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.edge.files import checked
 from ingest.pipeline.intake.ship import ShipReport, ship, shipment
 from ingest.telemetry import log_to_stderr
@@ -40,7 +40,7 @@ def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    sources = knowledge(options["grammars"] or settings.grammars).sources
+    sources = load_registry(options["grammars"] or settings.grammars).sources
     chosen = {name: options[name] for name in ("backfill", "host", "framing", "manifest")}
     what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
     console = Console(stderr=True)

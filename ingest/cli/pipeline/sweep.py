@@ -10,7 +10,7 @@ import click
 import orjson
 
 from ingest.config.load import load_settings
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.core.timestamps import iso
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.pipeline.derive.sweeper import Swept
@@ -29,7 +29,7 @@ def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    sweep(settings, knowledge(grammars or settings.grammars), once, lambda swept: click.echo(_told(swept, as_json)))
+    sweep(settings, load_registry(grammars or settings.grammars), once, lambda swept: click.echo(_told(swept, as_json)))
 
 
 def _told(swept: Swept, as_json: bool) -> str:

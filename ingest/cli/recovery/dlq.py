@@ -17,13 +17,13 @@ from ingest.cli.recovery.dlq_json import listing_row, purge_row, reject_row, rep
 from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.rejects import Wanted
+from ingest.edge.elasticsearch.rejects import RejectQuery
 from ingest.pipeline.deadletters.inspect import counted, listing, one
 from ingest.pipeline.deadletters.purge import purge as purge_them
 from ingest.pipeline.deadletters.replay import replay as replay_them
-from ingest.pipeline.deadletters.reread import today
+from ingest.pipeline.deadletters.reread import as_of_now
 from ingest.telemetry import log_to_stderr
 
 BAD_DATA = 65
@@ -92,8 +92,8 @@ def show(
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
-    known = knowledge(grammars or settings.grammars)
-    now = today(found, original, settings, known)
+    known = load_registry(grammars or settings.grammars)
+    now = as_of_now(found, original, settings, known)
     if as_json:
         click.echo(orjson.dumps(reject_row(found, original, parts, now)))
     else:
@@ -163,16 +163,16 @@ def purge(
         show_purge(report, console())
 
 
-def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> Wanted:
+def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> RejectQuery:
     named = {name: chosen[name] for name in ("reasons", "sources", "facilities", "intakes", "shapes")}
     since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    return Wanted(**named, ids=ids, since_ms=since_ms, until_ms=until_ms, replayed=chosen.get("replayed") or None)
+    return RejectQuery(**named, ids=ids, since_ms=since_ms, until_ms=until_ms, replayed=chosen.get("replayed") or None)
 
 
-def _demand_all(settings: Settings, wanted: Wanted) -> None:
+def _demand_all(settings: Settings, wanted: RejectQuery) -> None:
     """`Problem` (66) when one of the ids that were named is no reject's: a slip of the pen must not pass as nothing."""
     for reject_id in wanted.ids:
-        if not counted(settings, Wanted(ids=(reject_id,))):
+        if not counted(settings, RejectQuery(ids=(reject_id,))):
             what = f"There is no reject with the id {reject_id}."
             raise Problem(what, "`perflog dlq list` names those there are.", 66)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.core.model import Outcomes
 from ingest.core.timestamps import iso
-from ingest.edge.elasticsearch.rejects import Found
+from ingest.edge.elasticsearch.rejects import StoredReject
 from ingest.pipeline.deadletters.inspect import Listing, Original
 from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
@@ -32,7 +32,9 @@ def listing_row(found: Listing) -> dict[str, Any]:
     return {"shapes": shapes, **totals, **({"trouble": found.trouble} if found.trouble else {})}
 
 
-def reject_row(found: Found, original: Original | None, parts: list[str], now: Outcomes | None) -> dict[str, Any]:
+def reject_row(
+    found: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None
+) -> dict[str, Any]:
     """One reject, and its record as it came."""
     return {
         "id": found.id,

@@ -13,7 +13,7 @@ from ingest.core.authoring.nearest import examples
 from ingest.core.authoring.wording import terminal_words
 from ingest.core.model import Outcomes
 from ingest.core.sources.source import Source
-from ingest.edge.elasticsearch.rejects import Found
+from ingest.edge.elasticsearch.rejects import StoredReject
 from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Listed, Listing, Original
 from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
@@ -98,7 +98,7 @@ def _shape(listed: Listed) -> str:
 
 
 def show_reject(
-    found: Found,
+    found: StoredReject,
     original: Original | None,
     parts: list[str],
     now: Outcomes | None,
@@ -116,7 +116,7 @@ def show_reject(
     _value(original, screen)
 
 
-def _broken(found: Found, sources: Mapping[str, Source], screen: Console) -> None:
+def _broken(found: StoredReject, sources: Mapping[str, Source], screen: Console) -> None:
     line, column = found.told("perf.reject.line") or 1, found.told("perf.reject.column")
     where = f"line {line}" + (f", column {column}" if column else "")
     source = found.told("perf.source")
@@ -136,7 +136,9 @@ def _words(source: Source | None, name: str) -> str:
     return terminal_words(source, name, examples(source)) if source else name
 
 
-def _facts(found: Found, original: Original | None, parts: list[str], now: Outcomes | None, screen: Console) -> None:
+def _facts(
+    found: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, screen: Console
+) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -163,12 +165,12 @@ def _facts(found: Found, original: Original | None, parts: list[str], now: Outco
     screen.print(table)
 
 
-def _file(found: Found) -> str | None:
+def _file(found: StoredReject) -> str | None:
     path, offset = found.told("log.file.path"), found.told("log.offset")
     return path if offset is None or path is None else f"{path} at byte {offset:,}"
 
 
-def _replayed(found: Found) -> str | None:
+def _replayed(found: StoredReject) -> str | None:
     times, copies = found.told("perf.reject.replays"), found.told("perf.reject.replayed_as") or ()
     if not times:
         return None

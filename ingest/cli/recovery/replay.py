@@ -10,10 +10,10 @@ from ingest.cli.console import console, progress_bar
 from ingest.cli.options import facility_of, moment_of, now_ms
 from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
 from ingest.config.load import load_settings
-from ingest.core.decode.registry import knowledge
+from ingest.core.decode.registry import load_registry
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.facts import WantedFacts
-from ingest.pipeline.replay.resend import send_again
+from ingest.edge.elasticsearch.facts import FactQuery
+from ingest.pipeline.replay.resend import resend
 from ingest.pipeline.replay.shadow import shadow as shadow_them
 from ingest.pipeline.worker.process import fit_for_work
 from ingest.telemetry import log_to_stderr
@@ -48,7 +48,7 @@ def command(
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = knowledge(chosen["grammars"] or settings.grammars)
+    known = load_registry(chosen["grammars"] or settings.grammars)
     fit_for_work()
     wanted = _wanted(chosen)
     if shadow and (dry_run or rate):
@@ -58,7 +58,7 @@ def command(
         if shadow:
             found, left_out = shadow_them(settings, known, wanted, progress)
         else:
-            report = send_again(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
+            report = resend(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
     if shadow:
         click.echo(orjson.dumps(shadow_row(found, left_out))) if as_json else show_shadow(found, left_out, screen)
         return DIFFERENT if found.any else 0
@@ -66,9 +66,9 @@ def command(
     return BAD_DATA if report.left_out else 0
 
 
-def _wanted(chosen: dict[str, Any]) -> WantedFacts:
+def _wanted(chosen: dict[str, Any]) -> FactQuery:
     since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    wanted = WantedFacts(
+    wanted = FactQuery(
         facilities=tuple(map(facility_of, chosen["facilities"])),
         sources=chosen["sources"],
         runs=chosen["runs"],

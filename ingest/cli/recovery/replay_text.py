@@ -9,7 +9,7 @@ from rich.text import Text
 from ingest.cli.console import shown, visible
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.core.replay.diff import Differences, Example, OnlyOne, Tally, by_lines
-from ingest.core.replay.stored_line import Edition
+from ingest.core.replay.stored_line import DocumentVersion
 from ingest.core.timestamps import iso
 from ingest.pipeline.replay.resend import NEW, Change, Corrections, LinesReport
 
@@ -78,7 +78,7 @@ def _moved(word: str, change: Change) -> str:
     return f"{_told(word, change.former)} → {_told(word, change.made)}"
 
 
-def _told(word: str, edition: Edition) -> str:
+def _told(word: str, edition: DocumentVersion) -> str:
     if word == TO_TIME:
         return iso(edition.at_ms)
     return edition.index if word == TO_INDEX else visible(edition.run) or "no run"

@@ -17,7 +17,7 @@ from ingest.config.settings import Settings
 from ingest.core.analysis.compare import compared
 from ingest.core.model import Problem
 from ingest.core.runs.stored import StoredRun
-from ingest.edge.elasticsearch.runs import WantedRuns, runs
+from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 
 _OF_FILES = ("intake_name", "zone", "wrapper", "grammars")
 IN_FILES = "`perflog analyze` lists those there are."
@@ -71,7 +71,7 @@ def _stored(settings: Settings, wanted: Sequence[tuple[str, int | None]], option
     facilities, sources, workflows = (
         (options[name],) if options[name] else () for name in ("facility", "source_name", "workflow")
     )
-    with runs(settings.elasticsearch) as stored:
+    with open_runs(settings.elasticsearch) as stored:
         for run, instance in wanted:
-            meant = WantedRuns(facilities=facilities, sources=sources, workflows=workflows, runs=(run,))
+            meant = RunQuery(facilities=facilities, sources=sources, workflows=workflows, runs=(run,))
             yield stored_run(stored, meant, instance)[0]

@@ -10,7 +10,7 @@ from rich.text import Text
 from ingest.cli.console import plain_table, visible
 from ingest.cli.format import NONE, SIGN, bounded, moment
 from ingest.cli.runs.runs_json import run_row
-from ingest.core.analysis.compare import BOUNDS, SPAN, Comparison, Difference, Pair, Side
+from ingest.core.analysis.compare import BOUNDS, SPAN, ComparedStage, Comparison, Difference, MeasuredRun
 from ingest.core.runs.phases import STAGE
 from ingest.core.runs.stored import StoredRun
 
@@ -35,7 +35,7 @@ def comparison_row(found: Comparison) -> dict[str, Any]:
     }
 
 
-def _pair(pair: Pair) -> dict[str, Any]:
+def _pair(pair: ComparedStage) -> dict[str, Any]:
     told = pair.difference
     return {
         "name": pair.name,
@@ -80,7 +80,7 @@ def _table(found: Comparison) -> Table:
     return table
 
 
-def _cells(pair: Pair) -> Iterator[Text]:
+def _cells(pair: ComparedStage) -> Iterator[Text]:
     told = pair.difference
     name = visible(pair.name) if pair.repeat else _WORDS.get(pair.name, pair.name)
     yield Text(f"{name} ({pair.repeat})" if pair.repeat > 1 else name)
@@ -92,11 +92,11 @@ def _cells(pair: Pair) -> Iterator[Text]:
     yield Text(NONE if told is None or told.percent is None else f"{told.percent:+,.0f}", style=style)
 
 
-def _side(side: Side | None, absent: str) -> Text:
+def _side(side: MeasuredRun | None, absent: str) -> Text:
     return Text(absent, style="yellow") if side is None and absent != NONE else Text(_bounded(side))
 
 
-def _bounded(side: Side | None) -> str:
+def _bounded(side: MeasuredRun | None) -> str:
     return NONE if side is None else bounded(side.kind, side.seconds)
 
 
@@ -107,7 +107,7 @@ def _style(told: Difference | None) -> str:
     return "red" if told.seconds > 0 else "green"
 
 
-def _legend(pairs: Iterable[Pair]) -> Iterator[str]:
+def _legend(pairs: Iterable[ComparedStage]) -> Iterator[str]:
     there: set[str] = set()
     for pair in pairs:
         told = pair.difference

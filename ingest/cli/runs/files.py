@@ -13,14 +13,14 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 
 from ingest.cli.options import chosen_of, facility_of, now_ms, zone_of
 from ingest.config.settings import Settings
-from ingest.core.analysis.offline import MOST_MARKS, Analysis, Line
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import Intake, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE
-from ingest.edge.files import LINE, Piece, checked, pieces, pieces_of
+from ingest.edge.files import LINE, FileMessage, checked, pieces, pieces_of
 
 AT_ONCE = 2000  # lines
 MARKS = "marks"
@@ -50,9 +50,9 @@ def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, 
 
     `Problem`: 64 for options that cannot be, 65 for more marks than there may be, 66 for a file that cannot be read.
     """
-    known = knowledge(options["grammars"] or settings.grammars)
+    known = load_registry(options["grammars"] or settings.grammars)
     intake = _intake(settings, known, options)
-    flow = Flow(intake, known.sources, known.schema, settings.sites, known.wrappers)
+    flow = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
     analysis = Analysis(flow, known.schema, options["most"])
     limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
     size_bytes = checked([file for file in files if str(file) != "-"], "")
@@ -90,13 +90,13 @@ def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, don
             if piece.data is None:
                 analysis.too_long(str(file), number, piece.size_bytes, limit_bytes)
             else:
-                lines.append(Line(number, piece.offset_bytes, piece.data))
+                lines.append(FileLine(number, piece.offset_bytes, piece.data))
         analysis.add(str(file), lines, received_ms)
         last = some[-1][1]
         done(last.offset_bytes + last.size_bytes - some[0][1].offset_bytes)
 
 
-def _pieces(file: Path, limit_bytes: int) -> Iterator[Piece]:
+def _pieces(file: Path, limit_bytes: int) -> Iterator[FileMessage]:
     if str(file) != "-":
         return pieces(file, LINE, limit_bytes, "")
     return pieces_of(sys.stdin.buffer, LINE, limit_bytes)
@@ -107,7 +107,7 @@ def _progress(screen: Console) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
 
 
-def _intake(settings: Settings, known: Knowledge, options: Mapping[str, Any]) -> Intake:
+def _intake(settings: Settings, known: Registry, options: Mapping[str, Any]) -> Intake:
     """The intake that was named, or one made of the other options."""
     if options["intake_name"] is not None:
         given = [name for name in _OF_AN_INTAKE if options[name] is not None]

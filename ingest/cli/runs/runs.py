@@ -16,7 +16,7 @@ from ingest.core.mark import QUEUED
 from ingest.core.runs.run import ABANDONED, CLOSED, QUIET, RUNNING
 from ingest.core.runs.stored import with_stages
 from ingest.edge.elasticsearch.query import MOST
-from ingest.edge.elasticsearch.runs import WantedRuns, runs
+from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 
 STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 
@@ -40,11 +40,11 @@ def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bo
     """
     settings = load_settings(settings_path)
     wanted = _wanted(chosen)
-    with runs(settings.elasticsearch) as stored:
+    with open_runs(settings.elasticsearch) as stored:
         found, matching = stored.newest(wanted, limit), stored.count(wanted)
         if as_csv:
             found = with_stages(found, stored.stages_of(found))
-        known = matching or stored.count(WantedRuns())
+        known = matching or stored.count(RunQuery())
     if as_csv:
         write_csv(found)
     elif as_json:
@@ -53,9 +53,9 @@ def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bo
         show_runs(found, matching, known, console())
 
 
-def _wanted(chosen: dict[str, Any]) -> WantedRuns:
+def _wanted(chosen: dict[str, Any]) -> RunQuery:
     since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    return WantedRuns(
+    return RunQuery(
         facilities=chosen["facilities"],
         workflows=chosen["workflows"],
         sources=chosen["sources"],

@@ -14,7 +14,7 @@ from ingest.cli.runs.waterfall_text import show_waterfall
 from ingest.config.load import load_settings
 from ingest.core.runs.stored import StoredRun, with_stages
 from ingest.edge.elasticsearch.query import MOST
-from ingest.edge.elasticsearch.runs import Runs, WantedRuns, runs
+from ingest.edge.elasticsearch.runs import RunIndex, RunQuery, open_runs
 
 
 @click.command("show")
@@ -32,8 +32,8 @@ def command(settings_path: Path | None, /, run: str, instance: int | None, as_js
     Exit code 66 when there is no such run.
     """
     settings = load_settings(settings_path)
-    wanted = WantedRuns(facilities=options["facilities"], sources=options["sources"], runs=(run,))
-    with runs(settings.elasticsearch) as stored:
+    wanted = RunQuery(facilities=options["facilities"], sources=options["sources"], runs=(run,))
+    with open_runs(settings.elasticsearch) as stored:
         found, uses = stored_run(stored, wanted, instance)
     if as_json:
         click.echo(orjson.dumps(whole_row(found, uses)))
@@ -45,7 +45,7 @@ def command(settings_path: Path | None, /, run: str, instance: int | None, as_js
         show_waterfall(found, screen, options["unfold"])
 
 
-def stored_run(stored: Runs, wanted: WantedRuns, instance: int | None) -> tuple[StoredRun, int]:
+def stored_run(stored: RunIndex, wanted: RunQuery, instance: int | None) -> tuple[StoredRun, int]:
     """The one run that is wanted, with its stages, and how many uses its id has; `Problem` (64, 66) when none is."""
     uses = stored.newest(wanted, MOST)
     if not uses:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ingest.cli.console import visible
 from ingest.core.analysis.time_axis import Axis
-from ingest.core.analysis.waterfall import FOLD, WAIT, Row, Waterfall, waterfall
+from ingest.core.analysis.waterfall import FOLD, WAIT, Waterfall, WaterfallRow, waterfall
 from ingest.core.runs.phases import DISPATCH, LEAD, QUEUE
 from ingest.core.runs.stages import EXACT, LOWER, NONE, UPPER
 from ingest.core.runs.stored import StoredRun
@@ -107,7 +107,7 @@ def show_waterfall(run: StoredRun, screen: Console, unfold: bool = False, marked
         screen.print(words)
 
 
-def _layout(rows: Sequence[Row], run: StoredRun, look: tuple[Glyphs, Collection[str]], width: int) -> Layout:
+def _layout(rows: Sequence[WaterfallRow], run: StoredRun, look: tuple[Glyphs, Collection[str]], width: int) -> Layout:
     glyphs = look[0]
     took = max((len(_took(row, *look)) for row in rows), default=0)
     clock = 8 if width >= CLOCK_COLUMNS else 0
@@ -148,7 +148,7 @@ def _broken(columns: int, filling: str, glyphs: Glyphs) -> list[str]:
     return cells
 
 
-def _line(row: Row, on: Axis, layout: Layout, glyphs: Glyphs, marked: Collection[str]) -> Text:
+def _line(row: WaterfallRow, on: Axis, layout: Layout, glyphs: Glyphs, marked: Collection[str]) -> Text:
     style = STYLES[row.what]
     line = Text()
     if layout.clock:
@@ -163,7 +163,7 @@ def _line(row: Row, on: Axis, layout: Layout, glyphs: Glyphs, marked: Collection
     return line.append_text(_bar(row, on, style, glyphs))
 
 
-def _bar(row: Row, on: Axis, style: str, glyphs: Glyphs) -> Text:
+def _bar(row: WaterfallRow, on: Axis, style: str, glyphs: Glyphs) -> Text:
     cells = [" "] * row.start + [glyphs.bars[row.what]] * (row.end - row.start)
     for stretch in on.breaks:
         inside = range(max(stretch.column, row.start), min(stretch.end_column, row.end))
@@ -174,7 +174,7 @@ def _bar(row: Row, on: Axis, style: str, glyphs: Glyphs) -> Text:
     return Text("".join(cells), style=style)
 
 
-def _label(row: Row, glyphs: Glyphs) -> str:
+def _label(row: WaterfallRow, glyphs: Glyphs) -> str:
     if row.what == FOLD:
         return f"{glyphs.cut} {len(row.stages):,} stages"
     if not row.stages:
@@ -183,7 +183,7 @@ def _label(row: Row, glyphs: Glyphs) -> str:
     return visible(stage.name) if stage.attempt == 1 else f"{visible(stage.name)} ({stage.attempt})"
 
 
-def _took(row: Row, glyphs: Glyphs, marked: Collection[str]) -> str:
+def _took(row: WaterfallRow, glyphs: Glyphs, marked: Collection[str]) -> str:
     if row.took_s is None:
         return glyphs.nothing
     slow = "!" if any(stage.id in marked for stage in row.stages) else ""

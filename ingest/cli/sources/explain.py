@@ -14,7 +14,7 @@ from ingest.cli.options import chosen_of, facility_of, message_of, time_of, zone
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
-from ingest.core.authoring.explanation import Explanation, Filled, Refusal, Token
+from ingest.core.authoring.explanation import Explanation, Filled, RejectExplanation, Token
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake
 from ingest.core.sources.framing import Frame, frames, framing_of
@@ -115,7 +115,7 @@ def _field(field: Filled) -> dict[str, Any]:
     return row | ({"unit": field.unit} if field.unit else {})
 
 
-def _refusal(refusal: Refusal) -> dict[str, Any]:
+def _refusal(refusal: RejectExplanation) -> dict[str, Any]:
     reject, near = refusal.reject, refusal.nearest
     return {
         "source": refusal.source,

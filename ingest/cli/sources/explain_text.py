@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, pointed, shown, visible
-from ingest.core.authoring.explanation import Explanation, Filled, Refusal, Token, Told
+from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_cyan", "bright_green", "bright_magenta")
 DITTO = "″"
@@ -75,7 +75,7 @@ def _coloured(text: str, tokens: Sequence[Token], colours: Mapping[tuple[str, in
 
 
 def _token_table(
-    tokens: Sequence[Token], told: Told, number: int, colours: Mapping[tuple[str, int, int], str]
+    tokens: Sequence[Token], told: ExplainedDocument, number: int, colours: Mapping[tuple[str, int, int], str]
 ) -> Table:
     table = plain_table()
     is_text = any(token.end for token in tokens)
@@ -110,7 +110,7 @@ def _value(field: Filled) -> str:
     return shown(field.value, 80) + unit
 
 
-def _derived(tokens: Sequence[Token], told: Told, console: Console) -> None:
+def _derived(tokens: Sequence[Token], told: ExplainedDocument, console: Console) -> None:
     """The fields that are not just what a token says, each with its rule."""
     written = {(token.name, token.text) for token in tokens}
     as_written = {f.field for f in told.fields if len(f.tokens) == 1 and (f.tokens[0], str(f.value)) in written}
@@ -126,19 +126,19 @@ def _derived(tokens: Sequence[Token], told: Told, console: Console) -> None:
     console.print(table)
 
 
-def _flags(told: Told, console: Console) -> None:
+def _flags(told: ExplainedDocument, console: Console) -> None:
     for flag, meaning in told.flags:
         console.print(Text.assemble(("flag ", "bold"), (flag, "yellow"), f"  {meaning}"))
 
 
-def _outside(told: Told, console: Console) -> None:
+def _outside(told: ExplainedDocument, console: Console) -> None:
     shown_already = {"event.original", "event.original_b64", "log.offset"}
     outside = [f for f in told.fields if f.how == "outside" and f.field not in shown_already]
     words = "; ".join(f"{field.field} {shown(field.value, 60)} ({field.rule})" for field in outside)
     console.print(Text(f"not from the message: {words}", style="dim"))
 
 
-def _refusal(refusal: Refusal, text: str, line: int, console: Console) -> None:
+def _refusal(refusal: RejectExplanation, text: str, line: int, console: Console) -> None:
     reject = refusal.reject
     where = f"line {line + reject.line - 1}" + (f", column {reject.column}" if reject.column else "")
     console.print(Text.assemble((f"{where}: ", "bold"), (reject.reason, "bold red"), f", says {refusal.source}"))

@@ -17,8 +17,8 @@ from ingest.cli.options import bytes_of, chosen_of, message_of, zone_of
 from ingest.cli.zone_faults_text import zone_fault_row, zone_fault_words
 from ingest.config.load import load_settings
 from ingest.core.authoring.lint import Finding, Linter, Site
-from ingest.core.authoring.lint_rules import Rule, load_rules
-from ingest.core.decode.decoder import Flow
+from ingest.core.authoring.lint_rules import LintRule, load_rules
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Problem
 from ingest.core.sources.framing import frames
@@ -60,7 +60,7 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
     sys.exit(1 if findings else 0)
 
 
-def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Flow]]:
+def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
     """The linter, and a flow for each way of framing: what reads lines is not asked about blocks, nor the reverse."""
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
@@ -71,10 +71,10 @@ def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[
     by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
     intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
     rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}
-    return Linter(texts, rules), {framing: Flow(intake, sources, schema) for framing, intake in intakes.items()}
+    return Linter(texts, rules), {framing: Decoder(intake, sources, schema) for framing, intake in intakes.items()}
 
 
-def _framing(flows: Mapping[str, Flow], data: bytes, received_ms: int) -> str:
+def _framing(flows: Mapping[str, Decoder], data: bytes, received_ms: int) -> str:
     """Whether a file is one block or many lines: a block where a source of blocks reads the whole."""
     if len(flows) == 1:
         return next(iter(flows))
@@ -134,7 +134,7 @@ def _counted(count: int, noun: str) -> str:
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
 
 
-def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[Rule, str]) -> Table:
+def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[LintRule, str]) -> Table:
     """Places down, rules across, lines in the cells."""
     table = plain_table()
     table.add_column("place", overflow="fold", vertical="bottom")

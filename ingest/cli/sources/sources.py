@@ -13,7 +13,7 @@ from rich.text import Text
 from ingest.cli.console import console, plain_table
 from ingest.cli.options import chosen_of
 from ingest.config.load import load_settings
-from ingest.core.authoring.catalogue import Entry, Filled, entry_of, markdown
+from ingest.core.authoring.catalogue import Entry, SourceField, entry_of, markdown
 from ingest.core.fields import load_schema
 from ingest.core.sources.loader import load_sources
 
@@ -121,7 +121,7 @@ def _one(entry: Entry, screen: Console) -> None:
         screen.print(Text.assemble(("flag ", "bold"), (flag, "yellow"), f"  {meaning}"))
 
 
-def _from(filled: Filled) -> str:
+def _from(filled: SourceField) -> str:
     """What a field is made of; of many paths the first few."""
     few = ", ".join(filled.paths[:MOST_PATHS]) + (", …" if len(filled.paths) > MOST_PATHS else "")
     return few or "–"

@@ -11,7 +11,7 @@ import orjson
 from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, zone_of
 from ingest.config.load import load_settings
 from ingest.core.authoring.rows import as_rows
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Outcomes
 from ingest.core.sources.framing import Frame, frames, framing_of
@@ -48,7 +48,7 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
     if multiline:
         chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
     intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
-    flow = Flow(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
+    flow = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
     for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
         for row in as_rows(found, frame.line):
@@ -59,7 +59,7 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
 
 
 def _outcomes(
-    flow: Flow, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+    flow: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
     """The file as one message where a source takes it so; otherwise message by message as its framing says."""
     framings = {framing_of(source, name, data) for source in chosen.values()}
@@ -71,6 +71,6 @@ def _outcomes(
     yield from _tried(flow, frames(data, "line"), received_ms)
 
 
-def _tried(flow: Flow, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+def _tried(flow: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
     for frame in found:
         yield frame, flow.outcomes(message_of(frame, received_ms), received_ms)

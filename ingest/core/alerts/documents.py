@@ -6,8 +6,8 @@ from typing import Any
 from ingest.core.alerts.incidents import Evidence, Incident
 from ingest.core.alerts.messages import message
 from ingest.core.alerts.rules import Rule
-from ingest.core.alerts.slow_stage import Like, Threshold
-from ingest.core.statistics import Baseline
+from ingest.core.alerts.slow_stage import SeriesKey, Threshold
+from ingest.core.statistics import StageStatistics
 from ingest.core.timestamps import iso, iso_ms
 
 
@@ -83,7 +83,7 @@ def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
     return Incident(
         id=doc_id,
         rule=alert["rule"],
-        like=Like(
+        like=SeriesKey(
             perf["facility"], perf.get("workflow", ""), text("family", ""), text("product", ""), text("variant", "")
         ),
         kind=stage["duration_kind"],
@@ -111,6 +111,6 @@ def _evidence_in(told: Mapping[str, Any], named: Mapping[str, Any]) -> Evidence:
         uid=named["uid"],
         start_ms=iso_ms(named["start"]),
         took_s=told["took_s"],
-        baseline=Baseline(base["n"], base["median_s"], base["p95_s"], base["mad_s"], *times),
+        baseline=StageStatistics(base["n"], base["median_s"], base["p95_s"], base["mad_s"], *times),
         threshold=Threshold(told["threshold_s"], told["threshold_by"]),
     )

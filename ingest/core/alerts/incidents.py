@@ -19,10 +19,20 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from ingest.core.alerts.rules import Rule
-from ingest.core.alerts.slow_stage import CRITICAL, OK, SLOW, Like, Span, Threshold, Verdict, like, severity_of
+from ingest.core.alerts.slow_stage import (
+    CRITICAL,
+    OK,
+    SLOW,
+    SeriesKey,
+    Threshold,
+    TimeSpan,
+    Verdict,
+    series_key,
+    severity_of,
+)
 from ingest.core.ids import digest_id
 from ingest.core.runs.stored import MS_PER_S
-from ingest.core.statistics import Baseline
+from ingest.core.statistics import StageStatistics
 
 FIRING, CLOSED = "firing", "closed"
 OVER, WITHDRAWN, SILENT = "over", "withdrawn", "silent"
@@ -38,7 +48,7 @@ class Evidence(NamedTuple):
     uid: str
     start_ms: int
     took_s: float
-    baseline: Baseline
+    baseline: StageStatistics
     threshold: Threshold
 
     @property
@@ -64,7 +74,7 @@ class Incident:
 
     id: str
     rule: str
-    like: Like
+    like: SeriesKey
     kind: str
     first: Evidence
     worst: Evidence
@@ -89,7 +99,7 @@ class Incident:
         return f"{self.severity} {CHRONIC}" if self.chronic else self.severity
 
 
-def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident], span: Span) -> list[Incident]:
+def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident], span: TimeSpan) -> list[Incident]:
     """All incidents: the known ones as they are now, and new ones; in order of their begin.
 
     `verdicts` are those of the span (slow_stage.py); `known` are all of this rule that fire, or that took into account
@@ -106,8 +116,8 @@ def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]
     return sorted(settled, key=lambda incident: (incident.first.at_ms, incident.id))
 
 
-def _series(verdict: Verdict) -> tuple[Like, str]:
-    return like(verdict.stage), verdict.stage.kind
+def _series(verdict: Verdict) -> tuple[SeriesKey, str]:
+    return series_key(verdict.stage), verdict.stage.kind
 
 
 def incident_id(rule: str, stage_id: str) -> str:
@@ -115,7 +125,7 @@ def incident_id(rule: str, stage_id: str) -> str:
     return digest_id(rule.encode(), stage_id.encode())
 
 
-def news(incident: Incident) -> str:
+def transition(incident: Incident) -> str:
     """What is to be told of it: fired, worse (critical or chronic now), closed, or nothing (empty)."""
     if not incident.told:
         return FIRED
@@ -124,14 +134,14 @@ def news(incident: Incident) -> str:
     return "" if incident.told == incident.level else WORSE
 
 
-def as_told(incident: Incident) -> Incident:
+def mark_notified(incident: Incident) -> Incident:
     """The same when people know how it stands."""
     return replace(incident, told=CLOSED if incident.closed_by else incident.level)
 
 
-def restated(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
+def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
     """The verdicts as the incidents count them: slow too what is slow by what was usual before its incident began."""
-    those: dict[tuple[Like, str], list[Incident]] = {}
+    those: dict[tuple[SeriesKey, str], list[Incident]] = {}
     for incident in found:
         those.setdefault((incident.like, incident.kind), []).append(incident)
 
@@ -183,7 +193,7 @@ def _covering(known: Iterable[Incident], verdict: Verdict) -> Incident | None:
     return next((one for one in known if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
 
 
-def _checked(incident: Incident, there: Mapping[str, str], span: Span) -> Incident:
+def _checked(incident: Incident, there: Mapping[str, str], span: TimeSpan) -> Incident:
     """Withdrawn when the only slow stage that it is about is not slow any more, though it lies in the span."""
     in_span = span.since_ms <= incident.first.at_ms <= span.now_ms
     if incident.closed_by or incident.slow > 1 or not in_span or there.get(incident.first.stage_id) == SLOW:
@@ -196,7 +206,7 @@ def _begun(rule: Rule, verdict: Verdict, recent: tuple[bool, ...]) -> Incident:
     return Incident(
         id=incident_id(rule.id, verdict.stage.id),
         rule=rule.id,
-        like=like(verdict.stage),
+        like=series_key(verdict.stage),
         kind=verdict.stage.kind,
         first=evidence,
         worst=evidence,

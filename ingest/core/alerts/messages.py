@@ -3,7 +3,7 @@
 from ingest.core.alerts.incidents import OVER, SILENT, WITHDRAWN, Incident
 from ingest.core.alerts.rules import Rule
 from ingest.core.alerts.slow_stage import BY_MADS, BY_P95, BY_SECONDS, Threshold
-from ingest.core.statistics import Baseline
+from ingest.core.statistics import StageStatistics
 from ingest.core.timestamps import iso
 
 SIGN = {"upper": "≤ ", "exact": ""}
@@ -32,7 +32,7 @@ def message(incident: Incident, rule: Rule) -> str:
     return " ".join(words)
 
 
-def usual(base: Baseline) -> str:
+def usual(base: StageStatistics) -> str:
     """The baseline in words."""
     return f"{base.median_s:,.0f} s (median of {base.n}; P95 {base.p95_s:,.0f} s, MAD {base.mad_s:,.0f} s)"
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest.core.alerts.rules import Rule
-from ingest.core.alerts.slow_stage import SLOW, Like, Span, Verdict, counts, like, verdicts
+from ingest.core.alerts.slow_stage import SLOW, SeriesKey, TimeSpan, Verdict, counts, series_key, verdicts
 from ingest.core.runs.stored import StoredRun, StoredStage
-from ingest.core.statistics import Baseline, baseline_of
+from ingest.core.statistics import StageStatistics, baseline_of
 from ingest.core.timestamps import LATEST_MS
 
-ALL_TIME = Span(0, LATEST_MS)
+ALL_TIME = TimeSpan(0, LATEST_MS)
 
 
 class Usual(NamedTuple):
@@ -23,7 +23,7 @@ class Usual(NamedTuple):
 
     name: str
     kind: str
-    baseline: Baseline
+    baseline: StageStatistics
     longest: StoredStage
     slow: int
 
@@ -46,10 +46,10 @@ class Outliers:
 
 def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
     """Judge all stages of these runs by each other; one kind after the other, so that few verdicts are in memory."""
-    alike: dict[Like, list[StoredStage]] = {}
+    alike: dict[SeriesKey, list[StoredStage]] = {}
     for run in runs:
         for stage in run.stages:
-            alike.setdefault(like(stage), []).append(stage)
+            alike.setdefault(series_key(stage), []).append(stage)
     numbers: Counter[str] = Counter()
     slow: list[Verdict] = []
     usual: list[Usual] = []

@@ -15,14 +15,14 @@ from typing import NamedTuple
 
 from ingest.core.alerts.rules import Rule
 from ingest.core.runs.stored import StoredStage
-from ingest.core.statistics import Baseline, baseline_of
+from ingest.core.statistics import StageStatistics, baseline_of
 
 OK, SLOW, INSUFFICIENT, NOTHING = "ok", "slow", "insufficient", "none"
 WARNING, CRITICAL = "warning", "critical"
 BY_P95, BY_MADS, BY_SECONDS = "times_p95", "mads", "over_median_s"
 
 
-class Like(NamedTuple):
+class SeriesKey(NamedTuple):
     """What makes stages comparable."""
 
     facility: str
@@ -52,7 +52,7 @@ class Verdict(NamedTuple):
     stage: StoredStage
     verdict: str
     n: int
-    baseline: Baseline | None = None
+    baseline: StageStatistics | None = None
     threshold: Threshold | None = None
     severity: str = ""
     context: bool = False
@@ -63,14 +63,14 @@ class Verdict(NamedTuple):
         return _until_ms(self.stage)
 
 
-class Span(NamedTuple):
+class TimeSpan(NamedTuple):
     """What is looked at: stages closed (or open, and begun) from `since_ms` on, up to `now_ms` (unix ms)."""
 
     since_ms: int
     now_ms: int
 
 
-def verdicts(rule: Rule, stages: Iterable[StoredStage], span: Span) -> list[Verdict]:
+def verdicts(rule: Rule, stages: Iterable[StoredStage], span: TimeSpan) -> list[Verdict]:
     """What the rule says of each stage of the span, and of the few before them that say what is chronic.
 
     In order of their closing: that is when it can be said. `stages` reach back to `reach_ms`.
@@ -84,14 +84,14 @@ def verdicts(rule: Rule, stages: Iterable[StoredStage], span: Span) -> list[Verd
     return sorted(found, key=lambda verdict: (verdict.at_ms, verdict.stage.start_ms, verdict.stage.id))
 
 
-def reach_ms(rule: Rule, span: Span) -> int:
+def reach_ms(rule: Rule, span: TimeSpan) -> int:
     """How far back stages are needed: a baseline before the few that came before the span."""
     return span.since_ms - 2 * rule.baseline_ms
 
 
-def like(stage: StoredStage) -> Like:
+def series_key(stage: StoredStage) -> SeriesKey:
     """What it may be compared with."""
-    return Like(stage.facility, stage.workflow, stage.family, stage.product, stage.variant)
+    return SeriesKey(stage.facility, stage.workflow, stage.family, stage.product, stage.variant)
 
 
 def counts(rule: Rule, stage: StoredStage) -> bool:
@@ -102,7 +102,7 @@ def counts(rule: Rule, stage: StoredStage) -> bool:
     return stage.duration_s is not None and stage.kind in rule.durations and stage.closed_by in rule.closed_by
 
 
-def threshold_of(rule: Rule, baseline: Baseline) -> Threshold:
+def threshold_of(rule: Rule, baseline: StageStatistics) -> Threshold:
     """The highest of the rule's three bounds."""
     bounds_s = {
         BY_P95: rule.slow.times_p95 * baseline.p95_s,
@@ -113,7 +113,7 @@ def threshold_of(rule: Rule, baseline: Baseline) -> Threshold:
     return Threshold(bounds_s[by], by)
 
 
-def severity_of(rule: Rule, took_s: float, baseline: Baseline) -> str:
+def severity_of(rule: Rule, took_s: float, baseline: StageStatistics) -> str:
     """How bad something slow is."""
     beyond = took_s > rule.critical.times_p95 * baseline.p95_s
     return CRITICAL if beyond and took_s - baseline.p95_s >= rule.critical.over_p95_s else WARNING
@@ -126,14 +126,14 @@ class _Closed(NamedTuple):
     stages: list[StoredStage]
 
 
-Series = Mapping[tuple[Like, str], _Closed]
+Series = Mapping[tuple[SeriesKey, str], _Closed]
 
 
 def _series(rule: Rule, stages: Iterable[StoredStage]) -> Series:
-    found: dict[tuple[Like, str], _Closed] = {}
+    found: dict[tuple[SeriesKey, str], _Closed] = {}
     for stage in stages:
         if counts(rule, stage):
-            closed = found.setdefault((like(stage), stage.kind), _Closed([], []))
+            closed = found.setdefault((series_key(stage), stage.kind), _Closed([], []))
             closed.starts_ms.append(stage.start_ms)
             closed.stages.append(stage)
     return found
@@ -142,7 +142,7 @@ def _series(rule: Rule, stages: Iterable[StoredStage]) -> Series:
 def _context(rule: Rule, judged: Iterable[StoredStage], series: Series, since_ms: int) -> Iterator[StoredStage]:
     """Of each series that is judged the last few that were closed before the span, no older than a baseline."""
     most = rule.chronic.of_last - 1
-    for key in {(like(stage), stage.kind) for stage in judged if counts(rule, stage)}:
+    for key in {(series_key(stage), stage.kind) for stage in judged if counts(rule, stage)}:
         oldest_ms = since_ms - rule.baseline_ms
         before = [stage for stage in series[key].stages if oldest_ms <= _until_ms(stage) < since_ms]
         before.sort(key=lambda stage: (_until_ms(stage), stage.start_ms, stage.id))
@@ -151,9 +151,9 @@ def _context(rule: Rule, judged: Iterable[StoredStage], series: Series, since_ms
 
 def _verdict(rule: Rule, stage: StoredStage, series: Series) -> Verdict:
     if not counts(rule, stage):
-        n = max(len(_before(rule, stage, series.get((like(stage), kind)))) for kind in rule.durations)
+        n = max(len(_before(rule, stage, series.get((series_key(stage), kind)))) for kind in rule.durations)
         return Verdict(stage, NOTHING if n >= rule.baseline.least else INSUFFICIENT, n)
-    before = _before(rule, stage, series.get((like(stage), stage.kind)))
+    before = _before(rule, stage, series.get((series_key(stage), stage.kind)))
     if len(before) < rule.baseline.least:
         return Verdict(stage, INSUFFICIENT, len(before))
     baseline = baseline_of([each.duration_s or 0 for each in before], before[0].start_ms, before[-1].start_ms)

@@ -33,14 +33,14 @@ class Difference(NamedTuple):
     kind: str
 
 
-class Side(NamedTuple):
+class MeasuredRun(NamedTuple):
     """What one run says: seconds (None: not known) and their kind."""
 
     seconds: float | None
     kind: str
 
 
-class Pair(NamedTuple):
+class ComparedStage(NamedTuple):
     """A line of the comparison.
 
     Attributes:
@@ -51,8 +51,8 @@ class Pair(NamedTuple):
 
     name: str
     repeat: int
-    first: Side | None
-    second: Side | None
+    first: MeasuredRun | None
+    second: MeasuredRun | None
 
     @property
     def difference(self) -> Difference | None:
@@ -68,8 +68,8 @@ class Comparison:
 
     first: StoredRun
     second: StoredRun
-    waits: tuple[Pair, ...]
-    stages: tuple[Pair, ...]
+    waits: tuple[ComparedStage, ...]
+    stages: tuple[ComparedStage, ...]
 
 
 def compared(first: StoredRun, second: StoredRun) -> Comparison:
@@ -77,7 +77,7 @@ def compared(first: StoredRun, second: StoredRun) -> Comparison:
     return Comparison(first, second, tuple(_waits(first, second)), tuple(_stages(first, second)))
 
 
-def difference(first: Side, second: Side) -> Difference | None:
+def difference(first: MeasuredRun, second: MeasuredRun) -> Difference | None:
     """What lies between two durations."""
     if first.seconds is None or second.seconds is None:
         return None
@@ -94,36 +94,36 @@ def _kind(first: str, second: str) -> str:
     return LOWER if second in _LEAST and first in _MOST else BOUNDS
 
 
-def _waits(first: StoredRun, second: StoredRun) -> Iterator[Pair]:
+def _waits(first: StoredRun, second: StoredRun) -> Iterator[ComparedStage]:
     """The parts that one of them has, the span from the first START to the last, and the total."""
     for part, _ in PART_FIELDS:
         sides = [_part(run.parts, part) for run in (first, second)]
         if any(sides):
-            yield Pair(part, 0, *sides)
-    spans = [None if run.span_s is None else Side(run.span_s, EXACT) for run in (first, second)]
-    yield Pair(SPAN, 0, *spans)
-    yield Pair(TOTAL, 0, *(Side(run.total_s, run.total_kind) for run in (first, second)))
+            yield ComparedStage(part, 0, *sides)
+    spans = [None if run.span_s is None else MeasuredRun(run.span_s, EXACT) for run in (first, second)]
+    yield ComparedStage(SPAN, 0, *spans)
+    yield ComparedStage(TOTAL, 0, *(MeasuredRun(run.total_s, run.total_kind) for run in (first, second)))
 
 
-def _part(parts: Mapping[str, float], part: str) -> Side | None:
-    return Side(parts[part], EXACT) if part in parts else None
+def _part(parts: Mapping[str, float], part: str) -> MeasuredRun | None:
+    return MeasuredRun(parts[part], EXACT) if part in parts else None
 
 
 Place = tuple[str, str, str, int]
 """Family, product, variant, and which of those."""
 
 
-def _stages(first: StoredRun, second: StoredRun) -> Iterator[Pair]:
+def _stages(first: StoredRun, second: StoredRun) -> Iterator[ComparedStage]:
     """In the order of the first run; what only the second has behind what stands before it there."""
     firsts, seconds_ = _placed(first.stages), _placed(second.stages)
     for place in _merged(list(firsts), list(seconds_)):
         one, other = firsts.get(place), seconds_.get(place)
         name = (one or other or first.stages[0]).name
-        yield Pair(name, place[3], _side(one), _side(other))
+        yield ComparedStage(name, place[3], _side(one), _side(other))
 
 
-def _side(stage: StoredStage | None) -> Side | None:
-    return None if stage is None else Side(stage.duration_s, stage.kind)
+def _side(stage: StoredStage | None) -> MeasuredRun | None:
+    return None if stage is None else MeasuredRun(stage.duration_s, stage.kind)
 
 
 def _placed(stages: Sequence[StoredStage]) -> dict[Place, StoredStage]:

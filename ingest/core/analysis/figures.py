@@ -23,7 +23,7 @@ class Lags(NamedTuple):
     most_s: float | None
 
 
-class Gaps(NamedTuple):
+class GapFigures(NamedTuple):
     """The gaps of a run, seconds; from the printing of a START to the next START at least `rest_s`."""
 
     least_s: float | None
@@ -102,14 +102,14 @@ def _lags(run: StoredRun) -> Lags:
     return Lags(_sum_s(known), _sum_s(closed) if closed else None, min(known), median(known), max(known))
 
 
-def _gaps(run: StoredRun) -> Gaps:
+def _gaps(run: StoredRun) -> GapFigures:
     gaps = [(seconds(after.start_ms - stage.start_ms), stage) for stage, after in pairwise(run.stages)]
     if not gaps:
-        return Gaps(None, None, None, None, None)
+        return GapFigures(None, None, None, None, None)
     lengths_s = [gap_s for gap_s, _ in gaps]
     rests_s = [seconds(round(1000 * (gap_s - stage.lag_s))) for gap_s, stage in gaps if stage.lag_s is not None]
     most_s, longest = max(gaps, key=lambda gap: gap[0])
-    return Gaps(min(lengths_s), median(lengths_s), most_s, min(rests_s, default=None), longest)
+    return GapFigures(min(lengths_s), median(lengths_s), most_s, min(rests_s, default=None), longest)
 
 
 def _sum_s(lags_s: list[float]) -> float:

@@ -22,7 +22,7 @@ from math import ceil
 from statistics import median_low
 from typing import NamedTuple
 
-from ingest.core.runs.completeness import SETTLED, Course, followed
+from ingest.core.runs.completeness import SETTLED, StageSequence, matching_variant
 from ingest.core.runs.run import ABANDONED
 from ingest.core.runs.stages import EXACT
 from ingest.core.runs.stored import StoredRun, StoredStage
@@ -37,17 +37,17 @@ PART_SHARE = 0.1
 LEAST_PARTS = 2
 
 
-class Walked(NamedTuple):
+class TrainingRun(NamedTuple):
     """A run to learn from, and what it went through."""
 
     run: StoredRun
-    course: Course
+    course: StageSequence
 
 
 def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Template | None:
     """The template of one workflow from its runs with their stages; None when they teach nothing."""
     said = declared or Declared()
-    walked = [Walked(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
+    walked = [TrainingRun(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
     walked.sort(key=lambda each: (each.run.start_ms, each.run.uid))
     found = [_bare(stages) for stages in said.stages] or _variants(walked)
     if not found:
@@ -63,9 +63,9 @@ def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Templa
     )
 
 
-def stored_course(run: StoredRun) -> Course:
+def stored_course(run: StoredRun) -> StageSequence:
     """What a stored run went through; its stages must be there."""
-    return Course(
+    return StageSequence(
         stages=tuple(dict.fromkeys(stage.name for stage in run.stages)),
         ended=frozenset(stage.name for stage in run.stages if stage.kind == EXACT),
         parallel=run.parallel,
@@ -79,7 +79,7 @@ def _bare(stages: Sequence[str], loose: bool = False) -> Variant:
     return Variant(0, tuple(map(TemplateStage, stages)), loose=loose)
 
 
-def _variants(walked: Sequence[Walked]) -> list[Variant]:
+def _variants(walked: Sequence[TrainingRun]) -> list[Variant]:
     """The sets of stages that are variants, and what is left over; each in its usual order."""
     sets = Counter(frozenset(each.course.stages) for each in walked)
     ended = Counter(frozenset(each.course.stages) for each in walked if each.run.state != ABANDONED)
@@ -102,7 +102,7 @@ def _least(sets: Mapping[frozenset[str], int], runs: int) -> int:
 
 
 def _left_over(
-    left: Sequence[frozenset[str]], sets: Mapping[frozenset[str], int], walked: Sequence[Walked]
+    left: Sequence[frozenset[str]], sets: Mapping[frozenset[str], int], walked: Sequence[TrainingRun]
 ) -> list[Variant]:
     number = sum(sets[names] for names in left)
     if number < FEW_RUNS:
@@ -115,7 +115,7 @@ def _left_over(
     return [Variant(0, stages, loose=True)]
 
 
-def _in_order(names: frozenset[str], walked: Iterable[Walked]) -> list[str]:
+def _in_order(names: frozenset[str], walked: Iterable[TrainingRun]) -> list[str]:
     """By their median place in the runs that went through exactly these, sequential ones where there are any."""
     same = [each.course for each in walked if names.issuperset(each.course.stages)]
     whole = [course for course in same if len(course.stages) == len(names)] or same
@@ -127,11 +127,11 @@ def _in_order(names: frozenset[str], walked: Iterable[Walked]) -> list[str]:
     return sorted(names, key=lambda name: (median_low(places[name]) if name in places else len(names), name))
 
 
-def _told(bare: Template, walked: Sequence[Walked], said: Declared) -> tuple[Variant, ...]:
+def _told(bare: Template, walked: Sequence[TrainingRun], said: Declared) -> tuple[Variant, ...]:
     """The variants with what their runs tell, the most frequent first; declared ones as they were declared."""
-    whose: dict[int, list[Walked]] = {variant.number: [] for variant in bare.variants}
+    whose: dict[int, list[TrainingRun]] = {variant.number: [] for variant in bare.variants}
     for each in walked:
-        variant = followed(each.course, bare)
+        variant = matching_variant(each.course, bare)
         if variant is not None:
             whose[variant.number].append(each)
     found = [_variant(variant, whose[variant.number], said) for variant in bare.variants]
@@ -145,7 +145,7 @@ def _told(bare: Template, walked: Sequence[Walked], said: Declared) -> tuple[Var
     )
 
 
-def _variant(bare: Variant, own: Sequence[Walked], said: Declared) -> Variant:
+def _variant(bare: Variant, own: Sequence[TrainingRun], said: Declared) -> Variant:
     usual = set(bare.usual)
     whole = [each for each in own if usual.issubset(each.course.stages)]
     named: dict[str, list[StoredStage]] = {stage.name: [] for stage in bare.stages}
@@ -173,7 +173,7 @@ def _stage(bare: TemplateStage, same: Sequence[StoredStage], runs: int) -> Templ
     return counted._replace(n=usual.n, kind=kind, median_s=usual.median_s, p95_s=usual.p95_s)
 
 
-def _tail(bare: Variant, whole: Sequence[Walked], said: Declared) -> Tail | None:
+def _tail(bare: Variant, whole: Sequence[TrainingRun], said: Declared) -> Tail | None:
     """Declared: that stage, or the last of declared ones; else what whole runs usually end with."""
     if _habit([each.run.tail_seen for each in whole]) and not said.tail:
         return Tail("", AT_RUN_END)
@@ -184,7 +184,7 @@ def _tail(bare: Variant, whole: Sequence[Walked], said: Declared) -> Tail | None
     return Tail(stage, AT_END if _habit(ends) else AT_START)
 
 
-def _last_stage(whole: Sequence[Walked]) -> str:
+def _last_stage(whole: Sequence[TrainingRun]) -> str:
     lasts = [each.course.stages[-1] for each in whole if not each.course.parallel]
     if not lasts:
         return ""

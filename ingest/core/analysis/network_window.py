@@ -17,7 +17,7 @@ Direction = tuple[str, str]
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class TestResult:
     """One test, as far as it is shown beside a run; None where it measured no such thing."""
 
     direction: Direction
@@ -34,7 +34,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Beside:
+class NetworkWindow:
     """The network in a span.
 
     Attributes:
@@ -56,7 +56,7 @@ class Beside:
     failed: int
 
 
-def measured_of(body: Mapping[str, Any]) -> Measured | None:
+def measured_of(body: Mapping[str, Any]) -> TestResult | None:
     """A document of kind network as a measurement; None when it does not say between which sites it ran."""
     source, destination = lookup(body, "source.site"), lookup(body, "destination.site")
     if source is None or destination is None:
@@ -64,7 +64,7 @@ def measured_of(body: Mapping[str, Any]) -> Measured | None:
     network = body["perf"]["network"]
     start_ms = iso_ms(body["@timestamp"])
     end = lookup(body, "event.end")
-    return Measured(
+    return TestResult(
         direction=(source, destination),
         test_type=network.get("test_type", ""),
         start_ms=start_ms,
@@ -79,7 +79,7 @@ def measured_of(body: Mapping[str, Any]) -> Measured | None:
     )
 
 
-def beside(tests: Iterable[Measured], direction: Direction, start_ms: int, end_ms: int) -> Beside:
+def network_window(tests: Iterable[TestResult], direction: Direction, start_ms: int, end_ms: int) -> NetworkWindow:
     """The network in one direction from `start_ms` to `end_ms`: every test whose own time touches the span."""
     mine = [test for test in tests if test.direction == direction]
     inside = [test for test in mine if test.start_ms <= end_ms and test.end_ms >= start_ms]
@@ -87,7 +87,7 @@ def beside(tests: Iterable[Measured], direction: Direction, start_ms: int, end_m
     nearest = None if rates else _nearest(mine, start_ms, end_ms)
     delays = [test for test in inside if test.test_type in DELAY_TESTS]
     medians = [test.delay_median_ms for test in delays if test.delay_median_ms is not None]
-    return Beside(
+    return NetworkWindow(
         throughput_bps=median(rates) if rates else None,
         throughput_tests=len(rates),
         nearest_bps=nearest.throughput_bps if nearest else None,
@@ -100,16 +100,16 @@ def beside(tests: Iterable[Measured], direction: Direction, start_ms: int, end_m
     )
 
 
-def _loss_ratio(tests: Sequence[Measured]) -> float | None:
+def _loss_ratio(tests: Sequence[TestResult]) -> float | None:
     counted = [(t.packets_lost, t.packets_sent) for t in tests if t.packets_lost is not None and t.packets_sent]
     sent = sum(sent for _, sent in counted)
     return sum(lost for lost, _ in counted) / sent if sent else None
 
 
-def _nearest(tests: Iterable[Measured], start_ms: int, end_ms: int) -> Measured | None:
+def _nearest(tests: Iterable[TestResult], start_ms: int, end_ms: int) -> TestResult | None:
     with_rate = [test for test in tests if test.throughput_bps is not None]
     return min(with_rate, key=lambda test: _distance_s(test, start_ms, end_ms), default=None)
 
 
-def _distance_s(test: Measured, start_ms: int, end_ms: int) -> float:
+def _distance_s(test: TestResult, start_ms: int, end_ms: int) -> float:
     return max(start_ms - test.end_ms, test.start_ms - end_ms, 0) / 1000

@@ -17,18 +17,18 @@ from typing import NamedTuple
 
 from ingest.core.analysis.printed_zones import Zones, local
 from ingest.core.authoring.zone_faults import ZoneFaults
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import Place, QuickMark, Read, Write
-from ingest.core.decode.fast_routing import Ways
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import PlainMark, Read, RecordContext, Write
+from ingest.core.decode.fast_routing import OriginRoutes
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of
 from ingest.core.model import Message, Outcomes, Problem, Provenance, Reject
 from ingest.core.records.reject_shape import shape
-from ingest.core.records.updates import Gathered
+from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.derive import RUNS, as_swept, documents
-from ingest.core.runs.state import RunState, grown
-from ingest.core.runs.stored import StoredRun, StoredStage, run_in, stage_in, with_stages
+from ingest.core.runs.state import RunState, with_marks
+from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
 
 MOST_MARKS = 2_000_000
 MARK_BYTES = 500  # measured, with the stages that are derived of them
@@ -37,7 +37,7 @@ OTHER_SHAPES = "of other shapes"
 PLACE = "file/0/"  # where Kafka would say that it was; of a file nobody asks
 
 
-class Line(NamedTuple):
+class FileLine(NamedTuple):
     """A line of a file: its number (from 1), its first byte, its bytes without the newline."""
 
     number: int
@@ -45,7 +45,7 @@ class Line(NamedTuple):
     data: bytes
 
 
-class Refused(NamedTuple):
+class RejectSummary(NamedTuple):
     """Lines refused in the same way: how many, the first of them, why."""
 
     lines: int
@@ -65,17 +65,17 @@ class Counts:
 
     lines: int = 0
     read: int = 0
-    rejected: dict[str, Refused] = field(default_factory=dict)
+    rejected: dict[str, RejectSummary] = field(default_factory=dict)
     ignored: Counter[str] = field(default_factory=Counter)
 
-    def add_reject(self, reject: Reject, path: str, line: Line) -> None:
+    def add_reject(self, reject: Reject, path: str, line: FileLine) -> None:
         """Count a refused line under its shape."""
         name = shape(reject)
         if name not in self.rejected and len(self.rejected) >= MOST_SHAPES:
             name = OTHER_SHAPES
         before = self.rejected.get(name)
         number = line.number + reject.line - 1
-        first = before or Refused(0, path, number, reject.reason, reject.detail)
+        first = before or RejectSummary(0, path, number, reject.reason, reject.detail)
         self.rejected[name] = first._replace(lines=first.lines + 1)
 
     def add_ignored(self, name: str) -> None:
@@ -93,17 +93,17 @@ class Analysis:
         newest_ms: facility and source -> the newest instant of its lines (unix ms), once the runs were asked for.
     """
 
-    def __init__(self, flow: Flow, schema: Schema, most: int = MOST_MARKS) -> None:
+    def __init__(self, flow: Decoder, schema: Schema, most: int = MOST_MARKS) -> None:
         """Bind the flow; `Problem` (65) is raised as soon as there are more than `most` marks."""
         self.counts = Counts()
         self.zone_faults = ZoneFaults()
         self._zones = Zones()
         self.newest_ms: dict[tuple[str, str], int] = {}
         self._flow, self._schema, self._most = flow, schema, most
-        self._ways, self._gathered = Ways(flow), Gathered()
+        self._ways, self._gathered = OriginRoutes(flow), BatchUpdates()
         self._marks = 0
 
-    def add(self, path: str, lines: Sequence[Line], received_ms: int) -> None:
+    def add(self, path: str, lines: Sequence[FileLine], received_ms: int) -> None:
         """Some lines of a file, in any order; `received_ms` (unix ms) is when they are read. Old ones are meant."""
         self.counts.lines += len(lines)
         way = self._ways.way(Provenance(path=path, offset_bytes=0), len(lines))
@@ -111,7 +111,7 @@ class Analysis:
             for line in lines:
                 self._generally(path, line, received_ms)
         else:
-            self._shortly(path, lines, received_ms, way.read, way.write(Place(PLACE, True, received_ms)))
+            self._shortly(path, lines, received_ms, way.read, way.write(RecordContext(PLACE, True, received_ms)))
         if self._marks > self._most:
             what = (
                 f"The files hold more than {self._most:,} marks, some {self._most * MARK_BYTES / 1e9:.1f} GB of memory."
@@ -122,7 +122,7 @@ class Analysis:
         """A line that was not even read to its end."""
         detail = f"{size_bytes:,} bytes are more than the {most_bytes:,} of a message"
         self.counts.lines += 1
-        self.counts.add_reject(Reject("too_long", detail, b""), path, Line(number, 0, b""))
+        self.counts.add_reject(Reject("too_long", detail, b""), path, FileLine(number, 0, b""))
 
     def runs(self) -> list[StoredRun]:
         """All runs with their stages, in the order in which they began. Marks are let go as they are used: ask once."""
@@ -142,8 +142,8 @@ class Analysis:
         zone = self._zones.of(RunKey(run.facility, run.source, run.run), at_ms)
         return local(at_ms, zone, stamp.zones if stamp else {})
 
-    def _shortly(self, path: str, lines: Sequence[Line], received_ms: int, read: Read, write: Write) -> None:
-        facts: list[tuple[str, QuickMark, int]] = []
+    def _shortly(self, path: str, lines: Sequence[FileLine], received_ms: int, read: Read, write: Write) -> None:
+        facts: list[tuple[str, PlainMark, int]] = []
         for line in lines:
             number, offset_bytes, data = line
             mark = read(data)
@@ -157,7 +157,7 @@ class Analysis:
         self.counts.read += len(facts)
         self._marks += len(facts)
 
-    def _generally(self, path: str, line: Line, received_ms: int) -> None:
+    def _generally(self, path: str, line: FileLine, received_ms: int) -> None:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
         found = self._flow.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
         self._count(found, path, line)
@@ -170,7 +170,7 @@ class Analysis:
             if key is not None:
                 self._zones.add(key, document.body["@timestamp"], lookup(document.body, "event.timezone"))
 
-    def _count(self, found: Outcomes, path: str, line: Line) -> None:
+    def _count(self, found: Outcomes, path: str, line: FileLine) -> None:
         if found.rejects:
             self.counts.add_reject(found.rejects[0], path, line)
         elif found.documents:
@@ -183,12 +183,12 @@ def stored(key: RunKey, marks: Iterable[RunMark], newest_ms: int | None, schema:
     """The runs of one run id with their stages, by way of the documents that are stored of them."""
     runs: list[StoredRun] = []
     stages: list[StoredStage] = []
-    for document in documents(as_swept(grown(RunState(key), marks), newest_ms), schema):
+    for document in documents(as_swept(with_marks(RunState(key), marks), newest_ms), schema):
         body = document.body
         if "retracted" in body["perf"]:
             continue
         if document.index.startswith(f"perf-{RUNS}-"):
-            runs.append(run_in(body))
+            runs.append(run_from(body))
         else:
-            stages.append(stage_in(document.id, body))
+            stages.append(stage_from(document.id, body))
     yield from with_stages(runs, stages)

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from ingest.core.decode.fast_path import QuickMark
+from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey
 from ingest.core.runs.stored import StoredRun
@@ -24,7 +24,7 @@ class Zones:
         """None yet."""
         self._seen: dict[RunKey, dict[str, tuple[int, int]]] = {}
 
-    def add_plain(self, mark: QuickMark) -> None:
+    def add_plain(self, mark: PlainMark) -> None:
         """A plain line."""
         fields = mark.plain.fields
         perf = fields["perf"]

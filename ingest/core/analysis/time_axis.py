@@ -22,7 +22,7 @@ Span = tuple[int, int]
 """From when to when, unix ms."""
 
 
-class Stretch(NamedTuple):
+class AxisSegment(NamedTuple):
     """A part of the axis: its time (unix ms), its columns (the end excluded), and whether it is broken."""
 
     start_ms: int
@@ -35,7 +35,7 @@ class Stretch(NamedTuple):
 class Axis(NamedTuple):
     """The stretches in order, which adjoin in time and in columns."""
 
-    stretches: tuple[Stretch, ...]
+    stretches: tuple[AxisSegment, ...]
 
     @property
     def columns(self) -> int:
@@ -43,7 +43,7 @@ class Axis(NamedTuple):
         return self.stretches[-1].end_column
 
     @property
-    def breaks(self) -> tuple[Stretch, ...]:
+    def breaks(self) -> tuple[AxisSegment, ...]:
         """The broken stretches."""
         return tuple(stretch for stretch in self.stretches if stretch.broken)
 
@@ -93,7 +93,7 @@ def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:
         else:
             done_ms += end_ms - start_ms
         behind = breaks * each_break + (round(room * done_ms / linear_ms) if linear_ms else 0)
-        stretches.append(Stretch(start_ms, end_ms, column, behind, is_broken))
+        stretches.append(AxisSegment(start_ms, end_ms, column, behind, is_broken))
         column = behind
     last = stretches[-1]
     return Axis((*stretches[:-1], last._replace(end_column=columns)))

@@ -26,7 +26,7 @@ WAITS = (QUEUE, DISPATCH, LEAD)
 LEAST_ROWS = 3
 
 
-class Row(NamedTuple):
+class WaterfallRow(NamedTuple):
     """A row.
 
     Attributes:
@@ -54,7 +54,7 @@ class Waterfall:
     """The rows in order of time on their axis; how many stages are folded; waits whose place is not known (seconds)."""
 
     axis: Axis
-    rows: tuple[Row, ...]
+    rows: tuple[WaterfallRow, ...]
     folded: int
     elsewhere_s: float
 
@@ -68,7 +68,7 @@ def waterfall(run: StoredRun, columns: int, most_rows: int | None = None, marked
     stages = run.stages
     end_ms = max([run.seen_ms, run.ended_ms or 0, run.start_ms, *(stage.until_ms for stage in stages)])
     on = axis((run.start_ms, end_ms), [*_spans(waits), *_holes(stages, end_ms)], columns)
-    rows = [Row(what, *on.bar(start, end), start, seconds(end - start), EXACT) for what, start, end in waits]
+    rows = [WaterfallRow(what, *on.bar(start, end), start, seconds(end - start), EXACT) for what, start, end in waits]
     groups = _groups(stages, _shown(stages, most_rows, marked))
     rows += [_row(group, on) for group in groups]
     return Waterfall(on, tuple(rows), sum(len(group) for group in groups if len(group) > 1), elsewhere_s)
@@ -129,11 +129,13 @@ def _groups(stages: Sequence[StoredStage], shown: set[int]) -> list[tuple[Stored
     return [tuple(group) for group in found]
 
 
-def _row(group: Sequence[StoredStage], on: Axis) -> Row:
+def _row(group: Sequence[StoredStage], on: Axis) -> WaterfallRow:
     if len(group) == 1:
         (stage,) = group
         bar = on.bar(stage.start_ms, stage.until_ms)
-        return Row(stage.kind, *bar, stage.start_ms, stage.duration_s, stage.kind, stage.closed_ms is None, (stage,))
+        return WaterfallRow(
+            stage.kind, *bar, stage.start_ms, stage.duration_s, stage.kind, stage.closed_ms is None, (stage,)
+        )
     start_ms = min(stage.start_ms for stage in group)
     bar = on.bar(start_ms, max(stage.until_ms for stage in group))
     kinds = {stage.kind for stage in group}
@@ -141,4 +143,4 @@ def _row(group: Sequence[StoredStage], on: Axis) -> Row:
     bounded = kinds <= {EXACT, UPPER}
     kind = EXACT if kinds == {EXACT} else UPPER if bounded else NONE
     took_s = max(known) if bounded else None
-    return Row(FOLD, *bar, start_ms, took_s, kind, any(s.closed_ms is None for s in group), tuple(group))
+    return WaterfallRow(FOLD, *bar, start_ms, took_s, kind, any(s.closed_ms is None for s in group), tuple(group))

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ingest.core.authoring.lineage import feeds
+from ingest.core.authoring.lineage import lineage
 from ingest.core.authoring.nearest import sample_texts
 from ingest.core.authoring.samples import accepted
 from ingest.core.authoring.wording import OUTSIDE
 from ingest.core.fields import Field, Schema
 from ingest.core.lookup import lookup
-from ingest.core.model import Intake, Message, Problem, Record
+from ingest.core.model import Intake, Message, ParsedMessage, Problem
 from ingest.core.sources.event import Context
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Source
@@ -23,7 +23,7 @@ END = "<!-- end of what is made -->"
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class SourceField:
     """A field that a source fills, and from which terminals or paths; none when a function derives it."""
 
     field: Field
@@ -53,7 +53,7 @@ class Entry:
     revision: int
     max_bytes: int
     outcomes: Mapping[str, int]
-    fields: tuple[Filled, ...]
+    fields: tuple[SourceField, ...]
     flags: Mapping[str, str]
 
 
@@ -90,9 +90,9 @@ def traced(source: Source, header: Mapping[str, Any]) -> dict[str, tuple[str, ..
     intake = Intake("sources", "sources", header["facility"], (source.name,))
     for text in sample_texts(source)[:MOST_TRACED]:
         record = source.reader.read(text.encode())
-        if isinstance(record, Record):
+        if isinstance(record, ParsedMessage):
             context = Context(source, intake, Message(record.raw, iso_ms(header["received"])), {})
-            for part, fed in feeds(record, context).items():
+            for part, fed in lineage(record, context).items():
                 for _, name in fed.fields:
                     found.setdefault(name, {})[part.name] = None
     return {name: tuple(parts) for name, parts in found.items()}
@@ -100,10 +100,10 @@ def traced(source: Source, header: Mapping[str, Any]) -> dict[str, tuple[str, ..
 
 def _filled(
     source: Source, schema: Schema, bodies: Sequence[Mapping[str, Any]], traced: Mapping[str, tuple[str, ...]]
-) -> tuple[Filled, ...]:
+) -> tuple[SourceField, ...]:
     table = {read.field: read.paths for read in source.reads}
     return tuple(
-        Filled(field, table.get(name, ()) or traced.get(name, ()))
+        SourceField(field, table.get(name, ()) or traced.get(name, ()))
         for name, field in schema.of(source.kind).items()
         if name not in OUTSIDE and (name in table or any(lookup(body, name) is not None for body in bodies))
     )

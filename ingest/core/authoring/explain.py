@@ -10,16 +10,16 @@ from typing import Any
 
 import orjson
 
-from ingest.core.authoring.explanation import Explanation, Filled, Refusal, Token, Told
-from ingest.core.authoring.lineage import FLAG, Fed, Part, feeds, interpreted
+from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
+from ingest.core.authoring.lineage import FLAG, InputPart, Lineage, interpreted, lineage
 from ingest.core.authoring.nearest import examples, likeness, nearest, sample_texts
 from ingest.core.authoring.wording import ignored_because, missing_words, rule_of, terminal_words
-from ingest.core.decode.decoder import Flow, standing
+from ingest.core.decode.decoder import Decoder, standing
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
-from ingest.core.sources.event import Context, Turn
-from ingest.core.sources.grammar import GrammarReader, Piece
+from ingest.core.sources.event import Context, EventBuilder
+from ingest.core.sources.grammar import GrammarReader, PlacedToken
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
 
@@ -36,7 +36,7 @@ class Explainer:
         self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
         self._sources = [sources[name] for name in intake.sources]
         alone = [replace(intake, sources=(source.name,)) for source in self._sources]
-        self._flows = [Flow(one, sources, schema, sites) for one in alone]
+        self._flows = [Decoder(one, sources, schema, sites) for one in alone]
 
     def explain(self, message: Message) -> Explanation:
         """Explain one message."""
@@ -56,14 +56,14 @@ class Explainer:
         outcome = "reject" if refusals else "ignored"
         return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
 
-    def _read(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+    def _read(self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
         if isinstance(record, Mismatch):
             return self._pieced(source, flow, message, found, text)
         context = Context(source, self._intake, message, self._sites)
-        filled = [turn for turn in interpreted(record, context) if isinstance(turn, Turn)]
+        filled = [turn for turn in interpreted(record, context) if isinstance(turn, EventBuilder)]
         numbers = _numbered(filled, interpreted(record, context), found.documents)
-        fed = _renumbered(feeds(record, context), numbers)
+        fed = _renumbered(lineage(record, context), numbers)
         told = [self._told(source, document, n, fed) for n, document in enumerate(found.documents)]
         refusals = self._refused(source, flow, message, found, text)
         outcome = "reject" if refusals else "document"
@@ -71,9 +71,9 @@ class Explainer:
             outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(told), tuple(refusals)
         )
 
-    def _pieced(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> Explanation:
+    def _pieced(self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str) -> Explanation:
         """A message whose parts were read as if each had come alone (glued lines): each is told, in its place."""
-        told: list[Told] = []
+        told: list[ExplainedDocument] = []
         tokens: list[Token] = []
         for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in found.documents):
             data = canonical(original.encode())
@@ -88,7 +88,7 @@ class Explainer:
         outcome = "reject" if refusals else "document"
         return Explanation(outcome, source.name, text, tuple(tokens), tuple(told), refusals)
 
-    def _as_whole(self, told: Told, documents: Sequence[Document]) -> Told:
+    def _as_whole(self, told: ExplainedDocument, documents: Sequence[Document]) -> ExplainedDocument:
         """The document that the whole message gave, which bears a flag more than the part alone."""
         document = next((one for one in documents if one.id == told.document.id), told.document)
         return replace(told, document=document, flags=self._meanings(document))
@@ -96,7 +96,9 @@ class Explainer:
     def _meanings(self, document: Document) -> tuple[tuple[str, str], ...]:
         return tuple((flag, self._schema.flags.get(flag, "")) for flag in document.body["perf"].get("flags", ()))
 
-    def _told(self, source: Source, document: Document, number: int, fed: Mapping[Part, Fed]) -> Told:
+    def _told(
+        self, source: Source, document: Document, number: int, fed: Mapping[InputPart, Lineage]
+    ) -> ExplainedDocument:
         fields = []
         for name, field in self._schema.of(source.kind).items():
             value = lookup(document.body, name)
@@ -105,13 +107,15 @@ class Explainer:
             parts = [part.name for part, one in fed.items() if (number, name) in one.fields]
             how, rule = rule_of(source, field, value, parts)
             fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
-        return Told(document, tuple(fields), self._meanings(document))
+        return ExplainedDocument(document, tuple(fields), self._meanings(document))
 
-    def _refused(self, source: Source, flow: Flow, message: Message, found: Outcomes, text: str) -> list[Refusal]:
+    def _refused(
+        self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str
+    ) -> list[RejectExplanation]:
         rejects = (_in_whole(reject, message.data) for reject in found.rejects)
         return [self._refusal(source, flow, message, reject, text) for reject in rejects]
 
-    def _refusal(self, source: Source, flow: Flow, message: Message, reject: Reject, text: str) -> Refusal:
+    def _refusal(self, source: Source, flow: Decoder, message: Message, reject: Reject, text: str) -> RejectExplanation:
         at = _offset(text, reject)
         names = reject.expected or missing_words(source, reject.reason)
         expected = tuple((name, terminal_words(source, name, examples(source))) for name in names)
@@ -124,7 +128,7 @@ class Explainer:
 
         form = nearest(source, text, len(text) if at is None else at, reject.expected, flags_of) if readable else None
         tokens = _tokens(source, text, {}, {}) if readable else ()
-        return Refusal(source.name, reject, expected, at, form, tokens)
+        return RejectExplanation(source.name, reject, expected, at, form, tokens)
 
 
 def _foreign(source: Source, found: Outcomes, text: str) -> bool:
@@ -164,12 +168,12 @@ def character_of(text: str, line: int, column: int) -> int:
     return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
 
 
-def _numbered(filled: Sequence[Turn], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
+def _numbered(filled: Sequence[EventBuilder], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
     """Turn -> document: turns are refused behind their fields too (age, identity), so the fields are compared."""
     numbers: dict[int, int] = {}
     open_documents = list(enumerate(documents))
     for ordinal, turn in enumerate(turns):
-        if not open_documents or not isinstance(turn, Turn):
+        if not open_documents or not isinstance(turn, EventBuilder):
             continue
         number, document = open_documents[0]
         if len(filled) == len(documents) or all(_same(lookup(document.body, k), v) for k, v in turn.body.items()):
@@ -182,14 +186,16 @@ def _same(stored: Any, value: Any) -> bool:
     return stored == value or (isinstance(stored, str) and isinstance(value, int))  # dates are ISO in documents
 
 
-def _renumbered(fed: Mapping[Part, Fed], numbers: Mapping[int, int]) -> dict[Part, Fed]:
+def _renumbered(fed: Mapping[InputPart, Lineage], numbers: Mapping[int, int]) -> dict[InputPart, Lineage]:
     def names(pairs: frozenset[tuple[int, str]]) -> frozenset[tuple[int, str]]:
         return frozenset((numbers[ordinal], name) for ordinal, name in pairs if ordinal in numbers)
 
     return {part: replace(one, fields=names(one.fields), decides=names(one.decides)) for part, one in fed.items()}
 
 
-def _tokens(source: Source, text: str, values: Mapping[str, Any], fed: Mapping[Part, Fed]) -> tuple[Token, ...]:
+def _tokens(
+    source: Source, text: str, values: Mapping[str, Any], fed: Mapping[InputPart, Lineage]
+) -> tuple[Token, ...]:
     if isinstance(source.reader, GrammarReader):
         return tuple(_token(piece, fed) for piece in source.reader.pieces(text))
     tokens = []
@@ -216,13 +222,13 @@ def _moved(tokens: Sequence[Token], chars: int, documents: int) -> list[Token]:
     ]
 
 
-def _token(piece: Piece, fed: Mapping[Part, Fed]) -> Token:
+def _token(piece: PlacedToken, fed: Mapping[InputPart, Lineage]) -> Token:
     token = Token(piece.terminal, piece.text, piece.start, piece.end, piece.item)
-    one = fed.get(Part(piece.terminal, piece.item)) or fed.get(Part(piece.terminal))
+    one = fed.get(InputPart(piece.terminal, piece.item)) or fed.get(InputPart(piece.terminal))
     return _filled(token, one) if one else token
 
 
-def _filled(token: Token, fed: Fed) -> Token:
+def _filled(token: Token, fed: Lineage) -> Token:
     names = sorted(fed.fields)
     return replace(
         token,

@@ -48,7 +48,7 @@ class Filled:
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class ExplainedDocument:
     """A document with its fields and the meaning of its flags."""
 
     document: Document
@@ -57,7 +57,7 @@ class Told:
 
 
 @dataclass(frozen=True, slots=True)
-class Refusal:
+class RejectExplanation:
     """A reject, with (terminal, words) of what was expected, and the nearest accepted form."""
 
     source: str
@@ -84,7 +84,7 @@ class Explanation:
     source: str | None
     text: str
     tokens: tuple[Token, ...] = ()
-    documents: tuple[Told, ...] = ()
-    refusals: tuple[Refusal, ...] = ()
+    documents: tuple[ExplainedDocument, ...] = ()
+    refusals: tuple[RejectExplanation, ...] = ()
     ignored: tuple[tuple[str, str, str], ...] = ()
     strange: bool = False

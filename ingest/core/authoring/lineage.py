@@ -10,9 +10,9 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
-from ingest.core.decode.interpret import fill, turns
-from ingest.core.model import Record
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.decode.interpret import apply_table, events_of
+from ingest.core.model import ParsedMessage
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.grammar import GrammarReader
 
 TRIES = 4
@@ -23,7 +23,7 @@ STAMPED = ("perf.mark.logged", "perf.mark.emit_lag_s")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class InputPart:
     """A terminal, or a dotted path; `item` is the turn of the repeated rule it stands in, if it stands in one."""
 
     name: str
@@ -31,7 +31,7 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
-class Fed:
+class Lineage:
     """What a part feeds: (turn, field) each, `flag:NAME` for a flag.
 
     Attributes:
@@ -45,19 +45,19 @@ class Fed:
     checks: frozenset[str] = frozenset()
 
 
-def interpreted(record: Record, context: Context) -> list[Turn | Refused]:
+def interpreted(record: ParsedMessage, context: Context) -> list[EventBuilder | InvalidRecord]:
     """The record's turns, filled; the refusal where one is refused."""
-    found: list[Turn | Refused] = []
-    for turn in turns(record, context.source):
+    found: list[EventBuilder | InvalidRecord] = []
+    for turn in events_of(record, context.source):
         try:
-            fill(turn, context)
+            apply_table(turn, context)
             found.append(turn)
-        except Refused as refusal:
+        except InvalidRecord as refusal:
             found.append(refusal)
     return found
 
 
-def feeds(record: Record, context: Context) -> dict[Part, Fed]:
+def lineage(record: ParsedMessage, context: Context) -> dict[InputPart, Lineage]:
     """Part -> what it feeds. Of long lists and large objects the first children stand for the whole."""
     before = interpreted(record, context)
     found = {part: _fed(before, new, context) for part, new in islice(_parts(record, context), MOST_PARTS)}
@@ -71,8 +71,8 @@ def feeds(record: Record, context: Context) -> dict[Part, Fed]:
 
 
 def _stamped(
-    record: Record, context: Context, before: Sequence[Turn | Refused]
-) -> dict[Part, frozenset[tuple[int, str]]]:
+    record: ParsedMessage, context: Context, before: Sequence[EventBuilder | InvalidRecord]
+) -> dict[InputPart, frozenset[tuple[int, str]]]:
     """What a change may leave no trace of: of a printed time (an inferred zone follows it), a stage's fixed word."""
     source = context.source
     fed: dict[str, tuple[str, ...]] = {}
@@ -81,16 +81,18 @@ def _stamped(
         fed = dict.fromkeys((*names, source.stamp.iso or ""), STAMPED)
     if source.stage_from:
         fed[source.stage_from] = ("perf.stage.name",)
-    bodies = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, Turn)]
+    bodies = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, EventBuilder)]
     return {
-        Part(name): frozenset((n, field) for n, body in bodies for field in fields if field in body)
+        InputPart(name): frozenset((n, field) for n, body in bodies for field in fields if field in body)
         for name, fields in fed.items()
         if name in record.values and isinstance(source.reader, GrammarReader)
     }
 
 
-def _fed(before: Sequence[Turn | Refused], variants: Iterator[Record], context: Context) -> Fed:
-    effects: list[Fed] = []
+def _fed(
+    before: Sequence[EventBuilder | InvalidRecord], variants: Iterator[ParsedMessage], context: Context
+) -> Lineage:
+    effects: list[Lineage] = []
     for record in variants:
         try:
             after = interpreted(record, context)
@@ -99,44 +101,48 @@ def _fed(before: Sequence[Turn | Refused], variants: Iterator[Record], context: 
         if len(after) != len(before):
             continue  # another number of turns: which is which cannot be told
         both = [(n, *pair) for n, pair in enumerate(zip(before, after, strict=True))]
-        told = [_effect(n, old, new) for n, old, new in both if isinstance(old, Turn) and isinstance(new, Turn)]
+        told = [
+            _effect(n, old, new)
+            for n, old, new in both
+            if isinstance(old, EventBuilder) and isinstance(new, EventBuilder)
+        ]
         effects += told
         if len(effects) >= TRIES * len(before):
             break
-    return Fed(
+    return Lineage(
         frozenset[tuple[int, str]]().union(*(effect.fields for effect in effects)),
         frozenset[tuple[int, str]]().union(*(effect.decides for effect in effects)),
         frozenset[str]().union(*(effect.checks for effect in effects)),
     )
 
 
-def _effect(ordinal: int, old: Turn, new: Turn) -> Fed:
+def _effect(ordinal: int, old: EventBuilder, new: EventBuilder) -> Lineage:
     """What became otherwise in one turn."""
     changed = {(ordinal, name) for name in old.body if name in new.body and old.body[name] != new.body[name]}
     changed |= {(ordinal, FLAG + name) for name in set(old.flags) - set(new.flags)}
     gone = {(ordinal, name) for name in old.body if name not in new.body}
-    return Fed(frozenset(changed), frozenset(gone), frozenset(new.flags) - frozenset(old.flags))
+    return Lineage(frozenset(changed), frozenset(gone), frozenset(new.flags) - frozenset(old.flags))
 
 
-def _parts(record: Record, context: Context) -> Iterator[tuple[Part, Iterator[Record]]]:
+def _parts(record: ParsedMessage, context: Context) -> Iterator[tuple[InputPart, Iterator[ParsedMessage]]]:
     reader = context.source.reader
     if isinstance(reader, GrammarReader):
         yield from _tokens(record, reader.terminals)
         return
     for path in _leaves(record.values, ()):
-        yield Part(".".join(str(step) for step in path)), _changed(record, path)
+        yield InputPart(".".join(str(step) for step in path)), _changed(record, path)
 
 
-def _tokens(record: Record, patterns: Mapping[str, str]) -> Iterator[tuple[Part, Iterator[Record]]]:
+def _tokens(record: ParsedMessage, patterns: Mapping[str, str]) -> Iterator[tuple[InputPart, Iterator[ParsedMessage]]]:
     for name, text in record.values.items():
         texts = texts_like(text, patterns[name])
-        yield Part(name), (replace(record, values={**record.values, name: other}) for other in texts)
+        yield InputPart(name), (replace(record, values={**record.values, name: other}) for other in texts)
     for number, item in enumerate(record.items):
         for name, text in item.items():
-            yield Part(name, number), _items(record, number, name, texts_like(text, patterns[name]))
+            yield InputPart(name, number), _items(record, number, name, texts_like(text, patterns[name]))
 
 
-def _items(record: Record, number: int, name: str, texts: Iterator[str]) -> Iterator[Record]:
+def _items(record: ParsedMessage, number: int, name: str, texts: Iterator[str]) -> Iterator[ParsedMessage]:
     for text in texts:
         items = list(record.items)
         items[number] = {**items[number], name: text}
@@ -185,7 +191,7 @@ def _is_data(node: Mapping[str, Any]) -> bool:
     return len(node) > MOST_CHILDREN and not any(key[:1].isalpha() for key in node)
 
 
-def _changed(record: Record, path: tuple[str | int, ...]) -> Iterator[Record]:
+def _changed(record: ParsedMessage, path: tuple[str | int, ...]) -> Iterator[ParsedMessage]:
     old: Any = record.values
     for step in path:
         old = old[step]

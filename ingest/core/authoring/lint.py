@@ -10,18 +10,18 @@ from dataclasses import dataclass, field
 from shlex import quote
 from typing import Any
 
-from ingest.core.authoring.lint_rules import CONDITIONS, SHIFTED, UNENDED, Rule
+from ingest.core.authoring.lint_rules import CONDITIONS, SHIFTED, UNENDED, LintRule
 from ingest.core.authoring.zone_faults import ZoneFault, ZoneFaults
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.lookup import lookup
-from ingest.core.model import Document, Message, Record, Reject
+from ingest.core.model import Document, Message, ParsedMessage, Reject
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import canonical
 from ingest.core.sources.source import Source
 
 SCRIPT, LINE = "log.origin.file.name", "log.origin.file.line"
 STARTS = {"start", "queued", "work"}
-REFUSED = Rule(
+REFUSED = LintRule(
     "refused", ("*",), "", (), "The whole line: no source reads it.", "sed -n {number}p {file} | perflog explain"
 )
 
@@ -43,7 +43,7 @@ class Finding:
     """
 
     site: Site
-    rule: Rule
+    rule: LintRule
     lines: int
     of: int
     first: str
@@ -56,16 +56,16 @@ class Linter:
     """Counts over any number of messages; `rules` by source."""
 
     sources: Mapping[str, Source]
-    rules: Mapping[str, Sequence[Rule]]
+    rules: Mapping[str, Sequence[LintRule]]
     sites: Counter[Site] = field(default_factory=Counter)
     outcomes: Counter[str] = field(default_factory=Counter)
-    _hits: Counter[tuple[Site, Rule]] = field(default_factory=Counter)
-    _first: dict[tuple[Site, Rule], tuple[str, int]] = field(default_factory=dict)
-    _open: Counter[tuple[Site, Rule, frozenset[Any]]] = field(default_factory=Counter)
+    _hits: Counter[tuple[Site, LintRule]] = field(default_factory=Counter)
+    _first: dict[tuple[Site, LintRule], tuple[str, int]] = field(default_factory=dict)
+    _open: Counter[tuple[Site, LintRule, frozenset[Any]]] = field(default_factory=Counter)
     _ended: set[Any] = field(default_factory=set)
-    _zones: dict[Rule, ZoneFaults] = field(default_factory=dict)
+    _zones: dict[LintRule, ZoneFaults] = field(default_factory=dict)
 
-    def add(self, file: str, number: int, message: Message, flow: Flow) -> None:
+    def add(self, file: str, number: int, message: Message, flow: Decoder) -> None:
         """Read one message, which begins on line `number` of `file`."""
         found = flow.outcomes(message, message.record_time_ms)
         if found.documents:
@@ -77,7 +77,7 @@ class Linter:
         else:
             self.outcomes["ignored"] += 1
 
-    def _foreign(self, reject: Reject, flow: Flow) -> bool:
+    def _foreign(self, reject: Reject, flow: Decoder) -> bool:
         """Whether a source without a gate refuses the first character: then, among several, it is somebody else's."""
         source = self.sources[reject.source or ""]
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
@@ -108,10 +108,10 @@ class Linter:
             elif rule.condition == SHIFTED and source.stamp:
                 zones = self._zones.setdefault(rule, ZoneFaults())
                 zones.add(file, number, documents, source.stamp.earliest_lag_s)
-            elif isinstance(record, Record) and CONDITIONS[rule.condition](rule, documents, record):
+            elif isinstance(record, ParsedMessage) and CONDITIONS[rule.condition](rule, documents, record):
                 self._hit(site, rule, file, number)
 
-    def _unended(self, rule: Rule, site: Site, where: tuple[str, int], documents: Sequence[Document]) -> None:
+    def _unended(self, rule: LintRule, site: Site, where: tuple[str, int], documents: Sequence[Document]) -> None:
         keys: dict[str, set[Any]] = {"start": set(), "end": set()}
         for document in documents:
             role = lookup(document.body, "perf.mark.role")
@@ -127,12 +127,12 @@ class Linter:
         self.sites[site] += 1
         self._hit(site, REFUSED, file, number)
 
-    def _hit(self, site: Site, rule: Rule, file: str, number: int) -> None:
+    def _hit(self, site: Site, rule: LintRule, file: str, number: int) -> None:
         self._hits[site, rule] += 1
         self._first.setdefault((site, rule), (file, number))
 
 
-def _of_host(rule: Rule, fault: ZoneFault) -> Finding:
+def _of_host(rule: LintRule, fault: ZoneFault) -> Finding:
     site, file, number = Site(fault.host), fault.file, fault.number
     return Finding(site, rule, fault.lines, fault.failed, f"{file}:{number}", _fix(rule, site, file, number), fault)
 
@@ -159,7 +159,7 @@ def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
     return Site(f"{script}:{int(line)}", script, int(line))
 
 
-def _fix(rule: Rule, site: Site, file: str, number: int) -> str:
+def _fix(rule: LintRule, site: Site, file: str, number: int) -> str:
     """The rule's line of shell for a site. Names come from the log: quoted, so that no shell runs what they hold."""
     known = {"script": site.script or "SCRIPT", "line": str(site.line or "LINE"), "file": file, "number": str(number)}
     fix = rule.fix

@@ -12,7 +12,7 @@ from typing import Any
 
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
-from ingest.core.model import Document, Problem, Record
+from ingest.core.model import Document, ParsedMessage, Problem
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Source
 
@@ -20,7 +20,7 @@ UNENDED, SHIFTED = "unended", "shifted"
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class LintRule:
     """One thing that a line can lack: `condition` is one of CONDITIONS, `about` what it asks for."""
 
     name: str
@@ -31,19 +31,19 @@ class Rule:
     fix: str
 
 
-def _missing(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+def _missing(rule: LintRule, documents: Sequence[Document], record: ParsedMessage) -> bool:
     return any(lookup(document.body, name) is None for document in documents for name, _ in rule.about)
 
 
-def _flag(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+def _flag(rule: LintRule, documents: Sequence[Document], record: ParsedMessage) -> bool:
     return any(name in document.body["perf"].get("flags", ()) for document in documents for name, _ in rule.about)
 
 
-def _equals(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+def _equals(rule: LintRule, documents: Sequence[Document], record: ParsedMessage) -> bool:
     return any(lookup(document.body, name) == value for document in documents for name, value in rule.about)
 
 
-def _token(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+def _token(rule: LintRule, documents: Sequence[Document], record: ParsedMessage) -> bool:
     return any(
         re.fullmatch(pattern, str(values.get(terminal)))
         for values in (record.values, *record.items)
@@ -52,11 +52,11 @@ def _token(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
     )
 
 
-def _no_token(rule: Rule, documents: Sequence[Document], record: Record) -> bool:
+def _no_token(rule: LintRule, documents: Sequence[Document], record: ParsedMessage) -> bool:
     return not _token(rule, documents, record)
 
 
-CONDITIONS: Mapping[str, Callable[[Rule, Sequence[Document], Record], bool]] = {
+CONDITIONS: Mapping[str, Callable[[LintRule, Sequence[Document], ParsedMessage], bool]] = {
     "missing": _missing,
     "flag": _flag,
     "equals": _equals,
@@ -68,7 +68,7 @@ CONDITIONS: Mapping[str, Callable[[Rule, Sequence[Document], Record], bool]] = {
 }
 
 
-def load_rules(folder: Path, source: Source, schema: Schema) -> tuple[Rule, ...]:
+def load_rules(folder: Path, source: Source, schema: Schema) -> tuple[LintRule, ...]:
     """The rules that apply to a source: its own, and those of all sources that it does not replace."""
     own = source.folder / "lint.toml"
     rules = {rule.name: rule for path in (folder / "lint.toml", own) if path.exists() for rule in _rules(path)}
@@ -78,7 +78,7 @@ def load_rules(folder: Path, source: Source, schema: Schema) -> tuple[Rule, ...]
     return tuple(applying)
 
 
-def _check(rule: Rule, source: Source, schema: Schema) -> None:
+def _check(rule: LintRule, source: Source, schema: Schema) -> None:
     terminals = source.reader.terminals if isinstance(source.reader, GrammarReader) else {}
     known: Mapping[str, Any] = {
         "missing": schema.of(source.kind),
@@ -93,7 +93,7 @@ def _check(rule: Rule, source: Source, schema: Schema) -> None:
             raise Problem(told, "The head of grammars/lint.toml says what a rule may name.", 78)
 
 
-def _rules(path: Path) -> Iterator[Rule]:
+def _rules(path: Path) -> Iterator[LintRule]:
     try:
         rows = tomllib.loads(path.read_text(encoding="utf-8"))["rule"]
         for row in rows:
@@ -101,7 +101,7 @@ def _rules(path: Path) -> Iterator[Rule]:
             about = _about(row[condition])
             if "token" in condition:
                 [re.compile(pattern) for _, pattern in about]
-            yield Rule(row["name"], tuple(row["kinds"]), condition, about, row["costs"], row["fix"])
+            yield LintRule(row["name"], tuple(row["kinds"]), condition, about, row["costs"], row["fix"])
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, re.error) as error:
         told = f"{path.parent.name}/{path.name}: a rule cannot be used: {error!r}."
         raise Problem(told, "The head of grammars/lint.toml says what a rule is made of.", 78) from error

@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 
 from ingest.core.sources.framing import frames, framing_of
-from ingest.core.sources.grammar import GrammarReader, Piece
+from ingest.core.sources.grammar import GrammarReader, PlacedToken
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import canonical
 from ingest.core.sources.source import Source
@@ -121,7 +121,7 @@ def _word_end(text: str, at: int) -> int:
     return next((n for n in range(at, len(text)) if text[n] in _ENDS), len(text))
 
 
-def _exchanged(text: str, at: int, own: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:
+def _exchanged(text: str, at: int, own: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
     """The token at that place, which reads and means nothing possible: a sample's instead, or what follows it there."""
     piece = next((piece for piece in own if piece.start <= at < piece.end), None)
     if piece is None:
@@ -133,7 +133,7 @@ def _exchanged(text: str, at: int, own: Sequence[Piece], read: Sequence[Sequence
                 yield text[: piece.end] + "".join(p.text for p in pieces[n + 1 : n + 3]) + text[piece.end :]
 
 
-def _rests(seen: Sequence[Piece], read: Sequence[Sequence[Piece]]) -> Iterator[str]:
+def _rests(seen: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
     """How samples go on that began with the same terminals."""
     before = [piece.terminal for piece in seen]
     for pieces in read:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.core.authoring.rows import as_rows
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.framing import frames, framing_of
@@ -51,7 +51,7 @@ def read(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) 
     """What `source` makes of a file of samples (its own or another's): the line of each message and its outcomes."""
     zone = offset_s(header["zone"]) if header.get("zone") else None
     intake = Intake("samples", "samples", header["facility"], (source.name,), zone=zone)
-    flow = Flow(intake, {source.name: source}, schema)
+    flow = Decoder(intake, {source.name: source}, schema)
     received_ms = iso_ms(header["received"])
     data = path.read_bytes()
     found = []

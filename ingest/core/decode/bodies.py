@@ -8,13 +8,13 @@ import orjson
 
 from ingest.core.fields import Schema
 from ingest.core.ids import digest_id, plain_id
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import iso
 
 CAPTURED = "captured"
 
 
-class Bodies:
+class BodyBuilder:
     """Makes bodies of the fields of one schema."""
 
     def __init__(self, schema: Schema) -> None:
@@ -22,7 +22,7 @@ class Bodies:
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
-    def body(self, turn: Turn, context: Context, ingested_ms: int) -> dict[str, Any]:
+    def body(self, turn: EventBuilder, context: Context, ingested_ms: int) -> dict[str, Any]:
         """What stands in a document: what the turn was filled with, and what surrounds it."""
         message, provenance = context.message, context.message.provenance
         flat = {
@@ -63,19 +63,19 @@ def original_of(body: Mapping[str, Any]) -> bytes:
     return b64decode(encoded) if encoded else str(event["original"]).encode()
 
 
-def as_json(body: Mapping[str, Any]) -> str:
+def body_json(body: Mapping[str, Any]) -> str:
     """The body as JSON. Raises Refused where it has no such form."""
     try:
         return orjson.dumps(body).decode()
     except TypeError as error:
-        raise Refused("not_json", f"the document cannot be written as JSON: {error}") from error
+        raise InvalidRecord("not_json", f"the document cannot be written as JSON: {error}") from error
 
 
 def _date(name: str, ms: int) -> str:
     try:
         return iso(ms)
     except (ValueError, OverflowError) as error:
-        raise Refused("stamp", f"{name} lies outside the years 1 to 9999") from error
+        raise InvalidRecord("stamp", f"{name} lies outside the years 1 to 9999") from error
 
 
 def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
@@ -84,7 +84,7 @@ def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
     body[path[-1]] = value
 
 
-def identity(turn: Turn, context: Context, raw: bytes) -> str:
+def identity(turn: EventBuilder, context: Context, raw: bytes) -> str:
     """The id that the source declares; `raw` are the canonical bytes. Raises Refused when a part of it is not there."""
     named = context.source.identity
     parts = {
@@ -96,10 +96,10 @@ def identity(turn: Turn, context: Context, raw: bytes) -> str:
     found = [parts[word] if word in parts else turn.body.get(word) for word in named]
     if None in found:
         lacking = named[found.index(None)]
-        raise Refused("identity", f"its identity needs {lacking}, which it does not have")
+        raise InvalidRecord("identity", f"its identity needs {lacking}, which it does not have")
     if len(named) == 1:
         try:
             return plain_id(str(found[0]))
         except ValueError as error:
-            raise Refused("identity", str(error)) from error
+            raise InvalidRecord("identity", str(error)) from error
     return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))

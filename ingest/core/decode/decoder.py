@@ -17,25 +17,25 @@ from ingest.core.bounds import (
     most_output_bytes,
     output_bytes,
 )
-from ingest.core.decode.bodies import Bodies, as_json, identity
+from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.glued import ends_early, seams
-from ingest.core.decode.interpret import check, documents_of, fill, turns
-from ingest.core.decode.pieces import Piece, Pieces, blocks_of, part_of, pieces
+from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
+from ingest.core.decode.pieces import MessagePiece, MessagePieces, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
+    classify,
     is_foreign,
+    is_ours,
     is_torn,
-    kept,
     mismatched,
-    refusal_of,
+    reject_of,
     too_long,
     too_many_documents,
     torn_among_others,
-    verdict,
 )
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, version
-from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Problem, Record, Reject
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import Wrapper, chosen, unwrapped
@@ -45,7 +45,7 @@ TIME_WORDS = "time not before 2000, not over a day ahead, not older than the int
 GLUED = "glued"
 
 
-class Flow:
+class Decoder:
     """The core for one intake."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Flow:
         self._schema = schema
         self._sites = dict(sites or {})
         self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
-        self._bodies = Bodies(schema)
+        self._bodies = BodyBuilder(schema)
 
     def _check_multiline(self) -> None:
         """Lines that a forwarder joined can be told apart only where no message is of several lines by itself."""
@@ -130,7 +130,7 @@ class Flow:
         written = output_bytes(found, len(message.data))
         return found if written <= most else Outcomes(rejects=(self._too_much(found, split, message, written),))
 
-    def _together(self, split: Pieces, ingested_ms: int) -> Outcomes:
+    def _together(self, split: MessagePieces, ingested_ms: int) -> Outcomes:
         """Each piece as if it had come alone. A message is ignored only if all of it is, once for each shape."""
         documents: list[Document] = []
         rejects: list[Reject] = []
@@ -143,7 +143,7 @@ class Flow:
         is_blank = not (documents or rejects or ignored)
         return Outcomes(tuple(documents), tuple(rejects), (Ignored("blank"),) if is_blank else tuple(ignored))
 
-    def _too_much(self, found: Outcomes, split: Pieces | None, message: Message, written: int) -> Reject:
+    def _too_much(self, found: Outcomes, split: MessagePieces | None, message: Message, written: int) -> Reject:
         name = next((d.body["perf"]["source"] for d in found.documents), None) or found.rejects[0].source
         of = split.of if split else self.source(name).repeats if name else LINES
         what = (
@@ -171,27 +171,27 @@ class Flow:
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)
         if message.glued:
-            return self._part(source, Piece(message), ingested_ms)
+            return self._part(source, MessagePiece(message), ingested_ms)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return self._glued(source, message, ingested_ms) or verdict(source, raw, message, record)
+            return self._glued(source, message, ingested_ms) or classify(source, raw, message, record)
         return self._documents(record, source, message, ingested_ms)
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Lines in one, each read as if it had come alone; None unless one of them reads. A bad one is refused."""
         gate = source.gate
-        if gate is None or gate.seam is None or not kept(gate, message.data):
+        if gate is None or gate.seam is None or not is_ours(gate, message.data):
             return None
         starts = seams(message.data, gate.seam, lambda text: is_torn(source.reader.read(canonical(text))))
         if not starts:
             return None
         spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
-        parts = [Piece(part_of(message, start, end), 1, start) for start, end in spans]
+        parts = [MessagePiece(part_of(message, start, end), 1, start) for start, end in spans]
         found = [self._part(source, part, ingested_ms) for part in parts]
         documents = tuple(document for part in found for document in part.documents)
         return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
 
-    def _part(self, source: Source, piece: Piece, ingested_ms: int) -> Outcomes:
+    def _part(self, source: Source, piece: MessagePiece, ingested_ms: int) -> Outcomes:
         """One of some lines that came glued."""
         part = piece.message
         raw = canonical(part.data)
@@ -205,7 +205,7 @@ class Flow:
         return replace(found, rejects=tuple(_placed(reject, piece) for reject in found.rejects))
 
     def _documents(
-        self, record: Record, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
+        self, record: ParsedMessage, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
     ) -> Outcomes:
         own = blocks_of(record, message) if source.repeats == BLOCKS else []
         number_of = documents_of(record, source)
@@ -213,24 +213,24 @@ class Flow:
             return Outcomes(rejects=(too_many_documents(source, number_of, message),))
         documents: list[Document] = []
         rejects: list[Reject] = []
-        for number, turn in enumerate(turns(record, source)):
-            piece = own[number] if own else Piece(message)
+        for number, turn in enumerate(events_of(record, source)):
+            piece = own[number] if own else MessagePiece(message)
             raw = canonical(piece.message.data) if own else record.raw
             context = Context(source, self.intake, piece.message, self._sites)
             turn.flags.extend(flags)
             try:
-                fill(turn, context)
+                apply_table(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
-            except Refused as refusal:
-                found = refusal_of(refusal, turn, context, raw)
+            except InvalidRecord as refusal:
+                found = reject_of(refusal, turn, context, raw)
                 rejects.append(_placed(found, piece) if own else found)
         return Outcomes(tuple(documents), tuple(rejects))
 
-    def _document(self, turn: Turn, context: Context, raw: bytes, ingested_ms: int) -> Document:
+    def _document(self, turn: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
         source = context.source
         at_ms = turn.body.get("@timestamp")
         if at_ms is None:
-            raise Refused("no_time", "the record names no time at which it happened")
+            raise InvalidRecord("no_time", "the record names no time at which it happened")
         self._check_age(at_ms, context)
         kind = self._schema.kinds[source.kind]
         body = self._bodies.body(turn, context, ingested_ms)
@@ -240,22 +240,22 @@ class Flow:
             id=identity(turn, context, raw),
             version=version(rank, 0, source.revision),
             body=body,
-            text=as_json(body),
+            text=body_json(body),
         )
 
     def _check_age(self, at_ms: int, context: Context) -> None:
         message, days = context.message, self.intake.max_age_days
         where = context.source.marks.value if context.source.marks else None
         if at_ms > message.record_time_ms + MS_PER_DAY:
-            raise Refused("time_ahead", f"{iso(at_ms)} lies more than a day after it arrived", where, TIME_WORDS)
+            raise InvalidRecord("time_ahead", f"{iso(at_ms)} lies more than a day after it arrived", where, TIME_WORDS)
         if at_ms < EARLIEST_MS:
-            raise Refused("time_range", "it happened before the year 2000", where, TIME_WORDS)
+            raise InvalidRecord("time_range", "it happened before the year 2000", where, TIME_WORDS)
         if not message.backfill and at_ms < message.record_time_ms - days * MS_PER_DAY:
             told = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
-            raise Refused("time_too_old", told, where, TIME_WORDS)
+            raise InvalidRecord("time_too_old", told, where, TIME_WORDS)
 
 
-def _placed(reject: Reject, piece: Piece) -> Reject:
+def _placed(reject: Reject, piece: MessagePiece) -> Reject:
     """The reject of a piece, told where it lies in its message."""
     line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
     provenance = reject.provenance or piece.message.provenance

@@ -13,14 +13,14 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from ingest.core.bulk import FACT, Action
+from ingest.core.bulk import FACT, BulkAction
 from ingest.core.cache import Cache
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_template import RUN, Kept, Plain, template
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_template import RUN, FastPathCaches, LineTemplate, line_template
 from ingest.core.decode.workflow_lines import iso_parts
 from ingest.core.ids import begun, index_name, letters
 from ingest.core.lookup import lookup
-from ingest.core.model import Document, Message, Outcomes, Provenance, Record
+from ingest.core.model import Document, Message, Outcomes, ParsedMessage, Provenance
 from ingest.core.sources.convert import MAX_TEXT
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.regular import NotRegular, PlainText
@@ -33,17 +33,17 @@ LATE_MS = 253_370_764_800_000  # the year 9999: nothing that is learnt from lies
 _ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by its length
 
 
-class QuickMark(NamedTuple):
+class PlainMark(NamedTuple):
     """A plain line, read; times in unix ms. What else it says stands in `plain.fields`."""
 
     at_ms: int
     logged_ms: int
     run: str
     text: str
-    plain: Plain
+    plain: LineTemplate
 
 
-class Place(NamedTuple):
+class RecordContext(NamedTuple):
     """Where a record was read and what its shipper told of it, as far as it is one for many records.
 
     Attributes:
@@ -57,17 +57,17 @@ class Place(NamedTuple):
     ingested_ms: int
 
 
-Read = Callable[[bytes], QuickMark | None]
-Write = Callable[[QuickMark, bytes, int, str, int], Action | None]
+Read = Callable[[bytes], PlainMark | None]
+Write = Callable[[PlainMark, bytes, int, str, int], BulkAction | None]
 """(mark, the line, record time in unix ms, offset in its file, offset in its partition) -> the mark's action."""
 
 
-class Quick:
+class FastPath:
     """The short way through a flow for lines of one origin (host and path, which the templates hold)."""
 
-    def __init__(self, flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> None:
+    def __init__(self, flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> None:
         """Compile the plain expressions. Raises NotRegular when lines of this source are never plain."""
-        self._flow, self._source, self._kept = flow, source, kept or Kept()
+        self._flow, self._source, self._kept = flow, source, kept or FastPathCaches()
         self._number = next(self._kept.origins)
         self._origin = replace(origin, kafka="topic/0/0")
         self._text = _plain_text(source)
@@ -82,7 +82,7 @@ class Quick:
         known_stamp, stamp_of, learn, new = self._kept.stamps.get, self._stamp_of, self._learn, tuple.__new__
         match, known_plain, number = self._text.rest.fullmatch, self._kept.plains.get, self._number
 
-        def read(data: bytes) -> QuickMark | None:
+        def read(data: bytes) -> PlainMark | None:
             try:
                 text = data.decode("ascii")
             except UnicodeDecodeError:
@@ -102,12 +102,12 @@ class Quick:
                 return None
             at_ms = int(value) * 1000
             if low_ms <= known[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
-                return new(QuickMark, (at_ms, known[0], run, text, plain))
+                return new(PlainMark, (at_ms, known[0], run, text, plain))
             return None
 
         return read
 
-    def writer(self, place: Place) -> Write:
+    def writer(self, place: RecordContext) -> Write:
         """A function that makes a mark of a line the action it is; None when it is not plain.
 
         All lines come from Kafka, with the origin's host and path, and an offset in their file where it has one.
@@ -118,7 +118,7 @@ class Quick:
         ingested, partition = isos[place.ingested_ms], place.partition
         head, to_id, to_version, to_json = FACT
 
-        def write(mark: QuickMark, data: bytes, received_ms: int, offset: str, number: int) -> Action | None:
+        def write(mark: PlainMark, data: bytes, received_ms: int, offset: str, number: int) -> BulkAction | None:
             at_ms, logged_ms, run, text, plain = mark
             if not earliest_ms <= at_ms - received_ms <= latest_ms or '"' in run or "\\" in run:
                 return None
@@ -133,7 +133,7 @@ class Quick:
                 f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{partition}{number}{f}{run}{g}{lag}"
                 f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}\n"
             )
-            return new(Action, (index, doc_id, text))
+            return new(BulkAction, (index, doc_id, text))
 
         return write
 
@@ -141,13 +141,13 @@ class Quick:
         kind = self._source.kind
         return index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
 
-    def _learn(self, data: bytes, text: str) -> QuickMark | None:
+    def _learn(self, data: bytes, text: str) -> PlainMark | None:
         """Let the general way read the line; keep what it made of it unless it is something out of the ordinary."""
         head = self._text.head.match(text)
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        found = Flow.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
+        found = Decoder.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
         plain = self._plain_of(found)
         if plain is None:
             return None
@@ -157,7 +157,7 @@ class Quick:
         self._kept.plains.keep((self._number, zone, rest[1], rest[3]), plain)
         self._kept.stamps.keep(head[1], (logged_ms, zone))
         self._learn_day(head[1], data, logged_ms, zone)
-        return QuickMark(at_ms, logged_ms, rest[2], text, plain)
+        return PlainMark(at_ms, logged_ms, rest[2], text, plain)
 
     def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
         """What a stamp tells of all stamps that differ in their clock only.
@@ -167,7 +167,7 @@ class Quick:
         found = self._text.clock.fullmatch(head)
         record = self._source.reader.read(data)
         half = self._source.stamp.parts.get("half") if self._source.stamp else None
-        if found and found.lastindex and isinstance(record, Record) and half not in record.values:
+        if found and found.lastindex and isinstance(record, ParsedMessage) and half not in record.values:
             start, end = found.span(found.lastindex)
             midnight_ms = logged_ms - self._kept.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
@@ -201,19 +201,19 @@ class Quick:
         self._kept.stamps.keep(head, known)
         return known
 
-    def _plain_of(self, found: Outcomes) -> Plain | None:
+    def _plain_of(self, found: Outcomes) -> LineTemplate | None:
         """The template of a line's only document, when nothing about it is peculiar to this one line."""
         if len(found.documents) != 1 or found.rejects:
             return None
         plain_flags = {flag.name for flag in self._source.flags}
         body = found.documents[0].body
-        return template(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
+        return line_template(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
-def quick(flow: Flow, source: Source, origin: Provenance, kept: Kept | None = None) -> Quick | None:
+def fast_path(flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> FastPath | None:
     """The short way, where the source has one."""
     try:
-        return Quick(flow, source, origin, kept)
+        return FastPath(flow, source, origin, kept)
     except NotRegular:
         return None
 
@@ -233,4 +233,4 @@ def _escaped(data: bytes) -> bool:
     return b'"' in data or b"\\" in data or b"\t" in data
 
 
-Fact = QuickMark | Document
+Fact = PlainMark | Document

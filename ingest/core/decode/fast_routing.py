@@ -7,24 +7,24 @@ tells offsets) only once it has sent some, so that a thousand files of a few lin
 from dataclasses import replace
 
 from ingest.core.cache import Cache
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import Place, Quick, Read, Write, quick
-from ingest.core.decode.fast_template import Kept
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import FastPath, Read, RecordContext, Write, fast_path
+from ingest.core.decode.fast_template import FastPathCaches
 from ingest.core.model import Provenance
 
 LINES_BEFORE = 64  # of an origin go the general way before its short way is made
 ORIGINS = 4096
 
 
-class Way:
+class OriginRoute:
     """What is known of one origin: how many lines it sent, and the short way once it has sent enough."""
 
     __slots__ = ("_lines", "_place", "_quick", "_write", "read")
 
     def __init__(self) -> None:
         self._lines = 0
-        self._place: Place | None = None
-        self._quick: Quick | None = None
+        self._place: RecordContext | None = None
+        self._quick: FastPath | None = None
         self._write: Write | None = None
         self.read: Read | None = None
 
@@ -33,12 +33,12 @@ class Way:
         before, self._lines = self._lines, self._lines + lines
         return before < LINES_BEFORE <= self._lines
 
-    def make(self, found: Quick | None) -> None:
+    def make(self, found: FastPath | None) -> None:
         """Take the short way, where there is one."""
         self._quick = found
         self.read = found.reader() if found else None
 
-    def write(self, place: Place) -> Write:
+    def write(self, place: RecordContext) -> Write:
         """The writer for a place; made anew when the place is another one."""
         assert self._quick is not None  # noqa: S101 - who has read with it has it
         if self._write is None or self._place != place:
@@ -46,18 +46,18 @@ class Way:
         return self._write
 
 
-class Ways:
+class OriginRoutes:
     """The ways of one flow."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Decoder) -> None:
         """None of them is known yet."""
         self.flow = flow
-        self._ways = Cache(lambda _: Way(), ORIGINS)
-        self._kept = Kept()
+        self._ways = Cache(lambda _: OriginRoute(), ORIGINS)
+        self._kept = FastPathCaches()
 
-    def way(self, origin: Provenance, lines: int, bare: bool = False) -> Way:
+    def way(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
         """The way of so many lines of an origin, whose offset says whether there are any; `bare` as in `Message`."""
-        way: Way = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
+        way: OriginRoute = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
         if way.more(lines) and (bare or self.flow.unwrapped):
-            way.make(quick(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
+            way.make(fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
         return way

@@ -27,7 +27,7 @@ OPTIONAL = ("log.offset",)
 QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_lag_s"}}
 
 
-class Plain(NamedTuple):
+class LineTemplate(NamedTuple):
     """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS.
 
     `first` is the mark of the line that it was learnt from, as runs are derived from it: what they share of that.
@@ -39,7 +39,7 @@ class Plain(NamedTuple):
     first: RunMark | None = None
 
 
-class Kept:
+class FastPathCaches:
     """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
 
     __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
@@ -53,7 +53,7 @@ class Kept:
         self.origins = count()
 
 
-def template(document: Document) -> Plain | None:
+def line_template(document: Document) -> LineTemplate | None:
     """The document's JSON cut at its moving leaves; None when it is not laid out as expected."""
     tree = orjson.loads(orjson.dumps(document.body))
     for number, name in enumerate(SLOTS):
@@ -66,7 +66,7 @@ def template(document: Document) -> Plain | None:
     return _cut(document, orjson.dumps(tree).decode())
 
 
-def _cut(document: Document, text: str) -> Plain | None:
+def _cut(document: Document, text: str) -> LineTemplate | None:
     pieces, rest = [], text
     for number, name in enumerate(SLOTS):
         before, marker, behind = rest.partition(f'"@@{number}@@"')
@@ -79,7 +79,7 @@ def _cut(document: Document, text: str) -> Plain | None:
     if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
         return None
     first = mark_of(document.id, document.version, document.body)
-    return Plain(document.body, document.version, (*pieces, rest), first)
+    return LineTemplate(document.body, document.version, (*pieces, rest), first)
 
 
 def _clock_ms(text: str) -> int:

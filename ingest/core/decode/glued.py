@@ -7,7 +7,7 @@ another it was torn itself, so nothing is made of it. Pure; what the parts becom
 import re
 from collections.abc import Callable, Iterator
 
-from ingest.core.model import Record
+from ingest.core.model import ParsedMessage
 from ingest.core.sources.source import Source
 
 
@@ -39,7 +39,7 @@ def _bytes(text: str) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def ends_early(record: Record, source: Source) -> bool:
+def ends_early(record: ParsedMessage, source: Source) -> bool:
     """Whether a line that reads lacks the value it was to end with."""
     value = source.pairs.value if source.pairs else source.marks.value if source.marks else None
     if value is None or (source.marks and source.marks.instants):

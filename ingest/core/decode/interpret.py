@@ -10,14 +10,14 @@ from typing import Any
 
 from ingest.core.decode import key_values, workflow_lines
 from ingest.core.lookup import lookup
-from ingest.core.model import Problem, Record
+from ingest.core.model import ParsedMessage, Problem
 from ingest.core.network import iperf3, iperf3_text, owping, owping_machine, ping
 from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
 
-CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
+CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
     "stage": workflow_lines.stage,
     **SHAPES,
@@ -31,20 +31,20 @@ CALLS: Mapping[str, Callable[[Turn, Context], None]] = {
 }
 
 
-def turns(record: Record, source: Source) -> Iterator[Turn]:
+def events_of(record: ParsedMessage, source: Source) -> Iterator[EventBuilder]:
     """The documents-to-be of a record: one an instant of a workflow line, one a block, or the record as a whole."""
     if source.pairs:
-        yield key_values.turn(record, source)
+        yield key_values.event_of(record, source)
     elif source.marks:
-        yield from workflow_lines.turns(record, source.marks)
+        yield from workflow_lines.events_of(record, source.marks)
     elif record.items:
         for ordinal, item in enumerate(record.items):
-            yield Turn({**record.values, **item}, ordinal, record.values)
+            yield EventBuilder({**record.values, **item}, ordinal, record.values)
     else:
-        yield Turn(record.values, 0, record.values)
+        yield EventBuilder(record.values, 0, record.values)
 
 
-def documents_of(record: Record, source: Source) -> int:
+def documents_of(record: ParsedMessage, source: Source) -> int:
     """How many documents a record will be, unless some are refused."""
     if source.pairs:
         return 1
@@ -59,7 +59,7 @@ def check(source: Source) -> None:
             raise Problem(f"Source {source.name}: there is no function `{name}`.", f"There are: {known}.", 78)
 
 
-def fill(turn: Turn, context: Context) -> None:
+def apply_table(turn: EventBuilder, context: Context) -> None:
     """Apply the source's table, flags and functions to one turn. Raises Refused."""
     source = context.source
     _check_shape(turn, source)
@@ -73,7 +73,7 @@ def fill(turn: Turn, context: Context) -> None:
         try:
             converted = CONVERSIONS[read.conversion](value)
         except ValueError as error:
-            raise Refused("value", f"{path}: {error}", path) from error
+            raise InvalidRecord("value", f"{path}: {error}", path) from error
         if converted is not None:
             turn.body[read.field] = converted
     turn.flags.extend(flag.name for flag in source.flags if flag.worth(turn.values, turn.body))
@@ -82,12 +82,14 @@ def fill(turn: Turn, context: Context) -> None:
             CALLS[name](turn, context)
 
 
-def _check_shape(turn: Turn, source: Source) -> None:
+def _check_shape(turn: EventBuilder, source: Source) -> None:
     """Refuse JSON that lacks what makes it one of the source's documents."""
     for paths in source.needs:
         if all(lookup(turn.values, path) is None for path in paths):
             wanted = " or ".join(paths)
-            raise Refused("shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted)
+            raise InvalidRecord(
+                "shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted
+            )
 
 
 def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]:

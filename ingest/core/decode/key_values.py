@@ -2,26 +2,26 @@
 
 import re
 
-from ingest.core.model import Record
-from ingest.core.sources.event import Refused, Turn
+from ingest.core.model import ParsedMessage
+from ingest.core.sources.event import EventBuilder, InvalidRecord
 from ingest.core.sources.flattened import keep_extra
 from ingest.core.sources.source import Source
 
 _ESCAPED = re.compile(r'\\(["\\])')
 
 
-def turn(record: Record, source: Source) -> Turn:
+def event_of(record: ParsedMessage, source: Source) -> EventBuilder:
     """The event: its pairs by name, the last of a repeated name; names of no row of the table are kept as data."""
     pairs = source.pairs
     if pairs is None:
-        raise Refused("source", f"source {source.name} has no [pairs]")
+        raise InvalidRecord("source", f"source {source.name} has no [pairs]")
     found: dict[str, str] = {}
     repeated = False
     for item in record.items:
         name, bare = item[pairs.name], item.get(pairs.value)
         repeated = repeated or name in found
         found[name] = bare if bare is not None else _unquoted(item.get(pairs.quoted, ""))
-    made = Turn(found, 0, found, items=(found,))
+    made = EventBuilder(found, 0, found, items=(found,))
     if repeated:
         made.flags.append("name_repeated")
     known = {path for read in source.reads for path in read.paths}

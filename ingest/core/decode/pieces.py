@@ -15,7 +15,7 @@ from typing import NamedTuple
 import orjson
 
 from ingest.core.bounds import ELEMENTS, LINES, MAX_ELEMENTS, TOO_MANY, too_deep_words
-from ingest.core.model import Message, Record, Reject
+from ingest.core.model import Message, ParsedMessage, Reject
 
 _BOM = b"\xef\xbb\xbf"
 _AHEAD = b"\x1e \t\r\n"  # of JSON: blanks, and the record separator of RFC 7464
@@ -26,7 +26,7 @@ _CLOSE = re.compile(r"[ \t\r\n]*\][ \t\r\n\x0b\x0c]*")
 _DECODER = JSONDecoder(parse_int=len, parse_float=len)
 
 
-class Piece(NamedTuple):
+class MessagePiece(NamedTuple):
     """A piece as a message of its own, and the line (from 1) and byte (from 0) of the whole at which it begins."""
 
     message: Message
@@ -34,7 +34,7 @@ class Piece(NamedTuple):
     byte: int = 0
 
 
-class Span(NamedTuple):
+class ElementSpan(NamedTuple):
     """Where an element lies in its text (characters), and whether it is an object."""
 
     start: int
@@ -42,11 +42,11 @@ class Span(NamedTuple):
     is_object: bool
 
 
-class Pieces(NamedTuple):
+class MessagePieces(NamedTuple):
     """The pieces of a message, and what they are: `elements` or `lines`."""
 
     of: str
-    each: Iterator[Piece]
+    each: Iterator[MessagePiece]
 
 
 def part_of(message: Message, start: int, stop: int) -> Message:
@@ -56,7 +56,7 @@ def part_of(message: Message, start: int, stop: int) -> Message:
     return replace(message, data=message.data[start:stop], provenance=provenance)
 
 
-def pieces(message: Message, multiline: bool, json: bool) -> Pieces | Reject | None:
+def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Reject | None:
     """The pieces of a message; None where it is one, a Reject where they are too many or lie too deep.
 
     `multiline`: its lines are messages of their own. `json`: so are the elements of an array.
@@ -72,17 +72,17 @@ def pieces(message: Message, multiline: bool, json: bool) -> Pieces | Reject | N
     return _elements(message, start) if data[start : start + 1] == b"[" else None
 
 
-def _lines(message: Message) -> Pieces | Reject:
+def _lines(message: Message) -> MessagePieces | Reject:
     if message.data.rstrip(b"\n").count(b"\n") >= MAX_ELEMENTS:
         return too_many(message, LINES)
-    return Pieces(LINES, _each_line(message))
+    return MessagePieces(LINES, _each_line(message))
 
 
-def _each_line(message: Message) -> Iterator[Piece]:
+def _each_line(message: Message) -> Iterator[MessagePiece]:
     at = 0
     for number, text in enumerate(message.data.split(b"\n"), 1):
         if text.strip():
-            yield Piece(part_of(message, at, at + len(text)), number, at)
+            yield MessagePiece(part_of(message, at, at + len(text)), number, at)
         at += len(text) + 1
 
 
@@ -95,16 +95,18 @@ def _string(text: bytes) -> bytes:
     return inner.lstrip(_BLANK).encode() if isinstance(inner, str) else b""
 
 
-def _in_string(message: Message, inner: bytes) -> Pieces | Reject | None:
+def _in_string(message: Message, inner: bytes) -> MessagePieces | Reject | None:
     """The elements of an array that a string holds: written otherwise there, so they lie where the message does."""
     found = _elements(replace(message, data=inner), 0) if inner.startswith(b"[") else None
     if isinstance(found, Reject):
         return replace(found, original=message.data)
     place = message.provenance
-    return found and Pieces(found.of, (Piece(replace(each.message, provenance=place)) for each in found.each))
+    return found and MessagePieces(
+        found.of, (MessagePiece(replace(each.message, provenance=place)) for each in found.each)
+    )
 
 
-def _elements(message: Message, start: int) -> Pieces | Reject | None:
+def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
     """The elements of the array that begins at byte `start`; None where it is none of objects: its reader says why."""
     try:
         text = message.data[start:].decode()
@@ -116,43 +118,45 @@ def _elements(message: Message, start: int) -> Pieces | Reject | None:
     if len(spans) > MAX_ELEMENTS:
         return too_many(message, ELEMENTS)
     return (
-        Pieces(ELEMENTS, _each_element(message, start, text, spans)) if any(span.is_object for span in spans) else None
+        MessagePieces(ELEMENTS, _each_element(message, start, text, spans))
+        if any(span.is_object for span in spans)
+        else None
     )
 
 
-def _spans(text: str) -> list[Span]:
+def _spans(text: str) -> list[ElementSpan]:
     """Where the elements of an array lie, at most one more than are read. ValueError when the text is none.
 
     RecursionError when they lie deeper than Python follows, some thousand levels.
 
     orjson tells no element's end; Python's decoder does, at the speed of C.
     """
-    spans: list[Span] = []
+    spans: list[ElementSpan] = []
     separator = _OPEN.match(text)
     while separator is not None and len(spans) <= MAX_ELEMENTS:
         start = separator.end()
         element, stop = _DECODER.raw_decode(text, start)
-        spans.append(Span(start, stop, isinstance(element, dict)))
+        spans.append(ElementSpan(start, stop, isinstance(element, dict)))
         separator = _NEXT.match(text, stop)
     if separator is None and not (spans and _CLOSE.fullmatch(text, spans[-1].stop)):
         raise ValueError("no array")
     return spans
 
 
-def _each_element(message: Message, start: int, text: str, spans: Sequence[Span]) -> Iterator[Piece]:
+def _each_element(message: Message, start: int, text: str, spans: Sequence[ElementSpan]) -> Iterator[MessagePiece]:
     byte, line, done = start, message.data.count(b"\n", 0, start) + 1, 0
     for span in spans:
         before, inside = text[done : span.start], text[span.start : span.stop]
         byte += len(before.encode())
         line += before.count("\n")
         size_bytes = len(inside.encode())
-        yield Piece(part_of(message, byte, byte + size_bytes), line, byte)
+        yield MessagePiece(part_of(message, byte, byte + size_bytes), line, byte)
         byte += size_bytes
         line += inside.count("\n")
         done = span.stop
 
 
-def blocks_of(record: Record, message: Message) -> list[Piece]:
+def blocks_of(record: ParsedMessage, message: Message) -> list[MessagePiece]:
     """The turns of a record's repeated rule as pieces; none where it has only one, or its bytes were mended first."""
     base = message.data.find(record.raw)
     if len(record.spans) < 2 or base < 0:
@@ -164,13 +168,13 @@ def blocks_of(record: Record, message: Message) -> list[Piece]:
     return list(_each_block(message, base, text, record.spans))
 
 
-def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[Piece]:
+def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[MessagePiece]:
     byte, line, done = base, message.data.count(b"\n", 0, base) + 1, 0
     for start, stop in spans:
         at, inside = stop - len(text[start:stop].lstrip()), text[start:stop].strip()
         byte += len(text[done:at].encode())
         line += text.count("\n", done, at)
-        yield Piece(part_of(message, byte, byte + len(inside.encode())), line, byte)
+        yield MessagePiece(part_of(message, byte, byte + len(inside.encode())), line, byte)
         done = at
 
 

@@ -11,7 +11,7 @@ from ingest.core.sources.wrappers import Wrapper, load_wrappers
 
 
 @dataclass(frozen=True, slots=True)
-class Knowledge:
+class Registry:
     """The list of fields, the sources and the wrappers by name."""
 
     schema: Schema
@@ -19,7 +19,7 @@ class Knowledge:
     wrappers: Mapping[str, Wrapper]
 
 
-def knowledge(grammars: Path) -> Knowledge:
+def load_registry(grammars: Path) -> Registry:
     """Read and check the folder; `Problem` (78) says what is wrong with it."""
     schema = load_schema(grammars / "fields.toml")
-    return Knowledge(schema, load_sources(grammars, schema), load_wrappers(grammars / "wrappers.toml"))
+    return Registry(schema, load_sources(grammars, schema), load_wrappers(grammars / "wrappers.toml"))

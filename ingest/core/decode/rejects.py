@@ -7,8 +7,8 @@ import re
 from dataclasses import replace
 
 from ingest.core.bounds import OUTPUT_EXTRA_BYTES, OUTPUT_FACTOR, TOO_MANY
-from ingest.core.model import Ignored, Message, Outcomes, Record, Reject
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.model import Ignored, Message, Outcomes, ParsedMessage, Reject
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import Mismatch
 from ingest.core.sources.source import Gate, Marks, Source
@@ -17,7 +17,7 @@ _LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
-def refusal_of(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Reject:
+def reject_of(refusal: InvalidRecord, turn: EventBuilder, context: Context, raw: bytes) -> Reject:
     """A refusal with the place of the value it is about, where the message is text."""
     source, message = context.source, context.message
     place = _place(refusal.where, turn, source) if refusal.where else None
@@ -29,7 +29,7 @@ def refusal_of(refusal: Refused, turn: Turn, context: Context, raw: bytes) -> Re
     return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
 
 
-def _place(where: str, turn: Turn, source: Source) -> tuple[str, str] | None:
+def _place(where: str, turn: EventBuilder, source: Source) -> tuple[str, str] | None:
     """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
     if source.pairs:
         return source.pairs.name, where
@@ -51,7 +51,7 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
     gate = source.gate
     if (
         gate
-        and not kept(gate, raw)
+        and not is_ours(gate, raw)
         and (gate.head is None or gate.head.match(raw[:4096].decode("utf-8", "replace")) is None)
     ):
         return Outcomes(ignored=(Ignored("too_long"),))
@@ -69,7 +69,7 @@ def too_many_documents(source: Source, documents: int, message: Message) -> Reje
     return Reject(TOO_MANY[source.repeats], what, message.data, source.name)
 
 
-def torn_among_others(source: Source, record: Record) -> Mismatch:
+def torn_among_others(source: Source, record: ParsedMessage) -> Mismatch:
     """Where one of some glued lines ends that lacks its last value."""
     text = record.raw.decode("utf-8", "replace")
     name, value = (source.pairs.name, source.pairs.value) if source.pairs else _key_and_value(source.marks)
@@ -83,12 +83,12 @@ def _key_and_value(marks: Marks | None) -> tuple[str, str]:
     return (marks.key, marks.value) if marks else ("", "")
 
 
-def is_torn(found: Record | Mismatch) -> bool:
+def is_torn(found: ParsedMessage | Mismatch) -> bool:
     """Whether reading came to the end too early."""
     return isinstance(found, Mismatch) and found.at_end
 
 
-def kept(gate: Gate, raw: bytes) -> bool:
+def is_ours(gate: Gate, raw: bytes) -> bool:
     """Whether a message holds what makes it the source's own, read or not."""
     return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
 
@@ -99,7 +99,7 @@ def is_foreign(source: Source, raw: bytes) -> bool:
     What is said of a line that is not read, keeps no word of ours and lacks our head does not depend on where it fails.
     """
     gate, reader = source.gate, source.reader
-    if gate is None or kept(gate, raw):
+    if gate is None or is_ours(gate, raw):
         return False
     if gate.head is None:
         return True
@@ -109,13 +109,13 @@ def is_foreign(source: Source, raw: bytes) -> bool:
     return gate.head.match(text) is None and not reader.takes(text)
 
 
-def verdict(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
+def classify(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
     """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
     gate = source.gate
     if gate is None:
         return _rejected(miss.reason, source, raw, message, miss)
     text = raw.decode("utf-8", "replace")
-    if kept(gate, raw):
+    if is_ours(gate, raw):
         if _in_foreign_words(gate, text, miss):
             miss = replace(miss, reason="stamp_locale", at_end=False)
         return mismatched(source, raw, message, miss)

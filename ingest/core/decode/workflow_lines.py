@@ -15,9 +15,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ingest.core.mark import CLOCK_SKEW, DOUBTFUL, PRINTED_LATE, ZONE_INFERRED, ZONE_SUSPECT, ZONE_UNLISTED
-from ingest.core.model import Record
+from ingest.core.model import ParsedMessage
 from ingest.core.sources.convert import text
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.flattened import keep_extra
 from ingest.core.sources.source import Family, Marks, Stamp
 from ingest.core.timestamps import (
@@ -40,23 +40,23 @@ EPOCH_WORDS = "unix time of 10, 13, 16 or 19 digits"
 ZONE_WORDS = "zone of the source's table, or +hhmm"
 
 
-def turns(record: Record, marks: Marks) -> Iterator[Turn]:
+def events_of(record: ParsedMessage, marks: Marks) -> Iterator[EventBuilder]:
     """One turn an instant; pairs whose key names no instant are data of all of them; a line without any is one turn."""
     items = record.items or _by_place(record, marks)
     instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
     extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
     for ordinal, item in instants or [(0, {})]:
-        turn = Turn({**record.values, **item}, ordinal, record.values, items=items)
+        turn = EventBuilder({**record.values, **item}, ordinal, record.values, items=items)
         keep_extra(turn, extra)
         yield turn
 
 
-def instants_in(record: Record, marks: Marks) -> int:
+def instants_in(record: ParsedMessage, marks: Marks) -> int:
     """How many instants a line names."""
     return sum(role_of(item[marks.key], marks) is not None for item in record.items or _by_place(record, marks))
 
 
-def _by_place(record: Record, marks: Marks) -> tuple[Mapping[str, Any], ...]:
+def _by_place(record: ParsedMessage, marks: Marks) -> tuple[Mapping[str, Any], ...]:
     """Instants that have no key in the line, with the one that the source gives them."""
     named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)
     return tuple({marks.key: key, marks.value: text} for key, text in named if text is not None)
@@ -67,7 +67,7 @@ def role_of(key: str, marks: Marks) -> str | None:
     return next((role for ending, role in marks.roles if key.endswith(ending)), None)
 
 
-def stage(turn: Turn, context: Context) -> None:
+def stage(turn: EventBuilder, context: Context) -> None:
     """Split the stage's name by the table of families, longest prefix first; guess at the first dash otherwise."""
     name = turn.values.get(context.source.stage_from or "")
     if name is None:
@@ -97,7 +97,7 @@ def _name(found: str, where: str | None) -> str:
     try:
         return text(found) or found
     except ValueError as error:
-        raise Refused("value", f"{where}: {error}", where) from error
+        raise InvalidRecord("value", f"{where}: {error}", where) from error
 
 
 def _split(name: str, family: Family) -> dict[str, str] | None:
@@ -110,14 +110,14 @@ def _split(name: str, family: Family) -> dict[str, str] | None:
     return {part: piece for part, piece in zip(family.parts, pieces, strict=False) if piece}
 
 
-def instant(turn: Turn, context: Context) -> None:
+def instant(turn: EventBuilder, context: Context) -> None:
     """Fill @timestamp, the stamp in UTC (where lines have one), the emission lag and what the self-check found."""
     marks = context.source.marks
     if marks is None:
-        raise Refused("source", f"source {context.source.name} has no [mark]")
+        raise InvalidRecord("source", f"source {context.source.name} has no [mark]")
     key, value = turn.values.get(marks.key), turn.values.get(marks.value)
     if key is None and context.source.pairs:
-        raise Refused("incomplete", f"it has no `{marks.key}`", None, marks.key)
+        raise InvalidRecord("incomplete", f"it has no `{marks.key}`", None, marks.key)
     at_ms = _ms(value, context) if value else None
     times = _times(turn, marks, context)
     newest = max(times, default=None)
@@ -136,7 +136,7 @@ def instant(turn: Turn, context: Context) -> None:
     turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
 
 
-def _printed(turn: Turn, logged: int | None, newest: int | None) -> int | None:
+def _printed(turn: EventBuilder, logged: int | None, newest: int | None) -> int | None:
     """When a key without a value was printed: by the stamp, or where that is doubtful at the line's newest instant."""
     return logged if newest is None or DOUBTFUL.isdisjoint(turn.flags) else newest
 
@@ -150,21 +150,23 @@ def _ms(value: str, context: Context) -> int:
             return epoch_ms(value)
         at_ms = iso_ms(value, 0)
     except ClockError as error:
-        raise Refused("value", str(error), where, TIME_WORDS if iso else EPOCH_WORDS) from error
+        raise InvalidRecord("value", str(error), where, TIME_WORDS if iso else EPOCH_WORDS) from error
     if iso_parts(value)[1] is not None:
         return at_ms
     if zone is None:
-        raise Refused("zone_unknown", f"`{value}` names no zone, and the intake declares none", where, "Z or +hh:mm")
+        raise InvalidRecord(
+            "zone_unknown", f"`{value}` names no zone, and the intake declares none", where, "Z or +hh:mm"
+        )
     return at_ms - zone * 1000
 
 
-def _times(turn: Turn, marks: Marks, context: Context) -> list[int]:
+def _times(turn: EventBuilder, marks: Marks, context: Context) -> list[int]:
     """The line's instants; the latest was taken last, so its distance to the stamp is the emission lag [5.4]."""
     values = (item.get(marks.value) for item in turn.items if role_of(item[marks.key], marks))
     return [_ms(value, context) for value in values if value]
 
 
-def _check_elapsed(turn: Turn, marks: Marks, times: Sequence[int]) -> None:
+def _check_elapsed(turn: EventBuilder, marks: Marks, times: Sequence[int]) -> None:
     """What a line says twice must agree: the seconds it took, and its ends."""
     if marks.elapsed is None or len(times) < 2:
         return
@@ -175,7 +177,7 @@ def _check_elapsed(turn: Turn, marks: Marks, times: Sequence[int]) -> None:
         turn.flags.append("end_before_start")
 
 
-def _logged(turn: Turn, context: Context, newest: int | None) -> int | None:
+def _logged(turn: EventBuilder, context: Context, newest: int | None) -> int | None:
     """When the line was printed (unix ms); None for lines without a stamp."""
     marks, stamp = context.source.marks, context.source.stamp
     if stamp is None or marks is None:
@@ -193,13 +195,13 @@ def _logged(turn: Turn, context: Context, newest: int | None) -> int | None:
     return logged
 
 
-def _waits(turn: Turn, marks: Marks) -> bool:
+def _waits(turn: EventBuilder, marks: Marks) -> bool:
     """Whether the newest instant is the entry into a queue: its stamp comes after the wait, however long."""
     keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
     return {role_of(key, marks) for key in keys} == {"queued"}
 
 
-def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
+def _local(turn: EventBuilder, stamp: Stamp) -> tuple[int, str | None]:
     """The stamp as wall-clock ms, and its zone as written."""
     read = {part: turn.whole.get(terminal) for part, terminal in stamp.parts.items()}
     try:
@@ -209,7 +211,7 @@ def _local(turn: Turn, stamp: Stamp) -> tuple[int, str | None]:
         return _local_of(turn, read), read.get("zone")
     except ClockError as error:
         where = stamp.iso if stamp.iso in turn.whole else stamp.parts["day"]
-        raise Refused("stamp", str(error), where, "time that exists") from error
+        raise InvalidRecord("stamp", str(error), where, "time that exists") from error
 
 
 def iso_parts(text: str) -> tuple[str, str | None]:
@@ -220,7 +222,7 @@ def iso_parts(text: str) -> tuple[str, str | None]:
     return (text[:cut], text[cut:]) if cut > 0 else (text, None)
 
 
-def _local_of(turn: Turn, read: Mapping[str, Any]) -> int:
+def _local_of(turn: EventBuilder, read: Mapping[str, Any]) -> int:
     month = month_number(read["month"])
     local, leap = local_ms(int(read["year"]), month, int(read["day"]), read["clock"], read.get("half"))
     if leap:
@@ -230,14 +232,16 @@ def _local_of(turn: Turn, read: Mapping[str, Any]) -> int:
     return local
 
 
-def _offset(turn: Turn, context: Context, local: int, zone: str | None, newest: int | None) -> int:
+def _offset(turn: EventBuilder, context: Context, local: int, zone: str | None, newest: int | None) -> int:
     """Seconds east of UTC: as written, else by the source's table, else by the intake, else as the epoch says [1]."""
     stamp = context.source.stamp
     if zone and (zone == "Z" or zone[0] in "+-"):
         try:
             return offset_s(zone)
         except ClockError as error:
-            raise Refused("zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS) from error
+            raise InvalidRecord(
+                "zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS
+            ) from error
     if zone and stamp and zone in stamp.zones:
         return stamp.zones[zone]
     if zone is None and context.intake.zone is not None:
@@ -246,7 +250,7 @@ def _offset(turn: Turn, context: Context, local: int, zone: str | None, newest: 
     if likely is None:
         what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
         where = stamp.parts.get("zone" if zone else "clock") if stamp else None
-        raise Refused("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
+        raise InvalidRecord("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
     turn.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
     return likely
 

@@ -21,7 +21,7 @@ from ingest.core.network.lenient import (
     whole_of,
 )
 from ingest.core.sources.convert import OutOfRange, integer, number
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 from ingest.core.statistics import Histogram, histogram
 
 DEFAULT_BUCKET_S = 0.001
@@ -34,7 +34,7 @@ RTT_ORDER = ("rtt_min", "rtt_mean", "rtt_max")
 _PERCENTILES = {"p25": 25, "median": 50, "p75": 75, "p95": 95}
 
 
-def latency(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def latency(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a latency or latencybg test."""
     counts = {name: put_count(turn, f"packets_{name}", result.get(f"packets-{name}"))
               for name in ("sent", "received", "lost")}  # fmt: skip
@@ -53,7 +53,7 @@ def latency(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> N
         put_histogram(turn, _buckets(buckets, width_s * 1000))
 
 
-def put_histogram(turn: Turn, buckets: Iterable[tuple[float | None, int | None]]) -> None:
+def put_histogram(turn: EventBuilder, buckets: Iterable[tuple[float | None, int | None]]) -> None:
     """Set the delay fields from (ms, count) of each bucket; None is what cannot be read.
 
     Of a histogram with a bucket that cannot be, nothing is computed: the rest of it is another distribution.
@@ -73,7 +73,7 @@ def put_histogram(turn: Turn, buckets: Iterable[tuple[float | None, int | None]]
         put_delays(turn, delays)
 
 
-def _check_total(turn: Turn, total: int) -> None:
+def _check_total(turn: EventBuilder, total: int) -> None:
     """A histogram holds what was received, each duplicate once or not at all."""
     sent, received, lost = (turn.body.get(f"{NETWORK}packets_{name}") for name in ("sent", "received", "lost"))
     duplicated = turn.body.get(NETWORK + "packets_duplicated", 0)
@@ -83,7 +83,7 @@ def _check_total(turn: Turn, total: int) -> None:
         turn.flags.append("histogram_mismatch")
 
 
-def put_delays(turn: Turn, delays: Histogram) -> None:
+def put_delays(turn: EventBuilder, delays: Histogram) -> None:
     """Set the delay fields from a histogram in ms, and flag what clocks make doubtful [10]."""
     found = {"min": delays.values[0], "max": delays.values[-1], "mean": delays.mean}
     if delays.total > 1:
@@ -96,7 +96,7 @@ def put_delays(turn: Turn, delays: Histogram) -> None:
     flag_doubtful(turn)
 
 
-def flag_doubtful(turn: Turn) -> None:
+def flag_doubtful(turn: EventBuilder) -> None:
     """Flag a negative delay, and a median within the clocks' error: neither says much about the network."""
     least, median = turn.body.get("perf.network.delay_min_ms"), turn.body.get("perf.network.delay_median_ms")
     error = turn.body.get("perf.network.max_clock_error_ms")
@@ -106,7 +106,7 @@ def flag_doubtful(turn: Turn) -> None:
         turn.flags.append("within_clock_error")
 
 
-def put_loss(turn: Turn, sent: int | None, lost: int | None) -> None:
+def put_loss(turn: EventBuilder, sent: int | None, lost: int | None) -> None:
     """Set the loss ratio where something was sent and the loss is known; more lost than sent is flagged, not shown."""
     if lost is None:
         turn.flags.append("loss_unknown")
@@ -116,7 +116,7 @@ def put_loss(turn: Turn, sent: int | None, lost: int | None) -> None:
         turn.flags.append("value_range")
 
 
-def check_counts(turn: Turn) -> None:
+def check_counts(turn: EventBuilder) -> None:
     """Flag counts of one test that contradict each other. What came twice may be counted among the received."""
     names = ("sent", "received", "lost", "duplicated")
     sent, received, lost, duplicated = (turn.body.get(f"{NETWORK}packets_{name}") for name in names)
@@ -128,13 +128,13 @@ def check_counts(turn: Turn) -> None:
         turn.flags.append("counts_disagree")
 
 
-def check_delays(turn: Turn) -> None:
+def check_delays(turn: EventBuilder) -> None:
     """Leave out and flag a least delay above the largest by more than rounding: three digits are printed [12]."""
     least, most = (turn.body.get(f"{NETWORK}delay_{name}_ms", 0.0) for name in ("min", "max"))
     check_order(turn, ("delay_min", "delay_max"), max(abs(least), abs(most)) * PRINTED_SHARE)
 
 
-def check_order(turn: Turn, names: Iterable[str], slack_ms: float) -> None:
+def check_order(turn: EventBuilder, names: Iterable[str], slack_ms: float) -> None:
     """Leave out and flag a minimum, mean and maximum (those that are there, in this order) that are out of order."""
     fields = [f"{NETWORK}{name}_ms" for name in names]
     found = [turn.body[name] for name in fields if name in turn.body]
@@ -144,13 +144,13 @@ def check_order(turn: Turn, names: Iterable[str], slack_ms: float) -> None:
             turn.body.pop(name, None)
 
 
-def _duplicates(turn: Turn, value: Any) -> None:
+def _duplicates(turn: EventBuilder, value: Any) -> None:
     """The plug-ins never count duplicates and always write 0: only another number is a count."""
     if put_count(turn, "packets_duplicated", value) == 0:
         del turn.body[NETWORK + "packets_duplicated"]
 
 
-def _hops(turn: Turn, ttls: Mapping[str, Any]) -> None:
+def _hops(turn: EventBuilder, ttls: Mapping[str, Any]) -> None:
     """Hops from the TTL left over; OWAMP sends with 255. A TTL or a count that cannot be is left out and flagged."""
     seen = [(whole_of(text), whole_of(times)) for text, times in ttls.items() if times is not None]
     fit = [
@@ -173,7 +173,7 @@ def _buckets(buckets: Mapping[str, Any], width_ms: float) -> Iterator[tuple[floa
         yield value_ms if value_ms is None or not isfinite(value_ms) else round(value_ms, 6), whole_of(times)
 
 
-def rtt(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def rtt(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a ping test."""
     trips = [trip for trip in objects_of(result.get("roundtrips")) if trip.get("rtt") is not None]
     sent, received, lost = (count_of(result.get(name)) for name in ("sent", "received", "lost"))
@@ -217,7 +217,7 @@ def trip_ms(value: Any) -> float | None:
     return None if found is None else _in_range_ms(found)
 
 
-def _unrecognised(turn: Turn, result: Mapping[str, Any], answered: int, asked: int | None) -> None:
+def _unrecognised(turn: EventBuilder, result: Mapping[str, Any], answered: int, asked: int | None) -> None:
     """0 sent means that the plug-in did not recognise ping's summary; its loss is then 100.0, not 1.0 [13]."""
     loss = number_of(result.get("loss"))
     turn.flags.append("loss_recomputed")
@@ -231,8 +231,8 @@ def _unrecognised(turn: Turn, result: Mapping[str, Any], answered: int, asked: i
         turn.flags[-1] = "loss_unknown"
 
 
-def _from_trips(turn: Turn, trips: list[Mapping[str, Any]]) -> None:
-    probe = Turn({}, 0, {})
+def _from_trips(turn: EventBuilder, trips: list[Mapping[str, Any]]) -> None:
+    probe = EventBuilder({}, 0, {})
     times: list[float] = []
     for trip in trips:
         put(probe, "rtt", trip.get("rtt"), trip_ms)

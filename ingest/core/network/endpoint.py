@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 
 from ingest.core.network.lenient import put_text
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
 _PORTED = re.compile(r"([^:]+):\d+")
@@ -38,7 +38,7 @@ def name_of(text: str) -> str | None:
     return host if ip_of(host) is None and _NAME.fullmatch(host) else None
 
 
-def put_end(turn: Turn, end: str, text: str | None, sites: Mapping[str, str]) -> None:
+def put_end(turn: EventBuilder, end: str, text: str | None, sites: Mapping[str, str]) -> None:
     """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the `source` or `destination` of a turn."""
     if not text or not text.strip():
         return
@@ -53,14 +53,14 @@ def put_end(turn: Turn, end: str, text: str | None, sites: Mapping[str, str]) ->
         turn.body[f"{end}.site"] = site
 
 
-def ip_version(turn: Turn) -> int | None:
+def ip_version(turn: EventBuilder) -> int | None:
     """4 or 6 when both ends, or the only one known as an address, are written as addresses of that version."""
     versions = {ip_address(turn.body[key]).version for key in ("source.ip", "destination.ip") if key in turn.body}
     return versions.pop() if len(versions) == 1 else None
 
 
 def put_ends(
-    turn: Turn, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
+    turn: EventBuilder, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
 ) -> None:
     """Set both ends: names where the user gave them, addresses where a connection tells them."""
     for end, text, address in zip(("source", "destination"), named, addresses, strict=True):

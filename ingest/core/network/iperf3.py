@@ -23,7 +23,7 @@ from ingest.core.network.lenient import (
 )
 from ingest.core.network.transport import UDP, of_iperf3
 from ingest.core.sources.convert import integer, message, rounded, us_to_ms
-from ingest.core.sources.event import Context, Turn, at_capture
+from ingest.core.sources.event import Context, EventBuilder, at_capture
 from ingest.core.timestamps import EARLIEST_MS, LATEST_MS
 
 JITTER_LIMIT_MS = 10_000
@@ -31,7 +31,7 @@ LONGEST_INT = 19  # digits; a longer one stays text, which no field takes for a 
 _BOUNDED = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) <= LONGEST_INT else text)
 
 
-def iperf3(turn: Turn, context: Context) -> None:
+def iperf3(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one test that iperf3 -J told of. Raises Refused where no time is known at all."""
     tree = turn.values
     turn.body["perf.network.test_type"] = "throughput"
@@ -56,7 +56,7 @@ def iperf3(turn: Turn, context: Context) -> None:
         put_udp(turn, told, received)
 
 
-def _started(turn: Turn, context: Context) -> None:
+def _started(turn: EventBuilder, context: Context) -> None:
     """When the test began, by iperf3's own stamp; an aborted one has none."""
     stamp = object_of(lookup(turn.values, "start.timestamp"))
     started_ms, started_s = count_of(stamp.get("timemillisecs")), count_of(stamp.get("timesecs"))
@@ -90,7 +90,7 @@ def is_reversed(tree: Mapping[str, Any]) -> bool:
     return is_true(lookup(tree, "start.test_start.reverse"))
 
 
-def _asked(turn: Turn, start: Mapping[str, Any]) -> None:
+def _asked(turn: EventBuilder, start: Mapping[str, Any]) -> None:
     asked = object_of(start.get("test_start"))
     put_text(turn, "perf.network.protocol", of_iperf3(turn.values))
     put(turn, "parallel_streams", asked.get("num_streams"), integer, least=1)
@@ -100,7 +100,7 @@ def _asked(turn: Turn, start: Mapping[str, Any]) -> None:
         turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
 
 
-def _failed(turn: Turn, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
+def _failed(turn: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
     """An error, or nothing measured, is a failed test [15]."""
     text = tree.get("error")
     if text is None and any(number_of(object_of(part).get("bits_per_second")) for part in end.values()):
@@ -113,7 +113,7 @@ def _failed(turn: Turn, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool
     return True
 
 
-def _rates(turn: Turn, end: Mapping[str, Any]) -> None:
+def _rates(turn: EventBuilder, end: Mapping[str, Any]) -> None:
     sent = object_of(end.get("sum_sent")) or object_of(end.get("sum"))
     put(turn, "throughput_bps", sent.get("bits_per_second"))
     if number_of(lookup(end, "sum_received.seconds")):  # without the server's report all of it is 0
@@ -128,14 +128,14 @@ def _rates(turn: Turn, end: Mapping[str, Any]) -> None:
         put_slot(turn, start_ms, start_ms + round(length_s * 1000))
 
 
-def put_udp(turn: Turn, told: Mapping[str, Any], received: Mapping[str, Any]) -> None:
+def put_udp(turn: EventBuilder, told: Mapping[str, Any], received: Mapping[str, Any]) -> None:
     """Packets, loss and jitter; the sender's 0 lost is no count, the receiver's is taken [6, 7]."""
     put_jitter(turn, received.get("jitter_ms", told.get("jitter_ms")))
     sent = received.get("packets") if count_of(received.get("packets")) else told.get("packets")
     put_packets(turn, sent, received.get("lost_packets"))
 
 
-def put_jitter(turn: Turn, jitter_ms: Any) -> None:
+def put_jitter(turn: EventBuilder, jitter_ms: Any) -> None:
     """Set the jitter, unless the tool's arithmetic went wrong [8]: the value is in event.original."""
     found = number_of(jitter_ms)
     if found is not None and found > JITTER_LIMIT_MS:
@@ -144,7 +144,7 @@ def put_jitter(turn: Turn, jitter_ms: Any) -> None:
         put(turn, "jitter_ms", jitter_ms)
 
 
-def put_packets(turn: Turn, sent: Any, lost: Any) -> None:
+def put_packets(turn: EventBuilder, sent: Any, lost: Any) -> None:
     """Set what was sent and lost, and their ratio; a loss of UDP that nobody counted is flagged."""
     put_count(turn, "packets_sent", sent)
     put_count(turn, "packets_lost", lost)

@@ -11,7 +11,7 @@ from ingest.core.network.iperf3 import put_jitter, put_packets
 from ingest.core.network.lenient import NETWORK, put
 from ingest.core.network.transport import TCP, UDP
 from ingest.core.sources.convert import integer, message, rounded
-from ingest.core.sources.event import Context, Turn, at_capture
+from ingest.core.sources.event import Context, EventBuilder, at_capture
 
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _N = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
@@ -23,7 +23,7 @@ _CLOSING = re.compile(
 )
 
 
-def iperf3_text(turn: Turn, context: Context) -> None:
+def iperf3_text(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of iperf3. Raises Refused when no time is known."""
     turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "throughput", "iperf3"
     at_capture(turn, context)
@@ -44,7 +44,7 @@ def iperf3_text(turn: Turn, context: Context) -> None:
     _numbers(turn, sides.get("sender", {}), sides.get("receiver", {}))
 
 
-def _ends(turn: Turn, sites: Mapping[str, str]) -> None:
+def _ends(turn: EventBuilder, sites: Mapping[str, str]) -> None:
     values = turn.values
     local, remote = values.get("LOCAL"), values.get("REMOTE")
     named = (local, values.get("PEER") or values.get("CLIENT") or remote)
@@ -55,7 +55,7 @@ def _ends(turn: Turn, sites: Mapping[str, str]) -> None:
     put_ends(turn, named[::-1] if turned else named, (remote, local) if turned else (local, remote), sites)
 
 
-def _numbers(turn: Turn, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
+def _numbers(turn: EventBuilder, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
     """Rates of both sides; a server prints its client's as 0, which is not known."""
     turn.flags.append("rounded")
     if not float(sender.get("rate") or 0) and float(receiver.get("rate") or 0):

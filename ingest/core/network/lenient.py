@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from ingest.core.sources.convert import OutOfRange, boolean, integer, number, rounded, text
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 from ingest.core.timestamps import iso_duration_s
 
 NETWORK = "perf.network."
@@ -18,7 +18,7 @@ LONGEST_MS = 366 * 86_400_000
 WHOLE = (integer, rounded)
 
 
-def put(turn: Turn, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
+def put(turn: EventBuilder, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
     """Set `perf.network.<name>` to the converted value; flag what cannot be read or is below `least`."""
     if value is None:
         return
@@ -38,7 +38,7 @@ def put(turn: Turn, name: str, value: Any, convert: Convert = number, least: flo
     turn.body[NETWORK + name] = found if convert in WHOLE else float(found)
 
 
-def put_text(turn: Turn, field: str, value: Any) -> None:
+def put_text(turn: EventBuilder, field: str, value: Any) -> None:
     """Set a field to a text that is one, and not empty; one longer than a name may be is left out and flagged."""
     try:
         found = text(value) if isinstance(value, str) else None
@@ -49,14 +49,14 @@ def put_text(turn: Turn, field: str, value: Any) -> None:
         turn.body[field] = found
 
 
-def put_count(turn: Turn, name: str, value: Any) -> int | None:
+def put_count(turn: EventBuilder, name: str, value: Any) -> int | None:
     """Set a whole number from 0 as `put` does, and give it; None where it is not there or cannot be."""
     put(turn, name, value, integer)
     found: int | None = turn.body.get(NETWORK + name)
     return found
 
 
-def put_slot(turn: Turn, start_ms: int, end_ms: int) -> None:
+def put_slot(turn: EventBuilder, start_ms: int, end_ms: int) -> None:
     """Set the end and the length of a test; flag an end before its start, or more than a year after it."""
     if 0 <= end_ms - start_ms <= LONGEST_MS:
         turn.body["event.end"] = end_ms

@@ -10,7 +10,7 @@ from typing import Any
 from ingest.core.lookup import lookup
 from ingest.core.network.lenient import NETWORK, Convert, count_of, milliseconds, put, seconds
 from ingest.core.sources.convert import boolean, integer, number, rounded
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 from ingest.core.sources.flattened import fits_flattened
 
 _RESPONSE: tuple[str, str, Convert] = ("time", "response_ms", milliseconds)
@@ -75,7 +75,7 @@ def type_by_shape(result: Mapping[str, Any]) -> str | None:
     return next((kind for key, kind in _SHAPES.items() if key in result), None)
 
 
-def numbers(turn: Turn, result: Mapping[str, Any], kind: str) -> None:
+def numbers(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
     """Fill the numbers of a smaller test; of an unknown one there are none."""
     for path, name, convert in _NUMBERS.get(kind, ()):
         put(turn, name, lookup(result, path), convert)
@@ -93,7 +93,7 @@ def numbers(turn: Turn, result: Mapping[str, Any], kind: str) -> None:
         turn.body["http.response.status_code"] = status
 
 
-def keep_result(turn: Turn, result: Mapping[str, Any], kind: str) -> None:
+def keep_result(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
     """Keep what the table does not read as data; flag a type that it does not know."""
     read = _TOLD | {row[0] for row in (*_NUMBERS.get(kind, ()), *_BOOLEANS.get(kind, ()))}
     rest = {key: value for key, value in result.items() if key not in read and value is not None}
@@ -105,7 +105,7 @@ def keep_result(turn: Turn, result: Mapping[str, Any], kind: str) -> None:
         turn.body["perf.extra"] = {**turn.body.get("perf.extra", {}), "result": rest}
 
 
-def _clocks(turn: Turn, result: Mapping[str, Any]) -> None:
+def _clocks(turn: EventBuilder, result: Mapping[str, Any]) -> None:
     """Both ends' offsets from their own references, and whether both are synchronised."""
     for end in ("local", "remote"):
         put(turn, f"clock_offset_{end}_ms", lookup(result, f"{end}.offset"), milliseconds, least=None)
@@ -114,7 +114,7 @@ def _clocks(turn: Turn, result: Mapping[str, Any]) -> None:
         _put_boolean(turn, "clock_synchronized", all(value is True or value == "true" for value in said))
 
 
-def _put_boolean(turn: Turn, name: str, value: Any) -> None:
+def _put_boolean(turn: EventBuilder, name: str, value: Any) -> None:
     try:
         if value is not None:
             turn.body[NETWORK + name] = boolean(value)

@@ -9,7 +9,7 @@ import re
 from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_loss
 from ingest.core.network.endpoint import ip_version, put_end
 from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_s
 
 SESSION_SLACK_S = 120
@@ -17,7 +17,7 @@ MS_OF = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _PERCENTILE = re.compile(r"([0-9.]+):\s+(\S+)\s+(ns|us|ms|s)\b")
 
 
-def owping(turn: Turn, context: Context) -> None:
+def owping(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one block of owping."""
     turn.body["perf.network.test_type"] = "latency"
     turn.body["perf.network.tool"] = "owping"
@@ -32,11 +32,11 @@ def owping(turn: Turn, context: Context) -> None:
     _hops(turn)
 
 
-def _times(turn: Turn, context: Context) -> None:
+def _times(turn: EventBuilder, context: Context) -> None:
     session_s = _session_s(turn.values["SID"])
     first, last = _local_ms(turn, "FIRST"), _local_ms(turn, "LAST")
     if first is None:
-        raise Refused("no_time", "owping printed no time of its first packet", "FIRST")
+        raise InvalidRecord("no_time", "owping printed no time of its first packet", "FIRST")
     offset_s = _offset_s(turn, first, session_s, context.intake.zone)
     turn.body["@timestamp"] = turn.body["event.start"] = first - offset_s * 1000
     if last is not None:
@@ -48,7 +48,7 @@ def _session_s(session: str) -> float:
     return ntp_s(int(session[8:24], 16))
 
 
-def _local_ms(turn: Turn, terminal: str) -> int | None:
+def _local_ms(turn: EventBuilder, terminal: str) -> int | None:
     """Wall clock as ms; `.1000` is what owping prints for a rounded-up second."""
     text = turn.values[terminal]
     whole, _, millis = text.partition(".")
@@ -57,17 +57,17 @@ def _local_ms(turn: Turn, terminal: str) -> int | None:
     try:
         return iso_ms(whole, 0) + int(millis)
     except ClockError as error:
-        raise Refused("stamp", str(error), terminal) from error
+        raise InvalidRecord("stamp", str(error), terminal) from error
 
 
-def _offset_s(turn: Turn, first_ms: int, session_s: float, declared_s: int | None) -> int:
+def _offset_s(turn: EventBuilder, first_ms: int, session_s: float, declared_s: int | None) -> int:
     """Seconds east of UTC: as the session id tells, else as the intake declares [22]."""
     ahead_s = first_ms / 1000 - session_s
     told_s = round(ahead_s / QUARTER_S) * QUARTER_S
     told = abs(ahead_s - told_s) <= SESSION_SLACK_S and abs(told_s) <= ZONE_LIMIT_S
     if declared_s is None:
         if not told:
-            raise Refused("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
+            raise InvalidRecord("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
         turn.flags.append("zone_inferred")
         return told_s
     if told and told_s != declared_s:
@@ -76,7 +76,7 @@ def _offset_s(turn: Turn, first_ms: int, session_s: float, declared_s: int | Non
     return declared_s
 
 
-def _packets(turn: Turn) -> None:
+def _packets(turn: EventBuilder) -> None:
     sent, lost, duplicates = (int(turn.values[name]) for name in ("SENT", "LOST", "DUPLICATES"))
     turn.body["perf.network.packets_sent"] = sent
     turn.body["perf.network.packets_lost"] = lost
@@ -94,7 +94,7 @@ def _packets(turn: Turn) -> None:
         _reordered(turn, turn.values["REORDERED_PERCENT"], received)
 
 
-def _reordered(turn: Turn, text: str, received: int) -> None:
+def _reordered(turn: EventBuilder, text: str, received: int) -> None:
     """A share of what was received -> packets; nan is none, and more than all of them cannot be."""
     percent = number_of(text)
     if percent is None and "nan" in text:
@@ -105,7 +105,7 @@ def _reordered(turn: Turn, text: str, received: int) -> None:
         turn.body["perf.network.packets_reordered"] = round(percent * received / 100)
 
 
-def _delays(turn: Turn) -> None:
+def _delays(turn: EventBuilder) -> None:
     values = turn.values
     for name in ("min", "median", "max"):
         _put_ms(turn, f"delay_{name}_ms", values.get(f"DELAY_{name.upper()}"), values.get("DELAY_UNIT"))
@@ -120,12 +120,12 @@ def _delays(turn: Turn) -> None:
     flag_doubtful(turn)
 
 
-def _put_ms(turn: Turn, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
+def _put_ms(turn: EventBuilder, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
     """Set a printed time in ms; nan is none [11]."""
     put(turn, name, text, in_ms(MS_OF[unit or "ms"]), least)
 
 
-def _hops(turn: Turn) -> None:
+def _hops(turn: EventBuilder) -> None:
     least = turn.values.get("HOPS", turn.values.get("HOPS_MIN"))
     most = turn.values.get("HOPS", turn.values.get("HOPS_MAX"))
     if least is None or most is None:

@@ -7,7 +7,7 @@ from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtf
 from ingest.core.network.endpoint import put_ends
 from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
 from ingest.core.sources.convert import integer
-from ingest.core.sources.event import Context, Refused, Turn
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import NTP_ERA, ntp_s
 
 MOST_TOLD = 1  # rank: of two forms of the same session this one tells more
@@ -15,7 +15,7 @@ UNKNOWN_TTL = 255
 MS_PER_S = 1000.0
 
 
-def owping_machine(turn: Turn, context: Context) -> None:
+def owping_machine(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one block of owping -M. Raises Refused when it says no start."""
     values = turn.values
     turn.rank = MOST_TOLD
@@ -37,7 +37,7 @@ def owping_machine(turn: Turn, context: Context) -> None:
     _hops(turn, [int(values[name]) for name in ("MINTTL", "MAXTTL") if name in values])
 
 
-def owping_raw(turn: Turn, context: Context) -> None:
+def owping_raw(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one session of raw packets. Raises Refused when no packet says when it was sent."""
     packets = [line.split() for line in turn.values["PACKETS"].splitlines()]
     sent_ntp = sorted(int(packet[1]) for packet in packets)
@@ -60,17 +60,17 @@ def owping_raw(turn: Turn, context: Context) -> None:
     _hops(turn, sorted(int(packet[7]) for packet in received.values()))
 
 
-def _start(turn: Turn, start_ntp: int, end_ntp: int) -> None:
+def _start(turn: EventBuilder, start_ntp: int, end_ntp: int) -> None:
     turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "latency", "owping"
     if not start_ntp or max(start_ntp, end_ntp) >= NTP_ERA:
-        raise Refused("no_time", "owping gave no time of its first packet", "START_TIME")
+        raise InvalidRecord("no_time", "owping gave no time of its first packet", "START_TIME")
     start_ms = round(ntp_s(start_ntp) * 1000)
     turn.body["@timestamp"] = turn.body["event.start"] = start_ms
     if end_ntp:
         put_slot(turn, start_ms, round(ntp_s(end_ntp) * 1000))
 
 
-def _packets(turn: Turn, sent: int, lost: int | None) -> None:
+def _packets(turn: EventBuilder, sent: int, lost: int | None) -> None:
     put(turn, "packets_sent", sent, integer)
     if lost is not None:
         put(turn, "packets_lost", lost, integer)
@@ -96,11 +96,11 @@ def _delays(packets: list[list[str]]) -> Iterator[tuple[float, int]]:
         yield round((int(packet[4]) - int(packet[1])) / 2**32 * 1000, 3), 1
 
 
-def _put_s(turn: Turn, name: str, text: str | None, least: float | None = None) -> None:
+def _put_s(turn: EventBuilder, name: str, text: str | None, least: float | None = None) -> None:
     put(turn, name, text, in_ms(MS_PER_S), least)
 
 
-def _hops(turn: Turn, ttls: list[int]) -> None:
+def _hops(turn: EventBuilder, ttls: list[int]) -> None:
     if any(ttl > UNKNOWN_TTL for ttl in ttls) or ttls != sorted(ttls):
         turn.flags.append("value_range")
         return

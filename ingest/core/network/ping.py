@@ -9,7 +9,7 @@ from ingest.core.network.endpoint import put_ends
 from ingest.core.network.lenient import NETWORK, put
 from ingest.core.network.route import MAX_TTL, trace
 from ingest.core.sources.convert import integer
-from ingest.core.sources.event import Context, Refused, Turn, at_capture
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord, at_capture
 from ingest.core.timestamps import EARLIEST_MS
 
 _HOP = re.compile(r"\n {0,2}([0-9]{1,3})(?![0-9])([^\n]*(?:\n {3,}[^\n]*)*)")
@@ -22,7 +22,7 @@ _PROBE_END = re.compile(r"(?:[0-9] ?ms|\s\*|\s![^\s]*|\([0-9]+% loss\))\s*\Z")
 _ERRORS = {"!H": "host-unreachable", "!N": "net-unreachable", "!P": "protocol-unreachable"}
 
 
-def ping(turn: Turn, context: Context) -> None:
+def ping(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of ping. Raises Refused when no time is known."""
     _head(turn, context, "rtt", "ping")
     sent, received = int(turn.values["SENT"]), int(turn.values["RECEIVED"])
@@ -42,7 +42,7 @@ def ping(turn: Turn, context: Context) -> None:
     check_order(turn, RTT_ORDER, PRINTED_MS)
 
 
-def traceroute(turn: Turn, context: Context) -> None:
+def traceroute(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of traceroute. Raises Refused when no time is known."""
     _head(turn, context, "trace", "traceroute")
     told = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
@@ -66,10 +66,10 @@ def _check_whole(told: list[tuple[int, str]]) -> None:
     number, words = told[-1]
     others = [len(_PROBE.findall(before)) for _, before in told[:-1]]
     if not _PROBE_END.search(words) or (others and len(_PROBE.findall(words)) < min(others)):
-        raise Refused("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
+        raise InvalidRecord("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
 
 
-def _head(turn: Turn, context: Context, test_type: str, tool: str) -> None:
+def _head(turn: EventBuilder, context: Context, test_type: str, tool: str) -> None:
     """Type, tool, ends and time: that of the first reply under ping -D, else when the shipper took it."""
     turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = test_type, tool
     stamp_ms = int(float(turn.values.get("FIRST_AT", 0)) * 1000)

@@ -15,7 +15,7 @@ from ingest.core.network.pscheduler_ends import TYPE, put_run_ends
 from ingest.core.network.route import trace
 from ingest.core.network.throughput import throughput
 from ingest.core.sources.convert import message, time
-from ingest.core.sources.event import CAPTURED, Context, Refused, Turn, at_capture
+from ingest.core.sources.event import CAPTURED, Context, EventBuilder, InvalidRecord, at_capture
 from ingest.core.sources.flattened import fits_flattened
 
 SPEC = "perf.network.spec"
@@ -24,7 +24,7 @@ FAILED = {"overdue", "missed", "failed", "preempted", "nonstart"}
 _ENVELOPE = {"id", "schedule", "test", "tool", "participants", "result", "reference", "run", "task"}
 _STEP = 8  # of the ranks of states; between them 4 for a known test and 0 to 3 for the shape
 _OVER, _WITH_RESULT = (len(NOT_FINAL) + 1) * _STEP, (len(NOT_FINAL) + 2) * _STEP
-_TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None]] = {
+_TYPES: Mapping[str, Callable[[EventBuilder, Mapping[str, Any], Mapping[str, Any]], None]] = {
     "throughput": throughput,
     "latency": latency,
     "latencybg": latency,
@@ -33,7 +33,7 @@ _TYPES: Mapping[str, Callable[[Turn, Mapping[str, Any], Mapping[str, Any]], None
 }
 
 
-def read_run(turn: Turn, context: Context, shape: int) -> None:
+def read_run(turn: EventBuilder, context: Context, shape: int) -> None:
     """Fill what a run says of itself, and the numbers of its result unless it failed.
 
     `shape` (0 to 3) tells how much its shape says: of two tellings of the same run the richer one stands.
@@ -51,7 +51,7 @@ def read_run(turn: Turn, context: Context, shape: int) -> None:
     _numbers(turn, result, spec)
 
 
-def _numbers(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def _numbers(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """The numbers of a result that did not fail; of the smaller tests also the rest of it, as data."""
     kind = turn.body.get(TYPE, "")
     read = _TYPES.get(kind)
@@ -64,7 +64,7 @@ def _numbers(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> 
         keep_result(turn, result, kind)
 
 
-def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
+def _test_type(turn: EventBuilder, result: Mapping[str, Any]) -> None:
     """A document without its test is told by the shape of its result [2]."""
     if TYPE not in turn.body:
         shape = type_by_shape(result)
@@ -73,7 +73,7 @@ def _test_type(turn: Turn, result: Mapping[str, Any]) -> None:
             turn.body[TYPE] = shape
 
 
-def _slot(turn: Turn) -> None:
+def _slot(turn: EventBuilder) -> None:
     """When the run began and ended, from its own stamps, else from its length."""
     start = turn.body.get("@timestamp")
     if start is None or CAPTURED in turn.flags:
@@ -91,7 +91,7 @@ def _slot(turn: Turn) -> None:
         put_slot(turn, start, end)
 
 
-def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
+def _outcome(turn: EventBuilder, result: Mapping[str, Any]) -> None:
     """Success, failure or unknown; why it failed; and the rank that lets a final result replace a pending run [1]."""
     state = turn.body.get("perf.network.state")
     said = result.get("succeeded")
@@ -110,7 +110,7 @@ def _outcome(turn: Turn, result: Mapping[str, Any]) -> None:
         turn.body["error.message"] = text
 
 
-def _error(turn: Turn, result: Mapping[str, Any]) -> str | None:
+def _error(turn: EventBuilder, result: Mapping[str, Any]) -> str | None:
     """The first text that says why: merged, of a participant, of the run; diagnostics where there is nothing better."""
     own = objects_of(lookup(turn.values, "run.result-full"))
     candidates = [result.get("error"), result.get("reason"), *(part.get("error") for part in own)]
@@ -119,7 +119,7 @@ def _error(turn: Turn, result: Mapping[str, Any]) -> str | None:
     return next((found for text in candidates if text is not None and (found := message(text))), None)
 
 
-def _reference(turn: Turn) -> None:
+def _reference(turn: EventBuilder) -> None:
     """The user's own data: the task's name and the mark of made-up results are known, the rest is kept as data."""
     reference = turn.values.get("reference")
     known = object_of(reference)
@@ -134,7 +134,7 @@ def _reference(turn: Turn) -> None:
         turn.body["perf.extra"] = extra
 
 
-def _kept_as_data(turn: Turn) -> None:
+def _kept_as_data(turn: EventBuilder) -> None:
     """What the index cannot take as data stays in event.original alone."""
     for name in (SPEC, "perf.extra"):
         if name in turn.body and not fits_flattened(turn.body[name]):
@@ -147,16 +147,16 @@ _OF_DOCUMENT = {"id", "run", "test", "task", "schedule"}
 _BARE, _RUN, _PLUGIN, _DOCUMENT = range(4)
 
 
-def pscheduler(turn: Turn, context: Context) -> None:
+def pscheduler(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of a document as archivers send it, also one that jq has stripped."""
     read_run(turn, context, _DOCUMENT)
 
 
-def pscheduler_plugin(turn: Turn, context: Context) -> None:
+def pscheduler_plugin(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of a plug-in's input. Raises Refused when a transform left no object, or no time is known."""
     inner = turn.values.get("result")
     if not isinstance(inner, Mapping):
-        raise Refused("shape", "the transform of this archiver left no JSON object", "result", "JSON object")
+        raise InvalidRecord("shape", "the transform of this archiver left no JSON object", "result", "JSON object")
     addresses: dict[str, Any] = {"href": turn.values.get("run-href"), "task-href": turn.values.get("task-href")}
     if _OF_DOCUMENT & inner.keys():
         turn.values = {**inner, "run": {**addresses, **object_of(inner.get("run"))}}
@@ -167,21 +167,21 @@ def pscheduler_plugin(turn: Turn, context: Context) -> None:
     read_run(turn, context, _BARE)
 
 
-def pscheduler_run(turn: Turn, context: Context) -> None:
+def pscheduler_run(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of a run as REST tells it: no test, no tool."""
     run = turn.values
     turn.values = {"run": run, "result": run.get("result"), "participants": run.get("participants")}
     read_run(turn, context, _RUN)
 
 
-def pscheduler_result(turn: Turn, context: Context) -> None:
+def pscheduler_result(turn: EventBuilder, context: Context) -> None:
     """Fill the fields of a result alone. Raises Refused without a capture time."""
     at_capture(turn, context)
     turn.values = {"result": turn.values}
     read_run(turn, context, _BARE)
 
 
-SHAPES: Mapping[str, Callable[[Turn, Context], None]] = {
+SHAPES: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "pscheduler": pscheduler,
     "pscheduler_plugin": pscheduler_plugin,
     "pscheduler_run": pscheduler_run,

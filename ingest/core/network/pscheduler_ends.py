@@ -9,13 +9,15 @@ from ingest.core.network.iperf3 import ends as iperf3_ends
 from ingest.core.network.iperf3 import in_diagnostics as iperf3_in
 from ingest.core.network.iperf3 import is_reversed as iperf3_reversed
 from ingest.core.network.lenient import count_of, is_true, objects_of
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 
 TYPE = "perf.network.test_type"
 ONE_WAY = {"throughput", "latency", "latencybg"}
 
 
-def put_run_ends(turn: Turn, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]) -> None:
+def put_run_ends(
+    turn: EventBuilder, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]
+) -> None:
     """The sending and the receiving end; a test that was asked to run in reverse sends from its `dest`."""
     source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
     if not spec:
@@ -31,7 +33,7 @@ def put_run_ends(turn: Turn, spec: Mapping[str, Any], result: Mapping[str, Any],
         turn.body["perf.network.ip_version"] = version
 
 
-def _ends_of_result(turn: Turn, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _ends_of_result(turn: EventBuilder, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """Without a test that names them: the participants, in the direction that the tool's own output tells."""
     told = iperf3_in(result.get("diags"))
     hosts = lookup(turn.values, "participants")
@@ -43,7 +45,7 @@ def _ends_of_result(turn: Turn, result: Mapping[str, Any]) -> tuple[str | None, 
     return (hosts[1], _lead(turn)) if iperf3_reversed(told) else (_lead(turn), hosts[1])
 
 
-def _lead(turn: Turn) -> str | None:
+def _lead(turn: EventBuilder) -> str | None:
     """The lead participant; null stands for the node itself, which the run's address names."""
     for path in ("participants", "run.participants"):
         hosts = lookup(turn.values, path)

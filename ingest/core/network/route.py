@@ -10,14 +10,14 @@ from typing import Any
 from ingest.core.ids import digest_id
 from ingest.core.network.endpoint import ip_of, name_of
 from ingest.core.network.lenient import count_of, object_of
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 
 Hop = Mapping[str, Any]
 MAX_TTL = 255
 MAX_AS = 2**32 - 1
 
 
-def trace(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def trace(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a trace; of several paths the first tells the route."""
     raw = result.get("paths")
     paths = [
@@ -44,7 +44,7 @@ def _answered(hop: Hop) -> bool:
     return any(hop.get(key) is not None for key in ("ip", "hostname", "rtt", "error"))
 
 
-def _first_path(turn: Turn, path: list[Hop]) -> None:
+def _first_path(turn: EventBuilder, path: list[Hop]) -> None:
     addresses = [_ip(hop) for hop in path]
     turn.body["perf.network.hops_answered"] = sum(_answered(hop) for hop in path)
     turn.body["perf.network.path_hash"] = digest_id(*((address or "").encode() for address in addresses))
@@ -75,7 +75,7 @@ def _systems(path: list[Hop]) -> list[int]:
     return found
 
 
-def _reached(turn: Turn, last: Hop) -> bool | None:
+def _reached(turn: EventBuilder, last: Hop) -> bool | None:
     """Whether the last hop is the destination; None when that cannot be told without looking names up."""
     if not _answered(last) or last.get("error") is not None:
         return False

@@ -10,12 +10,12 @@ from ingest.core.network.iperf3 import in_diagnostics, put_jitter, put_packets, 
 from ingest.core.network.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
 from ingest.core.network.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, told
 from ingest.core.sources.convert import integer, rounded, us_to_ms
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 
 _ADDED = ("throughput-bytes", "retransmits", "sent", "lost")
 
 
-def throughput(turn: Turn, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def throughput(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a throughput test."""
     intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
     total, streams = _totals(turn, result, intervals)
@@ -70,7 +70,7 @@ def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key:
     return _sum(streams, key)
 
 
-def _nothing_moved(turn: Turn) -> None:
+def _nothing_moved(turn: EventBuilder) -> None:
     """Success without an interval and without a bit is a failure that the tool did not notice [4]."""
     turn.flags.append("empty_result")
     turn.body["event.outcome"] = "failure"
@@ -83,7 +83,7 @@ def _omitted(interval: Mapping[str, Any]) -> bool:
 
 
 def _totals(
-    turn: Turn, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
+    turn: EventBuilder, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
     """The whole test's numbers and its streams; summed up from the intervals where the summary is none [5]."""
     summary = object_of(result.get("summary"))
@@ -142,7 +142,7 @@ def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, 
     return None
 
 
-def _loss(turn: Turn, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+def _loss(turn: EventBuilder, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
     """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
     udp = turn.body.get("perf.network.protocol") == UDP
     if not udp and not any(map(number_of, counts.values())):

@@ -6,11 +6,11 @@ from typing import Any
 
 import orjson
 
-from ingest.core.bulk import Action, once
-from ingest.core.bulk_result import Answer
+from ingest.core.bulk import BulkAction, create
+from ingest.core.bulk_result import ItemResult
 from ingest.core.decode.bodies import original_fields, original_of
 from ingest.core.ids import index_name
-from ingest.core.kafka_record import Letter, Received
+from ingest.core.kafka_record import ConsumerRecord, ProducerRecord
 from ingest.core.lookup import lookup
 from ingest.core.model import Intake, Message, Provenance, Reject
 from ingest.core.records.headers import replay_of
@@ -24,7 +24,7 @@ INDEX_STAGE = INDEX
 READ_STAGE = READ
 
 
-def refused_document(answer: Answer, body: Mapping[str, Any], told: Provenance) -> Reject:
+def reject_of_document(answer: ItemResult, body: Mapping[str, Any], told: Provenance) -> Reject:
     """What Elasticsearch said against a document, as a reject of the piece that it came from.
 
     `told` is where the piece's message came from.
@@ -35,7 +35,7 @@ def refused_document(answer: Answer, body: Mapping[str, Any], told: Provenance) 
     return Reject(reason, words, original_of(body), lookup(body, "perf.source"), provenance=place)
 
 
-def place(received: Received, message: Message, intake: Intake) -> tuple[str, str]:
+def reject_ref(received: ConsumerRecord, message: Message, intake: Intake) -> tuple[str, str]:
     """Index and id of a record's first reject: of a replayed one those of the record that it is the copy of."""
     index = index_name("rejects", intake.facility, "month", message.record_time_ms)
     replay = replay_of(received)
@@ -49,27 +49,29 @@ def actions(
     refused: Sequence[tuple[str, Reject]],
     ingested_ms: int,
     letter_at: str | None = None,
-) -> list[Action]:
+) -> list[BulkAction]:
     """One `create` for each (stage, reject) of a record, the first at `place`, the next with its ordinal from 1 on."""
     index, doc_id = at
     made = []
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms, letter_at)
-        action = once(index, doc_id + suffix, orjson.dumps(body).decode())
+        action = create(index, doc_id + suffix, orjson.dumps(body).decode())
         made.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
     return made
 
 
-def without_bytes(action: Action) -> Action:
+def without_bytes(action: BulkAction) -> BulkAction:
     """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
     body = orjson.loads(action.json)
     body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
     body["error"]["message"] += " The bytes are in the dead-letter topic only."
-    return once(action.index, action.id, orjson.dumps(body).decode())
+    return create(action.index, action.id, orjson.dumps(body).decode())
 
 
-def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tuple[str, Reject]]) -> Letter:
+def dead_letter_record(
+    topic: str, received: ConsumerRecord, intake: Intake, refused: Sequence[tuple[str, Reject]]
+) -> ProducerRecord:
     """The record as it came, with Connect's headers behind its own; the first reject speaks for all of them."""
     stage, first = refused[0]
     told: dict[str, object] = {
@@ -89,13 +91,13 @@ def letter(topic: str, received: Received, intake: Intake, refused: Sequence[tup
     }
     added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in told.items() if v is not None)
     value = b"" if received.value is None and received.key is None else received.value
-    return Letter(topic, received.key, value, received.headers + added)
+    return ProducerRecord(topic, received.key, value, received.headers + added)
 
 
-def without_value(whole: Letter) -> Letter:
+def without_value(whole: ProducerRecord) -> ProducerRecord:
     """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
     left_out = (VALUE_LEFT_OUT, str(len(whole.value or b"")).encode())
-    return Letter(whole.topic, whole.key, b"", (*whole.headers, left_out))
+    return ProducerRecord(whole.topic, whole.key, b"", (*whole.headers, left_out))
 
 
 def _document(

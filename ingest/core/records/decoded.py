@@ -5,18 +5,18 @@ from dataclasses import dataclass, field
 
 import orjson
 
-from ingest.core.bulk import Action
+from ingest.core.bulk import BulkAction
 from ingest.core.decode.fast_path import Fact
-from ingest.core.kafka_record import Received
+from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.model import Document, Intake, Message, Outcomes, Reject
 from ingest.core.records.headers import message
-from ingest.core.replay.corrections import Judged
-from ingest.core.tracking.file_state import FileKey, FileNews
+from ingest.core.replay.corrections import Reconciled
+from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey
 
 
 @dataclass(slots=True)
-class Special:
+class DecodedRecord:
     """A record that went the general way: what the flow made of it, and what of that was refused (stage, reject)."""
 
     message: Message
@@ -25,7 +25,7 @@ class Special:
 
 
 @dataclass(slots=True)
-class Reading:
+class DecodedBatch:
     """What records became: actions, for each the number of its record, and the records that are special.
 
     `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
@@ -39,17 +39,17 @@ class Reading:
     `faults`: the records that perflog itself failed on, by their coordinates.
     """
 
-    actions: list[Action] = field(default_factory=list)
+    actions: list[BulkAction] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
     stretches: list[tuple[int, bool | None]] = field(default_factory=list)
-    special: dict[int, Special] = field(default_factory=dict)
-    files: dict[FileKey, FileNews] = field(default_factory=dict)
+    special: dict[int, DecodedRecord] = field(default_factory=dict)
+    files: dict[FileKey, FileUpdate] = field(default_factory=dict)
     ends: dict[WriterKey, int] = field(default_factory=dict)
     there: set[int] = field(default_factory=set)
     corrected: set[int] = field(default_factory=set)
     lost: set[int] = field(default_factory=set)
-    judged: dict[int, Judged] = field(default_factory=dict)
+    judged: dict[int, Reconciled] = field(default_factory=dict)
     faults: list[tuple[str, Exception]] = field(default_factory=list)
 
     def version(self, n: int) -> int:
@@ -59,23 +59,23 @@ class Reading:
         found = self.facts[n]
         return found.version if isinstance(found, Document) else found.plain.version
 
-    def made_special(self, n: int, received: Received) -> Special:
+    def made_special(self, n: int, received: ConsumerRecord) -> DecodedRecord:
         """A record as a special one, also where it went the short way; then it is known by its action alone."""
         if n not in self.special:
             action = self.actions[self.owners.index(n)]
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
-            self.special[n] = Special(message(received), Outcomes((document,)), [])
+            self.special[n] = DecodedRecord(message(received), Outcomes((document,)), [])
         return self.special[n]
 
 
 @dataclass(slots=True)
-class Portion:
+class PartitionBatch:
     """Records of one partition that were read together."""
 
     intake: Intake
-    records: Sequence[Received]
-    reading: Reading
+    records: Sequence[ConsumerRecord]
+    reading: DecodedBatch
 
     def let_go(self) -> None:
         """Nothing of the records is needed any more: what waits to be committed holds the span alone."""
-        self.records, self.reading = (), Reading()
+        self.records, self.reading = (), DecodedBatch()

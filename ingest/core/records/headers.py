@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from ingest.core.ids import fitting
-from ingest.core.kafka_record import Coordinates, Header, Received
+from ingest.core.kafka_record import ConsumerRecord, Coordinates, Header
 from ingest.core.model import Message, Provenance
 from ingest.core.replay.stored_line import StoredLine, stored_line
 from ingest.core.timestamps import EARLIEST_MS
@@ -35,7 +35,7 @@ Headers = tuple[Header, ...]
 MAX_NUMBER = 2**63
 
 
-def written(provenance: Provenance, backfill: bool) -> Headers:
+def to_headers(provenance: Provenance, backfill: bool) -> Headers:
     """Headers for what is known. The offset stands last: what changes from record to record is cheapest there."""
     found = {
         HOST: provenance.host,
@@ -57,18 +57,18 @@ class Replay:
     record_time_ms: int
 
 
-def own(headers: Headers) -> Headers:
+def without_added_headers(headers: Headers) -> Headers:
     """A record's own headers: without what a dead letter and an earlier replay of it added."""
     return tuple((name, value) for name, value in headers if name == STORED or not name.startswith(ADDED))
 
 
-def replayed(headers: Headers, replay: Replay) -> Headers:
+def replay_headers(headers: Headers, replay: Replay) -> Headers:
     """The headers of a record that is sent again."""
     told = ((REPLAY_OF, replay.of.encode()), (RECORD_TIME, str(replay.record_time_ms).encode()))
-    return own(headers) + told
+    return without_added_headers(headers) + told
 
 
-def replay_of(received: Received) -> Replay | None:
+def replay_of(received: ConsumerRecord) -> Replay | None:
     """What a record says that it is the copy of; None when it says nothing, or what cannot be."""
     last = dict(received.headers)
     if REPLAY_OF not in last:  # nearly all
@@ -80,14 +80,14 @@ def replay_of(received: Received) -> Replay | None:
     return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
 
 
-def stored_in(received: Received) -> StoredLine | None:
+def stored_in(received: ConsumerRecord) -> StoredLine | None:
     """What a record tells of the stored line that it is; None for any other."""
     tail = received.tail
     text = tail[1] if tail is not None and tail[0] == STORED else dict(received.head).get(STORED)
     return None if text is None else stored_line(text, received.time_ms)
 
 
-def message(received: Received) -> Message:
+def message(received: ConsumerRecord) -> Message:
     """The core's view of a record; a header that cannot be read is as good as none."""
     found, backfill = origin(received)
     if (line := stored_in(received)) is not None:
@@ -98,7 +98,7 @@ def message(received: Received) -> Message:
     return Message(received.value or b"", time_ms, replace(found, kafka=received.coordinates), backfill)
 
 
-def origin(received: Received) -> tuple[Provenance, bool]:
+def origin(received: ConsumerRecord) -> tuple[Provenance, bool]:
     """What a record's headers tell, and whether its shipper said that old data is meant."""
     last = dict(received.headers)
     provenance = Provenance(
@@ -112,7 +112,7 @@ def origin(received: Received) -> tuple[Provenance, bool]:
     return provenance, last.get(BACKFILL) == b"true"
 
 
-def manifest_role(received: Received) -> str | None:
+def manifest_role(received: ConsumerRecord) -> str | None:
     """What a record says that it is the manifest of, a file's begin or end; None when it is a message of a file."""
     told = next((value for name, value in reversed(received.headers) if name == MANIFEST), None)
     return None if told is None else told.decode("utf-8", "replace")

@@ -4,13 +4,13 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from ingest.core.bulk_result import Meaning
+from ingest.core.bulk_result import ItemStatus
 
 TOLD_FIRST = ("stored", "duplicate", "corrected", "rejected", "ignored")
 
 
 @dataclass(slots=True)
-class Count:
+class OutcomeCounts:
     """What became of the records of one range, or of a whole run."""
 
     records: int = 0
@@ -27,7 +27,7 @@ class Count:
             "documents": self.documents,
         }
 
-    def add(self, other: "Count") -> None:
+    def add(self, other: "OutcomeCounts") -> None:
         """Sum up."""
         self.records += other.records
         self.documents += other.documents
@@ -39,14 +39,14 @@ class Count:
 OUTCOMES = ("rejected", "corrected", "stored", "duplicate", "ignored")
 
 
-def fate(found: Meaning, origin: str | None, coordinates: str) -> str:
+def document_outcome(found: ItemStatus, origin: str | None, coordinates: str) -> str:
     """A document's fate: one that is there already because of this very record was stored by it before a crash."""
-    if found is Meaning.PRESENT:
+    if found is ItemStatus.PRESENT:
         return "stored" if origin == coordinates else "duplicate"
-    return "rejected" if found is Meaning.REFUSED else found.value
+    return "rejected" if found is ItemStatus.REFUSED else found.value
 
 
-def outcome(rejected: bool, fates: Iterable[str]) -> str:
+def record_outcome(rejected: bool, fates: Iterable[str]) -> str:
     """What a Kafka record counts as: the first of OUTCOMES that applies to any part of it."""
     found = {*fates, *(["rejected"] if rejected else [])}
     return next((name for name in OUTCOMES if name in found), "ignored")

@@ -8,14 +8,14 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from ingest.core.decode.fast_path import Fact
-from ingest.core.kafka_record import Received
+from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.model import Document, Message
 from ingest.core.records.headers import MAX_NUMBER, offset_in
 from ingest.core.timestamps import iso_ms
-from ingest.core.tracking.byte_ranges import SLACK_BYTES, Instant, Piece
+from ingest.core.tracking.byte_ranges import SLACK_BYTES, ByteRange, Instant
 
 
-class Row(NamedTuple):
+class ByteSpan(NamedTuple):
     """Messages that follow one another in their file: its bytes, and the numbers of the first and last record."""
 
     start: int
@@ -24,19 +24,19 @@ class Row(NamedTuple):
     last: int
 
 
-class Facts(NamedTuple):
+class DecodedFacts(NamedTuple):
     """What records became: the facts, and for each the number of its record, ascending."""
 
     owners: Sequence[int]
     facts: Sequence[Fact]
 
 
-def bare(records: Sequence[Received], numbers: range, facts: Facts) -> list[Piece]:
+def of_records(records: Sequence[ConsumerRecord], numbers: range, facts: DecodedFacts) -> list[ByteRange]:
     """The pieces of records whose last header says where they lie; those that say nothing are passed over."""
-    return [_piece(row, records, facts, lambda n: offset_in(records[n].tail)) for row in rows(records, numbers)]
+    return [_piece(row, records, facts, lambda n: offset_in(records[n].tail)) for row in spans(records, numbers)]
 
 
-def rows(records: Sequence[Received], numbers: range) -> list[Row]:
+def spans(records: Sequence[ConsumerRecord], numbers: range) -> list[ByteSpan]:
     """Records whose last header says where they lie, joined where they follow one another, or come again."""
     found = []
     start, before, stop, first, last = -1, -1, -1, 0, 0
@@ -47,28 +47,30 @@ def rows(records: Sequence[Received], numbers: range) -> list[Row]:
             continue
         if at != stop and (start < 0 or not before <= at <= stop + SLACK_BYTES):
             if start >= 0:
-                found.append(Row(start, stop, first, last))
+                found.append(ByteSpan(start, stop, first, last))
             start, first, stop = at, n, at
         before, behind = at, at + len(received[4] or b"") + 1
         if behind > stop:
             stop, last = behind, n
     if start >= 0:
-        found.append(Row(start, stop, first, last))
+        found.append(ByteSpan(start, stop, first, last))
     return [row for row in found if row.stop < MAX_NUMBER]
 
 
-def wrapped(
-    records: Sequence[Received], messages: Mapping[int, Message], facts: Facts
-) -> Iterator[tuple[Message, Piece]]:
+def of_wrapped(
+    records: Sequence[ConsumerRecord], messages: Mapping[int, Message], facts: DecodedFacts
+) -> Iterator[tuple[Message, ByteRange]]:
     """A piece for each message (by the number of its record) whose wrapper says where it lies."""
     for n, message in messages.items():
         at = message.provenance.offset_bytes
         if at is not None and (stop := at + len(message.data) + 1) < MAX_NUMBER:
-            row = Row(at, stop, n, n)
+            row = ByteSpan(at, stop, n, n)
             yield message, _piece(row, records, facts, lambda _, at=at: at)  # type: ignore[misc]
 
 
-def _piece(row: Row, records: Sequence[Received], facts: Facts, offset_of: Callable[[int], int | None]) -> Piece:
+def _piece(
+    row: ByteSpan, records: Sequence[ConsumerRecord], facts: DecodedFacts, offset_of: Callable[[int], int | None]
+) -> ByteRange:
     owners = facts.owners
     low, high = bisect_left(owners, row.first), bisect_right(owners, row.last)
     opening = _placed(owners, range(low, high), offset_of)
@@ -78,7 +80,7 @@ def _piece(row: Row, records: Sequence[Received], facts: Facts, offset_of: Calla
         (start, at), (end, behind) = opening, closing
         first = Instant(at, min(map(_ms, facts.facts[start : bisect_right(owners, owners[start], start)])))
         last = Instant(behind, max(map(_ms, facts.facts[bisect_left(owners, owners[end], start) : end + 1])))
-    return Piece(row.start, row.stop, records[row.first].time_ms, records[row.last].time_ms, first, last)
+    return ByteRange(row.start, row.stop, records[row.first].time_ms, records[row.last].time_ms, first, last)
 
 
 def _placed(

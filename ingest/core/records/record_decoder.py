@@ -1,20 +1,21 @@
 """Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop.
 
-Plain lines become actions at once. Everything else goes the general way and is remembered as `Special`: what became of
-it must be told record by record. The manifest of a file is ignored as a message, and remembered as what it says.
+Plain lines become actions at once. Everything else goes the general way and is remembered as `DecodedRecord`: what
+became of it must be told record by record. The manifest of a file is ignored as a message, and remembered as what it
+says.
 """
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from ingest.core.bulk import Action, fact
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import Place, Read, Write
-from ingest.core.decode.fast_routing import Way, Ways
-from ingest.core.kafka_record import Received
+from ingest.core.bulk import BulkAction, index
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import Read, RecordContext, Write
+from ingest.core.decode.fast_routing import OriginRoute, OriginRoutes
+from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.model import Document, Message, Outcomes, Provenance, Reject
 from ingest.core.records import dead_letter, positions
-from ingest.core.records.decoded import Reading, Special
+from ingest.core.records.decoded import DecodedBatch, DecodedRecord
 from ingest.core.records.headers import (
     MANIFEST,
     REPLAY_OF,
@@ -25,41 +26,43 @@ from ingest.core.records.headers import (
     origin,
     stored_in,
 )
-from ingest.core.records.reread import Again
-from ingest.core.replay.stored_line import StoredLine, edition_of
-from ingest.core.tracking.file_state import FileKey, FileNews
+from ingest.core.records.reread import RereadJudge
+from ingest.core.replay.stored_line import StoredLine, version_of_document
+from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.manifest import END, read_as
 from ingest.core.tracking.watermark import WriterKey
 
 Short = tuple[Read, Write]
 
 
-class Reader:
+class RecordDecoder:
     """Reads the records of one intake."""
 
-    def __init__(self, flow: Flow, typed: bool = True) -> None:
+    def __init__(self, flow: Decoder, typed: bool = True) -> None:
         """Bind the flow. Typed marks are kept only where something is derived from them: they cost memory."""
         self.flow = flow
         self._typed = typed
         self._follows = typed and flow.intake.gaps
-        self._ways = Ways(flow)
-        self._again = Again(flow)
+        self._ways = OriginRoutes(flow)
+        self._again = RereadJudge(flow)
 
-    def read(self, records: Sequence[Received], ingested_ms: int) -> Reading:
+    def read(self, records: Sequence[ConsumerRecord], ingested_ms: int) -> DecodedBatch:
         """Read all of them; they are of one partition. `ingested_ms` (unix ms) is written down and decides nothing."""
-        found = Reading()
-        for start, end in _stretches(records):
+        found = DecodedBatch()
+        for start, end in _segments(records):
             self._stretch(records, range(start, end), ingested_ms, found)
         return found
 
-    def read_again(self, records: Sequence[Received], lines: Sequence[StoredLine]) -> Reading:
+    def read_again(self, records: Sequence[ConsumerRecord], lines: Sequence[StoredLine]) -> DecodedBatch:
         """What a worker will make of stored lines; `lines` is what their records tell."""
-        found = Reading()
-        for start, end in _stretches(records):
+        found = DecodedBatch()
+        for start, end in _segments(records):
             self._stored(records, range(start, end), lines[start:end], 0, found)
         return found
 
-    def _stretch(self, records: Sequence[Received], numbers: range, ingested_ms: int, found: Reading) -> None:
+    def _stretch(
+        self, records: Sequence[ConsumerRecord], numbers: range, ingested_ms: int, found: DecodedBatch
+    ) -> None:
         """Records with the same headers but for the last: they have one origin, hence one way."""
         first = records[numbers.start]
         told, backfill = origin(first)
@@ -75,31 +78,38 @@ class Reader:
                 self._generally(n, records[n], ingested_ms, found)
         else:
             topic, number = first.partition
-            self._shortly(way, records, numbers, Place(f"{topic}/{number}/", backfill, ingested_ms), found)
+            self._shortly(way, records, numbers, RecordContext(f"{topic}/{number}/", backfill, ingested_ms), found)
         found.stretches.append((len(found.actions), backfill))
         if self._follows and MANIFEST not in heads:
             self._place(records, numbers, told if with_offset else origin(first._replace(tail=None))[0], found)
 
-    def _place(self, records: Sequence[Received], numbers: range, told: Provenance, found: Reading) -> None:
+    def _place(self, records: Sequence[ConsumerRecord], numbers: range, told: Provenance, found: DecodedBatch) -> None:
         """Which bytes of which files these records are, as they came or as their wrapper says.
 
         `told` is what their common headers tell.
         """
-        facts = positions.Facts(found.owners, found.facts)
+        facts = positions.DecodedFacts(found.owners, found.facts)
         if self.flow.unwrapped and told.path:
-            self._news(told, found).hear(positions.bare(records, numbers, facts))
+            self._news(told, found).hear(positions.of_records(records, numbers, facts))
         elif not self.flow.unwrapped:
             inner = {n: it for n in numbers if n in found.special and (it := found.special[n].outcomes.inner)}
-            for of, piece in positions.wrapped(records, inner, facts):
+            for of, piece in positions.of_wrapped(records, inner, facts):
                 self._news(of.provenance, found).hear([piece])
 
-    def _news(self, told: Provenance, found: Reading) -> FileNews:
+    def _news(self, told: Provenance, found: DecodedBatch) -> FileUpdate:
         """What is told of the file that a record is of."""
         intake = self.flow.intake
         key = FileKey(intake.facility, intake.topic, told.host or "", told.path or "", told.generation or "")
-        return found.files.setdefault(key, FileNews())
+        return found.files.setdefault(key, FileUpdate())
 
-    def _shortly(self, way: Way, records: Sequence[Received], numbers: range, place: Place, found: Reading) -> None:
+    def _shortly(
+        self,
+        way: OriginRoute,
+        records: Sequence[ConsumerRecord],
+        numbers: range,
+        place: RecordContext,
+        found: DecodedBatch,
+    ) -> None:
         """By the short way of their origin."""
         with_offset = records[numbers.start].tail is not None
         read, write = way.read, way.write(place)
@@ -121,11 +131,11 @@ class Reader:
 
     def _stored(
         self,
-        records: Sequence[Received],
+        records: Sequence[ConsumerRecord],
         numbers: range,
         lines: Sequence[StoredLine | None],
         ingested_ms: int,
-        found: Reading,
+        found: DecodedBatch,
     ) -> None:
         """Stored lines of one origin that are read again: by its short way where there is one."""
         first = records[numbers.start]
@@ -133,7 +143,7 @@ class Reader:
         told = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
         way = self._ways.way(told, len(numbers), bare=True)
         topic, partition = first.partition
-        place = Place(f"{topic}/{partition}/", True, ingested_ms)
+        place = RecordContext(f"{topic}/{partition}/", True, ingested_ms)
         short = (way.read, way.write(place)) if way.read else None
         for n, line in zip(numbers, lines, strict=True):
             is_like = line is not None and not line.glued and (line.offset_bytes is not None) == with_offset
@@ -141,7 +151,9 @@ class Reader:
                 self._generally(n, records[n], ingested_ms, found)
         found.stretches.append((len(found.actions), None))
 
-    def _shortly_again(self, n: int, received: Received, line: StoredLine, short: Short, found: Reading) -> bool:
+    def _shortly_again(
+        self, n: int, received: ConsumerRecord, line: StoredLine, short: Short, found: DecodedBatch
+    ) -> bool:
         """Whether a stored line is a plain one; then it was read."""
         read, write = short
         mark = read(received.value) if received.value is not None else None
@@ -158,12 +170,12 @@ class Reader:
         self._again.judge_plain(n, mark, line, found)
         return True
 
-    def _generally(self, n: int, received: Received, ingested_ms: int, found: Reading) -> None:
+    def _generally(self, n: int, received: ConsumerRecord, ingested_ms: int, found: DecodedBatch) -> None:
         told = message(received)
         role = manifest_role(received)
         outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms, found)
         refused = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
-        found.special[n] = Special(told, outcomes, refused)
+        found.special[n] = DecodedRecord(told, outcomes, refused)
         for document in outcomes.documents:
             found.actions.append(_action(document))
             found.owners.append(n)
@@ -172,10 +184,10 @@ class Reader:
         line = stored_in(received)
         if line is not None and not _is_fault(outcomes):
             self._again.judge(
-                n, [edition_of(d.index, d.id, d.version, d.body) for d in outcomes.documents], line, found
+                n, [version_of_document(d.index, d.id, d.version, d.body) for d in outcomes.documents], line, found
             )
 
-    def _said(self, role: str, told: Message, found: Reading) -> Outcomes:
+    def _said(self, role: str, told: Message, found: DecodedBatch) -> Outcomes:
         """A manifest: what it says of its file, and that the writer of the file has ended."""
         said, outcomes = read_as(told, role)
         if said is not None and self._follows:
@@ -187,7 +199,7 @@ class Reader:
                 found.ends[writer] = max(found.ends.get(writer, 0), said.record_ms)
         return outcomes
 
-    def _outcomes(self, received: Received, told: Message, ingested_ms: int, found: Reading) -> Outcomes:
+    def _outcomes(self, received: ConsumerRecord, told: Message, ingested_ms: int, found: DecodedBatch) -> Outcomes:
         """A fault of our own costs one record its reading, and not the worker its life again and again."""
         try:
             return self.flow.outcomes(told, ingested_ms)
@@ -200,7 +212,7 @@ def _is_fault(outcomes: Outcomes) -> bool:
     return any(reject.reason == "fault" for reject in outcomes.rejects)
 
 
-def _stretches(records: Sequence[Received]) -> Iterator[tuple[int, int]]:
+def _segments(records: Sequence[ConsumerRecord]) -> Iterator[tuple[int, int]]:
     """(first, behind the last) of records that follow one another and share the object of their first headers."""
     start = 0
     for n, received in enumerate(records):
@@ -211,5 +223,5 @@ def _stretches(records: Sequence[Received]) -> Iterator[tuple[int, int]]:
         yield start, len(records)
 
 
-def _action(document: Document) -> Action:
-    return fact(document.index, document.id, document.version, document.json)
+def _action(document: Document) -> BulkAction:
+    return index(document.index, document.id, document.version, document.json)

@@ -4,22 +4,22 @@ from collections.abc import Sequence
 
 import orjson
 
-from ingest.core.bulk import Action, fact
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import QuickMark
-from ingest.core.records.decoded import Reading
-from ingest.core.replay.corrections import judged, tombstone
-from ingest.core.replay.stored_line import Edition, StoredLine
+from ingest.core.bulk import BulkAction, index
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import PlainMark
+from ingest.core.records.decoded import DecodedBatch
+from ingest.core.replay.corrections import reconcile, tombstone
+from ingest.core.replay.stored_line import DocumentVersion, StoredLine
 
 
-class Again:
+class RereadJudge:
     """Holds what is made of stored lines against what was made of them before."""
 
-    def __init__(self, flow: Flow) -> None:
+    def __init__(self, flow: Decoder) -> None:
         """Bind the flow that reads them."""
         self._facility, self._revisions = flow.intake.facility, flow.revisions
 
-    def judge_plain(self, n: int, mark: QuickMark, line: StoredLine, found: Reading) -> None:
+    def judge_plain(self, n: int, mark: PlainMark, line: StoredLine, found: DecodedBatch) -> None:
         """A plain line, whose action was added last; nearly always it stands there just so."""
         at = len(found.actions) - 1
         index, doc_id, _ = found.actions[at]
@@ -31,12 +31,12 @@ class Again:
         if before <= version and formers[0] == (index, doc_id, before, source, run, mark.at_ms):
             (found.there if before == version else found.corrected).add(at)
         else:
-            self.judge(n, [Edition(index, doc_id, version, source, run, mark.at_ms)], line, found)
+            self.judge(n, [DocumentVersion(index, doc_id, version, source, run, mark.at_ms)], line, found)
 
-    def judge(self, n: int, made: Sequence[Edition], line: StoredLine, found: Reading) -> None:
+    def judge(self, n: int, made: Sequence[DocumentVersion], line: StoredLine, found: DecodedBatch) -> None:
         """A line whose actions, one for each that is made of it, were added last."""
         first = len(found.actions) - len(made)
-        verdict = judged(made, line.formers, self._facility, self._revisions)
+        verdict = reconcile(made, line.formers, self._facility, self._revisions)
         found.there.update(first + number for number in verdict.there)
         for number, version in verdict.lost.items():
             found.lost.add(first + number)
@@ -45,6 +45,6 @@ class Again:
         if verdict.is_correction or verdict.forgotten or verdict.added:
             found.judged[n] = verdict
 
-    def _lost(self, made: Edition, version: int) -> Action:
+    def _lost(self, made: DocumentVersion, version: int) -> BulkAction:
         """In place of what does not count: a tombstone, of the version that stands against it elsewhere."""
-        return fact(made.index, made.id, version, orjson.dumps(tombstone(made, self._facility)).decode())
+        return index(made.index, made.id, version, orjson.dumps(tombstone(made, self._facility)).decode())

@@ -13,27 +13,27 @@ from dataclasses import dataclass, field
 from operator import gt
 from typing import Any
 
-from ingest.core.decode.fast_path import QuickMark
+from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of, mark_of
 from ingest.core.model import Document
-from ingest.core.tracking.file_state import FileKey, FileNews
-from ingest.core.tracking.watermark import Heard, WriterKey, together
+from ingest.core.tracking.file_state import FileKey, FileUpdate
+from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 
 
 @dataclass(slots=True)
-class Gathered:
+class BatchUpdates:
     """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file.
 
     `standing`: how many of the marks of a run were known to stand there, by whoever sent their lines again.
     """
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
-    writers: dict[WriterKey, Heard] = field(default_factory=dict)
-    files: dict[FileKey, FileNews] = field(default_factory=dict)
+    writers: dict[WriterKey, WriterProgress] = field(default_factory=dict)
+    files: dict[FileKey, FileUpdate] = field(default_factory=dict)
     standing: Counter[RunKey] = field(default_factory=Counter)
 
-    def add_plain(self, facts: Iterable[tuple[str, QuickMark, int]], backfill: bool | None) -> None:
+    def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
         runs, new = self.runs, tuple.__new__
         said: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
@@ -73,40 +73,40 @@ class Gathered:
             self.runs.setdefault(key, []).append(mark)
             self._hear(document.body, _heard([mark.at_ms], [record_ms]), backfill)
 
-    def add_standing(self, other: "Gathered") -> None:
+    def add_standing(self, other: "BatchUpdates") -> None:
         """Marks that stand there: by whom they were stored, what follows from them was derived."""
         self.standing.update({key: len(marks) for key, marks in other.runs.items()})
         self.join(other)
 
-    def add_files(self, told: Mapping[FileKey, FileNews]) -> None:
+    def add_files(self, told: Mapping[FileKey, FileUpdate]) -> None:
         """What was received of files, and said of them."""
         for key, news in told.items():
-            self.files.setdefault(key, FileNews()).join(news)
+            self.files.setdefault(key, FileUpdate()).join(news)
 
     def add_ends(self, ends: Mapping[WriterKey, int]) -> None:
         """When (unix ms) the shippers of writers said their end."""
         for key, ended_ms in ends.items():
-            self.writers[key] = together(self.writers.get(key), Heard(ended_ms=ended_ms))
+            self.writers[key] = merged(self.writers.get(key), WriterProgress(ended_ms=ended_ms))
 
-    def join(self, other: "Gathered") -> None:
+    def join(self, other: "BatchUpdates") -> None:
         """All that another one holds."""
         for key, marks in other.runs.items():
             self.runs.setdefault(key, []).extend(marks)
         self.standing.update(other.standing)
         for writer, heard in other.writers.items():
-            self.writers[writer] = together(self.writers.get(writer), heard)
+            self.writers[writer] = merged(self.writers.get(writer), heard)
         self.add_files(other.files)
 
-    def _hear(self, body: Mapping[str, Any], heard: Heard, backfill: bool | None) -> None:
+    def _hear(self, body: Mapping[str, Any], heard: WriterProgress, backfill: bool | None) -> None:
         if backfill is None:
             return
         perf = body["perf"]
         host, path = lookup(body, "host.name") or "", lookup(body, "log.file.path") or ""
         key = WriterKey(perf["facility"], perf["source"], host, path, backfill)
-        self.writers[key] = together(self.writers.get(key), heard)
+        self.writers[key] = merged(self.writers.get(key), heard)
 
 
-def _heard(instants_ms: Sequence[int], records_ms: Sequence[int]) -> Heard:
+def _heard(instants_ms: Sequence[int], records_ms: Sequence[int]) -> WriterProgress:
     """Lines: an instant ahead of its record is capped."""
     ahead = any(map(gt, instants_ms, records_ms))
-    return Heard(max(map(min, instants_ms, records_ms)), max(records_ms), ahead)
+    return WriterProgress(max(map(min, instants_ms, records_ms)), max(records_ms), ahead)

@@ -17,27 +17,27 @@ from typing import Any, NamedTuple
 
 from ingest.core.ids import at_revision, revision_of
 from ingest.core.lookup import lookup
-from ingest.core.mark import OTHER, RunKey, RunMark, What
-from ingest.core.replay.stored_line import Edition
+from ingest.core.mark import OTHER, MarkKind, RunKey, RunMark
+from ingest.core.replay.stored_line import DocumentVersion
 from ingest.core.timestamps import iso
 
 KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _INDEX = re.compile(r"perf-(" + "|".join(KINDS) + r")-([a-z0-9_]{1,64})-[0-9]{4}\.[0-9]{2}")
-_NOTHING = What("", "", OTHER)
+_NOTHING = MarkKind("", "", OTHER)
 _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
 
 
 class Retraction(NamedTuple):
     """A former document to be overwritten with a tombstone; `replaced`: a newer one of this id has the bytes."""
 
-    former: Edition
+    former: DocumentVersion
     version: int
     replaced: bool
 
 
 @dataclass(slots=True)
-class Judged:
+class Reconciled:
     """What a line's reading means for its former documents, and they for it.
 
     Attributes:
@@ -53,7 +53,7 @@ class Judged:
     lost: dict[int, int] = field(default_factory=dict)
     retractions: list[Retraction] = field(default_factory=list)
     forgotten: list[tuple[RunKey, RunMark]] = field(default_factory=list)
-    changes: list[tuple[str, Edition, Edition | None]] = field(default_factory=list)
+    changes: list[tuple[str, DocumentVersion, DocumentVersion | None]] = field(default_factory=list)
     added: int = 0
 
     @property
@@ -62,9 +62,11 @@ class Judged:
         return bool(self.changes)
 
 
-def judged(made: Sequence[Edition], formers: Sequence[Edition], facility: str, revisions: Mapping[str, int]) -> Judged:
+def reconcile(
+    made: Sequence[DocumentVersion], formers: Sequence[DocumentVersion], facility: str, revisions: Mapping[str, int]
+) -> Reconciled:
     """Hold what is made of a line now against what was made of it; `revisions` by source, of those that may read it."""
-    found = Judged(added=len({each.id for each in made} - {former.id for former in formers}))
+    found = Reconciled(added=len({each.id for each in made} - {former.id for former in formers}))
     numbers = {each.id: n for n, each in enumerate(made)}
     for former in formers:
         named = _INDEX.fullmatch(former.index)
@@ -80,7 +82,7 @@ def judged(made: Sequence[Edition], formers: Sequence[Edition], facility: str, r
     return found
 
 
-def _gone(former: Edition, facility: str, revision: int, found: Judged) -> None:
+def _gone(former: DocumentVersion, facility: str, revision: int, found: Reconciled) -> None:
     if revision <= revision_of(former.version):
         return
     version = at_revision(former.version, revision)
@@ -89,7 +91,7 @@ def _gone(former: Edition, facility: str, revision: int, found: Judged) -> None:
     _forget(former.key(facility), former.id, version, former.at_ms, found)
 
 
-def _corrected(former: Edition, made: Edition, facility: str, found: Judged) -> None:
+def _corrected(former: DocumentVersion, made: DocumentVersion, facility: str, found: Reconciled) -> None:
     found.changes.append((CORRECTED, former, made))
     if made.at_ms != former.at_ms:
         found.changes.append((TO_TIME, former, made))
@@ -101,7 +103,7 @@ def _corrected(former: Edition, made: Edition, facility: str, found: Judged) -> 
         _forget(former.key(facility), former.id, made.version, former.at_ms, found)
 
 
-def _stays(former: Edition, number: int, made: Edition, facility: str, found: Judged) -> None:
+def _stays(former: DocumentVersion, number: int, made: DocumentVersion, facility: str, found: Reconciled) -> None:
     same = made.index == former.index
     if same:
         found.there.add(number)
@@ -113,12 +115,12 @@ def _stays(former: Edition, number: int, made: Edition, facility: str, found: Ju
         found.lost[number] = former.version
 
 
-def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, found: Judged) -> None:
+def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, found: Reconciled) -> None:
     if key is not None:
         found.forgotten.append((key, RunMark(doc_id, version, at_ms, None, _NOTHING, True)))
 
 
-def left_behind(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> RunMark | None:
+def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> RunMark | None:
     """What a run's set has to hear of its mark, whose document stands there in this version and is a mark of `now`.
 
     `now` None: it was retracted, or joins no run. None when all is well. A document that another record overwrote in
@@ -129,7 +131,7 @@ def left_behind(key: RunKey, mark: RunMark, version: int, now: RunKey | None) ->
     return RunMark(mark.id, version, mark.at_ms, None, _NOTHING, True)
 
 
-def tombstone(former: Edition, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def tombstone(former: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """What overwrites a former document: of what it said only when it was, and who said it.
 
     It keeps the bytes of its `body` and where they came from, if one is given: a line of which no document is left can

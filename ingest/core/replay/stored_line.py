@@ -15,7 +15,7 @@ _TYPES = (str, str, int, str, str, int)  # of an edition
 _new = tuple.__new__  # see core/runs/stages.py
 
 
-class Edition(NamedTuple):
+class DocumentVersion(NamedTuple):
     """A document that was made of a line, or is now; `run` is empty where it joins none, `at_ms` its `@timestamp`."""
 
     index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
@@ -42,7 +42,7 @@ class StoredLine(NamedTuple):
     created_ms: int
     offset_bytes: int | None
     glued: bool
-    formers: tuple[Edition, ...]
+    formers: tuple[DocumentVersion, ...]
 
     @property
     def text(self) -> bytes:
@@ -51,11 +51,11 @@ class StoredLine(NamedTuple):
         return orjson.dumps((created_ms, offset_bytes, glued, [tuple(former) for former in formers]))
 
 
-def edition_of(index: str, doc_id: str, version: int, body: Mapping[str, Any]) -> Edition:
+def version_of_document(index: str, doc_id: str, version: int, body: Mapping[str, Any]) -> DocumentVersion:
     """What a document of kind marks or network is an edition of."""
     perf = body["perf"]
     run = run_of(perf) if "mark" in perf else ""
-    return _new(Edition, (index, doc_id, version, perf["source"], run, of_iso(body["@timestamp"])))
+    return _new(DocumentVersion, (index, doc_id, version, perf["source"], run, of_iso(body["@timestamp"])))
 
 
 def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
@@ -72,8 +72,8 @@ def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
     return line
 
 
-def _sound(former: Sequence[Any]) -> Edition:
+def _sound(former: Sequence[Any]) -> DocumentVersion:
     """A former document as a header tells it; ValueError when it cannot be."""
     if tuple(map(type, former)) != _TYPES or not (0 <= former[2] < _LIMIT and 0 <= former[5] < _LIMIT):
         raise ValueError(former)
-    return _new(Edition, former)
+    return _new(DocumentVersion, former)

@@ -34,7 +34,7 @@ COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN = "complete", "incomplete", "open", "unk
 SETTLED = (QUIET, CLOSED, ABANDONED)
 
 
-class Course(NamedTuple):
+class StageSequence(NamedTuple):
     """What a run went through.
 
     Attributes:
@@ -75,16 +75,16 @@ class Completeness(NamedTuple):
         return 100 * self.seen // self.expected if self.expected else None
 
 
-def course_of(run: Run) -> Course:
+def sequence_of(run: Run) -> StageSequence:
     """What a derived run went through."""
     names = [stage.mark.what.stage for stage in run.stages]
     ended = {stage.mark.what.stage for stage in run.stages if stage.kind == EXACT}
-    return Course(tuple(dict.fromkeys(names)), frozenset(ended), run.parallel, run.head_seen, run.tail_seen)
+    return StageSequence(tuple(dict.fromkeys(names)), frozenset(ended), run.parallel, run.head_seen, run.tail_seen)
 
 
-def completeness(course: Course, stored: StoredTemplate, silent_ms: int) -> Completeness:
+def completeness(course: StageSequence, stored: StoredTemplate, silent_ms: int) -> Completeness:
     """What of a run is there, by the template of its workflow, so long (ms) after its last line."""
-    variant = followed(course, stored.template)
+    variant = matching_variant(course, stored.template)
     if variant is None:
         return Completeness(stored.version, UNKNOWN)
     there, usual = set(course.stages), variant.usual
@@ -107,7 +107,7 @@ def completeness(course: Course, stored: StoredTemplate, silent_ms: int) -> Comp
     return found._replace(verdict=COMPLETE if whole else INCOMPLETE, missing=missing)
 
 
-def followed(course: Course, template: Template) -> Variant | None:
+def matching_variant(course: StageSequence, template: Template) -> Variant | None:
     """The variant that a run follows; None when nothing says which."""
     there = frozenset(course.stages)
     if not template.variants or (not there and len(template.variants) > 1):
@@ -123,7 +123,7 @@ def followed(course: Course, template: Template) -> Variant | None:
     return None if strange > len(there) - strange else found
 
 
-def _tail_seen(course: Course, variant: Variant, lacking: bool) -> bool | None:
+def _tail_seen(course: StageSequence, variant: Variant, lacking: bool) -> bool | None:
     """None where nothing says what its runs end with."""
     tail = variant.tail
     if course.end_seen:

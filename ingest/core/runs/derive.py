@@ -28,11 +28,11 @@ import orjson
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, revision_of
 from ingest.core.mark import RunKey, year_of
-from ingest.core.runs.completeness import SETTLED, Completeness, completeness, course_of
+from ingest.core.runs.completeness import SETTLED, Completeness, completeness, sequence_of
 from ingest.core.runs.documents import run_json, stage_json, tombstone, uid
 from ingest.core.runs.run import QUIET_MS, Run, runs_of
 from ingest.core.runs.stages import Stage
-from ingest.core.runs.state import AT_ONCE_MS, RunState, swept
+from ingest.core.runs.state import AT_ONCE_MS, RunState, at_watermark
 from ingest.core.runs.template import Templates
 
 RUNS, STAGES = "runs", "stages"
@@ -42,7 +42,7 @@ LARGE_RUN = "large_run"
 _NONE: Templates = {}
 
 
-class Statement(NamedTuple):
+class DerivedDocument(NamedTuple):
     """A derived document as it is written; its version is the state's revision.
 
     Text: a batch has as many of them as lines, and dictionaries would cost more than all of the derivation.
@@ -60,7 +60,7 @@ class Statement(NamedTuple):
         return found
 
 
-class Gone(NamedTuple):
+class StaleStage(NamedTuple):
     """A stage that follows no longer: an instant in the year of its index (unix ms), the revision of its mark.
 
     `left`: the mark was retracted, and another run may have it now.
@@ -71,7 +71,7 @@ class Gone(NamedTuple):
     left: bool
 
 
-class Placed(NamedTuple):
+class StageOfRun(NamedTuple):
     """A stage and the instance it belongs to."""
 
     ordinal: int
@@ -98,8 +98,8 @@ class Derived:
     revision: int
     runs: tuple[Run, ...]
     run_documents: tuple[str, ...]
-    stages: Mapping[str, Placed]
-    retracted_stages: Mapping[tuple[str, int], Gone]
+    stages: Mapping[str, StageOfRun]
+    retracted_stages: Mapping[tuple[str, int], StaleStage]
     retracted_runs: range
     anchor_ms: int
     issued: int
@@ -108,11 +108,11 @@ class Derived:
     watermark_ms: int | None = None
 
 
-def derived(state: RunState) -> Derived:
+def derive(state: RunState) -> Derived:
     """Derive everything from a state (with at least one mark)."""
     runs = runs_of(state.key, state.marks.values(), state.watermark_ms)
     issued = max(state.issued, len(runs))
-    stages = {stage.mark.id: _new(Placed, (run.ordinal, stage)) for run in runs for stage in run.stages}
+    stages = {stage.mark.id: _new(StageOfRun, (run.ordinal, stage)) for run in runs for stage in run.stages}
     return Derived(
         key=state.key,
         revision=state.revision,
@@ -131,18 +131,18 @@ def derived(state: RunState) -> Derived:
 
 def as_swept(state: RunState, watermark_ms: int | None) -> Derived:
     """As derived after one sweep at that watermark; a state that is not due by then stays as it is."""
-    found = derived(state)
+    found = derive(state)
     due_ms = AT_ONCE_MS if found.large else found.due_ms
     if watermark_ms is None or due_ms is None or due_ms > watermark_ms:
         return found
-    return derived(swept(state, watermark_ms))
+    return derive(at_watermark(state, watermark_ms))
 
 
 def _flags(large: bool) -> tuple[str, ...]:
     return (LARGE_RUN,) if large else ()
 
 
-def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str, int], Gone]:
+def _retracted(state: RunState, stages: Mapping[str, StageOfRun]) -> dict[tuple[str, int], StaleStage]:
     """Where a stage may stand that follows no longer."""
     found = {}
     for mark in state.marks.values():
@@ -152,7 +152,7 @@ def _retracted(state: RunState, stages: Mapping[str, Placed]) -> dict[tuple[str,
         standing = {own_year} if mark.id in stages else set()
         for year in mark.years - standing:
             at_ms = mark.at_ms if year == own_year else _begin_ms(year)
-            found[mark.id, year] = Gone(at_ms, revision_of(mark.version), mark.retracted)
+            found[mark.id, year] = StaleStage(at_ms, revision_of(mark.version), mark.retracted)
     return found
 
 
@@ -162,7 +162,7 @@ def _begin_ms(year: int) -> int:
 
 def documents(
     found: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
-) -> Iterator[Statement]:
+) -> Iterator[DerivedDocument]:
     """The documents to write: all, or with a `former` result that was written those that differ. Stages come first.
 
     Stages before runs: whoever sees a run of a revision can trust that its stages are there. With `templates` the runs
@@ -182,22 +182,22 @@ class _Place:
     def __init__(self, found: Derived, periods: Mapping[str, str]) -> None:
         self._facility, self._revision, self._periods = found.key.facility, found.revision, periods
 
-    def run(self, doc_id: str, at_ms: int, json: str) -> Statement:
-        return Statement(self._index(RUNS, at_ms), doc_id, self._revision, json)
+    def run(self, doc_id: str, at_ms: int, json: str) -> DerivedDocument:
+        return DerivedDocument(self._index(RUNS, at_ms), doc_id, self._revision, json)
 
-    def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> Statement:
+    def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> DerivedDocument:
         version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
-        return _new(Statement, (self._index(STAGES, at_ms), doc_id, version, json))
+        return _new(DerivedDocument, (self._index(STAGES, at_ms), doc_id, version, json))
 
     def _index(self, kind: str, at_ms: int) -> str:
         return index_name(kind, self._facility, self._periods[kind], at_ms)
 
 
-Changed = Sequence[tuple[str, Placed]]
+Changed = Sequence[tuple[str, StageOfRun]]
 """Stages that are written anew, by id."""
 
 
-def _stages(found: Derived, place: _Place, former: Derived | None, changed: Changed) -> Iterator[Statement]:
+def _stages(found: Derived, place: _Place, former: Derived | None, changed: Changed) -> Iterator[DerivedDocument]:
     for doc_id, (ordinal, stage) in changed:
         json = stage_json(found.key, ordinal, stage)
         yield place.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
@@ -208,7 +208,9 @@ def _stages(found: Derived, place: _Place, former: Derived | None, changed: Chan
             yield place.stage(doc_id, each.at_ms, each.mark_revision, json, each.left)
 
 
-def _runs(found: Derived, place: _Place, standing: Mapping[int, str], judged: Mapping[int, str]) -> Iterator[Statement]:
+def _runs(
+    found: Derived, place: _Place, standing: Mapping[int, str], judged: Mapping[int, str]
+) -> Iterator[DerivedDocument]:
     """`standing`: documents that hold if they are equal; `judged`: what is written in any case; both by ordinal."""
     for ordinal, json in enumerate(found.run_documents, 1):
         if ordinal in judged or standing.get(ordinal) != json:
@@ -222,7 +224,7 @@ def _standing(former: Derived | None, changed: Changed) -> dict[int, str]:
     return {ordinal: json for ordinal, json in runs if ordinal not in touched}
 
 
-def _gone_runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[Statement]:
+def _gone_runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[DerivedDocument]:
     moved = former is not None and former.anchor_ms != found.anchor_ms
     for ordinal in found.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or moved:
@@ -241,4 +243,4 @@ def judged_by(found: Derived, run: Run, templates: Templates) -> Completeness | 
     silent_ms = -1 if found.watermark_ms is None else found.watermark_ms - run.seen_ms
     if stored is None or run.state not in SETTLED or silent_ms <= QUIET_MS:
         return None
-    return completeness(course_of(run), stored, silent_ms)
+    return completeness(sequence_of(run), stored, silent_ms)

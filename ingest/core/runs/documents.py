@@ -6,7 +6,7 @@ from typing import Any
 
 import orjson
 
-from ingest.core.mark import RunKey, What
+from ingest.core.mark import MarkKind, RunKey
 from ingest.core.runs.completeness import Completeness, completeness_fields
 from ingest.core.runs.phases import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runs.run import Run, seconds
@@ -55,7 +55,7 @@ def _run_head(key: RunKey, ordinal: int, workflow: str) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _named(what: What) -> tuple[str, str]:
+def _named(what: MarkKind) -> tuple[str, str]:
     """What a stage's document says of its name, and of its opening mark; without braces."""
     parts = ("family", "product", "variant", "split")
     name = {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}

@@ -24,7 +24,7 @@ Place = tuple[str, str]
 
 
 @dataclass(slots=True)
-class Ends:
+class Pairing:
     """What ends what.
 
     Attributes:
@@ -46,9 +46,9 @@ def stem(key: str, role: str) -> str:
     return key[: found[-1].start()] + key[found[-1].end() :] if found else ""
 
 
-def ends_of(marks: Sequence[RunMark]) -> Ends:
+def pairing_of(marks: Sequence[RunMark]) -> Pairing:
     """Pair the marks of one instance, in order of time."""
-    found, unmatched = Ends(), dict[str, RunMark]()
+    found, unmatched = Pairing(), dict[str, RunMark]()
     if not any(mark.what.role == END for mark in marks):
         return found
     opened: dict[Place, RunMark] = {}
@@ -70,7 +70,7 @@ def ends_of(marks: Sequence[RunMark]) -> Ends:
     return found
 
 
-def _pair(found: Ends, opener: RunMark, end: RunMark) -> None:
+def _pair(found: Pairing, opener: RunMark, end: RunMark) -> None:
     found.of[opener.id] = end
     if opener.what.role == QUEUED:
         found.queue.add(end.id)
@@ -78,7 +78,7 @@ def _pair(found: Ends, opener: RunMark, end: RunMark) -> None:
         found.run.add(end.id)
 
 
-def _end_of_run(found: Ends, marks: Iterable[RunMark], unmatched: Iterable[RunMark]) -> None:
+def _end_of_run(found: Pairing, marks: Iterable[RunMark], unmatched: Iterable[RunMark]) -> None:
     """Of the ENDs that are left, those of the stage that was queued end the run; the others end nothing."""
     roles: dict[str, set[str]] = {}
     for mark in marks:

@@ -18,14 +18,14 @@ from itertools import pairwise
 from typing import NamedTuple
 
 from ingest.core.mark import END, QUEUED, START, WORK, RunMark
-from ingest.core.runs.pairing import Ends
+from ingest.core.runs.pairing import Pairing
 from ingest.core.runs.stages import EXACT, Stage
 
 _new = tuple.__new__  # see stages.py
 QUEUE, DISPATCH, STAGE, BETWEEN, LEAD, TAIL = "queue", "dispatch", "stage", "between", "lead", "tail"
 
 
-class Part(NamedTuple):
+class Phase(NamedTuple):
     """A part of a run's time, unix ms; `stage` is the id of its opening mark, in a sequential run."""
 
     kind: str
@@ -38,21 +38,21 @@ Step = tuple[str, int, str | None]
 """What begins: kind of part, unix ms, stage. It lasts until the next step."""
 
 
-def parts_of(
-    marks: Sequence[RunMark], seen_ms: int, ends: Ends, stages: Sequence[Stage], parallel: bool
-) -> tuple[Part, ...]:
+def phases_of(
+    marks: Sequence[RunMark], seen_ms: int, ends: Pairing, stages: Sequence[Stage], parallel: bool
+) -> tuple[Phase, ...]:
     """The parts of one instance (at least one mark, the last seen at `seen_ms`) whose marks are in order of time."""
     steps = _steps(marks, ends, stages, parallel)
-    parts = [_new(Part, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
+    parts = [_new(Phase, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
     if parts and parts[0].kind == LEAD and parts[0].start_ms == parts[0].end_ms:
         del parts[0]
     last_ms, last_lag_ms = steps[-1][1], marks[-1].lag_ms
     if seen_ms > last_ms or (last_lag_ms is not None and last_lag_ms >= 0):
-        parts.append(Part(TAIL, last_ms, seen_ms))
+        parts.append(Phase(TAIL, last_ms, seen_ms))
     return tuple(parts)
 
 
-def _steps(marks: Sequence[RunMark], ends: Ends, stages: Sequence[Stage], parallel: bool) -> list[Step]:
+def _steps(marks: Sequence[RunMark], ends: Pairing, stages: Sequence[Stage], parallel: bool) -> list[Step]:
     first_ms = until_ms = marks[0].at_ms
     steps: list[Step] = [(LEAD, first_ms, None)]
     covering = {stage.mark.id: stage for stage in stages if not parallel or stage.kind == EXACT}
@@ -78,7 +78,7 @@ def _is_instant(stage: Stage) -> bool:
     return stage.kind == EXACT and stage.duration_ms == 0
 
 
-def _kinds(marks: Sequence[RunMark], ends: Ends) -> list[str | None]:
+def _kinds(marks: Sequence[RunMark], ends: Pairing) -> list[str | None]:
     """What each mark begins outside of stages; None: nothing. A queue needs its end ahead, a dispatch a START."""
     kinds: list[str | None] = []
     work_ahead = start_ahead = False

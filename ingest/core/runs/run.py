@@ -25,8 +25,8 @@ from itertools import takewhile
 
 from ingest.core.mark import OTHER, QUEUED, START, RunKey, RunMark, last_seen_ms
 from ingest.core.runs.instances import SILENCE_MS, instances, ordered
-from ingest.core.runs.pairing import Ends, ends_of
-from ingest.core.runs.phases import DISPATCH, QUEUE, Part, parts_of
+from ingest.core.runs.pairing import Pairing, pairing_of
+from ingest.core.runs.phases import DISPATCH, QUEUE, Phase, phases_of
 from ingest.core.runs.stages import BY_RUN_END, EXACT, OPEN, TIMEOUT, UPPER, Stage, stages_of
 from ingest.core.timestamps import MS_PER_HOUR
 
@@ -56,7 +56,7 @@ class Run:
     last_ms: int
     seen_ms: int
     stages: tuple[Stage, ...]
-    parts: tuple[Part, ...]
+    parts: tuple[Phase, ...]
     parallel: bool
     head_seen: bool
     ended_ms: int | None
@@ -115,10 +115,10 @@ def seconds(ms: int) -> int | float:
 
 
 def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int | None) -> Run:
-    ends = ends_of(marks)
+    ends = pairing_of(marks)
     stages, parallel = stages_of(marks, ends)
     seen_ms = last_seen_ms(marks)
-    parts = parts_of(marks, seen_ms, ends, stages, parallel)
+    parts = phases_of(marks, seen_ms, ends, stages, parallel)
     ended_ms = _ended_ms(marks, ends)
     silent_ms = 0 if watermark_ms is None else watermark_ms - seen_ms
     state, closed_by, lasts_ms = _state(marks, stages, ended_ms is not None, silent_ms)
@@ -142,7 +142,7 @@ def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int 
     )
 
 
-def _ended_ms(marks: Sequence[RunMark], ends: Ends) -> int | None:
+def _ended_ms(marks: Sequence[RunMark], ends: Pairing) -> int | None:
     """When the run ended by its own end; None when there is none behind its last START."""
     if not ends.run:
         return None
@@ -188,7 +188,7 @@ def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> 
     )
 
 
-def _head_seen(parts: Sequence[Part], stages: Sequence[Stage]) -> bool:
+def _head_seen(parts: Sequence[Phase], stages: Sequence[Stage]) -> bool:
     """Whether queue and dispatch lie before the first START."""
     first_ms = stages[0].start_ms if stages else 0
     before = {part.kind for part in takewhile(lambda part: part.end_ms <= first_ms, parts)}

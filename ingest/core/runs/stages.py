@@ -21,7 +21,7 @@ from heapq import heappop, heappush
 from typing import NamedTuple
 
 from ingest.core.mark import START, RunMark
-from ingest.core.runs.pairing import Ends
+from ingest.core.runs.pairing import Pairing
 
 EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
 _new = tuple.__new__  # half the time of a named tuple's own call, and there is one a mark
@@ -61,7 +61,7 @@ class Stage(NamedTuple):
         return self.closed_ms is None
 
 
-def stages_of(marks: Sequence[RunMark], ends: Ends) -> tuple[tuple[Stage, ...], bool]:
+def stages_of(marks: Sequence[RunMark], ends: Pairing) -> tuple[tuple[Stage, ...], bool]:
     """The stages of one instance whose marks are in order of time, and whether they ran in parallel."""
     starts = [mark for mark in marks if mark.what.role == START]
     parallel = _parallel(starts, ends)
@@ -87,7 +87,7 @@ def _stage(start: RunMark, end: RunMark | None, closer: Closer | None, attempt: 
     return _new(Stage, (start, lag_ms, LOWER, OPEN, None, attempt, lane, None))
 
 
-def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
+def _parallel(starts: Sequence[RunMark], ends: Pairing) -> bool:
     """Whether a START precedes the END of a stage that started before it, or in the same second."""
     if not ends.of:
         return False
@@ -104,7 +104,7 @@ def _parallel(starts: Sequence[RunMark], ends: Ends) -> bool:
     return False
 
 
-def _closers(marks: Sequence[RunMark], ends: Ends, parallel: bool) -> list[Closer | None]:
+def _closers(marks: Sequence[RunMark], ends: Pairing, parallel: bool) -> list[Closer | None]:
     """What closes each START that has no END: the next START, or the end of the run if that comes first."""
     found: list[Closer | None] = []
     following: Closer | None = None
@@ -131,7 +131,7 @@ def _attempts(starts: Sequence[RunMark]) -> list[int]:
     return found
 
 
-def _lanes(starts: Sequence[RunMark], ends: Ends) -> list[int]:
+def _lanes(starts: Sequence[RunMark], ends: Pairing) -> list[int]:
     """The first lane that is free when a stage starts; one without END holds its lane until its line was printed."""
     busy: list[tuple[int, int]] = []
     free: list[int] = []

@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ingest.core.mark import RunKey, RunMark, What, key_of, mark_of, year_of
+from ingest.core.mark import MarkKind, RunKey, RunMark, key_of, mark_of, year_of
 from ingest.core.timestamps import EARLIEST_MS, iso, iso_ms
 
 LARGE = 10_000
@@ -43,20 +43,20 @@ class RunState:
         return len(self.marks) > LARGE
 
 
-def grown(state: RunState, marks: Iterable[RunMark]) -> RunState:
+def with_marks(state: RunState, marks: Iterable[RunMark]) -> RunState:
     """The state with more marks, at the next revision; the very same state when they add nothing."""
     merged = union(state.marks, marks)
     return state if merged == state.marks else replace(state, marks=merged, revision=state.revision + 1)
 
 
-def swept(state: RunState, watermark_ms: int) -> RunState:
+def at_watermark(state: RunState, watermark_ms: int) -> RunState:
     """The state at a later watermark, at the next revision; the very same state when it is no later."""
     if state.watermark_ms is not None and watermark_ms <= state.watermark_ms:
         return state
     return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
 
 
-def again(state: RunState) -> RunState:
+def next_revision(state: RunState) -> RunState:
     """The same at the next revision, so that what is derived from it by a newer template replaces what was."""
     return replace(state, revision=state.revision + 1)
 
@@ -67,7 +67,7 @@ def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
         "revision": state.revision,
         "issued": max(issued, state.issued),
         "marks": len(state.marks),
-        "set": orjson.Fragment(as_json(state.marks)),
+        "set": orjson.Fragment(marks_to_json(state.marks)),
     }
     for name, ms in (("watermark", state.watermark_ms), ("due", due_ms)):
         if ms is not None:
@@ -85,7 +85,7 @@ def state_of(body: Mapping[str, Any]) -> RunState:
     watermark = told.get("watermark")
     return RunState(
         RunKey(perf["facility"], perf["source"], perf["run"]["id"]),
-        of_json(told["set"]),
+        marks_from_json(told["set"]),
         told["revision"],
         told["issued"],
         iso_ms(watermark) if watermark else None,
@@ -127,12 +127,12 @@ def _newest(one: RunMark, other: RunMark) -> RunMark:
     return newest if opened == newest.opened else newest._replace(opened=opened)
 
 
-def as_json(marks: Mapping[str, RunMark]) -> str:
+def marks_to_json(marks: Mapping[str, RunMark]) -> str:
     """The set as JSON, some 60 bytes a mark: what marks share stands once. Equal sets have equal texts.
 
     Text, since every change of a run writes all of its set: dictionaries would take three times as long.
     """
-    numbers: dict[What, int] = {}
+    numbers: dict[MarkKind, int] = {}
     rows = []
     for doc_id in sorted(marks):
         _, version, at_ms, lag_ms, what, retracted, opened = marks[doc_id]
@@ -143,13 +143,13 @@ def as_json(marks: Mapping[str, RunMark]) -> str:
 
 
 @lru_cache(maxsize=8192)
-def _what_json(what: What) -> str:
+def _what_json(what: MarkKind) -> str:
     return orjson.dumps(tuple(what)).decode()
 
 
-def of_json(form: Mapping[str, Any]) -> dict[str, RunMark]:
+def marks_from_json(form: Mapping[str, Any]) -> dict[str, RunMark]:
     """The set that `as_json` wrote."""
-    whats = [What(*row) for row in form["what"]]
+    whats = [MarkKind(*row) for row in form["what"]]
     found = {}
     for doc_id, version, at_ms, lag_ms, what, *rest in form["marks"]:
         past = (bool(rest[0]), tuple(rest[1])) if rest else ()

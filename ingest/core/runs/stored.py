@@ -132,7 +132,7 @@ class StoredRun:
         return self.run if self.instance == 1 else f"{self.run} ({self.instance})"
 
 
-def stage_in(doc_id: str, body: Mapping[str, Any]) -> StoredStage:
+def stage_from(doc_id: str, body: Mapping[str, Any]) -> StoredStage:
     """The stage in a document of kind stages that is not retracted."""
     perf = body["perf"]
     run, stage = perf["run"], perf["stage"]
@@ -159,7 +159,7 @@ def stage_in(doc_id: str, body: Mapping[str, Any]) -> StoredStage:
     )
 
 
-def run_in(body: Mapping[str, Any]) -> StoredRun:
+def run_from(body: Mapping[str, Any]) -> StoredRun:
     """The run in a document of kind runs that is not retracted; without its stages."""
     perf, event = body["perf"], body["event"]
     run = perf["run"]

@@ -17,7 +17,7 @@ SUNDAY = 6
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ChangeRule:
     """From year `since` on: summer begins and ends on the nth Sunday (0 first, -1 last) of a month."""
 
     since: int
@@ -31,7 +31,7 @@ class Daylight:
 
     summer: frozenset[str]
     standard: frozenset[str]
-    rules: tuple[Rule, ...]
+    rules: tuple[ChangeRule, ...]
     hour: int
 
     def unexpected(self, zone: str, local: int) -> bool:
@@ -53,7 +53,7 @@ def daylight(row: Mapping[str, Any]) -> Daylight:
 
     Raises ClockError, KeyError.
     """
-    rules = [Rule(each["since"], _sunday(each["begins"]), _sunday(each["ends"])) for each in row["rules"]]
+    rules = [ChangeRule(each["since"], _sunday(each["begins"]), _sunday(each["ends"])) for each in row["rules"]]
     newest_first = tuple(sorted(rules, key=lambda rule: -rule.since))
     return Daylight(frozenset(row["summer"]), frozenset(row["standard"]), newest_first, row["hour"])
 
@@ -67,7 +67,7 @@ def _sunday(words: str) -> tuple[int, int]:
 
 
 @lru_cache(maxsize=4096)
-def _summer(day: int, rules: tuple[Rule, ...], hour: int) -> tuple[int, int]:
+def _summer(day: int, rules: tuple[ChangeRule, ...], hour: int) -> tuple[int, int]:
     """Begin and end (ms of standard time) of the summer in the year of a day counted from 1970; empty if no rule is."""
     year = date.fromordinal(max(1, day + EPOCH_DAY)).year
     rule = next((rule for rule in rules if rule.since <= year), None)

@@ -11,7 +11,7 @@ from ingest.core.timestamps import LATEST_MS
 CAPTURED = "time_captured"
 
 
-class Refused(Exception):
+class InvalidRecord(Exception):
     """The record reads but cannot become a document: a reason of README's table, words, and the terminal or path."""
 
     def __init__(self, reason: str, detail: str, where: str | None = None, expected: str | None = None) -> None:
@@ -34,7 +34,7 @@ class Context:
 
 
 @dataclass(slots=True)
-class Turn:
+class EventBuilder:
     """One document in the making.
 
     Attributes:
@@ -56,10 +56,12 @@ class Turn:
     items: tuple[Mapping[str, Any], ...] = ()
 
 
-def at_capture(turn: Turn, context: Context) -> None:
+def at_capture(turn: EventBuilder, context: Context) -> None:
     """A record that carries no time of its own happened when its shipper took it, and says so by its flag."""
     captured_ms = context.message.provenance.captured_ms
     if captured_ms is None or not 0 <= captured_ms < LATEST_MS:
-        raise Refused("identity", "it carries no time, and its shipper names no capture time", None, "capture time")
+        raise InvalidRecord(
+            "identity", "it carries no time, and its shipper names no capture time", None, "capture time"
+        )
     turn.body["@timestamp"] = captured_ms
     turn.flags.append(CAPTURED)

@@ -9,7 +9,7 @@ from math import isfinite
 from typing import Any
 
 from ingest.core.sources.convert import MAX_LONG
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 
 MAX_DEPTH = 20
 MAX_NODES = 10_000  # each leaf is a term of its own in the index, and stands in the document twice
@@ -45,7 +45,7 @@ def _is_number(value: float) -> bool:
     return -MAX_LONG <= value <= MAX_LONG if isinstance(value, int) else isfinite(value)
 
 
-def keep_extra(turn: Turn, extra: Mapping[str, Any]) -> None:
+def keep_extra(turn: EventBuilder, extra: Mapping[str, Any]) -> None:
     """Keep names that the source does not know as data; what the index cannot take stays in event.original alone."""
     if not extra:
         return

@@ -14,7 +14,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 from lark.load_grammar import load_grammar
 
-from ingest.core.model import Problem, Record
+from ingest.core.model import ParsedMessage, Problem
 from ingest.core.sources.readers import Mismatch
 from ingest.core.sources.regular import (
     Captured,
@@ -28,7 +28,7 @@ from ingest.core.sources.regular import (
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class PlacedToken:
     """A token where it stands: characters `start` to `end` of the text; `item` numbers the repeated rule's turns."""
 
     terminal: str
@@ -83,7 +83,7 @@ class GrammarReader:
         """The expression of a text's beginning up to and with terminal `last`."""
         return compile_head(self._rules, self._patterns, "start", last)
 
-    def read(self, raw: bytes) -> Record | Mismatch:
+    def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """Read by the compiled expression; what it does not take, Lark takes or explains."""
         text = raw.decode("utf-8", "replace")
         found = self.compiled.read(text) if self.compiled else None
@@ -113,7 +113,7 @@ class GrammarReader:
                     return token.start_pos
         return None
 
-    def pieces(self, text: str) -> tuple[Piece, ...]:
+    def pieces(self, text: str) -> tuple[PlacedToken, ...]:
         """Every token of a text, separators (`_NAME`) too; of a text that is refused those before that place."""
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
@@ -125,25 +125,25 @@ class GrammarReader:
         except UnexpectedInput:
             pass  # what was read up to there is the answer
         return tuple(
-            Piece(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
+            PlacedToken(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
             for token in seen
             if token.type != "$END" and token.start_pos is not None and token.end_pos is not None
         )
 
-    def explained(self, text: str, raw: bytes) -> Record | Mismatch:
+    def explained(self, text: str, raw: bytes) -> ParsedMessage | Mismatch:
         """What Lark says of a text that the expression does not take; `seen` lacks what is repeated in the middle.
 
         Of many turns Lark reads the first and the last: a refusal costs no more than what stands around it.
         """
         middle = self.compiled.middle(text) if self.compiled else None
         found = self._walked(text, raw, middle)
-        return self.read_slowly(text, raw) if middle and isinstance(found, Record) else found
+        return self.read_slowly(text, raw) if middle and isinstance(found, ParsedMessage) else found
 
-    def read_slowly(self, text: str, raw: bytes) -> Record | Mismatch:
+    def read_slowly(self, text: str, raw: bytes) -> ParsedMessage | Mismatch:
         """Read by Lark itself, all of it: the arbiter."""
         return self._walked(text, raw, None)
 
-    def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> Record | Mismatch:
+    def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> ParsedMessage | Mismatch:
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
         try:
@@ -158,8 +158,8 @@ class GrammarReader:
         return _record(_captured(tree, self._repeat), raw)
 
 
-def _record(found: Captured, raw: bytes) -> Record:
-    return Record(values=found.values, raw=raw, items=tuple(found.turns), spans=tuple(found.spans))
+def _record(found: Captured, raw: bytes) -> ParsedMessage:
+    return ParsedMessage(values=found.values, raw=raw, items=tuple(found.turns), spans=tuple(found.spans))
 
 
 def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:

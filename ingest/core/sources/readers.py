@@ -7,7 +7,7 @@ from typing import Any, Protocol
 import orjson
 
 from ingest.core.bounds import is_too_deep, too_deep_words
-from ingest.core.model import Record
+from ingest.core.model import ParsedMessage
 
 TOO_LARGE, TOO_DEEP = "number is infinity", "depth limit"  # what orjson says of it
 _CONTAINERS = (dict, list)
@@ -45,7 +45,7 @@ _TOO_DEEP = Mismatch("too_deep", too_deep_words(), 1, 1, ("JSON object",))
 class Reader(Protocol):
     """What a source reads with."""
 
-    def read(self, raw: bytes) -> Record | Mismatch:
+    def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """Read canonical bytes."""
         ...
 
@@ -68,7 +68,7 @@ class JsonReader:
         """Nothing is mended unless the source says so."""
         self._repair = repair
 
-    def read(self, raw: bytes) -> Record | Mismatch:
+    def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """Decode; NaN, infinities and what lies too deep are refused, with line and column where there is one."""
         text = raw.lstrip(b"\x1e \t\n")
         try:
@@ -81,7 +81,7 @@ class JsonReader:
         return _in_string(tree, raw) if isinstance(tree, str) else _opened(tree, raw)
 
 
-def _in_string(text: str, raw: bytes) -> Record | Mismatch:
+def _in_string(text: str, raw: bytes) -> ParsedMessage | Mismatch:
     """What a JSON string holds; one that holds no JSON is no object either."""
     try:
         return _opened(_decoded(text.encode()), raw)
@@ -106,14 +106,14 @@ def _decoded(text: bytes) -> Any:
         return orjson.loads(bounded(text))
 
 
-def _opened(tree: Any, raw: bytes) -> Record | Mismatch:
+def _opened(tree: Any, raw: bytes) -> ParsedMessage | Mismatch:
     """The object, or each object of the array."""
     if isinstance(tree, _CONTAINERS) and is_too_deep(tree):
         return _TOO_DEEP
     if isinstance(tree, dict):
-        return Record(values=tree, raw=raw)
+        return ParsedMessage(values=tree, raw=raw)
     if isinstance(tree, list) and tree and all(isinstance(item, dict) for item in tree):
-        return Record(values={}, raw=raw, items=tuple(tree))
+        return ParsedMessage(values={}, raw=raw, items=tuple(tree))
     return Mismatch("json", "JSON, but not an object", 1, 1, ("JSON object",))
 
 

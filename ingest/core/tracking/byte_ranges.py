@@ -19,7 +19,7 @@ class Instant(NamedTuple):
     ms: int
 
 
-class Piece(NamedTuple):
+class ByteRange(NamedTuple):
     """Bytes of a file that were received, from `start` up to before `stop`.
 
     Attributes:
@@ -35,13 +35,13 @@ class Piece(NamedTuple):
     last: Instant | None = None
 
 
-class Hole(NamedTuple):
+class MissingRange(NamedTuple):
     """Bytes that are missing, from `start` up to before `stop`, and the pieces around them; None at an end."""
 
     start: int
     stop: int
-    before: Piece | None = None
-    after: Piece | None = None
+    before: ByteRange | None = None
+    after: ByteRange | None = None
 
     @property
     def size_bytes(self) -> int:
@@ -49,9 +49,9 @@ class Hole(NamedTuple):
         return self.stop - self.start
 
 
-def united(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
+def merge_ranges(pieces: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
     """The pieces, in order, joined where no hole lies between them."""
-    joined: list[Piece] = []
+    joined: list[ByteRange] = []
     for piece in sorted(pieces, key=_place):
         if joined and piece.start - joined[-1].stop <= SLACK_BYTES:
             joined[-1] = _joined(joined[-1], piece)
@@ -60,35 +60,35 @@ def united(pieces: Iterable[Piece]) -> tuple[Piece, ...]:
     return tuple(joined)
 
 
-def _place(piece: Piece) -> tuple[int, int]:
+def _place(piece: ByteRange) -> tuple[int, int]:
     return piece.start, piece.stop
 
 
-def _joined(one: Piece, other: Piece) -> Piece:
+def _joined(one: ByteRange, other: ByteRange) -> ByteRange:
     """Both as one; `one` begins no later."""
     start_ms = min(one.start_ms, other.start_ms) if one.start == other.start else one.start_ms
     longer = one if one.stop > other.stop else other
     stop_ms = min(one.stop_ms, other.stop_ms) if one.stop == other.stop else longer.stop_ms
     firsts = [each.first for each in (one, other) if each.first]
     lasts = [each.last for each in (one, other) if each.last]
-    return Piece(one.start, longer.stop, start_ms, stop_ms, min(firsts, default=None), max(lasts, default=None))
+    return ByteRange(one.start, longer.stop, start_ms, stop_ms, min(firsts, default=None), max(lasts, default=None))
 
 
-def holes(pieces: Sequence[Piece], size_bytes: int | None) -> Iterator[Hole]:
+def holes(pieces: Sequence[ByteRange], size_bytes: int | None) -> Iterator[MissingRange]:
     """What is missing between united pieces; also ahead of them and behind them where the file's size is known."""
-    before: Piece | None = None
+    before: ByteRange | None = None
     for piece in pieces:
         if before is not None:
-            yield Hole(before.stop, piece.start, before, piece)
+            yield MissingRange(before.stop, piece.start, before, piece)
         elif size_bytes is not None and piece.start > SLACK_BYTES:
-            yield Hole(0, piece.start, None, piece)
+            yield MissingRange(0, piece.start, None, piece)
         before = piece
     reached = before.stop if before else 0
     if size_bytes is not None and size_bytes - reached > SLACK_BYTES:
-        yield Hole(reached, size_bytes, before, None)
+        yield MissingRange(reached, size_bytes, before, None)
 
 
-def left_of(start: int, stop: int, taken: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+def subtract(start: int, stop: int, taken: Iterable[tuple[int, int]]) -> Iterator[tuple[int, int]]:
     """The parts from `start` up to before `stop` that lie in none of the ranges `taken`, which are in any order."""
     for first, behind in sorted(taken):
         if first > start and min(first, stop) > start:

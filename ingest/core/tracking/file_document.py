@@ -5,7 +5,7 @@ from typing import Any
 
 from ingest.core.lookup import lookup
 from ingest.core.timestamps import iso
-from ingest.core.tracking.byte_ranges import Instant, Piece
+from ingest.core.tracking.byte_ranges import ByteRange, Instant
 from ingest.core.tracking.file_state import FileKey, FileState, Gap
 from ingest.core.tracking.manifest import Manifest
 
@@ -86,10 +86,10 @@ def key_of(body: Mapping[str, Any]) -> FileKey:
     return FileKey(perf["facility"], told["topic"], host, body["log"]["file"]["path"], told.get("generation", ""))
 
 
-def _piece(row: Sequence[Any]) -> Piece:
+def _piece(row: Sequence[Any]) -> ByteRange:
     first, last = (Instant(*pair) if pair[0] is not None else None for pair in (row[4:6], row[6:8]))
     start, stop, start_ms, stop_ms = row[:4]
-    return Piece(start, stop, start_ms, stop_ms, first, last)
+    return ByteRange(start, stop, start_ms, stop_ms, first, last)
 
 
 def _manifest(row: Sequence[Any] | None) -> Manifest | None:

@@ -12,7 +12,15 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from ingest.core.ids import digest_id
-from ingest.core.tracking.byte_ranges import SLACK_BYTES, Hole, Instant, Piece, holes, left_of, united
+from ingest.core.tracking.byte_ranges import (
+    SLACK_BYTES,
+    ByteRange,
+    Instant,
+    MissingRange,
+    holes,
+    merge_ranges,
+    subtract,
+)
 from ingest.core.tracking.manifest import BEGIN, Manifest
 
 MOST_PIECES = 10_000  # of a file in more than that, too little is known to tell what is missing
@@ -61,15 +69,15 @@ class Gap(NamedTuple):
 
 
 @dataclass(slots=True)
-class FileNews:
+class FileUpdate:
     """What some records tell of a file."""
 
-    pieces: list[Piece] = field(default_factory=list)
+    pieces: list[ByteRange] = field(default_factory=list)
     seen_ms: int = 0
     begun: Manifest | None = None
     ended: Manifest | None = None
 
-    def hear(self, pieces: Iterable[Piece]) -> None:
+    def hear(self, pieces: Iterable[ByteRange]) -> None:
         """Messages of it."""
         for piece in pieces:
             self.pieces.append(piece)
@@ -83,7 +91,7 @@ class FileNews:
         else:
             self.ended = newer(self.ended, manifest)
 
-    def join(self, other: "FileNews") -> None:
+    def join(self, other: "FileUpdate") -> None:
         """All that another one tells."""
         self.pieces += other.pieces
         self.seen_ms = max(self.seen_ms, other.seen_ms)
@@ -110,7 +118,7 @@ class FileState:
     """
 
     key: FileKey
-    pieces: tuple[Piece, ...] = ()
+    pieces: tuple[ByteRange, ...] = ()
     seen_ms: int = 0
     size_bytes: int | None = None
     begun: Manifest | None = None
@@ -126,7 +134,7 @@ class FileState:
         return self.begun is not None and (self.ended is None or self.ended.record_ms < self.begun.record_ms)
 
     @property
-    def holes(self) -> Iterator[Hole]:
+    def holes(self) -> Iterator[MissingRange]:
         """What is missing between what was received, and up to the size where it is known."""
         return holes(self.pieces, self.size_bytes)
 
@@ -153,9 +161,9 @@ class FileState:
         return told if told is not None and reached - told <= SLACK_BYTES else reached
 
 
-def grown(state: FileState, news: FileNews) -> FileState:
+def merge(state: FileState, news: FileUpdate) -> FileState:
     """The state with what is told, at the next revision; the very same state when that is nothing new."""
-    pieces = united([*state.pieces, *news.pieces]) if news.pieces else state.pieces
+    pieces = merge_ranges([*state.pieces, *news.pieces]) if news.pieces else state.pieces
     begun, ended = newer(state.begun, news.begun), newer(state.ended, news.ended)
     sizes = [state.size_bytes, *(each.size_bytes for each in (news.begun, news.ended) if each)]
     found = replace(
@@ -182,9 +190,9 @@ def _filled(before: FileState, after: FileState, seen_ms: int) -> FileState:
     return replace(after, gaps=tuple(gaps), owing=owing)
 
 
-def missing_of(gap: Gap, pieces: Sequence[Piece]) -> int:
+def missing_of(gap: Gap, pieces: Sequence[ByteRange]) -> int:
     """How many bytes of a gap are still missing; what is no more than the slack is not."""
-    parts = left_of(gap.start, gap.stop, ((piece.start, piece.stop) for piece in pieces))
+    parts = subtract(gap.start, gap.stop, ((piece.start, piece.stop) for piece in pieces))
     return sum(stop - start for start, stop in parts if stop - start > SLACK_BYTES)
 
 

@@ -21,7 +21,7 @@ from ingest.core.fields import Schema
 from ingest.core.ids import digest_id, index_name
 from ingest.core.model import Document
 from ingest.core.timestamps import iso
-from ingest.core.tracking.byte_ranges import SLACK_BYTES, Hole, left_of
+from ingest.core.tracking.byte_ranges import SLACK_BYTES, MissingRange, subtract
 from ingest.core.tracking.file_document import file_fields, identity_of
 from ingest.core.tracking.file_state import MOST_GAPS, FileKey, FileState, Gap, instant_ms, missing_of
 
@@ -31,33 +31,33 @@ NEXT, END, SILENCE = "next", "end", "silence"
 Range = tuple[int, int]
 
 
-def suspects(state: FileState) -> Iterator[Hole]:
+def candidates(state: FileState) -> Iterator[MissingRange]:
     """The holes, or parts of them, that are no gaps yet."""
     if state.scattered or len(state.gaps) >= MOST_GAPS:
         return
     known = [(gap.start, gap.stop) for gap in state.gaps]
     for hole in state.holes:
-        for start, stop in left_of(hole.start, hole.stop, known):
+        for start, stop in subtract(hole.start, hole.stop, known):
             if stop - start > SLACK_BYTES:
                 yield hole._replace(start=start, stop=stop)
 
 
 def is_due(state: FileState) -> bool:
     """Whether the sweeper has something to do with it."""
-    return state.owing or next(suspects(state), None) is not None
+    return state.owing or next(candidates(state), None) is not None
 
 
-def certain(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[Hole, str]]:
+def confirmed(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[MissingRange, str]]:
     """The suspects of which nothing can be on its way but in Kafka, each with what shows it."""
     found = []
-    for hole in suspects(state):
+    for hole in candidates(state):
         shown_by, since_ms = _shown(state, hole)
         if since_ms is None or now_ms - since_ms >= patience_ms:
             found.append((hole, shown_by))
     return found
 
 
-def _shown(state: FileState, hole: Hole) -> tuple[str, int | None]:
+def _shown(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
     """What shows that it is one, and from when on that needs patience (unix ms); None where it needs none."""
     if state.under_way:
         return SILENCE, state.seen_ms
@@ -66,7 +66,7 @@ def _shown(state: FileState, hole: Hole) -> tuple[str, int | None]:
     return NEXT, hole.after.start_ms if hole.after else state.seen_ms
 
 
-def declared(state: FileState, found: Sequence[tuple[Hole, str]], noticed_ms: int) -> FileState:
+def record_gaps(state: FileState, found: Sequence[tuple[MissingRange, str]], noticed_ms: int) -> FileState:
     """The state with these holes as gaps, at the next revision; the very same state when there are none."""
     new = [_gap(state, holes, shown_by, noticed_ms) for holes, shown_by in _as_one(found)][
         : MOST_GAPS - len(state.gaps)
@@ -76,7 +76,7 @@ def declared(state: FileState, found: Sequence[tuple[Hole, str]], noticed_ms: in
     return replace(state, gaps=(*state.gaps, *new), owing=True, revision=state.revision + 1)
 
 
-def _as_one(found: Sequence[tuple[Hole, str]]) -> Iterator[tuple[Sequence[Hole], str]]:
+def _as_one(found: Sequence[tuple[MissingRange, str]]) -> Iterator[tuple[Sequence[MissingRange], str]]:
     """Holes by gap: those of a shipper that died together, others each for itself."""
     left = [hole for hole, shown_by in found if shown_by == SILENCE]
     if left:
@@ -84,7 +84,7 @@ def _as_one(found: Sequence[tuple[Hole, str]]) -> Iterator[tuple[Sequence[Hole],
     yield from (((hole,), shown_by) for hole, shown_by in found if shown_by != SILENCE)
 
 
-def _gap(state: FileState, holes: Sequence[Hole], shown_by: str, noticed_ms: int) -> Gap:
+def _gap(state: FileState, holes: Sequence[MissingRange], shown_by: str, noticed_ms: int) -> Gap:
     before, after = holes[0].before, holes[-1].after
     size_bytes = sum(hole.size_bytes for hole in holes)
     told = state.ended

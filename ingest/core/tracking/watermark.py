@@ -39,7 +39,7 @@ class WriterKey(NamedTuple):
         return digest_id(*(str(part).encode() for part in self))
 
 
-class Heard(NamedTuple):
+class WriterProgress(NamedTuple):
     """What a writer said: its newest instant (capped) and record time (unix ms); whether an instant ran ahead.
 
     `ended_ms` is the time of its newest end record. A time of 0: nothing of the kind came yet.
@@ -56,14 +56,14 @@ class Heard(NamedTuple):
         return self.ended_ms > 0 and self.ended_ms >= self.record_ms
 
 
-def together(one: Heard | None, other: Heard) -> Heard:
+def merged(one: WriterProgress | None, other: WriterProgress) -> WriterProgress:
     """What was heard in both."""
     if one is None:
         return other
-    return Heard(max(one[0], other[0]), max(one[1], other[1]), one[2] or other[2], max(one[3], other[3]))
+    return WriterProgress(max(one[0], other[0]), max(one[1], other[1]), one[2] or other[2], max(one[3], other[3]))
 
 
-def body_of(key: WriterKey, heard: Heard) -> dict[str, Any]:
+def body_of(key: WriterKey, heard: WriterProgress) -> dict[str, Any]:
     """The document of kind writers."""
     times = {"record_time": heard.record_ms, "end_time": heard.ended_ms}
     told: dict[str, Any] = {name: iso(ms) for name, ms in times.items() if ms}
@@ -77,7 +77,7 @@ def body_of(key: WriterKey, heard: Heard) -> dict[str, Any]:
     return body | {"perf": {"facility": key.facility, "source": key.source, "writer": told}}
 
 
-def writer_of(body: Mapping[str, Any]) -> tuple[WriterKey, Heard]:
+def writer_of(body: Mapping[str, Any]) -> tuple[WriterKey, WriterProgress]:
     """The writer in a document of kind writers, and what was heard of it."""
     perf = body["perf"]
     told = perf["writer"]
@@ -85,10 +85,10 @@ def writer_of(body: Mapping[str, Any]) -> tuple[WriterKey, Heard]:
     key = WriterKey(perf["facility"], perf["source"], host, path, told.get("backfill", False))
     said = (body.get("@timestamp"), told.get("record_time"), told.get("end_time"))
     event_ms, record_ms, ended_ms = (iso_ms(text) if text else 0 for text in said)
-    return key, Heard(event_ms, record_ms, told.get("ahead", False), ended_ms)
+    return key, WriterProgress(event_ms, record_ms, told.get("ahead", False), ended_ms)
 
 
-def watermark_ms(writers: Iterable[tuple[WriterKey, Heard]]) -> int | None:
+def watermark_ms(writers: Iterable[tuple[WriterKey, WriterProgress]]) -> int | None:
     """The watermark of the source whose writers these are (unix ms); None when there are none."""
     everyone = [(key, heard) for key, heard in writers if heard.record_ms]
     said = [heard for key, heard in everyone if not key.backfill] or [heard for _, heard in everyone]

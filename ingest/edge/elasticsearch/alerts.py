@@ -6,14 +6,14 @@ from typing import Any
 
 from elasticsearch.helpers import scan
 
-from ingest.edge.elasticsearch.documents import Keeper, Kept, kept
+from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument, current_document
 from ingest.edge.elasticsearch.query import MOST, PAGE, indices, within
 
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
 @dataclass(frozen=True, slots=True)
-class WantedAlerts:
+class AlertQuery:
     """Which incidents are meant: those that meet all that is said; an empty part says nothing.
 
     Attributes:
@@ -34,19 +34,19 @@ class WantedAlerts:
         return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
 
 
-class Alerts(Keeper):
+class Alerts(CasDocuments):
     """The documents of kind `alerts`."""
 
     def refresh(self) -> None:
         """Make everything written so far visible to the questions that follow."""
         self._client.indices.refresh(index=indices("alerts"), **_LACKING)
 
-    def count(self, wanted: WantedAlerts) -> int:
+    def count(self, wanted: AlertQuery) -> int:
         """How many there are."""
         where = indices("alerts", wanted.facilities)
         return int(self._client.count(index=where, query=wanted.query, **_LACKING)["count"])
 
-    def newest(self, wanted: WantedAlerts, most: int) -> list[Kept]:
+    def newest(self, wanted: AlertQuery, most: int) -> list[CurrentDocument]:
         """At most so many (10,000 is the end), those set off last first."""
         answer = self._client.search(
             index=indices("alerts", wanted.facilities),
@@ -56,13 +56,13 @@ class Alerts(Keeper):
             seq_no_primary_term=True,
             **_LACKING,
         )
-        return [kept(hit) for hit in answer["hits"]["hits"]]
+        return [current_document(hit) for hit in answer["hits"]["hits"]]
 
-    def reaching(self, facility: str, rule: str, since_ms: int) -> Iterator[Kept]:
+    def reaching(self, facility: str, rule: str, since_ms: int) -> Iterator[CurrentDocument]:
         """Incidents of a rule that fire, or that took into account what was closed at `since_ms` or later."""
         through = {"range": {"perf.alert.through": {"gte": since_ms, "format": "epoch_millis"}}}
         either = {"bool": {"should": [through, {"term": {"perf.alert.state": "firing"}}], "minimum_should_match": 1}}
         query = {"bool": {"filter": [{"term": {"perf.alert.rule": rule}}, either]}}
         body = {"query": query, "seq_no_primary_term": True}
         for hit in scan(self._client, query=body, index=indices("alerts", (facility,)), size=PAGE, **_LACKING):
-            yield kept(hit)
+            yield current_document(hit)

@@ -15,7 +15,7 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.model import Problem
-from ingest.edge.errors import Refusal, RequestTooLarge, Unavailable
+from ingest.edge.errors import RequestTooLarge, ServiceBlocked, Unavailable
 
 BUSY = (429, 500, 502, 503, 504)
 TOO_LARGE = 413
@@ -77,7 +77,7 @@ def client(settings: Elasticsearch, connections: int = 1) -> Client:
 
 
 @contextmanager
-def told_to_people(settings: Elasticsearch) -> Iterator[None]:
+def raising_problems(settings: Elasticsearch) -> Iterator[None]:
     """Turn what the client raises into a `Problem`, for commands that a person waits for."""
     where = ", ".join(settings.url)
     try:
@@ -96,7 +96,7 @@ def told_to_people(settings: Elasticsearch) -> Iterator[None]:
 
 
 @contextmanager
-def told_to_run() -> Iterator[None]:
+def raising_port_errors() -> Iterator[None]:
     """Turn what the client raises into the errors of ports, for loops that try again."""
     try:
         yield
@@ -108,7 +108,7 @@ def told_to_run() -> Iterator[None]:
             raise Unavailable(f"Elasticsearch: {error.status_code}: {described(error)}") from error
         if error.status_code == TOO_LARGE:
             raise RequestTooLarge(described(error)) from error
-        raise Refusal(f"Elasticsearch: {error.status_code}: {described(error)}") from error
+        raise ServiceBlocked(f"Elasticsearch: {error.status_code}: {described(error)}") from error
 
 
 def _let_go(error: BaseException) -> None:

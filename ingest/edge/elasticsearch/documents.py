@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch as Client
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class CurrentDocument:
     """A document: where it lies, when it was last written, and its body."""
 
     index: str
@@ -19,22 +19,22 @@ class Kept:
     body: dict[str, Any]
 
 
-class Keeper:
+class CasDocuments:
     """Creates and changes them."""
 
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
 
-    def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> Kept | None:
+    def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> CurrentDocument | None:
         """The document, made; None when somebody made it before."""
         try:
             answer = self._client.create(index=index, id=doc_id, document=body).body
         except ConflictError:
             return None
-        return Kept(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
+        return CurrentDocument(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
-    def change(self, kept: Kept, body: Mapping[str, Any]) -> Kept | None:
+    def change(self, kept: CurrentDocument, body: Mapping[str, Any]) -> CurrentDocument | None:
         """The document with another body; None when somebody wrote it since it was read."""
         try:
             answer = self._client.index(
@@ -46,9 +46,9 @@ class Keeper:
             ).body
         except ConflictError:
             return None
-        return Kept(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
+        return CurrentDocument(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
 
-def kept(hit: Mapping[str, Any]) -> Kept:
+def current_document(hit: Mapping[str, Any]) -> CurrentDocument:
     """A hit of a search that told sequence number and primary term."""
-    return Kept(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])
+    return CurrentDocument(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])

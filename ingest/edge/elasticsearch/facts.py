@@ -16,7 +16,7 @@ from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.ids import revision_of
-from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import WILD, indices, within
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
@@ -27,7 +27,7 @@ _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": T
 
 
 @dataclass(frozen=True, slots=True)
-class WantedFacts:
+class FactQuery:
     """Which facts are meant: those that meet all that is said; an empty part says nothing.
 
     A facility is chosen by its indices.
@@ -47,7 +47,7 @@ class WantedFacts:
     @property
     def everything(self) -> bool:
         """Whether nothing at all was said."""
-        return self == WantedFacts()
+        return self == FactQuery()
 
     @property
     def query(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ _REVISIONS: Mapping[str, Any] = {
 }
 
 
-class Fact(NamedTuple):
+class StoredFact(NamedTuple):
     """A document of kind marks or network; one that was retracted too."""
 
     index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
@@ -87,7 +87,7 @@ class Fact(NamedTuple):
     body: dict[str, Any]
 
 
-class Facts:
+class FactIndex:
     """The documents of kinds `marks` and `network`."""
 
     def __init__(self, connected: Client, span: int = SPAN) -> None:
@@ -95,12 +95,12 @@ class Facts:
         self._client = connected
         self._span = span
 
-    def count(self, wanted: WantedFacts) -> int:
+    def count(self, wanted: FactQuery) -> int:
         """How many there are, retracted ones too."""
         index = ",".join(indices(kind, wanted.facilities) for kind in PAGES)
         return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
 
-    def pages(self, wanted: WantedFacts) -> Iterator[list[Fact]]:
+    def pages(self, wanted: FactQuery) -> Iterator[list[StoredFact]]:
         """All of them, in pages of one index and span of time each; the spans of an index come in order."""
         for kind, size in PAGES.items():
             for index in self._indices(kind, wanted.facilities):
@@ -151,16 +151,16 @@ def _version(found: Mapping[str, Any]) -> int:
     return int(found["hits"]["hits"][0]["_version"])
 
 
-def _fact(hit: Mapping[str, Any]) -> Fact:
-    return tuple.__new__(Fact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
+def _fact(hit: Mapping[str, Any]) -> StoredFact:
+    return tuple.__new__(StoredFact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
 
 
 @contextmanager
-def facts(settings: Elasticsearch) -> Iterator[Facts]:
+def open_facts(settings: Elasticsearch) -> Iterator[FactIndex]:
     """The facts of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
     connected = client(settings)
-    with told_to_people(settings):
+    with raising_problems(settings):
         try:
-            yield Facts(connected)
+            yield FactIndex(connected)
         finally:
             connected.close()

@@ -9,7 +9,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
-from ingest.edge.elasticsearch.client import client, told_to_people, told_to_run
+from ingest.edge.elasticsearch.client import client, raising_port_errors, raising_problems
 
 SCAN_SIZE = 1000
 MOST = 10_000
@@ -29,14 +29,14 @@ class ElasticsearchFiles:
         index = f"perf-files-{facility}"
         clauses = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.topic": topic}}]
         body = {"query": {"bool": {"filter": clauses}}, "_source": True}
-        with told_to_run():
+        with raising_port_errors():
             self._client.indices.refresh(index=index, **_LACKING)
             found = scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
             return [(hit["_id"], hit["_source"]) for hit in found]
 
 
 @dataclass(frozen=True, slots=True)
-class WantedGaps:
+class GapQuery:
     """Which gaps are meant: those that meet all that is said; an empty part says nothing."""
 
     facilities: tuple[str, ...] = ()
@@ -68,14 +68,14 @@ def _named(name: str) -> list[dict[str, Any]]:
     return [{"term": {"log.file.path": name}}, ending]
 
 
-class Gaps:
+class GapIndex:
     """The documents of kinds `gaps` and `files`."""
 
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
 
-    def listed(self, wanted: WantedGaps, most: int) -> tuple[list[dict[str, Any]], int]:
+    def listed(self, wanted: GapQuery, most: int) -> tuple[list[dict[str, Any]], int]:
         """At most so many, open ones first, of those the newest first; and how many there are."""
         answer = self._client.search(
             index=wanted.indices("gaps"),
@@ -87,12 +87,12 @@ class Gaps:
         ).body["hits"]
         return [hit["_source"] for hit in answer["hits"]], int(answer["total"]["value"])
 
-    def files(self, wanted: WantedGaps) -> int:
+    def files(self, wanted: GapQuery) -> int:
         """How many files are known by their bytes."""
         query = {"bool": {"filter": wanted.of_file}}
         return int(self._client.count(index=wanted.indices("files"), query=query, **_LACKING)["count"])
 
-    def unsettled(self, wanted: WantedGaps) -> list[dict[str, Any]]:
+    def unsettled(self, wanted: GapQuery) -> list[dict[str, Any]]:
         """Files with holes that are no gaps yet: shipped just now, or not looked at, or in too many pieces."""
         either = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.scattered": True}}]
         holes = {"range": {"perf.file.missing_bytes": {"gt": 0}}}
@@ -109,12 +109,12 @@ class Gaps:
 
 
 @contextmanager
-def gaps(settings: Elasticsearch) -> Iterator[Gaps]:
+def open_gaps(settings: Elasticsearch) -> Iterator[GapIndex]:
     """The gaps of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
     connected = client(settings)
-    with told_to_people(settings):
+    with raising_problems(settings):
         try:
             connected.indices.refresh(index="perf-gaps-*,perf-files-*", **_LACKING)
-            yield Gaps(connected)
+            yield GapIndex(connected)
         finally:
             connected.close()

@@ -13,7 +13,7 @@ from elasticsearch import Elasticsearch as Client
 from ingest.config.settings import Elasticsearch
 from ingest.core.fields import Schema
 from ingest.core.model import Problem
-from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.client import client, raising_problems
 
 PRIORITY = 500  # above 200, which Elastic's own examples use, and its built-in templates' 100
 _ABSENT = (400, 404, 405)
@@ -160,10 +160,10 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def templates(settings: Elasticsearch) -> Iterator[Templates]:
+def open_templates(settings: Elasticsearch) -> Iterator[Templates]:
     """The templates of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
     connected = client(settings)
-    with told_to_people(settings):
+    with raising_problems(settings):
         try:
             connected.cluster.health()
             yield Templates(connected, settings)

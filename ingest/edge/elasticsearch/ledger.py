@@ -12,7 +12,7 @@ SCAN_SIZE = 2000
 _OUTCOMES = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
 
 
-class Questions:
+class LedgerQueries:
     """What people and the demo ask."""
 
     def __init__(self, client: Client) -> None:

@@ -17,7 +17,7 @@ from ingest.core.kafka_record import Coordinates
 from ingest.core.lookup import lookup
 from ingest.core.model import Problem
 from ingest.core.timestamps import iso
-from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.edge.elasticsearch.client import client, raising_problems
 
 INDICES = "perf-rejects-*"
 FACTS = "perf-marks-*,perf-network-*"
@@ -30,7 +30,7 @@ _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": T
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
+class RejectQuery:
     """Which rejects are meant: those that meet all that is said; an empty part says nothing. Times are record times.
 
     Attributes:
@@ -52,7 +52,7 @@ class Wanted:
     @property
     def everything(self) -> bool:
         """Whether nothing at all was said."""
-        return self == Wanted()
+        return self == RejectQuery()
 
     @property
     def query(self) -> dict[str, Any]:
@@ -78,7 +78,7 @@ class Wanted:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class StoredReject:
     """One reject: where its document lies, when it was last written, and its body."""
 
     index: str
@@ -98,7 +98,7 @@ class Found:
 
 
 @dataclass(frozen=True, slots=True)
-class Group:
+class RejectGroup:
     """The rejects of one shape; times are unix ms, `newest` is the id of the newest of them."""
 
     reason: str
@@ -112,7 +112,7 @@ class Group:
     newest: str
 
 
-class Rejects:
+class RejectIndex:
     """The documents of kind `rejects`."""
 
     def __init__(self, connected: Client) -> None:
@@ -123,11 +123,11 @@ class Rejects:
         """Make everything written so far visible to the questions that follow."""
         self._client.indices.refresh(index=INDICES, **_LACKING)
 
-    def count(self, wanted: Wanted) -> int:
+    def count(self, wanted: RejectQuery) -> int:
         """How many there are."""
         return int(self._client.count(index=INDICES, query=wanted.query, **_LACKING)["count"])
 
-    def groups(self, wanted: Wanted) -> Iterator[Group]:
+    def groups(self, wanted: RejectQuery) -> Iterator[RejectGroup]:
         """They by reason, source and shape, in no particular order."""
         sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in _KEYS.items()]
         paging: dict[str, Any] = {"size": PAGE, "sources": sources}
@@ -140,20 +140,20 @@ class Rejects:
                 return
             paging["after"] = found["after_key"]
 
-    def each(self, wanted: Wanted, fields: Sequence[str] | None = None) -> Iterator[Found]:
+    def each(self, wanted: RejectQuery, fields: Sequence[str] | None = None) -> Iterator[StoredReject]:
         """All of them as they are now, in no particular order; `fields` None = whole."""
         body = {"query": wanted.query, "seq_no_primary_term": True, "_source": True if fields is None else list(fields)}
         for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING):
             yield _found(hit)
 
-    def newest(self, wanted: Wanted) -> Found | None:
+    def newest(self, wanted: RejectQuery) -> StoredReject | None:
         """The newest of them."""
         answer = self._client.search(
             index=INDICES, query=wanted.query, size=1, sort=["@timestamp:desc"], seq_no_primary_term=True, **_LACKING
         )
         return next((_found(hit) for hit in answer["hits"]["hits"]), None)
 
-    def of_records(self, coordinates: Sequence[str]) -> list[Found]:
+    def of_records(self, coordinates: Sequence[str]) -> list[StoredReject]:
         """All rejects of these records, by where the record lies (`provenance.kafka`)."""
         body = {"query": {"terms": {"provenance.kafka": list(coordinates)}}, "seq_no_primary_term": True}
         return [_found(hit) for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING)]
@@ -169,7 +169,7 @@ class Rejects:
         buckets = answer.body.get("aggregations", {}).get("records", {}).get("buckets", [])
         return {bucket["key"] for bucket in buckets}
 
-    def mark(self, sent: Sequence[tuple[Found, str | None]], at_ms: int) -> None:
+    def mark(self, sent: Sequence[tuple[StoredReject, str | None]], at_ms: int) -> None:
         """Write down that each was replayed, and as which record; nobody who writes at the same time is overwritten.
 
         `Problem` (69) when Elasticsearch does not take it.
@@ -183,7 +183,7 @@ class Rejects:
         if due:
             raise Problem(f"{due[0][0].id} is replayed by somebody else again and again.", "Let one of you do it.", 69)
 
-    def delete(self, each: Sequence[Found]) -> int:
+    def delete(self, each: Sequence[StoredReject]) -> int:
         """Delete them; how many were there. `Problem` (69) when Elasticsearch does not do it."""
         lines = [{"delete": {"_index": found.index, "_id": found.id}} for found in each]
         return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
@@ -198,7 +198,7 @@ class Rejects:
             raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again when it is mended.", 69)
         return [item["status"] for item in items]
 
-    def _now(self, found: Found) -> Found | None:
+    def _now(self, found: StoredReject) -> StoredReject | None:
         """The document as it is now, newer than any refresh; None when it is gone."""
         docs = self._client.mget(docs=[{"_index": found.index, "_id": found.id}]).body["docs"]
         return _found(docs[0]) if docs[0].get("found") else None
@@ -214,9 +214,9 @@ def _of_group() -> dict[str, Any]:
     }
 
 
-def _group(bucket: dict[str, Any]) -> Group:
+def _group(bucket: dict[str, Any]) -> RejectGroup:
     key = bucket["key"]
-    return Group(
+    return RejectGroup(
         reason=key["reason"] or "",
         source=key["source"],
         shape=key["shape"],
@@ -229,33 +229,33 @@ def _group(bucket: dict[str, Any]) -> Group:
     )
 
 
-def _found(hit: Mapping[str, Any]) -> Found:
-    return Found(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
+def _found(hit: Mapping[str, Any]) -> StoredReject:
+    return StoredReject(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
 
 
-def _update(found: Found) -> dict[str, Any]:
+def _update(found: StoredReject) -> dict[str, Any]:
     condition = {"if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
     return {"update": {"_index": found.index, "_id": found.id, **condition}}
 
 
-def _marked(found: Found, copy: str | None, at_ms: int) -> bytes:
+def _marked(found: StoredReject, copy: str | None, at_ms: int) -> bytes:
     copies = [*(found.told("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
     reject: dict[str, Any] = {"replayed": iso(at_ms), "replays": (found.told("perf.reject.replays") or 0) + 1}
     return orjson.dumps({"doc": {"perf": {"reject": reject | ({"replayed_as": copies} if copies else {})}}})
 
 
-def letter_of(found: Found) -> Coordinates | None:
+def letter_of(found: StoredReject) -> Coordinates | None:
     """Where its letter lies, if that was written down."""
     return Coordinates.read(found.told("perf.reject.letter") or "")
 
 
 @contextmanager
-def rejects(settings: Elasticsearch) -> Iterator[Rejects]:
+def open_rejects(settings: Elasticsearch) -> Iterator[RejectIndex]:
     """The rejects of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
     connected = client(settings)
-    with told_to_people(settings):
+    with raising_problems(settings):
         try:
-            made = Rejects(connected)
+            made = RejectIndex(connected)
             made.refresh()
             yield made
         finally:

@@ -12,8 +12,8 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
-from ingest.core.runs.stored import StoredRun, StoredStage, run_in, stage_in, with_stages
-from ingest.edge.elasticsearch.client import client, told_to_people
+from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
+from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import _LACKING, _WILD, MOST, PAGE, alive, indices, within
 
 UIDS = 500
@@ -22,7 +22,7 @@ SHORTEST_PART = 3
 
 
 @dataclass(frozen=True, slots=True)
-class WantedRuns:
+class RunQuery:
     """Which runs are meant: those that meet all that is said; an empty part says nothing.
 
     Attributes:
@@ -53,7 +53,7 @@ class WantedRuns:
         return alive([*clauses, *within(self.since_ms, self.until_ms)])
 
 
-class Runs:
+class RunIndex:
     """The documents of kinds `runs` and `stages`."""
 
     def __init__(self, connected: Client) -> None:
@@ -64,13 +64,13 @@ class Runs:
         """Make everything written so far visible to the questions that follow."""
         self._client.indices.refresh(index="perf-runs-*,perf-stages-*", **_LACKING)
 
-    def count(self, wanted: WantedRuns) -> int:
+    def count(self, wanted: RunQuery) -> int:
         """How many there are."""
         return int(
             self._client.count(index=indices("runs", wanted.facilities), query=wanted.query, **_LACKING)["count"]
         )
 
-    def newest(self, wanted: WantedRuns, most: int) -> list[StoredRun]:
+    def newest(self, wanted: RunQuery, most: int) -> list[StoredRun]:
         """At most so many (10,000 is the end), those that began last first."""
         answer = self._client.search(
             index=indices("runs", wanted.facilities),
@@ -79,13 +79,13 @@ class Runs:
             sort=[{"@timestamp": "desc"}, {"perf.run.uid": "asc"}],
             **_LACKING,
         )
-        return [run_in(hit["_source"]) for hit in answer["hits"]["hits"]]
+        return [run_from(hit["_source"]) for hit in answer["hits"]["hits"]]
 
-    def each(self, wanted: WantedRuns) -> Iterator[StoredRun]:
+    def each(self, wanted: RunQuery) -> Iterator[StoredRun]:
         """All of them, in no particular order."""
-        return (run_in(hit["_source"]) for hit in self._scan("runs", wanted.facilities, wanted.query))
+        return (run_from(hit["_source"]) for hit in self._scan("runs", wanted.facilities, wanted.query))
 
-    def whole(self, wanted: WantedRuns) -> list[StoredRun]:
+    def whole(self, wanted: RunQuery) -> list[StoredRun]:
         """All of them with their stages, in the order in which they began."""
         found = list(self.each(wanted))
         return with_stages(found, self.stages_of(found))
@@ -96,12 +96,12 @@ class Runs:
             some = runs[begin : begin + UIDS]
             facilities = tuple(sorted({run.facility for run in some}))
             query = alive([{"terms": {"perf.run.uid": [run.uid for run in some]}}])
-            yield from (stage_in(hit["_id"], hit["_source"]) for hit in self._scan("stages", facilities, query))
+            yield from (stage_from(hit["_id"], hit["_source"]) for hit in self._scan("stages", facilities, query))
 
     def stages_between(self, facility: str, since_ms: int, until_ms: int) -> Iterator[StoredStage]:
         """Stages of a facility that started in that time, the first instant included, in no particular order."""
         query = alive(within(since_ms, until_ms))
-        return (stage_in(hit["_id"], hit["_source"]) for hit in self._scan("stages", (facility,), query))
+        return (stage_from(hit["_id"], hit["_source"]) for hit in self._scan("stages", (facility,), query))
 
     def newest_line_ms(self) -> dict[str, int]:
         """Facility -> when the last line of any of its runs was printed (unix ms)."""
@@ -117,7 +117,7 @@ class Runs:
                 return found
             paging["after"] = page["after_key"]
 
-    def near(self, run: str, wanted: WantedRuns) -> list[str]:
+    def near(self, run: str, wanted: RunQuery) -> list[str]:
         """Run ids that look like this one: begin or end alike, hold it, or differ in a letter or two."""
         part = max(len(run) // 3, SHORTEST_PART)
         likely: list[dict[str, Any]] = [
@@ -139,12 +139,12 @@ class Runs:
 
 
 @contextmanager
-def runs(settings: Elasticsearch) -> Iterator[Runs]:
+def open_runs(settings: Elasticsearch) -> Iterator[RunIndex]:
     """The runs of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
     connected = client(settings)
-    with told_to_people(settings):
+    with raising_problems(settings):
         try:
-            made = Runs(connected)
+            made = RunIndex(connected)
             made.refresh()
             yield made
         finally:

@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.core.runs.completeness import OPEN_YET, SETTLED
-from ingest.edge.elasticsearch.client import told_to_run
+from ingest.edge.elasticsearch.client import raising_port_errors
 from ingest.edge.ports import Due, Unjudged
 
 SCAN_SIZE = 1000
@@ -27,7 +27,7 @@ class ElasticsearchStates:
 
     def refresh(self, facility: str) -> None:
         """Make what was written so far visible to the questions that follow."""
-        with told_to_run():
+        with raising_port_errors():
             index = ",".join(f"perf-{kind}-{facility}" for kind in _ASKED)
             self._client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
 
@@ -38,7 +38,7 @@ class ElasticsearchStates:
             clauses = _of_source(source)
             clauses["filter"].append({"exists": {"field": _RECORD_TIME}})
             clauses["must" if backfill else "must_not"] = [{"term": {"perf.writer.backfill": True}}]
-            with told_to_run():
+            with raising_port_errors():
                 newest = self._client.search(
                     index=f"perf-writers-{facility}", query={"bool": clauses}, sort=[{_RECORD_TIME: "desc"}], size=1,
                     source=False, ignore_unavailable=True,
@@ -88,7 +88,7 @@ class ElasticsearchStates:
 
     def _all(self, index: str, query: dict[str, Any], source: Any) -> Iterator[dict[str, Any]]:
         body = {"query": query, "_source": source}
-        with told_to_run():
+        with raising_port_errors():
             yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
 
 

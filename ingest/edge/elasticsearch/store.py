@@ -7,11 +7,11 @@ import orjson
 from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
-from ingest.core.bulk import Action, request_body
-from ingest.core.bulk_result import CREATED, UPDATED, Answer, Standing
-from ingest.edge.elasticsearch.client import told_to_run
+from ingest.core.bulk import BulkAction, request_body
+from ingest.core.bulk_result import CREATED, UPDATED, ItemResult, StoredVersion
+from ingest.edge.elasticsearch.client import raising_port_errors
 from ingest.edge.errors import Unavailable
-from ingest.edge.ports import Kept
+from ingest.edge.ports import StoredDocument
 
 _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,items.*.failure_store"
 _ITEM += ",items.*.error.caused_by.reason"
@@ -32,15 +32,15 @@ class ElasticsearchStore:
         self._client = client
         self._calm = True
 
-    def bulk(self, actions: Sequence[Action]) -> list[Answer]:
+    def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """One bulk request; one answer for each action, in order."""
         return self._bulk(actions, _ITEM)
 
-    def swap(self, actions: Sequence[Action]) -> list[Answer]:
+    def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """One bulk request of compare-and-swaps."""
         return self._bulk(actions, _SWAP)
 
-    def rewrite(self, actions: Sequence[Action]) -> list[Answer]:
+    def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As `bulk`, for what may be written twice: single items are answered (by writing again) only if one failed.
 
         Without failures all are CREATED. After a failure the next request tells of its items at once.
@@ -53,7 +53,7 @@ class ElasticsearchStore:
         self._calm = all(answer.status < FAILED for answer in answers)
         return answers
 
-    def _bulk(self, actions: Sequence[Action], told: str) -> list[Answer]:
+    def _bulk(self, actions: Sequence[BulkAction], told: str) -> list[ItemResult]:
         if not actions:
             return []
         items = self._send(request_body(actions), told).get("items", ())
@@ -62,11 +62,11 @@ class ElasticsearchStore:
         return [_answer(item) for each in items for item in each.values()]
 
     def _send(self, body: bytes, told: str) -> dict[str, Any]:
-        with told_to_run():
+        with raising_port_errors():
             answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=told).body  # type: ignore[arg-type]  # bytes go as they are
         return answer
 
-    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[Standing | None]:
+    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """Where each document is from, and its version, newer than any refresh; None where there is none."""
         if not wanted:
             return []
@@ -74,7 +74,7 @@ class ElasticsearchStore:
         found = self._looked_up(docs, _ORIGIN)
         return [_standing(doc) for doc in found]
 
-    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[Kept | None]:
+    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """The documents, newer than any refresh; None where there is none."""
         if not wanted:
             return []
@@ -82,7 +82,7 @@ class ElasticsearchStore:
         return [_kept(doc) for doc in found]
 
     def _looked_up(self, docs: Sequence[dict[str, Any]], told: str) -> list[dict[str, Any]]:
-        with told_to_run():
+        with raising_port_errors():
             found: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=told).body.get("docs", [])
         failed = [doc["error"]["type"] for doc in found if doc.get("error", {}).get("type") not in _GONE]
         if failed:
@@ -95,14 +95,14 @@ class ElasticsearchStore:
             epoch, condition = self._epoch(index, doc_id)
             document = _with_epoch(body, epoch + 1)
             try:
-                with told_to_run():
+                with raising_port_errors():
                     _write(self._client, index, doc_id, document, condition)
             except _Lost:
                 continue
             return epoch + 1
 
     def _epoch(self, index: str, doc_id: str) -> tuple[int, dict[str, int]]:
-        with told_to_run():
+        with raising_port_errors():
             try:
                 found = self._client.get(index=index, id=doc_id).body
             except NotFoundError:
@@ -113,16 +113,16 @@ class ElasticsearchStore:
         return int(epoch), {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
 
 
-def _kept(doc: Mapping[str, Any]) -> Kept | None:
+def _kept(doc: Mapping[str, Any]) -> StoredDocument | None:
     if "_source" not in doc:
         return None
-    return Kept((doc["_seq_no"], doc["_primary_term"]), doc["_source"], doc["_version"])
+    return StoredDocument((doc["_seq_no"], doc["_primary_term"]), doc["_source"], doc["_version"])
 
 
-def _standing(doc: Mapping[str, Any]) -> Standing | None:
+def _standing(doc: Mapping[str, Any]) -> StoredVersion | None:
     if "_version" not in doc:
         return None
-    return Standing(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])
+    return StoredVersion(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])
 
 
 StoreOf = Callable[[Client], ElasticsearchStore]
@@ -149,13 +149,13 @@ def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
     return document
 
 
-def _answer(item: dict[str, Any]) -> Answer:
+def _answer(item: dict[str, Any]) -> ItemResult:
     if len(item) == 2 and (well := _WELL.get(item.get("result", ""))) is not None:
         return well
     error = item.get("error", {})
     cause = error.get("caused_by", {}).get("reason")
     reason = error.get("reason", "")
-    return Answer(
+    return ItemResult(
         status=item["status"],
         result=item.get("result", ""),
         error=error.get("type", ""),

@@ -6,9 +6,9 @@ from typing import Any
 from elasticsearch.helpers import scan
 
 from ingest.core.analysis.script_changes import Spell
-from ingest.edge.elasticsearch.documents import Keeper, Kept, kept
+from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument, current_document
 from ingest.edge.elasticsearch.query import PAGE, alive, indices
-from ingest.edge.elasticsearch.runs import WantedRuns
+from ingest.edge.elasticsearch.runs import RunQuery
 
 SPELL = "1h"
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
@@ -16,19 +16,19 @@ _AT = ("script", "stage", "key", "line")
 _FIELDS = ("log.origin.file.name", "perf.stage.name", "perf.mark.key", "log.origin.file.line")
 
 
-class Workflows(Keeper):
+class Workflows(CasDocuments):
     """The documents of kind `workflows`, and what marks tell of a workflow's scripts."""
 
     def refresh(self) -> None:
         """Make everything written so far visible to the questions that follow."""
         self._client.indices.refresh(index="perf-workflows-*,perf-marks-*", **_LACKING)
 
-    def stored(self, facilities: tuple[str, ...] = (), workflows: tuple[str, ...] = ()) -> list[Kept]:
+    def stored(self, facilities: tuple[str, ...] = (), workflows: tuple[str, ...] = ()) -> list[CurrentDocument]:
         """The templates of these facilities and workflows; of all, where none are named."""
         named = [{"terms": {"perf.workflow": list(workflows)}}] if workflows else []
         body = {"query": {"bool": {"filter": named}}, "seq_no_primary_term": True}
         where = indices("workflows", facilities)
-        return [kept(hit) for hit in scan(self._client, query=body, index=where, size=PAGE, **_LACKING)]
+        return [current_document(hit) for hit in scan(self._client, query=body, index=where, size=PAGE, **_LACKING)]
 
     def names(self, facility: str) -> list[str]:
         """The workflows of which the facility has runs."""
@@ -36,7 +36,7 @@ class Workflows(Keeper):
         found = self._buckets(indices("runs", (facility,)), alive([]), {"composite": paging})
         return [bucket["key"]["workflow"] for bucket in found]
 
-    def spells(self, wanted: WantedRuns) -> Iterator[Spell]:
+    def spells(self, wanted: RunQuery) -> Iterator[Spell]:
         """Script, stage, key and line: when a mark was seen there first and last within each hour."""
         sources: list[dict[str, Any]] = [
             {name: {"terms": {"field": field}}} for name, field in zip(_AT, _FIELDS, strict=True)

@@ -58,7 +58,7 @@ def unreachable(kafka: Kafka, error: Exception) -> Problem:
 
 
 @contextmanager
-def told_to_people(kafka: Kafka) -> Iterator[None]:
+def raising_problems(kafka: Kafka) -> Iterator[None]:
     """Turn what kafka-python raises into a `Problem`, for commands that a person waits for."""
     try:
         yield
@@ -75,7 +75,7 @@ def told_to_people(kafka: Kafka) -> Iterator[None]:
 
 
 @contextmanager
-def told_to_run() -> Iterator[None]:
+def raising_port_errors() -> Iterator[None]:
     """Turn what kafka-python raises into the errors of ports, for loops that try again."""
     try:
         yield

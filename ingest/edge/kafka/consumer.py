@@ -19,12 +19,12 @@ from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssi
 from kafka.errors import KafkaError
 
 from ingest.config.settings import Delivery, Kafka
-from ingest.core.kafka_record import Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Problem
-from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, told_to_people, told_to_run
-from ingest.edge.kafka.rebalance import Gate
+from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
+from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
-from ingest.edge.kafka.stuck import Watch
+from ingest.edge.kafka.stuck import StuckDetector
 
 log = logging.getLogger("perflog.kafka")
 FETCH_BYTES = 16 * 1024 * 1024
@@ -105,28 +105,28 @@ def _as_ours(offsets: Mapping[Any, int]) -> dict[Partition, int]:
     return {Partition(*p): int(o) for p, o in offsets.items()}
 
 
-class Consumer:
+class GroupConsumer:
     """The inbox: see `ports.Inbox`."""
 
     def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
         """Join `group` for `topics`; `Problem` (69) when the cluster does not answer."""
         self._made = partial(_client, kafka, delivery, group)
         self._topics = list(topics)
-        self._watch = Watch()
-        with told_to_people(kafka):
+        self._watch = StuckDetector()
+        with raising_problems(kafka):
             self._join(self._made())
 
     def _join(self, client: Any) -> None:
         if not install(client):
             raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
         self._consumer, self._membership = client, _Membership(client)
-        self._gate = Gate(client._coordinator)
+        self._gate = RebalanceGate(client._coordinator)
         self._watch.forget()
         client.subscribe(topics=self._topics, listener=self._membership)
 
-    def poll(self, timeout_s: float, most: int) -> list[list[Received]]:
+    def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Records of the partitions that were begun, a list for each."""
-        with told_to_run():
+        with raising_port_errors():
             found = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
             if not found and self.reachable() and not self._gate.due() and self._watch.due():
                 self._look()
@@ -164,7 +164,7 @@ class Consumer:
     def begin(self, partition: Partition) -> int:
         """Read from where the group stands, or from the oldest record when it stands nowhere."""
         at = TopicPartition(*partition)
-        with told_to_run():
+        with raising_port_errors():
             first = self._consumer.committed(at)
             if first is not None and first > self._consumer.end_offsets([at])[at]:
                 log.error("%s/%d ends before offset %d, where the group stands: was the topic made anew?", *at, first)
@@ -179,7 +179,7 @@ class Consumer:
     def keep_alive(self) -> None:
         """Poll with every partition paused, so that the group keeps us while we wait for something else."""
         self._watch.forget()
-        with told_to_run():
+        with raising_port_errors():
             self._consumer.pause(*self._begun())
             self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
             self._consumer.resume(*self._begun())
@@ -189,13 +189,13 @@ class Consumer:
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation."""
-        with told_to_run():
+        with raising_port_errors():
             wanted = {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
             self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
 
     def committed(self, partition: Partition) -> int | None:
         """Where the group stands, whoever owns the partition."""
-        with told_to_run():
+        with raising_port_errors():
             found = self._consumer.committed(TopicPartition(*partition))
         return None if found is None else int(found)
 
@@ -204,18 +204,18 @@ class Consumer:
         at = TopicPartition(*partition)
         if partition not in self._membership.begun:
             return None
-        with told_to_run():
+        with raising_port_errors():
             found = self._consumer.position(at, timeout_ms=1000)
         return None if found is None else int(found)
 
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """The oldest offset that still exists."""
-        with told_to_run():
+        with raising_port_errors():
             return _as_ours(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
         """The offset after the newest record, for every partition of the topics."""
-        with told_to_run():
+        with raising_port_errors():
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
             return _as_ours(self._consumer.end_offsets(every))
 

@@ -9,9 +9,9 @@ from typing import Any
 from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config.settings import Delivery, Kafka
-from ingest.core.kafka_record import Coordinates, Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Coordinates, Partition
 from ingest.edge.errors import Unavailable
-from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, told_to_people
+from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_problems
 from ingest.edge.kafka.record_batches import received
 
 SILENCE_S = 15.0
@@ -20,7 +20,7 @@ NEAR_OFFSETS = 500  # up to here it is cheaper to read on than to seek
 FETCH_BYTES = 1024 * 1024
 
 
-class Reading:
+class RecordFetcher:
     """Looks into topics."""
 
     def __init__(self, consumer: Any) -> None:
@@ -38,7 +38,7 @@ class Reading:
             self._spans[topic] = {Partition(*at): (int(first[at]), int(end[at])) for at in every}
         return self._spans[topic]
 
-    def records(self, wanted: Iterable[Coordinates]) -> Iterator[Received]:
+    def records(self, wanted: Iterable[Coordinates]) -> Iterator[ConsumerRecord]:
         """Those of the records that are still there, partition by partition in the order of their offsets."""
         offsets: dict[Partition, set[int]] = defaultdict(set)
         for at in wanted:
@@ -48,7 +48,7 @@ class Reading:
         for partition in sorted(offsets):
             yield from self._of_partition(partition, sorted(offsets[partition]))
 
-    def _of_partition(self, partition: Partition, wanted: Sequence[int]) -> Iterator[Received]:
+    def _of_partition(self, partition: Partition, wanted: Sequence[int]) -> Iterator[ConsumerRecord]:
         at = TopicPartition(*partition)
         self._consumer.assign([at])
         left = list(reversed(wanted))
@@ -77,9 +77,9 @@ class Reading:
 
 
 @contextmanager
-def reading(kafka: Kafka, delivery: Delivery) -> Iterator[Reading]:
+def open_fetcher(kafka: Kafka, delivery: Delivery) -> Iterator[RecordFetcher]:
     """A look into the topics of the cluster in the settings; `Problem` (69) when it does not answer."""
-    with told_to_people(kafka):
+    with raising_problems(kafka):
         consumer = KafkaConsumer(
             **client_configuration(kafka),
             group_id=None,
@@ -91,6 +91,6 @@ def reading(kafka: Kafka, delivery: Delivery) -> Iterator[Reading]:
             fetch_max_wait_ms=100,
         )
         try:
-            yield Reading(consumer)
+            yield RecordFetcher(consumer)
         finally:
             consumer.close(autocommit=False)

@@ -6,7 +6,7 @@ from kafka import TopicPartition
 from kafka.admin import KafkaAdminClient, OffsetSpec
 
 from ingest.config.settings import Kafka
-from ingest.edge.kafka.client import client_configuration, told_to_people, told_to_run
+from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
 from ingest.edge.ports import Progress
 
 
@@ -15,7 +15,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
 
     What the brokers hold no more counts as read: nothing else will come of it.
     """
-    with told_to_run():
+    with raising_port_errors():
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
             (there,) = admin.describe_topics([topic])
@@ -36,7 +36,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
 
 def committed(kafka: Kafka, group: str) -> dict[str, int]:
     """Topic -> sum of the committed offsets of its partitions."""
-    with told_to_people(kafka):
+    with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
             found = admin.list_group_offsets({group: None}).get(group, {})

@@ -10,9 +10,9 @@ from kafka.errors import KafkaError
 from kafka.partitioner import DefaultPartitioner
 
 from ingest.config.settings import Kafka
-from ingest.core.kafka_record import Coordinates, Letter, Partition
+from ingest.core.kafka_record import Coordinates, Partition, ProducerRecord
 from ingest.edge.errors import RequestTooLarge, Unavailable
-from ingest.edge.kafka.client import client_configuration, told_to_people, told_to_run
+from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
 
 BATCH_BYTES = 256 * 1024
 LINGER_MS = 50
@@ -34,7 +34,7 @@ class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python is
         return self._partition
 
 
-class Producer:
+class AcknowledgedProducer:
     """An idempotent producer for one thread at a time, made anew after a refusal, for which it has no cure."""
 
     def __init__(self, kafka: Kafka) -> None:
@@ -43,13 +43,13 @@ class Producer:
         self._producer: Any = None
         self._one_at_a_time = Lock()
 
-    def send(self, letters: Sequence[Letter]) -> list[str | None]:
+    def send(self, letters: Sequence[ProducerRecord]) -> list[str | None]:
         """Produce all of them and wait until each was acknowledged; the coordinates of each, None where unknown.
 
         Raises `Unavailable` when one was not, `RequestTooLarge` when the topic does not take one; others may be there.
         """
         try:
-            with self._one_at_a_time, told_to_run():
+            with self._one_at_a_time, raising_port_errors():
                 futures = [self._open().send(o.topic, o.value, o.key, list(o.headers)) for o in letters]
                 self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
                 return [_coordinates(future.get(timeout=1)) for future in futures]
@@ -87,10 +87,10 @@ def _coordinates(told: Any) -> str | None:
 
 
 @contextmanager
-def producer(kafka: Kafka) -> Iterator[Producer]:
+def open_producer(kafka: Kafka) -> Iterator[AcknowledgedProducer]:
     """A producer for a command that a person waits for: `Problem` (69) when the cluster does not answer."""
-    made = Producer(kafka)
-    with told_to_people(kafka):
+    made = AcknowledgedProducer(kafka)
+    with raising_problems(kafka):
         try:
             yield made
         finally:

@@ -8,7 +8,7 @@ of it only once its owner was `told`, and has had the time to finish.
 from typing import Any
 
 
-class Gate:
+class RebalanceGate:
     """Before one client's coordinator, by the attribute with which that asks whether it has to join."""
 
     def __init__(self, coordinator: Any) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 
-from ingest.core.kafka_record import Header, Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 
 MAGIC = 2  # the only format since Kafka 0.11; brokers of today serve no other
 APPEND_TIME = 1
@@ -31,9 +31,9 @@ def install(consumer: Any) -> bool:
 
 
 class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python is untyped
-    """Yields `Received` instead of ConsumerRecord."""
+    """Yields `ConsumerRecord` instead of ConsumerRecord."""
 
-    def _unpack_records(self, tp: Any, records: Any, *_: Any) -> Iterator[Received]:
+    def _unpack_records(self, tp: Any, records: Any, *_: Any) -> Iterator[ConsumerRecord]:
         partition = Partition(*tp)
         last = None
         while (batch := records.next_batch()) is not None:
@@ -67,17 +67,17 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         return bool(batch.is_control_batch)
 
 
-def _slowly(batch: Any, partition: Partition) -> Iterator[Received]:
+def _slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
     return (received(record, partition) for record in batch)
 
 
-def received(record: Any, partition: Partition) -> Received:
+def received(record: Any, partition: Partition) -> ConsumerRecord:
     """What kafka-python's own way of decoding gives, in our words."""
     head = tuple((name, value or b"") for name, value in record.headers or ())
-    return Received(partition, record.offset, record.timestamp, record.key, record.value, head)
+    return ConsumerRecord(partition, record.offset, record.timestamp, record.key, record.value, head)
 
 
-def decoded(batch: Any, partition: Partition) -> list[Received]:
+def decoded(batch: Any, partition: Partition) -> list[ConsumerRecord]:
     """All records of a batch of format 2; CorruptRecordError when they are not laid out as they say."""
     iter(batch)  # takes the compression off
     try:
@@ -86,12 +86,12 @@ def decoded(batch: Any, partition: Partition) -> list[Received]:
         raise CorruptRecordError(f"Batch of {partition} at offset {batch.base_offset}: {error!r}") from error
 
 
-def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[Received]:
+def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[ConsumerRecord]:
     """The innermost loop. Numbers of one byte are read in place: a call for each would cost as much as all the rest."""
     base_offset, new = batch.base_offset, tuple.__new__
     append_ms = batch.max_timestamp if batch.timestamp_type == APPEND_TIME else None
     first_ms = batch.first_timestamp
-    found: list[Received] = []
+    found: list[ConsumerRecord] = []
     # What stood before the last header's value of the record before, what it said, and the last header's name.
     same, name = NO_HEADERS_YET, ""
     head: tuple[Header, ...] = ()
@@ -122,7 +122,7 @@ def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[Rec
         if at != end:
             raise CorruptRecordError(f"Record of {partition} at offset {base_offset + after} is not as long as it says")
         time_ms = first_ms + after_ms if append_ms is None else append_ms
-        found.append(new(Received, (partition, base_offset + after, time_ms, key, value, head, tail)))
+        found.append(new(ConsumerRecord, (partition, base_offset + after, time_ms, key, value, head, tail)))
     if at != len(data):
         raise CorruptRecordError(f"Batch of {partition} at offset {base_offset} goes on behind its last record")
     return found

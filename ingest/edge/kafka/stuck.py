@@ -16,7 +16,7 @@ from ingest.core.kafka_record import Partition
 LOOK_EVERY_S = 30.0
 
 
-class Watch:
+class StuckDetector:
     """What the last look found."""
 
     def __init__(self, every_s: float = LOOK_EVERY_S, now_s: Callable[[], float] = time.monotonic) -> None:

@@ -11,7 +11,7 @@ from kafka.errors import TopicAlreadyExistsError
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Partition
-from ingest.edge.kafka.client import client_configuration, told_to_people
+from ingest.edge.kafka.client import client_configuration, raising_problems
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
@@ -77,9 +77,9 @@ def _topic(found: dict[str, Any], configs: dict[str, Any]) -> Topic:
 
 
 @contextmanager
-def topics(kafka: Kafka) -> Iterator[Topics]:
+def open_topics(kafka: Kafka) -> Iterator[Topics]:
     """The topics of the cluster in the settings; `Problem` (69) when it does not answer."""
-    with told_to_people(kafka):
+    with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
             yield Topics(admin)

@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 from ingest.config.settings import Settings
 from ingest.core.fields import Schema
 from ingest.core.sources.source import Source
-from ingest.edge.elasticsearch.facts import facts
-from ingest.edge.elasticsearch.index_templates import Templates, templates
+from ingest.edge.elasticsearch.facts import open_facts
+from ingest.edge.elasticsearch.index_templates import Templates, open_templates
 from ingest.edge.kafka.client import ENVELOPE_BYTES
-from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, topics
+from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, open_topics
 
 DEFAULT_PARTITIONS = 2
 DEAD_LETTER_PARTITIONS = 1
@@ -35,9 +35,9 @@ class SetupReport:
 def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITIONS) -> SetupReport:
     """Bring Kafka and Elasticsearch to what run needs; `Problem` says what stands in the way."""
     report = SetupReport()
-    with topics(settings.kafka) as cluster:
+    with open_topics(settings.kafka) as cluster:
         report.steps += _set_up_topics(cluster, settings, partitions)
-    with templates(settings.elasticsearch) as known:
+    with open_templates(settings.elasticsearch) as known:
         for kind in schema.kinds:
             report.steps += _set_up_kind(known, kind, schema)
         report.steps += _lacking(known)
@@ -46,7 +46,7 @@ def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITI
 
 def replays_due(settings: Settings, sources: Mapping[str, Source]) -> list[Step]:
     """Facts that a lower revision of their source read than the one that is there now; `Problem` as of `set_up`."""
-    with facts(settings.elasticsearch) as stored:
+    with open_facts(settings.elasticsearch) as stored:
         read_by = stored.revisions()
     return [
         Step("facts", f"{facility}/{name}", "due", _replay_words(facility, name, revision, sources[name].revision))

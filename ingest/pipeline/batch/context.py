@@ -3,21 +3,21 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ingest.edge.ports import Outbox, Store
-from ingest.pipeline.batch.reject_limit import StopLimit
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.retry import Patience
+from ingest.edge.ports import Producer, Store
+from ingest.pipeline.batch.reject_limit import RejectLimit
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.retry import RetryPolicy
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class BatchContext:
     """What a batch is written with."""
 
     store: Store
-    outbox: Outbox
-    writer: Writer
-    patience: Patience
-    limit: StopLimit
+    outbox: Producer
+    writer: BulkWriter
+    patience: RetryPolicy
+    limit: RejectLimit
     dead_letter_topic: str
     now_ms: Callable[[], int]
     derive: bool = False

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from threading import Lock
 
-from ingest.core.records.outcomes import Count
+from ingest.core.records.outcomes import OutcomeCounts
 
 
 class TooManyRejects(Exception):
@@ -17,7 +17,7 @@ class TooManyRejects(Exception):
 
 
 @dataclass(slots=True)
-class StopLimit:
+class RejectLimit:
     """Limits over the batches of a worker, in the order in which they were answered.
 
     Attributes:
@@ -35,7 +35,7 @@ class StopLimit:
     _window: deque[tuple[int, int]] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
 
-    def judge(self, counts: Sequence[Count]) -> None:
+    def judge(self, counts: Sequence[OutcomeCounts]) -> None:
         """Take in what became of a batch; `TooManyRejects` when it is too much."""
         with self._lock:
             for count in counts:

@@ -12,25 +12,25 @@ from typing import Any, Protocol
 
 import orjson
 
-from ingest.core.batching import in_portions
-from ingest.core.bulk import Action, fact
+from ingest.core.batching import batched
+from ingest.core.bulk import BulkAction, index
 from ingest.core.decode.bodies import original_fields
-from ingest.core.kafka_record import Received
+from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.records.dead_letter import INDEX_STAGE
-from ingest.core.records.decoded import Reading
+from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import message
 from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
-from ingest.core.replay.stored_line import Edition
-from ingest.edge.ports import Kept, Store
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.retry import Patience
+from ingest.core.replay.stored_line import DocumentVersion
+from ingest.edge.ports import Store, StoredDocument
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.retry import RetryPolicy
 
 TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose former documents are looked up at once
 CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
 
 
-class With(Protocol):
+class RetractionContext(Protocol):
     """The part of `Services` that is needed."""
 
     @property
@@ -38,15 +38,15 @@ class With(Protocol):
         """Looks up."""
 
     @property
-    def writer(self) -> Writer:
+    def writer(self) -> BulkWriter:
         """Writes."""
 
     @property
-    def patience(self) -> Patience:
+    def patience(self) -> RetryPolicy:
         """Waits."""
 
 
-def fate(word: str, n: int, owner: int, reading: Reading) -> str:
+def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -> str:
     """The fate of a document with this plain fate: one that does not count is a duplicate of what does."""
     if n in reading.lost:
         return DUPLICATE
@@ -55,25 +55,30 @@ def fate(word: str, n: int, owner: int, reading: Reading) -> str:
     return CORRECTED if word == STORED and corrects else word
 
 
-def fates_of_nothing(n: int, reading: Reading) -> Sequence[str]:
+def outcome_without_documents(n: int, reading: DecodedBatch) -> Sequence[str]:
     """Of a record that makes no document any more."""
     return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
 
 
-def retract(reading: Reading, records: Sequence[Received], services: With) -> Iterator[tuple[RunKey, RunMark]]:
+def retract(
+    reading: DecodedBatch, records: Sequence[ConsumerRecord], services: RetractionContext
+) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite what does not count any more; the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
     wanted = [(n, each) for n in due for each in reading.judged[n].retractions]
     foreign = {each.former.id for _, each in wanted if not each.replaced}
-    for some in in_portions(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
+    for some in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
         foreign -= {former.id for former in _overwrite(some, reading, records, services)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
 
 
 def _overwrite(
-    wanted: Sequence[tuple[int, Retraction]], reading: Reading, records: Sequence[Received], services: With
-) -> list[Edition]:
+    wanted: Sequence[tuple[int, Retraction]],
+    reading: DecodedBatch,
+    records: Sequence[ConsumerRecord],
+    services: RetractionContext,
+) -> list[DocumentVersion]:
     """Overwrite those former documents that are of their record's line, which each of them may hold; which these are.
 
     A tombstone keeps the bytes of a line of which no document is left.
@@ -88,18 +93,18 @@ def _overwrite(
     return [each.former for _, each, _ in theirs]
 
 
-def _has_documents(reading: Reading, n: int) -> bool:
+def _has_documents(reading: DecodedBatch, n: int) -> bool:
     """Whether a document was made of a record; the owners of actions ascend."""
     at = bisect_left(reading.owners, n)
     return at < len(reading.owners) and reading.owners[at] == n
 
 
-def _refused(reading: Reading, n: int) -> bool:
+def _refused(reading: DecodedBatch, n: int) -> bool:
     special = reading.special.get(n)
     return special is not None and any(stage == INDEX_STAGE for stage, _ in special.refused)
 
 
-def _is_of(record: Received, retraction: Retraction, found: Kept | None) -> bool:
+def _is_of(record: ConsumerRecord, retraction: Retraction, found: StoredDocument | None) -> bool:
     """Whether it is there, and of the same line: by its id, by its bytes, or because it was overwritten before."""
     if found is None:
         return False
@@ -109,8 +114,8 @@ def _is_of(record: Received, retraction: Retraction, found: Kept | None) -> bool
     return bytes_of(found.body) == (own.get("event.original"), own.get("event.original_b64"))
 
 
-def _action(retraction: Retraction, found: Kept | None) -> Action:
+def _action(retraction: Retraction, found: StoredDocument | None) -> BulkAction:
     former = retraction.former
     body: Any = None if retraction.replaced or found is None else found.body
     stone = tombstone(former, former.index.split("-")[2], body)
-    return fact(former.index, former.id, retraction.version, orjson.dumps(stone).decode())
+    return index(former.index, former.id, retraction.version, orjson.dumps(stone).decode())

@@ -11,13 +11,20 @@ from dataclasses import dataclass, replace
 from itertools import islice
 
 from ingest.config.settings import Settings
-from ingest.core.kafka_record import Coordinates, Received
+from ingest.core.kafka_record import ConsumerRecord, Coordinates
 from ingest.core.model import Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.records.dead_letter import VALUE_LEFT_OUT
 from ingest.core.timestamps import iso_ms
-from ingest.edge.elasticsearch.rejects import Found, Group, Rejects, Wanted, letter_of, rejects
-from ingest.edge.kafka.fetch import Reading, reading
+from ingest.edge.elasticsearch.rejects import (
+    RejectGroup,
+    RejectIndex,
+    RejectQuery,
+    StoredReject,
+    letter_of,
+    open_rejects,
+)
+from ingest.edge.kafka.fetch import RecordFetcher, open_fetcher
 
 LETTER, RECORD, COPY, INDEX = "letter", "record", "copy", "index"
 CHUNK_REJECTS = 1000
@@ -46,7 +53,7 @@ class Original:
 class Listed:
     """The rejects of one shape; `stored` = how many of those replayed have made a fact since."""
 
-    group: Group
+    group: RejectGroup
     stored: int
 
 
@@ -65,15 +72,15 @@ class Listing:
     trouble: str | None = None
 
 
-def listing(settings: Settings, wanted: Wanted) -> Listing:
+def listing(settings: Settings, wanted: RejectQuery) -> Listing:
     """Count what is there; `Problem` (69) when Elasticsearch does not answer. Kafka may be away."""
-    with rejects(settings.elasticsearch) as known:
+    with open_rejects(settings.elasticsearch) as known:
         stored = _stored(known, wanted)
         groups = sorted(known.groups(wanted), key=lambda group: (-group.count, -group.last_ms))
         shapes = tuple(Listed(group, stored[group.reason, group.source, group.shape]) for group in groups)
-        matching, total = sum(group.count for group in groups), known.count(Wanted())
+        matching, total = sum(group.count for group in groups), known.count(RejectQuery())
     try:
-        with reading(settings.kafka, settings.delivery) as look:
+        with open_fetcher(settings.kafka, settings.delivery) as look:
             span = look.span(settings.delivery.dead_letter_topic)
     except Problem as problem:
         return Listing(shapes, matching, total, None, problem.message)
@@ -82,7 +89,7 @@ def listing(settings: Settings, wanted: Wanted) -> Listing:
     return Listing(shapes, matching, total, sum(end - first for first, end in span.values()))
 
 
-def _stored(known: Rejects, wanted: Wanted) -> Counter[Key]:
+def _stored(known: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     """How many replayed rejects have a fact that was made of a copy of their record, by reason, source and shape."""
     counted: Counter[Key] = Counter()
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
@@ -96,29 +103,31 @@ def _stored(known: Rejects, wanted: Wanted) -> Counter[Key]:
     return counted
 
 
-def counted(settings: Settings, wanted: Wanted) -> int:
+def counted(settings: Settings, wanted: RejectQuery) -> int:
     """How many rejects are meant."""
-    with rejects(settings.elasticsearch) as known:
+    with open_rejects(settings.elasticsearch) as known:
         return known.count(wanted)
 
 
-def one(settings: Settings, wanted: Wanted) -> tuple[Found, Original | None, list[str]]:
+def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original | None, list[str]]:
     """The newest of the rejects that are meant, its record, and the ids of the other refused parts of that record.
 
     `Problem` (66) when there is none; None for a record of which nothing is left.
     """
-    with rejects(settings.elasticsearch) as known:
+    with open_rejects(settings.elasticsearch) as known:
         found = known.newest(wanted)
         if found is None:
             named = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
             raise Problem(f"There is no reject {named}.", "`perflog dlq list` names those there are.", 66)
         parts = [part.id for part in known.of_records([found.told("provenance.kafka")]) if part.id != found.id]
-    with reading(settings.kafka, settings.delivery) as look:
+    with open_fetcher(settings.kafka, settings.delivery) as look:
         ((_, original),) = originals([found], look, settings)
     return found, original, sorted(parts)
 
 
-def originals(each: Sequence[Found], look: Reading, settings: Settings) -> Iterator[tuple[Found, Original | None]]:
+def originals(
+    each: Sequence[StoredReject], look: RecordFetcher, settings: Settings
+) -> Iterator[tuple[StoredReject, Original | None]]:
     """The record of each reject, one at a time; `each` names a record once. None where nothing is left of it."""
     left = {found.record: found for found in each}
     for way in (LETTER, RECORD, COPY):
@@ -132,7 +141,7 @@ def originals(each: Sequence[Found], look: Reading, settings: Settings) -> Itera
         yield found, _from_index(found, settings)
 
 
-def _places(found: Found, way: str) -> list[Coordinates]:
+def _places(found: StoredReject, way: str) -> list[Coordinates]:
     """Where the record may lie."""
     if way == LETTER:
         at = letter_of(found)
@@ -141,7 +150,7 @@ def _places(found: Found, way: str) -> list[Coordinates]:
     return [at for text in told if text and (at := Coordinates.read(text))]
 
 
-def _is_it(found: Found, record: Received, way: str) -> bool:
+def _is_it(found: StoredReject, record: ConsumerRecord, way: str) -> bool:
     if way == LETTER:
         told = {name: value.decode("utf-8", "replace") for name, value in record.headers}
         of = "/".join(told.get(f"__connect.errors.{part}", "") for part in ("topic", "partition", "offset"))
@@ -152,12 +161,12 @@ def _is_it(found: Found, record: Received, way: str) -> bool:
     return headers.message(record).record_time_ms == iso_ms(found.told("event.created"))
 
 
-def _original(record: Received, way: str) -> Original:
+def _original(record: ConsumerRecord, way: str) -> Original:
     at = Coordinates(record.partition, record.offset)
-    return Original(way, at, record.key, record.value, headers.own(record.headers))
+    return Original(way, at, record.key, record.value, headers.without_added_headers(record.headers))
 
 
-def _from_index(found: Found, settings: Settings) -> Original | None:
+def _from_index(found: StoredReject, settings: Settings) -> Original | None:
     """What the index keeps: the message, and where it came from."""
     text, encoded = found.told("event.original"), found.told("event.original_b64")
     if text is None:
@@ -171,4 +180,4 @@ def _from_index(found: Found, settings: Settings) -> Original | None:
     intake = settings.intakes.get(found.told("perf.intake") or "")
     value = b64decode(encoded) if encoded else text.encode()
     bare = intake is not None and intake.wrapper == "none"
-    return Original(INDEX, None, None, value, headers.written(told, backfill=False), whole=bare)
+    return Original(INDEX, None, None, value, headers.to_headers(told, backfill=False), whole=bare)

@@ -6,9 +6,9 @@ from itertools import islice
 
 from ingest.config.settings import Settings
 from ingest.core.kafka_record import Partition
-from ingest.edge.elasticsearch.rejects import Found, Rejects, Wanted, letter_of, rejects
-from ingest.edge.kafka.fetch import reading
-from ingest.edge.kafka.topics import topics
+from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredReject, letter_of, open_rejects
+from ingest.edge.kafka.fetch import open_fetcher
+from ingest.edge.kafka.topics import open_topics
 
 CHUNK_REJECTS = 1000
 NEEDED = ("perf.reject.letter", "perf.reject.shape")
@@ -36,7 +36,7 @@ class Reach:
     highest: dict[Partition, int] = field(default_factory=dict)
     unknown: int = 0
 
-    def add(self, found: Found) -> None:
+    def add(self, found: StoredReject) -> None:
         """Hear of a reject. One from before letters were written down may refer to any."""
         at = letter_of(found)
         if at is not None:
@@ -47,7 +47,7 @@ class Reach:
 
 
 def purge(
-    settings: Settings, wanted: Wanted, progress: Callable[[int, int], None] = lambda _done, _of: None
+    settings: Settings, wanted: RejectQuery, progress: Callable[[int, int], None] = lambda _done, _of: None
 ) -> PurgeReport:
     """Delete the rejects that are meant, then the letters below the first that a remaining reject refers to.
 
@@ -55,18 +55,18 @@ def purge(
     """
     report = PurgeReport()
     topic = settings.delivery.dead_letter_topic
-    with reading(settings.kafka, settings.delivery) as look:
+    with open_fetcher(settings.kafka, settings.delivery) as look:
         span = dict(look.span(topic))  # asked first: where Kafka is away, nothing at all goes
-    with rejects(settings.elasticsearch) as known:
+    with open_rejects(settings.elasticsearch) as known:
         purged = _delete(known, wanted, report, progress)
         known.refresh()
         remaining = Reach()
         if purged.highest:
-            for found in known.each(Wanted(), NEEDED):
+            for found in known.each(RejectQuery(), NEEDED):
                 remaining.add(found)
     offsets = {} if remaining.unknown else upto(purged, remaining)
     due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
-    with topics(settings.kafka) as cluster:
+    with open_topics(settings.kafka) as cluster:
         cluster.delete_before(due)
     report.letters = sum(offset - span[at][0] for at, offset in due.items())
     report.letters_left = sum(end - first for first, end in span.values()) - report.letters
@@ -83,7 +83,9 @@ def _why_kept(remaining: Reach) -> str | None:
     return None
 
 
-def _delete(known: Rejects, wanted: Wanted, report: PurgeReport, progress: Callable[[int, int], None]) -> Reach:
+def _delete(
+    known: RejectIndex, wanted: RejectQuery, report: PurgeReport, progress: Callable[[int, int], None]
+) -> Reach:
     purged = Reach()
     of, done = known.count(wanted), 0
     for chunk in _chunks(known.each(wanted, NEEDED)):
@@ -95,7 +97,7 @@ def _delete(known: Rejects, wanted: Wanted, report: PurgeReport, progress: Calla
     return purged
 
 
-def _chunks(each: Iterable[Found]) -> Iterator[list[Found]]:
+def _chunks(each: Iterable[StoredReject]) -> Iterator[list[StoredReject]]:
     rest = iter(each)
     while chunk := list(islice(rest, CHUNK_REJECTS)):
         yield chunk

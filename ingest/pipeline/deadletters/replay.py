@@ -10,14 +10,14 @@ from dataclasses import dataclass, field, replace
 from itertools import islice
 
 from ingest.config.settings import Settings
-from ingest.core.kafka_record import Coordinates, Letter
+from ingest.core.kafka_record import Coordinates, ProducerRecord
 from ingest.core.model import Problem
-from ingest.core.records.headers import Replay, replayed
+from ingest.core.records.headers import Replay, replay_headers
 from ingest.core.timestamps import iso_ms
-from ingest.edge.elasticsearch.rejects import Found, Rejects, Wanted, rejects
+from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredReject, open_rejects
 from ingest.edge.errors import RequestTooLarge, Unavailable
-from ingest.edge.kafka.fetch import Reading, reading
-from ingest.edge.kafka.producer import Producer, producer
+from ingest.edge.kafka.fetch import RecordFetcher, open_fetcher
+from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
 from ingest.pipeline.deadletters.inspect import Original, originals
 
 CHUNK_REJECTS = 2000
@@ -51,15 +51,17 @@ class ReplayReport:
 class Sent:
     """A copy on its way: the letter, and all rejects of its record, which are marked when it has arrived."""
 
-    letter: Letter
-    parts: tuple[Found, ...]
+    letter: ProducerRecord
+    parts: tuple[StoredReject, ...]
     found_in: str
 
 
 class Replayer:
     """Sends and marks, a flight at a time."""
 
-    def __init__(self, known: Rejects, outbox: Producer, report: ReplayReport, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, known: RejectIndex, outbox: AcknowledgedProducer, report: ReplayReport, now_ms: Callable[[], int]
+    ) -> None:
         """Bind the services, and the report that is filled."""
         self._known, self._outbox, self._report, self._now_ms = known, outbox, report, now_ms
 
@@ -92,7 +94,7 @@ class Replayer:
 
 def replay(
     settings: Settings,
-    wanted: Wanted,
+    wanted: RejectQuery,
     now_ms: Callable[[], int],
     *,
     again: bool = False,
@@ -105,9 +107,9 @@ def replay(
     """
     report = ReplayReport(dry_run)
     with (
-        rejects(settings.elasticsearch) as known,
-        reading(settings.kafka, settings.delivery) as look,
-        producer(settings.kafka) as outbox,
+        open_rejects(settings.elasticsearch) as known,
+        open_fetcher(settings.kafka, settings.delivery) as look,
+        open_producer(settings.kafka) as outbox,
     ):
         if not again:
             report.before = known.count(replace(wanted, replayed=True))
@@ -122,12 +124,14 @@ def replay(
     return report
 
 
-def _chunks(known: Rejects, wanted: Wanted, again: bool) -> Iterator[tuple[int, list[tuple[Found, ...]]]]:
+def _chunks(
+    known: RejectIndex, wanted: RejectQuery, again: bool
+) -> Iterator[tuple[int, list[tuple[StoredReject, ...]]]]:
     """How many rejects, and all parts of each of their records; every record once."""
     of_parts: set[str] = set()
     each = known.each(wanted, ["provenance.kafka"])
     while chunk := list(islice(each, CHUNK_REJECTS)):
-        records: dict[str, list[Found]] = {}
+        records: dict[str, list[StoredReject]] = {}
         for part in known.of_records(sorted({found.told("provenance.kafka") for found in chunk})):
             records.setdefault(part.record, []).append(part)
         fresh = [tuple(parts) for name, parts in records.items() if name not in of_parts and (again or _is_new(parts))]
@@ -135,13 +139,13 @@ def _chunks(known: Rejects, wanted: Wanted, again: bool) -> Iterator[tuple[int, 
         yield len(chunk), fresh
 
 
-def _is_new(parts: Sequence[Found]) -> bool:
+def _is_new(parts: Sequence[StoredReject]) -> bool:
     """Whether a part of it was never replayed, not even since we asked."""
     return any(part.told("perf.reject.replayed") is None for part in parts)
 
 
 def _copies(
-    records: Sequence[tuple[Found, ...]], look: Reading, settings: Settings, report: ReplayReport
+    records: Sequence[tuple[StoredReject, ...]], look: RecordFetcher, settings: Settings, report: ReplayReport
 ) -> Iterator[Sent]:
     """The copy of each record that can be sent; the others are told in the report."""
     topics = {intake.topic for intake in settings.intakes.values()}
@@ -158,9 +162,9 @@ def _copies(
             yield Sent(_letter(at.partition.topic, found, original), parts[found.record], original.found_in)
 
 
-def _letter(topic: str, found: Found, original: Original) -> Letter:
+def _letter(topic: str, found: StoredReject, original: Original) -> ProducerRecord:
     told = Replay(found.record, iso_ms(found.told("event.created")))
-    return Letter(topic, original.key, original.value, replayed(original.headers, told))
+    return ProducerRecord(topic, original.key, original.value, replay_headers(original.headers, told))
 
 
 def _flights(copies: Iterable[Sent]) -> Iterator[list[Sent]]:

@@ -23,19 +23,19 @@ from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any
 
-from ingest.core.batching import in_portions
-from ingest.core.bulk import Action, fact
-from ingest.core.bulk_result import Meaning, meaning
+from ingest.core.batching import batched
+from ingest.core.bulk import BulkAction, index
+from ingest.core.bulk_result import ItemStatus, item_status
 from ingest.core.cache import Cache
 from ingest.core.fields import Schema
 from ingest.core.mark import RunKey
 from ingest.core.model import Document
-from ingest.core.records.updates import Gathered
-from ingest.core.runs.derive import Statement
-from ingest.pipeline.derive.file_state import FileCell
-from ingest.pipeline.derive.run_state import RunCell, WriterCell
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Cell, Swapper
+from ingest.core.records.updates import BatchUpdates
+from ingest.core.runs.derive import DerivedDocument
+from ingest.pipeline.derive.file_state import FileStateDocument
+from ingest.pipeline.derive.run_state import RunStateDocument, WriterDocument
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasDocument, CasWriter
 
 log = logging.getLogger("perflog.run")
 CACHE_MARKS = 100_000  # some 600 bytes each with the stages they opened
@@ -49,17 +49,17 @@ class RunCache:
 
     most_marks: int = CACHE_MARKS
     marks: int = 0
-    _cells: "OrderedDict[RunKey, RunCell]" = field(default_factory=OrderedDict)
+    _cells: "OrderedDict[RunKey, RunStateDocument]" = field(default_factory=OrderedDict)
 
-    def taken(self, key: RunKey) -> RunCell:
+    def taken(self, key: RunKey) -> RunStateDocument:
         """The cell of a run, which leaves the cache: it comes back when all that follows from it was written."""
         cell = self._cells.pop(key, None)
         if cell is None:
-            return RunCell(key)
+            return RunStateDocument(key)
         self.marks -= len(cell.state.marks)
         return cell
 
-    def put(self, key: RunKey, cell: RunCell) -> None:
+    def put(self, key: RunKey, cell: RunStateDocument) -> None:
         """Keep a cell; the oldest ones go when there is no room."""
         self._cells[key] = cell
         self.marks += len(cell.state.marks)
@@ -71,20 +71,20 @@ class Deriver:
     """Derives, round by round. `conflicts` counts states that somebody else changed first."""
 
     def __init__(
-        self, schema: Schema, swapper: Swapper, writer: Writer, hands: int = 1, cache: RunCache | None = None
+        self, schema: Schema, swapper: CasWriter, writer: BulkWriter, hands: int = 1, cache: RunCache | None = None
     ) -> None:
         """Bind the schema, what it is written with, and how many portions may be under way."""
         self._schema, self._swapper, self._writer = schema, swapper, writer
         self._at_once = writer.limits.documents
         self._pool = ThreadPoolExecutor(hands, "perflog-deriver-hand")
         self._runs = cache or RunCache()
-        self._writers = Cache(WriterCell, WRITERS)
-        self._files = Cache(FileCell, FILES)
+        self._writers = Cache(WriterDocument, WRITERS)
+        self._files = Cache(FileStateDocument, FILES)
         self.conflicts = 0
 
-    def derive(self, batches: Sequence[Gathered]) -> None:
+    def derive(self, batches: Sequence[BatchUpdates]) -> None:
         """Merge and write all that follows; returns when Elasticsearch has answered for it."""
-        gathered = Gathered()
+        gathered = BatchUpdates()
         for batch in batches:
             gathered.join(batch)
         cells = []
@@ -94,7 +94,9 @@ class Deriver:
             cells.append(cell)
         told = [*_fed(self._writers, gathered.writers), *_fed(self._files, gathered.files)]
         tasks = [self._pool.submit(self._swapper.swap, told)]
-        tasks += [self._pool.submit(self._portion, some) for some in in_portions(cells, RunCell.news, self._at_once)]
+        tasks += [
+            self._pool.submit(self._portion, some) for some in batched(cells, RunStateDocument.news, self._at_once)
+        ]
         wait(tasks)
         self.conflicts += sum(task.result() for task in tasks)
         for cell in cells:
@@ -102,7 +104,7 @@ class Deriver:
                 cell.settle()
                 self._runs.put(cell.state.key, cell)
 
-    def _portion(self, cells: Sequence[RunCell]) -> int:
+    def _portion(self, cells: Sequence[RunStateDocument]) -> int:
         """The states of some runs, then their stages and runs; how often a state was lost to somebody else.
 
         Portions share nothing, so one is computed while Elasticsearch answers for another.
@@ -116,7 +118,7 @@ class Deriver:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _fed(cells: Cache, news: Mapping[Any, Any]) -> list[Cell]:
+def _fed(cells: Cache, news: Mapping[Any, Any]) -> list[CasDocument]:
     """The cells of what there is news of, which they take in when they are swapped."""
     fed = []
     for key, more in news.items():
@@ -126,9 +128,9 @@ def _fed(cells: Cache, news: Mapping[Any, Any]) -> list[Cell]:
     return fed
 
 
-def write(writer: Writer, found: Sequence[Statement | Document]) -> None:
+def write(writer: BulkWriter, found: Sequence[DerivedDocument | Document]) -> None:
     """Write what was derived. A newer view that is there already (409) is as good; what is refused is said."""
-    actions: list[Action] = [fact(each.index, each.id, each.version, each.json) for each in found]
+    actions: list[BulkAction] = [index(each.index, each.id, each.version, each.json) for each in found]
     for action, answer in zip(actions, writer.write(actions), strict=True):
-        if meaning(answer) is Meaning.REFUSED:
+        if item_status(answer) is ItemStatus.REFUSED:
             log.error("Elasticsearch refuses %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)

@@ -5,22 +5,22 @@ from typing import Any
 
 from ingest.core.ids import index_name
 from ingest.core.tracking.file_document import body_of, state_of
-from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
+from ingest.core.tracking.file_state import FileKey, FileState, FileUpdate, merge
 from ingest.core.tracking.gaps import is_due
 from ingest.pipeline.derive.run_state import as_text
-from ingest.pipeline.sink.cas import Cell
+from ingest.pipeline.sink.cas import CasDocument
 
 KIND = "files"
 
 
-class FileCell(Cell):
+class FileStateDocument(CasDocument):
     """What was received of a file. `more` is what a round of batches tells."""
 
     def __init__(self, key: FileKey) -> None:
         """Nothing is known yet."""
         super().__init__(index_name(KIND, key.facility, "none", 0), key.id)
         self.state = FileState(key)
-        self.more: FileNews | None = None
+        self.more: FileUpdate | None = None
         self._next = self.state
 
     def take(self, body: Mapping[str, Any] | None) -> None:
@@ -29,7 +29,7 @@ class FileCell(Cell):
 
     def changed(self) -> str | None:
         """With what is told; None when that is nothing new."""
-        self._next = grown(self.state, self.more) if self.more else self.state
+        self._next = merge(self.state, self.more) if self.more else self.state
         return None if self._next is self.state else as_text(body_of(self._next, is_due(self._next)))
 
     def keep(self) -> None:

@@ -22,13 +22,13 @@ from ingest.core.ids import index_name
 from ingest.core.model import Document
 from ingest.core.tracking.file_document import body_of, state_of
 from ingest.core.tracking.file_state import FileState
-from ingest.core.tracking.gaps import certain, declared, documents, is_due, suspects
+from ingest.core.tracking.gaps import candidates, confirmed, documents, is_due, record_gaps
 from ingest.edge.ports import FileStates, Progress
 from ingest.pipeline.derive.file_state import KIND
-from ingest.pipeline.derive.pending import OwingCell, paid
+from ingest.pipeline.derive.pending import PendingDocument, write_pending
 from ingest.pipeline.derive.run_state import as_text
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Swapper
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasWriter
 
 FILES_AT_ONCE = 500
 MOST_REMEMBERED = 100_000
@@ -43,7 +43,7 @@ class Suspicion:
     ends: Mapping[int, int]
 
 
-class GapCell(OwingCell):
+class GapDocument(PendingDocument):
     """A file with something to find out. `judge` makes of its state what it is to be."""
 
     def __init__(self, place: tuple[str, str], judge: Callable[[FileState], FileState]) -> None:
@@ -100,8 +100,8 @@ class GapSweeper:
     def __init__(
         self,
         states: FileStates,
-        swapper: Swapper,
-        writer: Writer,
+        swapper: CasWriter,
+        writer: BulkWriter,
         schema: Schema,
         progress: Callable[[str], Progress],
         patience: tuple[Callable[[], int], float],
@@ -127,14 +127,14 @@ class GapSweeper:
         index = index_name(KIND, facility, "none", 0)
         now_ms = self._now_ms()
         cells = [
-            GapCell((index, id_), partial(self._judged, id_, Suspicion(ranges, stands.ends), stands, now_ms))
+            GapDocument((index, id_), partial(self._judged, id_, Suspicion(ranges, stands.ends), stands, now_ms))
             for id_, ranges in due
         ]
 
-        def told_by(cell: GapCell) -> Iterable[Document]:
+        def told_by(cell: GapDocument) -> Iterable[Document]:
             return documents(cell.state, self._schema) if cell.state and cell.state.owing else ()
 
-        taken, written = paid(self._swapper, self._writer, cells, told_by)
+        taken, written = write_pending(self._swapper, self._writer, cells, told_by)
         return GapsFound(sum(cell.new for cell in taken), written)
 
     def _judged(self, file_id: str, seen: Suspicion, stands: Progress, now_ms: int, state: FileState) -> FileState:
@@ -145,9 +145,9 @@ class GapSweeper:
         if kept.ranges and len(self._remembered) < MOST_REMEMBERED:
             self._remembered[file_id] = kept
         sure = told.ranges if told else frozenset()
-        found = [each for each in certain(state, now_ms, self._patience_ms) if each[0][:2] in sure]
-        return declared(state, found, now_ms)
+        found = [each for each in confirmed(state, now_ms, self._patience_ms) if each[0][:2] in sure]
+        return record_gaps(state, found, now_ms)
 
 
 def _ranges(state: FileState) -> Ranges:
-    return frozenset(hole[:2] for hole in suspects(state))
+    return frozenset(hole[:2] for hole in candidates(state))

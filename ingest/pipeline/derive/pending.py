@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from ingest.core.model import Document
-from ingest.core.runs.derive import Statement
+from ingest.core.runs.derive import DerivedDocument
 from ingest.pipeline.derive.deriver import write
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Cell, Swapper
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasDocument, CasWriter
 
 
-class OwingCell(Cell):
+class PendingDocument(CasDocument):
     """A state that first owes its documents."""
 
     @property
@@ -28,11 +28,14 @@ class OwingCell(Cell):
         """Its documents were written."""
 
 
-C = TypeVar("C", bound=OwingCell)
+C = TypeVar("C", bound=PendingDocument)
 
 
-def paid(
-    swapper: Swapper, writer: Writer, cells: Sequence[C], documents: Callable[[C], Iterable[Statement | Document]]
+def write_pending(
+    swapper: CasWriter,
+    writer: BulkWriter,
+    cells: Sequence[C],
+    documents: Callable[[C], Iterable[DerivedDocument | Document]],
 ) -> tuple[list[C], int]:
     """Read the states, and write what follows from those that are due; which these were, and how many documents."""
     swapper.read(cells)

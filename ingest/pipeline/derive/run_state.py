@@ -1,8 +1,8 @@
 """The documents that derivation swaps: what is known of a run id, and what was heard of a writer. Touches the log only.
 
-`RunCell` outlives its batch in a cache, with what was written last: then only what differs is written next time. Once
-it was read anew (the cache was empty, or somebody else was faster) everything is written, for the other may have died
-before writing what follows from his state.
+`RunStateDocument` outlives its batch in a cache, with what was written last: then only what differs is written next
+time. Once it was read anew (the cache was empty, or somebody else was faster) everything is written, for the other may
+have died before writing what follows from his state.
 """
 
 import logging
@@ -15,16 +15,16 @@ import orjson
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.mark import RunKey, RunMark
-from ingest.core.runs.derive import Derived, Statement, derived, documents
-from ingest.core.runs.state import AT_ONCE_MS, RunState, grown, json_of, state_of
-from ingest.core.tracking.watermark import Heard, WriterKey, together, writer_of
+from ingest.core.runs.derive import Derived, DerivedDocument, derive, documents
+from ingest.core.runs.state import AT_ONCE_MS, RunState, json_of, state_of, with_marks
+from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged, writer_of
 from ingest.core.tracking.watermark import body_of as writer_body
-from ingest.pipeline.sink.cas import Cell
+from ingest.pipeline.sink.cas import CasDocument
 
 log = logging.getLogger("perflog.run")
 
 
-class RunCell(Cell):
+class RunStateDocument(CasDocument):
     """A run id's state: grows by marks. `state` is what is there; `written` what of it was derived and written last.
 
     `stood`: all of `more` is known to stand in the index. If the state has it too, all that follows was written.
@@ -47,10 +47,10 @@ class RunCell(Cell):
 
     def changed(self) -> str | None:
         """With the marks that came: the next revision; None when they add nothing."""
-        self._next = grown(self.state, self.more)
+        self._next = with_marks(self.state, self.more)
         if self._next is self.state:
             return None
-        self.found = None if self._next.large else told(self._next)
+        self.found = None if self._next.large else derive_or_log(self._next)
         issued = self.found.issued if self.found else self.state.issued
         due_ms = self.found.due_ms if self.found and not self.stood else AT_ONCE_MS
         self.stood = False  # from here on it is ours to write what follows, also when we read our change again
@@ -61,13 +61,13 @@ class RunCell(Cell):
         issued = self.found.issued if self.found else self._next.issued
         self.state = replace(self._next, issued=issued)
 
-    def documents(self, schema: Schema) -> Iterator[Statement]:
+    def documents(self, schema: Schema) -> Iterator[DerivedDocument]:
         """What is to be written now: what differs from what was; everything, where that is not known."""
         if self.lost or self.state.large or (self.written is not None and self.found is self.written):
             return iter(())
         if self.found is None and self.stood:
             return iter(())
-        self.found = self.found or told(self.state)
+        self.found = self.found or derive_or_log(self.state)
         return documents(self.found, schema, self.written) if self.found else iter(())
 
     def news(self) -> int:
@@ -81,15 +81,15 @@ class RunCell(Cell):
         self.more, self.written = (), self.found
 
 
-class WriterCell(Cell):
+class WriterDocument(CasDocument):
     """What was heard of a writer: grows by what is heard."""
 
     def __init__(self, key: WriterKey) -> None:
         """Nothing is known yet."""
         super().__init__(index_name("writers", key.facility, "none", 0), key.id)
         self.key = key
-        self.heard: Heard | None = None
-        self.more: Heard | None = None
+        self.heard: WriterProgress | None = None
+        self.more: WriterProgress | None = None
 
     def take(self, body: Mapping[str, Any] | None) -> None:
         """What is there."""
@@ -97,19 +97,19 @@ class WriterCell(Cell):
 
     def changed(self) -> str | None:
         """With what was heard since; None when that is nothing new."""
-        after = together(self.heard, self.more) if self.more else self.heard
+        after = merged(self.heard, self.more) if self.more else self.heard
         return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
 
     def keep(self) -> None:
         """It is there."""
         if self.more:
-            self.heard = together(self.heard, self.more)
+            self.heard = merged(self.heard, self.more)
 
 
-def told(state: RunState) -> Derived | None:
+def derive_or_log(state: RunState) -> Derived | None:
     """What a state says; None where that fails: a fault of ours costs one run its stages, not the worker its life."""
     try:
-        return derived(state)
+        return derive(state)
     except Exception:
         log.exception("A fault of perflog's: please report it. Run %s of %s is not derived.", state.key.run, state.key)
         return None

@@ -7,7 +7,7 @@ from functools import partial
 from typing import NamedTuple
 
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.sources.source import Source
@@ -19,13 +19,13 @@ from ingest.edge.kafka.offsets import progress
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
 from ingest.pipeline.signals import heard
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Patience
-from ingest.pipeline.sink.wiring import limits, now_ms
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.pipeline.sink.wiring import now_ms, request_limits
 
 
-class Places(NamedTuple):
+class SweepTargets(NamedTuple):
     """What is swept: facility and source of all marks, facility and topic of all files whose gaps are told."""
 
     sources: Sequence[tuple[str, str]]
@@ -34,15 +34,15 @@ class Places(NamedTuple):
 
 @contextmanager
 def sweeper(
-    settings: Settings, schema: Schema, places: Places, group: str, patience: Patience
+    settings: Settings, schema: Schema, places: SweepTargets, group: str, patience: RetryPolicy
 ) -> Iterator[Callable[[], Swept]]:
     """A sweep of runs and of files, with a client of its own."""
     delivery = settings.delivery
     connected = client(settings.elasticsearch)
     try:
         store = ElasticsearchStore(connected)
-        swapper = Swapper(store, Writer(store.swap, patience, limits(delivery)), patience)
-        writer = Writer(store.rewrite, patience, limits(delivery))
+        swapper = CasWriter(store, BulkWriter(store.swap, patience, request_limits(delivery)), patience)
+        writer = BulkWriter(store.rewrite, patience, request_limits(delivery))
         runs = Sweeper(ElasticsearchStates(connected), swapper, writer, schema)
         stands = partial(progress, settings.kafka, group)
         wait = now_ms, delivery.gap_after_s
@@ -59,9 +59,9 @@ def sweeper(
 
 
 @contextmanager
-def sweeping(settings: Settings, schema: Schema, places: Places, group: str) -> Iterator[None]:
+def sweeping(settings: Settings, schema: Schema, places: SweepTargets, group: str) -> Iterator[None]:
     """A sweeper's rounds beside what is done meanwhile."""
-    patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     with sweeper(settings, schema, places, group, patience) as found:
         rounds = Rounds(found, settings.delivery.sweep_s)
         rounds.begin()
@@ -72,10 +72,10 @@ def sweeping(settings: Settings, schema: Schema, places: Places, group: str) -> 
             rounds.end()
 
 
-def sweep(settings: Settings, known: Knowledge, once: bool, say: Callable[[Swept], None]) -> None:
+def sweep(settings: Settings, known: Registry, once: bool, say: Callable[[Swept], None]) -> None:
     """Sweep all that the settings' intakes fill, once or until stopped; tells what each sweep did."""
-    patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    places = places_of(settings.intakes.values(), known.sources)
+    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    places = targets_of(settings.intakes.values(), known.sources)
     group = settings.kafka.group
     with heard(patience.end), sweeper(settings, known.schema, places, group, patience) as found:
         while not patience.stop:
@@ -85,8 +85,8 @@ def sweep(settings: Settings, known: Knowledge, once: bool, say: Callable[[Swept
             patience.pause(settings.delivery.sweep_s)
 
 
-def places_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> Places:
+def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> SweepTargets:
     """All that these intakes bring."""
     intakes = list(intakes)
     marks = {(i.facility, name) for i in intakes for name in i.sources if sources[name].kind == "marks"}
-    return Places(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps))
+    return SweepTargets(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps))

@@ -23,29 +23,29 @@ from dataclasses import dataclass, replace
 from threading import Event, Thread
 from typing import Any, NamedTuple
 
-from ingest.core.batching import in_portions
+from ingest.core.batching import batched
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.runs.derive import Derived, Statement, documents
+from ingest.core.runs.derive import Derived, DerivedDocument, documents
 from ingest.core.runs.instances import SILENCE_MS
 from ingest.core.runs.run import QUIET_MS
-from ingest.core.runs.state import AT_ONCE_MS, RunState, again, json_of, state_of, swept
+from ingest.core.runs.state import AT_ONCE_MS, RunState, at_watermark, json_of, next_revision, state_of
 from ingest.core.runs.template import Templates, templates_of
 from ingest.core.timestamps import iso, iso_ms
 from ingest.core.tracking.watermark import ACTIVE_MS, watermark_ms, writer_of
-from ingest.edge.errors import Refusal, Unavailable
+from ingest.edge.errors import ServiceBlocked, Unavailable
 from ingest.edge.ports import Due, States, Unjudged
-from ingest.pipeline.derive.pending import OwingCell, paid
-from ingest.pipeline.derive.run_state import told
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Stopped
+from ingest.pipeline.derive.pending import PendingDocument, write_pending
+from ingest.pipeline.derive.run_state import derive_or_log
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import StopRequested
 
 log = logging.getLogger("perflog.run")
 MARKS_AT_ONCE = 20_000
 
 
-class SweepCell(OwingCell):
+class SweptDocument(PendingDocument):
     """A state that is due. `after`: as it is to be; `before`: what was derived of it until now, where that is known."""
 
     def __init__(self, index: str, doc_id: str, until_ms: int | None, anew: bool = False) -> None:
@@ -67,12 +67,12 @@ class SweepCell(OwingCell):
         if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._anew:
             return
         self._first = state_of(body)
-        self.after = self._first if self._until_ms is None else swept(self._first, self._until_ms)
+        self.after = self._first if self._until_ms is None else at_watermark(self._first, self._until_ms)
         if self._anew and self.after is self._first and due_ms > AT_ONCE_MS:
-            self.after = again(self._first)
-        self.found = told(self.after)
+            self.after = next_revision(self._first)
+        self.found = derive_or_log(self.after)
         if due_ms > AT_ONCE_MS:
-            self.before = told(self._first)
+            self.before = derive_or_log(self._first)
 
     @property
     def is_due(self) -> bool:
@@ -110,7 +110,7 @@ class Swept:
 class Sweeper:
     """Sweeps the sources of some facilities."""
 
-    def __init__(self, states: States, swapper: Swapper, writer: Writer, schema: Schema) -> None:
+    def __init__(self, states: States, swapper: CasWriter, writer: BulkWriter, schema: Schema) -> None:
         """Bind what it asks, and what it writes with."""
         self._states, self._swapper, self._writer, self._schema = states, swapper, writer, schema
 
@@ -120,16 +120,16 @@ class Sweeper:
         for facility, source in places:
             self._states.refresh(facility)
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
-            round_ = _Round(facility, until_ms, templates_of(self._states.templates(facility)))
+            round_ = _SweepRound(facility, until_ms, templates_of(self._states.templates(facility)))
             due = self._states.due(facility, source, max(AT_ONCE_MS, until_ms or 0))
-            for some in in_portions(due, _marks, MARKS_AT_ONCE):
+            for some in batched(due, _marks, MARKS_AT_ONCE):
                 total = self._some(round_, some, total)
             total = self._judge(round_, source, total)
             if until_ms is not None:
                 total = replace(total, watermarks={**total.watermarks, (facility, source): until_ms})
         return total
 
-    def _judge(self, round_: "_Round", source: str, total: Swept) -> Swept:
+    def _judge(self, round_: "_SweepRound", source: str, total: Swept) -> Swept:
         """The settled runs that were not judged by the newest template: changed since, or of before it was learned."""
         if round_.until_ms is None:
             return total
@@ -137,18 +137,18 @@ class Sweeper:
             self._states.refresh(round_.facility)
             settled_ms, over_ms = round_.until_ms - QUIET_MS, round_.until_ms - SILENCE_MS
             wanted = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
-            for some in in_portions(self._states.unjudged(wanted), _marks, MARKS_AT_ONCE):
+            for some in batched(self._states.unjudged(wanted), _marks, MARKS_AT_ONCE):
                 total = self._some(round_._replace(anew=True), list({each.id: each for each in some}.values()), total)
         return total
 
-    def _some(self, round_: "_Round", due: Sequence[Due], total: Swept) -> Swept:
+    def _some(self, round_: "_SweepRound", due: Sequence[Due], total: Swept) -> Swept:
         index = index_name("runstate", round_.facility, "none", 0)
-        cells = [SweepCell(index, each.id, round_.until_ms, round_.anew) for each in due]
+        cells = [SweptDocument(index, each.id, round_.until_ms, round_.anew) for each in due]
 
-        def told_by(cell: SweepCell) -> Iterator[Statement]:
+        def told_by(cell: SweptDocument) -> Iterator[DerivedDocument]:
             return documents(cell.found, self._schema, cell.before, round_.templates) if cell.found else iter(())
 
-        taken, written = paid(self._swapper, self._writer, cells, told_by)
+        taken, written = write_pending(self._swapper, self._writer, cells, told_by)
         return replace(total, states=total.states + len(taken), documents=total.documents + written)
 
 
@@ -156,7 +156,7 @@ def _marks(due: Due) -> int:
     return due.marks
 
 
-class _Round(NamedTuple):
+class _SweepRound(NamedTuple):
     """What a sweep of one facility goes by; `anew`: runs are to be judged though their states are not due."""
 
     facility: str
@@ -190,9 +190,9 @@ class Rounds:
             pause_s = self._every_s
             try:
                 self._tell(self._sweep())
-            except Stopped:
+            except StopRequested:
                 return
-            except (Unavailable, Refusal) as error:
+            except (Unavailable, ServiceBlocked) as error:
                 log.warning("%s. The sweep is tried again in %.0f s; nothing is lost.", error, self._every_s)
             except Exception:
                 log.exception("A fault of perflog's: please report it. The sweep is tried again.")

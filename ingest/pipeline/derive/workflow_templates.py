@@ -16,9 +16,9 @@ from ingest.core.ids import digest_id, index_name
 from ingest.core.runs.completeness import SETTLED
 from ingest.core.runs.stored import with_stages
 from ingest.core.runs.template import StoredTemplate, template_body, template_in
-from ingest.edge.elasticsearch.client import client, told_to_people
-from ingest.edge.elasticsearch.documents import Kept
-from ingest.edge.elasticsearch.runs import Runs, WantedRuns
+from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.documents import CurrentDocument
+from ingest.edge.elasticsearch.runs import RunIndex, RunQuery
 from ingest.edge.elasticsearch.workflows import Workflows
 from ingest.pipeline.preflight import demand_template
 
@@ -29,7 +29,7 @@ STORED, RENEWED, UNCHANGED, SHOWN, OVERTAKEN, NOTHING = (
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class LearnRequest:
     """From which runs is to be learned.
 
     Attributes:
@@ -65,11 +65,11 @@ class Learned:
 
 
 @contextmanager
-def _open(settings: Settings) -> Iterator[tuple[Runs, Workflows]]:
+def _open(settings: Settings) -> Iterator[tuple[RunIndex, Workflows]]:
     connected = client(settings.elasticsearch)
-    with told_to_people(settings.elasticsearch):
+    with raising_problems(settings.elasticsearch):
         try:
-            runs, workflows = Runs(connected), Workflows(connected)
+            runs, workflows = RunIndex(connected), Workflows(connected)
             runs.refresh()
             workflows.refresh()
             yield runs, workflows
@@ -77,7 +77,7 @@ def _open(settings: Settings) -> Iterator[tuple[Runs, Workflows]]:
             connected.close()
 
 
-def learn_all(settings: Settings, schema: Schema, asked: Asked) -> list[Learned]:
+def learn_all(settings: Settings, schema: Schema, asked: LearnRequest) -> list[Learned]:
     """Learn the templates of all workflows that were asked for, and store them.
 
     `Problem`: 69 when Elasticsearch does not answer, 78 when it has no index template for workflows of this schema.
@@ -87,14 +87,14 @@ def learn_all(settings: Settings, schema: Schema, asked: Asked) -> list[Learned]
     with _open(settings) as (runs, workflows):
         facilities = asked.facilities or tuple(sorted(runs.newest_line_ms()))
         return [
-            _learned(settings, asked, Place(facility, workflow), (runs, workflows))
+            _learned(settings, asked, WorkflowKey(facility, workflow), (runs, workflows))
             for facility in facilities
             for workflow in asked.workflows or _names(settings, workflows, facility)
         ]
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkflowKey:
     """A workflow of a facility."""
 
     facility: str
@@ -106,9 +106,11 @@ def _names(settings: Settings, workflows: Workflows, facility: str) -> list[str]
     return sorted({*workflows.names(facility), *(name for name in settings.declared if name in own)})
 
 
-def _learned(settings: Settings, asked: Asked, place: Place, stores: tuple[Runs, Workflows]) -> Learned:
+def _learned(
+    settings: Settings, asked: LearnRequest, place: WorkflowKey, stores: tuple[RunIndex, Workflows]
+) -> Learned:
     runs, workflows = stores
-    wanted = WantedRuns(
+    wanted = RunQuery(
         (place.facility,), (place.workflow,), states=SETTLED, since_ms=asked.since_ms, until_ms=asked.until_ms
     )
     newest = runs.newest(wanted, asked.most)
@@ -128,7 +130,7 @@ def _learned(settings: Settings, asked: Asked, place: Place, stores: tuple[Runs,
     return Learned(place.facility, place.workflow, done if _put(workflows, found, before) else OVERTAKEN, found)
 
 
-def _put(workflows: Workflows, found: StoredTemplate, before: Kept | None) -> Kept | None:
+def _put(workflows: Workflows, found: StoredTemplate, before: CurrentDocument | None) -> CurrentDocument | None:
     body = template_body(found)
     if before is not None:
         return workflows.change(before, body)
@@ -145,12 +147,14 @@ def stored(
     return sorted(found, key=lambda each: (each.facility, each.workflow))
 
 
-def edits(settings: Settings, shown: list[StoredTemplate], since_ms: int | None) -> Mapping[Place, list[ScriptChange]]:
+def edits(
+    settings: Settings, shown: list[StoredTemplate], since_ms: int | None
+) -> Mapping[WorkflowKey, list[ScriptChange]]:
     """The edits of each workflow's scripts since then; None: since the first run that it was learned from."""
     found = {}
     with _open(settings) as (_, workflows):
         for each in shown:
             first_ms = each.template.first_ms if since_ms is None else since_ms
-            wanted = WantedRuns((each.facility,), (each.workflow,), since_ms=first_ms)
-            found[Place(each.facility, each.workflow)] = script_changes(workflows.spells(wanted))
+            wanted = RunQuery((each.facility,), (each.workflow,), since_ms=first_ms)
+            found[WorkflowKey(each.facility, each.workflow)] = script_changes(workflows.spells(wanted))
     return found

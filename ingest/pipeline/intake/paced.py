@@ -5,10 +5,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from ingest.core.kafka_record import Letter
+from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import Problem
 from ingest.edge.errors import RequestTooLarge, Unavailable
-from ingest.edge.kafka.producer import Producer
+from ingest.edge.kafka.producer import AcknowledgedProducer
 
 TICK_S = 0.05
 LONGEST_BURST_S = 0.1  # what could not be sent in time is made up for by no more than that at once
@@ -27,8 +27,11 @@ class Pace:
         return (self.messages - 1) / self.duration_s if self.messages > 1 and self.duration_s > 0 else None
 
 
-def steadily(
-    outbox: Producer, letters: Iterator[Letter], rate: float, advance: Callable[[int], None] = lambda _: None
+def send_paced(
+    outbox: AcknowledgedProducer,
+    letters: Iterator[ProducerRecord],
+    rate: float,
+    advance: Callable[[int], None] = lambda _: None,
 ) -> Pace:
     """Send everything at `rate` messages a second; all of it was acknowledged when this returns.
 
@@ -52,7 +55,7 @@ def steadily(
         time.sleep(max(0.0, now + TICK_S - time.monotonic()))
 
 
-def _send(outbox: Producer, flight: Sequence[Letter], sent: int) -> int:
+def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord], sent: int) -> int:
     try:
         if flight:
             outbox.send(flight)

@@ -12,17 +12,17 @@ from itertools import count
 from pathlib import Path
 
 from ingest.config.settings import Settings
-from ingest.core.kafka_record import Letter
+from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import Intake, Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.sources.source import Source
 from ingest.core.tracking import manifest
 from ingest.edge import files
 from ingest.edge.errors import Unavailable
-from ingest.edge.files import Tally
+from ingest.edge.files import ReadTally
 from ingest.edge.kafka.client import ENVELOPE_BYTES
-from ingest.edge.kafka.producer import Producer, producer
-from ingest.edge.kafka.topics import topics
+from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
+from ingest.edge.kafka.topics import open_topics
 
 FLIGHT_MESSAGES = 5000
 FLIGHT_BYTES = 8 * 1024 * 1024
@@ -97,7 +97,7 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
     files.checked(what.paths)
     ways = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
-    with producer(settings.kafka) as outbox:
+    with open_producer(settings.kafka) as outbox:
         for path, way in ways.items():
             sent = _Sent(path, what, way, files.size_bytes(path), files.generation(path))
             _say(outbox, sent, manifest.BEGIN, report)
@@ -121,7 +121,7 @@ class _Sent:
     way: str
     size_bytes: int
     generation: str | None
-    tally: Tally = field(default_factory=Tally)
+    tally: ReadTally = field(default_factory=ReadTally)
 
     @property
     def host(self) -> str:
@@ -139,7 +139,7 @@ class _Sent:
         )
 
 
-def _say(outbox: Producer, sent: _Sent, role: str, report: ShipReport) -> None:
+def _say(outbox: AcknowledgedProducer, sent: _Sent, role: str, report: ShipReport) -> None:
     """What is said of the file as a whole, in a record of its own."""
     if not sent.what.manifest:
         return
@@ -150,8 +150,8 @@ def _say(outbox: Producer, sent: _Sent, role: str, report: ShipReport) -> None:
         else manifest.ends(sent.where, (read.size_bytes, read.lines, read.sha256), sent.size_bytes, now_ms)
     )
     told = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
-    said = ((headers.MANIFEST, role.encode()), *headers.written(told, sent.what.backfill))
-    _send(outbox, [Letter(sent.what.intake.topic, _key(sent), value, said)], report)
+    said = ((headers.MANIFEST, role.encode()), *headers.to_headers(told, sent.what.backfill))
+    _send(outbox, [ProducerRecord(sent.what.intake.topic, _key(sent), value, said)], report)
 
 
 def _key(sent: _Sent, chunk: str = "") -> bytes:
@@ -159,14 +159,14 @@ def _key(sent: _Sent, chunk: str = "") -> bytes:
 
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
-    with topics(settings.kafka) as cluster:
+    with open_topics(settings.kafka) as cluster:
         there = cluster.described([topic]).get(topic)
     if there is None:
         raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", 78)
     return min(settings.delivery.max_message_bytes, there.max_message_bytes - ENVELOPE_BYTES)
 
 
-def _letters(sent: _Sent, report: ShipReport) -> Iterator[Letter]:
+def _letters(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
     what = sent.what
     captured_ms = files.modified_ms(sent.path) if sent.way == files.FILE else None
     told = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
@@ -176,13 +176,13 @@ def _letters(sent: _Sent, report: ShipReport) -> Iterator[Letter]:
             report.too_large.append(TooLarge(sent.path, piece.offset_bytes, piece.size_bytes))
             continue
         key = _key(sent, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
-        lies = headers.written(replace(told, offset_bytes=piece.offset_bytes), what.backfill)
-        yield Letter(what.intake.topic, key, piece.data, lies)
+        lies = headers.to_headers(replace(told, offset_bytes=piece.offset_bytes), what.backfill)
+        yield ProducerRecord(what.intake.topic, key, piece.data, lies)
 
 
-def flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
+def flights(letters: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Groups that are acknowledged before the next is read, so that memory stays bounded."""
-    flight: list[Letter] = []
+    flight: list[ProducerRecord] = []
     size_bytes = 0
     for letter in letters:
         flight.append(letter)
@@ -194,7 +194,7 @@ def flights(letters: Iterator[Letter]) -> Iterator[list[Letter]]:
         yield flight
 
 
-def _send(outbox: Producer, flight: Sequence[Letter], report: ShipReport) -> None:
+def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord], report: ShipReport) -> None:
     try:
         outbox.send(flight)
     except Unavailable as error:

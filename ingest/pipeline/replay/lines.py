@@ -17,11 +17,11 @@ from ingest.core.decode.decoder import GLUED
 from ingest.core.decode.fast_routing import ORIGINS
 from ingest.core.ids import revision_of
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.replay.stored_line import Edition, StoredLine, edition_of
+from ingest.core.replay.stored_line import DocumentVersion, StoredLine, version_of_document
 from ingest.core.sources.event import CAPTURED as TIME_CAPTURED
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import of_iso
-from ingest.edge.elasticsearch.facts import Fact, Facts, WantedFacts
+from ingest.edge.elasticsearch.facts import FactIndex, FactQuery, StoredFact
 from ingest.pipeline.replay.prefetch import fetched_ahead
 
 NO_INTAKE = "no intake of the settings is of its facility and source"
@@ -30,7 +30,7 @@ _NOTHING: Mapping[str, Any] = {}
 Progress = Callable[[int, int], None]
 
 
-class Line(NamedTuple):
+class StoredFileLine(NamedTuple):
     """A line that is stored.
 
     Attributes:
@@ -51,7 +51,7 @@ class Line(NamedTuple):
 
 
 @dataclass(slots=True)
-class Left:
+class LeftOut:
     """What cannot be put together again: why -> how many documents."""
 
     out: dict[str, int] = field(default_factory=dict)
@@ -62,8 +62,8 @@ class Left:
 
 
 def lines(
-    known: Facts, wanted: WantedFacts, assembler: "Assembler", progress: Progress = lambda _done, _of: None
-) -> Iterator[list[Line]]:
+    known: FactIndex, wanted: FactQuery, assembler: "Assembler", progress: Progress = lambda _done, _of: None
+) -> Iterator[list[StoredFileLine]]:
     """The lines of the facts that are meant, page by page; `progress` hears how many documents are done, of all."""
     done, of = 0, known.count(wanted)
     progress(done, of)
@@ -81,14 +81,14 @@ class Assembler:
         self._intakes = list(settings.intakes.values())
         self._sources = sources
         self._chosen: dict[tuple[str, str, str, str | None], Intake | None] = {}
-        self.left = Left()
+        self.left = LeftOut()
         self.newest: dict[tuple[str, str], int] = {}
         self._created = Cache(of_iso)
         self._origins = Cache(lambda told: Provenance(host=told[0], path=told[1], captured_ms=told[2]), ORIGINS)
 
-    def lines(self, page: Sequence[Fact]) -> list[Line]:
+    def lines(self, page: Sequence[StoredFact]) -> list[StoredFileLine]:
         """The lines of a page; those of one origin follow one another."""
-        groups: dict[tuple[Any, ...], list[Fact]] = {}
+        groups: dict[tuple[Any, ...], list[StoredFact]] = {}
         for fact in page:
             self._hear(fact)
             event = fact.body.get("event", {})
@@ -99,17 +99,17 @@ class Assembler:
         found = [line for key, group in groups.items() if (line := self._line(group, key[2])) is not None]
         return sorted(found, key=lambda line: (line.intake.name, line.origin.host or "", line.origin.path or ""))
 
-    def _hear(self, fact: Fact) -> None:
+    def _hear(self, fact: StoredFact) -> None:
         place, revision = (fact.body["perf"]["facility"], fact.body["perf"]["source"]), revision_of(fact.version)
         if revision > self.newest.get(place, 0):
             self.newest[place] = revision
 
-    def _of_use(self, fact: Fact) -> bool:
+    def _of_use(self, fact: StoredFact) -> bool:
         perf = fact.body["perf"]
         source = self._sources.get(perf["source"])
         return not perf.get("retracted") or (source is not None and source.revision > revision_of(fact.version))
 
-    def _line(self, group: Sequence[Fact], captured_ms: int | None) -> Line | None:
+    def _line(self, group: Sequence[StoredFact], captured_ms: int | None) -> StoredFileLine | None:
         body = group[0].body
         intake = self._intake(body)
         source = self._sources.get(body["perf"]["source"])
@@ -131,7 +131,9 @@ class Assembler:
             tuple(map(_edition, group)),
         )
         bodies = tuple(None if fact.body["perf"].get("retracted") else fact.body for fact in group)
-        return Line(intake, b64decode(encoded) if encoded else event["original"].encode(), origin, told, bodies)
+        return StoredFileLine(
+            intake, b64decode(encoded) if encoded else event["original"].encode(), origin, told, bodies
+        )
 
     def _captured_ms(self, body: Mapping[str, Any]) -> int | None:
         """When its shipper took it: its own time where it has no other."""
@@ -155,5 +157,5 @@ def chosen(intakes: Sequence[Intake], topic: str, facility: str, source: str, wo
     return max(able, key=lambda intake: (intake.topic == topic, intake.workflow == workflow), default=None)
 
 
-def _edition(fact: Fact) -> Edition:
-    return edition_of(fact.index, fact.id, fact.version, fact.body)
+def _edition(fact: StoredFact) -> DocumentVersion:
+    return version_of_document(fact.index, fact.id, fact.version, fact.body)

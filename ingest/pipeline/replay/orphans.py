@@ -13,25 +13,25 @@ from itertools import islice
 from typing import Any
 
 from ingest.config.settings import Settings
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, revision_of
 from ingest.core.mark import RunKey, RunMark, key_of
 from ingest.core.model import Problem
-from ingest.core.records.updates import Gathered
-from ingest.core.replay.corrections import left_behind
+from ingest.core.records.updates import BatchUpdates
+from ingest.core.replay.corrections import left_run
 from ingest.core.runs.state import state_of
 from ingest.edge.elasticsearch.client import client
-from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.errors import Refusal, Unavailable
-from ingest.edge.ports import Kept
+from ingest.edge.errors import ServiceBlocked, Unavailable
+from ingest.edge.ports import StoredDocument
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Patience
-from ingest.pipeline.sink.wiring import limits
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.pipeline.sink.wiring import request_limits
 
 log = logging.getLogger("perflog.run")
 AT_ONCE = 1000
@@ -39,12 +39,12 @@ Suspect = tuple[RunKey, RunMark]
 
 
 @dataclass(slots=True)
-class Finder:
+class OrphanFinder:
     """Finds them, some at a time; each group is derived before the next is looked for."""
 
     states: ElasticsearchStates
     store: ElasticsearchStore
-    patience: Patience
+    patience: RetryPolicy
     schema: Schema
 
     def found(self, place: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
@@ -67,14 +67,16 @@ def _older(body: Mapping[str, Any], revision: int) -> Iterator[Suspect]:
             yield state.key, mark
 
 
-def _gone(key: RunKey, mark: RunMark, at: Kept | None) -> RunMark | None:
+def _gone(key: RunKey, mark: RunMark, at: StoredDocument | None) -> RunMark | None:
     if at is None:
         return None
     now = None if at.body["perf"].get("retracted") else key_of(at.body)
-    return left_behind(key, mark, at.version, now)
+    return left_run(key, mark, at.version, now)
 
 
-def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts, newest: Mapping[tuple[str, str], int]) -> int:
+def remove_orphans(
+    settings: Settings, known: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
+) -> int:
     """Take them out of the sets of the runs that are meant, and derive these anew; how many marks there were.
 
     `newest`: facility and source -> the newest revision of the documents that are stored.
@@ -82,22 +84,22 @@ def take_out(settings: Settings, known: Knowledge, wanted: WantedFacts, newest: 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
     connected = client(settings.elasticsearch, settings.delivery.connections)
-    patience = Patience(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     store = ElasticsearchStore(connected)
-    swapper = Swapper(store, Writer(store.swap, patience, limits(settings.delivery)), patience)
-    deriver = Deriver(known.schema, swapper, Writer(store.rewrite, patience, limits(settings.delivery)))
-    finder = Finder(ElasticsearchStates(connected), store, patience, known.schema)
+    swapper = CasWriter(store, BulkWriter(store.swap, patience, request_limits(settings.delivery)), patience)
+    deriver = Deriver(known.schema, swapper, BulkWriter(store.rewrite, patience, request_limits(settings.delivery)))
+    finder = OrphanFinder(ElasticsearchStates(connected), store, patience, known.schema)
     taken = 0
     try:
         for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
             for some in finder.found((facility, source), revision, wanted.runs):
-                gathered = Gathered()
+                gathered = BatchUpdates()
                 gathered.add_forgotten(some)
                 if some:
                     deriver.derive([gathered])
                 taken += len(some)
-    except (Unavailable, Refusal) as error:
+    except (Unavailable, ServiceBlocked) as error:
         raise Problem(f"{error}.", "Replay again: what was done stays done.", 69) from error
     finally:
         deriver.dismiss()

@@ -11,26 +11,26 @@ from dataclasses import dataclass, field, replace
 from itertools import count, groupby
 
 from ingest.config.settings import Settings
-from ingest.core.batching import in_portions
+from ingest.core.batching import batched
 from ingest.core.cache import Cache
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_routing import ORIGINS
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.registry import Registry
 from ingest.core.ids import revision_of
-from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 from ingest.core.model import Intake, Problem
-from ingest.core.records.decoded import Reading
-from ingest.core.records.headers import STORED, Headers, written
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.decoded import DecodedBatch
+from ingest.core.records.headers import STORED, Headers, to_headers
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.replay.corrections import CORRECTED
-from ingest.core.replay.stored_line import Edition, StoredLine
-from ingest.edge.elasticsearch.facts import WantedFacts, facts
+from ingest.core.replay.stored_line import DocumentVersion, StoredLine
+from ingest.edge.elasticsearch.facts import FactQuery, open_facts
 from ingest.edge.errors import RequestTooLarge, Unavailable
-from ingest.edge.kafka.producer import Producer, producer
-from ingest.pipeline.intake.paced import steadily
+from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
+from ingest.pipeline.intake.paced import send_paced
 from ingest.pipeline.intake.ship import CHUNK_MESSAGES, flights
-from ingest.pipeline.replay.lines import Assembler, Line, Progress, lines
-from ingest.pipeline.replay.orphans import take_out
+from ingest.pipeline.replay.lines import Assembler, Progress, StoredFileLine, lines
+from ingest.pipeline.replay.orphans import remove_orphans
 from ingest.pipeline.replay.prefetch import done_behind
 
 EXAMPLES = 3
@@ -43,8 +43,8 @@ class Change:
     """An example: a line, and what became of a document of it; `made` None where nothing did."""
 
     line: bytes
-    former: Edition
-    made: Edition | None
+    former: DocumentVersion
+    made: DocumentVersion | None
 
 
 @dataclass(slots=True)
@@ -63,7 +63,7 @@ class Corrections:
     rejects: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Change]] = field(default_factory=dict)
 
-    def add(self, records: Sequence[Received], reading: Reading) -> None:
+    def add(self, records: Sequence[ConsumerRecord], reading: DecodedBatch) -> None:
         """Take in what became of some lines."""
         self.same += len(reading.there)
         self.words[CORRECTED] += len(reading.corrected)
@@ -97,20 +97,20 @@ class LinesReport:
         return self.topics.total()
 
 
-class Again:
+class Resender:
     """Makes letters of lines, and tells what their reading will correct."""
 
-    def __init__(self, settings: Settings, known: Knowledge, report: LinesReport) -> None:
+    def __init__(self, settings: Settings, known: Registry, report: LinesReport) -> None:
         """Bind what reads, and the report that is filled."""
         self._settings, self._known, self._report = settings, known, report
         self._revisions = {name: source.revision for name, source in known.sources.items()}
-        self._readers: dict[str, Reader] = {}
-        self._heads = Cache(lambda origin: written(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
+        self._readers: dict[str, RecordDecoder] = {}
+        self._heads = Cache(lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
         self._numbers = count()
 
-    def letters(self, some: Sequence[Line]) -> list[Letter]:
+    def letters(self, some: Sequence[StoredFileLine]) -> list[ProducerRecord]:
         """The letters of lines that were read together; those of one origin follow one another."""
-        found: list[Letter] = []
+        found: list[ProducerRecord] = []
         for (_, origin), each in groupby(some, lambda line: (line.intake.name, line.origin)):
             mine, head = list(each), self._heads[origin]
             letters = [self._letter(line, head) for line in mine]
@@ -119,20 +119,20 @@ class Again:
             found += letters
         return found
 
-    def _letter(self, line: Line, head: Headers) -> Letter:
+    def _letter(self, line: StoredFileLine, head: Headers) -> ProducerRecord:
         run = line.told.formers[0].run  # all lines of a run to one partition, in their order: it is derived anew once
         where = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
         headers = (*head, (STORED, line.told.text))
-        return Letter(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
+        return ProducerRecord(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
 
-    def _foresee(self, some: Sequence[Line], letters: Sequence[Letter], head: Headers) -> None:
+    def _foresee(self, some: Sequence[StoredFileLine], letters: Sequence[ProducerRecord], head: Headers) -> None:
         at = Partition(some[0].intake.topic, 0)
         told: list[StoredLine] = []
-        records: list[Received] = []
+        records: list[ConsumerRecord] = []
         for line, letter in zip(some, letters, strict=True):
             if self._is_older(line):
                 stored = letter.headers[-1]
-                records.append(Received(at, len(told), line.told.created_ms, None, line.data, head, stored))
+                records.append(ConsumerRecord(at, len(told), line.told.created_ms, None, line.data, head, stored))
                 told.append(line.told)
             else:
                 self._report.corrections.same += len(line.told.formers)
@@ -140,22 +140,22 @@ class Again:
             reading = self._reader(some[0].intake).read_again(records, told)
             self._report.corrections.add(records, reading)
 
-    def _is_older(self, line: Line) -> bool:
+    def _is_older(self, line: StoredFileLine) -> bool:
         """Whether any document of it was read by another revision than that of now."""
         now = self._revisions.get
         return any(now(former.source) != revision_of(former.version) for former in line.told.formers)
 
-    def _reader(self, intake: Intake) -> Reader:
+    def _reader(self, intake: Intake) -> RecordDecoder:
         if intake.name not in self._readers:
-            flow = Flow(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
-            self._readers[intake.name] = Reader(flow)
+            flow = Decoder(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
+            self._readers[intake.name] = RecordDecoder(flow)
         return self._readers[intake.name]
 
 
-def send_again(
+def resend(
     settings: Settings,
-    known: Knowledge,
-    wanted: WantedFacts,
+    known: Registry,
+    wanted: FactQuery,
     *,
     rate: float | None = None,
     dry_run: bool = False,
@@ -166,36 +166,36 @@ def send_again(
     `progress` hears how many documents are done, of how many. Raises `Problem` (69) when a service does not answer.
     """
     report = LinesReport(dry_run)
-    again = Again(settings, known, report)
+    again = Resender(settings, known, report)
     assembler = Assembler(settings, known.sources)
-    with facts(settings.elasticsearch) as stored_facts, producer(settings.kafka) as outbox:
+    with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as outbox:
         pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
         letters = by_run(pages)
         if dry_run:
             for _ in pages:
                 pass
         elif rate:
-            steadily(outbox, letters, rate)
+            send_paced(outbox, letters, rate)
         else:
             done_behind(flights(letters), lambda some: _send(outbox, some))
     report.left_out = assembler.left.out
     if not dry_run:
-        report.left_behind = take_out(settings, known, wanted, assembler.newest)
+        report.left_behind = remove_orphans(settings, known, wanted, assembler.newest)
     return report
 
 
-def by_run(pages: Iterable[Sequence[Letter]]) -> Iterator[Letter]:
+def by_run(pages: Iterable[Sequence[ProducerRecord]]) -> Iterator[ProducerRecord]:
     """The letters of one run behind one another, as far as memory allows: then a run is derived anew once.
 
     Of one run those of one origin are together, which are read by one way.
     """
-    for some in in_portions(pages, lambda page: sum([letter.size_bytes for letter in page]), TOGETHER_BYTES):
+    for some in batched(pages, lambda page: sum([letter.size_bytes for letter in page]), TOGETHER_BYTES):
         letters = [letter for page in some for letter in page]
         letters.sort(key=lambda letter: (letter.topic, letter.key or b"", letter.headers[:-1]))
         yield from letters
 
 
-def _send(outbox: Producer, flight: Sequence[Letter]) -> None:
+def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord]) -> None:
     try:
         outbox.send(flight)
     except (Unavailable, RequestTooLarge) as error:

@@ -13,14 +13,14 @@ from typing import Any
 import orjson
 
 from ingest.config.settings import Settings
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry
 from ingest.core.model import Intake, Message, Outcomes, Provenance
 from ingest.core.replay.diff import Differences
 from ingest.core.timestamps import iso_ms
-from ingest.edge.elasticsearch.facts import WantedFacts, facts
-from ingest.edge.elasticsearch.rejects import Found, Wanted, rejects
-from ingest.pipeline.replay.lines import Assembler, Line, Progress, lines
+from ingest.edge.elasticsearch.facts import FactQuery, open_facts
+from ingest.edge.elasticsearch.rejects import RejectQuery, StoredReject, open_rejects
+from ingest.pipeline.replay.lines import Assembler, Progress, StoredFileLine, lines
 
 NO_LINE_OF_OURS = "ignored: not one of its lines"
 TOO_OLD = "time_too_old"
@@ -29,13 +29,13 @@ TOO_OLD = "time_too_old"
 class Shadow:
     """Reads lines by other grammars, intake by intake."""
 
-    def __init__(self, settings: Settings, known: Knowledge) -> None:
+    def __init__(self, settings: Settings, known: Registry) -> None:
         """Bind the settings and those grammars."""
         self._settings, self._known = settings, known
-        self._flows: dict[str, Flow] = {}
+        self._flows: dict[str, Decoder] = {}
         self.found = Differences(known.schema)
 
-    def compare(self, line: Line) -> None:
+    def compare(self, line: StoredFileLine) -> None:
         """A stored line."""
         outcomes = self._read(line.intake, line.message)
         old = {
@@ -45,7 +45,7 @@ class Shadow:
         }
         self.found.add(line.data, old, _bodies(outcomes), _why(outcomes))
 
-    def compare_refused(self, reject: Found) -> None:
+    def compare_refused(self, reject: StoredReject) -> None:
         """A message that was refused; of two that were glued, the whole of it."""
         intake = self._settings.intakes.get(reject.told("perf.intake") or "")
         text, encoded = reject.told("event.original"), reject.told("event.original_b64")
@@ -63,13 +63,13 @@ class Shadow:
     def _read(self, intake: Intake, message: Message) -> Outcomes:
         flow = self._flows.get(intake.name)
         if flow is None:
-            flow = Flow(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
+            flow = Decoder(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
             self._flows[intake.name] = flow
         return flow.outcomes(message, 0)
 
 
 def shadow(
-    settings: Settings, known: Knowledge, wanted: WantedFacts, progress: Progress = lambda _done, _of: None
+    settings: Settings, known: Registry, wanted: FactQuery, progress: Progress = lambda _done, _of: None
 ) -> tuple[Differences, Mapping[str, int]]:
     """Read the lines of the facts that are meant; what differs, and what could not be read again (why, documents).
 
@@ -77,7 +77,7 @@ def shadow(
     """
     made = Shadow(settings, known)
     assembler = Assembler(settings, known.sources)
-    with facts(settings.elasticsearch) as stored:
+    with open_facts(settings.elasticsearch) as stored:
         for some in lines(stored, wanted, assembler, progress):
             for line in some:
                 made.compare(line)
@@ -87,12 +87,12 @@ def shadow(
     return made.found, assembler.left.out
 
 
-def _refused(settings: Settings, wanted: WantedFacts) -> Iterator[Found]:
+def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:
     """The rejects of the same facilities, sources, files and time (of a reject that is its record's)."""
-    meant = Wanted(
+    meant = RejectQuery(
         facilities=wanted.facilities, sources=wanted.sources, since_ms=wanted.since_ms, until_ms=wanted.until_ms
     )
-    with rejects(settings.elasticsearch) as known:
+    with open_rejects(settings.elasticsearch) as known:
         for reject in known.each(meant):
             path = reject.told("log.file.path") or ""
             if not wanted.files or any(_is_like(path, file) for file in wanted.files):

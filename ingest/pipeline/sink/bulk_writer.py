@@ -4,24 +4,24 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
-from ingest.core.bulk import Action
-from ingest.core.bulk_result import CREATED, Answer, Meaning, final, meaning
+from ingest.core.bulk import BulkAction
+from ingest.core.bulk_result import CREATED, ItemResult, ItemStatus, is_final, item_status
 from ingest.edge.errors import RequestTooLarge
-from ingest.pipeline.sink.retry import FOR_A_PERSON, Patience
+from ingest.pipeline.sink.retry import NEEDS_OPERATOR, RetryPolicy
 
 log = logging.getLogger("perflog.run")
-Bulk = Callable[[Sequence[Action]], list[Answer]]
+Bulk = Callable[[Sequence[BulkAction]], list[ItemResult]]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class RequestLimits:
     """The most that goes into one request."""
 
     size_bytes: int
     documents: int
 
 
-def parts(actions: Sequence[Action], wanted: Sequence[int], limits: Limits) -> Iterator[list[int]]:
+def parts(actions: Sequence[BulkAction], wanted: Sequence[int], limits: RequestLimits) -> Iterator[list[int]]:
     """The wanted positions in requests within the limits; an action larger than they allow goes alone."""
     part: list[int] = []
     size_bytes = 0
@@ -36,16 +36,16 @@ def parts(actions: Sequence[Action], wanted: Sequence[int], limits: Limits) -> I
         yield part
 
 
-class Writer:
+class BulkWriter:
     """Writes actions until each has an answer that asking again would not change."""
 
-    def __init__(self, bulk: Bulk, patience: Patience, limits: Limits) -> None:
+    def __init__(self, bulk: Bulk, patience: RetryPolicy, limits: RequestLimits) -> None:
         """Bind a store's `bulk` or `swap`, how to wait for it, and how much to ask at once."""
         self._bulk = bulk
         self._patience = patience
         self.limits = limits
 
-    def write(self, actions: Sequence[Action]) -> list[Answer]:
+    def write(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
         answers = [CREATED] * len(actions)
         missing: Sequence[int] = range(len(actions))
@@ -55,28 +55,28 @@ class Writer:
             for part in parts(actions, missing, self.limits):
                 for position, answer in zip(part, self._ask(actions, part), strict=True):
                     answers[position] = answer
-                    if answer is not CREATED and not final(answer):
+                    if answer is not CREATED and not is_final(answer):
                         unanswered.append(position)
             if unanswered:
-                self._patience.wait(complaint([answers[n] for n in unanswered]), attempt)
+                self._patience.wait(retry_reason([answers[n] for n in unanswered]), attempt)
                 attempt = 0 if len(unanswered) < len(missing) else attempt + 1
             missing = unanswered
         return answers
 
-    def _ask(self, actions: Sequence[Action], part: Sequence[int]) -> list[Answer]:
+    def _ask(self, actions: Sequence[BulkAction], part: Sequence[int]) -> list[ItemResult]:
         """One request, or two when it was too large; a single document that is too large is that document's fault."""
         try:
             return self._patience.until_done(lambda: self._bulk([actions[n] for n in part]))
         except RequestTooLarge as error:
             if len(part) == 1:
-                return [Answer(413, error="too_large", reason=str(error))]
+                return [ItemResult(413, error="too_large", reason=str(error))]
         middle = len(part) // 2
         return self._ask(actions, part[:middle]) + self._ask(actions, part[middle:])
 
 
-def complaint(answers: Sequence[Answer]) -> str:
+def retry_reason(answers: Sequence[ItemResult]) -> str:
     """Why items must be tried again, in one sentence; a fault of ours before a busy cluster."""
-    worst = next((a for a in answers if meaning(a) is Meaning.OURS), answers[0])
+    worst = next((a for a in answers if item_status(a) is ItemStatus.OURS), answers[0])
     why = f"{worst.status} {worst.error}: {worst.reason}" if worst.error else str(worst.status)
-    for_whom = f" {FOR_A_PERSON}" if meaning(worst) is Meaning.OURS else ""
+    for_whom = f" {NEEDS_OPERATOR}" if item_status(worst) is ItemStatus.OURS else ""
     return f"Elasticsearch put off {len(answers)} documents ({why}).{for_whom}"

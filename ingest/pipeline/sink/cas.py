@@ -1,7 +1,7 @@
 """Compare-and-swap in bulk: each document is changed from what it is now, whoever else changes it meanwhile.
 
-A `Cell` is one document on its way: it knows (from a cache, or because it was read) what is there, and makes of it what
-is to be. Of a round one request reads what is not known and one writes what is to be changed (each split by the
+A `CasDocument` is one document on its way: it knows (from a cache, or because it was read) what is there, and makes of
+it what is to be. Of a round one request reads what is not known and one writes what is to be changed (each split by the
 writer's limits); cells that lost against somebody else are read and changed again, at once: waiting would not help.
 """
 
@@ -10,17 +10,17 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from ingest.core.bulk import Action, once, swap
-from ingest.core.bulk_result import Meaning, Seen, meaning
+from ingest.core.bulk import BulkAction, create, index_if
+from ingest.core.bulk_result import ItemStatus, Seen, item_status
 from ingest.edge.ports import Store
-from ingest.pipeline.sink.bulk_writer import Writer
-from ingest.pipeline.sink.retry import Patience
+from ingest.pipeline.sink.bulk_writer import BulkWriter
+from ingest.pipeline.sink.retry import RetryPolicy
 
 log = logging.getLogger("perflog.run")
 READ_AT_ONCE = 500
 
 
-class Cell(ABC):
+class CasDocument(ABC):
     """One document. `known`: what is there is known; `seen`: as what, None where nothing is; `lost`: was refused."""
 
     def __init__(self, index: str, doc_id: str) -> None:
@@ -42,19 +42,19 @@ class Cell(ABC):
     def keep(self) -> None:
         """What `changed` said is what is there now."""
 
-    def action(self, json: str) -> Action:
+    def action(self, json: str) -> BulkAction:
         """What is asked of Elasticsearch."""
-        return once(*self.place, json) if self.seen is None else swap(*self.place, self.seen, json)
+        return create(*self.place, json) if self.seen is None else index_if(*self.place, self.seen, json)
 
 
-class Swapper:
+class CasWriter:
     """Swaps cells until every one of them stands."""
 
-    def __init__(self, store: Store, writer: Writer, patience: Patience) -> None:
+    def __init__(self, store: Store, writer: BulkWriter, patience: RetryPolicy) -> None:
         """Bind a store, a writer of its swaps, and how to wait for it."""
         self._store, self._writer, self._patience = store, writer, patience
 
-    def swap(self, cells: Iterable[Cell]) -> int:
+    def swap(self, cells: Iterable[CasDocument]) -> int:
         """Until every cell's change is there; how often one was lost to somebody else."""
         pending, conflicts = list(cells), 0
         while pending:
@@ -63,7 +63,7 @@ class Swapper:
             conflicts += len(pending)
         return conflicts
 
-    def read(self, cells: Sequence[Cell]) -> None:
+    def read(self, cells: Sequence[CasDocument]) -> None:
         """Let the cells know what is there."""
         for start in range(0, len(cells), READ_AT_ONCE):
             some = cells[start : start + READ_AT_ONCE]
@@ -73,17 +73,17 @@ class Swapper:
                 cell.seen, cell.known = (kept.seen if kept else None), True
                 cell.take(kept.body if kept else None)
 
-    def swap_once(self, cells: Iterable[Cell]) -> list[Cell]:
+    def swap_once(self, cells: Iterable[CasDocument]) -> list[CasDocument]:
         """Try once; the cells that lost against somebody else, and of which nothing is known now."""
         changes = [(cell, json) for cell in cells if (json := cell.changed()) is not None]
         answers = self._writer.write([cell.action(json) for cell, json in changes])
         overtaken = []
         for (cell, _), answer in zip(changes, answers, strict=True):
-            found = meaning(answer)
-            if found is Meaning.PRESENT:
+            found = item_status(answer)
+            if found is ItemStatus.PRESENT:
                 cell.known = False
                 overtaken.append(cell)
-            elif found is Meaning.REFUSED:
+            elif found is ItemStatus.REFUSED:
                 cell.lost = True
                 log.error("Elasticsearch refuses %s/%s: %s: %s.", *cell.place, answer.error, answer.reason)
             else:

@@ -10,18 +10,18 @@ from itertools import count
 from threading import Event
 from typing import TypeVar
 
-from ingest.edge.errors import Refusal, Unavailable
+from ingest.edge.errors import ServiceBlocked, Unavailable
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
-FOR_A_PERSON = "This is for a person to mend, no document is at fault."
+NEEDS_OPERATOR = "This is for a person to mend, no document is at fault."
 
 
-class Stopped(Exception):
+class StopRequested(Exception):
     """We were asked to stop while waiting: what is in hand was not answered and will be read again."""
 
 
-class Patience:
+class RetryPolicy:
     """Waits between attempts. The first wait is `first_s`, each further one doubles, none is longer than `most_s`.
 
     Waiting is for the crew's threads and for commands; the loop that keeps a worker in its group never waits here.
@@ -43,11 +43,11 @@ class Patience:
         self._stop.set()
 
     def wait(self, why: str, attempt: int) -> None:
-        """Say why, and wait as long as is right after `attempt` (from 0); `Stopped` as soon as we are asked to stop."""
+        """Say why, and wait as long as is right after `attempt` (from 0). Raises `StopRequested` when asked to stop."""
         span_s = delay_s(attempt, self._first_s, self._most_s, random.random())  # noqa: S311  (no secret)
         log.warning("%s Trying again in %.1f s (attempt %d); nothing is lost meanwhile.", why, span_s, attempt + 1)
         if self._stop.wait(span_s):
-            raise Stopped(why)
+            raise StopRequested(why)
 
     def pause(self, span_s: float) -> None:
         """Wait so long, or until we are asked to stop."""
@@ -60,8 +60,8 @@ class Patience:
                 return attempt()
             except Unavailable as error:
                 self.wait(f"{error}.", number)
-            except Refusal as error:
-                self.wait(f"{error}. {FOR_A_PERSON}", number)
+            except ServiceBlocked as error:
+                self.wait(f"{error}. {NEEDS_OPERATOR}", number)
         raise AssertionError("count() has no end")
 
 

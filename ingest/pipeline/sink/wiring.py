@@ -3,12 +3,12 @@
 import time
 
 from ingest.config.settings import Delivery
-from ingest.pipeline.sink.bulk_writer import Limits
+from ingest.pipeline.sink.bulk_writer import RequestLimits
 
 
-def limits(delivery: Delivery) -> Limits:
+def request_limits(delivery: Delivery) -> RequestLimits:
     """The most that goes into one request."""
-    return Limits(delivery.bulk_bytes, delivery.bulk_documents)
+    return RequestLimits(delivery.bulk_bytes, delivery.bulk_documents)
 
 
 def now_ms() -> int:

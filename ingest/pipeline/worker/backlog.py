@@ -9,18 +9,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import accumulate
 
-from ingest.pipeline.batch.indexer import Answered
-from ingest.pipeline.worker.offsets import Span
+from ingest.pipeline.batch.indexer import IndexedBatch
+from ingest.pipeline.worker.offsets import InFlightRange
 
 MOST = 64_000  # records that wait: then no more are read
 PLENTY, PATIENCE_S = 32_000, 2.0  # so that a run's lines come together, while more are under way
 ROUND_S = 10.0
-Batch = tuple[Sequence[Span], Answered]
+Batch = tuple[Sequence[InFlightRange], IndexedBatch]
 """The spans that wait for it, one for each of its portions, and what became of them."""
 
 
 @dataclass(slots=True)
-class Backlog:
+class DeriveBacklog:
     """What waits, and how fast the last round was; with a clock."""
 
     now_s: Callable[[], float] = time.monotonic
@@ -33,7 +33,7 @@ class Backlog:
     @property
     def records(self) -> int:
         """Records that wait."""
-        return sum(map(size, self._batches))
+        return sum(map(record_count, self._batches))
 
     @property
     def empty(self) -> bool:
@@ -55,10 +55,10 @@ class Backlog:
 
     def begin(self) -> list[Batch]:
         """The batches of the next round, oldest first: at least one."""
-        ends = list(accumulate(map(size, self._batches)))
+        ends = list(accumulate(map(record_count, self._batches)))
         count = max(1, sum(end <= self._most for end in ends))
         taken, self._batches = self._batches[:count], self._batches[count:]
-        self._round_s, self._round_records = self.now_s(), sum(map(size, taken))
+        self._round_s, self._round_records = self.now_s(), sum(map(record_count, taken))
         return taken
 
     def ended(self) -> None:
@@ -67,6 +67,6 @@ class Backlog:
         self._most = self._round_records * ROUND_S / lasted_s if lasted_s > 0 else float("inf")
 
 
-def size(batch: Batch) -> int:
+def record_count(batch: Batch) -> int:
     """Records of a batch."""
     return sum(count.records for count in batch[1].counts)

@@ -9,41 +9,41 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 from ingest.config.settings import Delivery, Settings
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
-from ingest.edge.kafka.consumer import Consumer
-from ingest.edge.kafka.producer import Producer
-from ingest.edge.ports import Outbox
-from ingest.pipeline.batch.context import Services
-from ingest.pipeline.batch.reject_limit import StopLimit
+from ingest.edge.kafka.consumer import GroupConsumer
+from ingest.edge.kafka.producer import AcknowledgedProducer
+from ingest.edge.ports import Producer
+from ingest.pipeline.batch.context import BatchContext
+from ingest.pipeline.batch.reject_limit import RejectLimit
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.derive.sweep_service import places_of, sweeping
+from ingest.pipeline.derive.sweep_service import sweeping, targets_of
 from ingest.pipeline.preflight import check
 from ingest.pipeline.signals import heard
-from ingest.pipeline.sink.bulk_writer import Limits, Writer
-from ingest.pipeline.sink.cas import Swapper
-from ingest.pipeline.sink.retry import Patience
-from ingest.pipeline.sink.wiring import limits, now_ms
-from ingest.pipeline.worker.buffer import Hand
-from ingest.pipeline.worker.committer import Books
-from ingest.pipeline.worker.drain import drained
-from ingest.pipeline.worker.ledger import Worker
+from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
+from ingest.pipeline.sink.cas import CasWriter
+from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.pipeline.sink.wiring import now_ms, request_limits
+from ingest.pipeline.worker.buffer import RecordBuffer
+from ingest.pipeline.worker.committer import Committer
+from ingest.pipeline.worker.drain import until_drained
+from ingest.pipeline.worker.ledger import WorkerIdentity
 from ingest.pipeline.worker.report import RunReport
-from ingest.pipeline.worker.threads import Crew
+from ingest.pipeline.worker.threads import WorkerThreads
 from ingest.pipeline.worker.waits import Waits, watched
-from ingest.pipeline.worker.worker import Loop
+from ingest.pipeline.worker.worker import Worker
 
 BYTES_BECOME = 4  # documents are some three to seven times as long as their record: so much of them makes a request
 DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
 
 
-def work(
+def run_worker(
     settings: Settings,
-    knowledge: Knowledge,
+    knowledge: Registry,
     names: Sequence[str] = (),
     *,
     drain: bool = False,
@@ -63,23 +63,23 @@ def work(
         check(settings, known.schema, intakes)
         waits.on("its grammars to be read")
         readers = {
-            i.topic: Reader(Flow(i, known.sources, known.schema, settings.sites, known.wrappers), derive)
+            i.topic: RecordDecoder(Decoder(i, known.sources, known.schema, settings.sites, known.wrappers), derive)
             for i in intakes
         }
         for name in {name for intake in intakes for name in intake.sources}:
             known.sources[name].prove()
         began_s = time.monotonic()
         group = group or settings.kafka.group
-        places = places_of(intakes, known.sources)
+        places = targets_of(intakes, known.sources)
         beside = sweeping(settings, known.schema, places, group) if derive and not drain else nullcontext()
         waits.on(f"Kafka to answer one who wants into the group {group}")
         with (
-            _loop(settings, readers, group, drain, known.schema, store_of) as loop,
+            open_worker(settings, readers, group, drain, known.schema, store_of) as loop,
             heard(loop.crew.services.patience.end),
             beside,
         ):
             loop.waits = waits
-            loop.run(drained(loop, list(readers))) if drain else loop.run()
+            loop.run(until_drained(loop, list(readers))) if drain else loop.run()
             stopped = loop.crew.services.patience.stop
             waits.on("what was asked last to be answered, before it leaves")
     at_work = loop.stretch
@@ -87,29 +87,30 @@ def work(
     return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)
 
 
-def patient(settings: Settings) -> Settings:
+def without_reject_limit(settings: Settings) -> Settings:
     """The same without a limit on rejects."""
     delivery = replace(settings.delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
     return replace(settings, delivery=delivery)
 
 
 @contextmanager
-def _loop(
-    settings: Settings, readers: Mapping[str, Reader], group: str, drain: bool, schema: Schema, store_of: StoreOf
-) -> Iterator[Loop]:
+def open_worker(
+    settings: Settings, readers: Mapping[str, RecordDecoder], group: str, drain: bool, schema: Schema, store_of: StoreOf
+) -> Iterator[Worker]:
+    """A worker with its clients, threads and committer, all closed afterwards."""
     delivery = settings.delivery
-    inbox = Consumer(settings.kafka, delivery, list(readers), group)
-    outbox = Producer(settings.kafka)
+    inbox = GroupConsumer(settings.kafka, delivery, list(readers), group)
+    outbox = AcknowledgedProducer(settings.kafka)
     connected = client(settings.elasticsearch, 2 * delivery.connections + 2)
-    with_ = services(settings, store_of(connected), outbox)
-    crew = Crew(with_, delivery.connections, deriver(with_, schema, delivery))
-    worker = Worker(group, f"{socket.gethostname()}:{os.getpid()}")
+    with_ = build_context(settings, store_of(connected), outbox)
+    crew = WorkerThreads(with_, delivery.connections, build_deriver(with_, schema, delivery))
+    worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.flow for topic, reader in readers.items()}
-    together = Limits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
-    hand = Hand(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
-    books = Books(inbox, crew, flows, worker, delivery.commit_s)
+    together = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
+    hand = RecordBuffer(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
+    books = Committer(inbox, crew, flows, worker, delivery.commit_s)
     try:
-        yield Loop(inbox, crew, books, readers, worker, hand, delivery.drain_s)
+        yield Worker(inbox, crew, books, readers, worker, hand, delivery.drain_s)
     finally:
         inbox.close()
         crew.dismiss()
@@ -117,19 +118,19 @@ def _loop(
         connected.close()
 
 
-def services(settings: Settings, store: ElasticsearchStore, outbox: Outbox) -> Services:
+def build_context(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
     """What batches are written with."""
     delivery = settings.delivery
-    patience = Patience(delivery.retry_first_s, delivery.retry_most_s)
-    limit = StopLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
-    writer = Writer(store.bulk, patience, limits(delivery))
-    return Services(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
+    patience = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
+    limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
+    writer = BulkWriter(store.bulk, patience, request_limits(delivery))
+    return BatchContext(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
 
 
-def deriver(with_: Services, schema: Schema, delivery: Delivery) -> Deriver | None:
+def build_deriver(with_: BatchContext, schema: Schema, delivery: Delivery) -> Deriver | None:
     """What derives, unless the settings say that nothing is to be derived."""
     if not delivery.derive:
         return None
-    swaps = Writer(with_.store.swap, with_.patience, limits(delivery))
-    views = Writer(with_.store.rewrite, with_.patience, limits(delivery))
-    return Deriver(schema, Swapper(with_.store, swaps, with_.patience), views, delivery.connections)
+    swaps = BulkWriter(with_.store.swap, with_.patience, request_limits(delivery))
+    views = BulkWriter(with_.store.rewrite, with_.patience, request_limits(delivery))
+    return Deriver(schema, CasWriter(with_.store, swaps, with_.patience), views, delivery.connections)

@@ -4,18 +4,18 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from ingest.core.kafka_record import Partition, Received
-from ingest.pipeline.sink.bulk_writer import Limits
-from ingest.pipeline.worker.offsets import Hold
+from ingest.core.kafka_record import ConsumerRecord, Partition
+from ingest.pipeline.sink.bulk_writer import RequestLimits
+from ingest.pipeline.worker.offsets import OffsetTracker
 
 
 @dataclass(slots=True)
-class Hand:
+class RecordBuffer:
     """Records by the hold that they were read under, in order. At most `flush_s` passes between taking and giving."""
 
-    limits: Limits
+    limits: RequestLimits
     flush_s: float
-    _records: dict[Partition, tuple[Hold, list[Received]]] = field(default_factory=dict)
+    _records: dict[Partition, tuple[OffsetTracker, list[ConsumerRecord]]] = field(default_factory=dict)
     _count: int = 0
     _size_bytes: int = 0
     _since_s: float = 0.0
@@ -46,7 +46,7 @@ class Hand:
         """How many more records make a request."""
         return max(1, self.limits.documents - self._count)
 
-    def take(self, hold: Hold, records: list[Received]) -> None:
+    def take(self, hold: OffsetTracker, records: list[ConsumerRecord]) -> None:
         """More records of a partition."""
         if self.empty:
             self._since_s = time.monotonic()
@@ -60,7 +60,7 @@ class Hand:
         self._count += len(records)
         self._size_bytes += _size_bytes(records)
 
-    def given(self, holds: Mapping[Partition, Hold]) -> Iterator[tuple[Hold, list[Received]]]:
+    def given(self, holds: Mapping[Partition, OffsetTracker]) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
         """As much as makes a request of what is still ours; what was read under another hold is dropped.
 
         What a record becomes may be many times its size, so a poll of large ones is not read all at once.
@@ -85,11 +85,11 @@ class Hand:
         self._count = self._size_bytes = 0
 
 
-def _size_bytes(records: list[Received]) -> int:
+def _size_bytes(records: list[ConsumerRecord]) -> int:
     return sum([len(record.value or b"") for record in records])
 
 
-def _within(records: list[Received], room_bytes: int) -> tuple[int, int]:
+def _within(records: list[ConsumerRecord], room_bytes: int) -> tuple[int, int]:
     """How many of the records fit, and what room is left; the one that takes the last of it fits whatever its size."""
     total_bytes = _size_bytes(records)
     if total_bytes <= room_bytes:

@@ -11,23 +11,23 @@ from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
 
-from ingest.core.bulk_result import Answer, Meaning, meaning
-from ingest.core.decode.decoder import Flow
+from ingest.core.bulk_result import ItemResult, ItemStatus, item_status
+from ingest.core.decode.decoder import Decoder
 from ingest.core.kafka_record import Partition
 from ingest.core.model import Problem
 from ingest.edge.errors import Fenced, Unavailable
-from ingest.edge.ports import Inbox
-from ingest.pipeline.sink.retry import Stopped, delay_s
-from ingest.pipeline.worker.ledger import Worker, ledger_action
-from ingest.pipeline.worker.offsets import Hold, Range
-from ingest.pipeline.worker.threads import Crew
+from ingest.edge.ports import Consumer
+from ingest.pipeline.sink.retry import StopRequested, delay_s
+from ingest.pipeline.worker.ledger import WorkerIdentity, ledger_action
+from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
+from ingest.pipeline.worker.threads import WorkerThreads
 
 log = logging.getLogger("perflog.run")
 RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
 
 
 @dataclass(slots=True)
-class Books:
+class Committer:
     """Ledger and commit.
 
     Attributes:
@@ -35,16 +35,16 @@ class Books:
         shut_out: the group refused the last commit: only a poll, which joins it anew, can change that.
     """
 
-    inbox: Inbox
-    crew: Crew
-    flows: Mapping[str, Flow]
-    worker: Worker
+    inbox: Consumer
+    crew: WorkerThreads
+    flows: Mapping[str, Decoder]
+    worker: WorkerIdentity
     every_s: float
     overtaken: set[Partition] = field(default_factory=set)
     shut_out: bool = False
-    _asked: "Future[list[Answer]] | None" = None
-    _written: list[Range] = field(default_factory=list)
-    _due: list[Range] = field(default_factory=list)
+    _asked: "Future[list[ItemResult]] | None" = None
+    _written: list[CommittableRange] = field(default_factory=list)
+    _due: list[CommittableRange] = field(default_factory=list)
     _last_s: float = field(default_factory=time.monotonic)
     _not_before_s: float = 0.0
     _attempt: int = 0
@@ -62,11 +62,11 @@ class Books:
             return []
         return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
 
-    def keep(self, holds: Mapping[Partition, Hold], at_once: bool = False) -> list[Range]:
+    def keep(self, holds: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
         """One step, which waits for Kafka's confirmation at most; the ranges that were confirmed by it."""
         if self._asked is not None and self._asked.done():
             asked, self._asked = self._asked, None
-            with suppress(Stopped):
+            with suppress(StopRequested):
                 self._due = self._accepted(asked.result())
             if self.overtaken:
                 return []  # those partitions are begun anew before anything more is written
@@ -76,7 +76,7 @@ class Books:
             self._write_down(filter(None, (hold.settled() for hold in holds.values())))
         return []
 
-    def _write_down(self, ranges: Iterable[Range]) -> None:
+    def _write_down(self, ranges: Iterable[CommittableRange]) -> None:
         self._written = list(ranges)
         if not self._written:
             return
@@ -86,22 +86,22 @@ class Books:
         self._last_s = time.monotonic()
         self._asked = self.crew.ask_clerk(lambda: services.writer.write(actions))
 
-    def _accepted(self, answers: Sequence[Answer]) -> list[Range]:
+    def _accepted(self, answers: Sequence[ItemResult]) -> list[CommittableRange]:
         """Ranges whose ledger document was accepted; the others belong to a successor by now."""
         accepted = []
         for span, answer in zip(self._written, answers, strict=True):
-            found = meaning(answer)
-            if found is Meaning.REFUSED:
+            found = item_status(answer)
+            if found is ItemStatus.REFUSED:
                 remedy = "Run `perflog setup`; until then nothing is committed."
                 raise Problem(f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, 78)
-            if found is Meaning.PRESENT:
+            if found is ItemStatus.PRESENT:
                 log.warning("%s/%d has a new owner; dropping what is in hand of it.", *span.partition)
                 self.overtaken.add(span.partition)
             else:
                 accepted.append(span)
         return accepted
 
-    def _commit(self, holds: Mapping[Partition, Hold]) -> list[Range]:
+    def _commit(self, holds: Mapping[Partition, OffsetTracker]) -> list[CommittableRange]:
         """Commit what is still ours. The ranges that were confirmed; nothing when it has to be tried again."""
         self._due = [span for span in self._due if holds.get(span.partition) is span.hold]
         self.shut_out = self.shut_out and bool(self._due)

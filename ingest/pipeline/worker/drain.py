@@ -3,10 +3,10 @@
 from collections.abc import Callable, Sequence
 
 from ingest.core.kafka_record import Partition
-from ingest.pipeline.worker.worker import Loop
+from ingest.pipeline.worker.worker import Worker
 
 
-def drained(loop: Loop, topics: Sequence[str]) -> Callable[[Loop], bool]:
+def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], bool]:
     """Whether every partition has been read and committed up to its end as it is now, by us or by others.
 
     A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
@@ -17,7 +17,7 @@ def drained(loop: Loop, topics: Sequence[str]) -> Callable[[Loop], bool]:
     anew = {at for at, end in ends.items() if (ask(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
     left = dict(ends)
 
-    def caught_up(loop: Loop) -> bool:
+    def caught_up(loop: Worker) -> bool:
         for partition, end in list(left.items()):
             if _reached(loop, partition, end, anew):
                 del left[partition]
@@ -26,7 +26,7 @@ def drained(loop: Loop, topics: Sequence[str]) -> Callable[[Loop], bool]:
     return caught_up
 
 
-def _reached(loop: Loop, partition: Partition, end: int, anew: set[Partition]) -> bool:
+def _reached(loop: Worker, partition: Partition, end: int, anew: set[Partition]) -> bool:
     if partition in loop.holds:
         at = loop.with_kafka(lambda: loop.inbox.position(partition))
     elif partition in anew:

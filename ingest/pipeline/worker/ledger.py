@@ -11,23 +11,23 @@ from typing import Any
 
 import orjson
 
-from ingest.core.bulk import Action, overruling
+from ingest.core.bulk import BulkAction, index_gte
 from ingest.core.ids import index_name
 from ingest.core.kafka_record import Partition
 from ingest.core.model import Intake
 from ingest.core.timestamps import iso
-from ingest.pipeline.worker.offsets import Range
+from ingest.pipeline.worker.offsets import CommittableRange
 
 
 @dataclass(frozen=True, slots=True)
-class Worker:
+class WorkerIdentity:
     """Who writes: the consumer group, and `host:pid`."""
 
     group: str
     name: str
 
 
-def ledger_action(span: Range, worker: Worker, intake: Intake, ingested_ms: int) -> Action:
+def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake, ingested_ms: int) -> BulkAction:
     """The ledger's document of a range: an equal epoch may correct it, a lower one is refused."""
     topic, number = span.partition
     body = {
@@ -47,10 +47,12 @@ def ledger_action(span: Range, worker: Worker, intake: Intake, ingested_ms: int)
     }
     index = index_name("ledger", intake.facility, "month", span.first_time_ms)
     doc_id = f"{worker.group}/{topic}/{number}/{span.first_offset}"
-    return overruling(index, doc_id, span.hold.epoch, orjson.dumps(body).decode())
+    return index_gte(index, doc_id, span.hold.epoch, orjson.dumps(body).decode())
 
 
-def assignment(partition: Partition, worker: Worker, intake: Intake, now_ms: int) -> tuple[str, str, dict[str, Any]]:
+def assignment(
+    partition: Partition, worker: WorkerIdentity, intake: Intake, now_ms: int
+) -> tuple[str, str, dict[str, Any]]:
     """Index, id and body (all but the epoch) of the document that counts a partition's assignments within a group."""
     index = index_name("assignments", intake.facility, "none", now_ms)
     body = {
@@ -61,7 +63,7 @@ def assignment(partition: Partition, worker: Worker, intake: Intake, now_ms: int
     return index, f"{worker.group}/{partition.topic}/{partition.number}", body
 
 
-def _assignment(partition: Partition, worker: Worker) -> dict[str, Any]:
+def _assignment(partition: Partition, worker: WorkerIdentity) -> dict[str, Any]:
     topic, number = partition
     return {"group": worker.group, "topic": topic, "partition": number, "worker": worker.name}
 

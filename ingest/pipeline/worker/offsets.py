@@ -8,28 +8,28 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from ingest.core.kafka_record import Partition
-from ingest.core.records.outcomes import Count
+from ingest.core.records.outcomes import OutcomeCounts
 
 
 @dataclass(slots=True, eq=False)
-class Span:
+class InFlightRange:
     """Offsets that were taken together, up to before `next_offset`; `count` once all of them were answered."""
 
     next_offset: int
     first_time_ms: int
-    count: Count | None = None
+    count: OutcomeCounts | None = None
 
 
 @dataclass(frozen=True, slots=True)
-class Range:
+class CommittableRange:
     """Settled offsets of a partition, and what is said about them."""
 
     partition: Partition
-    hold: "Hold"
+    hold: "OffsetTracker"
     first_offset: int
     next_offset: int
     first_time_ms: int
-    count: Count
+    count: OutcomeCounts
 
     @property
     def skipped(self) -> int:
@@ -38,22 +38,22 @@ class Range:
 
 
 @dataclass(slots=True, eq=False)
-class Hold:
+class OffsetTracker:
     """A partition that is ours: the epoch of this assignment, what is committed, and the spans taken since."""
 
     partition: Partition
     epoch: int
     first_offset: int
-    spans: deque[Span] = field(default_factory=deque)
+    spans: deque[InFlightRange] = field(default_factory=deque)
 
-    def take(self, next_offset: int, first_time_ms: int) -> Span:
+    def take(self, next_offset: int, first_time_ms: int) -> InFlightRange:
         """The next span."""
-        self.spans.append(Span(next_offset, first_time_ms))
+        self.spans.append(InFlightRange(next_offset, first_time_ms))
         return self.spans[-1]
 
-    def settled(self) -> Range | None:
+    def settled(self) -> CommittableRange | None:
         """Everything from what is committed up to the first span that is not answered; None when that is nothing."""
-        count, last = Count(), None
+        count, last = OutcomeCounts(), None
         for span in self.spans:
             if span.count is None:
                 break
@@ -62,7 +62,7 @@ class Hold:
         if last is None:
             return None
         first_time_ms = self.spans[0].first_time_ms
-        return Range(self.partition, self, self.first_offset, last.next_offset, first_time_ms, count)
+        return CommittableRange(self.partition, self, self.first_offset, last.next_offset, first_time_ms, count)
 
     def committed(self, next_offset: int) -> None:
         """Let go of what was confirmed."""

@@ -4,11 +4,11 @@ import time
 from collections import Counter
 from dataclasses import dataclass, field
 
-from ingest.core.records.outcomes import Count
+from ingest.core.records.outcomes import OutcomeCounts
 
 
 @dataclass(slots=True)
-class Stretch:
+class WorkTime:
     """Wall and processor time (all threads) of this process, in seconds; 0 before the first commit."""
 
     wall_s: float = 0.0
@@ -30,7 +30,7 @@ class Stretch:
 class RunReport:
     """What a worker did, by intake."""
 
-    counts: dict[str, Count] = field(default_factory=dict)
+    counts: dict[str, OutcomeCounts] = field(default_factory=dict)
     skipped_offsets: int = 0
     duration_s: float = 0.0
     stopped: bool = False
@@ -40,7 +40,7 @@ class RunReport:
     def add(self, other: "RunReport") -> None:
         """Sum up."""
         for name, count in other.counts.items():
-            self.counts.setdefault(name, Count()).add(count)
+            self.counts.setdefault(name, OutcomeCounts()).add(count)
         self.skipped_offsets += other.skipped_offsets
         self.working_s = max(self.working_s, other.working_s)
         self.cpu_s += other.cpu_s

@@ -34,7 +34,7 @@ Work = Callable[[int], RunReport]
 
 
 @dataclass(slots=True)
-class _Seat:
+class _WorkerSlot:
     """A place for a worker: who has it, since when, and how often in a row it died."""
 
     number: int
@@ -47,20 +47,20 @@ class _Seat:
 
 
 @dataclass(slots=True)
-class Group:
+class Supervisor:
     """Workers of one machine. `run` returns the sum of their reports."""
 
     work: Work
     workers: int
     report: RunReport = field(default_factory=RunReport)
-    _seats: list[_Seat] = field(default_factory=list)
+    _seats: list[_WorkerSlot] = field(default_factory=list)
     _stopping: bool = False
     _problem: Problem | None = None
 
     def run(self) -> RunReport:
         """Until every worker has left; raises the `Problem` of a worker that cannot work, once the others have left."""
         began_s = time.monotonic()
-        self._seats = [_Seat(number) for number in range(1, self.workers + 1)]
+        self._seats = [_WorkerSlot(number) for number in range(1, self.workers + 1)]
         with heard(self._stop):
             while not all(seat.left for seat in self._seats):
                 for seat in self._seats:
@@ -72,7 +72,7 @@ class Group:
         self.report.stopped = self._stopping
         return self.report
 
-    def _see_to(self, seat: _Seat) -> None:
+    def _see_to(self, seat: _WorkerSlot) -> None:
         if seat.process is not None and not seat.process.is_alive():
             self._ended(seat)
         if seat.process is None and not seat.left:
@@ -81,7 +81,7 @@ class Group:
             elif time.monotonic() >= seat.not_before_s:
                 self._start(seat)
 
-    def _start(self, seat: _Seat) -> None:
+    def _start(self, seat: _WorkerSlot) -> None:
         context = get_context("fork")
         seat.receiver, sender = context.Pipe(duplex=False)
         seat.process = context.Process(target=_child, args=(self.work, seat.number, sender, os.getpid()))
@@ -89,7 +89,7 @@ class Group:
         sender.close()
         seat.since_s = time.monotonic()
 
-    def _ended(self, seat: _Seat) -> None:
+    def _ended(self, seat: _WorkerSlot) -> None:
         """A worker left, or died: take its report, or have it started anew."""
         process, receiver = seat.process, seat.receiver
         assert process is not None and receiver is not None  # noqa: S101, PT018 - it had been started
@@ -106,7 +106,7 @@ class Group:
         else:
             self._died(seat, str(told or f"exit code {process.exitcode}"))
 
-    def _died(self, seat: _Seat, why: str) -> None:
+    def _died(self, seat: _WorkerSlot, why: str) -> None:
         seat.deaths = 1 if time.monotonic() - seat.since_s > SETTLED_S else seat.deaths + 1
         span_s = delay_s(seat.deaths - 1, RESTART_FIRST_S, RESTART_MOST_S, 1.0)
         seat.not_before_s = time.monotonic() + span_s

@@ -12,30 +12,30 @@ from dataclasses import dataclass, field
 from threading import Event
 from typing import Any, TypeVar
 
-from ingest.core.records.decoded import Portion
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.batch.context import Services
-from ingest.pipeline.batch.indexer import Answered, answered
+from ingest.core.records.decoded import PartitionBatch
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.batch.context import BatchContext
+from ingest.pipeline.batch.indexer import IndexedBatch, index_batch
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.worker.backlog import MOST, Backlog, Batch, size
-from ingest.pipeline.worker.offsets import Span
+from ingest.pipeline.worker.backlog import MOST, Batch, DeriveBacklog, record_count
+from ingest.pipeline.worker.offsets import InFlightRange
 
 T = TypeVar("T")
-Pairs = Sequence[tuple[Span, Portion]]
-Ended = tuple[Sequence[Span], Callable[[], list[Count]]]
+Pairs = Sequence[tuple[InFlightRange, PartitionBatch]]
+Ended = tuple[Sequence[InFlightRange], Callable[[], list[OutcomeCounts]]]
 """A batch that ended: the spans of its portions, and what asks for their counts (which raises where it ended badly)."""
 A_MOMENT_S = 0.005
 
 
 @dataclass(slots=True)
-class Crew:
+class WorkerThreads:
     """The threads of one worker; without a deriver, nothing is derived."""
 
-    services: Services
+    services: BatchContext
     hands: int
     deriver: Deriver | None = None
-    under_way: dict["Future[Answered]", Pairs] = field(default_factory=dict)
-    _waiting: Backlog = field(default_factory=Backlog)
+    under_way: dict["Future[IndexedBatch]", Pairs] = field(default_factory=dict)
+    _waiting: DeriveBacklog = field(default_factory=DeriveBacklog)
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
     _scribe: ThreadPoolExecutor = field(init=False)
@@ -64,13 +64,13 @@ class Crew:
             records = sum(len(portion.records) for batch in self.under_way.values() for _, portion in batch)
             found.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
         if self._round or not self._waiting.empty:
-            at_work = sum(map(size, self._round[1])) if self._round else 0
+            at_work = sum(map(record_count, self._round[1])) if self._round else 0
             found.append(f"stages and runs to be derived of {at_work + self._waiting.records:,} records")
         return found
 
     def take(self, batch: Pairs) -> None:
         """Begin a batch: portions, each with the span that waits for it."""
-        self.under_way[self._pool.submit(answered, [portion for _, portion in batch], self.services)] = batch
+        self.under_way[self._pool.submit(index_batch, [portion for _, portion in batch], self.services)] = batch
 
     def finished(self, timeout_s: float = 0.0) -> list[Ended]:
         """Batches that ended, well or not, waiting for something to happen at most `timeout_s`."""
@@ -88,7 +88,7 @@ class Crew:
         self._derive_on()
         return ended
 
-    def _answered(self, batch: Pairs, future: "Future[Answered]") -> list[Ended]:
+    def _answered(self, batch: Pairs, future: "Future[IndexedBatch]") -> list[Ended]:
         """A batch that still has to be derived from is not at its end."""
         spans = [span for span, _ in batch]
         if self.deriver is None or future.exception() is not None:
@@ -127,10 +127,10 @@ class Crew:
             threads.shutdown(cancel_futures=True)
 
 
-def _counts(told: Answered, derived: "Future[None]") -> Callable[[], list[Count]]:
+def _counts(told: IndexedBatch, derived: "Future[None]") -> Callable[[], list[OutcomeCounts]]:
     """The counts, once what follows was derived."""
 
-    def counts() -> list[Count]:
+    def counts() -> list[OutcomeCounts]:
         derived.result()
         return told.counts
 

@@ -17,20 +17,20 @@ from typing import TypeVar
 
 from ingest.core.kafka_record import Partition
 from ingest.core.model import Problem
-from ingest.core.records.decoded import Portion
-from ingest.core.records.outcomes import Count
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.decoded import PartitionBatch
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.edge.errors import Fenced, Unavailable
-from ingest.edge.ports import Inbox
+from ingest.edge.ports import Consumer
 from ingest.pipeline.batch.reject_limit import TooManyRejects
-from ingest.pipeline.sink.retry import Stopped
-from ingest.pipeline.worker.buffer import Hand
-from ingest.pipeline.worker.committer import Books
-from ingest.pipeline.worker.ledger import Worker, assignment
-from ingest.pipeline.worker.offsets import Hold, Range
+from ingest.pipeline.sink.retry import StopRequested
+from ingest.pipeline.worker.buffer import RecordBuffer
+from ingest.pipeline.worker.committer import Committer
+from ingest.pipeline.worker.ledger import WorkerIdentity, assignment
+from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
 from ingest.pipeline.worker.process import tidy
-from ingest.pipeline.worker.report import Stretch
-from ingest.pipeline.worker.threads import Crew
+from ingest.pipeline.worker.report import WorkTime
+from ingest.pipeline.worker.threads import WorkerThreads
 from ingest.pipeline.worker.waits import Waits
 
 T = TypeVar("T")
@@ -46,20 +46,20 @@ ACCEPT = (
 
 
 @dataclass(slots=True)
-class Loop:
+class Worker:
     """One worker: its place in the group, its crew and books, and what it has counted so far (by intake)."""
 
-    inbox: Inbox
-    crew: Crew
-    books: Books
-    readers: Mapping[str, Reader]
-    worker: Worker
-    hand: Hand
+    inbox: Consumer
+    crew: WorkerThreads
+    books: Committer
+    readers: Mapping[str, RecordDecoder]
+    worker: WorkerIdentity
+    hand: RecordBuffer
     drain_s: float
-    holds: dict[Partition, Hold] = field(default_factory=dict)
-    counts: dict[str, Count] = field(default_factory=dict)
+    holds: dict[Partition, OffsetTracker] = field(default_factory=dict)
+    counts: dict[str, OutcomeCounts] = field(default_factory=dict)
     skipped_offsets: int = 0
-    stretch: Stretch = field(default_factory=Stretch)
+    stretch: WorkTime = field(default_factory=WorkTime)
     waits: Waits = field(default_factory=Waits)
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
@@ -67,10 +67,10 @@ class Loop:
     _polled_s: float = 0.0
     _told_s: float = field(default_factory=time.monotonic)
 
-    def run(self, caught_up: Callable[["Loop"], bool] = lambda _: False) -> None:
+    def run(self, caught_up: Callable[["Worker"], bool] = lambda _: False) -> None:
         """Until asked to stop, or until `caught_up` says so while nothing is in hand; what is under way is finished."""
         for reader in self.readers.values():
-            self.counts[reader.flow.intake.name] = Count()
+            self.counts[reader.flow.intake.name] = OutcomeCounts()
         while not (self._ending or (self.idle and caught_up(self))):
             self.turn()
         self.hand.drop()
@@ -136,7 +136,7 @@ class Loop:
             for coordinates, error in reading.faults:
                 log.error("A fault of perflog's: please report it. Record %s is refused.", coordinates, exc_info=error)
             span = hold.take(records[-1].offset + 1, records[0].time_ms)
-            portions.append((span, Portion(reader.flow.intake, records, reading)))
+            portions.append((span, PartitionBatch(reader.flow.intake, records, reading)))
         if portions:
             self.stretch.begin()
             self.crew.take(portions)
@@ -167,7 +167,7 @@ class Loop:
         for spans, result in self.crew.finished(timeout_s):
             try:
                 counts = result()
-            except Stopped as stopped:
+            except StopRequested as stopped:
                 log.warning("Stopped while waiting (%s) That batch is not committed and will be read again.", stopped)
             except TooManyRejects as error:
                 self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
@@ -194,7 +194,7 @@ class Loop:
             self._begin(partition)
         for partition, epoch in list(self._beginning.items()):
             if epoch.done():
-                with suppress(Stopped):
+                with suppress(StopRequested):
                     self._hold(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
@@ -214,7 +214,7 @@ class Loop:
         first = self.with_kafka(lambda: self.inbox.begin(partition))
         if first is not None:
             del self._beginning[partition]
-            self.holds[partition] = Hold(partition, epoch, first)
+            self.holds[partition] = OffsetTracker(partition, epoch, first)
             log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
 
     def with_kafka(self, ask: Callable[[], T]) -> T | None:
@@ -229,7 +229,7 @@ class Loop:
             raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
         return None
 
-    def _explain_gaps(self, span: Range) -> None:
+    def _explain_gaps(self, span: CommittableRange) -> None:
         """Offsets that were no records: say so when retention took records that nobody had read."""
         if span.skipped <= 0:
             return

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ingest.synthetic.workload.arrivals import PLAIN, POISONED, Planned
 from ingest.synthetic.workload.run_plan import Mark
 from ingest.synthetic.workload.stamps import Stamps
-from ingest.synthetic.workload.truth import INDEX, LINE, Fact, Made, Truth
+from ingest.synthetic.workload.truth import INDEX, LINE, ExpectedDocument, Made, Truth
 
 SKEW_SEEN_S = -2  # a stamp that far ahead of its value is rounding; further, and the core says `clock_skew`
 DECADES_S = 40 * 365 * 86_400
@@ -73,14 +73,14 @@ def _text(mark: Mark, run: str, stamps: Stamps) -> Text:
     return Text(stamp, step.script, str(step.line), run, step.gap, step.stage, mark.key, str(mark.value_s))
 
 
-def _fact(text: str, mark: Mark, run: str, flags: tuple[str, ...] = ()) -> Fact:
+def _fact(text: str, mark: Mark, run: str, flags: tuple[str, ...] = ()) -> ExpectedDocument:
     step = mark.step
     if step.gap != ":PERF:":
         flags = ("blank_before_tag", *flags)
     if mark.logged_s - mark.value_s < SKEW_SEEN_S:
         flags = tuple(sorted((*flags, "clock_skew")))
     at_ms, logged_ms = mark.value_s * 1000, mark.logged_s * 1000
-    return Fact(text, at_ms, logged_ms, run, step.stage, mark.key, step.script, step.line, flags)
+    return ExpectedDocument(text, at_ms, logged_ms, run, step.stage, mark.key, step.script, step.line, flags)
 
 
 def _between(message: Planned, low: int, high: int) -> int:
@@ -118,7 +118,7 @@ def _torn_tail(message: Planned, parts: Sequence[Text]) -> Answer:
     return str(text)[_between(message, len(text.stamp) + 1, text.keyed) :], Truth("rejected", "syntax")
 
 
-def _whole_half(message: Planned, parts: Sequence[Text], which: int) -> Fact:
+def _whole_half(message: Planned, parts: Sequence[Text], which: int) -> ExpectedDocument:
     return _fact(str(parts[which]), message.marks[which], message.life.who.run, ("glued",))
 
 

@@ -19,7 +19,7 @@ BUFFER_BYTES = 64 * 1024
 CANNOT_WRITE = 74
 
 
-class Places:
+class OutputFiles:
     """Where each message stands, once all before it were written: the file's name in the folder, and the offset."""
 
     def __init__(self) -> None:

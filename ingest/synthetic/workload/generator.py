@@ -17,7 +17,7 @@ from ingest.synthetic.workload.results import results
 from ingest.synthetic.workload.run_plan import SILENCE_S, Life, Traits, Who, life, traits
 from ingest.synthetic.workload.stamps import Stamps
 from ingest.synthetic.workload.truth import (
-    Fact,
+    ExpectedDocument,
     Made,
     RunTruth,
     Shares,
@@ -30,7 +30,7 @@ from ingest.synthetic.workload.truth import (
 )
 
 __all__ = [
-    "Fact", "Made", "RunTruth", "Shares", "Slowed", "StageTruth", "Truth", "Workload",
+    "ExpectedDocument", "Made", "RunTruth", "Shares", "Slowed", "StageTruth", "Truth", "Workload",
     "as_json", "messages", "run_as_json", "runs_truth",
 ]  # fmt: skip
 

@@ -6,7 +6,7 @@ from heapq import merge
 from itertools import islice
 
 from ingest.synthetic.network.schedule import Result, day_of_results
-from ingest.synthetic.workload.truth import RESULT, Fact, Made, Truth, Workload
+from ingest.synthetic.workload.truth import RESULT, ExpectedDocument, Made, Truth, Workload
 
 A_DAY = 3552
 SPOOL = "/var/spool/perfsonar/results.jsonl"
@@ -26,5 +26,5 @@ def _site(facility: str, start: datetime, days: int, seed: int) -> Iterator[Made
 
 def _made(facility: str, result: Result) -> Made:
     at_ms, end_ms = (int(when.timestamp() * 1000) for when in (result.start, result.end))
-    fact = Fact(None, at_ms, end_ms, result.run, result.task.test_type, "", "", 0)
+    fact = ExpectedDocument(None, at_ms, end_ms, result.run, result.task.test_type, "", "", 0)
     return Made(RESULT, facility, result.task.source, SPOOL, result.data, end_ms, Truth("stored", None, (fact,)))

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ingest.synthetic.workload import workflow_model
 from ingest.synthetic.workload.truth import Shares, Workload
-from ingest.synthetic.workload.workflow_model import QUEUED, WORK, Step
+from ingest.synthetic.workload.workflow_model import QUEUED, WORK, ModelStep
 
 START, END = "START_DATE", "END_DATE"
 QSTART, WSTART = "QSTART_DATE", "WSTART_DATE"
@@ -22,7 +22,7 @@ class Mark(NamedTuple):
 
     attempt: int
     key: str
-    step: Step
+    step: ModelStep
     value_s: int
     logged_s: int
 
@@ -31,7 +31,7 @@ class Mark(NamedTuple):
 class Attempt:
     """A stage that is started: true times in unix s; no end: it hangs, or hung when the run did."""
 
-    step: Step
+    step: ModelStep
     number: int
     lane: int
     start_s: int
@@ -105,7 +105,7 @@ def life(rng: Random, who: Who, what: Traits, begin_s: float, workload: Workload
     return made
 
 
-def _steps(rng: Random, what: Traits) -> list[tuple[Step, int, bool]]:
+def _steps(rng: Random, what: Traits) -> list[tuple[ModelStep, int, bool]]:
     """The stages in order: each with the number of its attempt, and whether that one fails."""
     steps = [(step, 1, False) for step in rng.choice(workflow_model.RECIPES)]
     if what.retried:
@@ -117,7 +117,7 @@ def _steps(rng: Random, what: Traits) -> list[tuple[Step, int, bool]]:
 
 
 def _attempts(
-    rng: Random, steps: Sequence[tuple[Step, int, bool]], first_s: int, lanes: int, workload: Workload
+    rng: Random, steps: Sequence[tuple[ModelStep, int, bool]], first_s: int, lanes: int, workload: Workload
 ) -> list[Attempt]:
     """One after the other, in each lane as soon as it is free; a second attempt not before the first has ended."""
     free_s = [first_s + lane for lane in range(lanes)]
@@ -134,7 +134,7 @@ def _attempts(
     return sorted(made, key=lambda attempt: attempt.start_s)
 
 
-def _drawn_s(rng: Random, step: Step, start_s: int, workload: Workload) -> int:
+def _drawn_s(rng: Random, step: ModelStep, start_s: int, workload: Workload) -> int:
     """What it takes, and as many times as long as it is slowed."""
     drawn_s = (
         workflow_model.steady_s(rng, step.median_s)
@@ -172,7 +172,7 @@ def _marks(run: Life) -> list[Mark]:
 
 
 _END_STEPS = {
-    step.stage: Step(step.stage, step.script, step.line + workflow_model.END_LINES_ON, 0, step.gap)
+    step.stage: ModelStep(step.stage, step.script, step.line + workflow_model.END_LINES_ON, 0, step.gap)
     for step in workflow_model.WHOLE
 }
 

@@ -117,7 +117,7 @@ class Workload:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
+class ExpectedDocument:
     """A document that must exist.
 
     Attributes:
@@ -153,7 +153,7 @@ class Truth:
 
     outcome: str
     reason: str | None = None
-    facts: tuple[Fact, ...] = ()
+    facts: tuple[ExpectedDocument, ...] = ()
     repeats: bool = False
 
 

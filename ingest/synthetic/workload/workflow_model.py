@@ -17,7 +17,7 @@ END_LINES_ON = 9  # an END is printed so many lines below its START
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ModelStep:
     """A stage, its script and the line of its echo, `gap` as printed before PERF, and the median of what it takes."""
 
     stage: str
@@ -32,33 +32,33 @@ class Step:
         return self.stage.startswith("SUBMIT_GAL-gal")
 
 
-def _gal(variant: str) -> tuple[Step, ...]:
+def _gal(variant: str) -> tuple[ModelStep, ...]:
     medians_s = {"gal": 27, "jpgs": 190, "render": 240}
-    return tuple(Step(f"SUBMIT_GAL-{p}-{variant}", "submitSuperGalJob.sh", 91, s) for p, s in medians_s.items())
+    return tuple(ModelStep(f"SUBMIT_GAL-{p}-{variant}", "submitSuperGalJob.sh", 91, s) for p, s in medians_s.items())
 
 
-def _post(variant: str) -> tuple[Step, ...]:
-    return tuple(Step(f"SUBMIT_POST_GAL-{p}-{variant}", "submitPostGalJob.sh", 69, 18) for p in ("jpgs", "render"))
+def _post(variant: str) -> tuple[ModelStep, ...]:
+    return tuple(ModelStep(f"SUBMIT_POST_GAL-{p}-{variant}", "submitPostGalJob.sh", 69, 18) for p in ("jpgs", "render"))
 
 
-def _h5(variant: str, median_s: float) -> Step:
-    return Step(f"SUBMIT_H5-{variant}", "submitH5PackJob.sh", 84, median_s)
+def _h5(variant: str, median_s: float) -> ModelStep:
+    return ModelStep(f"SUBMIT_H5-{variant}", "submitH5PackJob.sh", 84, median_s)
 
 
-def _ring(variant: str) -> Step:
-    return Step(f"SUBMIT_RINGREM_{variant}", "submitRingRemJobs.sh", 108, 430)
+def _ring(variant: str) -> ModelStep:
+    return ModelStep(f"SUBMIT_RINGREM_{variant}", "submitRingRemJobs.sh", 108, 430)
 
 
-QUEUED = Step("SUBMIT", "rabbitSubmitBL832Jobs.sh", 1143, 0)
-WORK = Step("SUBMIT", "rabbitSubmitBL832Jobs.sh", 1144, 0)
+QUEUED = ModelStep("SUBMIT", "rabbitSubmitBL832Jobs.sh", 1143, 0)
+WORK = ModelStep("SUBMIT", "rabbitSubmitBL832Jobs.sh", 1144, 0)
 FAST = (
-    Step("SUBMIT_FAST_TOMOPY", "submitFastTomoPyJob.sh", 65, 11, ": PERF:"),
+    ModelStep("SUBMIT_FAST_TOMOPY", "submitFastTomoPyJob.sh", 65, 11, ": PERF:"),
     *_gal("raw"),
-    Step("SUBMIT_NORM", "submitNormJobs.sh", 32, 187, ": PERF:"),
-    Step("SUBMIT_ROT", "submitRotJob.sh", 65, 49),
+    ModelStep("SUBMIT_NORM", "submitNormJobs.sh", 32, 187, ": PERF:"),
+    ModelStep("SUBMIT_ROT", "submitRotJob.sh", 65, 49),
     *_gal("fast-tomopy"),
     *_post("raw"),
-    Step("SUBMIT_SINO", "submitSinoJobs.sh", 104, 160),
+    ModelStep("SUBMIT_SINO", "submitSinoJobs.sh", 104, 160),
 )
 WHOLE = (
     *FAST,
@@ -112,7 +112,7 @@ def steady_s(rng: Random, median_s: float) -> int:
     return round(median_s * (0.9 + 0.2 * rng.random()))
 
 
-def lag_s(rng: Random, step: Step) -> int:
+def lag_s(rng: Random, step: ModelStep) -> int:
     """From taking the time to printing it: 0 to 2 s, for some scripts a dozen."""
     if step.slow_echo and rng.random() < 0.6:
         return rng.randint(7, 14)

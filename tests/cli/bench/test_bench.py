@@ -8,7 +8,7 @@ from elasticsearch import Elasticsearch
 
 from ingest.cli.bench.bench import moved
 from ingest.config.load import load_settings
-from ingest.edge.kafka.topics import topics
+from ingest.edge.kafka.topics import open_topics
 from ingest.edge.local.stack import Running
 from tests.cli.sources.test_try import GRAMMARS
 from tests.support.cli import perflog, process
@@ -52,7 +52,7 @@ def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack
     assert found["perflog run, one worker"]["cpu_us_per_line"] > 0
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*,bench-*").body
-    with topics(load_settings(settings).kafka) as cluster:
+    with open_topics(load_settings(settings).kafka) as cluster:
         assert not cluster.described(["perf.bench.lines.v1", "perf.bench.deadletter.v1"])
 
 

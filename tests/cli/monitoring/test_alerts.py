@@ -14,15 +14,15 @@ from click.testing import CliRunner, Result
 
 from ingest.cli.monitoring import alerts
 from ingest.core.model import Problem
-from ingest.core.runs.derive import Statement
-from ingest.core.runs.stored import stage_in
+from ingest.core.runs.derive import DerivedDocument
+from ingest.core.runs.stored import stage_from
 from ingest.core.timestamps import iso, iso_ms
 from ingest.edge.elasticsearch.alerts import Alerts
 from ingest.edge.errors import Unavailable
 from ingest.edge.local.stack import Running
 from ingest.edge.notify import LogNotifier
 from ingest.edge.ports import Notice
-from ingest.pipeline.alerts.evaluate import AlertsReport, Asked, evaluate, load_rules
+from ingest.pipeline.alerts.evaluate import AlertsReport, EvaluateRequest, evaluate, load_rules
 from ingest.synthetic.workload.truth import Slowed, Workload
 from tests.core.conftest import GRAMMARS
 from tests.support.derived import documents_of, marks_of, marks_of_sample, shipped
@@ -55,7 +55,7 @@ def workload() -> Workload:
 
 
 @lru_cache
-def stage_documents(made_up: Workload) -> list[Statement]:
+def stage_documents(made_up: Workload) -> list[DerivedDocument]:
     """What is written of a workload."""
     return documents_of(marks_of(made_up))
 
@@ -140,7 +140,7 @@ def assert_numbers(listed: dict[str, Any]) -> None:
     begin_ms = workload().start_ms
     documents = stage_documents(workload())
     stages = sorted(
-        (s for d in documents if "stages" in d.index and (s := stage_in(d.id, d.body)).name == STAGE),
+        (s for d in documents if "stages" in d.index and (s := stage_from(d.id, d.body)).name == STAGE),
         key=lambda stage: stage.start_ms,
     )
     slow = [stage for stage in stages if stage.start_ms >= begin_ms + 9 * DAY_MS and stage.closed_ms]
@@ -213,7 +213,7 @@ def test_what_was_written_and_not_told_is_told_by_the_next(made: Made) -> None:
     world = made("deaf")
     put(world, workload())
     rules, schema = load_rules(RULES), shipped(GRAMMARS).schema
-    deaf, asked = Deaf(), Asked((world.facility,))
+    deaf, asked = Deaf(), EvaluateRequest((world.facility,))
 
     with pytest.raises(Unavailable):
         evaluate(world.settings, schema, rules, asked, deaf)
@@ -248,7 +248,7 @@ def test_two_evaluations_at_once_make_one_incident(made: Made) -> None:
     rules, schema = load_rules(RULES), shipped(GRAMMARS).schema
 
     def evaluation(_: int) -> AlertsReport:
-        return evaluate(world.settings, schema, rules, Asked((world.facility,)), LogNotifier())
+        return evaluate(world.settings, schema, rules, EvaluateRequest((world.facility,)), LogNotifier())
 
     with ThreadPoolExecutor(4) as four:
         reports = list(four.map(evaluation, range(4)))
@@ -295,5 +295,5 @@ def test_slips_have_sentences(slowed: Stored, tmp_path: Path) -> None:
         assert done.exception.exit_code == 69
     schema = replace(shipped(GRAMMARS).schema, version=99)
     with pytest.raises(Problem, match="perflog setup") as caught:
-        evaluate(slowed.settings, schema, load_rules(RULES), Asked(), Deaf())
+        evaluate(slowed.settings, schema, load_rules(RULES), EvaluateRequest(), Deaf())
     assert caught.value.exit_code == 78

@@ -13,10 +13,10 @@ from rich.console import Console
 from ingest.cli.monitoring import gaps
 from ingest.cli.monitoring.gaps_text import show_gaps
 from ingest.core.timestamps import iso
-from ingest.core.tracking.byte_ranges import Instant, Piece
+from ingest.core.tracking.byte_ranges import ByteRange, Instant
 from ingest.core.tracking.file_document import body_of
-from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
-from ingest.core.tracking.gaps import certain, declared, documents, is_due
+from ingest.core.tracking.file_state import FileKey, FileState, FileUpdate, merge
+from ingest.core.tracking.gaps import confirmed, documents, is_due, record_gaps
 from ingest.core.tracking.manifest import BEGIN, END, Manifest
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
@@ -30,30 +30,30 @@ NOTICED = NOW + 60_000
 pytestmark = pytest.mark.stack
 
 
-def piece(start: int, stop: int) -> Piece:
+def piece(start: int, stop: int) -> ByteRange:
     """Received at a second for each thousand bytes, happened a day before."""
     first, last = (Instant(at, NOW - 86_400_000 + at) for at in (start, stop - 40))
-    return Piece(start, stop, NOW + start, NOW + stop, first, last)
+    return ByteRange(start, stop, NOW + start, NOW + stop, first, last)
 
 
-def state(path: str, pieces: Sequence[Piece], role: str, size_bytes: int, facility: str = FACILITY) -> FileState:
+def state(path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, facility: str = FACILITY) -> FileState:
     """A file of which this was received."""
-    news = FileNews()
+    news = FileUpdate()
     news.hear(pieces)
     news.say(role, Manifest(NOW + 9000, size_bytes))
-    return grown(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), news)
+    return merge(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), news)
 
 
 def with_gaps(found: FileState) -> FileState:
     """With its holes declared."""
-    return declared(found, certain(found, NOTICED, 0), NOTICED)
+    return record_gaps(found, confirmed(found, NOTICED, 0), NOTICED)
 
 
-def more(found: FileState, piece_: Piece) -> FileState:
+def more(found: FileState, piece_: ByteRange) -> FileState:
     """With another piece."""
-    news = FileNews()
+    news = FileUpdate()
     news.hear([piece_])
-    return grown(found, news)
+    return merge(found, news)
 
 
 @pytest.fixture(scope="module")

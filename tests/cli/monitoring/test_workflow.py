@@ -13,7 +13,7 @@ from rich.console import Console
 
 from ingest.cli.monitoring import workflow
 from ingest.cli.runs import runs, show
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.model import Document, Intake, Message, Problem
 from ingest.core.runs.template import Templates, template_in
 from ingest.edge.elasticsearch import workflows as edge
@@ -57,7 +57,7 @@ def lines() -> list[bytes]:
 def facts(found: list[bytes]) -> list[Document]:
     """The marks of these lines."""
     known = shipped(GRAMMARS)
-    flow = Flow(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
+    flow = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
     return [each for line in found for each in flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents]
 
 

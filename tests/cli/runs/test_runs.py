@@ -16,12 +16,12 @@ from ingest.cli.runs import runs, show
 from ingest.core.ids import digest_id
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Problem
-from ingest.core.runs.derive import Statement, derived, documents
-from ingest.core.runs.state import RunState, grown
-from ingest.core.runs.stored import run_in, stage_in, with_stages
+from ingest.core.runs.derive import DerivedDocument, derive, documents
+from ingest.core.runs.state import RunState, with_marks
+from ingest.core.runs.stored import run_from, stage_from, with_stages
 from ingest.edge.elasticsearch import runs as edge
-from ingest.edge.elasticsearch.runs import WantedRuns
-from ingest.edge.elasticsearch.runs import runs as stored_runs
+from ingest.edge.elasticsearch.runs import RunQuery
+from ingest.edge.elasticsearch.runs import open_runs as stored_runs
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
 from tests.support.derived import Sets, documents_of, marks_of_sample, shipped
@@ -63,12 +63,12 @@ def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     return made
 
 
-def retracted(key: RunKey, text: str) -> list[Statement]:
+def retracted(key: RunKey, text: str) -> list[DerivedDocument]:
     """What is written when each of its marks was retracted."""
-    before = derived(grown(RunState(key), own_marks(key.run, text).values()))
+    before = derive(with_marks(RunState(key), own_marks(key.run, text).values()))
     gone = [mark._replace(retracted=True, version=9) for mark in own_marks(key.run, text).values()]
     state = RunState(key, own_marks(key.run, text), revision=1, issued=before.issued)
-    return list(documents(derived(grown(state, gone)), shipped(GRAMMARS).schema))
+    return list(documents(derive(with_marks(state, gone)), shipped(GRAMMARS).schema))
 
 
 Caller = Callable[..., Result]
@@ -275,11 +275,11 @@ def test_whole_runs_are_what_was_written(world: Stored) -> None:
     """The sample's two runs with their stages, read back, are those of the documents; as the demo shows them."""
     written = [each for each in documents_of(marks_of_sample(FACILITY)) if "retracted" not in each.body["perf"]]
     expected = with_stages(
-        (run_in(each.body) for each in written if each.index.startswith("perf-runs-")),
-        (stage_in(each.id, each.body) for each in written if each.index.startswith("perf-stages-")),
+        (run_from(each.body) for each in written if each.index.startswith("perf-runs-")),
+        (stage_from(each.id, each.body) for each in written if each.index.startswith("perf-stages-")),
     )
     with stored_runs(world.settings.elasticsearch) as stored:
-        found = stored.whole(WantedRuns(facilities=(FACILITY,), workflows=("als-tomography",)))
+        found = stored.whole(RunQuery(facilities=(FACILITY,), workflows=("als-tomography",)))
 
     assert found == expected
     assert [len(run.stages) for run in found] == [21, 12]
@@ -290,7 +290,7 @@ def test_no_facility_is_lost_behind_a_page(world: Stored, monkeypatch: pytest.Mo
     monkeypatch.setattr(edge, "PAGE", 1)
     with stored_runs(world.settings.elasticsearch) as stored:
         newest = stored.newest_line_ms()
-        found = stored.whole(WantedRuns(facilities=(FACILITY, OTHER)))
+        found = stored.whole(RunQuery(facilities=(FACILITY, OTHER)))
         stages = list(stored.stages_between(FACILITY, 0, 2_000_000_000_000))
 
     assert {FACILITY, OTHER} <= set(newest)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.cli.sources.try_ import command
 from ingest.core.authoring.rows import as_rows
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message, Outcomes, Provenance
 from ingest.core.sources.framing import frames
@@ -69,7 +69,7 @@ def told(found: Outcomes, data: bytes) -> None:
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
     """Five hundred messages a source, the very core that `try` runs."""
-    flow = Flow(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
+    flow = Decoder(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
 
     @settings(max_examples=500, deadline=None)
     @given(damaged(name))

@@ -8,16 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.alerts.documents import incident_body, incident_in
-from ingest.core.alerts.incidents import Incident, as_told, news, restated
+from ingest.core.alerts.incidents import Incident, mark_notified, transition, with_incidents
 from ingest.core.alerts.messages import message
-from ingest.core.alerts.slow_stage import Span, verdicts
+from ingest.core.alerts.slow_stage import TimeSpan, verdicts
 from ingest.core.fields import Schema
 from ingest.core.runs.stored import StoredStage
 from tests.support.incidents import DAY_S, HOUR_S, at_ms, evaluated, hourly, shipped_rule, stage
 
 USUAL = [100] * 8
 SLOW, NORMAL = 500, 100
-ALL = Span(0, at_ms(20 * DAY_S))
+ALL = TimeSpan(0, at_ms(20 * DAY_S))
 PATTERNS = st.text("sso", max_size=9)
 
 
@@ -64,7 +64,7 @@ def test_a_stage_that_stays_slow_is_not_over_because_slow_became_usual() -> None
     slowed = hourly([*USUAL, *[300] * 40])
     (found,) = evaluated(slowed, [], ALL)
     daily = [stage(n * DAY_S, 100 if n < 20 else 300) for n in range(70)]
-    (usual,) = evaluated(daily, [], Span(0, at_ms(80 * DAY_S)))
+    (usual,) = evaluated(daily, [], TimeSpan(0, at_ms(80 * DAY_S)))
 
     assert (found.state, found.chronic, found.slow) == ("firing", True, 40)
     assert usual.closed_by == "over"
@@ -78,7 +78,7 @@ def test_verdicts_are_restated_as_the_incidents_count_them(pattern: str) -> None
     rule = shipped_rule()
     plain = verdicts(rule, of(pattern), ALL)
     found = evaluated(of(pattern), [], ALL)
-    again = restated(rule, plain, found)
+    again = with_incidents(rule, plain, found)
 
     assert sum(verdict.verdict == "slow" for verdict in again) == sum(each.slow for each in found)
     assert [verdict.stage for verdict in again] == [verdict.stage for verdict in plain]
@@ -115,7 +115,7 @@ def test_however_it_is_cut_into_evaluations_the_incidents_are_the_same(pattern: 
     since = 0
     for now in [*until, 20 * DAY_S]:
         back = data.draw(st.integers(0, since))
-        known = evaluated(stages, known, Span(at_ms(back), at_ms(now)))
+        known = evaluated(stages, known, TimeSpan(at_ms(back), at_ms(now)))
         since = now
 
     assert told(known) == told(whole)
@@ -126,14 +126,14 @@ def test_however_it_is_cut_into_evaluations_the_incidents_are_the_same(pattern: 
 def test_a_second_evaluation_has_no_news(pattern: str) -> None:
     """What was told is not told again; the incidents are what they were, through their documents too."""
     rule, stages = shipped_rule(), of(pattern)
-    first = [as_told(each) for each in evaluated(stages, [], ALL)]
+    first = [mark_notified(each) for each in evaluated(stages, [], ALL)]
     stored = [incident_in(each.id, orjson.loads(orjson.dumps(incident_body(each, rule)))) for each in first]
 
     again = evaluated(stages, stored, ALL)
 
     assert stored == first
     assert again == first
-    assert [news(each) for each in again] == [""] * len(again)
+    assert [transition(each) for each in again] == [""] * len(again)
 
 
 def test_news_are_told_once_each() -> None:
@@ -144,28 +144,28 @@ def test_news_are_told_once_each() -> None:
         stages = of("ssssooooo"[:length])
         stages[8] = stages[8]._replace(duration_s=161)  # only a warning
         known = evaluated(stages, known, ALL)
-        heard.append([news(each) for each in known])
-        known = [as_told(each) for each in known]
+        heard.append([transition(each) for each in known])
+        known = [mark_notified(each) for each in known]
 
     assert heard == [["fired"], ["worse"], ["worse"], [""], [""], [""], [""], [""], ["closed"]]
 
 
 def test_a_late_line_withdraws_what_was_not_slow() -> None:
     """The bound shrank, or the stage is gone: it is closed as withdrawn; what lies before the span is left alone."""
-    (fired,) = (as_told(each) for each in evaluated(of("s"), [], ALL))
+    (fired,) = (mark_notified(each) for each in evaluated(of("s"), [], ALL))
     shrunk = [*of(""), of("s")[-1]._replace(duration_s=NORMAL)]
     for now in (shrunk, of("")):
         (found,) = evaluated(now, [fired], ALL)
-        assert (found.closed_by, news(found)) == ("withdrawn", "closed")
-    later = Span(at_ms(5 * DAY_S), ALL.now_ms)
+        assert (found.closed_by, transition(found)) == ("withdrawn", "closed")
+    later = TimeSpan(at_ms(5 * DAY_S), ALL.now_ms)
     assert told(evaluated(of(""), [fired], later)) == [(0, "firing", False, 1)]
 
 
 def test_silence_closes_in_the_end() -> None:
     """No such stage for more than 28 days."""
     (fired,) = evaluated(of("s"), [], ALL)
-    (still,) = evaluated([], [fired], Span(at_ms(27 * DAY_S), at_ms(28 * DAY_S)))
-    (silent,) = evaluated([], [fired], Span(at_ms(29 * DAY_S), at_ms(30 * DAY_S)))
+    (still,) = evaluated([], [fired], TimeSpan(at_ms(27 * DAY_S), at_ms(28 * DAY_S)))
+    (silent,) = evaluated([], [fired], TimeSpan(at_ms(29 * DAY_S), at_ms(30 * DAY_S)))
 
     assert (still.state, silent.closed_by) == ("firing", "silent")
 
@@ -209,7 +209,7 @@ def test_every_field_of_an_incident_is_declared(schema: Schema) -> None:
     rule = shipped_rule()
     whole = stage(0, 0, family="GAL", product="gal", variant="raw")
     stages = [each._replace(product=whole.product, variant=whole.variant) for each in of("sssooooo")]
-    bodies = [incident_body(as_told(each), rule) for each in evaluated(stages, [], ALL)]
+    bodies = [incident_body(mark_notified(each), rule) for each in evaluated(stages, [], ALL)]
 
     declared = {name for name, field in schema.fields.items() if "alerts" in field.kinds}
     assert leaves(bodies[0]) == declared

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.alerts.slow_stage import Span, counts, threshold_of, verdicts
-from ingest.core.runs.stored import StoredStage, run_in, stage_in
+from ingest.core.alerts.slow_stage import TimeSpan, counts, threshold_of, verdicts
+from ingest.core.runs.stored import StoredStage, run_from, stage_from
 from ingest.core.statistics import baseline_of
 from tests.support.derived import documents_of, marks_of_sample
 from tests.support.incidents import DAY_S, HOUR_S, at_ms, hourly, judged, shipped_rule, stage
@@ -129,10 +129,10 @@ def test_what_ends_later_is_no_baseline() -> None:
 def test_only_what_lies_in_the_span_is_judged() -> None:
     """Closed from `since` on and up to now; the rest is baseline, or not there yet."""
     stages = hourly([*USUAL, 9999, 100])
-    found = verdicts(RULE, stages, Span(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9999)))
+    found = verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9999)))
 
     assert [(v.verdict, v.context) for v in found] == [("insufficient", True)] * 4 + [("ok", False), ("slow", False)]
-    assert verdicts(RULE, stages, Span(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9998))) == found[:-1]
+    assert verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9998))) == found[:-1]
 
 
 @given(st.lists(TOOK, min_size=1, max_size=30), st.data())
@@ -190,7 +190,7 @@ def test_every_number_of_the_rule_counts() -> None:
 def sample() -> list[StoredStage]:
     """The stages of the 35 lines."""
     found = documents_of(marks_of_sample())
-    return [stage_in(d.id, d.body) for d in found if d.index.startswith("perf-stages")]
+    return [stage_from(d.id, d.body) for d in found if d.index.startswith("perf-stages")]
 
 
 def test_on_the_sample_nothing_can_be_said_of_any_stage() -> None:
@@ -208,8 +208,8 @@ def test_what_is_missing_of_a_run_spoils_its_total_and_no_stage_that_was_closed(
         for key, marks in marks_of_sample().items()
     }
     found = [each for each in documents_of(sets) if "retracted" not in each.body["perf"]]
-    stages = [stage_in(each.id, each.body) for each in found if each.index.startswith("perf-stages-")]
-    runs = [run_in(each.body) for each in found if each.index.startswith("perf-runs-")]
+    stages = [stage_from(each.id, each.body) for each in found if each.index.startswith("perf-stages-")]
+    runs = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
 
     assert not any(run.total_counts for run in runs)
     assert sorted(stage.name for stage in stages if not counts(RULE, stage)) == [

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.analysis.compare import BOUNDS, Difference, Pair, Side, compared, difference
+from ingest.core.analysis.compare import BOUNDS, ComparedStage, Difference, MeasuredRun, compared, difference
 from ingest.core.mark import RunMark
 from tests.support.derived import marks_of_sample
 from tests.support.marks import MARKS
@@ -29,7 +29,7 @@ KINDS = ("exact", "upper", "lower")
 )
 def test_a_difference_is_as_sure_as_its_two_sides(first: str, second: str, kind: str) -> None:
     """Of two bounds of the same side nothing is a bound of the difference."""
-    assert difference(Side(100, first), Side(150, second)) == Difference(50, 50.0, kind)
+    assert difference(MeasuredRun(100, first), MeasuredRun(150, second)) == Difference(50, 50.0, kind)
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(KINDS), *[st.integers(0, 50) for _ in range(4)])
@@ -37,7 +37,7 @@ def test_a_bound_of_a_difference_holds(first: str, second: str, one: int, other:
     """Whatever was really taken within the two bounds: an upper difference is no smaller, a lower one no larger."""
     known = [max(0, real + {"exact": 0, "upper": by, "lower": -by}[kind])
              for real, kind, by in ((one, first, off), (other, second, off_too))]  # fmt: skip
-    found = difference(Side(known[0], first), Side(known[1], second))
+    found = difference(MeasuredRun(known[0], first), MeasuredRun(known[1], second))
 
     assert found is not None
     really = other - one
@@ -48,9 +48,9 @@ def test_a_bound_of_a_difference_holds(first: str, second: str, one: int, other:
 
 def test_what_is_not_known_has_no_difference_and_nothing_is_divided_by_zero() -> None:
     """None, never 0; of a first that took no time there are seconds and no percent."""
-    assert difference(Side(None, "none"), Side(5, "exact")) is None
-    assert difference(Side(0, "exact"), Side(5, "exact")) == Difference(5, None, "exact")
-    assert Pair("A", 1, Side(1, "exact"), None).difference is None
+    assert difference(MeasuredRun(None, "none"), MeasuredRun(5, "exact")) is None
+    assert difference(MeasuredRun(0, "exact"), MeasuredRun(5, "exact")) == Difference(5, None, "exact")
+    assert ComparedStage("A", 1, MeasuredRun(1, "exact"), None).difference is None
 
 
 def names(text: str, other: str) -> list[tuple[str, int, float | None, float | None]]:
@@ -74,10 +74,10 @@ def test_waits_and_totals_stand_beside_the_stages() -> None:
     found = compared(run_of("0 QSTART, 20 WSTART, 30 START A"), run_of("0 START A, 50 START B"))
     told = {pair.name: (pair.first, pair.second) for pair in found.waits}
 
-    assert told["queue"] == (Side(20, "exact"), None)
-    assert told["dispatch"] == (Side(10, "exact"), None)
-    assert told["span"] == (Side(0, "exact"), Side(50, "exact"))
-    assert told["total"] == (Side(31, "lower"), Side(51, "lower"))
+    assert told["queue"] == (MeasuredRun(20, "exact"), None)
+    assert told["dispatch"] == (MeasuredRun(10, "exact"), None)
+    assert told["span"] == (MeasuredRun(0, "exact"), MeasuredRun(50, "exact"))
+    assert told["total"] == (MeasuredRun(31, "lower"), MeasuredRun(51, "lower"))
     assert [pair.difference.kind for pair in found.waits if pair.name == "total" and pair.difference] == [BOUNDS]
 
 

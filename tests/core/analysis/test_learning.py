@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from ingest.core.analysis.learning import learn
 from ingest.core.ids import digest_id
 from ingest.core.mark import RunKey
-from ingest.core.runs.stored import StoredRun, run_in, stage_in, with_stages
+from ingest.core.runs.stored import StoredRun, run_from, stage_from, with_stages
 from ingest.core.runs.template import Declared, Tail, Template
 from tests.support.derived import Sets, documents_of
 from tests.support.marks import BEGIN_MS, DAY_S, marks
@@ -25,8 +25,8 @@ def runs(*texts: str, watermark_ms: int | None = LATER_MS) -> list[StoredRun]:
         own = [mark._replace(id=digest_id(str(number).encode(), mark.id.encode())) for mark in marks(text)]
         sets[RunKey("als", "als_perf", f"run-{number}")] = {mark.id: mark for mark in own}
     found = documents_of(sets, watermark_ms)
-    whole = [run_in(each.body) for each in found if each.index.startswith("perf-runs-")]
-    return with_stages(whole, (stage_in(each.id, each.body) for each in found if "stages" in each.index))
+    whole = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
+    return with_stages(whole, (stage_from(each.id, each.body) for each in found if "stages" in each.index))
 
 
 def through(stages: str, *, head: bool = True, every_s: int = 60) -> str:

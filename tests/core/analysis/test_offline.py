@@ -8,13 +8,13 @@ from random import Random
 import pytest
 
 from ingest.core.analysis.figures import COLUMNS, figures
-from ingest.core.analysis.offline import MOST_SHAPES, Analysis, Line
+from ingest.core.analysis.offline import MOST_SHAPES, Analysis, FileLine
 from ingest.core.analysis.printed_zones import Zones, in_utc, local
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.mark import RunKey
 from ingest.core.model import Intake, Problem
-from ingest.core.runs.derive import as_swept, derived, documents
-from ingest.core.runs.state import RunState, grown, swept
+from ingest.core.runs.derive import as_swept, derive, documents
+from ingest.core.runs.state import RunState, at_watermark, with_marks
 from ingest.core.runs.stored import StoredRun
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
@@ -28,16 +28,16 @@ MIXED = Shares(parallel=0.2, retried=0.2, with_ends=0.3, headless=0.2, tailless=
                refused=0.02, foreign=0.05, repeated=0.05)  # fmt: skip
 
 
-def flow(facility: str = "als", zone: int | None = None) -> Flow:
+def flow(facility: str = "als", zone: int | None = None) -> Decoder:
     """The core as an intake of lines has it."""
     known = shipped(GRAMMARS)
-    return Flow(Intake("t", "t", facility, ("als_perf",), "als-tomography", zone), known.sources, known.schema)
+    return Decoder(Intake("t", "t", facility, ("als_perf",), "als-tomography", zone), known.sources, known.schema)
 
 
 def analysed(lines: Sequence[bytes], portion: int = 500, path: str = "a.log") -> Analysis:
     """The lines as one file, so many at once."""
     analysis = Analysis(flow(), SCHEMA)
-    numbered = [Line(number, 0, data) for number, data in enumerate(lines, 1)]
+    numbered = [FileLine(number, 0, data) for number, data in enumerate(lines, 1)]
     for begin in range(0, len(numbered), portion):
         analysis.add(path, numbered[begin : begin + portion], RECEIVED_MS)
     return analysis
@@ -103,7 +103,7 @@ def test_shapes_are_bounded_whatever_is_refused() -> None:
 def test_more_marks_than_there_may_be_are_refused() -> None:
     """65, with what to do, before memory is full."""
     analysis = Analysis(flow(), SCHEMA, most=20)
-    lines = [Line(n, 0, data) for n, data in enumerate(SAMPLE.read_bytes().splitlines(), 1)]
+    lines = [FileLine(n, 0, data) for n, data in enumerate(SAMPLE.read_bytes().splitlines(), 1)]
     with pytest.raises(Problem, match="more than 20 marks") as caught:
         analysis.add("a.log", lines, RECEIVED_MS)
     assert caught.value.exit_code == 65
@@ -115,7 +115,7 @@ def test_time_passes_up_to_the_newest_instant_of_all_files(order: int) -> None:
     lines = SAMPLE.read_bytes().splitlines()
     analysis = Analysis(flow(), SCHEMA)
     for name, own in [("first.log", lines[:21]), ("second.log", lines[21:])][::order]:
-        analysis.add(name, [Line(n, 0, data) for n, data in enumerate(own, 1)], RECEIVED_MS)
+        analysis.add(name, [FileLine(n, 0, data) for n, data in enumerate(own, 1)], RECEIVED_MS)
     first, second = analysis.runs()
 
     assert (first.state, second.state) == ("quiet", "running")
@@ -137,11 +137,11 @@ def test_a_state_that_is_not_due_stays_as_it_is(after_s: int, state: str, open_f
 
 def test_a_large_run_is_swept_whenever_there_is_a_watermark() -> None:
     """Workers leave it to the sweeper, which lets time pass for it at once."""
-    state = grown(RunState(KEY), [mark(n, "START", f"S{n}") for n in range(10_001)])
+    state = with_marks(RunState(KEY), [mark(n, "START", f"S{n}") for n in range(10_001)])
     newest_ms = BEGIN_MS + 10_000_000
 
     assert list(documents(as_swept(state, newest_ms), SCHEMA)) == list(
-        documents(derived(swept(state, newest_ms)), SCHEMA)
+        documents(derive(at_watermark(state, newest_ms)), SCHEMA)
     )
 
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.core.analysis.script_changes import ScriptChange, Spell, script_changes
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.model import Intake, Message
 from ingest.core.timestamps import iso_ms
 from ingest.synthetic.workload.generator import messages
@@ -65,7 +65,7 @@ def test_different_lines_of_one_script_are_no_edit() -> None:
 def marks(lines: Iterable[bytes]) -> list[Spell]:
     """What marks of these lines tell."""
     known = shipped(GRAMMARS)
-    flow = Flow(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
+    flow = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
     found = []
     for line in lines:
         for document in flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents:

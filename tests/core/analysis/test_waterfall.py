@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.analysis.waterfall import Row, waterfall
+from ingest.core.analysis.waterfall import WaterfallRow, waterfall
 from ingest.core.mark import RunMark
 from tests.support.marks import MARKS
 from tests.support.stored_runs import run_of, stored_runs
@@ -15,7 +15,7 @@ from tests.support.stored_runs import run_of, stored_runs
 HOURS_28 = 100_000
 
 
-def drawn(row: Row) -> tuple[Any, ...]:
+def drawn(row: WaterfallRow) -> tuple[Any, ...]:
     """What it is, its bar, its seconds."""
     return row.what, row.start, row.end, row.took_s
 

@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 
 from ingest.core.authoring.explain import Explainer
 from ingest.core.authoring.explanation import Explanation
-from ingest.core.authoring.lineage import Part, feeds
-from ingest.core.decode.decoder import Flow
+from ingest.core.authoring.lineage import InputPart, lineage
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, load_schema
 from ingest.core.lookup import lookup
-from ingest.core.model import Intake, Message, Record
+from ingest.core.model import Intake, Message, ParsedMessage
 from ingest.core.sources.event import Context
 from ingest.core.sources.framing import frames, framing_of
 from ingest.core.sources.grammar import GrammarReader
@@ -113,7 +113,7 @@ def test_json_is_told_by_paths() -> None:
 def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
     """For every sample of every source: the outcome is the flow's, every field and value that of the document."""
     source = SOURCES[name]
-    flow = Flow(Intake("test", "test", "als", (name,)), SOURCES, SCHEMA)
+    flow = Decoder(Intake("test", "test", "als", (name,)), SOURCES, SCHEMA)
     for path in sample_files(source.folder):
         data = path.read_bytes()
         for frame in frames(data, framing_of(source, path.name, data)):
@@ -140,9 +140,9 @@ def test_a_part_that_decides_is_told_apart_from_one_that_becomes() -> None:
     first = (GRAMMARS / "perfsonar" / "samples.jsonl").read_bytes().splitlines()[0]
     source = SOURCES["perfsonar"]
     record = source.reader.read(first)
-    assert isinstance(record, Record)
+    assert isinstance(record, ParsedMessage)
     context = Context(source, Intake("t", "t", "als", ("perfsonar",)), Message(first, RECEIVED_MS), {})
-    fed = feeds(record, context)[Part("result.succeeded")]
+    fed = lineage(record, context)[InputPart("result.succeeded")]
 
     assert (0, "perf.network.throughput_bps") in fed.decides
     assert (0, "event.outcome") in fed.fields

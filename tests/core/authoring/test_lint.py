@@ -8,7 +8,7 @@ import pytest
 
 from ingest.core.authoring.lint import Finding, Linter
 from ingest.core.authoring.lint_rules import load_rules
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message, Problem
 from ingest.core.sources.loader import load_source, load_sources
@@ -25,7 +25,7 @@ GOOD = "2016-02-05T21:39:37.250-08:00: s.sh:{}:1-2:PERF:SUBMIT_NORM:{}_DATE=1454
 def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> list[Finding]:
     """Lint lines as one file, of an intake that may declare a zone (seconds east)."""
     linter = Linter(SOURCES, {source: load_rules(GRAMMARS, SOURCES[source], SCHEMA)})
-    flow = Flow(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
+    flow = Decoder(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
     for number, line in enumerate(lines, 1):
         linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), flow)
     return list(linter.findings())

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.rejects import one_letter_off
 from ingest.core.model import Message, Outcomes
 
@@ -15,13 +15,13 @@ NOW_MS = 1454803200000
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
 
 
-def outcomes(flow: Flow, data: bytes) -> Outcomes:
+def outcomes(flow: Decoder, data: bytes) -> Outcomes:
     """Of a message that arrives a day after the sample's lines were printed."""
     return flow.outcomes(Message(data, NOW_MS), NOW_MS)
 
 
 @pytest.mark.parametrize("end", range(1, len(LINE)))
-def test_a_torn_line_is_never_ignored_once_script_and_number_stand(end: int, flow_of: Callable[..., Flow]) -> None:
+def test_a_torn_line_is_never_ignored_once_script_and_number_stand(end: int, flow_of: Callable[..., Decoder]) -> None:
     """Every beginning of a real line: before `script:number` it is somebody's line, behind it a torn one of ours."""
     found = outcomes(flow_of("als_perf"), LINE[:end])
 
@@ -35,7 +35,7 @@ def test_a_torn_line_is_never_ignored_once_script_and_number_stand(end: int, flo
 
 
 @pytest.mark.parametrize("start", range(1, len(LINE) - len(b"_DATE=1454737177") + 1))
-def test_the_tail_of_a_line_is_refused_with_column_and_expectation(start: int, flow_of: Callable[..., Flow]) -> None:
+def test_the_tail_of_a_line_is_refused_with_column_and_expectation(start: int, flow_of: Callable[..., Decoder]) -> None:
     """A line without its beginning keeps `PERF` or `_DATE=`: it is refused and says where and why."""
     found = outcomes(flow_of("als_perf"), LINE[start:])
     kept = [*found.rejects, *found.documents]
@@ -57,7 +57,7 @@ def test_the_tail_of_a_line_is_refused_with_column_and_expectation(start: int, f
         '{"level": "info", "msg": "performance is fine"}',
     ],
 )
-def test_somebody_elses_line_is_ignored(line: str, flow_of: Callable[..., Flow]) -> None:
+def test_somebody_elses_line_is_ignored(line: str, flow_of: Callable[..., Decoder]) -> None:
     """Shell logs are full of lines that are not ours, stamped or not; they never reach the dead letters."""
     found = outcomes(flow_of("als_perf"), line.encode())
 
@@ -66,7 +66,7 @@ def test_somebody_elses_line_is_ignored(line: str, flow_of: Callable[..., Flow])
 
 
 @pytest.mark.parametrize("tag", ["PREF", "PER", "PERFF", "PRF", "PERV", "perf", "EPRF"])
-def test_a_tag_one_letter_off_is_refused(tag: str, flow_of: Callable[..., Flow]) -> None:
+def test_a_tag_one_letter_off_is_refused(tag: str, flow_of: Callable[..., Decoder]) -> None:
     """It was meant for us and came damaged."""
     line = f"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636:{tag}:SUBMIT_NORM"
 
@@ -106,7 +106,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_get_a_verdict_with_a_reason(
-    name: str, flow_of: Callable[..., Flow], sources: dict[str, object]
+    name: str, flow_of: Callable[..., Decoder], sources: dict[str, object]
 ) -> None:
     """Never an exception, and never nothing, from any source."""
     for source in sources:
@@ -119,7 +119,7 @@ def test_hostile_bytes_get_a_verdict_with_a_reason(
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), cut=st.integers(0, len(LINE)))
 def test_random_and_mutated_bytes_never_raise(
-    data: bytes, cut: int, flow_of: Callable[..., Flow], sources: dict[str, object]
+    data: bytes, cut: int, flow_of: Callable[..., Decoder], sources: dict[str, object]
 ) -> None:
     """Random bytes, and a real line with random bytes inside it, get a verdict."""
     flow = flow_of(*sources)
@@ -130,7 +130,7 @@ def test_random_and_mutated_bytes_never_raise(
         assert found.documents or found.rejects or found.ignored
 
 
-def test_bad_utf8_survives(flow_of: Callable[..., Flow]) -> None:
+def test_bad_utf8_survives(flow_of: Callable[..., Decoder]) -> None:
     """A document of undecodable bytes keeps them in base64 beside the readable text."""
     line = LINE.replace(b"submitNormJobs", b"submit\xffNorm")
 
@@ -140,7 +140,7 @@ def test_bad_utf8_survives(flow_of: Callable[..., Flow]) -> None:
     assert "\ufffd" in document.body["event"]["original"]
 
 
-def test_old_events_need_a_backfill(flow_of: Callable[..., Flow]) -> None:
+def test_old_events_need_a_backfill(flow_of: Callable[..., Decoder]) -> None:
     """Older than the intake allows is a reject, unless the shipper said that old data is meant."""
     flow, later_ms = flow_of("als_perf"), NOW_MS + 500 * 86_400_000
 
@@ -151,14 +151,14 @@ def test_old_events_need_a_backfill(flow_of: Callable[..., Flow]) -> None:
     assert len(backfill.documents) == 1
 
 
-def test_events_from_the_future_are_refused(flow_of: Callable[..., Flow]) -> None:
+def test_events_from_the_future_are_refused(flow_of: Callable[..., Decoder]) -> None:
     """More than a day after it arrived, nothing can have happened; a backfill does not change that."""
     found = flow_of("als_perf").outcomes(Message(LINE, NOW_MS - 3 * 86_400_000, backfill=True), 0)
 
     assert [reject.reason for reject in found.rejects] == ["time_ahead"]
 
 
-def test_the_core_reads_the_same_whatever_the_process_zone(flow_of: Callable[..., Flow]) -> None:
+def test_the_core_reads_the_same_whatever_the_process_zone(flow_of: Callable[..., Decoder]) -> None:
     """The suite runs under three process zones; the id and the body are those written here once."""
     (document,) = outcomes(flow_of("als_perf"), LINE).documents
 
@@ -167,7 +167,7 @@ def test_the_core_reads_the_same_whatever_the_process_zone(flow_of: Callable[...
 
 
 @pytest.mark.parametrize("stamp", ["Fri Dec 31 23:59:59 PST 9999", "Mon Jan 1 00:00:00 +1400 0001"])
-def test_a_stamp_that_no_calendar_reaches_in_utc_is_refused(flow_of: Callable[..., Flow], stamp: str) -> None:
+def test_a_stamp_that_no_calendar_reaches_in_utc_is_refused(flow_of: Callable[..., Decoder], stamp: str) -> None:
     """At the ends of the calendar a zone leads out of it: a reject, never an exception."""
     line = f"{stamp}: submitRotJob.sh:65:1-2:PERF:SUBMIT_ROT:START_DATE=1454737178".encode()
 

@@ -13,9 +13,9 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Outcomes, Record
+from ingest.core.model import Intake, Outcomes, ParsedMessage
 from ingest.core.network.iperf3 import in_diagnostics, udp_received
 from ingest.core.sources.convert import MAX_LONG, OutOfRange, integer, number, rounded
 from ingest.core.sources.readers import JsonReader, canonical
@@ -75,7 +75,7 @@ def damaged_trees(samples: list[bytes]) -> Iterator[bytes]:
     counted: dict[Any, int] = {}
     for raw in samples:
         record = JsonReader(repair=True).read(canonical(raw))
-        assert isinstance(record, Record)
+        assert isinstance(record, ParsedMessage)
         tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
         for path in list(places(tree)):
             *steps, last = path
@@ -110,7 +110,7 @@ def wholes(kept: Any) -> Iterator[str]:
 @pytest.mark.parametrize("name", [*LINES, *TEXTS, *JSONS])
 def test_a_huge_number_anywhere_becomes_no_value(name: str, sources: dict[str, Source], schema: Schema) -> None:
     """Of no source, at no place, does one raise or reach a document."""
-    flow = Flow(Intake("i", "t", "als", (name,)), sources, schema)
+    flow = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
     samples = messages(sources[name])
     for raw in damaged_trees(samples) if name in JSONS else damaged_texts(samples):
         check(read(flow, raw))
@@ -141,7 +141,9 @@ def test_a_number_beyond_a_double_is_out_of_range_and_infinity_is_absent() -> No
 
 
 @pytest.mark.parametrize("text", ["1e400", "9" * 400, "9" * 5000, '"1e400"'])
-def test_a_result_is_kept_without_the_one_number_that_no_double_holds(text: str, flow_of: Callable[..., Flow]) -> None:
+def test_a_result_is_kept_without_the_one_number_that_no_double_holds(
+    text: str, flow_of: Callable[..., Decoder]
+) -> None:
     """Its field is absent and flagged, its neighbours are there."""
     result = '{"succeeded": true, "packets-sent": 5, "packets-lost": 0, "max-clock-error": %s, "histogram-latency": {}}'
     found = document(flow_of("perfsonar_result"), result % text)
@@ -161,7 +163,9 @@ def test_a_huge_integer_in_the_diagnostics_does_not_hide_the_rest(digits: int) -
     assert udp_received(found["end"]) == {}
 
 
-def test_more_than_all_packets_reordered_is_no_count(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+def test_more_than_all_packets_reordered_is_no_count(
+    flow_of: Callable[..., Decoder], sources: dict[str, Source]
+) -> None:
     """Owping's `1-reordering` of 10^21 % is left out and flagged."""
     raw = next(raw for raw in messages(sources["owping"]) if b"1-reordering = 2.020202%" in raw)
     found = read(flow_of("owping"), raw.replace(b"2.020202%", b"999999999999999999999.0%"))

@@ -5,14 +5,14 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.ids import MAX_NAME, fitting
 from ingest.core.model import Message, Reject
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.wrappers import Wrapper, unwrapped
 from tests.support.messages import document, flags, network, reject
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 FITS, LONGER = "r" * MAX_NAME, "r" * (MAX_NAME + 1)
 PERF = "Wed Mar 4 11:20:05 PST 2026: a.sh:69:{run}:PERF:{stage}:{key}START_DATE=1772652005"
 EVENT = "ts=2026-03-04T19:20:05Z event={event} guid={guid}"

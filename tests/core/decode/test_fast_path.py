@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from ingest.core.bulk import request_body
 from ingest.core.cache import KEPT, Cache
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import Place, Quick, quick
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import FastPath, RecordContext, fast_path
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
@@ -20,7 +20,7 @@ from tests.support.derived import shipped
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
 ORIGIN = Provenance("als-node-17", "/data/als 1/tomography.log", 0, None, None)
-PLACE = Place("perf.als.lines.v1/3/", backfill=True, ingested_ms=INGESTED_MS)
+PLACE = RecordContext("perf.als.lines.v1/3/", backfill=True, ingested_ms=INGESTED_MS)
 SAMPLES = [
     line
     for name in ("samples.log", "samples.variants.log", "rejects.log")
@@ -34,7 +34,7 @@ def message(data: bytes, offset: int = 7) -> Message:
     return Message(data, NOW_MS, provenance, backfill=True)
 
 
-def same(way: Quick, flow: Flow, data: bytes) -> bool:
+def same(way: FastPath, flow: Decoder, data: bytes) -> bool:
     """Whether the short way took the line; if it did, it wrote what the general way makes of it, to the value."""
     told = message(data)
     mark = way.reader()(data)
@@ -54,21 +54,21 @@ def same(way: Quick, flow: Flow, data: bytes) -> bool:
 
 
 @pytest.fixture
-def ways(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> tuple[Quick, Flow]:
+def ways(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> tuple[FastPath, Decoder]:
     """The short way and the flow it shortens."""
     flow = flow_of("als_perf")
-    found = quick(flow, sources["als_perf"], ORIGIN)
+    found = fast_path(flow, sources["als_perf"], ORIGIN)
     assert found is not None
     return found, flow
 
 
-def test_every_line_of_the_sample_is_plain(ways: tuple[Quick, Flow]) -> None:
+def test_every_line_of_the_sample_is_plain(ways: tuple[FastPath, Decoder]) -> None:
     """The first time it is learnt, the second time it is known; both times the same is written."""
     for _ in range(2):
         assert all(same(*ways, line) for line in (GRAMMARS / "als_perf" / "samples.log").read_bytes().splitlines())
 
 
-def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[Quick, Flow]) -> None:
+def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[FastPath, Decoder]) -> None:
     """Whatever the short way takes of them, it takes rightly, in any order, and it takes no line that is refused."""
     for line in SAMPLES * 2 + SAMPLES[::-1]:
         same(*ways, line)
@@ -76,7 +76,7 @@ def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[Quick, Flow])
 
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, min_size=2, max_size=6), data=st.data())
-def test_generated_lines(ways: tuple[Quick, Flow], lines: list[str], data: st.DataObject) -> None:
+def test_generated_lines(ways: tuple[FastPath, Decoder], lines: list[str], data: st.DataObject) -> None:
     """Lines from the grammar and near misses of real lines, after whatever was learnt before them."""
     real = SAMPLES[data.draw(st.integers(0, 34))].decode()
     at = data.draw(st.integers(0, len(real) - 1))
@@ -99,7 +99,7 @@ def test_generated_lines(ways: tuple[Quick, Flow], lines: list[str], data: st.Da
         "Fri Feb 5 21:39:38 2016", "Fri Feb 5 21:39:38 XYZ 2016", "Fri Feb  5 21:39:38 PST 2016",
     ],
 )  # fmt: skip
-def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[Quick, Flow], second: str) -> None:
+def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[FastPath, Decoder], second: str) -> None:
     """Stamps that share a day, a clock or a zone with known ones, in both orders."""
     rest = ": submitRotJob.sh:65:1086857-64636:PERF:SUBMIT_ROT:START_DATE=1454737177"
     known = [f"Fri Feb 5 {clock} PST 2016{rest}" for clock in ("21:39:37", "21:39:38", "12:39:37", "00:00:01")]
@@ -112,8 +112,8 @@ def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[Quick, Flow]
 def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
     """Late, ahead or in another zone, after whatever was learnt before: the short way takes no doubtful line."""
     known = shipped(GRAMMARS)
-    flow = Flow(Intake("t", "t", "als", ("als_perf",)), known.sources, known.schema)
-    way = quick(flow, known.sources["als_perf"], ORIGIN)
+    flow = Decoder(Intake("t", "t", "als", ("als_perf",)), known.sources, known.schema)
+    way = fast_path(flow, known.sources["als_perf"], ORIGIN)
     assert way is not None
 
     for lag_s in [0, *lags_s]:
@@ -122,7 +122,7 @@ def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
         assert same(way, flow, line.encode()) == (-2 <= lag_s <= 900)
 
 
-def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:
+def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
     """Also when all else of its line is known: the general way refuses it, and says why."""
     way, flow = ways
     line = SAMPLES[0].decode()
@@ -135,7 +135,7 @@ def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[Qui
     assert [reject.reason for reject in flow.outcomes(message(longer), INGESTED_MS).rejects] == ["value"]
 
 
-def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick, Flow]) -> None:
+def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
     """Which refuses it, and says why."""
     way, flow = ways
     line = SAMPLES[0]
@@ -148,9 +148,9 @@ def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[Quick,
         assert flow.outcomes(late, INGESTED_MS).rejects
 
 
-def test_json_sources_have_no_short_way(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+def test_json_sources_have_no_short_way(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """And say so by None."""
-    assert quick(flow_of("perfsonar"), sources["perfsonar"], ORIGIN) is None
+    assert fast_path(flow_of("perfsonar"), sources["perfsonar"], ORIGIN) is None
 
 
 def test_a_cache_stays_bounded() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, is_too_deep, most_output_bytes
 from ingest.core.decode.bodies import original_of
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.pieces import blocks_of
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.grammar import GrammarReader
@@ -33,7 +33,7 @@ RUN = {
 PLACE = Provenance(path="/r.json", offset_bytes=1000, captured_ms=CAPTURED_MS)
 
 
-def read(flow: Flow, data: bytes, place: Provenance = PLACE) -> Outcomes:
+def read(flow: Decoder, data: bytes, place: Provenance = PLACE) -> Outcomes:
     """What a message becomes that lies at byte 1,000 of its file."""
     return flow.outcomes(Message(data, RECEIVED_MS, place), RECEIVED_MS)
 
@@ -49,7 +49,7 @@ def runs(number: int) -> list[dict[str, Any]]:
     [("[", ",", "]"), ("\ufeff [\n ", "\n ,\t", "\n]\n"), ("\x1e[", ", ", "]"), ("[\r\n", ",\r\n", "\r\n]\r\n")],
 )
 def test_an_element_is_what_it_is_alone(
-    name: str, ahead: str, between: str, behind: str, flow_of: Callable[..., Flow]
+    name: str, ahead: str, between: str, behind: str, flow_of: Callable[..., Decoder]
 ) -> None:
     """The same id, its own bytes, and the place where they lie in the file."""
     flow = flow_of(name)
@@ -69,7 +69,7 @@ def test_an_element_is_what_it_is_alone(
         assert whole[offset - 1000 :].startswith(text.encode())
 
 
-def test_equal_elements_merge(flow_of: Callable[..., Flow]) -> None:
+def test_equal_elements_merge(flow_of: Callable[..., Decoder]) -> None:
     """Nothing tells them apart: they are one fact, as the same message sent twice is."""
     found = read(flow_of("perfsonar_result"), orjson.dumps([PING, PING, {**PING, "sent": 6}])).documents
 
@@ -77,7 +77,7 @@ def test_equal_elements_merge(flow_of: Callable[..., Flow]) -> None:
     assert len({document.id for document in found}) == 2
 
 
-def test_a_bad_element_costs_no_other(flow_of: Callable[..., Flow]) -> None:
+def test_a_bad_element_costs_no_other(flow_of: Callable[..., Decoder]) -> None:
     """Each reject keeps the element's bytes, tells where it lies and on which line; numbers beyond all bounds too."""
     parts = [orjson.dumps(RUN), b'{"a": 1e999}', b"7", b'{"weather":\n "fine"}', orjson.dumps(runs(1)[0])]
     whole = b"[" + b",\n".join(parts) + b"]"
@@ -96,7 +96,7 @@ def test_a_bad_element_costs_no_other(flow_of: Callable[..., Flow]) -> None:
         assert whole[reject.provenance.offset_bytes - 1000 :].startswith(reject.original)
 
 
-def test_each_element_finds_its_own_source(flow_of: Callable[..., Flow]) -> None:
+def test_each_element_finds_its_own_source(flow_of: Callable[..., Decoder]) -> None:
     """Of an array with documents of two shapes none is lost: each element is asked of all sources, as it is alone."""
     found = read(flow_of("perfsonar", "perfsonar_result"), orjson.dumps([RUN, PING]))
 
@@ -104,7 +104,7 @@ def test_each_element_finds_its_own_source(flow_of: Callable[..., Flow]) -> None
     assert not found.rejects
 
 
-def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Flow]) -> None:
+def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Decoder]) -> None:
     """Some relays send JSON as a JSON string: an element has its bytes as they are written inside, and no place."""
     found = read(flow_of("perfsonar"), json.dumps(json.dumps(runs(3))).encode()).documents
 
@@ -112,7 +112,7 @@ def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Flow]) -> No
     assert {document.body["log"]["offset"] for document in found} == {1000}
 
 
-def test_a_mended_message_is_one_piece(flow_of: Callable[..., Flow]) -> None:
+def test_a_mended_message_is_one_piece(flow_of: Callable[..., Decoder]) -> None:
     """What was no JSON when it came (here in colours) has elements without bytes of their own: all keep the message."""
     flow = flow_of("perfsonar_result")
     coloured = b"\x1b[0m[" + b",".join([orjson.dumps(PING)] * 3) + b"]"
@@ -129,7 +129,7 @@ def test_a_mended_message_is_one_piece(flow_of: Callable[..., Flow]) -> None:
     "text",
     [b"[]", b"[1,2]", b"[[{}]]", b"[{},]", b"[{} {}]", b"[,{}]", b"[{}", b"[{}]x", b'["{}"]', b'"[1]"', b"[nan]"],
 )
-def test_what_is_no_array_of_objects_is_one_reject(text: bytes, flow_of: Callable[..., Flow]) -> None:
+def test_what_is_no_array_of_objects_is_one_reject(text: bytes, flow_of: Callable[..., Decoder]) -> None:
     """The message is refused as a whole."""
     found = read(flow_of("perfsonar"), text)
 
@@ -137,7 +137,7 @@ def test_what_is_no_array_of_objects_is_one_reject(text: bytes, flow_of: Callabl
 
 
 @pytest.mark.parametrize(("elements", "documents"), [(MAX_ELEMENTS, MAX_ELEMENTS), (MAX_ELEMENTS + 1, 0)])
-def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_of: Callable[..., Flow]) -> None:
+def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_of: Callable[..., Decoder]) -> None:
     """One more, and the message is one reject that says so."""
     found = read(flow_of("perfsonar"), orjson.dumps(runs(elements)))
 
@@ -146,7 +146,7 @@ def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_
 
 
 @pytest.mark.parametrize("wrap", ["{}", "[{}]", '"[{}]"', '"{}"'])
-def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Flow]) -> None:
+def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Decoder]) -> None:
     """A level more, ten thousand, and a million are one reject that says so; brackets in text are no level."""
     flow = flow_of("perfsonar")
 
@@ -177,7 +177,7 @@ def test_depth_is_that_of_the_tree(tree: Any) -> None:
     assert is_too_deep(inner) == (levels(inner) > MAX_DEPTH)
 
 
-def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., Flow]) -> None:
+def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., Decoder]) -> None:
     """Their identity is made of its bytes. More than may be written for it are one reject; 16 of the longest fit."""
     flow = flow_of("als_perf")
 
@@ -194,7 +194,7 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
         assert [(r.reason, r.original) for r in found.rejects] == ([] if fits else [("too_many_pairs", data)])
 
 
-def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """Its own bytes, the place where they lie, and the document that it becomes when it is sent alone."""
     for name in ("owping", "owping_machine"):
         flow, text = flow_of(name), (sources[name].folder / "samples.both.txt").read_bytes()
@@ -223,7 +223,7 @@ def joined(lines: list[str], schema: Any, sources: dict[str, Source], multiline:
     """What lines become that a forwarder joined."""
     intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), multiline=multiline)
     message = Message("\n".join(lines).encode(), LINE_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
-    return Flow(intake, sources, schema).outcomes(message, LINE_MS)
+    return Decoder(intake, sources, schema).outcomes(message, LINE_MS)
 
 
 def test_joined_lines_are_read_one_by_one_where_the_intake_says_so(schema: Any, sources: dict[str, Source]) -> None:
@@ -245,7 +245,7 @@ def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, source
     intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), wrapper="filebeat", multiline=True)
     told = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
 
-    found = Flow(intake, sources, schema, None, wrappers).outcomes(
+    found = Decoder(intake, sources, schema, None, wrappers).outcomes(
         Message(orjson.dumps(told), LINE_MS, backfill=True), LINE_MS
     )
 
@@ -268,7 +268,7 @@ def test_lines_cannot_be_told_apart_from_blocks(schema: Any, sources: dict[str, 
     with pytest.raises(
         Problem, match=r"both: `multiline = true`, but one message of owping may have several lines"
     ) as at:
-        Flow(intake, sources, schema)
+        Decoder(intake, sources, schema)
     assert at.value.exit_code == 78
 
 
@@ -279,6 +279,6 @@ def test_tiny_elements_become_no_flood(tiny: bytes, number: int, sources: dict[s
     intake = Intake("test", "perf.als.test.v1", "als", ("perfsonar", "perfsonar_result"))
     data = b"[" + b",".join([tiny] * number) + b",{}]"
 
-    found = read(Flow(intake, sources, schema), data)
+    found = read(Decoder(intake, sources, schema), data)
 
     assert (len(found.documents) + len(found.rejects)) * 700 <= most_output_bytes(len(data)) or len(found.rejects) == 1

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.rejects import is_foreign, kept, verdict
-from ingest.core.model import Message, Outcomes, Provenance, Record
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.rejects import classify, is_foreign, is_ours
+from ingest.core.model import Message, Outcomes, ParsedMessage, Provenance
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import canonical
 from ingest.core.sources.source import Source
@@ -39,10 +39,10 @@ def by_lark(source: Source, raw: bytes, message: Message) -> Outcomes | None:
     """What is said of a line that Lark refuses; None of one that it reads."""
     assert isinstance(source.reader, GrammarReader)
     found = source.reader.read_slowly(raw.decode("utf-8", "replace"), raw)
-    return None if isinstance(found, Record) else verdict(source, raw, message, found)
+    return None if isinstance(found, ParsedMessage) else classify(source, raw, message, found)
 
 
-def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """Of random text, of lines of ours without their words, torn or changed; many go either way."""
     flow, source = flow_of("als_perf"), sources["als_perf"]
     counts: Counter[bool] = Counter()
@@ -53,7 +53,7 @@ def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Flow], so
         message = Message(text.encode("utf-8", "replace"), 1_454_740_000_000, Provenance(), backfill=True)
         raw = canonical(message.data)
         assert source.gate is not None
-        if not raw or kept(source.gate, raw):
+        if not raw or is_ours(source.gate, raw):
             return
         counts[is_foreign(source, raw)] += 1
         assert flow.outcomes(message, 0) == by_lark(source, raw, message)
@@ -62,7 +62,7 @@ def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Flow], so
     assert min(counts[True], counts[False]) > 0.1 * counts.total(), counts
 
 
-def test_somebody_elses_line_costs_less_than_half(flow_of: Callable[..., Flow], sources: dict[str, Source]) -> None:
+def test_somebody_elses_line_costs_less_than_half(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """Of what Lark takes to refuse it."""
     flow, source = flow_of("als_perf"), sources["als_perf"]
     messages = [Message(text.encode(), 1_454_740_000_000, Provenance(), backfill=True) for text in OTHER * 200]

@@ -12,7 +12,7 @@ from itertools import permutations
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Document, Intake, Message, Outcomes, Provenance
 from ingest.core.sources.source import Source
@@ -35,7 +35,7 @@ def epoch_s(*parts: int) -> int:
 class Read:
     """Reads lines as one intake would."""
 
-    def __init__(self, flow_of: Callable[..., Flow]) -> None:
+    def __init__(self, flow_of: Callable[..., Decoder]) -> None:
         self._flow_of = flow_of
 
     def __call__(self, line: str | bytes, zone: int | None = None) -> Outcomes:
@@ -64,7 +64,7 @@ class Read:
 
 
 @pytest.fixture
-def read(flow_of: Callable[..., Flow]) -> Read:
+def read(flow_of: Callable[..., Decoder]) -> Read:
     """The core, for one line."""
     return Read(flow_of)
 
@@ -320,7 +320,7 @@ def test_15_a_run_id_belongs_to_its_facility(schema: Schema, sources: dict[str, 
     message = Message(LINE.encode(), RECEIVED_MS, backfill=True)
     documents: list[Document] = []
     for facility in ("als", "aps"):
-        flow = Flow(Intake("i", "t", facility, ("als_perf",)), sources, schema)
+        flow = Decoder(Intake("i", "t", facility, ("als_perf",)), sources, schema)
         documents += flow.outcomes(message, 0).documents
 
     assert documents[0].id != documents[1].id
@@ -490,7 +490,7 @@ def test_23_a_message_is_split_wherever_a_line_begins(between: str, read: Read) 
     assert [reject.original.strip() for reject in torn.rejects] == [OTHER[:-8].encode()]
 
 
-def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Flow]) -> None:
+def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Decoder]) -> None:
     """What was not valid UTF-8 is kept in base64, half by half; the second half begins further on in the file."""
     first, second = LINE.encode().replace(b"NORM", b"N\xffRM"), OTHER.encode()
     message = Message(first + second, RECEIVED_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
@@ -554,7 +554,7 @@ def test_26_nul_and_bad_utf8_keep_their_bytes(read: Read) -> None:
     assert [r.original for r in read(LINE.replace("NORM", "N\0RM")).rejects] == [LINE.replace("NORM", "N\0RM").encode()]
 
 
-def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callable[..., Flow]) -> None:
+def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callable[..., Decoder]) -> None:
     """Nothing in a line chooses them: a line that names others keeps that as data, and a missing host stays missing."""
     message = Message(f"{LINE}:FACILITY=aps:HOST=evil".encode(), RECEIVED_MS, Provenance(host="als-node-17"), True)
     flow = flow_of("als_perf")

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Message, Provenance
 from ingest.core.timestamps import iso_ms
@@ -108,7 +108,7 @@ def test_every_column_of_the_truth_table_is_compared_or_has_a_reason() -> None:
 
 @pytest.mark.parametrize("row", truth(), ids=lambda row: f"line {row['line_no']}")
 def test_a_line_of_the_sample_becomes_what_the_truth_table_says(
-    row: dict[str, str], flow_of: Callable[..., Flow]
+    row: dict[str, str], flow_of: Callable[..., Decoder]
 ) -> None:
     """Each of the 35 real lines, every column."""
     line = SAMPLE.read_bytes().split(b"\n")[int(row["line_no"]) - 1]
@@ -120,7 +120,7 @@ def test_a_line_of_the_sample_becomes_what_the_truth_table_says(
     assert [found_in(document.body) for document in found.documents] == [in_document(row)]
 
 
-def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Flow]) -> None:
+def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Decoder]) -> None:
     """35 lines, 35 documents with 35 ids, all in the index of their month."""
     flow = flow_of("als_perf")
 
@@ -134,7 +134,7 @@ def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Flow
     assert {document.index for document in documents} == {"perf-marks-als-2016.02"}
 
 
-def test_a_mark_is_lean(flow_of: Callable[..., Flow], schema: Schema) -> None:
+def test_a_mark_is_lean(flow_of: Callable[..., Decoder], schema: Schema) -> None:
     """Beside the line itself and what tells of its copy, no document of the sample takes 450 bytes."""
     provenance = Provenance("als-node-17", "/data/logs/als/tomography-2016-02.log", 123456, "fluent-bit 5", "t/0/1")
     flow = flow_of("als_perf")
@@ -151,7 +151,7 @@ def test_a_mark_is_lean(flow_of: Callable[..., Flow], schema: Schema) -> None:
     ("stamp", "offset_s"),
     [("PST", -28800), ("EST", -18000), ("UTC", 0), ("-0800", -28800), ("+08:00", 28800)],
 )
-def test_a_stamp_is_read_by_its_own_zone(stamp: str, offset_s: int, flow_of: Callable[..., Flow]) -> None:
+def test_a_stamp_is_read_by_its_own_zone(stamp: str, offset_s: int, flow_of: Callable[..., Decoder]) -> None:
     """The zone is the line's or the source's table, never the process's."""
     value = 1454708377 - offset_s
     line = f"Fri Feb 5 21:39:37 {stamp} 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE={value}".encode()
@@ -163,7 +163,7 @@ def test_a_stamp_is_read_by_its_own_zone(stamp: str, offset_s: int, flow_of: Cal
     assert "flags" not in document.body["perf"]
 
 
-def test_a_stamp_without_a_zone_takes_the_intakes(flow_of: Callable[..., Flow]) -> None:
+def test_a_stamp_without_a_zone_takes_the_intakes(flow_of: Callable[..., Decoder]) -> None:
     """An intake that declares -08:00 is believed; without, the reading that the epoch agrees with is, and flagged."""
     line = b"Fri Feb 5 21:39:37 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE=1454737170"
     message = Message(line, RECEIVED_MS, backfill=True)
@@ -176,7 +176,7 @@ def test_a_stamp_without_a_zone_takes_the_intakes(flow_of: Callable[..., Flow]) 
     assert inferred.body["perf"]["flags"] == ["zone_inferred"]
 
 
-def test_cosmetic_differences_do_not_make_another_fact(flow_of: Callable[..., Flow]) -> None:
+def test_cosmetic_differences_do_not_make_another_fact(flow_of: Callable[..., Decoder]) -> None:
     """BOM, ANSI colours, CR and outer blanks are not part of a line's identity; a blank inside it is."""
     line = b"Fri Feb 5 21:39:37 PST 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE=1454737177"
     dressed = [line, line + b"\r", b"\xef\xbb\xbf" + line, b"  " + line + b"\t", b"\x1b[31m" + line + b"\x1b[0m"]
@@ -189,7 +189,7 @@ def test_cosmetic_differences_do_not_make_another_fact(flow_of: Callable[..., Fl
     assert other not in ids
 
 
-def test_the_wait_in_a_queue_is_no_fault_of_the_zone(flow_of: Callable[..., Flow]) -> None:
+def test_the_wait_in_a_queue_is_no_fault_of_the_zone(flow_of: Callable[..., Decoder]) -> None:
     """QSTART is printed after the wait: an hour between value and stamp is the wait, not a zone one hour off."""
     line = b"Fri Feb 5 21:39:37 PST 2016: a.sh:1:r:PERF:SUBMIT:QSTART_DATE=1454733577"
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.model import Message, Outcomes, Record
+from ingest.core.decode.decoder import Decoder
+from ingest.core.model import Message, Outcomes, ParsedMessage
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import iso
@@ -23,19 +23,19 @@ END = "ts=2026-03-04T19:21:41.5Z event=als.transfer.end guid=736ee764 status=0"
 LINES = ("als_perf", "lcls_psjob", "netlogger")
 
 
-def outcomes(flow: Flow, line: str) -> Outcomes:
+def outcomes(flow: Decoder, line: str) -> Outcomes:
     """Everything a line becomes that came a day after the samples."""
     return flow.outcomes(Message(line.encode(), NOW_MS), NOW_MS)
 
 
-def bodies(flow: Flow, *lines: str) -> list[dict]:  # type: ignore[type-arg]
+def bodies(flow: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
     """The documents of lines of which none is refused."""
     found = [outcomes(flow, line) for line in lines]
     assert not any(each.rejects for each in found)
     return [document.body for each in found for document in each.documents]
 
 
-def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[..., Flow]) -> None:
+def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[..., Decoder]) -> None:
     """One line, two instants of one stage in a run of its own: no bound, no guess."""
     found = outcomes(flow_of("lcls_psjob"), JOB).documents
 
@@ -47,7 +47,7 @@ def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[...,
     assert [stage[1:] for stage in told(run)] == [("exact", 431, "end")]
 
 
-def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Flow]) -> None:
+def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Decoder]) -> None:
     """Seconds taken that are not the difference of the ends, and an end before the start, are flagged; ±1 s is not."""
     flow = flow_of("lcls_psjob")
 
@@ -59,7 +59,7 @@ def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Flow]) -> None:
     assert flags("-431 1772652036 1772651605") == ["end_before_start"]
 
 
-def test_a_job_that_prints_its_seconds_only_is_refused_for_want_of_a_time(flow_of: Callable[..., Flow]) -> None:
+def test_a_job_that_prints_its_seconds_only_is_refused_for_want_of_a_time(flow_of: Callable[..., Decoder]) -> None:
     """Half of the public scripts leave the ends out: when it was cannot be made up."""
     (reject,) = outcomes(flow_of("lcls_psjob"), "PSJobCompleted TotalElapsed 431").rejects
 
@@ -69,7 +69,7 @@ def test_a_job_that_prints_its_seconds_only_is_refused_for_want_of_a_time(flow_o
 @pytest.mark.parametrize(
     "line", [f"+ echo {JOB}", "echo PSJobCompleted TotalElapsed $((t_end-t_start)) $t_start $t_end"]
 )
-def test_a_script_that_prints_itself_is_no_damaged_line(line: str, flow_of: Callable[..., Flow]) -> None:
+def test_a_script_that_prints_itself_is_no_damaged_line(line: str, flow_of: Callable[..., Decoder]) -> None:
     """`set -x` and `cat $0` put the command into the log; it is ignored, the line that it printed is read."""
     found = outcomes(flow_of("lcls_psjob"), line)
 
@@ -77,7 +77,7 @@ def test_a_script_that_prints_itself_is_no_damaged_line(line: str, flow_of: Call
     assert not found.rejects
 
 
-def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Flow]) -> None:
+def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Decoder]) -> None:
     """The event's stem is the stage, its ending the role, guid the run; the order of the lines does not matter."""
     flow = flow_of("netlogger")
     for lines in ((START, END), (END, START)):
@@ -89,7 +89,7 @@ def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Fl
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(order=st.permutations([*START.split(), 'msg="a \\"b\\" = c"', "empty=", "url=http://x/?a=b"]))
-def test_the_order_of_pairs_does_not_matter(order: list[str], flow_of: Callable[..., Flow]) -> None:
+def test_the_order_of_pairs_does_not_matter(order: list[str], flow_of: Callable[..., Decoder]) -> None:
     """Any order is the same event; quotes and escapes are taken off; names that nobody knows are data."""
     (body,) = bodies(flow_of("netlogger"), " ".join(order))
 
@@ -109,7 +109,7 @@ def test_the_order_of_pairs_does_not_matter(order: list[str], flow_of: Callable[
         ("1772652005", -28800, "2026-03-04T19:20:05Z"),
     ],
 )
-def test_a_time_is_iso_or_unix(ts: str, zone: int | None, at: str, flow_of: Callable[..., Flow]) -> None:
+def test_a_time_is_iso_or_unix(ts: str, zone: int | None, at: str, flow_of: Callable[..., Decoder]) -> None:
     """A zone that is missing is the intake's; a unix time needs none."""
     (body,) = bodies(flow_of("netlogger", zone=zone), f"ts={ts} event=a.b.start id=1")
 
@@ -128,12 +128,12 @@ def test_a_time_is_iso_or_unix(ts: str, zone: int | None, at: str, flow_of: Call
         ("ts=2036-03-04T19:20:05Z event=a.start id=1", "time_ahead"),
     ],
 )
-def test_an_event_that_lacks_what_it_needs_is_refused(line: str, reason: str, flow_of: Callable[..., Flow]) -> None:
+def test_an_event_that_lacks_what_it_needs_is_refused(line: str, reason: str, flow_of: Callable[..., Decoder]) -> None:
     """With a reason of README's table."""
     assert [reject.reason for reject in outcomes(flow_of("netlogger"), line).rejects] == [reason]
 
 
-def test_a_refused_time_is_shown_where_it_stands(flow_of: Callable[..., Flow]) -> None:
+def test_a_refused_time_is_shown_where_it_stands(flow_of: Callable[..., Decoder]) -> None:
     """The column is that of the value, or of its name where pairs come in any order."""
     (of_pair,) = outcomes(flow_of("netlogger"), "id=1 ts=yesterday event=a.start").rejects
     of_place = outcomes(flow_of("lcls_psjob"), "PSJobCompleted TotalElapsed 4 17726516 1772652036").rejects
@@ -142,7 +142,7 @@ def test_a_refused_time_is_shown_where_it_stands(flow_of: Callable[..., Flow]) -
     assert of_place[0].column == 31
 
 
-def test_the_last_of_a_repeated_name_counts_and_is_flagged(flow_of: Callable[..., Flow]) -> None:
+def test_the_last_of_a_repeated_name_counts_and_is_flagged(flow_of: Callable[..., Decoder]) -> None:
     """As NetLogger's own readers do."""
     (body,) = bodies(flow_of("netlogger"), START + " guid=last")
 
@@ -150,7 +150,7 @@ def test_the_last_of_a_repeated_name_counts_and_is_flagged(flow_of: Callable[...
     assert body["perf"]["flags"] == ["name_repeated"]
 
 
-def test_names_that_the_index_cannot_take_stay_in_the_line(flow_of: Callable[..., Flow]) -> None:
+def test_names_that_the_index_cannot_take_stay_in_the_line(flow_of: Callable[..., Decoder]) -> None:
     """Elasticsearch would refuse the whole document for one name of 20,000 letters."""
     (body,) = bodies(flow_of("netlogger"), f"{START} {'n' * 20_000}=1")
 
@@ -158,7 +158,7 @@ def test_names_that_the_index_cannot_take_stay_in_the_line(flow_of: Callable[...
     assert body["perf"]["flags"] == ["not_indexed"]
 
 
-def test_dialects_share_an_intake(flow_of: Callable[..., Flow]) -> None:
+def test_dialects_share_an_intake(flow_of: Callable[..., Decoder]) -> None:
     """Each line is read by the one source it is for; somebody else's stays ignored."""
     flow = flow_of(*LINES)
     sample = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()[0]
@@ -169,7 +169,7 @@ def test_dialects_share_an_intake(flow_of: Callable[..., Flow]) -> None:
     assert _backfilled(flow, "ts=2026-03-04T19:20:05Z caller=main.go msg=listening").ignored
 
 
-def _backfilled(flow: Flow, line: str) -> Outcomes:
+def _backfilled(flow: Decoder, line: str) -> Outcomes:
     return flow.outcomes(Message(line.encode(), NOW_MS, backfill=True), NOW_MS)
 
 
@@ -208,7 +208,7 @@ def mutated(draw: st.DrawFn, name: str) -> bytes:
 @pytest.mark.parametrize("name", LINES)
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
-def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Callable[..., Flow]) -> None:
+def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Callable[..., Decoder]) -> None:
     """Whatever became of a line: it has a verdict, and what is refused keeps its bytes and says why."""
     line = data.draw(mutated(name))
     for zone in (None, 3600):
@@ -232,6 +232,6 @@ def test_the_compiled_grammar_and_lark_agree(name: str, data: st.DataObject, sou
 
     quick, slow = reader.compiled.read(text), reader.read_slowly(text, b"")
 
-    assert (quick is None) == (not isinstance(slow, Record))
-    if quick is not None and isinstance(slow, Record):
+    assert (quick is None) == (not isinstance(slow, ParsedMessage))
+    if quick is not None and isinstance(slow, ParsedMessage):
         assert (quick[0], tuple(quick[1])) == (slow.values, slow.items)

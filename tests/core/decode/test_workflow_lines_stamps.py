@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.mark import RunMark, mark_of
 from ingest.core.model import Document, Intake, Message
 from ingest.core.runs.state import union
@@ -16,7 +16,7 @@ from tests.support.derived import RECEIVED_MS, marks_of_lines, shipped
 from tests.support.stored_runs import stored_runs
 
 KNOWN = shipped(GRAMMARS)
-FLOW = Flow(Intake("t", "t", "als", ("als_perf",)), KNOWN.sources, KNOWN.schema)
+FLOW = Decoder(Intake("t", "t", "als", ("als_perf",)), KNOWN.sources, KNOWN.schema)
 AT_S = 1_467_403_200
 OFFSETS_S = {**KNOWN.sources["als_perf"].stamp.zones, **{f"{h:+03d}:{m:02d}": h * 3600 + (60 if h >= 0 else -60) * m  # type: ignore[union-attr]
              for h in range(-11, 14) for m in (0, 30)}}  # fmt: skip

@@ -14,12 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.sources.readers import repaired
 from tests.core.conftest import GRAMMARS
 from tests.support.messages import document, ends, flags, network, read, reject
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 SAMPLE = json.loads((GRAMMARS / "iperf3_json" / "samples.jsonl").read_text(encoding="utf-8").splitlines()[0])
 UDP = json.loads((GRAMMARS / "iperf3_json" / "samples.jsonl").read_text(encoding="utf-8").splitlines()[1])
 TEXT = (GRAMMARS / "iperf3_text" / "samples.tcp.txt").read_text(encoding="utf-8")
@@ -39,18 +39,18 @@ def changed(tree: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def flow(flow_of: FlowOf) -> Flow:
+def flow(flow_of: FlowOf) -> Decoder:
     """A flow that reads iperf3 -J."""
     return flow_of("iperf3_json", sites={"192.0.2.20": "NERSC", "198.51.100.7": "ALS"})
 
 
 @pytest.fixture
-def text_flow(flow_of: FlowOf) -> Flow:
+def text_flow(flow_of: FlowOf) -> Decoder:
     """A flow that reads iperf3's text."""
     return flow_of("iperf3_text")
 
 
-def test_units_are_bits_bytes_seconds_and_milliseconds(flow: Flow) -> None:
+def test_units_are_bits_bytes_seconds_and_milliseconds(flow: Decoder) -> None:
     """Round trips are µs in the output; goodput is the receiver's [23]."""
     found = network(document(flow, SAMPLE))
     assert found["throughput_bps"] == 9310306903.0
@@ -62,7 +62,7 @@ def test_units_are_bits_bytes_seconds_and_milliseconds(flow: Flow) -> None:
     assert found["tool_version"] == "3.17"
 
 
-def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Flow) -> None:
+def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Decoder) -> None:
     """A stamp that cannot be gives way to the capture time, with a flag."""
     assert document(flow, SAMPLE).body["@timestamp"] == "2026-03-04T19:20:06Z"
     assert document(flow, UDP).body["@timestamp"] == "2026-03-04T19:20:06.123Z"
@@ -82,14 +82,14 @@ def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Flow) -> None:
             assert found.rejects[0].reason == "time_ahead"
 
 
-def test_identity_is_capture_time_and_bytes(flow: Flow) -> None:
+def test_identity_is_capture_time_and_bytes(flow: Decoder) -> None:
     """The same capture again is the same fact; without one there is no identity."""
     assert document(flow, SAMPLE).id == document(flow, SAMPLE).id
     assert document(flow, SAMPLE).id != read(flow, SAMPLE, 1_772_600_000_000).documents[0].id
     assert reject(flow, SAMPLE, captured_ms=None).reason == "identity"
 
 
-def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(flow: Flow) -> None:
+def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(flow: Decoder) -> None:
     """A client sends, a server receives, and in reverse the other way round; names go before addresses."""
     server = changed(SAMPLE, start__accepted_connection={"host": "192.0.2.20", "port": 40000})
     del server["start"]["connecting_to"]
@@ -102,7 +102,7 @@ def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(flow: Fl
     assert (body["source"]["site"], body["destination"]["site"]) == ("ALS", "NERSC")
 
 
-def test_scope_of_an_ipv6_address_is_dropped(flow: Flow) -> None:
+def test_scope_of_an_ipv6_address_is_dropped(flow: Decoder) -> None:
     """The index's address type refuses it [20]."""
     connected = [{"local_host": "fe80::1%2", "remote_host": "2001:db8::1"}]
     found = document(flow, changed(SAMPLE, start__connected=connected, start__connecting_to__host="2001:db8::1"))
@@ -110,7 +110,7 @@ def test_scope_of_an_ipv6_address_is_dropped(flow: Flow) -> None:
     assert network(found)["ip_version"] == 6
 
 
-def test_udp_loss_is_the_receivers(flow: Flow) -> None:
+def test_udp_loss_is_the_receivers(flow: Decoder) -> None:
     """The sender's block says 0 lost from 3.11 on [6, 7]."""
     found = network(document(flow, UDP))
     assert (found["packets_sent"], found["packets_lost"], found["packets_received"]) == (862069, 690, 861379)
@@ -120,7 +120,7 @@ def test_udp_loss_is_the_receivers(flow: Flow) -> None:
     assert "mss_bytes" not in found
 
 
-def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(flow: Flow) -> None:
+def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(flow: Decoder) -> None:
     """Its block is then all zeros [6]."""
     silent = {"seconds": 0, "bytes": 0, "bits_per_second": 0, "packets": 0, "lost_packets": 0}
     tree = changed(UDP, end__sum_received=silent)
@@ -131,7 +131,7 @@ def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(flow: Flow) -
     assert not {"packets_lost", "loss_ratio", "receiver_throughput_bps"} & network(found).keys()
 
 
-def test_absurd_jitter_is_left_out_and_flagged(flow: Flow) -> None:
+def test_absurd_jitter_is_left_out_and_flagged(flow: Decoder) -> None:
     """28 seconds of jitter are the tool's arithmetic, not the network [8]."""
     found = document(flow, changed(UDP, end__sum_received__jitter_ms=28487.0))
     assert "jitter_suspect" in flags(found)
@@ -139,7 +139,7 @@ def test_absurd_jitter_is_left_out_and_flagged(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize("error", ["unable to connect to server: Connection refused", "x" * 100_000, {"a": 1}, 5])
-def test_aborted_test_is_a_failure_with_its_text(flow: Flow, error: Any) -> None:
+def test_aborted_test_is_a_failure_with_its_text(flow: Decoder, error: Any) -> None:
     """`end` is empty, there are no intervals, often no stamp either [15, 3]."""
     found = document(flow, {"start": {"connected": []}, "intervals": [], "end": {}, "error": error})
     assert found.body["event"]["outcome"] == "failure"
@@ -147,7 +147,7 @@ def test_aborted_test_is_a_failure_with_its_text(flow: Flow, error: Any) -> None
     assert "throughput_bps" not in network(found)
 
 
-def test_end_without_numbers_and_without_error_is_a_failure(flow: Flow) -> None:
+def test_end_without_numbers_and_without_error_is_a_failure(flow: Decoder) -> None:
     """Nothing measured is not a rate of 0 [4, 15]."""
     found = document(flow, changed(SAMPLE, end={}, intervals=[]))
     assert found.body["event"]["outcome"] == "failure"
@@ -165,12 +165,12 @@ def test_end_without_numbers_and_without_error_is_a_failure(flow: Flow) -> None:
         ('{"start":{},"intervals":[],"end":{"sum_sent":{"bits_per_second":4,"bits_per_second":5}}}', 5),
     ],
 )
-def test_what_iperf3_writes_for_json_is_mended(flow: Flow, broken: str, value: float) -> None:
+def test_what_iperf3_writes_for_json_is_mended(flow: Decoder, broken: str, value: float) -> None:
     """nan, a lost plus, a comma too many, warnings ahead, keys twice: the last one counts [14]."""
     assert network(document(flow, broken))["throughput_bps"] == value
 
 
-def test_json_that_is_merely_cut_is_refused_where_it_ends(flow: Flow) -> None:
+def test_json_that_is_merely_cut_is_refused_where_it_ends(flow: Decoder) -> None:
     """Mending adds nothing [26]."""
     found = reject(flow, json.dumps(SAMPLE)[:-5])
     assert found.reason == "json"
@@ -192,7 +192,7 @@ def test_repair_does_not_change_json(tree: Any) -> None:
     assert orjson.loads(repaired(orjson.dumps(whole))) == whole
 
 
-def test_text_converts_bytes_by_1024_and_bits_by_1000(text_flow: Flow) -> None:
+def test_text_converts_bytes_by_1024_and_bits_by_1000(text_flow: Decoder) -> None:
     """And says that three printed digits are all there is [23]."""
     found = document(text_flow, TEXT)
     assert network(found)["throughput_bps"] == 942e6
@@ -208,19 +208,19 @@ def test_text_converts_bytes_by_1024_and_bits_by_1000(text_flow: Flow) -> None:
     [("942 bits/sec", 942), ("942 Kbits/sec", 942e3), ("9.42 Gbits/sec", 9.42e9), ("1.05 Tbits/sec", 1.05e12),
      ("112 MBytes/sec", 112 * 1024**2 * 8)],
 )  # fmt: skip
-def test_text_knows_every_unit_of_a_rate(text_flow: Flow, printed: str, bps: float) -> None:
+def test_text_knows_every_unit_of_a_rate(text_flow: Decoder, printed: str, bps: float) -> None:
     """-f chooses them; bytes a second are of 1024."""
     found = network(document(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)))
     assert found["throughput_bps"] == bps
 
 
-def test_text_omitted_intervals_do_not_enter(text_flow: Flow) -> None:
+def test_text_omitted_intervals_do_not_enter(text_flow: Decoder) -> None:
     """Only the closing lines are read, and warm-up is not in them [29]."""
     assert "(omitted)" in TEXT
     assert network(document(text_flow, TEXT))["measured_s"] == 2
 
 
-def test_text_udp_loss_is_the_receivers_and_nan_is_unknown(text_flow: Flow) -> None:
+def test_text_udp_loss_is_the_receivers_and_nan_is_unknown(text_flow: Decoder) -> None:
     """`-nan%` is what 0 of 0 packets print [6, 11]."""
     counted = network(document(text_flow, UDP_TEXT))
     assert (counted["packets_sent"], counted["packets_lost"]) == (86207, 863)
@@ -232,7 +232,7 @@ def test_text_udp_loss_is_the_receivers_and_nan_is_unknown(text_flow: Flow) -> N
     assert not {"loss_ratio", "packets_lost", "receiver_throughput_bps", "jitter_ms"} & network(found).keys()
 
 
-def test_text_of_several_streams_is_their_sum(text_flow: Flow) -> None:
+def test_text_of_several_streams_is_their_sum(text_flow: Decoder) -> None:
     """And in reverse the other end sends."""
     found = document(text_flow, (GRAMMARS / "iperf3_text" / "samples.streams.txt").read_text())
     assert network(found)["throughput_bps"] == 9.4e9
@@ -240,7 +240,7 @@ def test_text_of_several_streams_is_their_sum(text_flow: Flow) -> None:
     assert ends(found) == ("2001:db8:20::5", "2001:db8:10::7")
 
 
-def test_text_without_its_end_is_refused(text_flow: Flow) -> None:
+def test_text_without_its_end_is_refused(text_flow: Decoder) -> None:
     """Intervals alone are not the test; the place where it broke off is named."""
     found = reject(text_flow, TEXT[: TEXT.index("- - -")])
     assert found.reason == "syntax"
@@ -248,22 +248,22 @@ def test_text_without_its_end_is_refused(text_flow: Flow) -> None:
 
 
 @pytest.mark.parametrize("printed", ["9" * 400 + " Mbits/sec", "9.4.2 Mbits/sec", "942 Xbits/sec"])
-def test_text_whose_rate_is_no_number_is_refused(text_flow: Flow, printed: str) -> None:
+def test_text_whose_rate_is_no_number_is_refused(text_flow: Decoder, printed: str) -> None:
     """Never a traceback, never an infinity."""
     assert reject(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)).reason == "syntax"
 
 
-def test_text_has_no_identity_without_a_capture_time(text_flow: Flow) -> None:
+def test_text_has_no_identity_without_a_capture_time(text_flow: Decoder) -> None:
     """It carries no time."""
     assert reject(text_flow, TEXT, captured_ms=None).reason == "identity"
 
 
 @pytest.mark.parametrize("captured_ms", [-1, 2**60, 10**30])
-def test_capture_time_that_no_calendar_has_is_refused(text_flow: Flow, captured_ms: int) -> None:
+def test_capture_time_that_no_calendar_has_is_refused(text_flow: Decoder, captured_ms: int) -> None:
     """It comes from outside, like everything else."""
     assert reject(text_flow, TEXT, captured_ms=captured_ms).reason == "identity"
 
 
-def test_text_with_carriage_returns_is_the_same(text_flow: Flow) -> None:
+def test_text_with_carriage_returns_is_the_same(text_flow: Decoder) -> None:
     """Captured logs have them."""
     assert document(text_flow, TEXT.replace("\n", "\r\n")).id == document(text_flow, TEXT).id

@@ -15,7 +15,7 @@ from ingest.core.network.delay import latency, rtt
 from ingest.core.network.endpoint import bare_host, ip_of, name_of, put_end
 from ingest.core.network.route import trace
 from ingest.core.network.throughput import throughput
-from ingest.core.sources.event import Turn
+from ingest.core.sources.event import EventBuilder
 from ingest.core.statistics import histogram
 
 # Made for this test; has the statistics that the reference gives for pScheduler's own test of its latency results.
@@ -25,12 +25,12 @@ CHECK = [
 ]  # fmt: skip
 
 
-def turn(**body: Any) -> Turn:
+def turn(**body: Any) -> EventBuilder:
     """An empty turn, with fields that are filled before (`source_ip` for `source.ip`)."""
-    return Turn({}, 0, {}, body={name.replace("_", ".", 1): value for name, value in body.items()})
+    return EventBuilder({}, 0, {}, body={name.replace("_", ".", 1): value for name, value in body.items()})
 
 
-def measured(read: Any, result: dict[str, Any], spec: dict[str, Any] | None = None, **body: Any) -> Turn:
+def measured(read: Any, result: dict[str, Any], spec: dict[str, Any] | None = None, **body: Any) -> EventBuilder:
     """The turn after one reader of results, its fields without their common prefix."""
     found = turn(**body)
     read(found, result, spec or {})
@@ -345,11 +345,11 @@ def test_throughput_success_with_nothing_moved_is_a_failure() -> None:
     assert measured(throughput, stalled).body["throughput_bps"] == 0
 
 
-def tool_turn(tool: str, diags: Any = "", **summary: Any) -> Turn:
+def tool_turn(tool: str, diags: Any = "", **summary: Any) -> EventBuilder:
     """A UDP throughput test of that tool, with these numbers in its summary."""
     datum = {"start": 0, "end": 10, "throughput-bits": 1e9, "sent": 1000, "jitter": 0.02, **summary}
     result = {"intervals": [interval(0, 1e9)], "summary": {"streams": [], "summary": datum}, "diags": diags}
-    found = Turn({}, 0, {}, body={"perf.network.tool": tool})
+    found = EventBuilder({}, 0, {}, body={"perf.network.tool": tool})
     throughput(found, result, {"udp": "true"})
     found.body = {name.removeprefix("perf.network."): value for name, value in found.body.items()}
     return found

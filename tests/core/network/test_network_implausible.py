@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from tests.core.conftest import GRAMMARS
 from tests.support.messages import document, flags, network, read, reject
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 LATENCY: dict[str, Any] = {
     "succeeded": True,
     "packets-sent": 100,

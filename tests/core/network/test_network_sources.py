@@ -11,9 +11,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Outcomes, Record
+from ingest.core.model import Intake, Outcomes, ParsedMessage
 from ingest.core.sources.framing import frames, framing_of
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import sample_files
@@ -76,21 +76,21 @@ def check(found: Outcomes, schema: Schema) -> None:
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Flow:
+def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow of all of them, as the example settings have it."""
-    return Flow(Intake("results", "perf.als.results.v1", "als", (*JSONS, *TEXTS)), sources, schema)
+    return Decoder(Intake("results", "perf.als.results.v1", "als", (*JSONS, *TEXTS)), sources, schema)
 
 
 @pytest.mark.parametrize("name", JSONS)
 @given(data=st.data())
 @FUZZ
 def test_json_with_anything_anywhere_gets_a_verdict(
-    name: str, data: st.DataObject, flow: Flow, sources: dict[str, Source], schema: Schema
+    name: str, data: st.DataObject, flow: Decoder, sources: dict[str, Source], schema: Schema
 ) -> None:
     """Up to three values replaced, removed or repeated: wrong types, null, huge numbers, NUL, deep nesting."""
     reader = JsonReader(repair=True)
     record = reader.read(canonical(data.draw(st.sampled_from(messages(sources[name])))))
-    assert isinstance(record, Record)
+    assert isinstance(record, ParsedMessage)
     tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
     for _ in range(data.draw(st.integers(1, 3))):
         found = list(places(tree))
@@ -121,7 +121,7 @@ def nested(depth: int) -> Any:
 @given(data=st.data())
 @FUZZ
 def test_damaged_bytes_get_a_verdict(
-    name: str, data: st.DataObject, flow: Flow, sources: dict[str, Source], schema: Schema
+    name: str, data: st.DataObject, flow: Decoder, sources: dict[str, Source], schema: Schema
 ) -> None:
     """A piece of a sample replaced by other bytes, by another piece, or by nothing."""
     raw = data.draw(st.sampled_from(messages(sources[name])))
@@ -159,8 +159,8 @@ def test_compiled_grammar_and_lark_agree_on_damaged_texts(
     text = "\n".join(lines).strip()
     fast, slow = reader.compiled.read(text), reader.read_slowly(text, text.encode())
 
-    assert (fast is not None) == isinstance(slow, Record)
-    if fast is not None and isinstance(slow, Record):
+    assert (fast is not None) == isinstance(slow, ParsedMessage)
+    if fast is not None and isinstance(slow, ParsedMessage):
         assert (fast[0], tuple(fast[1])) == (slow.values, slow.items)
 
 
@@ -170,7 +170,7 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
     name: str, piece: bytes, sources: dict[str, Source], schema: Schema
 ) -> None:
     """200 kB behind every beginning of a sample: linear terminals need no more than a moment."""
-    flow = Flow(Intake("i", "t", "als", (name,)), sources, schema)
+    flow = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
     for sample in messages(sources[name])[:2]:
         for share in (0.2, 0.5, 0.9):
             head = sample[: int(len(sample) * share)]

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.network.other_tests import type_by_shape
 from tests.support.messages import document, flags, network
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 
 
 @pytest.fixture

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.model import Document, Message, Outcomes, Record, Reject
+from ingest.core.decode.decoder import Decoder
+from ingest.core.model import Document, Message, Outcomes, ParsedMessage, Reject
 from ingest.core.network.owping import MS_OF
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import sample_files
@@ -21,7 +21,7 @@ from ingest.synthetic.network.owping import owping_blocks
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 NTP_1900_S = 2_208_988_800
 INSTANT = datetime(2026, 3, 4, 19, 20, 3, tzinfo=UTC)
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 
 
 def session(at: datetime = INSTANT, random: int = 0x22CC33DD) -> str:
@@ -46,7 +46,7 @@ def block(**changes: str) -> str:
     return "".join(f"{line}\n" for line in {**lines, **changes}.values() if line)
 
 
-def read(flow: Flow, text: str) -> Outcomes:
+def read(flow: Decoder, text: str) -> Outcomes:
     """What a message becomes."""
     return flow.outcomes(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
 
@@ -66,7 +66,7 @@ def refused(found: Outcomes) -> Reject:
 
 
 @pytest.fixture
-def flow(flow_of: FlowOf) -> Flow:
+def flow(flow_of: FlowOf) -> Decoder:
     """An intake that declares no zone."""
     return flow_of("owping", sites={"ps-als.example": "ALS"})
 
@@ -77,7 +77,7 @@ def network(found: Document) -> dict[str, Any]:
     return fields
 
 
-def test_block_becomes_a_document_with_its_session_as_identity(flow: Flow) -> None:
+def test_block_becomes_a_document_with_its_session_as_identity(flow: Decoder) -> None:
     """Every line of the block is a field; the local time becomes UTC by the session id."""
     found = only(read(flow, block()))
     assert found.id == session()
@@ -109,7 +109,7 @@ def test_block_becomes_a_document_with_its_session_as_identity(flow: Flow) -> No
     }
 
 
-def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Flow) -> None:
+def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Decoder) -> None:
     """The tool prints there and back at once; each has its own session, ends and numbers."""
     back = block(
         head="--- owping statistics from [2001:db8:20::5]:9271 to [ps-als.example]:8916 ---",
@@ -123,7 +123,7 @@ def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Flow) -> None
     assert found.documents[1].body["source"]["ip"] == "2001:db8:20::5"
 
 
-def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Flow) -> None:
+def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Decoder) -> None:
     """One document and one reject, which keep their own bytes; the message counts as rejected."""
     text = block() + "\n" + block(sid="SID:\t" + "0" * 31 + "1")
     found = read(flow, text)
@@ -137,7 +137,7 @@ def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Flow)
     ("first", "minutes"),
     [("2026-03-04T19:20:05.387", 0), ("2026-03-05T01:05:05.387", 345), ("2026-03-05T09:20:05.387", 840)],
 )
-def test_zone_is_told_by_the_session_id(flow: Flow, first: str, minutes: int) -> None:
+def test_zone_is_told_by_the_session_id(flow: Decoder, first: str, minutes: int) -> None:
     """Quarter hours between -14 and +14 h; here UTC, Nepal and Kiritimati [22]."""
     found = only(read(flow, block(first=f"first:\t{first}", last="last:\tXXX")))
     assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
@@ -145,7 +145,7 @@ def test_zone_is_told_by_the_session_id(flow: Flow, first: str, minutes: int) ->
 
 
 @pytest.mark.parametrize("first", ["2026-03-04T11:27:45.000", "2026-03-05T10:20:05.387", "2026-03-03T19:20:05.387"])
-def test_time_that_no_zone_explains_is_refused(flow: Flow, first: str) -> None:
+def test_time_that_no_zone_explains_is_refused(flow: Decoder, first: str) -> None:
     """Off the quarter hours, or beyond 14 h: the instant is not guessed."""
     found = refused(read(flow, block(first=f"first:\t{first}")))
     assert (found.reason, found.line, found.column) == ("zone_unknown", 3, 8)
@@ -177,7 +177,7 @@ def test_session_ids_of_the_ntp_era_after_2036_are_read(flow_of: FlowOf) -> None
     assert found.body["@timestamp"] == "2036-03-04T19:20:05.387Z"
 
 
-def test_thousand_milliseconds_are_the_next_second(flow: Flow) -> None:
+def test_thousand_milliseconds_are_the_next_second(flow: Decoder) -> None:
     """The tool rounds up without carrying."""
     found = only(read(flow, block(first="first:\t2026-03-04T11:20:04.1000")))
     assert found.body["@timestamp"] == "2026-03-04T19:20:05Z"
@@ -187,12 +187,12 @@ def test_thousand_milliseconds_are_the_next_second(flow: Flow) -> None:
     ("first", "reason"),
     [("XXX", "no_time"), ("2026-02-30T11:20:05.387", "stamp"), ("2026-03-04T25:20:05.387", "stamp")],
 )
-def test_time_that_is_none_is_refused(flow: Flow, first: str, reason: str) -> None:
+def test_time_that_is_none_is_refused(flow: Decoder, first: str, reason: str) -> None:
     """A failed session prints XXX; a day that does not exist is a damaged line."""
     assert refused(read(flow, block(first=f"first:\t{first}"))).reason == reason
 
 
-def test_last_that_is_no_time_leaves_the_length_open(flow: Flow) -> None:
+def test_last_that_is_no_time_leaves_the_length_open(flow: Decoder) -> None:
     """The beginning is enough."""
     body = only(read(flow, block(last="last:\tXXX"))).body
     assert "end" not in body["event"]
@@ -200,7 +200,7 @@ def test_last_that_is_no_time_leaves_the_length_open(flow: Flow) -> None:
 
 
 @pytest.mark.parametrize(("unit", "value"), [("ns", 5.4e-4), ("us", 0.54), ("ms", 540), ("s", 540_000)])
-def test_printed_units_become_milliseconds(flow: Flow, unit: str, value: float) -> None:
+def test_printed_units_become_milliseconds(flow: Decoder, unit: str, value: float) -> None:
     """The unit is printed beside every number, and may differ between them."""
     delay = f"one-way delay min/median/max = 540/540/540 {unit}, (err=540 {unit})"
     found = network(only(read(flow, block(delay=delay, jitter=f"one-way jitter = 540 {unit} (P95-P50)"))))
@@ -210,7 +210,7 @@ def test_printed_units_become_milliseconds(flow: Flow, unit: str, value: float) 
     assert MS_OF[unit] * 540 == pytest.approx(value)
 
 
-def test_numbers_may_be_negative_exponential_and_out_of_order(flow: Flow) -> None:
+def test_numbers_may_be_negative_exponential_and_out_of_order(flow: Decoder) -> None:
     """Clocks that differ make negative delays [10]; three digits make 1e+03 and a min above the median [12]."""
     delay = "one-way delay min/median/max = -0.049/12.8/1e+03 ms, (err=0.37 ms)"
     found = only(read(flow, block(delay=delay)))
@@ -220,7 +220,7 @@ def test_numbers_may_be_negative_exponential_and_out_of_order(flow: Flow) -> Non
     assert network(only(read(flow, block(delay=swapped))))["delay_min_ms"] == 12.9
 
 
-def test_nothing_sent_has_neither_delay_nor_loss(flow: Flow) -> None:
+def test_nothing_sent_has_neither_delay_nor_loss(flow: Decoder) -> None:
     """Nan is nothing, not 0 [11]; that nothing was sent is a failure."""
     found = only(
         read(
@@ -240,14 +240,14 @@ def test_nothing_sent_has_neither_delay_nor_loss(flow: Flow) -> None:
     assert "packets_reordered" not in fields
 
 
-def test_clocks_that_are_not_synchronised_are_named(flow: Flow) -> None:
+def test_clocks_that_are_not_synchronised_are_named(flow: Decoder) -> None:
     """(unsync) stands in the error's place: there is no error to show."""
     fields = network(only(read(flow, block(delay="one-way delay min/median/max = 12.8/12.9/12.8 ms, (unsync)"))))
     assert fields["clock_synchronized"] is False
     assert "max_clock_error_ms" not in fields
 
 
-def test_delay_within_the_clock_error_is_flagged(flow: Flow) -> None:
+def test_delay_within_the_clock_error_is_flagged(flow: Decoder) -> None:
     """It says little about the network; nobody should be woken by it [10]."""
     delay = "one-way delay min/median/max = 0.2/0.3/0.4 ms, (err=0.37 ms)"
     assert "within_clock_error" in only(read(flow, block(delay=delay))).body["perf"]["flags"]
@@ -263,7 +263,7 @@ def test_delay_within_the_clock_error_is_flagged(flow: Flow) -> None:
         ("", None, None),
     ],
 )
-def test_hops_have_four_forms(flow: Flow, hops: str, least: int | None, most: int | None) -> None:
+def test_hops_have_four_forms(flow: Decoder, hops: str, least: int | None, most: int | None) -> None:
     """Old versions print a capital and no remark; without a TTL there are none."""
     fields = network(only(read(flow, block(hops=hops))))
     assert (fields.get("hops_min"), fields.get("hops_max")) == (least, most)
@@ -280,13 +280,13 @@ def test_hops_have_four_forms(flow: Flow, hops: str, least: int | None, most: in
     ],
 )
 def test_reordered_packets_are_counted_from_the_share_of_those_received(
-    flow: Flow, lines: str, count: int | None
+    flow: Decoder, lines: str, count: int | None
 ) -> None:
     """2.020202 % of 99 received are 2 packets; what is not handled is unknown, not 0."""
     assert network(only(read(flow, block(reordering=lines)))).get("packets_reordered") == count
 
 
-def test_percentiles_are_read_where_asked_for(flow: Flow) -> None:
+def test_percentiles_are_read_where_asked_for(flow: Decoder) -> None:
     """Those that documents know; the others stay in event.original."""
     lines = "Percentiles:\n\t25.0: 551 us\n\t50.0: 566 us\n\t75.0: nan us\n\t95.0: 0.588 ms"
     fields = network(only(read(flow, block(percentiles=lines))))
@@ -295,7 +295,7 @@ def test_percentiles_are_read_where_asked_for(flow: Flow) -> None:
     assert fields["delay_median_ms"] == 2.6
 
 
-def test_line_ends_blank_lines_and_packet_lines_do_not_matter(flow: Flow) -> None:
+def test_line_ends_blank_lines_and_packet_lines_do_not_matter(flow: Decoder) -> None:
     """CRLF, a mark of byte order, blank lines around, packets listed before: the same document."""
     plain = only(read(flow, block()))
     packets = "seq_no=0          delay=0.571 ms\t(sync, err=0.389 ms)\nseq_no=1          *LOST*\n"
@@ -320,7 +320,9 @@ def test_line_ends_blank_lines_and_packet_lines_do_not_matter(flow: Flow) -> Non
         (block() + "send jitter = 1 ms (P95-P50)\n", 9, 14, "end of text"),
     ],
 )
-def test_damaged_block_is_refused_where_it_breaks(flow: Flow, text: str, line: int, column: int, expected: str) -> None:
+def test_damaged_block_is_refused_where_it_breaks(
+    flow: Decoder, text: str, line: int, column: int, expected: str
+) -> None:
     """Line, column and what was expected there."""
     found = refused(read(flow, text))
     assert found.reason in {"syntax", "torn"}
@@ -357,13 +359,13 @@ def test_both_readers_agree_on_near_misses(sources: dict[str, Source]) -> None:
             text = whole[:at] + middle + whole[at + 1 :]
             fast, slow = reader.compiled.read(text), reader.read_slowly(text, b"")
             assert (fast is None) == isinstance(slow, Mismatch), text
-            if fast is not None and isinstance(slow, Record):
+            if fast is not None and isinstance(slow, ParsedMessage):
                 read += 1
                 assert (fast[0], tuple(fast[1])) == (slow.values, slow.items), text
     assert 100 < read < 5 * len(whole)
 
 
-def test_made_up_blocks_are_read_whole(flow: Flow) -> None:
+def test_made_up_blocks_are_read_whole(flow: Decoder) -> None:
     """What the synthetic path prints is owping's form: two documents a message, no rejects."""
     for text in owping_blocks(INSTANT, 24, 3):
         found = flow.outcomes(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)

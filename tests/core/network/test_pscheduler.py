@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
 from ingest.core.model import Document, Intake, Message, Reject
 from ingest.core.sources.source import Source
@@ -67,14 +67,14 @@ def document(result: Any = PING, kind: str = "rtt", **changes: Any) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Flow:
+def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow that reads pScheduler's documents."""
     intake = Intake("results", "perf.als.results.v1", "als", ("perfsonar",))
-    return Flow(intake, sources, schema, {"ps-als.example": "ALS", "192.0.2.20": "NERSC"})
+    return Decoder(intake, sources, schema, {"ps-als.example": "ALS", "192.0.2.20": "NERSC"})
 
 
 @pytest.fixture
-def read(flow: Flow) -> Callable[[Mapping[str, Any] | bytes], Document]:
+def read(flow: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
     """What one message becomes, which must be one document."""
 
     def one(tree: Mapping[str, Any] | bytes) -> Document:
@@ -88,7 +88,7 @@ def read(flow: Flow) -> Callable[[Mapping[str, Any] | bytes], Document]:
 
 
 @pytest.fixture
-def refuse(flow: Flow) -> Callable[[Mapping[str, Any] | bytes], Reject]:
+def refuse(flow: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
     """What one message becomes, which must be one reject."""
 
     def one(tree: Mapping[str, Any] | bytes) -> Reject:
@@ -409,7 +409,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLES)))
-def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(flow: Flow, number: int) -> None:
+def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(flow: Decoder, number: int) -> None:
     """Every value of every sample replaced: no traceback, and documents of numbers that Elasticsearch can hold."""
     whole = json.loads(SAMPLES[number])
     for *steps, last in places(whole):

@@ -9,14 +9,14 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
 from tests.support.messages import CAPTURED_MS, document, ends, flags, network, rank, read, reject
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 ALL = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json")
 RUN = "0b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e10"
 TASK = "https://ps-als.example/pscheduler/tasks/5a0f3c1e-1111-4222-8333-944455566677"
@@ -51,9 +51,9 @@ def plugin(result: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Flow:
+def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow that reads every JSON shape, as the example settings have it."""
-    return Flow(Intake("results", "perf.als.results.v1", "als", ALL), sources, schema, {"ps-als.example": "ALS"})
+    return Decoder(Intake("results", "perf.als.results.v1", "als", ALL), sources, schema, {"ps-als.example": "ALS"})
 
 
 @pytest.mark.parametrize(
@@ -66,7 +66,7 @@ def flow(sources: dict[str, Source], schema: Schema) -> Flow:
         (IPERF3, "iperf3_json"),
     ],
 )
-def test_each_shape_is_read_by_its_own_source(flow: Flow, message: Any, source: str) -> None:
+def test_each_shape_is_read_by_its_own_source(flow: Decoder, message: Any, source: str) -> None:
     """Dispatch is by keys that must be there; the order of the sources does not matter."""
     assert document(flow, message).body["perf"]["source"] == source
 
@@ -80,7 +80,7 @@ def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> 
     assert (found.reason, found.source) == ("value", "perfsonar_run")
 
 
-def test_pending_and_running_runs_give_way_to_the_final_one(flow: Flow) -> None:
+def test_pending_and_running_runs_give_way_to_the_final_one(flow: Decoder) -> None:
     """In whatever order they come, the highest version stands [1]."""
     states = ["pending", "on-deck", "running", "cleanup"]
     told = [document(flow, rest(state=state, result=None)) for state in states]
@@ -98,7 +98,7 @@ def test_pending_and_running_runs_give_way_to_the_final_one(flow: Flow) -> None:
     assert network(final)["rtt_mean_ms"] == 2
 
 
-def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Flow) -> None:
+def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Decoder) -> None:
     """It tells the test and its ends; a REST poll that comes later must not take them away [16, 17, 18]."""
     full = {**FULL, "id": RUN}
     bare_test = {key: value for key, value in full.items() if key not in {"test", "task"}}
@@ -111,14 +111,14 @@ def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Flo
 
 
 @pytest.mark.parametrize("front", ["", "\x1e", "\x1e\n", "\ufeff"])
-def test_record_separator_ahead_of_json_is_taken_off(flow: Flow, front: str) -> None:
+def test_record_separator_ahead_of_json_is_taken_off(flow: Decoder, front: str) -> None:
     """RFC 7464 frames what a plug-in reads."""
     found = document(flow, front + json.dumps(plugin(FULL)))
     assert found.id == FULL["id"]
     assert network(found)["throughput_bps"] == 9.31e9
 
 
-def test_plugin_with_a_bare_result_is_the_fact_of_its_run(flow: Flow) -> None:
+def test_plugin_with_a_bare_result_is_the_fact_of_its_run(flow: Decoder) -> None:
     """A transform of `.result` keeps neither id nor time: the address beside it is the run's."""
     found = document(flow, plugin(PING))
     assert found.id == RUN
@@ -136,7 +136,7 @@ def test_plugin_whose_transform_left_no_object_is_refused(flow_of: FlowOf, left:
     assert reject(flow_of("perfsonar_plugin"), plugin(left)).reason == "shape"
 
 
-def test_document_stripped_by_jq_says_the_same(flow: Flow) -> None:
+def test_document_stripped_by_jq_says_the_same(flow: Decoder) -> None:
     """The diagnostics and the copies of the result are not needed for a TCP test [26]."""
     run = {key: value for key, value in FULL["run"].items() if key not in {"result-full", "result-merged"}}
     result = {key: value for key, value in FULL["result"].items() if key != "diags"}
@@ -154,7 +154,7 @@ def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
     assert reject(flow_of("perfsonar"), {**tiny, "id": None}).reason == "shape"
 
 
-def test_array_and_json_string_of_a_relay_are_opened(flow: Flow) -> None:
+def test_array_and_json_string_of_a_relay_are_opened(flow: Decoder) -> None:
     """Each object of an array is a document; one that is refused costs the others nothing."""
     second = {**FULL, "id": RUN[:-1] + "f"}
     assert [found.id for found in read(flow, [FULL, second]).documents] == [FULL["id"], second["id"]]
@@ -163,13 +163,13 @@ def test_array_and_json_string_of_a_relay_are_opened(flow: Flow) -> None:
     assert (len(mixed.documents), len(mixed.rejects)) == (1, 1)
 
 
-def test_equal_results_in_an_array_are_one_fact(flow: Flow) -> None:
+def test_equal_results_in_an_array_are_one_fact(flow: Decoder) -> None:
     """An element is the fact that it is alone: nothing tells equal ones apart, so they merge as repeats do."""
     found = read(flow, [PING, PING]).documents
     assert [one.id for one in found] == [document(flow, PING).id] * 2
 
 
-def test_bare_result_has_its_shippers_time_and_identity(flow: Flow) -> None:
+def test_bare_result_has_its_shippers_time_and_identity(flow: Decoder) -> None:
     """The same bytes captured again later are another fact; without a capture time there is none."""
     found = document(flow, PING)
     again = read(flow, PING).documents[0]
@@ -180,7 +180,7 @@ def test_bare_result_has_its_shippers_time_and_identity(flow: Flow) -> None:
     assert reject(flow, PING, captured_ms=None).reason == "identity"
 
 
-def test_direction_of_a_run_without_its_test_comes_from_the_tool(flow: Flow) -> None:
+def test_direction_of_a_run_without_its_test_comes_from_the_tool(flow: Decoder) -> None:
     """REST names the participants, iperf3's own JSON in the diagnostics who of them sent."""
 
     def run(**asked: Any) -> dict[str, Any]:
@@ -193,14 +193,14 @@ def test_direction_of_a_run_without_its_test_comes_from_the_tool(flow: Flow) -> 
     assert "ends_assumed" in flags(document(flow, rest()))
 
 
-def test_end_of_a_lone_ping_is_who_answered(flow: Flow) -> None:
+def test_end_of_a_lone_ping_is_who_answered(flow: Decoder) -> None:
     """One participant only: the replies name the other end."""
     trips = [{"seq": 1, "ip": "192.0.2.1", "rtt": "PT0.002S"}]
     found = document(flow, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
     assert ends(found) == ("ps-als.example", "192.0.2.1")
 
 
-def test_time_zones_of_one_fleet_may_differ(flow: Flow) -> None:
+def test_time_zones_of_one_fleet_may_differ(flow: Decoder) -> None:
     """Each node writes its own offset; the instant is the same [22]."""
     stamps = ["2026-03-04T20:20:05+01:00", "2026-03-04T19:20:05Z", "2026-03-04T11:20:05-08:00"]
     found = {document(flow, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from tests.core.conftest import GRAMMARS
 from tests.support.messages import document, flags, network
 
-FlowOf = Callable[..., Flow]
+FlowOf = Callable[..., Decoder]
 UDP_COUNTS = {"sent": 1000, "lost": 5, "jitter": 0.02}
 RUN = {
     "id": "0b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e10",

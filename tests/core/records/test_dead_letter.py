@@ -2,9 +2,9 @@
 
 import orjson
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import knowledge
-from ingest.core.kafka_record import Partition, Received
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import load_registry
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake
 from ingest.core.records import dead_letter, headers
 from ingest.core.records.headers import message
@@ -16,16 +16,16 @@ TORN = "Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PE"
 
 def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -> None:
     """Host, path and offset are the wrapper's, the column the line's; the dead letter holds the bytes as they came."""
-    known = knowledge(ROOT / "grammars")
+    known = load_registry(ROOT / "grammars")
     intake = Intake("als-lines", "t", "als", ("als_perf",), wrapper="vector")
     value = orjson.dumps({"message": TORN, "host": "als-node-17", "file": "/a.log", "offset": 7})
-    received = Received(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
+    received = ConsumerRecord(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
     told = message(received)
-    rejects = Flow(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
+    rejects = Decoder(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
     refused = [(dead_letter.READ_STAGE, reject) for reject in rejects]
 
-    (action,) = dead_letter.actions(dead_letter.place(received, told, intake), told, intake, refused, NOW_MS)
-    letter = dead_letter.letter("dead", received, intake, refused)
+    (action,) = dead_letter.actions(dead_letter.reject_ref(received, told, intake), told, intake, refused, NOW_MS)
+    letter = dead_letter.dead_letter_record("dead", received, intake, refused)
     body = orjson.loads(action.json)
 
     assert body["event"]["original"] == TORN
@@ -41,10 +41,10 @@ def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first() ->
     """Index and id of the record that it is the copy of, months later too, so that `create` finds it there."""
     intake = Intake("als-lines", "t", "als", ("als_perf",))
     then_ms = NOW_MS - 90 * 86_400_000
-    first = Received(Partition("t", 0), 5, then_ms, b"k", TORN.encode(), ())
-    again = headers.replayed(first.headers, headers.Replay(first.coordinates, then_ms))
-    copy = Received(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
+    first = ConsumerRecord(Partition("t", 0), 5, then_ms, b"k", TORN.encode(), ())
+    again = headers.replay_headers(first.headers, headers.Replay(first.coordinates, then_ms))
+    copy = ConsumerRecord(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
 
-    found = [dead_letter.place(record, message(record), intake) for record in (first, copy)]
+    found = [dead_letter.reject_ref(record, message(record), intake) for record in (first, copy)]
 
     assert found == [("perf-rejects-als-2015.11", "t/0/5")] * 2

@@ -2,22 +2,22 @@
 
 import pytest
 
-from ingest.core.kafka_record import Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Provenance
 from ingest.core.records import headers
-from ingest.core.replay.stored_line import Edition, StoredLine
+from ingest.core.replay.stored_line import DocumentVersion, StoredLine
 
 
-def received(*told: tuple[str, bytes]) -> Received:
+def received(*told: tuple[str, bytes]) -> ConsumerRecord:
     """A record with these headers."""
-    return Received(Partition("perf.als.lines.v1", 3), 17, 1_000, b"k", b"v", told)
+    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, 1_000, b"k", b"v", told)
 
 
 def test_what_the_shipper_wrote_is_read_back() -> None:
     """All of it, and the record's own coordinates beside it."""
     told = Provenance("host", "/var/log/ä.log", 2**40, "perflog/1", captured_ms=1_454_737_177_000)
 
-    found = headers.message(received(*headers.written(told, backfill=True)))
+    found = headers.message(received(*headers.to_headers(told, backfill=True)))
 
     assert found.backfill
     assert found.provenance == Provenance(
@@ -37,7 +37,7 @@ def test_a_number_that_is_none_is_as_good_as_unknown(bad: bytes) -> None:
 
 def test_a_record_without_headers_is_a_message_all_the_same() -> None:
     """Kcat and rsyslog write none; a record without a value is an empty message."""
-    bare = Received(Partition("t", 0), 0, 5, None, None, ())
+    bare = ConsumerRecord(Partition("t", 0), 0, 5, None, None, ())
 
     assert headers.message(bare).data == b""
     assert headers.message(bare).provenance == Provenance(kafka="t/0/0")
@@ -47,10 +47,10 @@ NOW_MS, THEN_MS = 1_790_000_000_000, 1_780_000_000_000
 OF = b"perf.als.lines.v1/3/11"
 
 
-def replayed(of: bytes = OF, time_ms: object = THEN_MS) -> Received:
+def replayed(of: bytes = OF, time_ms: object = THEN_MS) -> ConsumerRecord:
     """A record that says of which one it is the copy."""
     told = ((headers.REPLAY_OF, of), (headers.RECORD_TIME, str(time_ms).encode()))
-    return Received(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told)
+    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told)
 
 
 def test_a_replayed_record_is_read_as_it_was_then() -> None:
@@ -75,7 +75,7 @@ def test_a_replayed_record_is_read_as_it_was_then() -> None:
         received((headers.REPLAY_OF, OF)),
     ],
 )
-def test_what_cannot_be_a_copy_is_not_believed(claim: Received) -> None:
+def test_what_cannot_be_a_copy_is_not_believed(claim: ConsumerRecord) -> None:
     """Another topic, a later time, no time, a time alone: read as any record, at its own append time."""
     assert headers.replay_of(claim) is None
     assert headers.message(claim).record_time_ms == claim.time_ms
@@ -86,18 +86,18 @@ def test_a_record_is_sent_again_with_its_own_headers_alone() -> None:
     own = (("a", b"1"), (headers.HOST, b"h"), ("a", b"\xff"))
     letter = (*own, ("__connect.errors.topic", b"t"), ("perflog.reject.reason", b"torn"), *replayed().headers)
 
-    found = headers.replayed(letter, headers.Replay("t/0/1", THEN_MS))
+    found = headers.replay_headers(letter, headers.Replay("t/0/1", THEN_MS))
 
     assert found == (*own, (headers.REPLAY_OF, b"t/0/1"), (headers.RECORD_TIME, str(THEN_MS).encode()))
 
 
-LINE = StoredLine(THEN_MS, 5, False, (Edition("perf-marks-als-2016.02", "a", 1, "als_perf", "1-1", THEN_MS),))
+LINE = StoredLine(THEN_MS, 5, False, (DocumentVersion("perf-marks-als-2016.02", "a", 1, "als_perf", "1-1", THEN_MS),))
 
 
 def test_a_stored_line_is_read_as_it_was_then_and_bare() -> None:
     """Its age counts from its first copy, which no limit holds for; its offset is its own; no wrapper is looked for."""
-    told = (*headers.written(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
-    record = Received(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told[:-1], told[-1])
+    told = (*headers.to_headers(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
+    record = ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told[:-1], told[-1])
 
     found = headers.message(record)
 
@@ -110,7 +110,9 @@ def test_a_stored_line_that_was_refused_stays_one() -> None:
     """Sent again from the dead letters it still tells what was made of it; one from the future is not believed."""
     letter = ((headers.STORED, LINE.text), ("__connect.errors.topic", b"t"))
 
-    again = headers.replayed(letter, headers.Replay("perf.als.lines.v1/3/1", NOW_MS))
+    again = headers.replay_headers(letter, headers.Replay("perf.als.lines.v1/3/1", NOW_MS))
 
-    assert headers.stored_in(Received(Partition("t", 0), 0, NOW_MS, None, b"v", again[:-1], again[-1])) == LINE
-    assert headers.stored_in(Received(Partition("t", 0), 0, THEN_MS - 1, None, b"v", again[:-1], again[-1])) is None
+    assert headers.stored_in(ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, b"v", again[:-1], again[-1])) == LINE
+    assert (
+        headers.stored_in(ConsumerRecord(Partition("t", 0), 0, THEN_MS - 1, None, b"v", again[:-1], again[-1])) is None
+    )

@@ -8,20 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.config.paths import data_folder
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import knowledge
-from ingest.core.kafka_record import Header, Partition, Received
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import load_registry
+from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.records.positions import Facts, bare, rows, wrapped
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.positions import DecodedFacts, of_records, of_wrapped, spans
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.timestamps import iso_ms
 from ingest.core.tracking.byte_ranges import Instant
-from ingest.core.tracking.file_state import FileKey, FileNews, FileState, grown
+from ingest.core.tracking.file_state import FileKey, FileState, FileUpdate, merge
 
 NOW_MS = 1454803200123
-KNOWN = knowledge(data_folder("grammars"))
+KNOWN = load_registry(data_folder("grammars"))
 INTAKE = Intake("lines", "t", "als", ("als_perf",), "als-tomography")
-FLOW = Flow(INTAKE, KNOWN.sources, KNOWN.schema)
+FLOW = Decoder(INTAKE, KNOWN.sources, KNOWN.schema)
 FOLDER = data_folder("grammars") / "als_perf"
 LINES = [
     line
@@ -43,26 +43,26 @@ NO_PLACES: list[Header | None] = [
 ]  # fmt: skip
 
 
-def records_of(lines: Sequence[bytes]) -> list[Received]:
+def records_of(lines: Sequence[bytes]) -> list[ConsumerRecord]:
     """The lines of a file as its shipper sends them, a millisecond apart."""
     at, found = 0, []
     for n, line in enumerate(lines):
         tail = ("perflog.offset", b"%d" % at)
-        found.append(Received(Partition("t", 3), n, NOW_MS + n, b"k", line, HEAD, tail))
+        found.append(ConsumerRecord(Partition("t", 3), n, NOW_MS + n, b"k", line, HEAD, tail))
         at += len(line) + 1
     return found
 
 
-def read(batches: Sequence[Sequence[Received]]) -> FileState:
+def read(batches: Sequence[Sequence[ConsumerRecord]]) -> FileState:
     """What one worker after the other makes of the file."""
     state = FileState(KEY)
     for batch in batches:
-        for news in Reader(FLOW).read(batch, NOW_MS).files.values():
-            state = grown(state, news)
+        for news in RecordDecoder(FLOW).read(batch, NOW_MS).files.values():
+            state = merge(state, news)
     return state
 
 
-def cut(records: Sequence[Received], rng: Random) -> Iterator[Sequence[Received]]:
+def cut(records: Sequence[ConsumerRecord], rng: Random) -> Iterator[Sequence[ConsumerRecord]]:
     """Batches of any size."""
     start = 0
     while start < len(records):
@@ -71,7 +71,7 @@ def cut(records: Sequence[Received], rng: Random) -> Iterator[Sequence[Received]
         start = stop
 
 
-def with_strangers(batch: Sequence[Received], rng: Random) -> list[Received]:
+def with_strangers(batch: Sequence[ConsumerRecord], rng: Random) -> list[ConsumerRecord]:
     """Here and there a record of the same shipper that says no place."""
     found = list(batch)
     for _ in range(rng.choice([0, 1, 5])):
@@ -113,7 +113,7 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
 def test_what_a_header_calls_a_manifest_is_no_line() -> None:
     """Also where its bytes are one, and lines of the file go the short way: content never routes."""
     records = records_of([LINES[n % 35] for n in range(100)])
-    reader = Reader(FLOW)
+    reader = RecordDecoder(FLOW)
     reader.read(records, NOW_MS)
     head = (("perflog.manifest", b"end"), *HEAD)
 
@@ -129,7 +129,7 @@ def test_a_record_that_says_no_place_lies_nowhere() -> None:
     tails: list[Header | None] = [("other", b"4"), None, ("perflog.offset", b"x"), ("perflog.offset", b"-7")]
     mixed = [records[0], *(r._replace(tail=tail) for r, tail in zip(records[1:5], tails, strict=True)), records[5]]
 
-    assert [row[:2] for row in rows(mixed, range(6))] == [(0, 4), (14, 16)]
+    assert [row[:2] for row in spans(mixed, range(6))] == [(0, 4), (14, 16)]
 
 
 @pytest.mark.parametrize("wrapper", [False, True])
@@ -141,9 +141,9 @@ def test_a_message_that_would_end_beyond_all_numbers_lies_nowhere(wrapper: bool)
         record = records_of([line])[0]
         if wrapper:
             inner = Message(line, NOW_MS, Provenance("a", "/x.log", at))
-            pieces = [piece for _, piece in wrapped([record], {0: inner}, Facts([], []))]
+            pieces = [piece for _, piece in of_wrapped([record], {0: inner}, DecodedFacts([], []))]
         else:
-            pieces = bare([record._replace(tail=("perflog.offset", b"%d" % at))], range(1), Facts([], []))
+            pieces = of_records([record._replace(tail=("perflog.offset", b"%d" % at))], range(1), DecodedFacts([], []))
 
         assert [piece[:2] for piece in pieces] == told
 
@@ -153,8 +153,8 @@ def test_messages_that_overlap_or_come_again_are_one_row() -> None:
     records = [each for each in records_of([b"abc", b"defg", b"hi"]) for _ in range(2)]
     numbered = [each._replace(tail=("perflog.offset", b"%d" % n)) for n, each in enumerate(records)]
 
-    assert [row[:3] for row in rows(records, range(6))] == [(0, 12, 0)]
-    assert [row[:3] for row in rows(numbered, range(6))] == [(0, 8, 0)]
+    assert [row[:3] for row in spans(records, range(6))] == [(0, 12, 0)]
+    assert [row[:3] for row in spans(numbered, range(6))] == [(0, 8, 0)]
 
 
 def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
@@ -162,7 +162,7 @@ def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
     records = records_of([b"abc", b"defg"])
     other = records[0]._replace(tail=("perflog.path", b"/y.log"))
 
-    (found,) = Reader(FLOW).read([other, records[1]], NOW_MS).files.items()
+    (found,) = RecordDecoder(FLOW).read([other, records[1]], NOW_MS).files.items()
 
     assert found[0] == KEY
     assert [piece[:2] for piece in found[1].pieces] == [(4, 9)]
@@ -171,23 +171,23 @@ def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
 def test_nothing_is_kept_where_nothing_is_derived_or_wanted() -> None:
     """`derive = false`, or an intake with `gaps = false`: no cost, no files."""
     records = records_of([b"abc"])
-    unwanted = Flow(Intake("lines", "t", "als", ("als_perf",), gaps=False), KNOWN.sources, KNOWN.schema)
+    unwanted = Decoder(Intake("lines", "t", "als", ("als_perf",), gaps=False), KNOWN.sources, KNOWN.schema)
 
-    assert Reader(FLOW, typed=False).read(records, NOW_MS).files == {}
-    assert Reader(unwanted).read(records, NOW_MS).files == {}
+    assert RecordDecoder(FLOW, typed=False).read(records, NOW_MS).files == {}
+    assert RecordDecoder(unwanted).read(records, NOW_MS).files == {}
 
 
 def test_a_manifest_is_of_the_file_that_its_headers_name() -> None:
     """And is no message of it; also as the last header of a record among lines."""
     records = records_of([b"abc", b"def"])
     head = (("perflog.manifest", b"begin"), *HEAD)
-    begin = Received(Partition("t", 3), 7, NOW_MS + 7, b"k", b'{"size_bytes": 8}', head[:-1], head[-1])
+    begin = ConsumerRecord(Partition("t", 3), 7, NOW_MS + 7, b"k", b'{"size_bytes": 8}', head[:-1], head[-1])
     end = records[0]._replace(value=b'{"bytes": 8}', tail=("perflog.manifest", b"end"), time_ms=NOW_MS + 9)
 
-    found = Reader(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
+    found = RecordDecoder(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
 
-    news: FileNews = found.files[KEY]
-    assert [piece[:2] for piece in grown(FileState(KEY), news).pieces] == [(0, 8)]
+    news: FileUpdate = found.files[KEY]
+    assert [piece[:2] for piece in merge(FileState(KEY), news).pieces] == [(0, 8)]
     assert (news.begun, news.ended) != (None, None)
     assert set(found.files) == {KEY}
     assert {writer.path: ms for writer, ms in found.ends.items()} == {"/x.log": NOW_MS + 9}

@@ -7,16 +7,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.config.paths import data_folder
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import knowledge
-from ingest.core.kafka_record import Header, Partition, Received
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import load_registry
+from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 from ingest.core.model import Intake, Message, Outcomes
 from ingest.core.records.headers import message
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.record_decoder import RecordDecoder
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
-KNOWN = knowledge(data_folder("grammars"))
-FLOW = Flow(Intake("lines", "t", "als", ("als_perf",), "als-tomography"), KNOWN.sources, KNOWN.schema)
+KNOWN = load_registry(data_folder("grammars"))
+FLOW = Decoder(Intake("lines", "t", "als", ("als_perf",), "als-tomography"), KNOWN.sources, KNOWN.schema)
 LINES = [
     line
     for name in ("samples.log", "samples.variants.log", "rejects.log")
@@ -33,15 +33,15 @@ TAILS: list[Header | None] = [
 ]  # fmt: skip
 
 
-def stretches(rng: Random) -> list[Received]:
+def stretches(rng: Random) -> list[ConsumerRecord]:
     """Records in stretches that share their first headers, as Kafka's batches hold them."""
-    found: list[Received] = []
+    found: list[ConsumerRecord] = []
     for _ in range(rng.randint(1, 4)):
         head, usual = rng.choice(HEADS), rng.choice(TAILS)
         for _ in range(rng.randint(1, 90)):
             tail = usual if rng.random() < 0.97 else rng.choice(TAILS)
             value = rng.choice(LINES[:35] if rng.random() < 0.7 else [*LINES, None])
-            found.append(Received(Partition("t", 3), 100 + len(found), NOW_MS, b"k", value, head, tail))
+            found.append(ConsumerRecord(Partition("t", 3), 100 + len(found), NOW_MS, b"k", value, head, tail))
     return found
 
 
@@ -49,7 +49,7 @@ def stretches(rng: Random) -> list[Received]:
 @given(seed=st.integers(0, 2**32))
 def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
     """Documents to the value, rejects and ignored lines; whatever came before, wherever stretches begin."""
-    rng, reader = Random(seed), Reader(FLOW)
+    rng, reader = Random(seed), RecordDecoder(FLOW)
     for _ in range(3):
         records = stretches(rng)
         found = reader.read(records, INGESTED_MS)
@@ -67,10 +67,10 @@ def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
 
 def test_plain_lines_of_one_origin_take_the_short_way_once_it_has_sent_some() -> None:
     """A second batch of the sample has no special records at all."""
-    reader = Reader(FLOW)
+    reader = RecordDecoder(FLOW)
     head = HEADS[0]
     records = [
-        Received(Partition("t", 0), n, NOW_MS, b"k", LINES[n % 35], head, ("perflog.offset", b"%d" % n))
+        ConsumerRecord(Partition("t", 0), n, NOW_MS, b"k", LINES[n % 35], head, ("perflog.offset", b"%d" % n))
         for n in range(70)
     ]
     reader.read(records, INGESTED_MS)
@@ -83,16 +83,18 @@ def test_plain_lines_of_one_origin_take_the_short_way_once_it_has_sent_some() ->
 def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
     """A flow that breaks on some bytes: that record is refused with reason `fault`, the others are read."""
 
-    class Broken(Flow):
+    class Broken(Decoder):
         def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
             if message.data == b"break":
                 raise ZeroDivisionError
             return super().outcomes(message, ingested_ms)
 
-    reader = Reader(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
+    reader = RecordDecoder(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
     values = [LINES[0], b"break", LINES[1]]
 
-    found = reader.read([Received(Partition("t", 0), n, NOW_MS, None, v) for n, v in enumerate(values)], INGESTED_MS)
+    found = reader.read(
+        [ConsumerRecord(Partition("t", 0), n, NOW_MS, None, v) for n, v in enumerate(values)], INGESTED_MS
+    )
 
     assert [r.reason for r in found.special[1].outcomes.rejects] == ["fault"]
     assert found.owners == [0, 2]

@@ -15,20 +15,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.config.paths import data_folder
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.registry import knowledge
-from ingest.core.kafka_record import Partition, Received
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.registry import load_registry
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake
 from ingest.core.records import dead_letter
 from ingest.core.records.headers import message
-from ingest.core.records.record_decoder import Reader
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import JsonReader
 from ingest.core.sources.source import Source
 from tests.support.amount import examples
 
 NOW_MS = 1_772_668_800_000
-KNOWN = knowledge(data_folder("grammars"))
+KNOWN = load_registry(data_folder("grammars"))
 HEAD = (("perflog.captured_ms", b"1772668740000"), ("perflog.host", b"h"), ("perflog.backfill", b"true"))
 NASTY = [b"\x01", b"\\u0001", b'\\"', b"\xff", b"1e15", b"9" * 40, b"[" * 70, b"{}", b",", b"\n", b"nan", "Ü".encode()]
 
@@ -42,16 +42,16 @@ def samples(name: str) -> list[bytes]:
     return lines if source.framing == "line" else files + lines if isinstance(source.reader, JsonReader) else files
 
 
-def reader_of(name: str) -> Reader:
+def reader_of(name: str) -> RecordDecoder:
     """A worker's reader of an intake for one source; lines may come joined."""
     multiline = KNOWN.sources[name].framing == "line"
     intake = Intake("x", "t", "als", (name,), "w", multiline=multiline)
-    return Reader(Flow(intake, KNOWN.sources, KNOWN.schema))
+    return RecordDecoder(Decoder(intake, KNOWN.sources, KNOWN.schema))
 
 
-def written_bytes(reader: Reader, value: bytes) -> int:
+def written_bytes(reader: RecordDecoder, value: bytes) -> int:
     """The bytes that a worker writes for a record."""
-    received = Received(
+    received = ConsumerRecord(
         Partition("perf.als.lines.v1", 0), 1_000_000, NOW_MS, None, value, HEAD, ("perflog.offset", b"7")
     )
     found = reader.read([received], NOW_MS)
@@ -61,9 +61,9 @@ def written_bytes(reader: Reader, value: bytes) -> int:
         return size
     told, intake = message(received), reader.flow.intake
     rejects = dead_letter.actions(
-        dead_letter.place(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1"
+        dead_letter.reject_ref(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1"
     )
-    letter = dead_letter.letter("perf.deadletter.v1", received, intake, special.refused)
+    letter = dead_letter.dead_letter_record("perf.deadletter.v1", received, intake, special.refused)
     headers = sum(len(name) + len(text) for name, text in letter.headers)
     return size + sum(len(action.text.encode()) for action in rejects) + len(letter.value or b"") + headers
 
@@ -131,10 +131,10 @@ def test_work_grows_with_the_size(name: str) -> None:
     """Twice as much in one message takes at most two and a half times the calls."""
     small, large = GROWING[name](200), GROWING[name](400)
     reader = reader_of(name)
-    reader.read([Received(Partition("t", 0), 0, NOW_MS, None, GROWING[name](1), HEAD)], 0)  # what is made once
+    reader.read([ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, GROWING[name](1), HEAD)], 0)  # what is made once
 
     def read(value: bytes) -> Callable[[], object]:
-        return lambda: reader.read([Received(Partition("t", 0), 0, NOW_MS, None, value, HEAD)], 0)
+        return lambda: reader.read([ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, value, HEAD)], 0)
 
     assert calls(read(large)) <= 2.5 * calls(read(small))
 

@@ -7,13 +7,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.model import Message, Provenance, Reject
 from ingest.core.records.reject_shape import MAX_CHARACTERS, collapsed, shape
 from tests.support.cpu_time import within
 from tests.support.messages import RECEIVED_MS
 
-Made = Callable[..., Flow]
+Made = Callable[..., Decoder]
 
 # A fault is a way to print a line wrongly; {stamp} {script} {number} {run} {stage} {epoch} are filled in.
 FAULTS = {
@@ -46,7 +46,7 @@ def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
     return FAULTS[fault].format(script=script, number=number, **known)
 
 
-def reject(flow: Flow, text: str) -> Reject:
+def reject(flow: Decoder, text: str) -> Reject:
     """The one reject that a line becomes, whatever its age."""
     (found,) = flow.outcomes(_message(text), RECEIVED_MS).rejects
     return found

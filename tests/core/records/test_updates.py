@@ -6,20 +6,20 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
-from ingest.core.decode.fast_path import quick
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.fast_path import fast_path
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message, Provenance
-from ingest.core.records.updates import Gathered
+from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.state import union
 from ingest.core.sources.loader import load_sources
-from ingest.core.tracking.watermark import Heard
+from ingest.core.tracking.watermark import WriterProgress
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
 from tests.core.conftest import GRAMMARS
 
 SCHEMA = load_schema(GRAMMARS / "fields.toml")
-FLOW = Flow(Intake("lines", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, SCHEMA), SCHEMA)
+FLOW = Decoder(Intake("lines", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, SCHEMA), SCHEMA)
 ORIGIN = Provenance("node", "/x.log", 0)
 SHARES = Shares(with_ends=0.3, skewed=0.3, retried=0.2, parallel=0.2, torn=0.05, refused=0.05)
 
@@ -30,10 +30,10 @@ def test_the_short_way_gathers_what_the_documents_say(seed: int, ahead: bool) ->
     """Marks, runs and what was heard of the writer, to the value."""
     lines = [made.data for made in islice(messages(Workload(seed, 300, shares=SHARES)), 300)]
     received_ms = 1_454_662_800_000 if ahead else 1_790_000_000_000
-    found = quick(FLOW, FLOW.first, ORIGIN)
+    found = fast_path(FLOW, FLOW.first, ORIGIN)
     assert found is not None
     read = found.reader()
-    short, plain, general, rng = Gathered(), [], Gathered(), Random(seed)
+    short, plain, general, rng = BatchUpdates(), [], BatchUpdates(), Random(seed)
     for line in lines:
         record_ms = received_ms + rng.randrange(10**6)
         outcomes = FLOW.outcomes(Message(line, record_ms, ORIGIN, backfill=True), 0)
@@ -61,7 +61,7 @@ def test_joined_is_as_gathered_at_once() -> None:
         for made in messages(Workload(3, 60))
         for document in FLOW.outcomes(Message(made.data, 1_790_000_000_000, ORIGIN, backfill=True), 0).documents
     ]
-    whole, parts = Gathered(), [Gathered(), Gathered()]
+    whole, parts = BatchUpdates(), [BatchUpdates(), BatchUpdates()]
     for n, document in enumerate(documents):
         whole.add_document(document, n, False)
         parts[n % 2].add_document(document, n, False)
@@ -71,4 +71,4 @@ def test_joined_is_as_gathered_at_once() -> None:
     assert {key: union({}, marks) for key, marks in parts[0].runs.items()} == {
         key: union({}, marks) for key, marks in whole.runs.items()
     }
-    assert all(isinstance(heard, Heard) and heard.ahead for heard in whole.writers.values())
+    assert all(isinstance(heard, WriterProgress) and heard.ahead for heard in whole.writers.values())

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.core.ids import at_revision, revision_of, version
-from ingest.core.mark import RunKey, RunMark, What
+from ingest.core.mark import MarkKind, RunKey, RunMark
 from ingest.core.replay.corrections import (
     CORRECTED,
     GONE,
@@ -19,29 +19,29 @@ from ingest.core.replay.corrections import (
     TO_RUN,
     TO_TIME,
     bytes_of,
-    judged,
-    left_behind,
+    left_run,
+    reconcile,
     tombstone,
 )
-from ingest.core.replay.stored_line import Edition, StoredLine, stored_line
+from ingest.core.replay.stored_line import DocumentVersion, StoredLine, stored_line
 from ingest.core.runs.derive import STATE_BITS
 from ingest.core.runs.state import union
 
 FACILITY, SOURCE = "als", "als_perf"
 FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"
 BEGIN_MS, LATER_MS = 1_454_737_177_000, 1_457_000_000_000
-START = What("A", "START", "start")
+START = MarkKind("A", "START", "start")
 RUNS = st.sampled_from(["1-1", "2-2", ""])
 PLACES = st.sampled_from([(FEBRUARY, BEGIN_MS), (MARCH, LATER_MS)])
 
 
 @st.composite
-def readings(draw: st.DrawFn) -> dict[int, list[Edition]]:
+def readings(draw: st.DrawFn) -> dict[int, list[DocumentVersion]]:
     """What each of three revisions makes of one line: of its two pairs both, one, or none."""
     found = {}
     for revision in (1, 2, 3):
         found[revision] = [
-            Edition(index, doc_id, version(0, 0, revision), SOURCE, draw(RUNS), at_ms)
+            DocumentVersion(index, doc_id, version(0, 0, revision), SOURCE, draw(RUNS), at_ms)
             for doc_id in draw(st.sampled_from([["a", "b"], ["a"], ["b"], ["a", "b"], []]))
             for index, at_ms in [draw(PLACES)]
         ]
@@ -56,15 +56,15 @@ class Pages:
     version, and the run of which it is, None for a tombstone; `revisions` counts the changes of each run.
     """
 
-    readings: dict[int, list[Edition]]
+    readings: dict[int, list[DocumentVersion]]
     apart: bool = True
-    stored: dict[tuple[str, str], tuple[int, Edition | None]] = field(default_factory=dict)
+    stored: dict[tuple[str, str], tuple[int, DocumentVersion | None]] = field(default_factory=dict)
     has_bytes: set[tuple[str, str]] = field(default_factory=set)
     runs: dict[RunKey, dict[str, RunMark]] = field(default_factory=dict)
     stages: dict[str, tuple[int, str | None]] = field(default_factory=dict)
     revisions: dict[RunKey, int] = field(default_factory=dict)
 
-    def write(self, index: str, doc_id: str, version_: int, body: Edition | None, bytes_: bool = True) -> int:
+    def write(self, index: str, doc_id: str, version_: int, body: DocumentVersion | None, bytes_: bool = True) -> int:
         """As Elasticsearch: what is not higher is not taken; the version that stands there then."""
         there = self.stored.get((index, doc_id), (0, None))[0]
         if version_ > there:
@@ -96,19 +96,19 @@ class Pages:
             if self.write(made.index, made.id, made.version, made) == made.version:
                 self.merge(made.key(FACILITY), _mark(made))
 
-    def records(self) -> list[tuple[Edition, ...]]:
+    def records(self) -> list[tuple[DocumentVersion, ...]]:
         """What a replay sends."""
-        found: dict[str, list[Edition]] = {}
+        found: dict[str, list[DocumentVersion]] = {}
         for (index, doc_id), (version_, body) in self.stored.items():
             if (index, doc_id) in self.has_bytes:
-                stone = Edition(index, doc_id, version_, SOURCE, "", BEGIN_MS)
+                stone = DocumentVersion(index, doc_id, version_, SOURCE, "", BEGIN_MS)
                 found.setdefault(index if self.apart else "", []).append(body or stone)
         return [tuple(each) for each in found.values()]
 
-    def read(self, formers: tuple[Edition, ...], revision: int) -> None:
+    def read(self, formers: tuple[DocumentVersion, ...], revision: int) -> None:
         """A record of a replay is read."""
         made = self.readings[revision]
-        verdict = judged(made, formers, FACILITY, {SOURCE: revision})
+        verdict = reconcile(made, formers, FACILITY, {SOURCE: revision})
         for n, each in enumerate(made):
             if n in verdict.lost:
                 if n not in verdict.there:
@@ -132,12 +132,12 @@ class Pages:
             for mark in list(marks.values()):
                 index = FEBRUARY if mark.at_ms == BEGIN_MS else MARCH
                 version_, body = self.stored.get((index, mark.id), (0, None))
-                gone = left_behind(key, mark, version_, body.key(FACILITY) if body else None)
+                gone = left_run(key, mark, version_, body.key(FACILITY) if body else None)
                 if gone is not None:
                     self.merge(key, gone)
 
     @property
-    def visible(self) -> set[Edition]:
+    def visible(self) -> set[DocumentVersion]:
         """What is not retracted."""
         return {body for _, body in self.stored.values() if body is not None}
 
@@ -152,7 +152,7 @@ class Pages:
         }
 
 
-def _mark(edition: Edition) -> RunMark:
+def _mark(edition: DocumentVersion) -> RunMark:
     return RunMark(edition.id, edition.version, edition.at_ms, None, START)
 
 
@@ -171,7 +171,7 @@ def played(
     pages: Pages, steps: list[tuple[str, int]], pick: Callable[[int], int], last: tuple[int, ...] = (1, 2, 3)
 ) -> Pages:
     """The line was read by the first revision; then what the steps say; then all that is under way is read."""
-    under_way: list[tuple[Edition, ...]] = []
+    under_way: list[tuple[DocumentVersion, ...]] = []
     pages.ship(1)
     for what, revision in steps:
         if what == "ship":
@@ -197,7 +197,7 @@ def assert_newest_is_left(pages: Pages) -> None:
 @given(readings(), STEPS, st.data())
 @MANY
 def test_in_any_order_the_newest_reading_is_all_that_is_left(
-    found: dict[int, list[Edition]], steps: list[tuple[str, int]], data: st.DataObject
+    found: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """Shipped and replayed in any order, read by any revision, twice and late; then replayed by the newest."""
     pages = played(Pages(found), steps, lambda of: data.draw(st.integers(0, of - 1)))
@@ -216,7 +216,7 @@ def test_in_any_order_the_newest_reading_is_all_that_is_left(
 @given(readings(), STEPS, st.data())
 @MANY
 def test_the_records_alone_tell_of_all_that_moved(
-    found: dict[int, list[Edition]], steps: list[tuple[str, int]], data: st.DataObject
+    found: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """An old and a new revision, all that was shipped read by the old one, lines sent whole: nothing is left behind."""
     replays = [(what, 3 if revision == 3 else 1) for what, revision in steps if what != "ship"]
@@ -227,9 +227,9 @@ def test_the_records_alone_tell_of_all_that_moved(
     assert_newest_is_left(pages)
 
 
-def edition(index: str = FEBRUARY, revision: int = 1, run: str = "1-1", at_ms: int = BEGIN_MS) -> Edition:
+def edition(index: str = FEBRUARY, revision: int = 1, run: str = "1-1", at_ms: int = BEGIN_MS) -> DocumentVersion:
     """A document of a line."""
-    return Edition(index, "a", version(0, 0, revision), SOURCE, run, at_ms)
+    return DocumentVersion(index, "a", version(0, 0, revision), SOURCE, run, at_ms)
 
 
 def test_a_stage_outlives_an_older_reading_that_comes_late() -> None:
@@ -262,7 +262,7 @@ def test_a_stage_outlives_the_run_that_hears_late_that_it_lost_the_mark() -> Non
 
 def test_the_same_revision_changes_nothing() -> None:
     """What is made is there."""
-    found = judged([edition()], [edition()], FACILITY, {SOURCE: 1})
+    found = reconcile([edition()], [edition()], FACILITY, {SOURCE: 1})
 
     assert found.there == {0}
     assert [found.lost, found.retractions, found.forgotten, found.changes, found.added] == [{}, [], [], [], 0]
@@ -278,9 +278,9 @@ def test_the_same_revision_changes_nothing() -> None:
         (None, {GONE}),
     ],
 )
-def test_what_is_corrected_is_told(now: Edition | None, words: set[str]) -> None:
+def test_what_is_corrected_is_told(now: DocumentVersion | None, words: set[str]) -> None:
     """In place, to another run, index or time; or nothing is made any more."""
-    found = judged([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
+    found = reconcile([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
 
     assert {word for word, _, _ in found.changes} == words
     assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
@@ -290,9 +290,9 @@ def test_what_is_corrected_is_told(now: Edition | None, words: set[str]) -> None
 def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
     """A source that is not asked any more, or an older worker, takes nothing back."""
     for revisions in ({SOURCE: 1}, {}):
-        found = judged([], [edition()], FACILITY, revisions)
+        found = reconcile([], [edition()], FACILITY, revisions)
         assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
-    assert revision_of(judged([], [edition()], FACILITY, {SOURCE: 2}).retractions[0].version) == 2
+    assert revision_of(reconcile([], [edition()], FACILITY, {SOURCE: 2}).retractions[0].version) == 2
     assert revision_of(at_revision(version(3, 77, 5), 9)) == 9
 
 
@@ -301,7 +301,7 @@ def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
 )
 def test_a_record_may_take_back_facts_of_its_own_facility_only(index: str) -> None:
     """Anything else that it names is passed over."""
-    found = judged([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
+    found = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
 
     assert [found.retractions, found.forgotten, found.changes, found.lost] == [[], [], [], {}]
 
@@ -345,8 +345,8 @@ def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
     """It is written as a tombstone of that version, or not counted where both stand at one place."""
     newer, own = edition(MARCH, 2, "2-2", LATER_MS), edition()
 
-    elsewhere = judged([own], [newer], FACILITY, {SOURCE: 1})
-    in_place = judged([own], [edition(revision=2, run="2-2")], FACILITY, {SOURCE: 1})
+    elsewhere = reconcile([own], [newer], FACILITY, {SOURCE: 1})
+    in_place = reconcile([own], [edition(revision=2, run="2-2")], FACILITY, {SOURCE: 1})
 
     for found in (elsewhere, in_place):
         assert found.lost == {0: 2}
@@ -359,7 +359,7 @@ def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
 
 def test_of_equal_versions_the_one_that_stands_counts() -> None:
     """Settings that changed without a revision correct nothing, and leave nothing twice."""
-    found = judged([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
+    found = reconcile([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
 
     assert found.lost == {0: 1}
     assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
@@ -367,7 +367,7 @@ def test_of_equal_versions_the_one_that_stands_counts() -> None:
 
 def test_what_is_gone_leaves_its_bytes() -> None:
     """A line that a newer revision does not read any more may be read by the next; one with a successor is there."""
-    gone = judged([], [edition()], FACILITY, {SOURCE: 2}).retractions
-    moved = judged([edition(MARCH, 2, at_ms=LATER_MS)], [edition()], FACILITY, {SOURCE: 2}).retractions
+    gone = reconcile([], [edition()], FACILITY, {SOURCE: 2}).retractions
+    moved = reconcile([edition(MARCH, 2, at_ms=LATER_MS)], [edition()], FACILITY, {SOURCE: 2}).retractions
 
     assert [each.replaced for each in (*gone, *moved)] == [False, True]

@@ -9,7 +9,7 @@ from ingest.core.runs.completeness import (
     INCOMPLETE,
     OPEN_YET,
     UNKNOWN,
-    Course,
+    StageSequence,
     completeness,
     completeness_fields,
     completeness_in,
@@ -32,9 +32,11 @@ def template(*variants: Variant) -> StoredTemplate:
     return StoredTemplate("als", "w", 2, 1_000, Template(variants, 20))
 
 
-def course(stages: str, ended: str = "", *, parallel: bool = False, head: bool = True, end: bool = False) -> Course:
+def course(
+    stages: str, ended: str = "", *, parallel: bool = False, head: bool = True, end: bool = False
+) -> StageSequence:
     """A run through stages of one letter."""
-    return Course(tuple(stages), frozenset(ended), parallel, head, end)
+    return StageSequence(tuple(stages), frozenset(ended), parallel, head, end)
 
 
 SHORT, LONG = variant(1, "ABC"), variant(2, "ABCDEF")
@@ -135,7 +137,7 @@ def test_a_head_is_missing_only_where_runs_have_one(
         (None, course("ABC"), None),
     ],
 )
-def test_what_a_run_ends_with(tail: Tail | None, went: Course, seen: bool | None) -> None:
+def test_what_a_run_ends_with(tail: Tail | None, went: StageSequence, seen: bool | None) -> None:
     """START, END, the run's own end; of a parallel run, which has no order, each stage's END; or it is not known."""
     one = variant(1, "ABC")._replace(tail=tail)
 
@@ -154,7 +156,7 @@ def test_a_stage_that_is_not_always_there_is_never_missing() -> None:
 def test_percent_is_rounded_down() -> None:
     """99.7 % is not everything."""
     one = Variant(1, tuple(TemplateStage(f"S{n}") for n in range(300)), tail=Tail("S299", "start"))
-    went = Course(tuple(f"S{n}" for n in range(300) if n != 7), frozenset(), False, True, False)
+    went = StageSequence(tuple(f"S{n}" for n in range(300) if n != 7), frozenset(), False, True, False)
 
     assert completeness(went, template(one), HOURS_MS).seen_pct == 99
 
@@ -166,7 +168,7 @@ def test_what_is_said_holds_together_and_survives_its_document(
     went: list[str], ended: list[str], parallel: bool, head: bool, end: bool, silent_ms: int
 ) -> None:
     """Expected = seen + missing of a run that is over; missing was not seen; written and read again it is the same."""
-    one = Course(tuple(went), frozenset(ended) & frozenset(went), parallel, head, end)
+    one = StageSequence(tuple(went), frozenset(ended) & frozenset(went), parallel, head, end)
     found = completeness(one, template(SHORT, LONG), silent_ms)
 
     assert completeness_in(completeness_fields(found)) == found

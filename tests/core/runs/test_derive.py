@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from ingest.core.analysis.learning import learn
 from ingest.core.fields import Schema
 from ingest.core.mark import RunMark
-from ingest.core.runs.derive import STATE_BITS, Derived, derived, documents
+from ingest.core.runs.derive import STATE_BITS, Derived, derive, documents
 from ingest.core.runs.documents import uid
 from ingest.core.runs.run import runs_of
-from ingest.core.runs.state import LARGE, RunState, grown, json_of, state_of, swept, union
+from ingest.core.runs.state import LARGE, RunState, at_watermark, json_of, state_of, union, with_marks
 from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body
 from tests.support.cpu_time import grows_less
 from tests.support.marks import (
@@ -36,8 +36,8 @@ WATERMARKS = st.one_of(st.none(), st.integers(-100, 40 * DAY_S).map(lambda s: BE
 
 def write(store: Store, state: RunState, schema: Schema, former: RunState | None = None) -> None:
     """As Elasticsearch does with external versions: what is older than what is there is not taken."""
-    before = derived(former) if former else None
-    for found in documents(derived(state), schema, before):
+    before = derive(former) if former else None
+    for found in documents(derive(state), schema, before):
         place = (found.index, found.id)
         if place not in store or store[place][0] < found.version:
             store[place] = (found.version, found.body)
@@ -65,10 +65,10 @@ def test_any_order_any_batches_the_same_documents(
     store: Store = {}
     state, former = RunState(KEY, watermark_ms=watermark_ms), None
     for batch in splits(data, everything):
-        state = grown(state, batch)
+        state = with_marks(state, batch)
         if not state.marks:
             continue
-        state = state_of(orjson.loads(json_of(state, derived(state).issued, None)))
+        state = state_of(orjson.loads(json_of(state, derive(state).issued, None)))
         warm = former if data.draw(st.booleans()) else None  # the cache may vanish at any time
         write(store, state, schema, warm)
         former = state
@@ -88,7 +88,7 @@ def test_a_subset_leaves_nothing_behind(
     newer = data.draw(versions(found))
     part = [one for one in found if data.draw(st.booleans())] or found[:1]
     before = state_of_marks(part, watermark_ms)
-    first = derived(before)
+    first = derive(before)
     after = state_of_marks([*found, *newer], watermark_ms, first.issued)
 
     earlier, now = written(before, schema), written(after, schema)
@@ -111,10 +111,10 @@ def test_a_late_line_closes_its_neighbours_only(schema: Schema, ended: list[bool
     ends = [mark(n * 100 + 50, "END", f"S{n}") for n, has_end in enumerate(ended) if has_end]
     behind = min(behind, len(begun) - 1)
     late = mark(behind * 100 + after_s, "START", "LATE")
-    before = grown(RunState(KEY), [*begun, *ends])
-    after = grown(before, [late])
+    before = with_marks(RunState(KEY), [*begun, *ends])
+    after = with_marks(before, [late])
 
-    changed = {found.id for found in documents(derived(after), schema, derived(before))}
+    changed = {found.id for found in documents(derive(after), schema, derive(before))}
 
     closed = {begun[behind].id} if behind >= 0 and not ended[behind] else set()
     assert changed == {late.id, uid(KEY, 1)} | closed
@@ -125,10 +125,10 @@ def test_a_late_line_closes_its_neighbours_only(schema: Schema, ended: list[bool
 
 def test_a_late_end_makes_its_stage_exact_and_touches_no_other(schema: Schema) -> None:
     """The upper bound becomes a duration."""
-    before = grown(RunState(KEY), marks("0 START A, 9 START B, 20 START C"))
-    after = grown(before, marks("4 END A"))
+    before = with_marks(RunState(KEY), marks("0 START A, 9 START B, 20 START C"))
+    after = with_marks(before, marks("4 END A"))
 
-    found = {each.id: each.body["perf"] for each in documents(derived(after), schema, derived(before))}
+    found = {each.id: each.body["perf"] for each in documents(derive(after), schema, derive(before))}
 
     assert set(found) == {mark(0, "START", "A").id, uid(KEY, 1)}
     stage = found[mark(0, "START", "A").id]["stage"]
@@ -138,11 +138,11 @@ def test_a_late_end_makes_its_stage_exact_and_touches_no_other(schema: Schema) -
 def test_an_id_that_splits_and_is_joined_again_leaves_no_ghost(schema: Schema) -> None:
     """Two instances, joined by a late line: the second becomes a tombstone, its stages belong to the first."""
     store: Store = {}
-    apart = grown(RunState(KEY), marks(f"0 START A, {10 * DAY_S} START B"))
+    apart = with_marks(RunState(KEY), marks(f"0 START A, {10 * DAY_S} START B"))
     write(store, apart, schema)
-    issued = derived(apart).issued
+    issued = derive(apart).issued
     stored = state_of(orjson.loads(json_of(apart, issued, None)))
-    joined = grown(stored, marks(f"{5 * DAY_S} X A"))
+    joined = with_marks(stored, marks(f"{5 * DAY_S} X A"))
     second = ("perf-runs-als", uid(KEY, 2))
     assert (issued, is_retracted(store[second][1])) == (2, False)
 
@@ -158,10 +158,10 @@ def test_an_id_that_splits_and_is_joined_again_leaves_no_ghost(schema: Schema) -
 
 def test_a_late_line_may_begin_a_new_first_instance(schema: Schema) -> None:
     """The one that was the first counts on as the second, and its stages say so."""
-    before = grown(RunState(KEY), marks(f"{10 * DAY_S} START B"))
-    after = grown(before, marks("0 START A"))
+    before = with_marks(RunState(KEY), marks(f"{10 * DAY_S} START B"))
+    after = with_marks(before, marks("0 START A"))
 
-    assert {(d.id, d.body["perf"]["run"]["instance"]) for d in documents(derived(after), schema, derived(before))} == {
+    assert {(d.id, d.body["perf"]["run"]["instance"]) for d in documents(derive(after), schema, derive(before))} == {
         (uid(KEY, 1), 1), (uid(KEY, 2), 2),
         (mark(0, "START", "A").id, 1), (mark(10 * DAY_S, "START", "B").id, 2),
     }  # fmt: skip
@@ -170,11 +170,11 @@ def test_a_late_line_may_begin_a_new_first_instance(schema: Schema) -> None:
 def test_a_tombstone_says_that_it_is_one_and_comes_with_every_cold_derivation(schema: Schema) -> None:
     """A START of another line for the same instant opens no stage; with a warm cache it is written once."""
     first, repeat = mark(0, "START", "A", 1), mark(0, "START", "A", 3)
-    before = grown(RunState(KEY), [repeat])
-    after = grown(before, [first])
+    before = with_marks(RunState(KEY), [repeat])
+    after = with_marks(before, [first])
 
-    cold = {found.id: found for found in documents(derived(after), schema)}
-    warm = [found.id for found in documents(derived(grown(after, marks("9 START B"))), schema, derived(after))]
+    cold = {found.id: found for found in documents(derive(after), schema)}
+    warm = [found.id for found in documents(derive(with_marks(after, marks("9 START B"))), schema, derive(after))]
 
     assert cold[repeat.id].body["perf"]["retracted"] is True
     assert "retracted" not in cold[first.id].body["perf"]
@@ -186,10 +186,10 @@ def test_a_tombstone_is_the_same_with_a_warm_cache_as_with_a_cold_one(schema: Sc
     store: Store = {}
     start = mark(100, "START", "A")
     gone = [start._replace(version=n, at_ms=start.at_ms + n, retracted=True) for n in (3, 4)]
-    state = grown(RunState(KEY), [start, *marks(f"{10 * DAY_S} START B")])
+    state = with_marks(RunState(KEY), [start, *marks(f"{10 * DAY_S} START B")])
     write(store, state, schema)
     for batch in (marks(f"{5 * DAY_S} X A"), gone[:1], gone[1:], marks("50 X A")):
-        former, state = state, grown(state_of(orjson.loads(json_of(state, derived(state).issued, None))), batch)
+        former, state = state, with_marks(state_of(orjson.loads(json_of(state, derive(state).issued, None))), batch)
         write(store, state, schema, former)
 
     now = written(state, schema)
@@ -212,39 +212,39 @@ def test_a_mark_that_moves_to_another_year_leaves_a_tombstone_in_the_old_index(s
 
 def test_all_documents_of_a_revision_have_its_version(schema: Schema) -> None:
     """Behind that of their mark, of stages. What adds nothing raises none; a sweep does; time does not go back."""
-    state = grown(grown(RunState(KEY), marks("0 START A")), marks("9 START B"))
-    later = swept(state, BEGIN_MS + 10**9)
+    state = with_marks(with_marks(RunState(KEY), marks("0 START A")), marks("9 START B"))
+    later = at_watermark(state, BEGIN_MS + 10**9)
 
-    versions_ = {(found.index.split("-")[1], found.version) for found in documents(derived(state), schema)}
+    versions_ = {(found.index.split("-")[1], found.version) for found in documents(derive(state), schema)}
     assert versions_ == {("runs", 2), ("stages", (2 << STATE_BITS) + 2)}
-    assert grown(state, marks("0 START A")) is state
+    assert with_marks(state, marks("0 START A")) is state
     assert (later.revision, later.watermark_ms) == (3, BEGIN_MS + 10**9)
-    assert swept(later, BEGIN_MS) is later
-    assert grown(later, marks("12 START C")).watermark_ms == later.watermark_ms
+    assert at_watermark(later, BEGIN_MS) is later
+    assert with_marks(later, marks("12 START C")).watermark_ms == later.watermark_ms
 
 
 def test_a_sweep_writes_only_what_time_changed(schema: Schema) -> None:
     """The open stage and the run; when all is settled, nothing."""
-    state = swept(grown(RunState(KEY), marks("0 START A, 9 START B")), BEGIN_MS + 60_000)
-    quiet = swept(state, BEGIN_MS + 7_200_000)
-    closed = swept(quiet, BEGIN_MS + 9 * DAY_S * 1000)
-    after = swept(closed, BEGIN_MS + 99 * DAY_S * 1000)
+    state = at_watermark(with_marks(RunState(KEY), marks("0 START A, 9 START B")), BEGIN_MS + 60_000)
+    quiet = at_watermark(state, BEGIN_MS + 7_200_000)
+    closed = at_watermark(quiet, BEGIN_MS + 9 * DAY_S * 1000)
+    after = at_watermark(closed, BEGIN_MS + 99 * DAY_S * 1000)
 
     def ids(now: RunState, former: RunState) -> set[str]:
-        return {found.id for found in documents(derived(now), schema, derived(former))}
+        return {found.id for found in documents(derive(now), schema, derive(former))}
 
     assert ids(quiet, state) == ids(closed, quiet) == {mark(9, "START", "B").id, uid(KEY, 1)}
     assert ids(after, closed) == set()
-    assert derived(closed).due_ms is None
+    assert derive(closed).due_ms is None
 
 
 def test_a_run_is_written_anew_when_a_stage_of_it_has_another_name(schema: Schema) -> None:
     """Though its own document says the same: what was said of its completeness holds no longer."""
     before = state_of_marks(marks("0 START A, 60 START B, 61 START C"))
     renamed = mark(60, "START", "D")._replace(id=mark(60, "START", "B").id, version=3)
-    after = grown(before, [renamed])
+    after = with_marks(before, [renamed])
 
-    found = {each.id: each for each in documents(derived(after), schema, derived(before))}
+    found = {each.id: each for each in documents(derive(after), schema, derive(before))}
 
     assert set(found) == {renamed.id, uid(KEY, 1)}
     assert written(before, schema)[f"perf-runs-{KEY.facility}", uid(KEY, 1)] == found[uid(KEY, 1)].body
@@ -261,10 +261,10 @@ def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
     template = StoredTemplate("als", "", 7, 0, learned)
     state = state_of_marks(found, watermark_ms)
     shuffled = state_of_marks(data.draw(st.permutations(found)), watermark_ms)
-    former = derived(state_of_marks(found[:1], watermark_ms))
+    former = derive(state_of_marks(found[:1], watermark_ms))
 
     def runs(now: RunState, warm: Derived | None = None) -> dict[str, Any]:
-        made = documents(derived(now), schema, warm, {"": template})
+        made = documents(derive(now), schema, warm, {"": template})
         return {each.id: each.body["perf"]["run"] for each in made if each.index.startswith("perf-runs-")}
 
     cold, warm = runs(state), runs(state, former)
@@ -290,13 +290,13 @@ def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:
 def test_the_state_is_kept_as_a_document(data: st.DataObject, found: list[RunMark], watermark_ms: int | None) -> None:
     """Read back it says the same; marks that are merged into it meet the watermark that was stored."""
     state = state_of_marks([*found, *data.draw(versions(found))], watermark_ms)
-    now = derived(state)
+    now = derive(state)
 
     back = state_of(orjson.loads(json_of(state, now.issued, now.due_ms)))
 
     assert (back.key, back.marks, back.revision) == (state.key, state.marks, state.revision)
     assert (back.issued, back.watermark_ms) == (now.issued, state.watermark_ms)
-    assert derived(back) == now
+    assert derive(back) == now
 
 
 @given(st.data(), MARKS, WATERMARKS)
@@ -323,7 +323,7 @@ def test_every_field_is_in_the_list(
 def test_where_documents_are_kept(schema: Schema) -> None:
     """Stages by the year of their start in UTC, runs in one index; a stage has the id of its opening mark."""
     start = mark(330 * DAY_S, "START", "A")
-    found = {(d.index, d.id) for d in documents(derived(state_of_marks([start])), schema)}
+    found = {(d.index, d.id) for d in documents(derive(state_of_marks([start])), schema)}
 
     assert found == {("perf-stages-als-2017", start.id), ("perf-runs-als", uid(KEY, 1))}
     assert uid(KEY, 1) != uid(KEY._replace(source="other"), 1) != uid(KEY._replace(run="1"), 1)
@@ -333,7 +333,7 @@ def test_where_documents_are_kept(schema: Schema) -> None:
 def test_a_run_of_more_marks_is_flagged(number: int, flags: list[str] | None, schema: Schema) -> None:
     """And left to the sweeper by those who write."""
     state = state_of_marks(mark(n, "START", "A") for n in range(number))
-    runs = [found.body for found in documents(derived(state), schema) if found.index == "perf-runs-als"]
+    runs = [found.body for found in documents(derive(state), schema) if found.index == "perf-runs-als"]
 
     assert [body["perf"].get("flags") for body in runs] == [flags]
     assert state.large == (flags is not None)
@@ -344,7 +344,7 @@ def test_a_run_of_ten_thousand_marks_costs_no_more_a_mark_than_a_small_one(ends:
     """Some 45 ms on the machine it was written on; three times as much a mark as for a tenth of them is refused."""
     small, large = (state_of_marks(many(count, ends)) for count in (1_000, 10_000))
 
-    assert grows_less(10 * 3, lambda: derived(small), lambda: derived(large))
+    assert grows_less(10 * 3, lambda: derive(small), lambda: derive(large))
 
 
 def many(count: int, ends: bool) -> list[RunMark]:

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.mark import RunMark
 from ingest.core.model import Message
 from ingest.core.runs.documents import run_json, stage_json
@@ -25,7 +25,7 @@ WEEK_S = 7 * 86_400
 
 
 @pytest.fixture
-def sample(flow_of: Callable[..., Flow]) -> dict[str, Run]:
+def sample(flow_of: Callable[..., Decoder]) -> dict[str, Run]:
     """The runs of the 35 lines."""
     flow = flow_of("als_perf")
     lines = SAMPLE.read_bytes().splitlines()

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.mark import RunMark, key_of, mark_of
-from ingest.core.runs.state import as_json, of_json, union
+from ingest.core.runs.state import marks_from_json, marks_to_json, union
 from tests.support.marks import BEGIN_MS, KEY, MARKS, mark, versions
 
 
@@ -28,10 +28,10 @@ def test_merging_is_commutative_associative_and_idempotent(data: st.DataObject, 
 def test_the_form_that_is_stored_keeps_everything(data: st.DataObject, found: list[RunMark]) -> None:
     """Read back it is equal, and equal sets have equal bytes."""
     everything = union({}, [*found, *data.draw(versions(found))])
-    form = as_json(everything)
+    form = marks_to_json(everything)
 
-    assert of_json(orjson.loads(form)) == everything
-    assert as_json(dict(reversed(everything.items()))) == form
+    assert marks_from_json(orjson.loads(form)) == everything
+    assert marks_to_json(dict(reversed(everything.items()))) == form
 
 
 def test_the_highest_version_wins_and_its_past_is_kept() -> None:
@@ -56,7 +56,7 @@ def test_ten_thousand_marks_stay_below_a_megabyte() -> None:
     stages = [f"SUBMIT_GAL-render-fast-tomopy-{n}" for n in range(30)]
     found = union({}, (mark(n * 17, "START", stages[n % 30], 14) for n in range(10_000)))
 
-    assert len(as_json(found)) < 600_000
+    assert len(marks_to_json(found)) < 600_000
 
 
 def body(**perf: object) -> dict[str, object]:

@@ -6,10 +6,10 @@ from hypothesis import given
 
 from ingest.core.fields import Schema
 from ingest.core.mark import RunMark
-from ingest.core.runs.derive import Derived, derived, documents
+from ingest.core.runs.derive import Derived, derive, documents
 from ingest.core.runs.phases import DISPATCH, QUEUE
 from ingest.core.runs.run import Run, seconds
-from ingest.core.runs.stored import StoredRun, StoredStage, run_in, stage_in, with_stages
+from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
 from tests.core.runs.test_derive import WATERMARKS
 from tests.support.marks import MARKS, is_retracted, marks, state_of_marks
 
@@ -17,8 +17,8 @@ from tests.support.marks import MARKS, is_retracted, marks, state_of_marks
 def read(found: Derived, schema: Schema) -> list[StoredRun]:
     """The runs in what is written of a state."""
     alive = [document for document in documents(found, schema) if not is_retracted(document.body)]
-    runs = [run_in(d.body) for d in alive if d.index.startswith("perf-runs")]
-    stages = [stage_in(d.id, d.body) for d in alive if d.index.startswith("perf-stages")]
+    runs = [run_from(d.body) for d in alive if d.index.startswith("perf-runs")]
+    stages = [stage_from(d.id, d.body) for d in alive if d.index.startswith("perf-stages")]
     return with_stages(runs, stages)
 
 
@@ -47,7 +47,7 @@ def as_stored(stages: tuple[StoredStage, ...]) -> list[tuple[Any, ...]]:
 @given(MARKS, WATERMARKS)
 def test_what_was_written_is_read(schema: Schema, found: list[RunMark], watermark_ms: int | None) -> None:
     """State, times, kinds, stages in their order, for any set of marks and any watermark."""
-    wanted = derived(state_of_marks(found, watermark_ms))
+    wanted = derive(state_of_marks(found, watermark_ms))
     stored = read(wanted, schema)
 
     assert [run.instance for run in stored] == [run.ordinal for run in wanted.runs]
@@ -65,7 +65,7 @@ def test_what_was_written_is_read(schema: Schema, found: list[RunMark], watermar
 
 def test_what_is_absent_stays_absent(schema: Schema) -> None:
     """A run of two stages without queue: no wait, no dispatch, a lower total; the open stage has no close."""
-    (run,) = read(derived(state_of_marks(marks("0 START A, 5 START B"))), schema)
+    (run,) = read(derive(state_of_marks(marks("0 START A, 5 START B"))), schema)
 
     assert run.parts.get(QUEUE) is None
     assert run.not_seen == ("head", "tail")

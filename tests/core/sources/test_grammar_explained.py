@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.core.fields import load_schema
-from ingest.core.model import Record
+from ingest.core.model import ParsedMessage
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.readers import Mismatch, canonical
@@ -53,7 +53,7 @@ def long_text(name: str, count: int) -> str:
     return head + between.join([turns[0].rstrip()] * count)
 
 
-def said(found: Record | Mismatch) -> Record | Mismatch:
+def said(found: ParsedMessage | Mismatch) -> ParsedMessage | Mismatch:
     """All that is said, but for what was read before."""
     return replace(found, seen=()) if isinstance(found, Mismatch) else found
 

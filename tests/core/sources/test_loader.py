@@ -8,7 +8,7 @@ from lark import Lark
 from lark.exceptions import LarkError
 
 from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
 from ingest.core.model import Intake, Problem
 from ingest.core.sources.grammar import GrammarReader
@@ -62,7 +62,7 @@ def test_a_wrong_source_does_not_load(folder: Path, old: str, new: str, says: st
     path.write_text(path.read_text().replace(old, new))
 
     with pytest.raises(Problem, match=says) as caught:
-        Flow(Intake("i", "t", "als", ("als_perf",)), {"als_perf": load_source(folder, schema)}, schema)
+        Decoder(Intake("i", "t", "als", ("als_perf",)), {"als_perf": load_source(folder, schema)}, schema)
 
     assert caught.value.exit_code == 78
 

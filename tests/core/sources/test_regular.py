@@ -7,9 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Message, Record
+from ingest.core.model import Message, ParsedMessage
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_source
 from ingest.core.sources.regular import NotRegular, compile_grammar
@@ -70,9 +70,9 @@ def agree(text: str) -> bool:
     quick, slow = READER.compiled.read(text), READER.read_slowly(text, b"")
 
     if quick is None:
-        assert not isinstance(slow, Record)
+        assert not isinstance(slow, ParsedMessage)
     else:
-        assert isinstance(slow, Record)
+        assert isinstance(slow, ParsedMessage)
         assert (quick[0], tuple(quick[1])) == (slow.values, slow.items)
     return quick is not None
 
@@ -125,8 +125,8 @@ def test_a_recursive_grammar_is_left_to_lark() -> None:
 
     assert reader.compiled is None
     assert "without end" in reader.why_slow
-    assert isinstance(reader.read(b"aabb"), Record)
-    assert not isinstance(reader.read(b"aab"), Record)
+    assert isinstance(reader.read(b"aabb"), ParsedMessage)
+    assert not isinstance(reader.read(b"aab"), ParsedMessage)
 
 
 def test_a_repeated_rule_outside_its_loop_is_left_to_lark() -> None:
@@ -135,7 +135,7 @@ def test_a_repeated_rule_outside_its_loop_is_left_to_lark() -> None:
     found = reader.read(b"ababa")
 
     assert "outside" in reader.why_slow
-    assert isinstance(found, Record)
+    assert isinstance(found, ParsedMessage)
     assert len(found.items) == 3
 
 
@@ -167,7 +167,7 @@ def test_every_line_grammar_is_linear(name: str, filler: str, schema: Schema) ->
 
 
 @pytest.mark.parametrize("filler", ["Fri Feb 5 21:39:37 PST 2016: ", "Fri Feb 5 21:39:37 PST 2016:", "Fri ", " "])
-def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Callable[..., Flow]) -> None:
+def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Callable[..., Decoder]) -> None:
     """64 KiB of beginnings: one search, one split, one verdict."""
     line = ("PERF" + filler * 40_000)[:65_536].encode()
     flow, message = flow_of("als_perf"), Message(line, 1454803200000, backfill=True)

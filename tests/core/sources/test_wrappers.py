@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.source import Source
@@ -62,7 +62,7 @@ def through(schema: Schema, sources: dict[str, Source], wrappers: dict[str, Wrap
     def outcomes(wrapper: str, data: bytes, **provenance: Any) -> Outcomes:
         intake = Intake("i", "t", "als", ("als_perf",), wrapper=wrapper)
         message = Message(data, NOW_MS, Provenance(kafka="t/0/1", **provenance))
-        return Flow(intake, sources, schema, None, wrappers).outcomes(message, NOW_MS)
+        return Decoder(intake, sources, schema, None, wrappers).outcomes(message, NOW_MS)
 
     return outcomes
 
@@ -195,7 +195,7 @@ def test_an_unknown_wrapper_is_bad_configuration(schema: Schema, sources: dict[s
     intake = Intake("als-lines", "t", "als", ("als_perf",), wrapper="filebeet")
 
     with pytest.raises(Problem, match=r"filebeet.*none, vector") as caught:
-        Flow(intake, sources, schema, None, {"vector": Wrapper("vector", ("message",))})
+        Decoder(intake, sources, schema, None, {"vector": Wrapper("vector", ("message",))})
 
     assert caught.value.exit_code == 78
     assert load_wrappers(GRAMMARS / "nowhere.toml") == {}

@@ -6,18 +6,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.tracking.byte_ranges import SLACK_BYTES, Instant, Piece, holes, left_of, united
+from ingest.core.tracking.byte_ranges import SLACK_BYTES, ByteRange, Instant, holes, merge_ranges, subtract
 
 LINES = st.lists(st.integers(0, 12), min_size=1, max_size=40)
 
 
-def piece(start: int, stop: int, ms: int = 0, event_ms: int | None = None) -> Piece:
+def piece(start: int, stop: int, ms: int = 0, event_ms: int | None = None) -> ByteRange:
     """A message of a file."""
     said = None if event_ms is None else Instant(start, event_ms)
-    return Piece(start, stop, ms, ms, said, said)
+    return ByteRange(start, stop, ms, ms, said, said)
 
 
-def messages(sizes: list[int], rng: Random) -> list[Piece]:
+def messages(sizes: list[int], rng: Random) -> list[ByteRange]:
     """The lines of a file with so many bytes before their newline, some of them facts, received at any times."""
     at, made = 0, []
     for size in sizes:
@@ -34,14 +34,14 @@ def test_any_order_repetition_and_partition_gives_the_same(
     there = [each for n, each in enumerate(messages(sizes, rng)) if n not in lost]
     there += [each._replace(start_ms=50, stop_ms=50) for each in rng.sample(there, len(there) // 3)]
     size_bytes = sum(sizes) + len(sizes)
-    whole = united(there)
+    whole = merge_ranges(there)
 
     mixed = [*there, *rng.sample(there, len(there) // 2)]
     rng.shuffle(mixed)
-    batches = [united(mixed[n::parts]) for n in range(parts)]
-    kept: tuple[Piece, ...] = ()
+    batches = [merge_ranges(mixed[n::parts]) for n in range(parts)]
+    kept: tuple[ByteRange, ...] = ()
     for batch in [*batches, batches[0]]:
-        kept = united([*kept, *batch])
+        kept = merge_ranges([*kept, *batch])
 
     assert kept == whole
     assert list(holes(kept, size_bytes)) == list(holes(whole, size_bytes))
@@ -51,7 +51,7 @@ def test_any_order_repetition_and_partition_gives_the_same(
 def test_what_is_missing_is_what_was_lost(sizes: list[int], lost: set[int]) -> None:
     """Byte by byte, but for a single blank line."""
     made = messages(sizes, Random(1))
-    there = united(each for n, each in enumerate(made) if n not in lost)
+    there = merge_ranges(each for n, each in enumerate(made) if n not in lost)
     gone = {byte for n in lost if n < len(made) for byte in range(made[n].start, made[n].stop)}
 
     found = list(holes(there, made[-1].stop))
@@ -64,7 +64,7 @@ def test_what_is_missing_is_what_was_lost(sizes: list[int], lost: set[int]) -> N
 
 def test_a_hole_tells_what_stands_around_it() -> None:
     """When it happened, and when Kafka got it."""
-    (hole,) = holes(united([piece(0, 40, 7, 100), piece(40, 80, 8, 110), piece(120, 160, 9, 170)]), 160)
+    (hole,) = holes(merge_ranges([piece(0, 40, 7, 100), piece(40, 80, 8, 110), piece(120, 160, 9, 170)]), 160)
 
     assert (hole.start, hole.stop, hole.size_bytes) == (80, 120, 40)
     assert hole.before is not None
@@ -92,7 +92,7 @@ def test_the_holes_of_a_file(
     pieces: list[tuple[int, int]], size_bytes: int | None, expected: list[tuple[int, int]]
 ) -> None:
     """Between pieces always; ahead and behind only where its size is known."""
-    found = holes(united(piece(*each) for each in pieces), size_bytes)
+    found = holes(merge_ranges(piece(*each) for each in pieces), size_bytes)
 
     assert [(hole.start, hole.stop) for hole in found] == expected
 
@@ -106,7 +106,7 @@ def test_what_is_left_of_a_range(whole: tuple[int, int], taken: list[tuple[int, 
     start, stop = min(whole), max(whole) + 1
     ranges = [(min(each), max(each)) for each in taken]
 
-    left = list(left_of(start, stop, ranges))
+    left = list(subtract(start, stop, ranges))
 
     covered = {byte for first, behind in ranges for byte in range(first, behind)}
     assert {byte for each in left for byte in range(*each)} == set(range(start, stop)) - covered

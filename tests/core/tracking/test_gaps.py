@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
-from ingest.core.tracking.byte_ranges import Instant, Piece, united
+from ingest.core.tracking.byte_ranges import ByteRange, Instant, merge_ranges
 from ingest.core.tracking.file_document import body_of, key_of, state_of
-from ingest.core.tracking.file_state import MOST_PIECES, FileKey, FileNews, FileState, grown, missing_of
-from ingest.core.tracking.gaps import certain, declared, documents, gap_id, is_due, suspects
+from ingest.core.tracking.file_state import MOST_PIECES, FileKey, FileState, FileUpdate, merge, missing_of
+from ingest.core.tracking.gaps import candidates, confirmed, documents, gap_id, is_due, record_gaps
 from ingest.core.tracking.manifest import BEGIN, END, Manifest
 from tests.core.tracking.test_watermark import leaves
 
@@ -22,31 +22,31 @@ NOON = 1_790_000_000_000
 PATIENCE_MS = 300_000
 
 
-def line(n: int) -> Piece:
+def line(n: int) -> ByteRange:
     """The n-th line of the file, received n seconds after noon and happened a day before."""
     said = Instant(LINE * n, NOON - 86_400_000 + 1000 * n)
-    return Piece(LINE * n, LINE * (n + 1), NOON + 1000 * n, NOON + 1000 * n, said, said)
+    return ByteRange(LINE * n, LINE * (n + 1), NOON + 1000 * n, NOON + 1000 * n, said, said)
 
 
-def heard(numbers: Iterable[int]) -> FileNews:
+def heard(numbers: Iterable[int]) -> FileUpdate:
     """A batch of lines."""
-    news = FileNews()
-    news.hear(united(line(n) for n in numbers))
+    news = FileUpdate()
+    news.hear(merge_ranges(line(n) for n in numbers))
     return news
 
 
-def said(role: str, record_ms: int, size_bytes: int = SIZE) -> FileNews:
+def said(role: str, record_ms: int, size_bytes: int = SIZE) -> FileUpdate:
     """A manifest."""
-    news = FileNews()
+    news = FileUpdate()
     news.say(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
     return news
 
 
-def after(news: Iterable[FileNews], state: FileState | None = None) -> FileState:
+def after(news: Iterable[FileUpdate], state: FileState | None = None) -> FileState:
     """The state with all that is told."""
     state = state or FileState(KEY)
     for each in news:
-        state = grown(state, each)
+        state = merge(state, each)
     return state
 
 
@@ -71,12 +71,12 @@ def test_a_state_follows_from_the_set_of_records(
     once = after(batches)
     mixed = [*batches, *rng.sample(batches, len(batches) // 2)]
     rng.shuffle(mixed)
-    joined = FileNews()
+    joined = FileUpdate()
     for each in mixed[::2]:
         joined.join(each)
 
     assert told(after([*mixed[1::2], joined])) == told(once)
-    assert grown(once, batches[0]) is once
+    assert merge(once, batches[0]) is once
 
 
 def test_who_has_not_said_its_end_may_be_at_it() -> None:
@@ -85,16 +85,16 @@ def test_who_has_not_said_its_end_may_be_at_it() -> None:
     newest = NOON + 3000
 
     assert begun.under_way
-    assert certain(begun, newest + PATIENCE_MS - 1, PATIENCE_MS) == []
-    ((hole, shown_by),) = certain(begun, newest + PATIENCE_MS, PATIENCE_MS)
+    assert confirmed(begun, newest + PATIENCE_MS - 1, PATIENCE_MS) == []
+    ((hole, shown_by),) = confirmed(begun, newest + PATIENCE_MS, PATIENCE_MS)
     assert (hole.start, hole.stop, shown_by) == (160, 400, "silence")
 
     ended = after([said(END, NOON + 4000)], begun)
-    ((hole, shown_by),) = certain(ended, NOON, PATIENCE_MS)
+    ((hole, shown_by),) = confirmed(ended, NOON, PATIENCE_MS)
     assert (hole.start, hole.stop, shown_by) == (160, 400, "end")
     again = after([said(BEGIN, NOON + 5000)], ended)
     assert again.under_way
-    assert certain(again, NOON + 5000, PATIENCE_MS) == []
+    assert confirmed(again, NOON + 5000, PATIENCE_MS) == []
 
 
 def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
@@ -102,7 +102,7 @@ def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
     begun = after([said(BEGIN, NOON), heard([0, 1, 3, 5])])
     later_ms = NOON + 5000 + PATIENCE_MS
 
-    (gap,) = declared(begun, certain(begun, later_ms, PATIENCE_MS), later_ms).gaps
+    (gap,) = record_gaps(begun, confirmed(begun, later_ms, PATIENCE_MS), later_ms).gaps
 
     assert (gap.start, gap.stop, gap.size_bytes, gap.shown_by) == (80, 400, 240, "silence")
     assert (gap.since_ms, gap.until_ms) == (NOON - 86_400_000 + 1000, None)
@@ -113,25 +113,25 @@ def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while(
     """Its end is not known, so nothing is missing there; nor ahead of where it was followed from."""
     state = after([heard([2, 3, 5])])
 
-    assert certain(state, NOON + 5000 + PATIENCE_MS - 1, PATIENCE_MS) == []
-    ((hole, shown_by),) = certain(state, NOON + 5000 + PATIENCE_MS, PATIENCE_MS)
+    assert confirmed(state, NOON + 5000 + PATIENCE_MS - 1, PATIENCE_MS) == []
+    ((hole, shown_by),) = confirmed(state, NOON + 5000 + PATIENCE_MS, PATIENCE_MS)
     assert (hole.start, hole.stop, shown_by) == (160, 200, "next")
 
 
 def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -> None:
     """Half of it changes what is missing; the rest says when. What is missing beside it is another gap."""
     state = after([said(END, NOON), heard([0, 9])])
-    state = declared(state, certain(state, NOON, PATIENCE_MS), NOON + 1)
+    state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
     (gap,) = state.gaps
     assert (gap.start, gap.stop, gap.since_ms, gap.until_ms) == (40, 360, line(0).last.ms, line(9).first.ms)  # type: ignore[union-attr]
-    assert list(suspects(state)) == []
+    assert list(candidates(state)) == []
 
     half = after([heard([1, 2, 3, 7])], replace(state, owing=False))
     assert (half.owing, missing_of(gap, half.pieces), half.missing_bytes) == (True, 160, 160)
     assert half.gaps == state.gaps
     assert [each.body["perf"]["gap"]["size_bytes"] for each in documents(half, schema)] == [320]
     longer = after([said(END, NOON + 9, SIZE + 100)], half)
-    ((hole, _),) = certain(longer, NOON, PATIENCE_MS)
+    ((hole, _),) = confirmed(longer, NOON, PATIENCE_MS)
     assert (hole.start, hole.stop) == (400, 500)
 
     full = after([heard([4, 5, 6]), heard([8])], half)
@@ -142,7 +142,7 @@ def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -
 def test_the_documents_of_gaps_are_of_the_list_and_keep_their_ids(schema: Schema) -> None:
     """One for each, with the state's revision as version; the same id when it is filled."""
     state = after([said(END, NOON), heard([0, 5])])
-    state = declared(state, certain(state, NOON, PATIENCE_MS), NOON + 1)
+    state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
     full = after([heard(range(10))], state)
 
     opened, filled = documents(state, schema), documents(full, schema)
@@ -159,7 +159,7 @@ def test_the_documents_of_gaps_are_of_the_list_and_keep_their_ids(schema: Schema
 def test_a_file_of_which_nothing_came_is_missing_with_its_lines() -> None:
     """They are known of a whole file only."""
     state = after([said(END, NOON)])
-    state = declared(state, certain(state, NOON, PATIENCE_MS), NOON + 1)
+    state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
 
     assert [(gap.start, gap.stop, gap.lines) for gap in state.gaps] == [(0, SIZE, 10)]
 
@@ -173,10 +173,10 @@ def test_a_file_of_which_nothing_came_is_missing_with_its_lines() -> None:
         [said(BEGIN, NOON), said(END, NOON + 1)],
     ],
 )
-def test_a_state_is_kept_as_a_document(schema: Schema, batches: Sequence[FileNews]) -> None:
+def test_a_state_is_kept_as_a_document(schema: Schema, batches: Sequence[FileUpdate]) -> None:
     """Read back it says the same, and every field is in the list; what is in the set is not indexed."""
     state = after(batches)
-    state = declared(state, certain(state, NOON + PATIENCE_MS * 2, PATIENCE_MS), NOON)
+    state = record_gaps(state, confirmed(state, NOON + PATIENCE_MS * 2, PATIENCE_MS), NOON)
     body = body_of(state, is_due(state))
     kept = body["perf"]["file"]["set"]
     named = leaves({**body, "perf": {**body["perf"], "file": {**body["perf"]["file"], "set": 0}}})
@@ -201,12 +201,12 @@ def test_files_are_told_apart() -> None:
 
 def test_a_file_in_very_many_pieces_says_so_until_it_is_whole() -> None:
     """What is kept is bounded, and nothing is called missing that was only forgotten."""
-    every_other = FileNews()
-    every_other.hear(Piece(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_PIECES + 1))
+    every_other = FileUpdate()
+    every_other.hear(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_PIECES + 1))
     state = after([every_other, said(END, NOON, 4 * (MOST_PIECES + 1))])
 
     assert (state.scattered, len(state.pieces)) == (True, MOST_PIECES)
-    assert list(suspects(state)) == []
-    rest = FileNews()
-    rest.hear([Piece(0, 4 * (MOST_PIECES + 1), NOON, NOON)])
+    assert list(candidates(state)) == []
+    rest = FileUpdate()
+    rest.hear([ByteRange(0, 4 * (MOST_PIECES + 1), NOON, NOON)])
     assert not after([rest], state).scattered

@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
-from ingest.core.tracking.watermark import ACTIVE_MS, Heard, WriterKey, body_of, together, watermark_ms, writer_of
+from ingest.core.tracking.watermark import (
+    ACTIVE_MS,
+    WriterKey,
+    WriterProgress,
+    body_of,
+    merged,
+    watermark_ms,
+    writer_of,
+)
 
 HOUR = ACTIVE_MS
 BEGIN = 1_454_737_177_000
@@ -33,28 +41,31 @@ def key(path: str, backfill: bool = False) -> WriterKey:
 )
 def test_the_watermark(writers: list[tuple[str | int, ...]], expected: int | None) -> None:
     """Newest instant and newest record time of each writer, in ms; in any order."""
-    heard = [(key(str(w[0]), len(w) > 3), Heard(int(w[1]), int(w[2]))) for w in writers]
+    heard = [(key(str(w[0]), len(w) > 3), WriterProgress(int(w[1]), int(w[2]))) for w in writers]
 
     assert {watermark_ms(some) for some in permutations(heard)} == {expected}
 
 
-ENDED = Heard(9, 9, False, 9)
+ENDED = WriterProgress(9, 9, False, 9)
 
 
 @pytest.mark.parametrize(
     ("writers", "expected"),
     [
-        ([("a", Heard(5, 9)), ("b", ENDED)], 5),
-        ([("a", Heard(5, 9, False, 9)), ("b", Heard(7, 9))], 7),  # who has ended holds nobody back
-        ([("a", Heard(5, 9, False, 8)), ("b", Heard(7, 9))], 5),  # a line came since
-        ([("a", Heard(5, 9, False, 9)), ("b", Heard(7, 9, False, 12))], 7),  # all have: up to the newest
-        ([("a", Heard(0, 0, False, 9)), ("b", Heard(7, 9))], 7),  # nothing of it but its end came
-        ([("a", Heard(0, 0, False, 9))], None),
+        ([("a", WriterProgress(5, 9)), ("b", ENDED)], 5),
+        ([("a", WriterProgress(5, 9, False, 9)), ("b", WriterProgress(7, 9))], 7),  # who has ended holds nobody back
+        ([("a", WriterProgress(5, 9, False, 8)), ("b", WriterProgress(7, 9))], 5),  # a line came since
+        (
+            [("a", WriterProgress(5, 9, False, 9)), ("b", WriterProgress(7, 9, False, 12))],
+            7,
+        ),  # all have: up to the newest
+        ([("a", WriterProgress(0, 0, False, 9)), ("b", WriterProgress(7, 9))], 7),  # nothing of it but its end came
+        ([("a", WriterProgress(0, 0, False, 9))], None),
     ],
 )
 @pytest.mark.parametrize("backfill", [False, True])
 def test_the_watermark_where_shippers_said_their_end(
-    writers: list[tuple[str, Heard]], expected: int | None, backfill: bool
+    writers: list[tuple[str, WriterProgress]], expected: int | None, backfill: bool
 ) -> None:
     """Live files and backfills alike, in any order."""
     heard = [(key(path, backfill), each) for path, each in writers]
@@ -62,28 +73,32 @@ def test_the_watermark_where_shippers_said_their_end(
     assert {watermark_ms(some) for some in permutations(heard)} == {expected}
 
 
-HEARD = st.builds(Heard, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 9))
+HEARD = st.builds(WriterProgress, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 9))
 
 
 @given(st.lists(HEARD, min_size=1, max_size=6), st.randoms())
-def test_what_is_heard_merges_in_any_order(found: list[Heard], rng: object) -> None:
+def test_what_is_heard_merges_in_any_order(found: list[WriterProgress], rng: object) -> None:
     """And twice is as once."""
     whole = None
     for heard in found:
-        whole = together(whole, heard)
+        whole = merged(whole, heard)
     mixed = None
     for heard in [*found[::-1], *found]:
-        mixed = together(mixed, heard)
+        mixed = merged(mixed, heard)
 
     newest = [max(int(heard[n]) for heard in found) for n in (0, 1, 3)]
-    assert whole == mixed == Heard(newest[0], newest[1], any(h[2] for h in found), newest[2])
+    assert whole == mixed == WriterProgress(newest[0], newest[1], any(h[2] for h in found), newest[2])
 
 
 @pytest.mark.parametrize("writer", [key("/a.log"), key("", True), WriterKey("als", "als_perf", "", "", False)])
 @pytest.mark.parametrize("ahead", [True, False])
 def test_a_writer_is_kept_as_a_document(schema: Schema, writer: WriterKey, ahead: bool) -> None:
     """Read back it says the same, and every field is in the list."""
-    for heard in (Heard(BEGIN, BEGIN + 2000, ahead), Heard(BEGIN, BEGIN, ahead, BEGIN), Heard(ended_ms=BEGIN)):
+    for heard in (
+        WriterProgress(BEGIN, BEGIN + 2000, ahead),
+        WriterProgress(BEGIN, BEGIN, ahead, BEGIN),
+        WriterProgress(ended_ms=BEGIN),
+    ):
         body = body_of(writer, heard)
 
         assert writer_of(body) == (writer, heard)

@@ -18,14 +18,14 @@ from ingest.cli.bench.baselines import Recorder
 from ingest.config.paths import data_folder
 from ingest.config.settings import Elasticsearch as ElasticsearchSettings
 from ingest.core import bulk
-from ingest.core.bulk import Action
-from ingest.core.bulk_result import CREATED, Standing
+from ingest.core.bulk import BulkAction
+from ingest.core.bulk_result import CREATED, StoredVersion
 from ingest.core.fields import Field, Schema, load_schema
 from ingest.core.model import Problem
 from ingest.edge.elasticsearch.client import NO_SHARD, client
-from ingest.edge.elasticsearch.index_templates import leaves, templates
+from ingest.edge.elasticsearch.index_templates import leaves, open_templates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
-from ingest.edge.errors import Refusal, Unavailable
+from ingest.edge.errors import ServiceBlocked, Unavailable
 from ingest.edge.local.stack import Running
 from tests.conftest import free_port
 
@@ -67,10 +67,10 @@ def schema() -> Schema:
     return Schema(shipped.version, {name: kind}, fields)
 
 
-def act(index: str, doc_id: str, version: int | None, body: object) -> Action:
+def act(index: str, doc_id: str, version: int | None, body: object) -> BulkAction:
     """One action: with an external version, or a create."""
     json = orjson.dumps(body).decode()
-    return bulk.once(index, doc_id, json) if version is None else bulk.fact(index, doc_id, version, json)
+    return bulk.create(index, doc_id, json) if version is None else bulk.index(index, doc_id, version, json)
 
 
 def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str) -> None:
@@ -155,7 +155,7 @@ def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connec
     """The fence: external_gte."""
     store = ElasticsearchStore(connected)
 
-    answers = [store.bulk([bulk.overruling(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
+    answers = [store.bulk([bulk.index_gte(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
 
     assert [a.status for a in answers] == [201, 200, 409, 200]
     assert connected.get(index=index, id="l")["_source"] == {"n": 3}
@@ -168,7 +168,7 @@ def test_origins_are_seen_before_any_refresh(connected: Elasticsearch, index: st
 
     found = store.standing([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
 
-    assert found == [None, Standing("t/0/1", 1), Standing(None, 1), None]
+    assert found == [None, StoredVersion("t/0/1", 1), StoredVersion(None, 1), None]
     assert store.standing([]) == []
     assert store.bulk([]) == []
 
@@ -193,7 +193,7 @@ def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
 ) -> None:
     """An index of the kind comes up by itself with the schema's mapping; a second put changes nothing."""
     (kind,) = schema.kinds
-    with templates(settings) as known:
+    with open_templates(settings) as known:
         done = [known.put(kind, schema), known.put(kind, schema)]
         versions = known.versions()
     store = ElasticsearchStore(connected)
@@ -224,12 +224,12 @@ def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
     changed = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: replace(new, type="keyword")})
     connected.indices.create(index=index, mappings=schema.mappings(kind))
 
-    with templates(settings) as known:
+    with open_templates(settings) as known:
         added = [known.extend(kind, grown), known.extend(kind, grown)]
 
     assert added == [{index: ["perf.edge.new_s"]}, {}]
     assert connected.indices.get_mapping(index=index)[index]["mappings"]["dynamic"] == "strict"
-    with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, templates(settings) as known:
+    with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, open_templates(settings) as known:
         known.extend(kind, changed)
     assert caught.value.exit_code == 65
 
@@ -246,7 +246,7 @@ def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
     new = Field("perf.edge.new_s", "double", (kind,), "new", searched=False)
     grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
 
-    with templates(settings) as known:
+    with open_templates(settings) as known:
         added = known.extend(kind, grown)
 
     assert added == {index: ["perf.edge.new_s"]}
@@ -257,7 +257,7 @@ def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
 
 def test_this_cluster_tells_what_it_lacks(settings: ElasticsearchSettings) -> None:
     """The bare jars have no lifecycle management and no security; both are said with what follows from it."""
-    with templates(settings) as known:
+    with open_templates(settings) as known:
         features = known.features()
 
     assert not features["lifecycle management"][0]
@@ -270,7 +270,7 @@ def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run()
     away = ElasticsearchSettings(url=(f"http://127.0.0.1:{free_port()}",))
     store = ElasticsearchStore(client(away))
 
-    with pytest.raises(Problem, match="does not answer") as caught, templates(away):
+    with pytest.raises(Problem, match="does not answer") as caught, open_templates(away):
         pass
     with pytest.raises(Unavailable):
         store.bulk([act("edge", "a", 1, {})])
@@ -281,7 +281,7 @@ def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run()
 @pytest.mark.parametrize("answers", ["refused", "silent"])
 def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
     """However long the node is away, and however seldom the process collects: a request is gone with its attempt."""
-    megabyte, attempts = [Action("i", "d", "x" * 2**20)], 20
+    megabyte, attempts = [BulkAction("i", "d", "x" * 2**20)], 20
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         if answers == "silent":
@@ -305,5 +305,5 @@ def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
 
 def test_a_request_that_the_node_refuses_is_not_blamed_on_a_document(connected: Elasticsearch, index: str) -> None:
     """An id of 600 bytes makes the whole request invalid: a refusal, which run waits with and does not dead-letter."""
-    with pytest.raises(Refusal, match="too long"):
+    with pytest.raises(ServiceBlocked, match="too long"):
         ElasticsearchStore(connected).bulk([act(index, "x" * 600, 1, {"n": 1})])

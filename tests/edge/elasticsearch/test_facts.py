@@ -10,7 +10,7 @@ from elasticsearch.helpers import bulk
 
 from ingest.config.settings import Elasticsearch as ElasticsearchSettings
 from ingest.edge.elasticsearch.client import client
-from ingest.edge.elasticsearch.facts import SHORTEST_MS, Fact, Facts, WantedFacts
+from ingest.edge.elasticsearch.facts import SHORTEST_MS, FactIndex, FactQuery, StoredFact
 from ingest.edge.local.stack import Running
 
 pytestmark = pytest.mark.stack
@@ -35,9 +35,9 @@ def stored(connected: Elasticsearch, times_ms: list[int]) -> str:
     return facility
 
 
-def pages(connected: Elasticsearch, facility: str, span: int) -> list[list[Fact]]:
+def pages(connected: Elasticsearch, facility: str, span: int) -> list[list[StoredFact]]:
     """What is found of it, in spans of at most so many documents."""
-    return list(Facts(connected, span).pages(WantedFacts(facilities=(facility,))))
+    return list(FactIndex(connected, span).pages(FactQuery(facilities=(facility,))))
 
 
 def test_every_document_comes_once_and_spans_of_time_follow_one_another(connected: Elasticsearch) -> None:

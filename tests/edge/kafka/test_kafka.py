@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from ingest.config.settings import Delivery, Kafka
-from ingest.core.kafka_record import Letter, Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 from ingest.edge.errors import Fenced, RequestTooLarge
-from ingest.edge.kafka.consumer import Consumer
-from ingest.edge.kafka.producer import Producer, producer
-from ingest.edge.kafka.stuck import Watch
-from ingest.edge.kafka.topics import topics
+from ingest.edge.kafka.consumer import GroupConsumer
+from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
+from ingest.edge.kafka.stuck import StuckDetector
+from ingest.edge.kafka.topics import open_topics
 from ingest.edge.local.stack import Running
 from tests.conftest import free_port
 from tests.support.waiting import eventually
@@ -41,7 +41,7 @@ def topic(kafka: Kafka) -> Made:
 
     def make(partitions: int = 1, **configs: str) -> str:
         name = f"perf.edge.{kafka.group}.{next(_NUMBERS)}"
-        with topics(kafka) as cluster:
+        with open_topics(kafka) as cluster:
             assert cluster.create(name, partitions, configs or APPEND_TIME)
         return name
 
@@ -50,27 +50,27 @@ def topic(kafka: Kafka) -> Made:
 
 def sent(kafka: Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
     """Produce these values."""
-    with producer(kafka) as outbox:
-        outbox.send([Letter(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
+    with open_producer(kafka) as outbox:
+        outbox.send([ProducerRecord(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
 
 
 class Reader:
     """A consumer that begins what it is given, as the worker does."""
 
     def __init__(self, kafka: Kafka, name: str) -> None:
-        self.consumer = Consumer(kafka, Delivery(), [name], kafka.group)
+        self.consumer = GroupConsumer(kafka, Delivery(), [name], kafka.group)
         self.first: dict[Partition, int] = {}
 
-    def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[Received]:
+    def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[ConsumerRecord]:
         """At least so many records, or what there is in time."""
-        found: list[Received] = []
+        found: list[ConsumerRecord] = []
         deadline = time.monotonic() + patience_s
         while len(found) < wanted and time.monotonic() < deadline:
             found += self.poll(0.2)
             self.settle()
         return found
 
-    def poll(self, timeout_s: float = 0.1) -> list[Received]:
+    def poll(self, timeout_s: float = 0.1) -> list[ConsumerRecord]:
         """Take part in a sharing-out that is due, having nothing to finish before."""
         self.consumer.changing()
         return [record for records in self.consumer.poll(timeout_s, 500) for record in records]
@@ -95,7 +95,7 @@ def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
     """Append time and the largest message, seen in the cluster; altering changes them; what is missing is left out."""
     name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
 
-    with topics(kafka) as cluster:
+    with open_topics(kafka) as cluster:
         before = cluster.described([name, "perf.not.there"])
         cluster.alter(name, APPEND_TIME)
         after = cluster.described([name])[name]
@@ -125,11 +125,11 @@ def test_what_was_sent_is_received_untouched(kafka: Kafka, topic: Made) -> None:
 def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: Kafka, topic: Made) -> None:
     """kafka-python's idempotent producer stays broken after a refusal: ours is made anew."""
     name = topic(1, **{"max.message.bytes": "1000", **APPEND_TIME})
-    outbox = Producer(kafka)
+    outbox = AcknowledgedProducer(kafka)
 
     with pytest.raises(RequestTooLarge):
-        outbox.send([Letter(name, b"k", os.urandom(5000))])
-    outbox.send([Letter(name, b"k", b"fits")])
+        outbox.send([ProducerRecord(name, b"k", os.urandom(5000))])
+    outbox.send([ProducerRecord(name, b"k", b"fits")])
     outbox.close()
 
     reader = Reader(kafka, name)
@@ -290,17 +290,17 @@ def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
     """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
     name = topic(2)
     reader = Reader(kafka, name)
-    reader.consumer._watch = Watch(every_s=0.5)
-    with producer(kafka) as outbox:
-        outbox.send([Letter(name, b"a", b"0"), Letter(name, b"b", b"1")])
+    reader.consumer._watch = StuckDetector(every_s=0.5)
+    with open_producer(kafka) as outbox:
+        outbox.send([ProducerRecord(name, b"a", b"0"), ProducerRecord(name, b"b", b"1")])
     first = reader.read(2)
     reader.consumer.commit({record.partition: record.offset + 1 for record in first})
     assert reader.read(1, patience_s=2.0) == []
     assert not caplog.records
     for state in reader.consumer._consumer._subscription.assignment.values():
         state._awaiting_validation, state.next_allowed_retry_time = True, time.monotonic() + 3600
-    with producer(kafka) as outbox:
-        outbox.send([Letter(name, b"a", b"2"), Letter(name, b"b", b"3")])
+    with open_producer(kafka) as outbox:
+        outbox.send([ProducerRecord(name, b"a", b"2"), ProducerRecord(name, b"b", b"3")])
 
     found = reader.read(2)
     reader.consumer.close()

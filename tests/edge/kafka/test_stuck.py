@@ -3,14 +3,14 @@
 from collections import deque
 
 from ingest.core.kafka_record import Partition
-from ingest.edge.kafka.stuck import Watch
+from ingest.edge.kafka.stuck import StuckDetector
 
 A, B = Partition("t", 0), Partition("t", 1)
 
 
 def test_what_stands_short_of_an_end_at_two_looks_is_stuck() -> None:
     """Not what was read on, nor what came meanwhile, nor what stands at its end."""
-    watch = Watch()
+    watch = StuckDetector()
 
     assert watch.stuck({A: 5, B: 7}, {A: 9, B: 7}) == []
     assert watch.stuck({A: 6, B: 7}, {A: 9, B: 8}) == []
@@ -20,7 +20,7 @@ def test_what_stands_short_of_an_end_at_two_looks_is_stuck() -> None:
 
 def test_nothing_is_stuck_while_nobody_reads() -> None:
     """A worker without room polls and takes nothing."""
-    watch = Watch()
+    watch = StuckDetector()
     watch.stuck({A: 5}, {A: 9})
     watch.forget()
 
@@ -31,7 +31,7 @@ def test_nothing_is_stuck_while_nobody_reads() -> None:
 def test_looks_are_so_many_seconds_apart() -> None:
     """Also from the last time that nobody read."""
     times = deque([0.0, 29.0, 30.0, 30.0, 59.0, 70.0, 99.0, 100.0, 100.0])
-    watch = Watch(30.0, times.popleft)
+    watch = StuckDetector(30.0, times.popleft)
 
     assert [watch.due(), watch.due(), watch.due()] == [False, True, False]
     watch.forget()

@@ -4,19 +4,19 @@ from collections import Counter
 
 import pytest
 
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.batch.reject_limit import StopLimit, TooManyRejects
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.batch.reject_limit import RejectLimit, TooManyRejects
 from tests.support.world import World
 
 
-def counted(records: int, rejected: int) -> Count:
+def counted(records: int, rejected: int) -> OutcomeCounts:
     """A portion."""
-    return Count(records=records, outcomes=Counter(rejected=rejected, stored=records - rejected))
+    return OutcomeCounts(records=records, outcomes=Counter(rejected=rejected, stored=records - rejected))
 
 
 def test_so_many_in_a_row_are_too_many_and_one_good_one_begins_anew() -> None:
     """Counted over portions; a portion with anything good in it ends the row."""
-    limit = StopLimit(in_a_row=10, share=1.0, window_records=10_000)
+    limit = RejectLimit(in_a_row=10, share=1.0, window_records=10_000)
     limit.judge([counted(4, 4), counted(5, 5)])
     limit.judge([counted(3, 2)])
     limit.judge([counted(9, 9)])
@@ -27,12 +27,12 @@ def test_so_many_in_a_row_are_too_many_and_one_good_one_begins_anew() -> None:
 
 def test_too_large_a_share_of_the_window_is_too_much_and_little_is_not_judged() -> None:
     """Six of ten are too many at one half, once ten were seen; what lies further back does not count."""
-    limit = StopLimit(in_a_row=1000, share=0.5, window_records=10)
+    limit = RejectLimit(in_a_row=1000, share=0.5, window_records=10)
     limit.judge([counted(9, 6)])
     with pytest.raises(TooManyRejects, match="6 of the last 10"):
         limit.judge([counted(1, 0)])
 
-    patient = StopLimit(in_a_row=1000, share=0.5, window_records=10)
+    patient = RejectLimit(in_a_row=1000, share=0.5, window_records=10)
     for _ in range(50):
         patient.judge([counted(10, 5)])
     patient.judge([counted(1, 0), counted(1, 1)] * 3)
@@ -40,7 +40,7 @@ def test_too_large_a_share_of_the_window_is_too_much_and_little_is_not_judged() 
 
 def test_a_tenth_of_bad_records_never_stops_a_worker() -> None:
     """Whatever the sizes of the portions."""
-    limit = StopLimit(in_a_row=1000, share=0.5, window_records=10_000)
+    limit = RejectLimit(in_a_row=1000, share=0.5, window_records=10_000)
     for size in (10, 100, 2000, 30, 5000) * 20:
         limit.judge([counted(size, size // 10)])
 

@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 from kafka import TopicPartition
 
-from ingest.core.decode.registry import Knowledge, knowledge
+from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.kafka_record import Coordinates
 from ingest.core.records import headers
 from ingest.core.timestamps import iso_ms
-from ingest.edge.elasticsearch.rejects import Found, Wanted, rejects
-from ingest.edge.kafka.fetch import reading
+from ingest.edge.elasticsearch.rejects import RejectQuery, StoredReject, open_rejects
+from ingest.edge.kafka.fetch import open_fetcher
 from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Original, listing, one
 from ingest.pipeline.deadletters.purge import PurgeReport, purge
 from ingest.pipeline.deadletters.replay import ReplayReport, replay
@@ -31,12 +31,12 @@ def misspelt(number: int, script: str = "norm.sh") -> bytes:
     return f"{stamp}: {script}:32:{1000 + number}-{number}:PREF:SUBMIT_NORM:START_DATE={1454735760 + number}".encode()
 
 
-def wanted(world: World, **more: Any) -> Wanted:
+def wanted(world: World, **more: Any) -> RejectQuery:
     """The rejects of this world's facility: other tests share the servers."""
-    return Wanted(facilities=(world.facility,), **more)
+    return RejectQuery(facilities=(world.facility,), **more)
 
 
-def replayed(world: World, what: Wanted | None = None, **chosen: Any) -> ReplayReport:
+def replayed(world: World, what: RejectQuery | None = None, **chosen: Any) -> ReplayReport:
     """Replay in this process."""
     return replay(world.settings, what or wanted(world), lambda: NOW_MS, **chosen)
 
@@ -46,21 +46,21 @@ def purged(world: World, **more: Any) -> PurgeReport:
     return purge(world.settings, wanted(world, **more))
 
 
-def shown(world: World, **more: Any) -> tuple[Found, Original]:
+def shown(world: World, **more: Any) -> tuple[StoredReject, Original]:
     """The newest of the rejects that are meant, and its record."""
     found, original, _ = one(world.settings, wanted(world, **more))
     assert original is not None
     return found, original
 
 
-def repaired(folder: Path) -> Knowledge:
+def repaired(folder: Path) -> Registry:
     """Grammars that take the misspelt tag."""
     grammars = copied_grammars(folder)
     grammar = grammars / "als_perf" / "grammar.lark"
     text = grammar.read_text(encoding="utf-8")
     assert text.count('TAG: "PERF"') == 1
     grammar.write_text(text.replace('TAG: "PERF"', "TAG: /PERF|PREF/"), encoding="utf-8")
-    return knowledge(grammars)
+    return load_registry(grammars)
 
 
 def refused(world: World, *lines: bytes, partitions: int = 1) -> list[Any]:
@@ -264,7 +264,7 @@ def test_two_who_replay_at_once_both_leave_their_mark(world: World) -> None:
     world.set_up(partitions=1)
     body = {"@timestamp": 0, "perf": {"facility": world.facility, "reject": {"shape": "made by a test"}}}
     world.client.index(index=f"perf-rejects-{world.facility}-1970.01", id=f"{world.topic}/0/0", document=body)
-    with rejects(world.settings.elasticsearch) as known:
+    with open_rejects(world.settings.elasticsearch) as known:
         stale = list(known.each(wanted(world)))
         known.mark([(stale[0], "t/0/1")], NOW_MS)
         known.mark([(stale[0], "t/0/2")], NOW_MS + 1000)
@@ -301,7 +301,7 @@ def test_records_are_read_by_their_place_however_far_apart(world: World) -> None
     world.set_up(partitions=1)
     lines = [b"line %d" % n for n in range(1500)]
     world.ship(world.written("a.log", lines))
-    with reading(world.settings.kafka, world.settings.delivery) as look:
+    with open_fetcher(world.settings.kafka, world.settings.delivery) as look:
         (partition,) = look.span(world.topic)
         offsets = [1400, 3, 4, 0, 700, 1499, 5000]
         found = list(look.records([Coordinates(partition, offset) for offset in offsets]))

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from ingest.core.mark import RunKey
-from ingest.core.records.updates import Gathered
+from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.state import LARGE
 from tests.support.crashing_deriver import Worker, worker
 from tests.support.marks import mark
@@ -21,9 +21,9 @@ TRIES = 3
 BATCH = 2_000  # marks; a round of the worker takes up to sixteen such batches
 
 
-def rounds(world: World, size: int, runs: int, name: str = "") -> Iterator[Gathered]:
+def rounds(world: World, size: int, runs: int, name: str = "") -> Iterator[BatchUpdates]:
     """Runs of so many marks, one after the other, in batches as the worker has them."""
-    batch, held = Gathered(), 0
+    batch, held = BatchUpdates(), 0
     for n in range(runs):
         key = RunKey(world.facility, "als_perf", f"{name}{size}-{n}")
         for at in range(size):
@@ -32,12 +32,12 @@ def rounds(world: World, size: int, runs: int, name: str = "") -> Iterator[Gathe
             held += 1
             if held == BATCH:
                 yield batch
-                batch, held = Gathered(), 0
+                batch, held = BatchUpdates(), 0
     if held:
         yield batch
 
 
-def cost_ms(mine: Worker, batches: Iterator[Gathered], marks: int) -> float:
+def cost_ms(mine: Worker, batches: Iterator[BatchUpdates], marks: int) -> float:
     """Milliseconds a mark, from merging to the last answer."""
     made = list(batches)
     began_s = time.perf_counter()
@@ -72,7 +72,9 @@ def test_a_larger_run_costs_less_than_one_that_is_derived(world: World) -> None:
             mine.derive(batch)
         below_ms = cost_ms(mine, iter([last]), BATCH)
         key = RunKey(world.facility, "als_perf", f"{attempt}-{LARGE}-0")
-        more = [Gathered({key: [mark(LARGE + n * BATCH + at, "START", "S") for at in range(BATCH)]}) for n in range(3)]
+        more = [
+            BatchUpdates({key: [mark(LARGE + n * BATCH + at, "START", "S") for at in range(BATCH)]}) for n in range(3)
+        ]
         mine.store.sent.clear()
         above_ms = cost_ms(mine, iter(more), 3 * BATCH)
         assert {action[0] for action in mine.store.sent} == {f"perf-runstate-{world.facility}"}

@@ -15,10 +15,10 @@ import pytest
 
 from ingest.core.mark import RunKey
 from ingest.core.model import Document
-from ingest.core.records.updates import Gathered
+from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.documents import uid
 from ingest.core.timestamps import MS_PER_DAY
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.worker.bootstrap import run_worker
 from tests.support.crashing_deriver import Stumble, Worker, sweep, worker
 from tests.support.derivation import (
     at_once,
@@ -92,8 +92,8 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
     """Also when the worker dies before the tombstones, and the next one has no marks to add."""
     world.set_up()
     key = RunKey(world.facility, "als_perf", "1-2")
-    apart = Gathered({key: marks(f"0 START A, {10 * MS_PER_DAY // 1000} START B")})
-    bridge = Gathered({key: marks(f"{5 * MS_PER_DAY // 1000} X A")})
+    apart = BatchUpdates({key: marks(f"0 START A, {10 * MS_PER_DAY // 1000} START B")})
+    bridge = BatchUpdates({key: marks(f"{5 * MS_PER_DAY // 1000} X A")})
     mine = worker(world)
     assert mine.derive(apart)
     second = (f"perf-runs-{world.facility}", uid(key, 2))
@@ -109,9 +109,9 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
     assert second not in told(world)
 
 
-def standing(batch: Gathered) -> Gathered:
+def standing(batch: BatchUpdates) -> BatchUpdates:
     """The same, as a replay that knew of all of them tells it."""
-    found = Gathered()
+    found = BatchUpdates()
     found.add_standing(batch)
     return found
 
@@ -124,17 +124,17 @@ def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_tha
     world.set_up()
     key, other = (RunKey(world.facility, "als_perf", run) for run in ("1-2", "3-4"))
     known, more, unheard = marks("0 START A, 20 START B"), marks("30 START C"), marks("5 START D, 15 START E")
-    assert worker(world).derive(Gathered({key: known}))
+    assert worker(world).derive(BatchUpdates({key: known}))
 
     mine = worker(world)
-    assert mine.derive(standing(Gathered({key: list(known), other: list(unheard)})))
+    assert mine.derive(standing(BatchUpdates({key: list(known), other: list(unheard)})))
     assert not [action for action in mine.store.sent if key.id in action.text]
     sets = {key: {mark.id: mark for mark in known}, other: {mark.id: mark for mark in unheard}}
     assert told(world) == at_once(world, sets)
 
     again = worker(world)
-    both = Gathered({key: list(more)})
-    both.add_standing(Gathered({key: list(known)}))
+    both = BatchUpdates({key: list(more)})
+    both.add_standing(BatchUpdates({key: list(known)}))
     assert again.derive(both)
     assert {action.index.split("-")[1] for action in again.store.sent} == {"runstate", "stages", "runs"}
     assert told(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})
@@ -148,7 +148,7 @@ def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) 
     world.set_up()
     key = RunKey(world.facility, "als_perf", "1-2")
     found = marks("0 START A, 20 START B")
-    batch = Gathered({key: list(found)})
+    batch = BatchUpdates({key: list(found)})
     mine = worker(world)
     assert not mine.derive(standing(batch), Stumble(1, "answered"))
     assert mine.derive(standing(batch))
@@ -169,7 +169,7 @@ def test_what_another_worker_wrote_meanwhile_is_not_taken_for_ones_own(world: Wo
     ]
     mine, other = worker(world), worker(world)
     for each, batch in zip((mine, other, mine), batches_, strict=True):
-        assert each.derive(Gathered({key: batch}))
+        assert each.derive(BatchUpdates({key: batch}))
 
     everyone = {mark.id: mark for batch in batches_ for mark in batch}
     assert mine.deriver.conflicts == 1
@@ -183,10 +183,10 @@ def test_a_late_line_reopens_and_closes_its_neighbours_only(world: World) -> Non
     begun = marks(", ".join(f"{100 * n} START S{n}" for n in range(6)))
     late = marks("250 START LATE")
     mine = worker(world)
-    mine.derive(Gathered({key: list(begun)}))
+    mine.derive(BatchUpdates({key: list(begun)}))
     mine.store.sent.clear()
 
-    mine.derive(Gathered({key: late}))
+    mine.derive(BatchUpdates({key: late}))
 
     written = {action.id for action in mine.store.sent if action[0].startswith(("perf-stages", "perf-runs-"))}
     assert written == {begun[2].id, late[0].id, uid(key, 1)}
@@ -228,7 +228,7 @@ BEFORE_THE_COMMIT = [("stages", "answered")] * 2
 def forked(world: World, address: str) -> Iterator[int]:
     """A worker as a process of its own, by its number."""
     settings, known = world.through(address), world.knowledge
-    process = get_context("fork").Process(target=lambda: work(settings, known, drain=True))
+    process = get_context("fork").Process(target=lambda: run_worker(settings, known, drain=True))
     process.start()
     assert process.pid is not None
     try:

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from ingest.core.mark import RunKey, RunMark
-from ingest.core.records.updates import Gathered
+from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.documents import uid
 from ingest.core.runs.state import LARGE
 from ingest.core.timestamps import MS_PER_HOUR, iso
-from ingest.core.tracking.watermark import Heard, WriterKey
+from ingest.core.tracking.watermark import WriterKey, WriterProgress
 from tests.support.crashing_deriver import Died, Stumble, sweep, worker
 from tests.support.derivation import at_once, everything, lines_of, sets_of, told
 from tests.support.marks import BEGIN_MS, DAY_S, mark, marks
@@ -26,10 +26,10 @@ def key(world: World, run: str = "1-2") -> RunKey:
     return RunKey(world.facility, "als_perf", run)
 
 
-def heard(world: World, at_s: float, path: str = "/a.log", backfill: bool = False) -> dict[WriterKey, Heard]:
+def heard(world: World, at_s: float, path: str = "/a.log", backfill: bool = False) -> dict[WriterKey, WriterProgress]:
     """A writer whose newest instant is so many seconds into the run, and came at once."""
     at_ms = BEGIN_MS + round(at_s * 1000)
-    return {WriterKey(world.facility, "als_perf", "node", path, backfill): Heard(at_ms, at_ms)}
+    return {WriterKey(world.facility, "als_perf", "node", path, backfill): WriterProgress(at_ms, at_ms)}
 
 
 def state(world: World, run: str = "1-2") -> str:
@@ -43,17 +43,17 @@ def test_time_makes_runs_quiet_and_closed_and_a_late_line_wakes_them(world: Worl
     world.set_up()
     found = marks("0 QSTART, 25 WSTART, 40 START A, 90 START B")
     mine = worker(world)
-    mine.derive(Gathered({key(world): found}, heard(world, 100)))
+    mine.derive(BatchUpdates({key(world): found}, heard(world, 100)))
     assert sweep(world).states == 0
 
     for hours, expected in ((2, "quiet"), (3, "quiet"), (8 * 24, "closed"), (40 * 24, "closed")):
-        mine.derive(Gathered({}, heard(world, hours * HOUR_S)))
+        mine.derive(BatchUpdates({}, heard(world, hours * HOUR_S)))
         before = everything(world)
         swept = sweep(world)
         assert (swept.states > 0) == (everything(world) != before)
         assert state(world) == expected
     late = marks(f"{8 * DAY_S - HOUR_S} START C")
-    mine.derive(Gathered({key(world): late}))
+    mine.derive(BatchUpdates({key(world): late}))
 
     sets = {key(world): {each.id: each for each in [*found, *late]}}
     assert told(world) == at_once(world, sets, BEGIN_MS + 8 * DAY_S * 1000)
@@ -94,7 +94,7 @@ def test_a_sweeper_may_die_between_any_two_writes(world: World, nth: int, moment
     world.set_up()
     found = marks("0 QSTART, 25 WSTART, 40 START A, 90 START B")
     mine = worker(world)
-    mine.derive(Gathered({key(world): found}, heard(world, 2 * HOUR_S)))
+    mine.derive(BatchUpdates({key(world): found}, heard(world, 2 * HOUR_S)))
     dying = worker(world).store
     dying.stumble = Stumble(nth, moment)
     with pytest.raises(Died):
@@ -112,10 +112,10 @@ def test_a_large_run_is_derived_by_the_sweeper_only(world: World) -> None:
     world.set_up()
     begun: list[RunMark] = [mark(n, "START", f"S{n % 40}") for n in range(LARGE + 1)]
     mine = worker(world)
-    mine.derive(Gathered({key(world): begun[:-20]}))
+    mine.derive(BatchUpdates({key(world): begun[:-20]}))
     assert len(told(world)) > 1000
     before = everything(world)
-    mine.derive(Gathered({key(world): begun[-20:]}))
+    mine.derive(BatchUpdates({key(world): begun[-20:]}))
     assert everything(world) == before
 
     assert sweep(world).states == 1
@@ -132,13 +132,13 @@ def test_the_slowest_active_writer_says_how_late_it_is(world: World) -> None:
     """One that is an hour behind its record holds the others back; a backfill does not; an ended one no longer does."""
     world.set_up()
     mine = worker(world)
-    mine.derive(Gathered({key(world): marks("0 START A")}, heard(world, 1800) | heard(world, 5000, "/b.log")))
-    mine.derive(Gathered({}, heard(world, 1, "/old.log", backfill=True)))
+    mine.derive(BatchUpdates({key(world): marks("0 START A")}, heard(world, 1800) | heard(world, 5000, "/b.log")))
+    mine.derive(BatchUpdates({}, heard(world, 1, "/old.log", backfill=True)))
     place = (world.facility, "als_perf")
 
     assert sweep(world).watermarks == {place: BEGIN_MS + 1800 * 1000}
     assert state(world) == "running"
-    mine.derive(Gathered({}, heard(world, 1800 + 2 * HOUR_S, "/b.log")))
+    mine.derive(BatchUpdates({}, heard(world, 1800 + 2 * HOUR_S, "/b.log")))
     assert sweep(world).watermarks == {place: BEGIN_MS + 1800 * 1000 + 2 * MS_PER_HOUR}
     assert state(world) == "quiet"
 

@@ -9,10 +9,10 @@ import pytest
 from ingest.core.analysis.learning import learn
 from ingest.core.ids import digest_id
 from ingest.core.mark import RunKey, RunMark
-from ingest.core.records.updates import Gathered
-from ingest.core.runs.derive import derived, documents
+from ingest.core.records.updates import BatchUpdates
+from ingest.core.runs.derive import derive, documents
 from ingest.core.runs.documents import uid
-from ingest.core.runs.state import RunState, grown
+from ingest.core.runs.state import RunState, with_marks
 from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body, template_in
 from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.workflows import Workflows
@@ -64,12 +64,12 @@ def said(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
 
 def derive_of_new(world: World, run: str, text: str) -> None:
     """As a worker derives them: one that has seen nothing of it before."""
-    worker(world).derive(Gathered({key(world, run): own(run, text)}))
+    worker(world).derive(BatchUpdates({key(world, run): own(run, text)}))
 
 
 def pass_time(world: World, at_s: float) -> None:
     """The source is heard of so many seconds into the runs."""
-    worker(world).derive(Gathered({}, heard(world, at_s)))
+    worker(world).derive(BatchUpdates({}, heard(world, at_s)))
 
 
 def test_a_lost_line_is_named_by_show(world: World) -> None:
@@ -116,8 +116,8 @@ def by_the_core(
     template = template_in(kept.body)
     found: dict[str, Any] = {}
     for run, found_marks in sets.items():
-        state = grown(RunState(run, watermark_ms=iso_ms(at)), found_marks.values())
-        for each in documents(derived(state), world.knowledge.schema, None, {template.workflow: template}):
+        state = with_marks(RunState(run, watermark_ms=iso_ms(at)), found_marks.values())
+        for each in documents(derive(state), world.knowledge.schema, None, {template.workflow: template}):
             if each.index.startswith("perf-runs-"):
                 found[each.body["perf"]["run"]["uid"]] = each.body["perf"]["run"].get("completeness")
     return found

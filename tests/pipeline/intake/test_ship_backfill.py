@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import without_provenance
 from ingest.core.model import Message
-from ingest.edge.elasticsearch.runs import runs
+from ingest.edge.elasticsearch.runs import open_runs
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.pipeline.derive.sweeper import Swept
 from tests.support.derivation import at_once, sets_of, told
@@ -40,14 +40,14 @@ def swept(world: World) -> Swept:
 def of_then(world: World) -> Documents:
     """What the lines became when they were new: their record time was that of their day."""
     known = world.knowledge
-    flow = Flow(world.settings.intake("lines"), known.sources, known.schema)
+    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
     made = [flow.outcomes(Message(line, THEN_MS), THEN_MS) for line in LINES]
     return {(d.index, d.id): without_provenance(d.body, known.schema) for each in made for d in each.documents}
 
 
 def newest_line_ms(world: World) -> int:
     """Up to when alarms judge the facility."""
-    with runs(world.settings.elasticsearch) as known:
+    with open_runs(world.settings.elasticsearch) as known:
         return known.newest_line_ms()[world.facility]
 
 

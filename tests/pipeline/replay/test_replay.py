@@ -13,16 +13,16 @@ from typing import Any
 
 import pytest
 
-from ingest.core.decode.registry import Knowledge
+from ingest.core.decode.registry import Registry
 from ingest.core.fields import without_provenance
-from ingest.core.kafka_record import Letter
+from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import Provenance
 from ingest.core.records import headers
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
-from ingest.edge.elasticsearch.facts import WantedFacts
-from ingest.edge.kafka.producer import producer
-from ingest.pipeline.replay.resend import TOGETHER_BYTES, by_run, send_again
-from ingest.pipeline.worker.bootstrap import work
+from ingest.edge.elasticsearch.facts import FactQuery
+from ingest.edge.kafka.producer import open_producer
+from ingest.pipeline.replay.resend import TOGETHER_BYTES, by_run, resend
+from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.truth import Shares
 from tests.support.derivation import at_once, everything, lines_of, mixed, told
 from tests.support.front import Answer, Bulk, Front, front
@@ -47,7 +47,7 @@ from tests.support.worlds import SAMPLES
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
-def assert_newest_only(world: World, known: Knowledge | None = None) -> None:
+def assert_newest_only(world: World, known: Registry | None = None) -> None:
     """Exactly what the new revision makes of the sample is visible: marks, stages and runs; by way of the index."""
     known = known or moved(world)
     assert facts(world) == world.expected(LINES, known)
@@ -63,7 +63,7 @@ def assert_settled(world: World) -> None:
     assert versions(world) == before
 
 
-def assert_same_again(world: World, known: Knowledge) -> None:
+def assert_same_again(world: World, known: Registry) -> None:
     """A second replay is read and changes nothing: no fact and no run's set is written, what is derived is the same.
 
     Of a stage that a former revision of its run wrote, and that has not changed since, the version may catch up.
@@ -206,9 +206,9 @@ PLAN = [
 ]  # fmt: skip
 
 
-def _worker(world: World, known: Knowledge, address: str | None = None) -> ForkProcess:
+def _worker(world: World, known: Registry, address: str | None = None) -> ForkProcess:
     settings = world.through(address) if address else world.settings
-    process = get_context("fork").Process(target=lambda: work(settings, known, drain=True))
+    process = get_context("fork").Process(target=lambda: run_worker(settings, known, drain=True))
     process.start()
     return process
 
@@ -342,11 +342,11 @@ def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
     assert count(since_ms=1_454_737_242_000, until_ms=1_454_737_269_000) == 2
     assert world.ends() == ends
     heard: list[tuple[int, int]] = []
-    meant = WantedFacts(facilities=(world.facility,))
-    send_again(world.settings, world.knowledge, meant, dry_run=True, progress=lambda *at: heard.append(at))
+    meant = FactQuery(facilities=(world.facility,))
+    resend(world.settings, world.knowledge, meant, dry_run=True, progress=lambda *at: heard.append(at))
     assert heard[-1] == (len(LINES), len(LINES))
     elsewhere = replace(world.settings, intakes={})
-    report = send_again(elsewhere, world.knowledge, WantedFacts(facilities=(world.facility,)), dry_run=True)
+    report = resend(elsewhere, world.knowledge, FactQuery(facilities=(world.facility,)), dry_run=True)
     assert (report.lines, sum(report.left_out.values())) == (0, len(LINES))
 
 
@@ -454,9 +454,9 @@ def test_network_results_are_replayed_with_the_time_of_their_capture(world: Worl
     world.set_up()
     grammars = world.settings.grammars
     samples = [line for name in sources for line in (grammars / name / "samples.jsonl").read_bytes().splitlines()]
-    told_ = headers.written(Provenance("ps", "/x.json", captured_ms=1_780_000_000_000), backfill=True)
-    with producer(world.settings.kafka) as outbox:
-        outbox.send([Letter(world.topic, None, line, told_) for line in samples])
+    told_ = headers.to_headers(Provenance("ps", "/x.json", captured_ms=1_780_000_000_000), backfill=True)
+    with open_producer(world.settings.kafka) as outbox:
+        outbox.send([ProducerRecord(world.topic, None, line, told_) for line in samples])
     world.drain()
     before = world.documents("network")
     assert len(before) > 20
@@ -499,7 +499,9 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
 
 def test_the_lines_of_a_run_are_sent_together() -> None:
     """Each once, by topic, run and origin, and in their order; a portion that is full goes before the next is read."""
-    made = [Letter("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)]
+    made = [
+        ProducerRecord("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)
+    ]
 
     found = list(by_run([made[:30], made[30:]]))
 
@@ -510,5 +512,5 @@ def test_the_lines_of_a_run_are_sent_together() -> None:
         int(letter.value or b"") for letter in found if letter.key == b"run 3" and letter.headers == made[3].headers
     ]
     assert alike == [3, 17, 31, 45, 59]
-    large = [Letter("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
+    large = [ProducerRecord("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
     assert [letter.key for letter in by_run([letter] for letter in large)] == [b"b", b"a"]

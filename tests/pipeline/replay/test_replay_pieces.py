@@ -13,14 +13,14 @@ import pytest
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.bodies import original_of
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import without_provenance
 from ingest.core.model import Message, Provenance
-from ingest.edge.elasticsearch.facts import WantedFacts
+from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.local.stack import Running
 from ingest.pipeline.admin.setup import replays_due, set_up
-from ingest.pipeline.replay.resend import send_again
-from ingest.pipeline.worker.bootstrap import work
+from ingest.pipeline.replay.resend import resend
+from ingest.pipeline.worker.bootstrap import run_worker
 from tests.support.raised_revision import versions
 from tests.support.world import ROOT, World
 
@@ -74,7 +74,7 @@ def expected(world: World, settings: Settings) -> dict[Place, Any]:
     """What these messages become now."""
     known, made = world.knowledge, {}
     for intake, message in messages():
-        found = Flow(settings.intake(intake), known.sources, known.schema).outcomes(message, 0)
+        found = Decoder(settings.intake(intake), known.sources, known.schema).outcomes(message, 0)
         for document in found.documents:
             made[document.index, document.id] = without_provenance(document.body, known.schema)
     return made
@@ -92,8 +92,8 @@ def test_each_piece_stands_by_itself_after_a_replay(world: World) -> None:
     due = [step.name for step in replays_due(settings, sources)]
     assert due == [f"before/{name}" for name in ("als_perf", "owping", "perfsonar", "perfsonar_result")]
 
-    send_again(settings, world.knowledge, WantedFacts(facilities=(FACILITY,)))
-    work(settings, world.knowledge, drain=True)
+    resend(settings, world.knowledge, FactQuery(facilities=(FACILITY,)))
+    run_worker(settings, world.knowledge, drain=True)
 
     wanted, after = expected(world, settings), stored(world)
     visible = {place: body for place, body in after.items() if not body["perf"].get("retracted")}
@@ -105,6 +105,6 @@ def test_each_piece_stands_by_itself_after_a_replay(world: World) -> None:
     assert replays_due(settings, sources) == []
 
     before = versions(world, "marks,network")
-    send_again(settings, world.knowledge, WantedFacts(facilities=(FACILITY,)))
-    work(settings, world.knowledge, drain=True)
+    resend(settings, world.knowledge, FactQuery(facilities=(FACILITY,)))
+    run_worker(settings, world.knowledge, drain=True)
     assert versions(world, "marks,network") == before

@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.bulk import Action
-from ingest.core.bulk_result import Answer
-from ingest.pipeline.sink.bulk_writer import Limits, complaint, parts
+from ingest.core.bulk import BulkAction
+from ingest.core.bulk_result import ItemResult
+from ingest.pipeline.sink.bulk_writer import RequestLimits, parts, retry_reason
 from ingest.pipeline.sink.retry import delay_s
 
 
@@ -16,9 +16,9 @@ def test_every_action_goes_into_exactly_one_request_within_the_limits(
     sizes: list[int], limit_bytes: int, documents: int
 ) -> None:
     """In order, none left out, none twice; only an action that is too large by itself may exceed the limit, alone."""
-    actions = [Action("i", str(n), "x" * size) for n, size in enumerate(sizes)]
+    actions = [BulkAction("i", str(n), "x" * size) for n, size in enumerate(sizes)]
 
-    found = list(parts(actions, range(len(actions)), Limits(limit_bytes, documents)))
+    found = list(parts(actions, range(len(actions)), RequestLimits(limit_bytes, documents)))
 
     assert [n for part in found for n in part] == list(range(len(actions)))
     for part in found:
@@ -37,10 +37,10 @@ def test_a_wait_grows_to_its_limit_and_never_beyond(attempt: int, chance: float)
 
 def test_the_complaint_names_what_a_person_must_mend_before_what_will_pass() -> None:
     """One busy item and one blocked index: the block is what has to be said."""
-    said = complaint(
-        [Answer(429, error="es_rejected_execution_exception"), Answer(403, error="cluster_block_exception")]
+    said = retry_reason(
+        [ItemResult(429, error="es_rejected_execution_exception"), ItemResult(403, error="cluster_block_exception")]
     )
 
     assert "cluster_block_exception" in said
     assert "for a person to mend" in said
-    assert "for a person" not in complaint([Answer(429)])
+    assert "for a person" not in retry_reason([ItemResult(429)])

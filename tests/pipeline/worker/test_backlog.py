@@ -3,9 +3,9 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.batch.indexer import Answered
-from ingest.pipeline.worker.backlog import MOST, PATIENCE_S, PLENTY, ROUND_S, Backlog, Batch, size
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.batch.indexer import IndexedBatch
+from ingest.pipeline.worker.backlog import MOST, PATIENCE_S, PLENTY, ROUND_S, Batch, DeriveBacklog, record_count
 from tests.pipeline.worker.test_waits import Clock
 
 BATCH = 5000
@@ -13,12 +13,12 @@ BATCH = 5000
 
 def batch(records: int = BATCH) -> Batch:
     """One that was answered."""
-    return (), Answered([Count(records=records)])
+    return (), IndexedBatch([OutcomeCounts(records=records)])
 
 
-def round_of(backlog: Backlog, clock: Clock, records_a_second: float) -> int:
+def round_of(backlog: DeriveBacklog, clock: Clock, records_a_second: float) -> int:
     """Play a round at that pace; the records that it took."""
-    records = sum(map(size, backlog.begin()))
+    records = sum(map(record_count, backlog.begin()))
     clock.s += records / records_a_second
     backlog.ended()
     return records
@@ -28,7 +28,7 @@ def round_of(backlog: Backlog, clock: Clock, records_a_second: float) -> int:
 def test_no_round_but_the_first_takes_longer_than_some_seconds(pace: float, batches: list[int]) -> None:
     """Unless a single batch does; on a machine that is quick enough a round takes all that waits."""
     clock = Clock()
-    backlog = Backlog(clock)
+    backlog = DeriveBacklog(clock)
     backlog.add(batch())
     round_of(backlog, clock, pace)
     for records in batches:
@@ -45,7 +45,7 @@ def test_no_round_but_the_first_takes_longer_than_some_seconds(pace: float, batc
 def test_a_slow_round_leaves_the_next_one_a_share_and_a_quick_one_gives_it_all() -> None:
     """At 1,000 records a second two batches of the twelve that wait: all at once would be a minute without a commit."""
     clock = Clock()
-    backlog = Backlog(clock)
+    backlog = DeriveBacklog(clock)
     backlog.add(batch())
     round_of(backlog, clock, 1_000)
     for _ in range(MOST // BATCH):
@@ -60,7 +60,7 @@ def test_a_slow_round_leaves_the_next_one_a_share_and_a_quick_one_gives_it_all()
 def test_a_round_waits_for_more_only_while_more_comes_and_not_long() -> None:
     """So that a run's lines come together; where a round takes less than that, for no more than it takes."""
     clock = Clock()
-    backlog = Backlog(clock)
+    backlog = DeriveBacklog(clock)
     assert not backlog.due(more_under_way=False)
     backlog.add(batch())
     assert backlog.due(more_under_way=False)

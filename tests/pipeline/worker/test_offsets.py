@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.kafka_record import Partition
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.worker.offsets import Hold, Span
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.worker.offsets import InFlightRange, OffsetTracker
 
 AT = Partition("t", 0)
 
@@ -15,8 +15,8 @@ AT = Partition("t", 0)
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), data=st.data())
 def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list[int], data: st.DataObject) -> None:
     """Answers in any order, commits at any moment: ranges tile the offsets, and nothing unanswered is ever in one."""
-    hold = Hold(AT, 1, 100)
-    spans: list[tuple[Span, int]] = []
+    hold = OffsetTracker(AT, 1, 100)
+    spans: list[tuple[InFlightRange, int]] = []
     offset = 100
     for size in sizes:
         offset += size
@@ -26,7 +26,7 @@ def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list
 
     for n in data.draw(st.permutations(range(len(spans)))):
         span, size = spans[n]
-        span.count = Count(records=size, outcomes=Counter(stored=size))
+        span.count = OutcomeCounts(records=size, outcomes=Counter(stored=size))
         answered.add(n)
         found = hold.settled()
         if found is not None and data.draw(st.booleans()):
@@ -43,8 +43,8 @@ def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list
 
 def test_offsets_without_records_are_told_as_skipped() -> None:
     """The range begins where the last one ended, though its first record lies further on."""
-    hold = Hold(AT, 1, 10)
-    hold.take(20, 5).count = Count(records=4)
+    hold = OffsetTracker(AT, 1, 10)
+    hold.take(20, 5).count = OutcomeCounts(records=4)
 
     found = hold.settled()
 

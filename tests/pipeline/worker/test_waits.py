@@ -10,20 +10,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ingest.core.kafka_record import Partition, Received
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake
-from ingest.core.records.decoded import Portion, Reading
-from ingest.core.records.outcomes import Count
-from ingest.pipeline.batch.indexer import Answered
-from ingest.pipeline.sink.bulk_writer import Limits
-from ingest.pipeline.sink.retry import Patience
-from ingest.pipeline.worker.buffer import Hand
-from ingest.pipeline.worker.committer import Books
-from ingest.pipeline.worker.ledger import Worker
-from ingest.pipeline.worker.offsets import Hold, Range, Span
-from ingest.pipeline.worker.threads import Crew
+from ingest.core.records.decoded import DecodedBatch, PartitionBatch
+from ingest.core.records.outcomes import OutcomeCounts
+from ingest.pipeline.batch.indexer import IndexedBatch
+from ingest.pipeline.sink.bulk_writer import RequestLimits
+from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.pipeline.worker.buffer import RecordBuffer
+from ingest.pipeline.worker.committer import Committer
+from ingest.pipeline.worker.ledger import WorkerIdentity
+from ingest.pipeline.worker.offsets import CommittableRange, InFlightRange, OffsetTracker
+from ingest.pipeline.worker.threads import WorkerThreads
 from ingest.pipeline.worker.waits import FIRST_S, LOOK_S, MOST_S, Waits
-from ingest.pipeline.worker.worker import Loop
+from ingest.pipeline.worker.worker import Worker
 
 LATEST_S = 10.0
 
@@ -140,66 +140,68 @@ class Group:
 
 
 @pytest.fixture
-def loop() -> Iterator[Loop]:
+def loop() -> Iterator[Worker]:
     """A worker that nobody has given anything yet."""
     inbox: Any = Group()
-    services: Any = SimpleNamespace(patience=Patience(0.1, 0.1))
-    crew = Crew(services, 1)
-    worker = Worker("g", "h:1")
-    books = Books(inbox, crew, {}, worker, 1.0)
-    yield Loop(inbox, crew, books, {}, worker, Hand(Limits(1, 1), 1.0), 1.0)
+    services: Any = SimpleNamespace(patience=RetryPolicy(0.1, 0.1))
+    crew = WorkerThreads(services, 1)
+    worker = WorkerIdentity("g", "h:1")
+    books = Committer(inbox, crew, {}, worker, 1.0)
+    yield Worker(inbox, crew, books, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
     crew.dismiss()
 
 
-def _away(loop: Loop) -> None:
+def _away(loop: Worker) -> None:
     loop.inbox.there = False  # type: ignore[attr-defined]
 
 
-def _shared_out(loop: Loop) -> None:
+def _shared_out(loop: Worker) -> None:
     loop.inbox.sharing = True  # type: ignore[attr-defined]
     loop._before_a_change()
 
 
-def _given(loop: Loop) -> None:
+def _given(loop: Worker) -> None:
     loop._beginning[AT] = Future()
 
 
-def _counted(loop: Loop) -> None:
+def _counted(loop: Worker) -> None:
     loop._beginning[AT] = Future()
     loop._beginning[AT].set_result(1)
 
 
-def _holding(loop: Loop) -> Hold:
-    loop.holds[AT] = Hold(AT, 1, 0)
+def _holding(loop: Worker) -> OffsetTracker:
+    loop.holds[AT] = OffsetTracker(AT, 1, 0)
     return loop.holds[AT]
 
 
-def _batch(loop: Loop) -> tuple[Sequence[Span], Answered]:
-    return [_holding(loop).take(1200, 0)], Answered([Count(records=1200)])
+def _batch(loop: Worker) -> tuple[Sequence[InFlightRange], IndexedBatch]:
+    return [_holding(loop).take(1200, 0)], IndexedBatch([OutcomeCounts(records=1200)])
 
 
-def _asked(loop: Loop) -> None:
-    records = [Received(AT, n, 0, None, b"") for n in range(1200)]
-    loop.crew.under_way[Future()] = [(_batch(loop)[0][0], Portion(Intake("i", "t", "als", ()), records, Reading()))]
+def _asked(loop: Worker) -> None:
+    records = [ConsumerRecord(AT, n, 0, None, b"") for n in range(1200)]
+    loop.crew.under_way[Future()] = [
+        (_batch(loop)[0][0], PartitionBatch(Intake("i", "t", "als", ()), records, DecodedBatch()))
+    ]
 
 
-def _deriving(loop: Loop) -> None:
+def _deriving(loop: Worker) -> None:
     loop.crew._waiting.add(_batch(loop))
     loop.crew._round = Future(), loop.crew._waiting.begin()
     loop.crew._waiting.add(_batch(loop))
 
 
-def _booking(loop: Loop) -> None:
+def _booking(loop: Worker) -> None:
     _holding(loop)
     loop.books._asked = Future()
 
 
-def _committing(loop: Loop) -> None:
+def _committing(loop: Worker) -> None:
     hold = _holding(loop)
-    loop.books._due = [Range(AT, hold, 0, 1, 0, Count(records=1))]
+    loop.books._due = [CommittableRange(AT, hold, 0, 1, 0, OutcomeCounts(records=1))]
 
 
-def _shut_out(loop: Loop) -> None:
+def _shut_out(loop: Worker) -> None:
     _committing(loop)
     loop.books.shut_out = True
 
@@ -220,7 +222,9 @@ def _shut_out(loop: Loop) -> None:
         (_holding, None),
     ],
 )
-def test_the_worker_knows_what_it_waits_for(loop: Loop, happens: Callable[[Loop], object], words: str | None) -> None:
+def test_the_worker_knows_what_it_waits_for(
+    loop: Worker, happens: Callable[[Worker], object], words: str | None
+) -> None:
     """At each step between being started and having committed; with all committed it waits for records alone."""
     happens(loop)
 

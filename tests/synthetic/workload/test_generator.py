@@ -16,13 +16,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from ingest.core.decode.decoder import Flow
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.loader import load_sources
 from ingest.core.timestamps import iso
 from ingest.synthetic.workload.generator import Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
-from ingest.synthetic.workload.truth import INDEX, Fact
+from ingest.synthetic.workload.truth import INDEX, ExpectedDocument
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"
 RECEIVED_MS = 1_790_000_000_000
@@ -34,21 +34,21 @@ SUMMER_ENDS_MS = int(datetime(2016, 11, 6, 6, tzinfo=UTC).timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
-def flow() -> Flow:
+def flow() -> Decoder:
     """The core as an intake of lines has it."""
     schema = load_schema(GRAMMARS / "fields.toml")
-    return Flow(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
+    return Decoder(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
 
 
-def outcomes(flow: Flow, made: Made) -> Outcomes:
+def outcomes(flow: Decoder, made: Made) -> Outcomes:
     """What the core makes of a message."""
     return flow.outcomes(Message(made.data, RECEIVED_MS, Provenance(), backfill=True), 0)
 
 
-def fact_of(body: dict[str, Any]) -> Fact:
+def fact_of(body: dict[str, Any]) -> ExpectedDocument:
     """A document as the generator tells it."""
     perf, log = body["perf"], body["log"]["origin"]["file"]
-    return Fact(
+    return ExpectedDocument(
         body["event"]["original"],
         body["@timestamp"],
         perf["mark"]["logged"],
@@ -61,12 +61,12 @@ def fact_of(body: dict[str, Any]) -> Fact:
     )
 
 
-def told(fact: Fact) -> Fact:
+def told(fact: ExpectedDocument) -> ExpectedDocument:
     """A fact with its times as a document has them."""
     return replace(fact, at_ms=iso(fact.at_ms), logged_ms=iso(fact.logged_ms))  # type: ignore[arg-type]
 
 
-def assert_agree(flow: Flow, made: Made) -> None:
+def assert_agree(flow: Decoder, made: Made) -> None:
     """Outcome, reason and facts of one message are the same by plan and by reading."""
     found, truth = outcomes(flow, made), made.truth
     if truth.reason == INDEX:
@@ -91,13 +91,13 @@ starts = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), chosen=shares, start_ms=starts, facility=st.sampled_from(["als", "aps", "nsls"]))
-def test_truth_and_core_agree(flow: Flow, seed: int, chosen: Shares, start_ms: int, facility: str) -> None:
+def test_truth_and_core_agree(flow: Decoder, seed: int, chosen: Shares, start_ms: int, facility: str) -> None:
     """Whatever the seed, the shares, the season and the zone: same outcome, same reason, same facts."""
     for made in messages(Workload(seed, 200, (facility,), start_ms, shares=chosen)):
         assert_agree(flow, made)
 
 
-def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(flow: Flow) -> None:
+def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(flow: Decoder) -> None:
     """Every reason and outcome that the generator knows comes up, and none that the core sees otherwise."""
     seen = Counter[tuple[str, str | None]]()
     for made in messages(Workload(7, 10_000, shares=EVERYTHING)):
@@ -111,7 +111,7 @@ def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(flow: Flow) ->
 def test_results_become_what_is_told_of_them() -> None:
     """Run id, begin, type; failed ones too; two facilities have tests of their own."""
     schema = load_schema(GRAMMARS / "fields.toml")
-    core = Flow(Intake("test", "t", "als", ("perfsonar",)), load_sources(GRAMMARS, schema), schema)
+    core = Decoder(Intake("test", "t", "als", ("perfsonar",)), load_sources(GRAMMARS, schema), schema)
     made = list(messages(Workload(lines=0, results=300, facilities=("als", "aps"))))
     runs = set()
     for message in made:
@@ -233,7 +233,7 @@ def test_late_lines_arrive_hours_after_they_were_printed_and_others_at_once() ->
     assert 0.2 < sum(lag > 3600 for lag in lags_s["1.0"]) / 3_000 < 0.5
 
 
-def test_skewed_runs_are_seen_where_the_clock_is_ahead(flow: Flow) -> None:
+def test_skewed_runs_are_seen_where_the_clock_is_ahead(flow: Decoder) -> None:
     """The core flags about half of them; values and stamps are told as they are printed."""
     flagged = defaultdict(set)
     for made in messages(Workload(3, 3_000, shares=Shares(skewed=1.0))):
