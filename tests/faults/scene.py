@@ -105,9 +105,9 @@ class Gate:
             for partition, offset in origins:
                 furthest[partition] = max(offset, furthest.get(partition, -1))
             self.passed += bulk.count
-            if holds := self.passed > self.limit:
+            if trackers := self.passed > self.limit:
                 self.held.append(bulk.worker)
-            return holds
+            return trackers
 
     def uncommitted(self, worker: Worker, committed: Mapping[int, int]) -> bool:
         """Whether the worker has asked for documents of records that are not committed."""
@@ -170,9 +170,9 @@ class Scene:
         assert gate.uncommitted(worker, self.committed)
         return worker
 
-    def eventually(self, holds: Any, what: str) -> None:
+    def eventually(self, trackers: Any, what: str) -> None:
         """Within the bound; no worker may end unasked meanwhile."""
-        eventually(lambda: self.broken or holds(), what, self.size.bound_s, self.told)
+        eventually(lambda: self.broken or trackers(), what, self.size.bound_s, self.told)
         assert not self.broken, f"worker {self.broken[0].number} ended with {self.broken[0].code}: {self.told()}"
 
     @property

@@ -101,10 +101,10 @@ class Worker:
 
     def begin(self) -> None:
         """A new life."""
-        patience = RetryPolicy(0.01, 0.05)
-        swapper = CasWriter(self.store, BulkWriter(self.store.swap, patience, LIMITS), patience)
-        writer = BulkWriter(self.store.rewrite, patience, LIMITS)
-        self.deriver = Deriver(self.world.knowledge.schema, swapper, writer, 1, RunCache(self.cache_marks))
+        retry_policy = RetryPolicy(0.01, 0.05)
+        cas_writer = CasWriter(self.store, BulkWriter(self.store.swap, retry_policy, LIMITS), retry_policy)
+        writer = BulkWriter(self.store.rewrite, retry_policy, LIMITS)
+        self.deriver = Deriver(self.world.knowledge.schema, cas_writer, writer, 1, RunCache(self.cache_marks))
 
     def derive(self, batch: BatchUpdates, stumble: Stumble | None = None) -> bool:
         """A round."""
@@ -126,8 +126,8 @@ def worker(world: World, cache_marks: int = 100_000) -> Worker:
 
 def sweep(world: World, store: Stumbling | None = None) -> Swept:
     """A sweep of the world's marks; its writes go through a worker's store, in which it may die."""
-    patience, own = RetryPolicy(0.01, 0.05), store or worker(world).store
-    swapper = CasWriter(own, BulkWriter(own.swap, patience, LIMITS), patience)
+    retry_policy, own = RetryPolicy(0.01, 0.05), store or worker(world).store
+    cas_writer = CasWriter(own, BulkWriter(own.swap, retry_policy, LIMITS), retry_policy)
     states = ElasticsearchStates(world.client)
-    sweeper = Sweeper(states, swapper, BulkWriter(own.rewrite, patience, LIMITS), world.knowledge.schema)
+    sweeper = Sweeper(states, cas_writer, BulkWriter(own.rewrite, retry_policy, LIMITS), world.knowledge.schema)
     return sweeper.sweep([(world.facility, "als_perf")])

@@ -8,13 +8,13 @@ POLL_S = 0.05
 
 
 def eventually(
-    holds: Callable[[], object],
+    trackers: Callable[[], object],
     what: str = "it comes about",
     bound_s: float = DEADLINE_S,
     told: Callable[[], str] = str,
 ) -> None:
     """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
     deadline = time.monotonic() + bound_s
-    while not holds():
+    while not trackers():
         assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
         time.sleep(POLL_S)

@@ -275,12 +275,12 @@ def test_a_reader_that_never_stands_at_the_ends_still_makes_sure(world: World, s
 
 def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
     """A sweeper that remembers what it saw."""
-    patience, own = RetryPolicy(0.01, 0.05), store or Stumbling(ElasticsearchStore(world.client))
-    swapper = CasWriter(own, BulkWriter(own.swap, patience, LIMITS), patience)
+    retry_policy, own = RetryPolicy(0.01, 0.05), store or Stumbling(ElasticsearchStore(world.client))
+    cas_writer = CasWriter(own, BulkWriter(own.swap, retry_policy, LIMITS), retry_policy)
     return GapSweeper(
         ElasticsearchFiles(world.client),
-        swapper,
-        BulkWriter(own.rewrite, patience, LIMITS),
+        cas_writer,
+        BulkWriter(own.rewrite, retry_policy, LIMITS),
         world.knowledge.schema,
         lambda topic: progress(world.settings.kafka, world.facility, topic),
         (now_ms, SOON_S),

@@ -16,7 +16,7 @@ class BatchContext:
     store: Store
     outbox: Producer
     writer: BulkWriter
-    patience: RetryPolicy
+    retry_policy: RetryPolicy
     limit: RejectLimit
     dead_letter_topic: str
     now_ms: Callable[[], int]

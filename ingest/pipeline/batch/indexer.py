@@ -171,7 +171,7 @@ def _stored_versions(
     reading = portion.reading
     present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.PRESENT and n not in reading.there]
     wanted = [reading.actions[n][:2] for n in present]
-    found = services.patience.until_done(lambda: services.store.standing(wanted))
+    found = services.retry_policy.until_done(lambda: services.store.standing(wanted))
     return dict(zip(present, found, strict=True))
 
 
@@ -197,7 +197,7 @@ def _send_dead_letters(
 ) -> list[str | None]:
     """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
     replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
-    there = services.patience.until_done(lambda: services.store.standing([places[n] for n in replayed]))
+    there = services.retry_policy.until_done(lambda: services.store.standing([places[n] for n in replayed]))
     has_one = {n for n, stands in zip(replayed, there, strict=True) if stands is not None and stands.origin}
     due = [n for n in range(len(refused)) if n not in has_one]
     topic = services.dead_letter_topic
@@ -214,9 +214,11 @@ def _send(letters: Sequence[ProducerRecord], services: BatchContext) -> list[str
     if not letters:
         return []
     try:
-        return services.patience.until_done(lambda: services.outbox.send(letters))
+        return services.retry_policy.until_done(lambda: services.outbox.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
             log.error("%s takes no letter of this size; it goes without its value.", letters[0].topic)
-            return services.patience.until_done(lambda: services.outbox.send([dead_letter.without_value(letters[0])]))
+            return services.retry_policy.until_done(
+                lambda: services.outbox.send([dead_letter.without_value(letters[0])])
+            )
         return [at for letter in letters for at in _send([letter], services)]

@@ -42,7 +42,7 @@ class RetractionContext(Protocol):
         """Writes."""
 
     @property
-    def patience(self) -> RetryPolicy:
+    def retry_policy(self) -> RetryPolicy:
         """Waits."""
 
 
@@ -84,7 +84,7 @@ def _overwrite(
     A tombstone keeps the bytes of a line of which no document is left.
     """
     places = [(each.former.index, each.former.id) for _, each in wanted]
-    kept = services.patience.until_done(lambda: services.store.kept(places))
+    kept = services.retry_policy.until_done(lambda: services.store.kept(places))
     theirs = [
         (n, each, found) for (n, each), found in zip(wanted, kept, strict=True) if _is_of(records[n], each, found)
     ]

@@ -71,12 +71,17 @@ class Deriver:
     """Derives, round by round. `conflicts` counts states that somebody else changed first."""
 
     def __init__(
-        self, schema: Schema, swapper: CasWriter, writer: BulkWriter, hands: int = 1, cache: RunCache | None = None
+        self,
+        schema: Schema,
+        cas_writer: CasWriter,
+        writer: BulkWriter,
+        bulk_threads: int = 1,
+        cache: RunCache | None = None,
     ) -> None:
         """Bind the schema, what it is written with, and how many portions may be under way."""
-        self._schema, self._swapper, self._writer = schema, swapper, writer
+        self._schema, self._cas_writer, self._writer = schema, cas_writer, writer
         self._at_once = writer.limits.documents
-        self._pool = ThreadPoolExecutor(hands, "perflog-deriver-hand")
+        self._pool = ThreadPoolExecutor(bulk_threads, "perflog-deriver-hand")
         self._runs = cache or RunCache()
         self._writers = Cache(WriterDocument, WRITERS)
         self._files = Cache(FileStateDocument, FILES)
@@ -93,7 +98,7 @@ class Deriver:
             cell.more, cell.stood = marks, gathered.standing[key] == len(marks)
             cells.append(cell)
         told = [*_fed(self._writers, gathered.writers), *_fed(self._files, gathered.files)]
-        tasks = [self._pool.submit(self._swapper.swap, told)]
+        tasks = [self._pool.submit(self._cas_writer.swap, told)]
         tasks += [
             self._pool.submit(self._portion, some) for some in batched(cells, RunStateDocument.news, self._at_once)
         ]
@@ -109,7 +114,7 @@ class Deriver:
 
         Portions share nothing, so one is computed while Elasticsearch answers for another.
         """
-        conflicts = self._swapper.swap(cells)
+        conflicts = self._cas_writer.swap(cells)
         write(self._writer, [document for cell in cells for document in cell.documents(self._schema)])
         return conflicts
 

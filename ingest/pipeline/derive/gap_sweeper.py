@@ -100,16 +100,16 @@ class GapSweeper:
     def __init__(
         self,
         states: FileStates,
-        swapper: CasWriter,
+        cas_writer: CasWriter,
         writer: BulkWriter,
         schema: Schema,
         progress: Callable[[str], Progress],
-        patience: tuple[Callable[[], int], float],
+        retry_policy: tuple[Callable[[], int], float],
     ) -> None:
         """Bind what it asks, and what it writes with; `patience` = what tells the time, and how many seconds."""
-        self._states, self._swapper, self._writer, self._schema = states, swapper, writer, schema
+        self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
         self._progress = progress
-        self._now_ms, self._patience_ms = patience[0], int(patience[1] * 1000)
+        self._now_ms, self._patience_ms = retry_policy[0], int(retry_policy[1] * 1000)
         self._remembered: dict[str, Suspicion] = {}
 
     def sweep(self, places: Iterable[tuple[str, str]]) -> GapsFound:
@@ -134,7 +134,7 @@ class GapSweeper:
         def told_by(cell: GapDocument) -> Iterable[Document]:
             return documents(cell.state, self._schema) if cell.state and cell.state.owing else ()
 
-        taken, written = write_pending(self._swapper, self._writer, cells, told_by)
+        taken, written = write_pending(self._cas_writer, self._writer, cells, told_by)
         return GapsFound(sum(cell.new for cell in taken), written)
 
     def _judged(self, file_id: str, seen: Suspicion, stands: Progress, now_ms: int, state: FileState) -> FileState:

@@ -32,18 +32,18 @@ C = TypeVar("C", bound=PendingDocument)
 
 
 def write_pending(
-    swapper: CasWriter,
+    cas_writer: CasWriter,
     writer: BulkWriter,
     cells: Sequence[C],
     documents: Callable[[C], Iterable[DerivedDocument | Document]],
 ) -> tuple[list[C], int]:
     """Read the states, and write what follows from those that are due; which these were, and how many documents."""
-    swapper.read(cells)
-    overtaken = swapper.swap_once(cells)
+    cas_writer.read(cells)
+    overtaken = cas_writer.swap_once(cells)
     taken = [cell for cell in cells if cell.is_due and not cell.lost and cell not in overtaken]
     found = [document for cell in taken for document in documents(cell)]
     write(writer, found)
     for cell in taken:
         cell.pay()
-    swapper.swap_once(taken)
+    cas_writer.swap_once(taken)
     return taken, len(found)

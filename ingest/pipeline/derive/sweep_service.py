@@ -34,19 +34,19 @@ class SweepTargets(NamedTuple):
 
 @contextmanager
 def sweeper(
-    settings: Settings, schema: Schema, places: SweepTargets, group: str, patience: RetryPolicy
+    settings: Settings, schema: Schema, places: SweepTargets, group: str, retry_policy: RetryPolicy
 ) -> Iterator[Callable[[], Swept]]:
     """A sweep of runs and of files, with a client of its own."""
     delivery = settings.delivery
     connected = client(settings.elasticsearch)
     try:
         store = ElasticsearchStore(connected)
-        swapper = CasWriter(store, BulkWriter(store.swap, patience, request_limits(delivery)), patience)
-        writer = BulkWriter(store.rewrite, patience, request_limits(delivery))
-        runs = Sweeper(ElasticsearchStates(connected), swapper, writer, schema)
+        cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(delivery)), retry_policy)
+        writer = BulkWriter(store.rewrite, retry_policy, request_limits(delivery))
+        runs = Sweeper(ElasticsearchStates(connected), cas_writer, writer, schema)
         stands = partial(progress, settings.kafka, group)
         wait = now_ms, delivery.gap_after_s
-        files = GapSweeper(ElasticsearchFiles(connected), swapper, writer, schema, stands, wait)
+        files = GapSweeper(ElasticsearchFiles(connected), cas_writer, writer, schema, stands, wait)
 
         def sweep() -> Swept:
             swept = runs.sweep(places.sources)
@@ -61,28 +61,28 @@ def sweeper(
 @contextmanager
 def sweeping(settings: Settings, schema: Schema, places: SweepTargets, group: str) -> Iterator[None]:
     """A sweeper's rounds beside what is done meanwhile."""
-    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    with sweeper(settings, schema, places, group, patience) as found:
+    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    with sweeper(settings, schema, places, group, retry_policy) as found:
         rounds = Rounds(found, settings.delivery.sweep_s)
         rounds.begin()
         try:
             yield
         finally:
-            patience.end()
+            retry_policy.end()
             rounds.end()
 
 
 def sweep(settings: Settings, known: Registry, once: bool, say: Callable[[Swept], None]) -> None:
     """Sweep all that the settings' intakes fill, once or until stopped; tells what each sweep did."""
-    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     places = targets_of(settings.intakes.values(), known.sources)
     group = settings.kafka.group
-    with heard(patience.end), sweeper(settings, known.schema, places, group, patience) as found:
-        while not patience.stop:
-            say(patience.until_done(found))
+    with heard(retry_policy.end), sweeper(settings, known.schema, places, group, retry_policy) as found:
+        while not retry_policy.stop:
+            say(retry_policy.until_done(found))
             if once:
                 return
-            patience.pause(settings.delivery.sweep_s)
+            retry_policy.pause(settings.delivery.sweep_s)
 
 
 def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> SweepTargets:

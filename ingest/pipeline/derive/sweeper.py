@@ -110,9 +110,9 @@ class Swept:
 class Sweeper:
     """Sweeps the sources of some facilities."""
 
-    def __init__(self, states: States, swapper: CasWriter, writer: BulkWriter, schema: Schema) -> None:
+    def __init__(self, states: States, cas_writer: CasWriter, writer: BulkWriter, schema: Schema) -> None:
         """Bind what it asks, and what it writes with."""
-        self._states, self._swapper, self._writer, self._schema = states, swapper, writer, schema
+        self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
 
     def sweep(self, places: Iterable[tuple[str, str]]) -> Swept:
         """Once, for each facility and source."""
@@ -148,7 +148,7 @@ class Sweeper:
         def told_by(cell: SweptDocument) -> Iterator[DerivedDocument]:
             return documents(cell.found, self._schema, cell.before, round_.templates) if cell.found else iter(())
 
-        taken, written = write_pending(self._swapper, self._writer, cells, told_by)
+        taken, written = write_pending(self._cas_writer, self._writer, cells, told_by)
         return replace(total, states=total.states + len(taken), documents=total.documents + written)
 
 

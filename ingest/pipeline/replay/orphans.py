@@ -44,7 +44,7 @@ class OrphanFinder:
 
     states: ElasticsearchStates
     store: ElasticsearchStore
-    patience: RetryPolicy
+    retry_policy: RetryPolicy
     schema: Schema
 
     def found(self, place: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
@@ -53,7 +53,7 @@ class OrphanFinder:
         suspects = (each for body in bodies for each in _older(body, revision))
         while some := list(islice(suspects, AT_ONCE)):
             places = [(self._index(key, mark), mark.id) for key, mark in some]
-            kept = self.patience.until_done(lambda places=places: self.store.kept(places))  # type: ignore[misc]
+            kept = self.retry_policy.until_done(lambda places=places: self.store.kept(places))  # type: ignore[misc]
             yield [(key, gone) for (key, mark), at in zip(some, kept, strict=True) if (gone := _gone(key, mark, at))]
 
     def _index(self, key: RunKey, mark: RunMark) -> str:
@@ -84,11 +84,13 @@ def remove_orphans(
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
     connected = client(settings.elasticsearch, settings.delivery.connections)
-    patience = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
+    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     store = ElasticsearchStore(connected)
-    swapper = CasWriter(store, BulkWriter(store.swap, patience, request_limits(settings.delivery)), patience)
-    deriver = Deriver(known.schema, swapper, BulkWriter(store.rewrite, patience, request_limits(settings.delivery)))
-    finder = OrphanFinder(ElasticsearchStates(connected), store, patience, known.schema)
+    cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(settings.delivery)), retry_policy)
+    deriver = Deriver(
+        known.schema, cas_writer, BulkWriter(store.rewrite, retry_policy, request_limits(settings.delivery))
+    )
+    finder = OrphanFinder(ElasticsearchStates(connected), store, retry_policy, known.schema)
     taken = 0
     try:
         for (facility, source), revision in newest.items():

@@ -39,10 +39,10 @@ def parts(actions: Sequence[BulkAction], wanted: Sequence[int], limits: RequestL
 class BulkWriter:
     """Writes actions until each has an answer that asking again would not change."""
 
-    def __init__(self, bulk: Bulk, patience: RetryPolicy, limits: RequestLimits) -> None:
+    def __init__(self, bulk: Bulk, retry_policy: RetryPolicy, limits: RequestLimits) -> None:
         """Bind a store's `bulk` or `swap`, how to wait for it, and how much to ask at once."""
         self._bulk = bulk
-        self._patience = patience
+        self._retry_policy = retry_policy
         self.limits = limits
 
     def write(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
@@ -58,7 +58,7 @@ class BulkWriter:
                     if answer is not CREATED and not is_final(answer):
                         unanswered.append(position)
             if unanswered:
-                self._patience.wait(retry_reason([answers[n] for n in unanswered]), attempt)
+                self._retry_policy.wait(retry_reason([answers[n] for n in unanswered]), attempt)
                 attempt = 0 if len(unanswered) < len(missing) else attempt + 1
             missing = unanswered
         return answers
@@ -66,7 +66,7 @@ class BulkWriter:
     def _ask(self, actions: Sequence[BulkAction], part: Sequence[int]) -> list[ItemResult]:
         """One request, or two when it was too large; a single document that is too large is that document's fault."""
         try:
-            return self._patience.until_done(lambda: self._bulk([actions[n] for n in part]))
+            return self._retry_policy.until_done(lambda: self._bulk([actions[n] for n in part]))
         except RequestTooLarge as error:
             if len(part) == 1:
                 return [ItemResult(413, error="too_large", reason=str(error))]

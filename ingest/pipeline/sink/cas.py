@@ -50,9 +50,9 @@ class CasDocument(ABC):
 class CasWriter:
     """Swaps cells until every one of them stands."""
 
-    def __init__(self, store: Store, writer: BulkWriter, patience: RetryPolicy) -> None:
+    def __init__(self, store: Store, writer: BulkWriter, retry_policy: RetryPolicy) -> None:
         """Bind a store, a writer of its swaps, and how to wait for it."""
-        self._store, self._writer, self._patience = store, writer, patience
+        self._store, self._writer, self._retry_policy = store, writer, retry_policy
 
     def swap(self, cells: Iterable[CasDocument]) -> int:
         """Until every cell's change is there; how often one was lost to somebody else."""
@@ -68,7 +68,7 @@ class CasWriter:
         for start in range(0, len(cells), READ_AT_ONCE):
             some = cells[start : start + READ_AT_ONCE]
             wanted = [cell.place for cell in some]
-            found = self._patience.until_done(lambda wanted=wanted: self._store.kept(wanted))  # type: ignore[misc]
+            found = self._retry_policy.until_done(lambda wanted=wanted: self._store.kept(wanted))  # type: ignore[misc]
             for cell, kept in zip(some, found, strict=True):
                 cell.seen, cell.known = (kept.seen if kept else None), True
                 cell.take(kept.body if kept else None)

@@ -75,12 +75,12 @@ def run_worker(
         waits.on(f"Kafka to answer one who wants into the group {group}")
         with (
             open_worker(settings, readers, group, drain, known.schema, store_of) as loop,
-            heard(loop.crew.services.patience.end),
+            heard(loop.threads.services.retry_policy.end),
             beside,
         ):
             loop.waits = waits
             loop.run(until_drained(loop, list(readers))) if drain else loop.run()
-            stopped = loop.crew.services.patience.stop
+            stopped = loop.threads.services.retry_policy.stop
             waits.on("what was asked last to be answered, before it leaves")
     at_work = loop.stretch
     duration_s = time.monotonic() - began_s
@@ -103,17 +103,17 @@ def open_worker(
     outbox = AcknowledgedProducer(settings.kafka)
     connected = client(settings.elasticsearch, 2 * delivery.connections + 2)
     with_ = build_context(settings, store_of(connected), outbox)
-    crew = WorkerThreads(with_, delivery.connections, build_deriver(with_, schema, delivery))
+    threads = WorkerThreads(with_, delivery.connections, build_deriver(with_, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.flow for topic, reader in readers.items()}
     together = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
-    hand = RecordBuffer(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
-    books = Committer(inbox, crew, flows, worker, delivery.commit_s)
+    buffer = RecordBuffer(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
+    committer = Committer(inbox, threads, flows, worker, delivery.commit_s)
     try:
-        yield Worker(inbox, crew, books, readers, worker, hand, delivery.drain_s)
+        yield Worker(inbox, threads, committer, readers, worker, buffer, delivery.drain_s)
     finally:
         inbox.close()
-        crew.dismiss()
+        threads.dismiss()
         outbox.close()
         connected.close()
 
@@ -121,16 +121,16 @@ def open_worker(
 def build_context(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
     """What batches are written with."""
     delivery = settings.delivery
-    patience = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
+    retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
     limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
-    writer = BulkWriter(store.bulk, patience, request_limits(delivery))
-    return BatchContext(store, outbox, writer, patience, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
+    writer = BulkWriter(store.bulk, retry_policy, request_limits(delivery))
+    return BatchContext(store, outbox, writer, retry_policy, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
 
 
 def build_deriver(with_: BatchContext, schema: Schema, delivery: Delivery) -> Deriver | None:
     """What derives, unless the settings say that nothing is to be derived."""
     if not delivery.derive:
         return None
-    swaps = BulkWriter(with_.store.swap, with_.patience, request_limits(delivery))
-    views = BulkWriter(with_.store.rewrite, with_.patience, request_limits(delivery))
-    return Deriver(schema, CasWriter(with_.store, swaps, with_.patience), views, delivery.connections)
+    swaps = BulkWriter(with_.store.swap, with_.retry_policy, request_limits(delivery))
+    views = BulkWriter(with_.store.rewrite, with_.retry_policy, request_limits(delivery))
+    return Deriver(schema, CasWriter(with_.store, swaps, with_.retry_policy), views, delivery.connections)

@@ -46,36 +46,38 @@ class RecordBuffer:
         """How many more records make a request."""
         return max(1, self.limits.documents - self._count)
 
-    def take(self, hold: OffsetTracker, records: list[ConsumerRecord]) -> None:
+    def take(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
         """More records of a partition."""
         if self.empty:
             self._since_s = time.monotonic()
-        kept_under, kept = self._records.setdefault(hold.partition, (hold, []))
-        if kept_under is not hold:
+        kept_under, kept = self._records.setdefault(tracker.partition, (tracker, []))
+        if kept_under is not tracker:
             self._count -= len(kept)
             self._size_bytes -= _size_bytes(kept)
             kept = []
-            self._records[hold.partition] = (hold, kept)
+            self._records[tracker.partition] = (tracker, kept)
         kept += records
         self._count += len(records)
         self._size_bytes += _size_bytes(records)
 
-    def given(self, holds: Mapping[Partition, OffsetTracker]) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
+    def given(
+        self, trackers: Mapping[Partition, OffsetTracker]
+    ) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
         """As much as makes a request of what is still ours; what was read under another hold is dropped.
 
         What a record becomes may be many times its size, so a poll of large ones is not read all at once.
         """
         room_bytes = self.limits.size_bytes
         for partition in list(self._records):
-            hold, mine = self._records.pop(partition)
+            tracker, mine = self._records.pop(partition)
             given = mine
-            if holds.get(partition) is hold:
+            if trackers.get(partition) is tracker:
                 stop, room_bytes = _within(mine, room_bytes)
                 given = mine[:stop]
                 if given:
-                    yield hold, given
+                    yield tracker, given
                 if stop < len(mine):
-                    self._records[partition] = hold, mine[stop:]
+                    self._records[partition] = tracker, mine[stop:]
             self._count -= len(given)
             self._size_bytes -= _size_bytes(given)
 

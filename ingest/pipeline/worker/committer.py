@@ -36,7 +36,7 @@ class Committer:
     """
 
     inbox: Consumer
-    crew: WorkerThreads
+    threads: WorkerThreads
     flows: Mapping[str, Decoder]
     worker: WorkerIdentity
     every_s: float
@@ -62,7 +62,7 @@ class Committer:
             return []
         return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
 
-    def keep(self, holds: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
+    def keep(self, trackers: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
         """One step, which waits for Kafka's confirmation at most; the ranges that were confirmed by it."""
         if self._asked is not None and self._asked.done():
             asked, self._asked = self._asked, None
@@ -71,20 +71,20 @@ class Committer:
             if self.overtaken:
                 return []  # those partitions are begun anew before anything more is written
         if self._due:
-            return self._commit(holds)
+            return self._commit(trackers)
         if self._asked is None and (at_once or time.monotonic() - self._last_s >= self.every_s):
-            self._write_down(filter(None, (hold.settled() for hold in holds.values())))
+            self._write_down(filter(None, (tracker.settled() for tracker in trackers.values())))
         return []
 
     def _write_down(self, ranges: Iterable[CommittableRange]) -> None:
         self._written = list(ranges)
         if not self._written:
             return
-        services = self.crew.services
+        services = self.threads.services
         now_ms = services.now_ms()
         actions = [ledger_action(r, self.worker, self.flows[r.partition.topic].intake, now_ms) for r in self._written]
         self._last_s = time.monotonic()
-        self._asked = self.crew.ask_clerk(lambda: services.writer.write(actions))
+        self._asked = self.threads.submit_commit(lambda: services.writer.write(actions))
 
     def _accepted(self, answers: Sequence[ItemResult]) -> list[CommittableRange]:
         """Ranges whose ledger document was accepted; the others belong to a successor by now."""
@@ -101,9 +101,9 @@ class Committer:
                 accepted.append(span)
         return accepted
 
-    def _commit(self, holds: Mapping[Partition, OffsetTracker]) -> list[CommittableRange]:
+    def _commit(self, trackers: Mapping[Partition, OffsetTracker]) -> list[CommittableRange]:
         """Commit what is still ours. The ranges that were confirmed; nothing when it has to be tried again."""
-        self._due = [span for span in self._due if holds.get(span.partition) is span.hold]
+        self._due = [span for span in self._due if trackers.get(span.partition) is span.tracker]
         self.shut_out = self.shut_out and bool(self._due)
         if not self._due or time.monotonic() < self._not_before_s:
             return []
@@ -118,7 +118,7 @@ class Committer:
             return []
         done, self._due, self._attempt, self.shut_out = self._due, [], 0, False
         for span in done:
-            span.hold.committed(span.next_offset)
+            span.tracker.committed(span.next_offset)
         return done
 
     def _again(self, why: str, say: Callable[[str], None]) -> None:

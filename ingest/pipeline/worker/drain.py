@@ -12,7 +12,7 @@ def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], boo
     A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
     To be asked only while nothing is in hand.
     """
-    ask = loop.crew.services.patience.until_done
+    ask = loop.threads.services.retry_policy.until_done
     ends = ask(lambda: loop.inbox.end_offsets(topics))
     anew = {at for at, end in ends.items() if (ask(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
     left = dict(ends)
@@ -27,7 +27,7 @@ def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], boo
 
 
 def _reached(loop: Worker, partition: Partition, end: int, anew: set[Partition]) -> bool:
-    if partition in loop.holds:
+    if partition in loop.trackers:
         at = loop.with_kafka(lambda: loop.inbox.position(partition))
     elif partition in anew:
         return False

@@ -37,7 +37,7 @@ def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake
             "facility": intake.facility,
             "ledger": {
                 **_assignment(span.partition, worker),
-                "epoch": span.hold.epoch,
+                "epoch": span.tracker.epoch,
                 "first_offset": span.first_offset,
                 "next_offset": span.next_offset,
                 **span.count.numbers(),
@@ -47,7 +47,7 @@ def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake
     }
     index = index_name("ledger", intake.facility, "month", span.first_time_ms)
     doc_id = f"{worker.group}/{topic}/{number}/{span.first_offset}"
-    return index_gte(index, doc_id, span.hold.epoch, orjson.dumps(body).decode())
+    return index_gte(index, doc_id, span.tracker.epoch, orjson.dumps(body).decode())
 
 
 def assignment(

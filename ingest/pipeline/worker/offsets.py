@@ -25,7 +25,7 @@ class CommittableRange:
     """Settled offsets of a partition, and what is said about them."""
 
     partition: Partition
-    hold: "OffsetTracker"
+    tracker: "OffsetTracker"
     first_offset: int
     next_offset: int
     first_time_ms: int

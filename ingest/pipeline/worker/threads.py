@@ -32,25 +32,25 @@ class WorkerThreads:
     """The threads of one worker; without a deriver, nothing is derived."""
 
     services: BatchContext
-    hands: int
+    bulk_threads: int
     deriver: Deriver | None = None
     under_way: dict["Future[IndexedBatch]", Pairs] = field(default_factory=dict)
     _waiting: DeriveBacklog = field(default_factory=DeriveBacklog)
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
-    _scribe: ThreadPoolExecutor = field(init=False)
-    _clerk: ThreadPoolExecutor = field(init=False)
+    _derive_thread: ThreadPoolExecutor = field(init=False)
+    _commit_thread: ThreadPoolExecutor = field(init=False)
     _asked: "Future[Any] | None" = None
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(self.hands, "perflog-hand")
-        self._scribe = ThreadPoolExecutor(1, "perflog-deriver")
-        self._clerk = ThreadPoolExecutor(1, "perflog-clerk")
+        self._pool = ThreadPoolExecutor(self.bulk_threads, "perflog-hand")
+        self._derive_thread = ThreadPoolExecutor(1, "perflog-deriver")
+        self._commit_thread = ThreadPoolExecutor(1, "perflog-clerk")
 
     @property
     def has_room(self) -> bool:
         """Whether one more batch may be read."""
-        return len(self.under_way) <= self.hands and self._waiting.records < MOST
+        return len(self.under_way) <= self.bulk_threads and self._waiting.records < MOST
 
     @property
     def idle(self) -> bool:
@@ -104,14 +104,14 @@ class WorkerThreads:
             return
         batches = self._waiting.begin()
         gathered = [each.gathered for _, each in batches]
-        self._round = self._scribe.submit(self.deriver.derive, gathered), batches
+        self._round = self._derive_thread.submit(self.deriver.derive, gathered), batches
 
-    def ask_clerk(self, task: Callable[[], T]) -> "Future[T]":
+    def submit_commit(self, task: Callable[[], T]) -> "Future[T]":
         """Let the clerk do something; in turn."""
-        self._asked = asked = self._clerk.submit(task)
+        self._asked = asked = self._commit_thread.submit(task)
         return asked
 
-    def await_clerk(self, timeout_s: float) -> None:
+    def wait_for_commit(self, timeout_s: float) -> None:
         """Wait until the clerk has done what it was asked last, at most so long; a moment when it has nothing to do."""
         if self._asked is not None and not self._asked.done():
             wait([self._asked], timeout_s)
@@ -120,10 +120,10 @@ class WorkerThreads:
 
     def dismiss(self) -> None:
         """Let all threads go; what they still wait for is given up."""
-        self.services.patience.end()
+        self.services.retry_policy.end()
         if self.deriver is not None:
             self.deriver.dismiss()
-        for threads in (self._pool, self._scribe, self._clerk):
+        for threads in (self._pool, self._derive_thread, self._commit_thread):
             threads.shutdown(cancel_futures=True)
 
 

@@ -50,13 +50,13 @@ class Worker:
     """One worker: its place in the group, its crew and books, and what it has counted so far (by intake)."""
 
     inbox: Consumer
-    crew: WorkerThreads
-    books: Committer
+    threads: WorkerThreads
+    committer: Committer
     readers: Mapping[str, RecordDecoder]
     worker: WorkerIdentity
-    hand: RecordBuffer
+    buffer: RecordBuffer
     drain_s: float
-    holds: dict[Partition, OffsetTracker] = field(default_factory=dict)
+    trackers: dict[Partition, OffsetTracker] = field(default_factory=dict)
     counts: dict[str, OutcomeCounts] = field(default_factory=dict)
     skipped_offsets: int = 0
     stretch: WorkTime = field(default_factory=WorkTime)
@@ -73,29 +73,29 @@ class Worker:
             self.counts[reader.flow.intake.name] = OutcomeCounts()
         while not (self._ending or (self.idle and caught_up(self))):
             self.turn()
-        self.hand.drop()
+        self.buffer.drop()
         self.finish(self.drain_s)
         if self._problem is not None:
             raise self._problem
 
     @property
     def _ending(self) -> bool:
-        return self.crew.services.patience.stop or self._problem is not None
+        return self.threads.services.retry_policy.stop or self._problem is not None
 
     @property
     def idle(self) -> bool:
         """Whether nothing is in hand: not read, not under way, not in the books."""
-        settled = all(not hold.spans for hold in self.holds.values())
-        return self.hand.empty and self.crew.idle and self.books.idle and settled
+        settled = all(not tracker.spans for tracker in self.trackers.values())
+        return self.buffer.empty and self.threads.idle and self.committer.idle and settled
 
     def turn(self) -> None:
         """One round: what ended, what is to be written down, what is new."""
         self._collect()
-        self._keep_books(at_once=self.crew.idle and self.hand.empty)
+        self._step_committer(at_once=self.threads.idle and self.buffer.empty)
         self._before_a_change()
-        if self.crew.has_room and self.hand.full:
-            self._hand_on()
-        elif self.crew.has_room:
+        if self.threads.has_room and self.buffer.full:
+            self._flush()
+        elif self.threads.has_room:
             self._read_on()
         else:
             self._collect(KEEP_ALIVE_S)
@@ -110,61 +110,61 @@ class Worker:
         """Once for each time that the group is shared out anew: finish what is in hand before we take part."""
         changing = self.inbox.changing()
         if changing and not self._prepared and not self.idle:
-            self._hand_on()
+            self._flush()
             self.finish(self.drain_s)
         self._prepared = changing
 
     def _read_on(self) -> None:
         self._polled_s = time.monotonic()
-        waiting_s = POLL_S if self.idle and self.holds else BUSY_POLL_S
-        found = self.with_kafka(lambda: self.inbox.poll(self.hand.left_s(waiting_s), self.hand.room))
+        waiting_s = POLL_S if self.idle and self.trackers else BUSY_POLL_S
+        found = self.with_kafka(lambda: self.inbox.poll(self.buffer.left_s(waiting_s), self.buffer.room))
         self.settle()
         for records in found or ():
-            hold = self.holds.get(records[0].partition)
-            if hold is not None:
-                self.hand.take(hold, records)
-        if self.hand.full or (self.hand.due and self.crew.has_room):
-            self._hand_on()
+            tracker = self.trackers.get(records[0].partition)
+            if tracker is not None:
+                self.buffer.take(tracker, records)
+        if self.buffer.full or (self.buffer.due and self.threads.has_room):
+            self._flush()
 
-    def _hand_on(self) -> None:
+    def _flush(self) -> None:
         """What is in hand becomes a batch of the crew's."""
-        now_ms = self.crew.services.now_ms()
+        now_ms = self.threads.services.now_ms()
         portions = []
-        for hold, records in self.hand.given(self.holds):
-            reader = self.readers[hold.partition.topic]
+        for tracker, records in self.buffer.given(self.trackers):
+            reader = self.readers[tracker.partition.topic]
             reading = reader.read(records, now_ms)
             for coordinates, error in reading.faults:
                 log.error("A fault of perflog's: please report it. Record %s is refused.", coordinates, exc_info=error)
-            span = hold.take(records[-1].offset + 1, records[0].time_ms)
+            span = tracker.take(records[-1].offset + 1, records[0].time_ms)
             portions.append((span, PartitionBatch(reader.flow.intake, records, reading)))
         if portions:
             self.stretch.begin()
-            self.crew.take(portions)
+            self.threads.take(portions)
 
     def finish(self, most_s: float) -> None:
         """Let what is under way be answered, written down and committed, for as long as `most_s`; reads no more."""
         deadline = time.monotonic() + most_s
         while not self.idle and time.monotonic() < deadline:
-            if self.crew.has_room and not self.hand.empty:
-                self._hand_on()
+            if self.threads.has_room and not self.buffer.empty:
+                self._flush()
             self._collect(BUSY_POLL_S)
-            self._keep_books(at_once=True)
+            self._step_committer(at_once=True)
             self.waits.on(self.awaited())
-            if self.crew.idle and self.books.shut_out:
+            if self.threads.idle and self.committer.shut_out:
                 break
             if (
-                self.crew.idle
-                and self.hand.empty
-                and self.books.idle
-                and not any(hold.settled() for hold in self.holds.values())
+                self.threads.idle
+                and self.buffer.empty
+                and self.committer.idle
+                and not any(tracker.settled() for tracker in self.trackers.values())
             ):
                 break
-            if self.crew.idle:
-                self.crew.await_clerk(BUSY_POLL_S)
+            if self.threads.idle:
+                self.threads.wait_for_commit(BUSY_POLL_S)
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Take in what became of batches that ended."""
-        for spans, result in self.crew.finished(timeout_s):
+        for spans, result in self.threads.finished(timeout_s):
             try:
                 counts = result()
             except StopRequested as stopped:
@@ -175,46 +175,46 @@ class Worker:
                 for span, count in zip(spans, counts, strict=True):
                     span.count = count
 
-    def _keep_books(self, at_once: bool) -> None:
-        for span in self.books.keep(self.holds, at_once):
+    def _step_committer(self, at_once: bool) -> None:
+        for span in self.committer.keep(self.trackers, at_once):
             self.stretch.end()
             self.waits.got_on()
             self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
             self._explain_gaps(span)
-        while self.books.overtaken:
-            self._begin(self.books.overtaken.pop())
+        while self.committer.overtaken:
+            self._begin(self.committer.overtaken.pop())
 
     def settle(self) -> None:
         """Let go of what was taken from us and begin what was given."""
         gone, new = self.inbox.changes()
         for partition in gone | new:
-            self.holds.pop(partition, None)
+            self.trackers.pop(partition, None)
             self._beginning.pop(partition, None)
         for partition in sorted(new):
             self._begin(partition)
         for partition, epoch in list(self._beginning.items()):
             if epoch.done():
                 with suppress(StopRequested):
-                    self._hold(partition, epoch.result())
+                    self._track(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
         """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
-        self.holds.pop(partition, None)
-        services = self.crew.services
+        self.trackers.pop(partition, None)
+        services = self.threads.services
         index, doc_id, body = assignment(
             partition, self.worker, self.readers[partition.topic].flow.intake, services.now_ms()
         )
 
         def raised() -> int:
-            return services.patience.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
+            return services.retry_policy.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
 
-        self._beginning[partition] = self.crew.ask_clerk(raised)
+        self._beginning[partition] = self.threads.submit_commit(raised)
 
-    def _hold(self, partition: Partition, epoch: int) -> None:
+    def _track(self, partition: Partition, epoch: int) -> None:
         first = self.with_kafka(lambda: self.inbox.begin(partition))
         if first is not None:
             del self._beginning[partition]
-            self.holds[partition] = OffsetTracker(partition, epoch, first)
+            self.trackers[partition] = OffsetTracker(partition, epoch, first)
             log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
 
     def with_kafka(self, ask: Callable[[], T]) -> T | None:
@@ -223,7 +223,7 @@ class Worker:
             return ask()
         except Unavailable as error:
             log.warning("%s. Kafka is asked again; nothing is lost meanwhile.", error)
-            self.crew.services.patience.pause(KAFKA_AWAY_S)
+            self.threads.services.retry_policy.pause(KAFKA_AWAY_S)
         except Fenced as error:
             remedy = "Does another worker use the same `kafka.instance`?"
             raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
@@ -250,10 +250,10 @@ class Worker:
         group = self.worker.group
         if not self.inbox.reachable():
             return f"Kafka's broker of the group {group} to answer"
-        asked = [*self._awaited_of_partitions(), *self.crew.awaited(), *self.books.awaited()]
+        asked = [*self._awaited_of_partitions(), *self.threads.awaited(), *self.committer.awaited()]
         if self._prepared:
             asked.append(f"the group {group} to share out its partitions")
-        elif not (self.holds or asked):
+        elif not (self.trackers or asked):
             why = "others finish first what they have of them, or there are too few for all workers"
             asked.append(f"a partition: the group {group} has given it none ({why})")
         return " and ".join(asked) or None

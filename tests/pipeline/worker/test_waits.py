@@ -143,12 +143,12 @@ class Group:
 def loop() -> Iterator[Worker]:
     """A worker that nobody has given anything yet."""
     inbox: Any = Group()
-    services: Any = SimpleNamespace(patience=RetryPolicy(0.1, 0.1))
-    crew = WorkerThreads(services, 1)
+    services: Any = SimpleNamespace(retry_policy=RetryPolicy(0.1, 0.1))
+    threads = WorkerThreads(services, 1)
     worker = WorkerIdentity("g", "h:1")
-    books = Committer(inbox, crew, {}, worker, 1.0)
-    yield Worker(inbox, crew, books, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
-    crew.dismiss()
+    committer = Committer(inbox, threads, {}, worker, 1.0)
+    yield Worker(inbox, threads, committer, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
+    threads.dismiss()
 
 
 def _away(loop: Worker) -> None:
@@ -170,8 +170,8 @@ def _counted(loop: Worker) -> None:
 
 
 def _holding(loop: Worker) -> OffsetTracker:
-    loop.holds[AT] = OffsetTracker(AT, 1, 0)
-    return loop.holds[AT]
+    loop.trackers[AT] = OffsetTracker(AT, 1, 0)
+    return loop.trackers[AT]
 
 
 def _batch(loop: Worker) -> tuple[Sequence[InFlightRange], IndexedBatch]:
@@ -180,30 +180,30 @@ def _batch(loop: Worker) -> tuple[Sequence[InFlightRange], IndexedBatch]:
 
 def _asked(loop: Worker) -> None:
     records = [ConsumerRecord(AT, n, 0, None, b"") for n in range(1200)]
-    loop.crew.under_way[Future()] = [
+    loop.threads.under_way[Future()] = [
         (_batch(loop)[0][0], PartitionBatch(Intake("i", "t", "als", ()), records, DecodedBatch()))
     ]
 
 
 def _deriving(loop: Worker) -> None:
-    loop.crew._waiting.add(_batch(loop))
-    loop.crew._round = Future(), loop.crew._waiting.begin()
-    loop.crew._waiting.add(_batch(loop))
+    loop.threads._waiting.add(_batch(loop))
+    loop.threads._round = Future(), loop.threads._waiting.begin()
+    loop.threads._waiting.add(_batch(loop))
 
 
 def _booking(loop: Worker) -> None:
     _holding(loop)
-    loop.books._asked = Future()
+    loop.committer._asked = Future()
 
 
 def _committing(loop: Worker) -> None:
-    hold = _holding(loop)
-    loop.books._due = [CommittableRange(AT, hold, 0, 1, 0, OutcomeCounts(records=1))]
+    tracker = _holding(loop)
+    loop.committer._due = [CommittableRange(AT, tracker, 0, 1, 0, OutcomeCounts(records=1))]
 
 
 def _shut_out(loop: Worker) -> None:
     _committing(loop)
-    loop.books.shut_out = True
+    loop.committer.shut_out = True
 
 
 @pytest.mark.parametrize(
