@@ -4,6 +4,7 @@ Exit codes are sysexits': 64 usage, 65 data, 66 no input, 69 unavailable, 70 sof
 """
 
 import sys
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -11,37 +12,51 @@ import click
 
 from ingest.core.model import Problem
 
-COMMANDS = {
-    "demo": (
-        "pipeline.demo",
-        "Everything at once: servers, the 35 sample lines, a day of network results, the answer.",
-    ),
-    "try": ("sources.try_", "What would become of these bytes? No servers."),
-    "explain": ("sources.explain", "Which token became which field, or why a line is refused."),
-    "lint": ("sources.lint", "What lines cost in information, by the script that prints them, and the fix."),
-    "analyze": (
-        "runs.analyze",
-        "Files without servers: runs, waits, outliers, a waterfall; the numbers that are stored.",
-    ),
-    "sources": ("sources.sources", "What can be read: each source, its fields, units and identity."),
-    "source": ("sources.source", "Work on a source: what its samples become."),
-    "bench": ("bench.bench", "How fast on this machine."),
-    "stack": ("pipeline.stack", "A real Kafka broker and Elasticsearch node on this machine."),
-    "setup": ("pipeline.setup", "Create the topics and templates that are missing."),
-    "generate": ("pipeline.generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
-    "ship": ("pipeline.ship", "Send files to Kafka."),
-    "run": ("pipeline.run", "From Kafka to Elasticsearch, until stopped."),
-    "sweep": ("pipeline.sweep", "Let time pass for runs: quiet, closed, abandoned; find gaps in files."),
-    "gaps": ("monitoring.gaps", "What is missing of which file, since when, and when it was filled."),
-    "runs": ("runs.runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
-    "show": ("runs.show", "One run: its stages, how long each took, how sure that is."),
-    "compare": ("runs.compare", "Two runs, stage by stage: seconds, differences, percent, and how sure they are."),
-    "workflow": ("monitoring.workflow", "Templates of workflows: learn, list, show; what runs are complete by."),
-    "replay": ("recovery.replay", "Read stored lines again: corrected by a higher revision, or only compared."),
-    "alerts": ("monitoring.alerts", "Alarms: what is slower than usual, told once, with the numbers."),
-    "dlq": ("recovery.dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
-    "dashboards": ("monitoring.dashboards", "Put the board into a Kibana."),
+GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
+    "Start here": {
+        "demo": (
+            "pipeline.demo",
+            "Everything at once: servers, the 35 sample lines, a day of network results, the answer.",
+        ),
+        "stack": ("pipeline.stack", "A real Kafka broker and Elasticsearch node on this machine."),
+        "setup": ("pipeline.setup", "Create the topics and templates that are missing."),
+        "ship": ("pipeline.ship", "Send files to Kafka."),
+        "run": ("pipeline.run", "From Kafka to Elasticsearch, until stopped."),
+        "sweep": ("pipeline.sweep", "Let time pass for runs: quiet, closed, abandoned; find gaps in files."),
+        "generate": ("pipeline.generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
+    },
+    "Runs": {
+        "runs": ("runs.runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
+        "show": ("runs.show", "One run: its stages, how long each took, how sure that is."),
+        "compare": ("runs.compare", "Two runs, stage by stage: seconds, differences, percent, and how sure they are."),
+        "analyze": (
+            "runs.analyze",
+            "Files without servers: runs, waits, outliers, a waterfall; the numbers that are stored.",
+        ),
+    },
+    "Lines and sources": {
+        "try": ("sources.try_", "What would become of these bytes? No servers."),
+        "explain": ("sources.explain", "Which token became which field, or why a line is refused."),
+        "lint": ("sources.lint", "What lines cost in information, by the script that prints them, and the fix."),
+        "sources": ("sources.sources", "What can be read: each source, its fields, units and identity."),
+        "source": ("sources.source", "Work on a source: what its samples become."),
+    },
+    "What is slow, missing or incomplete": {
+        "alerts": ("monitoring.alerts", "Alarms: what is slower than usual, told once, with the numbers."),
+        "gaps": ("monitoring.gaps", "What is missing of which file, since when, and when it was filled."),
+        "workflow": ("monitoring.workflow", "Templates of workflows: learn, list, show; what runs are complete by."),
+        "dashboards": ("monitoring.dashboards", "Put the board into a Kibana."),
+    },
+    "When something went wrong": {
+        "dlq": ("recovery.dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
+        "replay": ("recovery.replay", "Read stored lines again: corrected by a higher revision, or only compared."),
+    },
+    "How fast": {
+        "bench": ("bench.bench", "How fast on this machine."),
+    },
 }
+"""Heading -> command -> (module below ingest.cli, what it is for), the everyday ones first."""
+COMMANDS = {name: command for commands in GROUPS.values() for name, command in commands.items()}
 
 
 class LazyGroup(click.Group):
@@ -60,9 +75,10 @@ class LazyGroup(click.Group):
         return found
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands without importing them."""
-        with formatter.section("Commands"):
-            formatter.write_dl([(name, words) for name, (_, words) in COMMANDS.items()])
+        """List the commands by group, without importing them."""
+        for heading, commands in GROUPS.items():
+            with formatter.section(heading):
+                formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})

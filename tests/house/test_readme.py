@@ -1,15 +1,20 @@
-"""README says what is so: its reasons, its sources, its commands."""
+"""README and the pages say what is so: reasons, sources, commands; each table stands on one page."""
 
 import re
 
 from click.testing import CliRunner
 
-from ingest.cli.main import cli
+from ingest.cli.main import GROUPS, cli
 from ingest.core.authoring.catalogue import between
 from ingest.core.bounds import TOO_MANY
 from tests.house.test_house import ROOT
 
 README = (ROOT / "README.md").read_text()
+SOURCES = (ROOT / "grammars" / "README.md").read_text()
+FOLDERS = ("grammars", "dashboards", "deploy", "ingest")
+PAGES = sorted(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))
+EVERYTHING = "\n".join([README, *(page.read_text() for page in PAGES)])
+MAX_README_LINES = 250
 CODE = "\n".join(path.read_text() for path in (ROOT / "ingest").rglob("*.py"))
 
 
@@ -17,27 +22,27 @@ def test_the_table_of_reasons_is_complete() -> None:
     """Every reason that any part of the code can give, and no other."""
     given = set(re.findall(r'(?:InvalidRecord|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CODE))
     given |= set(re.findall(r'(?:_rejected\(|reason=)"([a-z_]+)"', CODE)) | {"syntax", *TOO_MANY.values()}
-    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| reason |")[1].split("## ")[0], re.MULTILINE))
+    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == given - {"source"}
 
 
 def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
     """Row by row what `perflog sources --markdown` prints: summaries, identities and samples as they are."""
-    assert between(README, _told("sources", "--markdown")) == README, "make it anew: perflog source readme"
+    assert between(SOURCES, _told("sources", "--markdown")) == SOURCES, "make it anew: perflog source readme"
 
 
 def test_the_table_of_sources_is_complete() -> None:
     """A row for each folder under grammars/."""
     folders = {path.parent.name for path in (ROOT / "grammars").glob("*/source.toml")}
-    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", README.split("| source |")[1].split("## ")[0], re.MULTILINE))
+    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| source |")[1].split("## ")[0], re.MULTILINE))
 
     assert told == folders
 
 
-def test_every_command_that_readme_names_exists() -> None:
+def test_every_command_that_a_page_names_exists() -> None:
     """With every option it is shown with."""
-    shown = [a or b for a, b in re.findall(r"`(perflog [^`]+)`|^    (perflog .*)$", README, re.MULTILINE)]
+    shown = [a or b for a, b in re.findall(r"`(perflog [^`]+)`|^    (perflog .*)$", EVERYTHING, re.MULTILINE)]
     commands = {(words.split()[1], *re.findall(r"--[a-z-]+", words)) for words in shown}
     helps = {name: _help(name) for name in {command[0] for command in commands}}
 
@@ -62,5 +67,22 @@ def _told(*words: str) -> str:
 
 
 def test_the_forwarders_configuration_is_the_one_that_was_tried() -> None:
-    """README shows it as it stands in deploy/forwarders."""
-    assert f"```text\n{(ROOT / 'deploy' / 'forwarders' / 'rsyslog.conf').read_text()}```\n" in README
+    """The administrators' page shows it as it stands in deploy/forwarders."""
+    page = (ROOT / "deploy" / "README.md").read_text()
+    assert f"```text\n{(ROOT / 'deploy' / 'forwarders' / 'rsyslog.conf').read_text()}```\n" in page
+
+
+def commands_table() -> str:
+    """The commands by group, as README shows them."""
+    rows = ["| command | what for |", "|---|---|"]
+    for heading, commands in GROUPS.items():
+        rows.append(f"| **{heading}** | |")
+        rows += [f"| `{name}` | {words} |" for name, (_, words) in commands.items()]
+    return "\n".join(rows)
+
+
+def test_readme_is_one_screen_and_shows_the_commands_by_group() -> None:
+    """As `perflog --help` lists them; every page that it names is there, and every page is named."""
+    assert commands_table() in README
+    assert len(README.splitlines()) <= MAX_README_LINES
+    assert {ROOT / path for path in re.findall(r"\]\(([^)]+\.md)\)", README)} == set(PAGES)

@@ -70,7 +70,7 @@ def new(folder: Path, name: str, reader: str) -> None:
         raise Problem(told, "Name a folder of your own with --grammars.", 77) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
     if _readme(folder, dict(sorted(sources.items())), schema):
-        click.echo("README's table of sources was made anew.")
+        click.echo("The table of sources in README.md beside them was made anew.")
     click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
 
@@ -88,8 +88,8 @@ def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema:
 
 
 def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
-    """Make the table of sources in the README beside the folder anew, if one with a table is there."""
-    path = folder.parent / "README.md"
+    """Make the table of sources in the folder's README anew, if one with a table is there."""
+    path = folder / "README.md"
     if not path.exists() or BEGIN not in path.read_text(encoding="utf-8"):
         return False
     write_between(path, markdown(entry_of(source, schema) for source in sources.values()))
@@ -102,7 +102,7 @@ def readme(folder: Path) -> None:
     """Make README's table of sources anew."""
     sources, schema = _loaded(folder)
     if not _readme(folder, sources, schema):
-        raise Problem(f"There is no README.md with a table of sources beside {folder}.", "", 66)
+        raise Problem(f"There is no README.md with a table of sources in {folder}.", "", 66)
 
 
 @command.command("accept")

@@ -184,9 +184,9 @@ def test_a_bad_name_makes_nothing(grammars: Path, name: str) -> None:
     assert sorted(grammars.rglob("*")) == before
 
 
-def test_the_readme_beside_it_is_kept_true(grammars: Path) -> None:
+def test_the_readme_of_the_folder_is_kept_true(grammars: Path) -> None:
     """Its table of sources has the new row; what stands around the table is untouched."""
-    readme = grammars.parent / "README.md"
+    readme = grammars / "README.md"
     readme.write_text(f"before\n{BEGIN}\nold\n{END}\nafter\n")
     perflog("source", "--grammars", grammars, "new", "mine")
     text = readme.read_text()
