@@ -1,6 +1,7 @@
 """What tests share: one real broker and one real node for the whole session, on free ports, in a folder of its own."""
 
 import socket
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingest.edge.local.stack import LocalStack, Running, down, up
 from tests.support import amount
 
+SHOWN_FROM_S, FILES_SHOWN = 60, 30
 pytest_plugins = ("tests.support.worlds",)
 # So that what they assert is told with its values.
 pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.oracle", "tests.faults.worker_faults")
@@ -31,6 +33,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         for item in items:
             if item.get_closest_marker("soak"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: --soak"))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Seconds by file, the slowest first: what the next test may cost is decided by them."""
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            if isinstance(report, pytest.TestReport):
+                seconds[report.location[0]] += report.duration  # type: ignore[assignment]  # seconds are no integers
+    if sum(seconds.values()) > SHOWN_FROM_S:
+        terminalreporter.section("seconds by file")
+        for path, spent_s in seconds.most_common(FILES_SHOWN):
+            terminalreporter.write_line(f"{spent_s:8.1f}  {path}")
 
 
 def free_port() -> int:
