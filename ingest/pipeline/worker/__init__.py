@@ -1,4 +1,4 @@
-"""`perflog run`: poll, decode, hand on, commit last.
+"""`perflog run`: poll, decode, index, commit last.
 
 bootstrap supervisor process   one worker, opened; several, kept alive; what a process is set to
 worker                         the loop

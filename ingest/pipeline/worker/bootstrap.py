@@ -1,4 +1,4 @@
-"""Opening a worker: settings to clients, refusing to start where a later failure is already certain."""
+"""Builds a worker from the settings; refuses to start if the configuration is certain to fail later."""
 
 import os
 import socket
@@ -37,8 +37,8 @@ from ingest.pipeline.worker.threads import WorkerThreads
 from ingest.pipeline.worker.waits import Waits, watched
 from ingest.pipeline.worker.worker import Worker
 
-BYTES_BECOME = 4  # documents are some three to seven times as long as their record: so much of them makes a request
-DRAIN_FLUSH_S = 0.1  # what is drained is there already: waiting for more is of no use
+BYTES_BECOME = 4  # documents are three to seven times as long as their record; scales the request limit to records
+DRAIN_FLUSH_S = 0.1  # when draining, all records are in the topic already: waiting gains nothing
 
 
 def run_worker(
@@ -50,18 +50,18 @@ def run_worker(
     group: str | None = None,
     store_of: StoreOf = ElasticsearchStore,
 ) -> RunReport:
-    """Run one worker for the named intakes (all, when none is named) until stopped, or until it has caught up.
+    """Run one worker for the named intakes (default: all) until it is stopped or, with `drain`, has caught up.
 
-    Stops with `Problem` (65) when too much is refused (see `patient`). `store_of` makes the store of an open
-    client: a bench looks on through another one.
+    Raises `Problem` (65) when too many records are rejected (see `reject_limit`). `store_of` makes the store from an
+    open client; a benchmark passes one that measures.
     """
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     known = knowledge
     derive = settings.delivery.derive
     with watched(Waits()) as waits:
-        waits.on("Kafka and Elasticsearch to say which topics and templates they have")
+        waits.on("Kafka and Elasticsearch to list their topics and templates")
         check(settings, known.schema, intakes)
-        waits.on("its grammars to be read")
+        waits.on("the grammars to load")
         readers = {
             i.topic: RecordDecoder(Decoder(i, known.sources, known.schema, settings.sites, known.wrappers), derive)
             for i in intakes
@@ -70,25 +70,25 @@ def run_worker(
             known.sources[name].prove()
         began_s = time.monotonic()
         group = group or settings.kafka.group
-        places = targets_of(intakes, known.sources)
-        beside = sweeping(settings, known.schema, places, group) if derive and not drain else nullcontext()
-        waits.on(f"Kafka to answer one who wants into the group {group}")
+        targets = targets_of(intakes, known.sources)
+        sweep_service = sweeping(settings, known.schema, targets, group) if derive and not drain else nullcontext()
+        waits.on(f"Kafka to let the worker join the group {group}")
         with (
             open_worker(settings, readers, group, drain, known.schema, store_of) as loop,
             heard(loop.threads.services.retry_policy.end),
-            beside,
+            sweep_service,
         ):
             loop.waits = waits
             loop.run(until_drained(loop, list(readers))) if drain else loop.run()
             stopped = loop.threads.services.retry_policy.stop
-            waits.on("what was asked last to be answered, before it leaves")
-    at_work = loop.stretch
+            waits.on("the last requests to be answered before the worker leaves")
+    work_time = loop.stretch
     duration_s = time.monotonic() - began_s
-    return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, at_work.wall_s, at_work.cpu_s)
+    return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, work_time.wall_s, work_time.cpu_s)
 
 
 def without_reject_limit(settings: Settings) -> Settings:
-    """The same without a limit on rejects."""
+    """Return the settings with the reject limit switched off."""
     delivery = replace(settings.delivery, stop_rejects_in_a_row=sys.maxsize, stop_rejects_share=1.0)
     return replace(settings, delivery=delivery)
 
@@ -97,29 +97,29 @@ def without_reject_limit(settings: Settings) -> Settings:
 def open_worker(
     settings: Settings, readers: Mapping[str, RecordDecoder], group: str, drain: bool, schema: Schema, store_of: StoreOf
 ) -> Iterator[Worker]:
-    """A worker with its clients, threads and committer, all closed afterwards."""
+    """Open a worker with its clients, threads and committer; close them all afterwards."""
     delivery = settings.delivery
-    inbox = GroupConsumer(settings.kafka, delivery, list(readers), group)
-    outbox = AcknowledgedProducer(settings.kafka)
-    connected = client(settings.elasticsearch, 2 * delivery.connections + 2)
-    with_ = build_context(settings, store_of(connected), outbox)
-    threads = WorkerThreads(with_, delivery.connections, build_deriver(with_, schema, delivery))
+    consumer = GroupConsumer(settings.kafka, delivery, list(readers), group)
+    producer = AcknowledgedProducer(settings.kafka)
+    elasticsearch = client(settings.elasticsearch, 2 * delivery.connections + 2)
+    context = build_context(settings, store_of(elasticsearch), producer)
+    threads = WorkerThreads(context, delivery.connections, build_deriver(context, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.flow for topic, reader in readers.items()}
-    together = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
-    buffer = RecordBuffer(together, DRAIN_FLUSH_S if drain else delivery.flush_s)
-    committer = Committer(inbox, threads, flows, worker, delivery.commit_s)
+    buffer_limits = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
+    buffer = RecordBuffer(buffer_limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
+    committer = Committer(consumer, threads, flows, worker, delivery.commit_s)
     try:
-        yield Worker(inbox, threads, committer, readers, worker, buffer, delivery.drain_s)
+        yield Worker(consumer, threads, committer, readers, worker, buffer, delivery.drain_s)
     finally:
-        inbox.close()
+        consumer.close()
         threads.dismiss()
-        outbox.close()
-        connected.close()
+        producer.close()
+        elasticsearch.close()
 
 
 def build_context(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
-    """What batches are written with."""
+    """Build the services that batches are indexed with."""
     delivery = settings.delivery
     retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
     limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
@@ -128,7 +128,7 @@ def build_context(settings: Settings, store: ElasticsearchStore, outbox: Produce
 
 
 def build_deriver(with_: BatchContext, schema: Schema, delivery: Delivery) -> Deriver | None:
-    """What derives, unless the settings say that nothing is to be derived."""
+    """Build the deriver; None if the settings switch deriving off."""
     if not delivery.derive:
         return None
     swaps = BulkWriter(with_.store.swap, with_.retry_policy, request_limits(delivery))

@@ -1,4 +1,4 @@
-"""What was polled and not yet handed on: until it is enough for one request, or old enough. Knows a clock."""
+"""Buffers polled records until they fill one bulk request or are old enough to flush."""
 
 import time
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,10 @@ from ingest.pipeline.worker.offsets import OffsetTracker
 
 @dataclass(slots=True)
 class RecordBuffer:
-    """Records by the hold that they were read under, in order. At most `flush_s` passes between taking and giving."""
+    """Buffered records by partition, in order, each under the `OffsetTracker` it was polled for.
+
+    A record is flushed at most `flush_s` after it was added.
+    """
 
     limits: RequestLimits
     flush_s: float
@@ -22,67 +25,67 @@ class RecordBuffer:
 
     @property
     def empty(self) -> bool:
-        """Whether there is nothing."""
+        """Whether no record is buffered."""
         return not self._records
 
     @property
     def full(self) -> bool:
-        """Whether it is enough for a request."""
+        """Whether the records fill one request."""
         return self._count >= self.limits.documents or self._size_bytes >= self.limits.size_bytes
 
     @property
     def due(self) -> bool:
-        """Whether the oldest of it has waited long enough."""
+        """Whether the oldest record has waited `flush_s`."""
         return not self.empty and time.monotonic() - self._since_s >= self.flush_s
 
     def left_s(self, most_s: float) -> float:
-        """How long one may wait for more of it."""
+        """Return how long a poll may wait for more records (s), at most `most_s`."""
         if self.empty:
             return most_s
         return max(0.0, min(most_s, self._since_s + self.flush_s - time.monotonic()))
 
     @property
     def room(self) -> int:
-        """How many more records make a request."""
+        """How many more records fit into one request; at least 1."""
         return max(1, self.limits.documents - self._count)
 
     def take(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
-        """More records of a partition."""
+        """Add records of one partition."""
         if self.empty:
             self._since_s = time.monotonic()
-        kept_under, kept = self._records.setdefault(tracker.partition, (tracker, []))
-        if kept_under is not tracker:
-            self._count -= len(kept)
-            self._size_bytes -= _size_bytes(kept)
-            kept = []
-            self._records[tracker.partition] = (tracker, kept)
-        kept += records
+        buffered_for, buffered = self._records.setdefault(tracker.partition, (tracker, []))
+        if buffered_for is not tracker:
+            self._count -= len(buffered)
+            self._size_bytes -= _size_bytes(buffered)
+            buffered = []
+            self._records[tracker.partition] = (tracker, buffered)
+        buffered += records
         self._count += len(records)
         self._size_bytes += _size_bytes(records)
 
     def given(
         self, trackers: Mapping[Partition, OffsetTracker]
     ) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
-        """As much as makes a request of what is still ours; what was read under another hold is dropped.
+        """Yield at most one request's worth of records; drop records of partitions that were lost or reassigned.
 
-        What a record becomes may be many times its size, so a poll of large ones is not read all at once.
+        The documents of a record may be many times its size, so a poll of large records is flushed in several batches.
         """
         room_bytes = self.limits.size_bytes
         for partition in list(self._records):
-            tracker, mine = self._records.pop(partition)
-            given = mine
+            tracker, buffered = self._records.pop(partition)
+            taken = buffered
             if trackers.get(partition) is tracker:
-                stop, room_bytes = _within(mine, room_bytes)
-                given = mine[:stop]
-                if given:
-                    yield tracker, given
-                if stop < len(mine):
-                    self._records[partition] = tracker, mine[stop:]
-            self._count -= len(given)
-            self._size_bytes -= _size_bytes(given)
+                stop, room_bytes = _within(buffered, room_bytes)
+                taken = buffered[:stop]
+                if taken:
+                    yield tracker, taken
+                if stop < len(buffered):
+                    self._records[partition] = tracker, buffered[stop:]
+            self._count -= len(taken)
+            self._size_bytes -= _size_bytes(taken)
 
     def drop(self) -> None:
-        """Let go of everything: it was not committed and will be read again."""
+        """Discard all records: they were not committed and will be read again."""
         self._records = {}
         self._count = self._size_bytes = 0
 
@@ -92,7 +95,7 @@ def _size_bytes(records: list[ConsumerRecord]) -> int:
 
 
 def _within(records: list[ConsumerRecord], room_bytes: int) -> tuple[int, int]:
-    """How many of the records fit, and what room is left; the one that takes the last of it fits whatever its size."""
+    """Return how many records fit, and the room left (bytes); the record that uses it up fits whatever its size."""
     total_bytes = _size_bytes(records)
     if total_bytes <= room_bytes:
         return len(records), room_bytes - total_bytes

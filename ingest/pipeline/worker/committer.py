@@ -1,7 +1,7 @@
-"""The books of a worker: the ledger's document of a range first, then its commit, then the next range.
+"""Commits settled offset ranges: write the range's ledger document, commit the range, then take the next range.
 
-One round at a time. A range that was written down is committed as it stands, however often that has to be tried: if it
-grew meanwhile and we died between ledger and commit, our successor's ranges would overlap it.
+One round runs at a time. A range in the ledger is committed unchanged, however often the commit must be retried. If the
+range grew in the meantime and the worker died between ledger and commit, its successor's ranges would overlap it.
 """
 
 import logging
@@ -28,11 +28,11 @@ RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
 
 @dataclass(slots=True)
 class Committer:
-    """Ledger and commit.
+    """Writes ledger documents and commits offsets.
 
     Attributes:
-        overtaken: partitions that somebody else has taken an epoch of.
-        shut_out: the group refused the last commit: only a poll, which joins it anew, can change that.
+        overtaken: partitions for which another worker has raised the epoch (fenced).
+        shut_out: the group refused the last commit; only a poll, which rejoins the group, can change that.
     """
 
     inbox: Consumer
@@ -51,11 +51,11 @@ class Committer:
 
     @property
     def idle(self) -> bool:
-        """Whether no round is under way."""
+        """Whether no round is in progress."""
         return self._asked is None and not self._due
 
     def awaited(self) -> list[str]:
-        """What a round waits for, in words."""
+        """Return what the current round waits for, as phrases for the log."""
         if self._asked is not None:
             return ["Elasticsearch to take the ledger"]
         if not self._due:
@@ -63,20 +63,20 @@ class Committer:
         return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
 
     def keep(self, trackers: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
-        """One step, which waits for Kafka's confirmation at most; the ranges that were confirmed by it."""
+        """Advance the round by one step and return the ranges that Kafka confirmed; blocks at most for one commit."""
         if self._asked is not None and self._asked.done():
-            asked, self._asked = self._asked, None
+            ledger_write, self._asked = self._asked, None
             with suppress(StopRequested):
-                self._due = self._accepted(asked.result())
+                self._due = self._accepted(ledger_write.result())
             if self.overtaken:
-                return []  # those partitions are begun anew before anything more is written
+                return []  # those partitions are restarted before the next ledger write
         if self._due:
             return self._commit(trackers)
         if self._asked is None and (at_once or time.monotonic() - self._last_s >= self.every_s):
-            self._write_down(filter(None, (tracker.settled() for tracker in trackers.values())))
+            self._write_ledger(filter(None, (tracker.settled() for tracker in trackers.values())))
         return []
 
-    def _write_down(self, ranges: Iterable[CommittableRange]) -> None:
+    def _write_ledger(self, ranges: Iterable[CommittableRange]) -> None:
         self._written = list(ranges)
         if not self._written:
             return
@@ -87,22 +87,22 @@ class Committer:
         self._asked = self.threads.submit_commit(lambda: services.writer.write(actions))
 
     def _accepted(self, answers: Sequence[ItemResult]) -> list[CommittableRange]:
-        """Ranges whose ledger document was accepted; the others belong to a successor by now."""
+        """Return the ranges whose ledger document was accepted; the others have a new owner."""
         accepted = []
         for span, answer in zip(self._written, answers, strict=True):
-            found = item_status(answer)
-            if found is ItemStatus.REFUSED:
-                remedy = "Run `perflog setup`; until then nothing is committed."
+            status = item_status(answer)
+            if status is ItemStatus.REFUSED:
+                remedy = "Run `perflog setup`; nothing is committed until then."
                 raise Problem(f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, 78)
-            if found is ItemStatus.PRESENT:
-                log.warning("%s/%d has a new owner; dropping what is in hand of it.", *span.partition)
+            if status is ItemStatus.PRESENT:
+                log.warning("%s/%d has a new owner; its uncommitted records are dropped.", *span.partition)
                 self.overtaken.add(span.partition)
             else:
                 accepted.append(span)
         return accepted
 
     def _commit(self, trackers: Mapping[Partition, OffsetTracker]) -> list[CommittableRange]:
-        """Commit what is still ours. The ranges that were confirmed; nothing when it has to be tried again."""
+        """Commit the ranges this worker still owns and return those confirmed; empty if the commit must be retried."""
         self._due = [span for span in self._due if trackers.get(span.partition) is span.tracker]
         self.shut_out = self.shut_out and bool(self._due)
         if not self._due or time.monotonic() < self._not_before_s:
@@ -111,17 +111,19 @@ class Committer:
             self.inbox.commit({span.partition: span.next_offset for span in self._due})
         except Fenced as error:
             self.shut_out = True
-            self._again(f"The group is changing ({error}); committing what is still ours afterwards.", log.info)
+            self._retry_later(
+                f"The group is changing ({error}); what this worker still owns is committed afterwards.", log.info
+            )
             return []
         except Unavailable as error:
-            self._again(f"{error}. The commit is tried again; nothing is lost meanwhile.", log.warning)
+            self._retry_later(f"{error}. The commit will be retried; no record is lost.", log.warning)
             return []
-        done, self._due, self._attempt, self.shut_out = self._due, [], 0, False
-        for span in done:
+        confirmed, self._due, self._attempt, self.shut_out = self._due, [], 0, False
+        for span in confirmed:
             span.tracker.committed(span.next_offset)
-        return done
+        return confirmed
 
-    def _again(self, why: str, say: Callable[[str], None]) -> None:
-        say(why)
+    def _retry_later(self, why: str, log_line: Callable[[str], None]) -> None:
+        log_line(why)
         self._not_before_s = time.monotonic() + delay_s(self._attempt, RETRY_FIRST_S, RETRY_MOST_S, 1.0)
         self._attempt += 1

@@ -1,4 +1,4 @@
-"""Whether a worker has caught up with what was in the topics when it was asked: the end of `run --drain`."""
+"""Decides when `run --drain` is done: all records present at the start have been read and committed."""
 
 from collections.abc import Callable, Sequence
 
@@ -7,29 +7,29 @@ from ingest.pipeline.worker.worker import Worker
 
 
 def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], bool]:
-    """Whether every partition has been read and committed up to its end as it is now, by us or by others.
+    """Return a test for whether every partition is committed up to its current end, by this worker or another.
 
-    A group that stands beyond the end has not read a topic that was made anew: such a partition counts once it is ours.
-    To be asked only while nothing is in hand.
+    If the group's committed offset lies beyond the end, the topic was deleted and created again, and the group has not
+    read the new one. Such a partition counts only once this worker owns it. Call the test only when the worker is idle.
     """
-    ask = loop.threads.services.retry_policy.until_done
-    ends = ask(lambda: loop.inbox.end_offsets(topics))
-    anew = {at for at, end in ends.items() if (ask(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
+    retried = loop.threads.services.retry_policy.until_done
+    ends = retried(lambda: loop.inbox.end_offsets(topics))
+    recreated = {at for at, end in ends.items() if (retried(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
     left = dict(ends)
 
     def caught_up(loop: Worker) -> bool:
         for partition, end in list(left.items()):
-            if _reached(loop, partition, end, anew):
+            if _reached(loop, partition, end, recreated):
                 del left[partition]
         return not left
 
     return caught_up
 
 
-def _reached(loop: Worker, partition: Partition, end: int, anew: set[Partition]) -> bool:
+def _reached(loop: Worker, partition: Partition, end: int, recreated: set[Partition]) -> bool:
     if partition in loop.trackers:
         at = loop.with_kafka(lambda: loop.inbox.position(partition))
-    elif partition in anew:
+    elif partition in recreated:
         return False
     else:
         at = loop.with_kafka(lambda: loop.inbox.committed(partition))

@@ -1,8 +1,8 @@
-"""The ledger: one document for each partition and range of offsets, written before the range is committed. Pure.
+"""Builds ledger documents: one for each range of offsets of a partition, written before the range is committed.
 
-Its id is the range's first offset, which is what was committed before, and its version the epoch of the assignment:
-a worker that crashed between ledger and commit is overwritten by its successor's account of the same offsets, and a
-worker that slept through a rebalance cannot overwrite its successor's.
+The id contains the range's first offset, which is the offset committed before. The version is the epoch of the
+assignment. If a worker crashes between ledger and commit, its successor overwrites the document for the same offsets.
+A worker that slept through a rebalance has a lower epoch and cannot overwrite its successor's document.
 """
 
 from collections import Counter
@@ -21,14 +21,14 @@ from ingest.pipeline.worker.offsets import CommittableRange
 
 @dataclass(frozen=True, slots=True)
 class WorkerIdentity:
-    """Who writes: the consumer group, and `host:pid`."""
+    """The writer of a ledger document: its consumer group, and `host:pid`."""
 
     group: str
     name: str
 
 
 def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake, ingested_ms: int) -> BulkAction:
-    """The ledger's document of a range: an equal epoch may correct it, a lower one is refused."""
+    """Build the ledger document of a range: an equal or higher epoch may overwrite it, a lower one is rejected."""
     topic, number = span.partition
     body = {
         "@timestamp": iso(span.first_time_ms),
@@ -53,7 +53,7 @@ def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake
 def assignment(
     partition: Partition, worker: WorkerIdentity, intake: Intake, now_ms: int
 ) -> tuple[str, str, dict[str, Any]]:
-    """Index, id and body (all but the epoch) of the document that counts a partition's assignments within a group."""
+    """Return index, id and body (all but the epoch) of the document that counts a group's assignments of a partition."""
     index = index_name("assignments", intake.facility, "none", now_ms)
     body = {
         "@timestamp": iso(now_ms),
@@ -69,5 +69,5 @@ def _assignment(partition: Partition, worker: WorkerIdentity) -> dict[str, Any]:
 
 
 def _keys(shapes: Counter[str]) -> dict[str, int]:
-    """Shapes as keys of a flattened field, which takes no NUL and no empty name, and where a dot would nest."""
+    """Turn shapes into keys of a flattened field, which allows no NUL and no empty name and would nest at a dot."""
     return {(shape.replace("\0", "?").replace(".", "_") or "?"): count for shape, count in shapes.items()}

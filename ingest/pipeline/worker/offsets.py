@@ -1,7 +1,7 @@
-"""What a worker holds of a partition: the spans it took, in order, and how far all before is settled. Pure.
+"""Tracks a partition's in-flight offset ranges, and how far its offsets may be committed.
 
-Requests are answered in any order, offsets are committed in theirs: a span counts only once every span before it was
-answered, so what is committed is always contiguous from what was committed before.
+Requests are answered in any order, but offsets are committed in order. A range becomes committable only when every
+range before it has been answered, so each committed range starts where the previous one ended.
 """
 
 from collections import deque
@@ -13,7 +13,7 @@ from ingest.core.records.outcomes import OutcomeCounts
 
 @dataclass(slots=True, eq=False)
 class InFlightRange:
-    """Offsets that were taken together, up to before `next_offset`; `count` once all of them were answered."""
+    """Offsets of one batch, up to but excluding `next_offset`; `count` is set once all its requests are answered."""
 
     next_offset: int
     first_time_ms: int
@@ -22,7 +22,7 @@ class InFlightRange:
 
 @dataclass(frozen=True, slots=True)
 class CommittableRange:
-    """Settled offsets of a partition, and what is said about them."""
+    """A contiguous range of settled offsets of a partition, with the outcomes of its records."""
 
     partition: Partition
     tracker: "OffsetTracker"
@@ -33,13 +33,13 @@ class CommittableRange:
 
     @property
     def skipped(self) -> int:
-        """Offsets in it that were no records: transaction markers, compacted or expired."""
+        """Number of offsets in the range without a record: transaction markers, compacted or expired records."""
         return self.next_offset - self.first_offset - self.count.records
 
 
 @dataclass(slots=True, eq=False)
 class OffsetTracker:
-    """A partition that is ours: the epoch of this assignment, what is committed, and the spans taken since."""
+    """An assigned partition: the epoch of this assignment, the first uncommitted offset, and the ranges in flight."""
 
     partition: Partition
     epoch: int
@@ -47,12 +47,12 @@ class OffsetTracker:
     spans: deque[InFlightRange] = field(default_factory=deque)
 
     def take(self, next_offset: int, first_time_ms: int) -> InFlightRange:
-        """The next span."""
+        """Start tracking the next range."""
         self.spans.append(InFlightRange(next_offset, first_time_ms))
         return self.spans[-1]
 
     def settled(self) -> CommittableRange | None:
-        """Everything from what is committed up to the first span that is not answered; None when that is nothing."""
+        """Return all settled offsets, up to the first range that is not answered; None if there are none."""
         count, last = OutcomeCounts(), None
         for span in self.spans:
             if span.count is None:
@@ -65,7 +65,7 @@ class OffsetTracker:
         return CommittableRange(self.partition, self, self.first_offset, last.next_offset, first_time_ms, count)
 
     def committed(self, next_offset: int) -> None:
-        """Let go of what was confirmed."""
+        """Forget the ranges below a confirmed commit."""
         self.first_offset = next_offset
         while self.spans and self.spans[0].next_offset <= next_offset:
             self.spans.popleft()

@@ -1,15 +1,16 @@
-"""What the process of a worker is set to: how it collects, allocates and shares the processor. Touches the process.
+"""Tunes the worker's process: garbage collector, memory allocator and thread switch interval.
 
-Collector: what was read from the grammars stays, so it is not walked over. Few cycles are made, and walking over marks
-that wait to be derived from finds none of them: seldom is enough, and a tenth faster when stages are derived. But a
-worker whose services are away allocates next to nothing, so what their clients leave behind is looked for by the clock.
+Collector: loaded grammars live as long as the process, so they are frozen and never scanned. Workers create few
+cycles, and scanning the marks that wait to be derived finds none, so collections are rare; this makes deriving 10 %
+faster. A worker whose services are down allocates almost nothing and would never reach the threshold, so `tidy` also
+collects by the clock what the clients leave behind.
 
-Allocator: requests and answers are megabytes that live for a moment; glibc keeps an arena for every few threads, each
-as large as it ever was: a tenth of all memory. With two arenas most is given back. What a request needs is kept for
-the next one: mapped anew for each, its pages cost a tenth of all processor time.
+Allocator: requests and responses are megabytes large and short-lived. glibc keeps one arena for every few threads, and
+each stays as large as its peak: a tenth of all memory. With two arenas most of it is returned. The memory of a request
+is kept for the next one: mapping it anew each time costs a tenth of all processor time in page faults.
 
-Interpreter: one thread at a time runs Python, and one that computes is asked to yield every 5 ms. The threads that wait
-for answers can wait longer, and computing in longer pieces is some 6 % faster when stages are derived.
+Interpreter: only one thread runs Python at a time, and a computing thread is asked to yield every 5 ms. The threads
+that wait for responses can wait longer, and longer slices make deriving about 6 % faster.
 """
 
 import ctypes
@@ -22,12 +23,12 @@ ARENAS, MAPPED_BYTES, KEPT_BYTES = 2, 8 * 1024 * 1024, 32 * 1024 * 1024
 
 
 def tidy() -> None:
-    """Collect what is new; some milliseconds."""
+    """Collect the young generations; takes some milliseconds."""
     gc.collect(1)
 
 
 def fit_for_work() -> None:
-    """Set this process, and those forked from it. Where the C library is another one, its allocator stays as it is."""
+    """Tune this process and those forked from it; without glibc's `mallopt` the allocator keeps its defaults."""
     gc.collect()
     gc.freeze()
     gc.set_threshold(1_000_000, 20, 50)

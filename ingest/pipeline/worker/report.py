@@ -1,4 +1,4 @@
-"""How long a worker was at work, from its first record to its last commit, and what that cost. Knows the clocks."""
+"""Measures how long a worker was at work, from first record to last commit, and sums up what it did."""
 
 import time
 from collections import Counter
@@ -16,29 +16,29 @@ class WorkTime:
     _began: tuple[float, float] | None = None
 
     def begin(self) -> None:
-        """Records are there; the first time counts."""
+        """Note that records have arrived; only the first call counts."""
         if self._began is None:
             self._began = time.monotonic(), time.process_time()
 
     def end(self) -> None:
-        """Something was committed; the last time counts."""
+        """Note that offsets were committed; the last call counts."""
         if self._began is not None:
             self.wall_s, self.cpu_s = time.monotonic() - self._began[0], time.process_time() - self._began[1]
 
 
 @dataclass(slots=True)
 class RunReport:
-    """What a worker did, by intake."""
+    """Outcomes of a worker by intake, and its times in seconds."""
 
     counts: dict[str, OutcomeCounts] = field(default_factory=dict)
     skipped_offsets: int = 0
     duration_s: float = 0.0
     stopped: bool = False
-    working_s: float = 0.0  # from the first record to the last commit; of several workers the longest
-    cpu_s: float = 0.0  # of this time on the processor, of all workers
+    working_s: float = 0.0  # from the first record to the last commit; with several workers, the longest
+    cpu_s: float = 0.0  # processor time during that period, all workers
 
     def add(self, other: "RunReport") -> None:
-        """Sum up."""
+        """Add another worker's report."""
         for name, count in other.counts.items():
             self.counts.setdefault(name, OutcomeCounts()).add(count)
         self.skipped_offsets += other.skipped_offsets

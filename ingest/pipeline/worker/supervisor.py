@@ -1,8 +1,8 @@
-"""Several workers under one roof: processes that share the partitions, started anew when one dies.
+"""Runs several worker processes that share the partitions, and restarts a worker that dies.
 
-Forked, not started afresh: what the grammars folder tells is read once and shared, and a worker that was killed is back
-within a tenth of a second. The parent opens no connection, so nothing of a client is ever shared. It hears signals for
-all of them; when it dies, they are asked to leave.
+Workers are forked from a parent that has read the grammars folder once, so a killed worker is back within a tenth of a
+second. The parent opens no connection, so workers never share a client's socket. It handles signals for all workers;
+if the parent dies, the kernel sends each worker SIGTERM.
 """
 
 import ctypes
@@ -26,16 +26,16 @@ log = logging.getLogger("perflog.run")
 PR_SET_PDEATHSIG = 1
 UNAVAILABLE, FAULT = 69, 70
 RESTART_FIRST_S, RESTART_MOST_S = 0.1, 30.0
-SETTLED_S = 60.0  # a worker that ran for so long is well: its next death is a first one again
+SETTLED_S = 60.0  # after running this long, a worker's next death counts as its first
 TURN_S = 0.25
 
 Work = Callable[[int], RunReport]
-"""What a worker does, by its number from 1 on."""
+"""Runs one worker; takes its number, from 1."""
 
 
 @dataclass(slots=True)
 class _WorkerSlot:
-    """A place for a worker: who has it, since when, and how often in a row it died."""
+    """One worker's slot: its process, its start time, and its number of deaths in a row."""
 
     number: int
     process: BaseProcess | None = None
@@ -48,80 +48,80 @@ class _WorkerSlot:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Workers of one machine. `run` returns the sum of their reports."""
+    """Supervises the workers of one machine; `run` returns the sum of their reports."""
 
     work: Work
     workers: int
     report: RunReport = field(default_factory=RunReport)
-    _seats: list[_WorkerSlot] = field(default_factory=list)
+    _slots: list[_WorkerSlot] = field(default_factory=list)
     _stopping: bool = False
     _problem: Problem | None = None
 
     def run(self) -> RunReport:
-        """Until every worker has left; raises the `Problem` of a worker that cannot work, once the others have left."""
+        """Run until every worker has left; if one raised a `Problem`, stop the others and then raise it."""
         began_s = time.monotonic()
-        self._seats = [_WorkerSlot(number) for number in range(1, self.workers + 1)]
+        self._slots = [_WorkerSlot(number) for number in range(1, self.workers + 1)]
         with heard(self._stop):
-            while not all(seat.left for seat in self._seats):
-                for seat in self._seats:
-                    self._see_to(seat)
-                wait([seat.process.sentinel for seat in self._seats if seat.process], TURN_S)
+            while not all(slot.left for slot in self._slots):
+                for slot in self._slots:
+                    self._check_slot(slot)
+                wait([slot.process.sentinel for slot in self._slots if slot.process], TURN_S)
         if self._problem is not None:
             raise self._problem
         self.report.duration_s = time.monotonic() - began_s
         self.report.stopped = self._stopping
         return self.report
 
-    def _see_to(self, seat: _WorkerSlot) -> None:
-        if seat.process is not None and not seat.process.is_alive():
-            self._ended(seat)
-        if seat.process is None and not seat.left:
+    def _check_slot(self, slot: _WorkerSlot) -> None:
+        if slot.process is not None and not slot.process.is_alive():
+            self._ended(slot)
+        if slot.process is None and not slot.left:
             if self._stopping:
-                seat.left = True
-            elif time.monotonic() >= seat.not_before_s:
-                self._start(seat)
+                slot.left = True
+            elif time.monotonic() >= slot.not_before_s:
+                self._start(slot)
 
-    def _start(self, seat: _WorkerSlot) -> None:
+    def _start(self, slot: _WorkerSlot) -> None:
         context = get_context("fork")
-        seat.receiver, sender = context.Pipe(duplex=False)
-        seat.process = context.Process(target=_child, args=(self.work, seat.number, sender, os.getpid()))
-        seat.process.start()
+        slot.receiver, sender = context.Pipe(duplex=False)
+        slot.process = context.Process(target=_child, args=(self.work, slot.number, sender, os.getpid()))
+        slot.process.start()
         sender.close()
-        seat.since_s = time.monotonic()
+        slot.since_s = time.monotonic()
 
-    def _ended(self, seat: _WorkerSlot) -> None:
-        """A worker left, or died: take its report, or have it started anew."""
-        process, receiver = seat.process, seat.receiver
-        assert process is not None and receiver is not None  # noqa: S101, PT018 - it had been started
+    def _ended(self, slot: _WorkerSlot) -> None:
+        """Handle a worker that left or died: add its report, or schedule a restart."""
+        process, receiver = slot.process, slot.receiver
+        assert process is not None and receiver is not None  # noqa: S101, PT018 - the worker was started
         process.join()
-        told = _told(receiver)
-        seat.process = seat.receiver = None
-        if isinstance(told, RunReport):
-            self.report.add(told)
-            seat.left = True
-        elif isinstance(told, Problem) and not (told.exit_code == UNAVAILABLE and seat.deaths):
-            self._problem = self._problem or told
-            seat.left = True
+        result = _received(receiver)
+        slot.process = slot.receiver = None
+        if isinstance(result, RunReport):
+            self.report.add(result)
+            slot.left = True
+        elif isinstance(result, Problem) and not (result.exit_code == UNAVAILABLE and slot.deaths):
+            self._problem = self._problem or result
+            slot.left = True
             self._stop()
         else:
-            self._died(seat, str(told or f"exit code {process.exitcode}"))
+            self._died(slot, str(result or f"exit code {process.exitcode}"))
 
-    def _died(self, seat: _WorkerSlot, why: str) -> None:
-        seat.deaths = 1 if time.monotonic() - seat.since_s > SETTLED_S else seat.deaths + 1
-        span_s = delay_s(seat.deaths - 1, RESTART_FIRST_S, RESTART_MOST_S, 1.0)
-        seat.not_before_s = time.monotonic() + span_s
+    def _died(self, slot: _WorkerSlot, why: str) -> None:
+        slot.deaths = 1 if time.monotonic() - slot.since_s > SETTLED_S else slot.deaths + 1
+        wait_s = delay_s(slot.deaths - 1, RESTART_FIRST_S, RESTART_MOST_S, 1.0)
+        slot.not_before_s = time.monotonic() + wait_s
         if not self._stopping:
-            log.error("Worker %d died (%s); started anew in %.1f s. Nothing is lost.", seat.number, why, span_s)
+            log.error("Worker %d died (%s); started anew in %.1f s. Nothing is lost.", slot.number, why, wait_s)
 
     def _stop(self) -> None:
         self._stopping = True
-        for seat in self._seats:
-            if seat.process is not None and seat.process.is_alive():
-                seat.process.terminate()
+        for slot in self._slots:
+            if slot.process is not None and slot.process.is_alive():
+                slot.process.terminate()
 
 
-def _told(receiver: Connection) -> object:
-    """What a worker that ended has sent; None when it died before."""
+def _received(receiver: Connection) -> object:
+    """Return what the worker sent before it ended; None if it died first."""
     with receiver:
         try:
             return receiver.recv()
@@ -130,9 +130,9 @@ def _told(receiver: Connection) -> object:
 
 
 def _child(work: Work, number: int, sender: Connection, parent: int) -> None:
-    """A worker's process: in a session of its own, so that a terminal's Ctrl-C reaches the parent alone."""
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, signal.SIG_DFL)
+    """Run a worker's process in its own session, so that Ctrl-C in the terminal reaches only the parent."""
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(signal_number, signal.SIG_DFL)
     os.setsid()
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     if os.getppid() != parent:

@@ -1,9 +1,9 @@
-"""Threads that ask Elasticsearch while the loop goes on: hands for the batches, one that derives, and one clerk.
+"""The worker's threads: several send bulk requests, one derives runs, one writes ledger entries and epochs.
 
-So many batches are under way at once as there are hands, and one more is read meanwhile; of those that were answered
-some more may wait for what is derived of them (see pipeline/derive/deriver.py), without their records. That bounds the
-memory. The clerk, for ledger and epochs, is apart, so that what is settled is committed even while every hand waits for
-an index that is blocked.
+Each bulk thread has one batch in flight, and one more batch is decoded meanwhile. Batches already indexed may wait for
+the derive thread (see pipeline/derive/deriver.py); they no longer hold their records. This bounds the memory. Ledger
+and epochs have a commit thread of their own, so that settled offsets are committed even while every bulk thread waits
+for a blocked index.
 """
 
 from collections.abc import Callable, Sequence
@@ -23,13 +23,13 @@ from ingest.pipeline.worker.offsets import InFlightRange
 T = TypeVar("T")
 Pairs = Sequence[tuple[InFlightRange, PartitionBatch]]
 Ended = tuple[Sequence[InFlightRange], Callable[[], list[OutcomeCounts]]]
-"""A batch that ended: the spans of its portions, and what asks for their counts (which raises where it ended badly)."""
+"""A batch that ended: its in-flight ranges, and a function that returns their counts or raises the batch's error."""
 A_MOMENT_S = 0.005
 
 
 @dataclass(slots=True)
 class WorkerThreads:
-    """The threads of one worker; without a deriver, nothing is derived."""
+    """The threads of one worker; if `deriver` is None, nothing is derived."""
 
     services: BatchContext
     bulk_threads: int
@@ -40,56 +40,56 @@ class WorkerThreads:
     _pool: ThreadPoolExecutor = field(init=False)
     _derive_thread: ThreadPoolExecutor = field(init=False)
     _commit_thread: ThreadPoolExecutor = field(init=False)
-    _asked: "Future[Any] | None" = None
+    _last_commit: "Future[Any] | None" = None
 
     def __post_init__(self) -> None:
-        self._pool = ThreadPoolExecutor(self.bulk_threads, "perflog-hand")
+        self._pool = ThreadPoolExecutor(self.bulk_threads, "perflog-bulk")
         self._derive_thread = ThreadPoolExecutor(1, "perflog-deriver")
-        self._commit_thread = ThreadPoolExecutor(1, "perflog-clerk")
+        self._commit_thread = ThreadPoolExecutor(1, "perflog-commit")
 
     @property
     def has_room(self) -> bool:
-        """Whether one more batch may be read."""
+        """Whether another batch may be decoded."""
         return len(self.under_way) <= self.bulk_threads and self._waiting.records < MOST
 
     @property
     def idle(self) -> bool:
-        """Whether no batch is under way."""
+        """Whether no batch is in flight or waits to be derived."""
         return self._waiting.empty and not (self.under_way or self._round)
 
     def awaited(self) -> list[str]:
-        """What the threads wait for, in words."""
-        found = []
+        """Return what the threads wait for, as phrases for the log."""
+        phrases = []
         if self.under_way:
             records = sum(len(portion.records) for batch in self.under_way.values() for _, portion in batch)
-            found.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
+            phrases.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
         if self._round or not self._waiting.empty:
-            at_work = sum(map(record_count, self._round[1])) if self._round else 0
-            found.append(f"stages and runs to be derived of {at_work + self._waiting.records:,} records")
-        return found
+            deriving = sum(map(record_count, self._round[1])) if self._round else 0
+            phrases.append(f"stages and runs to be derived of {deriving + self._waiting.records:,} records")
+        return phrases
 
     def take(self, batch: Pairs) -> None:
-        """Begin a batch: portions, each with the span that waits for it."""
+        """Start indexing a batch: its partition batches, each with its in-flight range."""
         self.under_way[self._pool.submit(index_batch, [portion for _, portion in batch], self.services)] = batch
 
     def finished(self, timeout_s: float = 0.0) -> list[Ended]:
-        """Batches that ended, well or not, waiting for something to happen at most `timeout_s`."""
+        """Return the batches that ended, successfully or not; wait up to `timeout_s` for the first one."""
         if self.idle:
             return []
         awaited: list[Future[Any]] = [*self.under_way, *([self._round[0]] if self._round else [])]
         done, _ = wait(awaited, timeout_s, FIRST_COMPLETED)
         ended = []
-        for future in [each for each in self.under_way if each in done]:
-            ended += self._answered(self.under_way.pop(future), future)
+        for future in [future for future in self.under_way if future in done]:
+            ended += self._indexed(self.under_way.pop(future), future)
         if self._round and self._round[0] in done:
-            ended += [(spans, _counts(each, self._round[0])) for spans, each in self._round[1]]
+            ended += [(spans, _counts(indexed, self._round[0])) for spans, indexed in self._round[1]]
             self._round = None
             self._waiting.ended()
-        self._derive_on()
+        self._start_derive_round()
         return ended
 
-    def _answered(self, batch: Pairs, future: "Future[IndexedBatch]") -> list[Ended]:
-        """A batch that still has to be derived from is not at its end."""
+    def _indexed(self, batch: Pairs, future: "Future[IndexedBatch]") -> list[Ended]:
+        """Handle an indexed batch: it ends now if it failed or nothing is derived, else it joins the derive backlog."""
         spans = [span for span, _ in batch]
         if self.deriver is None or future.exception() is not None:
             return [(spans, lambda: future.result().counts)]
@@ -98,28 +98,28 @@ class WorkerThreads:
         self._waiting.add((spans, future.result()))
         return []
 
-    def _derive_on(self) -> None:
-        """The next round, once the last one is over and another is due."""
+    def _start_derive_round(self) -> None:
+        """Start the next derive round if the last one is over and another is due."""
         if self.deriver is None or self._round is not None or not self._waiting.due(bool(self.under_way)):
             return
         batches = self._waiting.begin()
-        gathered = [each.gathered for _, each in batches]
-        self._round = self._derive_thread.submit(self.deriver.derive, gathered), batches
+        updates = [indexed.gathered for _, indexed in batches]
+        self._round = self._derive_thread.submit(self.deriver.derive, updates), batches
 
     def submit_commit(self, task: Callable[[], T]) -> "Future[T]":
-        """Let the clerk do something; in turn."""
-        self._asked = asked = self._commit_thread.submit(task)
-        return asked
+        """Queue a task on the commit thread; tasks run in order."""
+        self._last_commit = future = self._commit_thread.submit(task)
+        return future
 
     def wait_for_commit(self, timeout_s: float) -> None:
-        """Wait until the clerk has done what it was asked last, at most so long; a moment when it has nothing to do."""
-        if self._asked is not None and not self._asked.done():
-            wait([self._asked], timeout_s)
+        """Wait up to `timeout_s` for the commit thread's last task, or for a few milliseconds if it is idle."""
+        if self._last_commit is not None and not self._last_commit.done():
+            wait([self._last_commit], timeout_s)
         else:
             Event().wait(A_MOMENT_S)
 
     def dismiss(self) -> None:
-        """Let all threads go; what they still wait for is given up."""
+        """Stop all threads and give up what they still wait for."""
         self.services.retry_policy.end()
         if self.deriver is not None:
             self.deriver.dismiss()
@@ -127,11 +127,11 @@ class WorkerThreads:
             threads.shutdown(cancel_futures=True)
 
 
-def _counts(told: IndexedBatch, derived: "Future[None]") -> Callable[[], list[OutcomeCounts]]:
-    """The counts, once what follows was derived."""
+def _counts(indexed: IndexedBatch, derived: "Future[None]") -> Callable[[], list[OutcomeCounts]]:
+    """Return a function that yields the counts of a batch, and raises if deriving from it failed."""
 
     def counts() -> list[OutcomeCounts]:
         derived.result()
-        return told.counts
+        return indexed.counts
 
     return counts

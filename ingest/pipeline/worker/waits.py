@@ -1,7 +1,7 @@
-"""What a worker waits for, said when it lasts: within 10 s of its clock, then each time after twice as long.
+"""Logs what a worker waits for if nothing is committed for long: first within 10 s, then at doubling intervals.
 
-The worker's loop states what it waits for; a thread of its own looks at the clock, for the loop may hang in the very
-call that it waits for.
+The worker's loop states what it waits for. A separate thread watches the clock, because the loop may be blocked in the
+very call it waits for.
 """
 
 import logging
@@ -12,14 +12,14 @@ from threading import Event, Lock, Thread
 
 log = logging.getLogger("perflog.run")
 FIRST_S, MOST_S = 8.0, 300.0
-LOOK_S = 1.0  # between two looks: with a busy machine's delay the first word comes within 10 s
+LOOK_S = 1.0  # between two checks: even on a busy machine the first sentence is logged within 10 s
 
 
 class Waits:
-    """What is waited for, and since when nothing was committed meanwhile."""
+    """What the worker waits for, and since when nothing was committed."""
 
     def __init__(self, now_s: Callable[[], float] = time.monotonic) -> None:
-        """Nothing is waited for yet; take a clock."""
+        """Start with nothing to wait for; `now_s` is the clock."""
         self._now_s = now_s
         self._lock = Lock()
         self._what: str | None = None
@@ -28,7 +28,7 @@ class Waits:
         self._ended_s: float | None = None
 
     def on(self, what: str | None) -> None:
-        """State what is waited for from now on; None for nothing, which is as good as a commit."""
+        """State what the worker waits for from now on; None means nothing, which counts like a commit."""
         with self._lock:
             new = self._what is None or what is None
             self._what = what
@@ -36,7 +36,7 @@ class Waits:
             self.got_on()
 
     def got_on(self) -> None:
-        """Something was committed: what is waited for now is waited for from now on."""
+        """Note that offsets were committed: restart the clock."""
         with self._lock:
             now_s = self._now_s()
             if self._said_s is not None:
@@ -44,7 +44,7 @@ class Waits:
             self._since_s, self._said_s = now_s, None
 
     def sentence(self) -> str | None:
-        """What is to be said now, which counts as said; None when there is nothing to say yet."""
+        """Return the sentence to log now and count it as logged; None if none is due."""
         with self._lock:
             ended_s, self._ended_s = self._ended_s, None
             lasts_s = self._now_s() - self._since_s
@@ -54,24 +54,24 @@ class Waits:
         return None if ended_s is None else f"Going on after {ended_s:.0f} s."
 
     def _next_s(self) -> float:
-        """How long it has to last before the next word."""
+        """Return how long the wait has to last before the next sentence."""
         return FIRST_S if self._said_s is None else self._said_s + min(self._said_s, MOST_S)
 
 
 @contextmanager
 def watched(waits: Waits) -> Iterator[Waits]:
-    """Say what is to be said, as long as the block lasts."""
+    """Log the sentences of `waits` while the block runs."""
     over = Event()
 
-    def look() -> None:
+    def log_when_due() -> None:
         while not over.wait(LOOK_S):
             if (sentence := waits.sentence()) is not None:
                 log.info(sentence)
 
-    looking = Thread(target=look, name="perflog-waits", daemon=True)
-    looking.start()
+    logger = Thread(target=log_when_due, name="perflog-waits", daemon=True)
+    logger.start()
     try:
         yield waits
     finally:
         over.set()
-        looking.join()
+        logger.join()

@@ -1,10 +1,10 @@
-"""The loop of `perflog run`: poll, read, hand on, and keep the books; it never waits for Elasticsearch.
+"""The main loop of `perflog run`: poll, decode, flush to the bulk threads, commit; it never waits for Elasticsearch.
 
-Batches are written by the crew's threads while the loop reads on, so that reading and indexing overlap and the group
-hears of us however long Elasticsearch is away. When the crew has no room the partitions are paused and only polled.
-An offset is committed only when Elasticsearch has answered for every document up to it and the ledger has its range.
-What is in hand when the group is shared out anew is finished first, for as long as `drain_s`; what is not finished
-then is dropped uncommitted, and its next owner reads it again.
+Bulk threads write batches while the loop reads on, so decoding and indexing overlap, and the worker stays in its
+consumer group however long Elasticsearch is unavailable. When the threads have no room, the partitions are paused and
+only polled. An offset is committed only when Elasticsearch has answered for every document up to it and the ledger
+holds its range. Before a rebalance, the worker finishes what is in flight for at most `drain_s`; the rest is dropped
+uncommitted, and the partition's next owner reads it again.
 """
 
 import logging
@@ -35,19 +35,20 @@ from ingest.pipeline.worker.waits import Waits
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
-POLL_S = 0.5  # while there is nothing to do
-BUSY_POLL_S = 0.02  # while answers are awaited
-KEEP_ALIVE_S = 0.25  # between two polls while there is no room
-KAFKA_AWAY_S = 0.5  # before it is asked again
+POLL_S = 0.5  # when idle
+BUSY_POLL_S = 0.02  # while batches are in flight
+KEEP_ALIVE_S = 0.25  # between two polls while the threads have no room
+KAFKA_AWAY_S = 0.5  # before the next call
 TELL_EVERY_S = 60.0
 ACCEPT = (
-    "Mend what reads them and start again: nothing was skipped. If they are bad indeed: `perflog run --accept-rejects`."
+    "Fix the grammar or setting and restart; no record was skipped. "
+    "If the records really are bad, use `perflog run --accept-rejects`."
 )
 
 
 @dataclass(slots=True)
 class Worker:
-    """One worker: its place in the group, its crew and books, and what it has counted so far (by intake)."""
+    """One worker: its consumer, threads and committer, and the outcomes counted so far, by intake."""
 
     inbox: Consumer
     threads: WorkerThreads
@@ -65,10 +66,10 @@ class Worker:
     _problem: Problem | None = None
     _prepared: bool = False
     _polled_s: float = 0.0
-    _told_s: float = field(default_factory=time.monotonic)
+    _logged_s: float = field(default_factory=time.monotonic)
 
     def run(self, caught_up: Callable[["Worker"], bool] = lambda _: False) -> None:
-        """Until asked to stop, or until `caught_up` says so while nothing is in hand; what is under way is finished."""
+        """Run until asked to stop, or until idle and `caught_up` returns true; then finish what is in flight."""
         for reader in self.readers.values():
             self.counts[reader.flow.intake.name] = OutcomeCounts()
         while not (self._ending or (self.idle and caught_up(self))):
@@ -84,19 +85,19 @@ class Worker:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is in hand: not read, not under way, not in the books."""
+        """Whether nothing is buffered, in flight or uncommitted."""
         settled = all(not tracker.spans for tracker in self.trackers.values())
         return self.buffer.empty and self.threads.idle and self.committer.idle and settled
 
     def turn(self) -> None:
-        """One round: what ended, what is to be written down, what is new."""
+        """Run the loop once: collect ended batches, advance the committer, poll or flush."""
         self._collect()
         self._step_committer(at_once=self.threads.idle and self.buffer.empty)
         self._before_a_change()
         if self.threads.has_room and self.buffer.full:
             self._flush()
         elif self.threads.has_room:
-            self._read_on()
+            self._poll()
         else:
             self._collect(KEEP_ALIVE_S)
             if time.monotonic() - self._polled_s >= KEEP_ALIVE_S:
@@ -104,22 +105,22 @@ class Worker:
                 self.with_kafka(self.inbox.keep_alive)
         self.settle()
         self.waits.on(self.awaited())
-        self._tell_sometimes()
+        self._log_counts()
 
     def _before_a_change(self) -> None:
-        """Once for each time that the group is shared out anew: finish what is in hand before we take part."""
+        """Finish what is in flight before joining a rebalance; once for each rebalance."""
         changing = self.inbox.changing()
         if changing and not self._prepared and not self.idle:
             self._flush()
             self.finish(self.drain_s)
         self._prepared = changing
 
-    def _read_on(self) -> None:
+    def _poll(self) -> None:
         self._polled_s = time.monotonic()
         waiting_s = POLL_S if self.idle and self.trackers else BUSY_POLL_S
-        found = self.with_kafka(lambda: self.inbox.poll(self.buffer.left_s(waiting_s), self.buffer.room))
+        polled = self.with_kafka(lambda: self.inbox.poll(self.buffer.left_s(waiting_s), self.buffer.room))
         self.settle()
-        for records in found or ():
+        for records in polled or ():
             tracker = self.trackers.get(records[0].partition)
             if tracker is not None:
                 self.buffer.take(tracker, records)
@@ -127,14 +128,14 @@ class Worker:
             self._flush()
 
     def _flush(self) -> None:
-        """What is in hand becomes a batch of the crew's."""
+        """Decode the buffered records and start a batch."""
         now_ms = self.threads.services.now_ms()
         portions = []
         for tracker, records in self.buffer.given(self.trackers):
             reader = self.readers[tracker.partition.topic]
             reading = reader.read(records, now_ms)
             for coordinates, error in reading.faults:
-                log.error("A fault of perflog's: please report it. Record %s is refused.", coordinates, exc_info=error)
+                log.error("A bug in perflog: please report it. Record %s is rejected.", coordinates, exc_info=error)
             span = tracker.take(records[-1].offset + 1, records[0].time_ms)
             portions.append((span, PartitionBatch(reader.flow.intake, records, reading)))
         if portions:
@@ -142,7 +143,7 @@ class Worker:
             self.threads.take(portions)
 
     def finish(self, most_s: float) -> None:
-        """Let what is under way be answered, written down and committed, for as long as `most_s`; reads no more."""
+        """Wait up to `most_s` until all batches in flight are answered and committed; polls no more records."""
         deadline = time.monotonic() + most_s
         while not self.idle and time.monotonic() < deadline:
             if self.threads.has_room and not self.buffer.empty:
@@ -163,12 +164,12 @@ class Worker:
                 self.threads.wait_for_commit(BUSY_POLL_S)
 
     def _collect(self, timeout_s: float = 0.0) -> None:
-        """Take in what became of batches that ended."""
+        """Collect the counts of batches that ended."""
         for spans, result in self.threads.finished(timeout_s):
             try:
                 counts = result()
             except StopRequested as stopped:
-                log.warning("Stopped while waiting (%s) That batch is not committed and will be read again.", stopped)
+                log.warning("Stopped while waiting (%s) The batch is not committed and will be read again.", stopped)
             except TooManyRejects as error:
                 self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
             else:
@@ -185,7 +186,7 @@ class Worker:
             self._begin(self.committer.overtaken.pop())
 
     def settle(self) -> None:
-        """Let go of what was taken from us and begin what was given."""
+        """Drop partitions that were revoked and start those that were assigned."""
         gone, new = self.inbox.changes()
         for partition in gone | new:
             self.trackers.pop(partition, None)
@@ -198,17 +199,17 @@ class Worker:
                     self._track(partition, epoch.result())
 
     def _begin(self, partition: Partition) -> None:
-        """Take the assignment's epoch first: from then on no former owner's ledger range is accepted."""
+        """Raise the assignment's epoch first: from then on, ledger documents of previous owners are rejected."""
         self.trackers.pop(partition, None)
         services = self.threads.services
         index, doc_id, body = assignment(
             partition, self.worker, self.readers[partition.topic].flow.intake, services.now_ms()
         )
 
-        def raised() -> int:
+        def raise_epoch() -> int:
             return services.retry_policy.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
 
-        self._beginning[partition] = self.threads.submit_commit(raised)
+        self._beginning[partition] = self.threads.submit_commit(raise_epoch)
 
     def _track(self, partition: Partition, epoch: int) -> None:
         first = self.with_kafka(lambda: self.inbox.begin(partition))
@@ -217,12 +218,12 @@ class Worker:
             self.trackers[partition] = OffsetTracker(partition, epoch, first)
             log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
 
-    def with_kafka(self, ask: Callable[[], T]) -> T | None:
-        """Ask Kafka; None when it is away, which is said, and it is asked again in the next round."""
+    def with_kafka(self, call: Callable[[], T]) -> T | None:
+        """Call Kafka; if it is unavailable, log it and return None: the caller tries again in the next round."""
         try:
-            return ask()
+            return call()
         except Unavailable as error:
-            log.warning("%s. Kafka is asked again; nothing is lost meanwhile.", error)
+            log.warning("%s. Trying again; no record is lost.", error)
             self.threads.services.retry_policy.pause(KAFKA_AWAY_S)
         except Fenced as error:
             remedy = "Does another worker use the same `kafka.instance`?"
@@ -230,12 +231,12 @@ class Worker:
         return None
 
     def _explain_gaps(self, span: CommittableRange) -> None:
-        """Offsets that were no records: say so when retention took records that nobody had read."""
+        """Count offsets without a record, and log an error if retention deleted records before they were read."""
         if span.skipped <= 0:
             return
         self.skipped_offsets += span.skipped
-        found = self.with_kafka(lambda: self.inbox.first_offsets([span.partition]))
-        oldest = found[span.partition] if found else 0
+        first_offsets = self.with_kafka(lambda: self.inbox.first_offsets([span.partition]))
+        oldest = first_offsets[span.partition] if first_offsets else 0
         if oldest > span.first_offset:
             log.error(
                 "%s/%d: up to %d records before offset %d were deleted by Kafka's retention before they were read. "
@@ -246,30 +247,30 @@ class Worker:
             )
 
     def awaited(self) -> str | None:
-        """What we wait for, in words; None when there is nothing to wait for but more records."""
+        """Return what the worker waits for, as a phrase; None if it only waits for more records."""
         group = self.worker.group
         if not self.inbox.reachable():
             return f"Kafka's broker of the group {group} to answer"
-        asked = [*self._awaited_of_partitions(), *self.threads.awaited(), *self.committer.awaited()]
+        phrases = [*self._awaited_of_partitions(), *self.threads.awaited(), *self.committer.awaited()]
         if self._prepared:
-            asked.append(f"the group {group} to share out its partitions")
-        elif not (self.trackers or asked):
+            phrases.append(f"the group {group} to share out its partitions")
+        elif not (self.trackers or phrases):
             why = "others finish first what they have of them, or there are too few for all workers"
-            asked.append(f"a partition: the group {group} has given it none ({why})")
-        return " and ".join(asked) or None
+            phrases.append(f"a partition: the group {group} has given it none ({why})")
+        return " and ".join(phrases) or None
 
     def _awaited_of_partitions(self) -> list[str]:
-        """Of partitions that are ours and not yet read."""
-        counted = sum(epoch.done() for epoch in self._beginning.values())
-        uncounted = len(self._beginning) - counted
-        found = [f"Elasticsearch to count who has had {uncounted} partitions"] if uncounted else []
-        return [*found, f"Kafka to say where the group stands in {counted} partitions"] if counted else found
+        """Return what keeps assigned partitions from being read, as phrases."""
+        with_epoch = sum(epoch.done() for epoch in self._beginning.values())
+        without_epoch = len(self._beginning) - with_epoch
+        phrases = [f"Elasticsearch to count who has had {without_epoch} partitions"] if without_epoch else []
+        return [*phrases, f"Kafka to say where the group stands in {with_epoch} partitions"] if with_epoch else phrases
 
-    def _tell_sometimes(self) -> None:
-        """Once a minute memory is tidied, and a line said while there is any, for who reads the log of a service."""
-        if time.monotonic() - self._told_s < TELL_EVERY_S:
+    def _log_counts(self) -> None:
+        """Once a minute, collect garbage and log the counts so far, for whoever reads the log of a service."""
+        if time.monotonic() - self._logged_s < TELL_EVERY_S:
             return
-        self._told_s = time.monotonic()
+        self._logged_s = time.monotonic()
         tidy()
         for name, count in self.counts.items():
             if count.records:
