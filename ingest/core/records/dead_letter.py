@@ -1,4 +1,4 @@
-"""Rejects on their way out: the document for the `rejects` index and the letter for the dead-letter topic. Pure."""
+"""Builds the two copies of a reject: the document for the `rejects` index and the dead-letter record for Kafka."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,51 +18,51 @@ from ingest.core.records.reject_shape import INDEX, READ, shape
 from ingest.core.timestamps import iso
 
 MAX_MESSAGE_CHARACTERS = 8192
-MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node refuses larger ones for ever; the dead letter has the bytes
+MAX_DOCUMENT_BYTES = 8 * 1024 * 1024  # a small node rejects larger ones on every retry; the dead letter has the bytes
 VALUE_LEFT_OUT = "perflog.reject.value_left_out_bytes"
 INDEX_STAGE = INDEX
 READ_STAGE = READ
 
 
-def reject_of_document(answer: ItemResult, body: Mapping[str, Any], told: Provenance) -> Reject:
-    """What Elasticsearch said against a document, as a reject of the piece that it came from.
+def reject_of_document(answer: ItemResult, body: Mapping[str, Any], message_provenance: Provenance) -> Reject:
+    """Turn Elasticsearch's error for a document into a reject of the piece that the document was made from.
 
-    `told` is where the piece's message came from.
+    `message_provenance` is where the piece's message came from.
     """
     reason = "failure_store" if answer.failure_store else answer.error.removesuffix("_exception")
-    words = answer.reason or "Elasticsearch gave no reason."
-    place = replace(told, offset_bytes=lookup(body, "log.offset"))
-    return Reject(reason, words, original_of(body), lookup(body, "perf.source"), provenance=place)
+    detail = answer.reason or "Elasticsearch gave no reason."
+    provenance = replace(message_provenance, offset_bytes=lookup(body, "log.offset"))
+    return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 
 
 def reject_ref(received: ConsumerRecord, message: Message, intake: Intake) -> tuple[str, str]:
-    """Index and id of a record's first reject: of a replayed one those of the record that it is the copy of."""
+    """Return index and id of a record's first reject; a replayed record has those of the record it copies."""
     index = index_name("rejects", intake.facility, "month", message.record_time_ms)
     replay = replay_of(received)
     return index, replay.of if replay else received.coordinates
 
 
 def actions(
-    at: tuple[str, str],
+    ref: tuple[str, str],
     message: Message,
     intake: Intake,
     refused: Sequence[tuple[str, Reject]],
     ingested_ms: int,
     letter_at: str | None = None,
 ) -> list[BulkAction]:
-    """One `create` for each (stage, reject) of a record, the first at `place`, the next with its ordinal from 1 on."""
-    index, doc_id = at
-    made = []
+    """Build one `create` for each (stage, reject) of a record: the first with the id in `ref`, the others with an ordinal."""
+    index, doc_id = ref
+    creates = []
     for ordinal, (stage, reject) in enumerate(refused):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms, letter_at)
         action = create(index, doc_id + suffix, orjson.dumps(body).decode())
-        made.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
-    return made
+        creates.append(action if len(action.text) <= MAX_DOCUMENT_BYTES else without_bytes(action))
+    return creates
 
 
 def without_bytes(action: BulkAction) -> BulkAction:
-    """The same reject without the bytes, where Elasticsearch does not take it with them: the dead letter has them."""
+    """Return the same reject without the original bytes, if Elasticsearch rejects them; the dead letter keeps them."""
     body = orjson.loads(action.json)
     body["event"] = {k: v for k, v in body["event"].items() if not k.startswith("original")}
     body["error"]["message"] += " The bytes are in the dead-letter topic only."
@@ -72,9 +72,9 @@ def without_bytes(action: BulkAction) -> BulkAction:
 def dead_letter_record(
     topic: str, received: ConsumerRecord, intake: Intake, refused: Sequence[tuple[str, Reject]]
 ) -> ProducerRecord:
-    """The record as it came, with Connect's headers behind its own; the first reject speaks for all of them."""
+    """Build the dead letter: the record as received, plus Kafka Connect's error headers for its first reject."""
     stage, first = refused[0]
-    told: dict[str, object] = {
+    error_headers: dict[str, object] = {
         "__connect.errors.topic": received.partition.topic,
         "__connect.errors.partition": received.partition.number,
         "__connect.errors.offset": received.offset,
@@ -89,13 +89,13 @@ def dead_letter_record(
         "perflog.reject.expected": orjson.dumps(first.expected).decode() if first.expected else None,
         "perflog.reject.count": len(refused),
     }
-    added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in told.items() if v is not None)
+    added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in error_headers.items() if v is not None)
     value = b"" if received.value is None and received.key is None else received.value
     return ProducerRecord(topic, received.key, value, received.headers + added)
 
 
 def without_value(whole: ProducerRecord) -> ProducerRecord:
-    """A letter that the topic does not take, cut down to what tells where the record lies in its own topic."""
+    """Cut a dead letter that is too large for its topic down to the headers that name the original record."""
     left_out = (VALUE_LEFT_OUT, str(len(whole.value or b"")).encode())
     return ProducerRecord(whole.topic, whole.key, b"", (*whole.headers, left_out))
 
@@ -134,6 +134,6 @@ def _document(
 
 
 def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
-    """Without what is not known: nothing is written as null, and no object is empty."""
+    """Drop unknown values: no field is written as null and no object is empty."""
     kept = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
     return {key: value for key, value in kept.items() if value is not None and value != {}}

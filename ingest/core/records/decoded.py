@@ -1,4 +1,4 @@
-"""What records became: actions, what each was made of, and which records are told one by one. Touches nothing."""
+"""The result of decoding records: bulk actions, the fact behind each action, and the records that need individual care."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ from ingest.core.tracking.watermark import WriterKey
 
 @dataclass(slots=True)
 class DecodedRecord:
-    """A record that went the general way: what the flow made of it, and what of that was refused (stage, reject)."""
+    """A record decoded on the slow path: its outcomes, and its rejects with the stage of each."""
 
     message: Message
     outcomes: Outcomes
@@ -26,17 +26,22 @@ class DecodedRecord:
 
 @dataclass(slots=True)
 class DecodedBatch:
-    """What records became: actions, for each the number of its record, and the records that are special.
+    """Decoded records of one partition.
 
-    `facts` holds for each action the mark or document that it was made of; `stretches` for each stretch of records of
-    one origin how many actions there were behind it, and whether it is of a backfill; None for stored lines. `files`
-    holds what was received or said of each file; `ends` when (unix ms) the shipper of a writer said its end.
-
-    Of stored lines that are read again: `there`, the actions whose documents stand there already; `corrected`, those
-    that correct one where it stands, and no more; `lost`, those whose documents do not count; `judged`, for all other
-    lines by the number of the record, what their reading means for their former documents.
-
-    `faults`: the records that perflog itself failed on, by their coordinates.
+    Attributes:
+        actions: the bulk actions.
+        owners: for each action, the number of its record.
+        facts: for each action, the mark or document it was made from.
+        stretches: for each segment of records with one origin, the number of actions up to its end and whether the
+            segment is a backfill (None for stored lines that are read again).
+        special: by record number, the records decoded on the slow path.
+        files: by file, the byte ranges received and the manifests.
+        ends: by writer, when its shipper reported its end (unix ms).
+        there: for lines read again: actions whose document is stored already.
+        corrected: for lines read again: actions that only correct the stored document in place.
+        lost: for lines read again: actions whose document does not count, because a higher version is stored.
+        judged: for all other lines read again, by record number: what changes for their earlier documents.
+        faults: coordinates of records that made perflog itself fail, with the exception.
     """
 
     actions: list[BulkAction] = field(default_factory=list)
@@ -53,14 +58,14 @@ class DecodedBatch:
     faults: list[tuple[str, Exception]] = field(default_factory=list)
 
     def version(self, n: int) -> int:
-        """The version of the document that an action writes; 0 where facts are not kept."""
+        """Return the version of the document that an action writes; 0 if facts are not kept."""
         if n >= len(self.facts):
             return 0
-        found = self.facts[n]
-        return found.version if isinstance(found, Document) else found.plain.version
+        fact = self.facts[n]
+        return fact.version if isinstance(fact, Document) else fact.plain.version
 
     def made_special(self, n: int, received: ConsumerRecord) -> DecodedRecord:
-        """A record as a special one, also where it went the short way; then it is known by its action alone."""
+        """Return the record as a slow-path record, rebuilt from its action if it took the fast path."""
         if n not in self.special:
             action = self.actions[self.owners.index(n)]
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
@@ -70,12 +75,12 @@ class DecodedBatch:
 
 @dataclass(slots=True)
 class PartitionBatch:
-    """Records of one partition that were read together."""
+    """Records of one partition that were decoded together."""
 
     intake: Intake
     records: Sequence[ConsumerRecord]
     reading: DecodedBatch
 
     def let_go(self) -> None:
-        """Nothing of the records is needed any more: what waits to be committed holds the span alone."""
+        """Drop the records and their decoded form to free memory; only the in-flight range is needed until the commit."""
         self.records, self.reading = (), DecodedBatch()

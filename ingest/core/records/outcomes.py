@@ -1,4 +1,4 @@
-"""What became of records, in numbers. Pure."""
+"""Counts the outcomes of records, and decides what each document and record counts as."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -11,7 +11,7 @@ TOLD_FIRST = ("stored", "duplicate", "corrected", "rejected", "ignored")
 
 @dataclass(slots=True)
 class OutcomeCounts:
-    """What became of the records of one range, or of a whole run."""
+    """Outcome counts of the records of one range, or of a whole run of a worker."""
 
     records: int = 0
     documents: int = 0
@@ -20,7 +20,7 @@ class OutcomeCounts:
     shapes: Counter[str] = field(default_factory=Counter)
 
     def numbers(self) -> dict[str, int]:
-        """All of them by name, in the order in which they are told."""
+        """Return all counts by name, in display order."""
         return {
             "records": self.records,
             **{name: self.outcomes[name] for name in TOLD_FIRST},
@@ -28,7 +28,7 @@ class OutcomeCounts:
         }
 
     def add(self, other: "OutcomeCounts") -> None:
-        """Sum up."""
+        """Add other counts."""
         self.records += other.records
         self.documents += other.documents
         self.outcomes += other.outcomes
@@ -39,14 +39,14 @@ class OutcomeCounts:
 OUTCOMES = ("rejected", "corrected", "stored", "duplicate", "ignored")
 
 
-def document_outcome(found: ItemStatus, origin: str | None, coordinates: str) -> str:
-    """A document's fate: one that is there already because of this very record was stored by it before a crash."""
-    if found is ItemStatus.PRESENT:
+def document_outcome(status: ItemStatus, origin: str | None, coordinates: str) -> str:
+    """Return a document's outcome; one found stored by this same record was written before a crash, so it is `stored`."""
+    if status is ItemStatus.PRESENT:
         return "stored" if origin == coordinates else "duplicate"
-    return "rejected" if found is ItemStatus.REFUSED else found.value
+    return "rejected" if status is ItemStatus.REFUSED else status.value
 
 
-def record_outcome(rejected: bool, fates: Iterable[str]) -> str:
-    """What a Kafka record counts as: the first of OUTCOMES that applies to any part of it."""
-    found = {*fates, *(["rejected"] if rejected else [])}
-    return next((name for name in OUTCOMES if name in found), "ignored")
+def record_outcome(rejected: bool, document_outcomes: Iterable[str]) -> str:
+    """Return what a Kafka record counts as: the first of OUTCOMES that applies to any of its documents or rejects."""
+    outcomes = {*document_outcomes, *(["rejected"] if rejected else [])}
+    return next((name for name in OUTCOMES if name in outcomes), "ignored")

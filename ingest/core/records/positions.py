@@ -1,6 +1,6 @@
-"""Where records lie in their files, as pieces: in the hot loop, so messages that follow one another are one at once.
+"""Finds which byte ranges of which files the records cover; consecutive messages are joined in the hot loop.
 
-Counts whatever was received: also what was refused, and what is not ours to read. Pure.
+All received records count, including rejected ones and lines that are not for perflog.
 """
 
 from bisect import bisect_left, bisect_right
@@ -16,7 +16,7 @@ from ingest.core.tracking.byte_ranges import SLACK_BYTES, ByteRange, Instant
 
 
 class ByteSpan(NamedTuple):
-    """Messages that follow one another in their file: its bytes, and the numbers of the first and last record."""
+    """Consecutive messages of a file: their bytes, and the numbers of the first and last record."""
 
     start: int
     stop: int
@@ -25,20 +25,20 @@ class ByteSpan(NamedTuple):
 
 
 class DecodedFacts(NamedTuple):
-    """What records became: the facts, and for each the number of its record, ascending."""
+    """The facts made from records, and for each fact the number of its record, in ascending order."""
 
     owners: Sequence[int]
     facts: Sequence[Fact]
 
 
 def of_records(records: Sequence[ConsumerRecord], numbers: range, facts: DecodedFacts) -> list[ByteRange]:
-    """The pieces of records whose last header says where they lie; those that say nothing are passed over."""
+    """Return the byte ranges of records whose last header has an offset; records without one are skipped."""
     return [_piece(row, records, facts, lambda n: offset_in(records[n].tail)) for row in spans(records, numbers)]
 
 
 def spans(records: Sequence[ConsumerRecord], numbers: range) -> list[ByteSpan]:
-    """Records whose last header says where they lie, joined where they follow one another, or come again."""
-    found = []
+    """Return the spans of records whose last header has an offset; adjacent and repeated records are joined."""
+    joined = []
     start, before, stop, first, last = -1, -1, -1, 0, 0
     for n in numbers:
         received = records[n]
@@ -47,20 +47,20 @@ def spans(records: Sequence[ConsumerRecord], numbers: range) -> list[ByteSpan]:
             continue
         if at != stop and (start < 0 or not before <= at <= stop + SLACK_BYTES):
             if start >= 0:
-                found.append(ByteSpan(start, stop, first, last))
+                joined.append(ByteSpan(start, stop, first, last))
             start, first, stop = at, n, at
         before, behind = at, at + len(received[4] or b"") + 1
         if behind > stop:
             stop, last = behind, n
     if start >= 0:
-        found.append(ByteSpan(start, stop, first, last))
-    return [row for row in found if row.stop < MAX_NUMBER]
+        joined.append(ByteSpan(start, stop, first, last))
+    return [row for row in joined if row.stop < MAX_NUMBER]
 
 
 def of_wrapped(
     records: Sequence[ConsumerRecord], messages: Mapping[int, Message], facts: DecodedFacts
 ) -> Iterator[tuple[Message, ByteRange]]:
-    """A piece for each message (by the number of its record) whose wrapper says where it lies."""
+    """Yield the byte range of each message (by record number) whose wrapper states its offset."""
     for n, message in messages.items():
         at = message.provenance.offset_bytes
         if at is not None and (stop := at + len(message.data) + 1) < MAX_NUMBER:
@@ -86,7 +86,7 @@ def _piece(
 def _placed(
     owners: Sequence[int], numbers: Iterable[int], offset_of: Callable[[int], int | None]
 ) -> tuple[int, int] | None:
-    """The first of these facts whose record says its place, and that: others may stand between records of a row."""
+    """Return the first of these facts whose record states an offset, and that offset; records in between may state none."""
     for n in numbers:
         at = offset_of(owners[n])
         if at is not None:
@@ -95,5 +95,5 @@ def _placed(
 
 
 def _ms(fact: Fact) -> int:
-    """When it happened (unix ms)."""
+    """Return when the fact happened (unix ms)."""
     return iso_ms(fact.body["@timestamp"]) if isinstance(fact, Document) else fact.at_ms

@@ -1,8 +1,7 @@
-"""Records of one partition -> what is to be asked of Elasticsearch for them. The hottest loop.
+"""Decodes the records of one partition into bulk actions; the hottest loop.
 
-Plain lines become actions at once. Everything else goes the general way and is remembered as `DecodedRecord`: what
-became of it must be told record by record. The manifest of a file is ignored as a message, and remembered as what it
-says.
+Plain lines become actions on the fast path. All other records take the slow path and are kept as `DecodedRecord`,
+because their outcomes are reported record by record. The manifest of a file makes no document; what it states is kept.
 """
 
 from collections.abc import Iterator, Sequence
@@ -32,89 +31,101 @@ from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.manifest import END, read_as
 from ingest.core.tracking.watermark import WriterKey
 
-Short = tuple[Read, Write]
+FastFunctions = tuple[Read, Write]
 
 
 class RecordDecoder:
-    """Reads the records of one intake."""
+    """Decodes the records of one intake."""
 
     def __init__(self, flow: Decoder, typed: bool = True) -> None:
-        """Bind the flow. Typed marks are kept only where something is derived from them: they cost memory."""
+        """Bind the decoder; `typed` keeps the fact of each action, which deriving needs and which costs memory."""
         self.flow = flow
         self._typed = typed
         self._follows = typed and flow.intake.gaps
-        self._ways = OriginRoutes(flow)
-        self._again = RereadJudge(flow)
+        self._routes = OriginRoutes(flow)
+        self._judge = RereadJudge(flow)
 
     def read(self, records: Sequence[ConsumerRecord], ingested_ms: int) -> DecodedBatch:
-        """Read all of them; they are of one partition. `ingested_ms` (unix ms) is written down and decides nothing."""
-        found = DecodedBatch()
+        """Decode records of one partition; `ingested_ms` (unix ms) is only written to the documents."""
+        batch = DecodedBatch()
         for start, end in _segments(records):
-            self._stretch(records, range(start, end), ingested_ms, found)
-        return found
+            self._decode_segment(records, range(start, end), ingested_ms, batch)
+        return batch
 
     def read_again(self, records: Sequence[ConsumerRecord], lines: Sequence[StoredLine]) -> DecodedBatch:
-        """What a worker will make of stored lines; `lines` is what their records tell."""
-        found = DecodedBatch()
+        """Decode stored lines as a worker will when they are sent again; `lines` are their replay headers."""
+        batch = DecodedBatch()
         for start, end in _segments(records):
-            self._stored(records, range(start, end), lines[start:end], 0, found)
-        return found
+            self._reread_segment(records, range(start, end), lines[start:end], 0, batch)
+        return batch
 
-    def _stretch(
-        self, records: Sequence[ConsumerRecord], numbers: range, ingested_ms: int, found: DecodedBatch
+    def _decode_segment(
+        self, records: Sequence[ConsumerRecord], numbers: range, ingested_ms: int, batch: DecodedBatch
     ) -> None:
-        """Records with the same headers but for the last: they have one origin, hence one way."""
+        """Decode records whose headers differ only in the last one: they share an origin, hence a route."""
         first = records[numbers.start]
-        told, backfill = origin(first)
+        provenance, backfill = origin(first)
         if first.tail is not None and first.tail[0] == STORED:
-            self._stored(records, numbers, [stored_in(records[n]) for n in numbers], ingested_ms, found)
+            self._reread_segment(records, numbers, [stored_in(records[n]) for n in numbers], ingested_ms, batch)
             return
         with_offset = offset_text(first.tail) is not None
         heads = dict(first.head)
         plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in heads and MANIFEST not in heads
-        way = self._ways.way(told, len(numbers)) if plain_tail else None
-        if way is None or way.read is None:
+        route = self._routes.way(provenance, len(numbers)) if plain_tail else None
+        if route is None or route.read is None:
             for n in numbers:
-                self._generally(n, records[n], ingested_ms, found)
+                self._decode_slowly(n, records[n], ingested_ms, batch)
         else:
             topic, number = first.partition
-            self._shortly(way, records, numbers, RecordContext(f"{topic}/{number}/", backfill, ingested_ms), found)
-        found.stretches.append((len(found.actions), backfill))
+            self._decode_fast(
+                route, records, numbers, RecordContext(f"{topic}/{number}/", backfill, ingested_ms), batch
+            )
+        batch.stretches.append((len(batch.actions), backfill))
         if self._follows and MANIFEST not in heads:
-            self._place(records, numbers, told if with_offset else origin(first._replace(tail=None))[0], found)
+            self._add_ranges(
+                records, numbers, provenance if with_offset else origin(first._replace(tail=None))[0], batch
+            )
 
-    def _place(self, records: Sequence[ConsumerRecord], numbers: range, told: Provenance, found: DecodedBatch) -> None:
-        """Which bytes of which files these records are, as they came or as their wrapper says.
+    def _add_ranges(
+        self, records: Sequence[ConsumerRecord], numbers: range, provenance: Provenance, batch: DecodedBatch
+    ) -> None:
+        """Add the byte ranges of these records, from their headers or their wrappers, to their files.
 
-        `told` is what their common headers tell.
+        `provenance` is what their common headers state.
         """
-        facts = positions.DecodedFacts(found.owners, found.facts)
-        if self.flow.unwrapped and told.path:
-            self._news(told, found).hear(positions.of_records(records, numbers, facts))
+        facts = positions.DecodedFacts(batch.owners, batch.facts)
+        if self.flow.unwrapped and provenance.path:
+            self._file_update(provenance, batch).hear(positions.of_records(records, numbers, facts))
         elif not self.flow.unwrapped:
-            inner = {n: it for n in numbers if n in found.special and (it := found.special[n].outcomes.inner)}
-            for of, piece in positions.of_wrapped(records, inner, facts):
-                self._news(of.provenance, found).hear([piece])
+            inner = {n: it for n in numbers if n in batch.special and (it := batch.special[n].outcomes.inner)}
+            for inner_message, piece in positions.of_wrapped(records, inner, facts):
+                self._file_update(inner_message.provenance, batch).hear([piece])
 
-    def _news(self, told: Provenance, found: DecodedBatch) -> FileUpdate:
-        """What is told of the file that a record is of."""
+    def _file_update(self, provenance: Provenance, batch: DecodedBatch) -> FileUpdate:
+        """Return the update of the file that a record belongs to."""
         intake = self.flow.intake
-        key = FileKey(intake.facility, intake.topic, told.host or "", told.path or "", told.generation or "")
-        return found.files.setdefault(key, FileUpdate())
+        key = FileKey(
+            intake.facility,
+            intake.topic,
+            provenance.host or "",
+            provenance.path or "",
+            provenance.generation or "",
+        )
+        return batch.files.setdefault(key, FileUpdate())
 
-    def _shortly(
+    def _decode_fast(
         self,
-        way: OriginRoute,
+        route: OriginRoute,
         records: Sequence[ConsumerRecord],
         numbers: range,
-        place: RecordContext,
-        found: DecodedBatch,
+        context: RecordContext,
+        batch: DecodedBatch,
     ) -> None:
-        """By the short way of their origin."""
+        """Decode records on the fast path of their origin."""
         with_offset = records[numbers.start].tail is not None
-        read, write = way.read, way.write(place)
-        add, own, know = found.actions.append, found.owners.append, found.facts.append
-        assert read is not None  # noqa: S101 - who has asked for the way knows it
+        read, write = route.read, route.write(context)
+        add_action, add_owner, add_fact = batch.actions.append, batch.owners.append, batch.facts.append
+        assert read is not None  # noqa: S101 - only called if the route can read
         typed = self._typed
         for n in numbers:
             _, at, time_ms, _, data, _, tail = received = records[n]
@@ -122,40 +133,42 @@ class RecordDecoder:
             mark = read(data) if data is not None and offset is not None else None
             action = write(mark, data, time_ms, offset, at) if mark is not None else None  # type: ignore[arg-type]
             if action is None:
-                self._generally(n, received, place.ingested_ms, found)
+                self._decode_slowly(n, received, context.ingested_ms, batch)
             else:
-                add(action)
-                own(n)
+                add_action(action)
+                add_owner(n)
                 if typed:
-                    know(mark)  # type: ignore[arg-type]  # there is no action without
+                    add_fact(mark)  # type: ignore[arg-type]  # an action always has a mark
 
-    def _stored(
+    def _reread_segment(
         self,
         records: Sequence[ConsumerRecord],
         numbers: range,
         lines: Sequence[StoredLine | None],
         ingested_ms: int,
-        found: DecodedBatch,
+        batch: DecodedBatch,
     ) -> None:
-        """Stored lines of one origin that are read again: by its short way where there is one."""
+        """Decode stored lines of one origin again, on its fast path if there is one."""
         first = records[numbers.start]
         with_offset = lines[0] is not None and lines[0].offset_bytes is not None
-        told = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
-        way = self._ways.way(told, len(numbers), bare=True)
+        provenance = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
+        route = self._routes.way(provenance, len(numbers), bare=True)
         topic, partition = first.partition
-        place = RecordContext(f"{topic}/{partition}/", True, ingested_ms)
-        short = (way.read, way.write(place)) if way.read else None
+        context = RecordContext(f"{topic}/{partition}/", True, ingested_ms)
+        fast_functions = (route.read, route.write(context)) if route.read else None
         for n, line in zip(numbers, lines, strict=True):
             is_like = line is not None and not line.glued and (line.offset_bytes is not None) == with_offset
-            if not (is_like and line and short and self._shortly_again(n, records[n], line, short, found)):
-                self._generally(n, records[n], ingested_ms, found)
-        found.stretches.append((len(found.actions), None))
+            if not (
+                is_like and line and fast_functions and self._reread_fast(n, records[n], line, fast_functions, batch)
+            ):
+                self._decode_slowly(n, records[n], ingested_ms, batch)
+        batch.stretches.append((len(batch.actions), None))
 
-    def _shortly_again(
-        self, n: int, received: ConsumerRecord, line: StoredLine, short: Short, found: DecodedBatch
+    def _reread_fast(
+        self, n: int, received: ConsumerRecord, line: StoredLine, fast_functions: FastFunctions, batch: DecodedBatch
     ) -> bool:
-        """Whether a stored line is a plain one; then it was read."""
-        read, write = short
+        """Try to decode a stored line on the fast path; return whether it was a plain line."""
+        read, write = fast_functions
         mark = read(received.value) if received.value is not None else None
         if mark is None or received.value is None:
             return False
@@ -163,49 +176,55 @@ class RecordDecoder:
         action = write(mark, received.value, line.created_ms, offset, received.offset)
         if action is None:
             return False
-        found.actions.append(action)
-        found.owners.append(n)
+        batch.actions.append(action)
+        batch.owners.append(n)
         if self._typed:
-            found.facts.append(mark)
-        self._again.judge_plain(n, mark, line, found)
+            batch.facts.append(mark)
+        self._judge.judge_plain(n, mark, line, batch)
         return True
 
-    def _generally(self, n: int, received: ConsumerRecord, ingested_ms: int, found: DecodedBatch) -> None:
-        told = message(received)
+    def _decode_slowly(self, n: int, received: ConsumerRecord, ingested_ms: int, batch: DecodedBatch) -> None:
+        received_message = message(received)
         role = manifest_role(received)
-        outcomes = self._said(role, told, found) if role else self._outcomes(received, told, ingested_ms, found)
+        outcomes = (
+            self._decode_manifest(role, received_message, batch)
+            if role
+            else self._outcomes(received, received_message, ingested_ms, batch)
+        )
         refused = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
-        found.special[n] = DecodedRecord(told, outcomes, refused)
+        batch.special[n] = DecodedRecord(received_message, outcomes, refused)
         for document in outcomes.documents:
-            found.actions.append(_action(document))
-            found.owners.append(n)
+            batch.actions.append(_action(document))
+            batch.owners.append(n)
             if self._typed:
-                found.facts.append(document)
+                batch.facts.append(document)
         line = stored_in(received)
         if line is not None and not _is_fault(outcomes):
-            self._again.judge(
-                n, [version_of_document(d.index, d.id, d.version, d.body) for d in outcomes.documents], line, found
+            self._judge.judge(
+                n, [version_of_document(d.index, d.id, d.version, d.body) for d in outcomes.documents], line, batch
             )
 
-    def _said(self, role: str, told: Message, found: DecodedBatch) -> Outcomes:
-        """A manifest: what it says of its file, and that the writer of the file has ended."""
-        said, outcomes = read_as(told, role)
-        if said is not None and self._follows:
-            self._news(told.provenance, found).say(role, said)
-        if said is not None and role == END:
-            host, path = told.provenance.host or "", told.provenance.path or ""
+    def _decode_manifest(self, role: str, manifest: Message, batch: DecodedBatch) -> Outcomes:
+        """Decode a manifest: update its file, and note that the file's writer has ended."""
+        content, outcomes = read_as(manifest, role)
+        if content is not None and self._follows:
+            self._file_update(manifest.provenance, batch).say(role, content)
+        if content is not None and role == END:
+            host, path = manifest.provenance.host or "", manifest.provenance.path or ""
             for source in self.flow.marking:
-                writer = WriterKey(self.flow.intake.facility, source, host, path, told.backfill)
-                found.ends[writer] = max(found.ends.get(writer, 0), said.record_ms)
+                writer = WriterKey(self.flow.intake.facility, source, host, path, manifest.backfill)
+                batch.ends[writer] = max(batch.ends.get(writer, 0), content.record_ms)
         return outcomes
 
-    def _outcomes(self, received: ConsumerRecord, told: Message, ingested_ms: int, found: DecodedBatch) -> Outcomes:
-        """A fault of our own costs one record its reading, and not the worker its life again and again."""
+    def _outcomes(
+        self, received: ConsumerRecord, received_message: Message, ingested_ms: int, batch: DecodedBatch
+    ) -> Outcomes:
+        """Decode a message; a bug in perflog rejects the one record instead of crashing the worker again and again."""
         try:
-            return self.flow.outcomes(told, ingested_ms)
+            return self.flow.outcomes(received_message, ingested_ms)
         except Exception as error:
-            found.faults.append((received.coordinates, error))
-            return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", told.data),))
+            batch.faults.append((received.coordinates, error))
+            return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", received_message.data),))
 
 
 def _is_fault(outcomes: Outcomes) -> bool:
@@ -213,7 +232,7 @@ def _is_fault(outcomes: Outcomes) -> bool:
 
 
 def _segments(records: Sequence[ConsumerRecord]) -> Iterator[tuple[int, int]]:
-    """(first, behind the last) of records that follow one another and share the object of their first headers."""
+    """Yield (first, after the last) of consecutive records that share the same `head` object."""
     start = 0
     for n, received in enumerate(records):
         if received.head is not records[start].head:

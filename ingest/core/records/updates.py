@@ -1,10 +1,10 @@
-"""Facts of a batch -> what runs are derived from: their marks by run, and what was heard of each writer. Pure.
+"""Collects from a batch what runs are derived from: marks by run, progress by writer, and byte ranges by file.
 
-A fact comes in the form in which it was read: a plain line as its typed mark, so that no JSON is read again, any other
-as its document. Marks that belong to no run or name no stage are passed over, and so is every other kind. Beside that:
-what was received of each file, whatever became of it.
+A fact comes in the form in which it was decoded: a plain line as its typed mark, so that no JSON is parsed again, any
+other as its document. Marks without a run or a stage are skipped, and so are documents of other kinds. Files are
+updated for all received records, whatever their outcome.
 
-`backfill` None means that nobody is heard: a line that is read again tells nothing new of its writer.
+With `backfill=None` no writer's progress is updated: a replayed line says nothing new about it.
 """
 
 from collections import Counter
@@ -23,9 +23,9 @@ from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 
 @dataclass(slots=True)
 class BatchUpdates:
-    """Marks by run, in no particular order and perhaps repeated; what was heard, by writer; what is told, by file.
+    """Marks by run (unordered, possibly repeated), progress by writer, and updates by file.
 
-    `standing`: how many of the marks of a run were known to stand there, by whoever sent their lines again.
+    `standing` counts the marks of each run that a replay knew to be stored already.
     """
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
@@ -34,9 +34,9 @@ class BatchUpdates:
     standing: Counter[RunKey] = field(default_factory=Counter)
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
-        """Plain lines: id of the document, the mark, the time of the record (unix ms)."""
+        """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""
         runs, new = self.runs, tuple.__new__
-        said: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
+        times_by_template: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
         for doc_id, (at_ms, logged_ms, run, _, plain), record_ms in facts:
             first, perf = plain.first, plain.fields["perf"]
             if first is None:
@@ -49,64 +49,64 @@ class BatchUpdates:
                 runs[key] = [mark]
             else:
                 known.append(mark)
-            # A template is of one origin, and there are few of them in a batch.
-            times = said.get(id(perf))
+            # A template belongs to one origin, and a batch has few of them.
+            times = times_by_template.get(id(perf))
             if times is None:
-                times = said[id(perf)] = (plain.fields, [], [])
+                times = times_by_template[id(perf)] = (plain.fields, [], [])
             times[1].append(at_ms)
             times[2].append(record_ms)
-        for fields, instants_ms, records_ms in said.values():
-            self._hear(fields, _heard(instants_ms, records_ms), backfill)
+        for fields, instants_ms, records_ms in times_by_template.values():
+            self._add_progress(fields, _progress_of(instants_ms, records_ms), backfill)
 
     def add_forgotten(self, marks: Iterable[tuple[RunKey, RunMark]]) -> None:
-        """Marks that leave their runs."""
+        """Add marks that leave their runs."""
         for key, mark in marks:
             self.runs.setdefault(key, []).append(mark)
 
     def add_document(self, document: Document, record_ms: int, backfill: bool | None) -> None:
-        """A document of any kind."""
+        """Add a document of any kind; only marks count."""
         if "mark" not in document.body["perf"]:
             return
         key = key_of(document.body)
         mark = mark_of(document.id, document.version, document.body)
         if key is not None and mark is not None:
             self.runs.setdefault(key, []).append(mark)
-            self._hear(document.body, _heard([mark.at_ms], [record_ms]), backfill)
+            self._add_progress(document.body, _progress_of([mark.at_ms], [record_ms]), backfill)
 
     def add_standing(self, other: "BatchUpdates") -> None:
-        """Marks that stand there: by whom they were stored, what follows from them was derived."""
+        """Add marks that are stored already: the worker that stored them has derived what follows from them."""
         self.standing.update({key: len(marks) for key, marks in other.runs.items()})
         self.join(other)
 
-    def add_files(self, told: Mapping[FileKey, FileUpdate]) -> None:
-        """What was received of files, and said of them."""
-        for key, news in told.items():
-            self.files.setdefault(key, FileUpdate()).join(news)
+    def add_files(self, files: Mapping[FileKey, FileUpdate]) -> None:
+        """Add byte ranges and manifests of files."""
+        for key, update in files.items():
+            self.files.setdefault(key, FileUpdate()).join(update)
 
     def add_ends(self, ends: Mapping[WriterKey, int]) -> None:
-        """When (unix ms) the shippers of writers said their end."""
+        """Add the times (unix ms) at which shippers reported the end of their writers."""
         for key, ended_ms in ends.items():
             self.writers[key] = merged(self.writers.get(key), WriterProgress(ended_ms=ended_ms))
 
     def join(self, other: "BatchUpdates") -> None:
-        """All that another one holds."""
+        """Add all updates of another batch."""
         for key, marks in other.runs.items():
             self.runs.setdefault(key, []).extend(marks)
         self.standing.update(other.standing)
-        for writer, heard in other.writers.items():
-            self.writers[writer] = merged(self.writers.get(writer), heard)
+        for writer, progress in other.writers.items():
+            self.writers[writer] = merged(self.writers.get(writer), progress)
         self.add_files(other.files)
 
-    def _hear(self, body: Mapping[str, Any], heard: WriterProgress, backfill: bool | None) -> None:
+    def _add_progress(self, body: Mapping[str, Any], progress: WriterProgress, backfill: bool | None) -> None:
         if backfill is None:
             return
         perf = body["perf"]
         host, path = lookup(body, "host.name") or "", lookup(body, "log.file.path") or ""
         key = WriterKey(perf["facility"], perf["source"], host, path, backfill)
-        self.writers[key] = merged(self.writers.get(key), heard)
+        self.writers[key] = merged(self.writers.get(key), progress)
 
 
-def _heard(instants_ms: Sequence[int], records_ms: Sequence[int]) -> WriterProgress:
-    """Lines: an instant ahead of its record is capped."""
+def _progress_of(instants_ms: Sequence[int], records_ms: Sequence[int]) -> WriterProgress:
+    """Return the progress in these lines; an instant later than its record's time is capped to that time."""
     ahead = any(map(gt, instants_ms, records_ms))
     return WriterProgress(max(map(min, instants_ms, records_ms)), max(records_ms), ahead)

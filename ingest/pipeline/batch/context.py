@@ -1,4 +1,4 @@
-"""What a batch is written with."""
+"""The services that a batch is indexed with."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from ingest.pipeline.sink.retry import RetryPolicy
 
 @dataclass(frozen=True, slots=True)
 class BatchContext:
-    """What a batch is written with."""
+    """The services that a batch is indexed with: store, producer, bulk writer, retry policy, reject limit and clock."""
 
     store: Store
     outbox: Producer

@@ -1,9 +1,9 @@
-"""A batch on its way: actions to Elasticsearch, refusals to the dead letters, and what became of every record.
+"""Indexes a batch: documents to Elasticsearch, rejects to the dead letters, and one outcome for every record.
 
-Runs on a thread of the crew, which may wait as long as it takes; nothing here commits anything. Services are those of
-`BatchContext`; the result is the count of each portion, and what runs are to be derived from: the facts that are there
-now, whether they were written or had been there before, and never what was refused. Which bytes of which file were
-received is told of all records, whatever became of them.
+Runs on a bulk thread, which may block for as long as needed; nothing here commits offsets. The result has the counts of
+each partition batch and the updates that runs are derived from. Updates come from the documents that are now stored,
+whether this batch wrote them or they were stored before, and never from rejected ones. The byte ranges received of each
+file include all records, whatever their outcome.
 """
 
 import logging
@@ -31,7 +31,7 @@ ALIKE = {CREATED: "stored", UPDATED: "corrected", KNOWN_CONFLICT: "duplicate"}
 
 @dataclass(slots=True)
 class _RejectedRecord:
-    """A record of which something was refused, with the stage of each reject."""
+    """A record with at least one reject."""
 
     received: ConsumerRecord
     special: DecodedRecord
@@ -40,7 +40,7 @@ class _RejectedRecord:
 
 @dataclass(slots=True)
 class _Classified:
-    """What became of a portion: the count, the records with refused parts, the actions of lower versions."""
+    """Outcomes of a partition batch: counts, rejected records, and the actions that lost to a higher version."""
 
     count: OutcomeCounts
     refused: list[_RejectedRecord] = field(default_factory=list)
@@ -49,40 +49,40 @@ class _Classified:
 
 @dataclass(slots=True)
 class IndexedBatch:
-    """The count of each portion, and what is to be derived from."""
+    """The counts of each partition batch, and the updates that runs are derived from."""
 
     counts: list[OutcomeCounts]
     gathered: BatchUpdates = field(default_factory=BatchUpdates)
 
 
 def index_batch(portions: Sequence[PartitionBatch], services: BatchContext) -> IndexedBatch:
-    """Write and, where refused, dead-letter; returns when all of it was confirmed."""
+    """Write a batch's documents and dead letters; returns when all of them are confirmed."""
     answers = _write_documents(portions, services)
-    told = []
-    gathered = BatchUpdates()
+    classified = []
+    updates = BatchUpdates()
     start = 0
     for portion in portions:
-        mine = slice(start, start + len(portion.reading.actions))
-        start = mine.stop
-        told.append(_classify(portion, answers[mine], services))
+        positions = slice(start, start + len(portion.reading.actions))
+        start = positions.stop
+        classified.append(_classify(portion, answers[positions], services))
         if services.derive:
-            _collect_updates(portion, answers[mine], told[-1].overtaken, gathered)
-            gathered.add_files(portion.reading.files)
-            gathered.add_ends(portion.reading.ends)
-    services.limit.judge([each.count for each in told])
-    _write_dead_letters([refused for each in told for refused in each.refused], services)
+            _collect_updates(portion, answers[positions], classified[-1].overtaken, updates)
+            updates.add_files(portion.reading.files)
+            updates.add_ends(portion.reading.ends)
+    services.limit.judge([result.count for result in classified])
+    _write_dead_letters([record for result in classified for record in result.refused], services)
     for portion in portions:
-        gathered.add_forgotten(retraction.retract(portion.reading, portion.records, services))
-    return IndexedBatch([each.count for each in told], gathered)
+        updates.add_forgotten(retraction.retract(portion.reading, portion.records, services))
+    return IndexedBatch([result.count for result in classified], updates)
 
 
 def _write_documents(portions: Sequence[PartitionBatch], services: BatchContext) -> list[ItemResult]:
-    """The answer to each action; what is known to stand there is not asked for."""
+    """Return the answer to each action; actions whose document is known to be stored are not sent."""
     actions = [action for portion in portions for action in portion.reading.actions]
     if not any(portion.reading.there for portion in portions):
         return services.writer.write(actions)
-    stands = [n in portion.reading.there for portion in portions for n in range(len(portion.reading.actions))]
-    due = [n for n, there in enumerate(stands) if not there]
+    known = [n in portion.reading.there for portion in portions for n in range(len(portion.reading.actions))]
+    due = [n for n, is_known in enumerate(known) if not is_known]
     answers = [KNOWN_CONFLICT] * len(actions)
     for n, answer in zip(due, services.writer.write([actions[n] for n in due]), strict=True):
         answers[n] = answer
@@ -92,29 +92,29 @@ def _write_documents(portions: Sequence[PartitionBatch], services: BatchContext)
 def _collect_updates(
     portion: PartitionBatch, answers: Sequence[ItemResult], overtaken: set[int], into: BatchUpdates
 ) -> None:
-    """The facts that are there now; of one that a higher version has overtaken, that one's writer tells."""
+    """Collect updates from the stored facts; if a higher version is stored, its own writer reports it."""
     reading, records = portion.reading, portion.records
-    passed = overtaken | reading.lost
-    standing = BatchUpdates()
+    outdated = overtaken | reading.lost
+    already_stored = BatchUpdates()
     start = 0
     for stop, backfill in reading.stretches:
         plain: list[tuple[str, PlainMark, int]] = []
-        stood: list[tuple[str, PlainMark, int]] = []
+        plain_stored: list[tuple[str, PlainMark, int]] = []
         for n in range(start, stop):
-            if n in passed or (answers[n] is not CREATED and item_status(answers[n]) is ItemStatus.REFUSED):
+            if n in outdated or (answers[n] is not CREATED and item_status(answers[n]) is ItemStatus.REFUSED):
                 continue
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
-                of = reading.special[owner].message
-                to = standing if n in reading.there else into
-                to.add_document(fact, of.record_time_ms, None if of.bare else of.backfill)
+                message = reading.special[owner].message
+                target = already_stored if n in reading.there else into
+                target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
             else:
                 row = reading.actions[n].id, fact, records[owner].time_ms
-                (stood if n in reading.there else plain).append(row)
+                (plain_stored if n in reading.there else plain).append(row)
         into.add_plain(plain, backfill)
-        standing.add_plain(stood, None)
+        already_stored.add_plain(plain_stored, None)
         start = stop
-    into.add_standing(standing)
+    into.add_standing(already_stored)
 
 
 def _classify(portion: PartitionBatch, answers: Sequence[ItemResult], services: BatchContext) -> _Classified:
@@ -124,82 +124,85 @@ def _classify(portion: PartitionBatch, answers: Sequence[ItemResult], services: 
     if plainly and answers and answers[0] in ALIKE and answers.count(answers[0]) == len(answers):
         count.outcomes[ALIKE[answers[0]]] = len(portion.records)
         return _Classified(count)
-    found = _Classified(count)
-    fates = _fates(portion, answers, found, services)
+    classified = _Classified(count)
+    outcomes = _document_outcomes(portion, answers, classified, services)
     for n, received in enumerate(portion.records):
         special = reading.special.get(n)
         refused = bool(special and special.refused)
-        word = record_outcome(refused, fates.get(n) or retraction.outcome_without_documents(n, reading))
+        word = record_outcome(refused, outcomes.get(n) or retraction.outcome_without_documents(n, reading))
         count.outcomes[word] += 1
         if special is not None and refused:
             count.reasons.update(reject.reason for _, reject in special.refused)
-            found.refused.append(_RejectedRecord(received, special, portion.intake))
+            classified.refused.append(_RejectedRecord(received, special, portion.intake))
         if special is not None and word == "ignored":
             count.shapes.update(ignored.shape for ignored in special.outcomes.ignored)
-    return found
+    return classified
 
 
-def _fates(
-    portion: PartitionBatch, answers: Sequence[ItemResult], told: _Classified, services: BatchContext
+def _document_outcomes(
+    portion: PartitionBatch, answers: Sequence[ItemResult], classified: _Classified, services: BatchContext
 ) -> dict[int, list[str]]:
-    """What became of the documents of each record; where Elasticsearch refused one, its record becomes special."""
+    """Return the outcomes of each record's documents, by record number; record a reject for each rejected document."""
     reading = portion.reading
-    standing = _stored_versions(portion, answers, services)
-    fates: dict[int, list[str]] = {}
+    versions = _stored_versions(portion, answers, services)
+    outcomes: dict[int, list[str]] = {}
     for n, answer in enumerate(answers):
         owner = reading.owners[n]
         received = portion.records[owner]
-        found = item_status(answer)
-        stands = standing.get(n)
-        if stands is not None and stands.version > reading.version(n):
-            told.overtaken.add(n)
-        word = document_outcome(found, stands.origin if stands else None, received.coordinates)
-        fates.setdefault(owner, []).append(retraction.outcome_after_reread(word, n, owner, reading))
-        if found is ItemStatus.REFUSED:
+        status = item_status(answer)
+        stored = versions.get(n)
+        if stored is not None and stored.version > reading.version(n):
+            classified.overtaken.add(n)
+        word = document_outcome(status, stored.origin if stored else None, received.coordinates)
+        outcomes.setdefault(owner, []).append(retraction.outcome_after_reread(word, n, owner, reading))
+        if status is ItemStatus.REFUSED:
             special = reading.made_special(owner, received)
             reject = dead_letter.reject_of_document(
                 answer, orjson.loads(reading.actions[n].json), (special.outcomes.inner or special.message).provenance
             )
             special.refused.append((dead_letter.INDEX_STAGE, reject))
-    return fates
+    return outcomes
 
 
 def _stored_versions(
     portion: PartitionBatch, answers: Sequence[ItemResult], services: BatchContext
 ) -> dict[int, StoredVersion | None]:
-    """What stands where an action found something; not asked for what is known to stand there just so."""
+    """Look up the stored version for each action that met a conflict, except where it is known to be the same."""
     reading = portion.reading
     present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.PRESENT and n not in reading.there]
     wanted = [reading.actions[n][:2] for n in present]
-    found = services.retry_policy.until_done(lambda: services.store.standing(wanted))
-    return dict(zip(present, found, strict=True))
+    versions = services.retry_policy.until_done(lambda: services.store.standing(wanted))
+    return dict(zip(present, versions, strict=True))
 
 
 def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchContext) -> None:
-    """To the dead-letter topic and to the rejects index, both confirmed; twice is the same once in the index."""
+    """Write rejected records to the dead-letter topic and the rejects index; the index takes a repeated write once."""
     if not refused:
         return
-    places = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]
-    letters = _send_dead_letters(refused, places, services)
+    refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]
+    letters = _send_dead_letters(refused, refs, services)
     now_ms = services.now_ms()
     actions = [
         action
-        for r, at, letter_at in zip(refused, places, letters, strict=True)
-        for action in dead_letter.actions(at, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
+        for r, ref, letter_at in zip(refused, refs, letters, strict=True)
+        for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
     ]
     answers = services.writer.write(actions)
-    again = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REFUSED]
-    services.writer.write([dead_letter.without_bytes(action) for action in again])
+    rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REFUSED]
+    services.writer.write([dead_letter.without_bytes(action) for action in rejected])
 
 
 def _send_dead_letters(
-    refused: Sequence[_RejectedRecord], places: Sequence[tuple[str, str]], services: BatchContext
+    refused: Sequence[_RejectedRecord], refs: Sequence[tuple[str, str]], services: BatchContext
 ) -> list[str | None]:
-    """Write the letters; where each lies. A replayed record that is refused again has one, which its reject names."""
+    """Send the dead letters and return their coordinates, in order.
+
+    None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
+    """
     replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
-    there = services.retry_policy.until_done(lambda: services.store.standing([places[n] for n in replayed]))
-    has_one = {n for n, stands in zip(replayed, there, strict=True) if stands is not None and stands.origin}
-    due = [n for n in range(len(refused)) if n not in has_one]
+    versions = services.retry_policy.until_done(lambda: services.store.standing([refs[n] for n in replayed]))
+    has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
+    due = [n for n in range(len(refused)) if n not in has_letter]
     topic = services.dead_letter_topic
     letters = [
         dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.refused)
@@ -210,14 +213,14 @@ def _send_dead_letters(
 
 
 def _send(letters: Sequence[ProducerRecord], services: BatchContext) -> list[str | None]:
-    """All letters, or, when the topic does not take one of them, each for itself and that one without its value."""
+    """Send all dead letters; if one is too large for the topic, send each by itself and that one without its value."""
     if not letters:
         return []
     try:
         return services.retry_policy.until_done(lambda: services.outbox.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
-            log.error("%s takes no letter of this size; it goes without its value.", letters[0].topic)
+            log.error("A dead letter is too large for %s; it is sent without its value.", letters[0].topic)
             return services.retry_policy.until_done(
                 lambda: services.outbox.send([dead_letter.without_value(letters[0])])
             )

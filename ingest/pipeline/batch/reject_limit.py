@@ -1,7 +1,7 @@
-"""When so much is refused that we must be wrong ourselves: a grammar, a setting, an intake. Then a worker stops.
+"""Stops a worker if so many records are rejected that perflog itself is probably wrong: a grammar, setting or intake.
 
-Judged before the dead letters of a batch are written, so that a wrong grammar does not send a day's lines there: what
-is not committed is read again once it is mended.
+The check runs before the dead letters of a batch are written, so a wrong grammar does not send a day's lines there. The
+batch is not committed and is read again once the mistake is fixed.
 """
 
 from collections import deque
@@ -13,17 +13,17 @@ from ingest.core.records.outcomes import OutcomeCounts
 
 
 class TooManyRejects(Exception):
-    """More is refused than the limit allows; the sentence says how much."""
+    """More records were rejected than the limit allows; the message says how many."""
 
 
 @dataclass(slots=True)
 class RejectLimit:
-    """Limits over the batches of a worker, in the order in which they were answered.
+    """Limits on rejects over a worker's batches, in the order they were answered.
 
     Attributes:
-        in_a_row: so many records refused without one good between them; a portion of a partition at a time.
-        share: more than this share of the last `window_records` refused.
-        window_records: how far back the share looks; nothing is judged before so many were seen.
+        in_a_row: stop after this many rejects with no good record between them, counted by whole partition batches.
+        share: stop if more than this share of the last `window_records` was rejected.
+        window_records: size of the window; the share is not checked before this many records were seen.
     """
 
     in_a_row: int
@@ -36,7 +36,7 @@ class RejectLimit:
     _lock: Lock = field(default_factory=Lock)
 
     def judge(self, counts: Sequence[OutcomeCounts]) -> None:
-        """Take in what became of a batch; `TooManyRejects` when it is too much."""
+        """Add the counts of a batch; raises `TooManyRejects` if a limit is exceeded."""
         with self._lock:
             for count in counts:
                 self._take(count.records, count.outcomes["rejected"])

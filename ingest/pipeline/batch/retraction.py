@@ -1,9 +1,9 @@
-"""What a stored line's new reading supersedes: its former documents are overwritten, and leave their runs.
+"""Retracts earlier documents of a stored line that reads differently now, and takes their marks out of their runs.
 
-After the new documents were answered for, and before the commit: nothing is ever gone that has no successor yet, and a
-worker that dies in between reads the record, and in it the former documents, again. Nothing of a record is done whose
-new documents Elasticsearch refuses. A former document of another id than the new ones has to hold the same bytes: a
-record may take back only what is its own.
+This runs after the new documents are confirmed and before the commit, so no document goes before its successor exists.
+A worker that dies in between reads the record again, which lists the earlier documents. If Elasticsearch rejects a new
+document, nothing of its record is retracted. An earlier document with a different id must hold the same bytes as the
+line: a record may retract only its own documents.
 """
 
 from bisect import bisect_left
@@ -26,28 +26,28 @@ from ingest.edge.ports import Store, StoredDocument
 from ingest.pipeline.sink.bulk_writer import BulkWriter
 from ingest.pipeline.sink.retry import RetryPolicy
 
-TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose former documents are looked up at once
+TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose earlier documents are looked up in one request
 CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
 
 
 class RetractionContext(Protocol):
-    """The part of `Services` that is needed."""
+    """The services needed from `BatchContext`."""
 
     @property
     def store(self) -> Store:
-        """Looks up."""
+        """The store that earlier documents are looked up in."""
 
     @property
     def writer(self) -> BulkWriter:
-        """Writes."""
+        """The writer of tombstones."""
 
     @property
     def retry_policy(self) -> RetryPolicy:
-        """Waits."""
+        """The retry policy of the lookups."""
 
 
 def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -> str:
-    """The fate of a document with this plain fate: one that does not count is a duplicate of what does."""
+    """Adjust a document's outcome for a line read again: a version that lost is a duplicate of the one that counts."""
     if n in reading.lost:
         return DUPLICATE
     verdict = reading.judged.get(owner)
@@ -56,19 +56,19 @@ def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -
 
 
 def outcome_without_documents(n: int, reading: DecodedBatch) -> Sequence[str]:
-    """Of a record that makes no document any more."""
+    """Return the outcomes of a record that no longer makes a document."""
     return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
 
 
 def retract(
     reading: DecodedBatch, records: Sequence[ConsumerRecord], services: RetractionContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
-    """Overwrite what does not count any more; the marks that leave their runs."""
+    """Overwrite the retracted documents; yield the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
-    wanted = [(n, each) for n in due for each in reading.judged[n].retractions]
-    foreign = {each.former.id for _, each in wanted if not each.replaced}
-    for some in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
-        foreign -= {former.id for former in _overwrite(some, reading, records, services)}
+    wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
+    foreign = {retraction.former.id for _, retraction in wanted if not retraction.replaced}
+    for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
+        foreign -= {former.id for former in _overwrite(chunk, reading, records, services)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
 
@@ -79,22 +79,26 @@ def _overwrite(
     records: Sequence[ConsumerRecord],
     services: RetractionContext,
 ) -> list[DocumentVersion]:
-    """Overwrite those former documents that are of their record's line, which each of them may hold; which these are.
+    """Overwrite the earlier documents that come from their record's line, and return them.
 
-    A tombstone keeps the bytes of a line of which no document is left.
+    If a line has no document left, its tombstone keeps the bytes.
     """
-    places = [(each.former.index, each.former.id) for _, each in wanted]
-    kept = services.retry_policy.until_done(lambda: services.store.kept(places))
-    theirs = [
-        (n, each, found) for (n, each), found in zip(wanted, kept, strict=True) if _is_of(records[n], each, found)
+    refs = [(retraction.former.index, retraction.former.id) for _, retraction in wanted]
+    stored = services.retry_policy.until_done(lambda: services.store.kept(refs))
+    owned = [
+        (n, retraction, document)
+        for (n, retraction), document in zip(wanted, stored, strict=True)
+        if _is_of(records[n], retraction, document)
     ]
-    actions = [_action(each, None if _has_documents(reading, n) else found) for n, each, found in theirs]
+    actions = [
+        _action(retraction, None if _has_documents(reading, n) else document) for n, retraction, document in owned
+    ]
     services.writer.write(actions)
-    return [each.former for _, each, _ in theirs]
+    return [retraction.former for _, retraction, _ in owned]
 
 
 def _has_documents(reading: DecodedBatch, n: int) -> bool:
-    """Whether a document was made of a record; the owners of actions ascend."""
+    """Whether the record has a document; the owners of actions are in ascending order."""
     at = bisect_left(reading.owners, n)
     return at < len(reading.owners) and reading.owners[at] == n
 
@@ -105,7 +109,7 @@ def _refused(reading: DecodedBatch, n: int) -> bool:
 
 
 def _is_of(record: ConsumerRecord, retraction: Retraction, found: StoredDocument | None) -> bool:
-    """Whether it is there, and of the same line: by its id, by its bytes, or because it was overwritten before."""
+    """Whether the document is stored and comes from this line: a new document has its id, or its bytes are the same."""
     if found is None:
         return False
     if retraction.replaced:

@@ -2,6 +2,6 @@
 
 bulk_writer    bulk requests until every item has its answer
 cas            documents updated by compare-and-swap
-retry          how long is waited, and for what
+retry          backoff, and what is retried
 wiring         request limits and the clock
 """

@@ -1,4 +1,4 @@
-"""Our own bulk loop: every action is asked for until Elasticsearch has answered it for good."""
+"""Sends bulk requests and repeats every action until Elasticsearch has given it a final answer."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -15,14 +15,14 @@ Bulk = Callable[[Sequence[BulkAction]], list[ItemResult]]
 
 @dataclass(frozen=True, slots=True)
 class RequestLimits:
-    """The most that goes into one request."""
+    """The maximum size of one bulk request."""
 
     size_bytes: int
     documents: int
 
 
 def parts(actions: Sequence[BulkAction], wanted: Sequence[int], limits: RequestLimits) -> Iterator[list[int]]:
-    """The wanted positions in requests within the limits; an action larger than they allow goes alone."""
+    """Split the wanted positions into requests within the limits; an oversized action gets a request of its own."""
     part: list[int] = []
     size_bytes = 0
     for position in wanted:
@@ -37,16 +37,19 @@ def parts(actions: Sequence[BulkAction], wanted: Sequence[int], limits: RequestL
 
 
 class BulkWriter:
-    """Writes actions until each has an answer that asking again would not change."""
+    """Writes actions until each has a final answer, one that a retry would not change."""
 
     def __init__(self, bulk: Bulk, retry_policy: RetryPolicy, limits: RequestLimits) -> None:
-        """Bind a store's `bulk` or `swap`, how to wait for it, and how much to ask at once."""
+        """Bind a store's `bulk` or `swap` function, the retry policy, and the limits of one request."""
         self._bulk = bulk
         self._retry_policy = retry_policy
         self.limits = limits
 
     def write(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """The final answer to each action, in order. Returns only when all are there; `Stopped` when asked to stop."""
+        """Return the final answer to each action, in order.
+
+        Returns only when all answers are final; raises `StopRequested` if the worker is asked to stop.
+        """
         answers = [CREATED] * len(actions)
         missing: Sequence[int] = range(len(actions))
         attempt = 0
@@ -64,7 +67,7 @@ class BulkWriter:
         return answers
 
     def _ask(self, actions: Sequence[BulkAction], part: Sequence[int]) -> list[ItemResult]:
-        """One request, or two when it was too large; a single document that is too large is that document's fault."""
+        """Send one request, or split it if it is too large; a single oversized document gets a 413 as its answer."""
         try:
             return self._retry_policy.until_done(lambda: self._bulk([actions[n] for n in part]))
         except RequestTooLarge as error:
@@ -75,8 +78,8 @@ class BulkWriter:
 
 
 def retry_reason(answers: Sequence[ItemResult]) -> str:
-    """Why items must be tried again, in one sentence; a fault of ours before a busy cluster."""
+    """Say in one sentence why items must be retried; a setting to fix is named before a busy cluster."""
     worst = next((a for a in answers if item_status(a) is ItemStatus.OURS), answers[0])
     why = f"{worst.status} {worst.error}: {worst.reason}" if worst.error else str(worst.status)
-    for_whom = f" {NEEDS_OPERATOR}" if item_status(worst) is ItemStatus.OURS else ""
-    return f"Elasticsearch put off {len(answers)} documents ({why}).{for_whom}"
+    operator_note = f" {NEEDS_OPERATOR}" if item_status(worst) is ItemStatus.OURS else ""
+    return f"Elasticsearch deferred {len(answers)} documents ({why}).{operator_note}"

@@ -1,8 +1,9 @@
-"""Compare-and-swap in bulk: each document is changed from what it is now, whoever else changes it meanwhile.
+"""Updates documents in bulk by compare-and-swap, so that concurrent writers cannot overwrite each other.
 
-A `CasDocument` is one document on its way: it knows (from a cache, or because it was read) what is there, and makes of
-it what is to be. Of a round one request reads what is not known and one writes what is to be changed (each split by the
-writer's limits); cells that lost against somebody else are read and changed again, at once: waiting would not help.
+A `CasDocument` is one document being updated: it holds the stored version (from a cache or a read) and computes the
+next one. Each round sends one request to read the documents that are not known and one to write the changes (each split
+by the writer's limits). Documents that lost to another writer are read and changed again at once: waiting would not
+help.
 """
 
 import logging
@@ -21,10 +22,17 @@ READ_AT_ONCE = 500
 
 
 class CasDocument(ABC):
-    """One document. `known`: what is there is known; `seen`: as what, None where nothing is; `lost`: was refused."""
+    """One document being updated.
+
+    Attributes:
+        place: its index and id.
+        known: whether the stored version is known.
+        lost: Elasticsearch rejected the document.
+        seen: sequence number and primary term of the stored version; None if no document is stored.
+    """
 
     def __init__(self, index: str, doc_id: str) -> None:
-        """Nothing is known yet."""
+        """Start without knowing the stored version."""
         self.place = (index, doc_id)
         self.known = False
         self.lost = False
@@ -32,30 +40,30 @@ class CasDocument(ABC):
 
     @abstractmethod
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """Take in what is there."""
+        """Load the stored body; None if no document is stored."""
 
     @abstractmethod
     def changed(self) -> str | None:
-        """The document as it is to be, as JSON; None when it is that already."""
+        """Return the next body as JSON; None if the stored one is up to date."""
 
     @abstractmethod
     def keep(self) -> None:
-        """What `changed` said is what is there now."""
+        """Take the body that `changed` returned as the stored one."""
 
     def action(self, json: str) -> BulkAction:
-        """What is asked of Elasticsearch."""
+        """Build the bulk action that writes the body."""
         return create(*self.place, json) if self.seen is None else index_if(*self.place, self.seen, json)
 
 
 class CasWriter:
-    """Swaps cells until every one of them stands."""
+    """Writes compare-and-swap documents until each of them is up to date."""
 
     def __init__(self, store: Store, writer: BulkWriter, retry_policy: RetryPolicy) -> None:
-        """Bind a store, a writer of its swaps, and how to wait for it."""
+        """Bind a store, the writer for its swaps, and the retry policy."""
         self._store, self._writer, self._retry_policy = store, writer, retry_policy
 
     def swap(self, cells: Iterable[CasDocument]) -> int:
-        """Until every cell's change is there; how often one was lost to somebody else."""
+        """Write until every document is up to date; return how many writes lost to another writer."""
         pending, conflicts = list(cells), 0
         while pending:
             self.read([cell for cell in pending if not cell.known])
@@ -64,29 +72,29 @@ class CasWriter:
         return conflicts
 
     def read(self, cells: Sequence[CasDocument]) -> None:
-        """Let the cells know what is there."""
+        """Load the stored versions of the documents."""
         for start in range(0, len(cells), READ_AT_ONCE):
-            some = cells[start : start + READ_AT_ONCE]
-            wanted = [cell.place for cell in some]
-            found = self._retry_policy.until_done(lambda wanted=wanted: self._store.kept(wanted))  # type: ignore[misc]
-            for cell, kept in zip(some, found, strict=True):
-                cell.seen, cell.known = (kept.seen if kept else None), True
-                cell.take(kept.body if kept else None)
+            chunk = cells[start : start + READ_AT_ONCE]
+            wanted = [cell.place for cell in chunk]
+            stored_documents = self._retry_policy.until_done(lambda wanted=wanted: self._store.kept(wanted))  # type: ignore[misc]
+            for cell, stored in zip(chunk, stored_documents, strict=True):
+                cell.seen, cell.known = (stored.seen if stored else None), True
+                cell.take(stored.body if stored else None)
 
     def swap_once(self, cells: Iterable[CasDocument]) -> list[CasDocument]:
-        """Try once; the cells that lost against somebody else, and of which nothing is known now."""
+        """Try once; return the documents that lost to another writer and have to be read again."""
         changes = [(cell, json) for cell in cells if (json := cell.changed()) is not None]
         answers = self._writer.write([cell.action(json) for cell, json in changes])
-        overtaken = []
+        conflicting = []
         for (cell, _), answer in zip(changes, answers, strict=True):
-            found = item_status(answer)
-            if found is ItemStatus.PRESENT:
+            status = item_status(answer)
+            if status is ItemStatus.PRESENT:
                 cell.known = False
-                overtaken.append(cell)
-            elif found is ItemStatus.REFUSED:
+                conflicting.append(cell)
+            elif status is ItemStatus.REFUSED:
                 cell.lost = True
                 log.error("Elasticsearch refuses %s/%s: %s: %s.", *cell.place, answer.error, answer.reason)
             else:
                 cell.seen = answer.seen
                 cell.keep()
-        return overtaken
+        return conflicting

@@ -1,4 +1,4 @@
-"""Request limits and the clock of what is written."""
+"""Request limits from the settings, and the clock for `event.ingested`."""
 
 import time
 
@@ -7,10 +7,10 @@ from ingest.pipeline.sink.bulk_writer import RequestLimits
 
 
 def request_limits(delivery: Delivery) -> RequestLimits:
-    """The most that goes into one request."""
+    """Return the maximum size of one bulk request."""
     return RequestLimits(delivery.bulk_bytes, delivery.bulk_documents)
 
 
 def now_ms() -> int:
-    """The wall clock; it is written down in event.ingested, and decides only how long a hole in a file waits."""
+    """Return the wall clock (unix ms); it only sets `event.ingested` and decides how long a gap in a file may wait."""
     return time.time_ns() // 1_000_000

@@ -53,7 +53,7 @@ def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake
 def assignment(
     partition: Partition, worker: WorkerIdentity, intake: Intake, now_ms: int
 ) -> tuple[str, str, dict[str, Any]]:
-    """Return index, id and body (all but the epoch) of the document that counts a group's assignments of a partition."""
+    """Return index, id and body (without epoch) of the document that counts a group's assignments of a partition."""
     index = index_name("assignments", intake.facility, "none", now_ms)
     body = {
         "@timestamp": iso(now_ms),
