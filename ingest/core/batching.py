@@ -1,4 +1,4 @@
-"""Things taken some at a time, so that what is in memory is bounded. Pure."""
+"""Splits a sequence into batches of bounded weight, so that memory stays bounded."""
 
 from collections.abc import Callable, Iterable, Iterator
 from typing import TypeVar
@@ -6,16 +6,16 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def batched(things: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
-    """So many at a time that they weigh no more than `most` together; a heavier one by itself."""
-    some: list[T] = []
-    weighed = 0
-    for each in things:
-        weighs = weight(each)
-        if some and weighed + weighs > most:
-            yield some
-            some, weighed = [], 0
-        some.append(each)
-        weighed += weighs
-    if some:
-        yield some
+def batched(items: Iterable[T], weight: Callable[[T], int], most: int) -> Iterator[list[T]]:
+    """Yield batches that weigh no more than `most` together; a heavier item gets a batch of its own."""
+    batch: list[T] = []
+    batch_weight = 0
+    for item in items:
+        item_weight = weight(item)
+        if batch and batch_weight + item_weight > most:
+            yield batch
+            batch, batch_weight = [], 0
+        batch.append(item)
+        batch_weight += item_weight
+    if batch:
+        yield batch

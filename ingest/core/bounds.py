@@ -1,7 +1,7 @@
-"""What one message may become, bounded (the design's promise 8): its depth, its pieces, the bytes written for it. Pure.
+"""Bounds what one message may become (the design's promise 8): nesting depth, number of pieces, and bytes written.
 
-The bytes are counted as they are written: a document with the line of the request ahead of it, a reject with what
-stands beside its bytes, the dead letter once. Whatever would become more is one reject that says so.
+The bytes are counted as they are written: each document with its bulk action line, each reject with its other fields,
+and the dead letter once. A message that exceeds a bound becomes one reject that names the bound.
 """
 
 from base64 import b64encode
@@ -13,20 +13,20 @@ import orjson
 from ingest.core.model import Document, Outcomes, Reject
 
 ELEMENTS, LINES, PAIRS, BLOCKS = "elements", "lines", "pairs", "blocks"
-TOO_MANY = {of: f"too_many_{of}" for of in (ELEMENTS, LINES, PAIRS, BLOCKS)}  # what a message holds many of -> reason
-MAX_ELEMENTS = 4000  # of an array; lines of a message too
-MAX_DEPTH = 64  # objects and arrays within one another
+TOO_MANY = {of: f"too_many_{of}" for of in (ELEMENTS, LINES, PAIRS, BLOCKS)}  # kind of part -> reason
+MAX_ELEMENTS = 4000  # in an array; also lines in a message
+MAX_DEPTH = 64  # nested objects and arrays
 OUTPUT_FACTOR, OUTPUT_EXTRA_BYTES = 16, 64 * 1024
-PAIR_BYTES = 512  # what a document says beside the line it keeps
-ACTION_BYTES = 96  # of a request's line, beside the names of index and document
-REJECT_BYTES = 1536  # what a reject's document says beside its bytes, the shape of the fault with it
-LETTER_BYTES = 2048  # headers of a dead letter, beside the words of its first reject
+PAIR_BYTES = 512  # of a document besides the line it keeps
+ACTION_BYTES = 96  # of an action line, besides index name and id
+REJECT_BYTES = 1536  # of a reject's document besides the original bytes; includes the shape
+LETTER_BYTES = 2048  # headers of a dead letter, besides the detail of its first reject
 
-_CONTAINERS = {dict, list}  # of exactly these types is what was decoded
+_CONTAINERS = {dict, list}  # the JSON decoder returns exactly these types
 
 
 def is_too_deep(tree: Any) -> bool:
-    """Whether objects and arrays of a decoded JSON value lie deeper within one another than is read."""
+    """Whether objects and arrays of a decoded JSON value are nested deeper than `MAX_DEPTH`."""
     level = [tree]
     for _ in range(MAX_DEPTH):
         inside = (node.values() if isinstance(node, dict) else node for node in level)
@@ -37,22 +37,22 @@ def is_too_deep(tree: Any) -> bool:
 
 
 def too_deep_words() -> str:
-    """Why a message is refused whose objects and arrays lie too deep within one another."""
+    """Return the reject's text for JSON that is nested too deep."""
     return f"objects and arrays lie more than {MAX_DEPTH} deep within one another"
 
 
 def most_output_bytes(input_bytes: int) -> int:
-    """The most that may be written for a message of this size."""
+    """Return the most bytes that may be written for a message of this size."""
     return OUTPUT_FACTOR * input_bytes + OUTPUT_EXTRA_BYTES
 
 
 def are_too_many(documents: int, piece_bytes: int) -> bool:
-    """Whether so many documents, each of which keeps the same piece, are more than may be written for it."""
+    """Whether this many documents, each with a copy of the same piece, exceed what may be written for the piece."""
     return documents * (piece_bytes + PAIR_BYTES) > most_output_bytes(piece_bytes)
 
 
 def output_bytes(outcomes: Outcomes, message_bytes: int) -> int:
-    """The bytes that are written for a message of this size: at most so many, and nearly."""
+    """Estimate the bytes written for a message of this size: an upper bound, and a close one."""
     written = sum(map(_document_bytes, outcomes.documents))
     if outcomes.rejects:
         first = outcomes.rejects[0]

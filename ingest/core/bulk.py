@@ -1,22 +1,22 @@
-"""What is asked of Elasticsearch's bulk API, as text: one action is two lines, what to do and the document. Pure.
+"""Builds bulk API actions as text: an action line and a document line.
 
-Neither ids nor index names hold a character that JSON escapes (see `ids`), so the first line is written as it stands.
+Ids and index names contain no character that JSON escapes (see `ids`), so the action line needs no encoder.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-# Before an index, between index and id, between id and version, behind the version of a fact.
+# The action line around index, id and version of a fact: before, between and after them.
 FACT = ('{"index":{"_index":"', '","_id":"', '","version":', ',"version_type":"external"}}\n')
 
 
-_new = tuple.__new__  # half the time of a named tuple's own call, and there is one a document
+_new = tuple.__new__  # half the time of the named tuple's constructor, which runs once per document
 
 
 class BulkAction(NamedTuple):
-    """One action: the document's index and id, and the two lines of the request, each with its line end."""
+    """One action: the document's index and id, and the two lines of the request, each with its newline."""
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    index: str  # type: ignore[assignment]  # hides tuple.index, which is not needed
     id: str
     text: str
 
@@ -27,28 +27,28 @@ class BulkAction(NamedTuple):
 
 
 def index(index: str, id_: str, version: int, json: str) -> BulkAction:
-    """Write unless this version or a higher one is there: the same again is a 409."""
+    """Index the document unless this version or a higher one is stored; an equal version is a 409 conflict."""
     a, b, c, d = FACT
     return _new(BulkAction, (index, id_, f"{a}{index}{b}{id_}{c}{version}{d}{json}\n"))
 
 
 def create(index: str, id_: str, json: str) -> BulkAction:
-    """Write unless there is one: the first stays."""
+    """Create the document unless its id exists: the first one stays."""
     return BulkAction(index, id_, f'{{"create":{{"_index":"{index}","_id":"{id_}"}}}}\n{json}\n')
 
 
 def index_if(index: str, id_: str, seen: tuple[int, int], json: str) -> BulkAction:
-    """Write if it still is what was seen (sequence number, primary term): the compare-and-swap; else a 409."""
+    """Index the document if its sequence number and primary term are still `seen` (compare-and-swap), else a 409."""
     head = f'{{"index":{{"_index":"{index}","_id":"{id_}","if_seq_no":{seen[0]},"if_primary_term":{seen[1]}}}}}'
     return BulkAction(index, id_, f"{head}\n{json}\n")
 
 
 def index_gte(index: str, id_: str, version: int, json: str) -> BulkAction:
-    """Write unless a higher version is there: an equal one is replaced."""
+    """Index the document unless a higher version is stored; an equal version is replaced."""
     head = f'{{"index":{{"_index":"{index}","_id":"{id_}","version":{version},"version_type":"external_gte"}}}}'
     return BulkAction(index, id_, f"{head}\n{json}\n")
 
 
 def request_body(actions: Iterable[BulkAction]) -> bytes:
-    """The body of a bulk request."""
+    """Return the body of a bulk request."""
     return "".join([action.text for action in actions]).encode()

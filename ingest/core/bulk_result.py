@@ -1,13 +1,13 @@
-"""What an answer means and what becomes of a record: decisions only, as tables and pure functions."""
+"""Results of bulk items, and how each must be handled."""
 
 from enum import Enum
 from typing import NamedTuple
 
 
 class ItemResult(NamedTuple):
-    """What Elasticsearch said of one action.
+    """Elasticsearch's answer to one action.
 
-    `failure_store` = it went to the failure store instead of the index; `seen` is known of a swap that was done.
+    `failure_store`: the document went to the failure store, not to the index. `seen` is set only for a successful swap.
     """
 
     status: int
@@ -19,19 +19,19 @@ class ItemResult(NamedTuple):
 
 
 Seen = tuple[int, int]
-"""Sequence number and primary term of a document: what a compare-and-swap compares."""
+"""Sequence number and primary term of a document, compared by compare-and-swap."""
 
 CREATED = ItemResult(201, "created")
-"""The answer to nearly every action: always this very object."""
+"""The answer to nearly every action; always this same object, so it can be compared by identity."""
 
 UPDATED = ItemResult(200, "updated")
 
 KNOWN_CONFLICT = ItemResult(409)
-"""What is said for an action that nobody asked Elasticsearch for, since its document is known to stand there."""
+"""Stands in for the answer to an action that is not sent because its document is known to exist."""
 
 
 class StoredVersion(NamedTuple):
-    """A document that is there: `provenance.kafka` of it, None where it tells none, and its version."""
+    """A stored document's `provenance.kafka` (None if it has none) and its version."""
 
     origin: str | None
     version: int
@@ -49,7 +49,7 @@ DOCUMENT_FAULTS = frozenset(
 
 
 class ItemStatus(Enum):
-    """What is to be done about one item of a bulk request."""
+    """How one item of a bulk request must be handled."""
 
     STORED = "stored"
     CORRECTED = "corrected"
@@ -60,10 +60,12 @@ class ItemStatus(Enum):
 
 
 def item_status(answer: ItemResult) -> ItemStatus:
-    """Read one answer; what is not known to be the document's fault is ours, so that nothing is thrown away by mistake.
+    """Classify one answer; an error not known to be the document's fault counts as ours, so no document is dropped.
 
-    >>> meaning(Answer(201, "created")), meaning(Answer(429)), meaning(Answer(403, error="cluster_block_exception"))
-    (<Meaning.STORED: 'stored'>, <Meaning.AGAIN: 'again'>, <Meaning.OURS: 'ours'>)
+    >>> item_status(ItemResult(201, "created")), item_status(ItemResult(429))
+    (<ItemStatus.STORED: 'stored'>, <ItemStatus.AGAIN: 'again'>)
+    >>> item_status(ItemResult(403, error="cluster_block_exception"))
+    <ItemStatus.OURS: 'ours'>
     """
     if answer.failure_store or answer.error in DOCUMENT_FAULTS:
         return ItemStatus.REFUSED
@@ -75,5 +77,5 @@ def item_status(answer: ItemResult) -> ItemStatus:
 
 
 def is_final(answer: ItemResult) -> bool:
-    """Whether asking again would not change anything."""
+    """Whether a retry would not change the answer."""
     return item_status(answer) not in (ItemStatus.AGAIN, ItemStatus.OURS)

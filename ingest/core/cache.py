@@ -1,4 +1,4 @@
-"""A dictionary of bounded size: it makes what it does not know, and starts anew when it is full."""
+"""A dictionary of bounded size that computes missing values and clears itself when full."""
 
 from collections.abc import Callable
 from typing import Any
@@ -7,10 +7,10 @@ KEPT = 65_536  # entries of a cache
 
 
 class Cache(dict[Any, Any]):
-    """A dictionary that makes what it does not know, and starts anew when it is full."""
+    """A dictionary that computes missing values and clears itself when full."""
 
     def __init__(self, make: Callable[[Any], Any] | None = None, limit: int = KEPT) -> None:
-        """`make` answers for a key that is not there; without it, asking for one is an error."""
+        """Create an empty cache; `make` computes a missing value, and without it a missing key is a KeyError."""
         super().__init__()
         self._make = make
         self._limit = limit
@@ -22,7 +22,7 @@ class Cache(dict[Any, Any]):
         return self[key]
 
     def keep(self, key: Any, value: Any) -> None:
-        """Remember, forgetting all before when there is no room."""
+        """Store a value; clear the cache first if it is full."""
         if len(self) >= self._limit:
             self.clear()
         self[key] = value

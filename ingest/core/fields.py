@@ -1,4 +1,4 @@
-"""The schema: grammars/fields.toml -> kinds, types and Elasticsearch mappings. The file is the only list of fields."""
+"""Loads the schema from grammars/fields.toml, the only list of fields: kinds, types and Elasticsearch mappings."""
 
 import tomllib
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ _WRITES = {"external", "create", "cas"}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of document: what it stands for, the period of its index, how it is written."""
+    """One kind of document: what one document of it is, the period of its indices, and how it is written."""
 
     name: str
     one: str
@@ -36,10 +36,10 @@ class Kind:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One field: the kinds that carry it, its unit (in the name too), and whether it tells of the first copy only.
+    """One field: its kinds, its unit (also in the name), and whether it is provenance (describes the first copy only).
 
-    One that is not `searched` has doc values only: shown, sorted and aggregated as fast as any, found by a scan. Every
-    index structure that is spared is processor time of Elasticsearch, which is what limits the rate.
+    A field that is not `searched` has doc values only: displaying, sorting and aggregating are as fast as for any field,
+    but a search scans it. Each index structure left out saves Elasticsearch processor time, which limits the indexing rate.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Schema:
-    """All kinds and fields, what each flag means, and the version that templates and workers must agree on."""
+    """All kinds and fields, the meaning of each flag, and the version that templates and workers must share."""
 
     version: int
     kinds: Mapping[str, Kind]
@@ -62,18 +62,18 @@ class Schema:
     flags: Mapping[str, str] = field(default_factory=dict)
 
     def of(self, kind: str) -> dict[str, Field]:
-        """The fields of a kind, by name."""
+        """Return the fields of a kind, by name."""
         return {name: field for name, field in self.fields.items() if kind in field.kinds}
 
     def mappings(self, kind: str) -> dict[str, Any]:
-        """The strict mapping of a kind: dotted names become objects, each of them strict too."""
+        """Return the strict mapping of a kind; dotted names become objects, which are strict too."""
         root: dict[str, Any] = {"dynamic": "strict", "_meta": {"schema_version": self.version}, "properties": {}}
-        for name, known in self.of(kind).items():
+        for name, spec in self.of(kind).items():
             *parents, leaf = name.split(".")
             level = root
             for parent in parents:
                 level = level["properties"].setdefault(parent, {"dynamic": "strict", "properties": {}})
-            level["properties"][leaf] = _TYPES[known.type] | ({} if known.searched else {"index": False})
+            level["properties"][leaf] = _TYPES[spec.type] | ({} if spec.searched else {"index": False})
         return root
 
 
@@ -92,7 +92,7 @@ def _checked(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
 
 
 def load_schema(path: Path) -> Schema:
-    """Read and check fields.toml; `Problem` (78) names the entry that is wrong."""
+    """Load and check fields.toml; raises `Problem` (78) that names the wrong entry."""
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
@@ -109,7 +109,7 @@ def load_schema(path: Path) -> Schema:
 
 
 def without_provenance(body: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
-    """The part of a document that two copies of the same fact share: provenance fields left out, empty objects too."""
+    """Return the part of a document that all copies of a fact share: without provenance fields and empty objects."""
     dropped = {field.name for field in schema.fields.values() if field.provenance}
     return _pruned(body, "", dropped)
 

@@ -1,6 +1,6 @@
-"""Identity, version and index name: the three that make a fact arrive once, wherever and however often it is read.
+"""Builds ids, versions and index names, which together make each fact stored once, however often it is read.
 
-The rules are the design's promise 3; what makes up the identity of a source's facts is declared in its source.toml.
+The rules are the design's promise 3. What identifies the facts of a source is declared in its source.toml.
 """
 
 import re
@@ -14,12 +14,12 @@ _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 REVISION_BITS = 12
 UPDATE_BITS = 44
 MAX_PLAIN_ID = 128
-MAX_NAME = 1024  # characters of what an index searches for
+MAX_NAME = 1024  # characters; longer keywords are not indexed
 DIGEST_LETTERS = 22
 
 
 def is_facility(name: str) -> bool:
-    """Whether it can name a facility: lower-case letters, digits and `_`, so that index names can be taken apart."""
+    """Whether a name is valid for a facility: lower-case letters, digits and `_`, so index names can be split again."""
     return _FACILITY.fullmatch(name) is not None
 
 
@@ -29,7 +29,7 @@ def digest_id(*parts: bytes) -> str:
 
 
 def begun(*parts: bytes) -> blake2b:
-    """The digest of the parts so far, to be continued: see `digest_id`."""
+    """Start the digest of `digest_id` with the first parts, to be continued by the caller."""
     digest = blake2b(digest_size=16)
     for part in parts:
         digest.update(len(part).to_bytes(4, "big") + part)
@@ -37,19 +37,19 @@ def begun(*parts: bytes) -> blake2b:
 
 
 def letters(digest: bytes) -> str:
-    """16 bytes as 22 URL-safe letters."""
+    """Encode 16 bytes as 22 URL-safe letters."""
     return b2a_base64(digest, newline=False).translate(_URL_SAFE, b"=").decode("ascii")
 
 
 def fitting(name: str) -> str:
-    """A name as an index takes it: of a longer one its beginning and a digest of the whole, so that no two merge."""
+    """Return a name short enough to index; a longer one is cut and ends in a digest, so that no two names merge."""
     if len(name) <= MAX_NAME:
         return name
     return f"{name[: MAX_NAME - DIGEST_LETTERS - 1]}…{digest_id(name.encode('utf-8', 'replace'))}"
 
 
 def plain_id(text: str) -> str:
-    """An id that the world gave (a run's UUID, a session id), in lower case; ValueError if it cannot serve as one."""
+    """Return an id from outside (a run's UUID, a session id) in lower case; ValueError if it cannot serve as one."""
     text = text.strip().lower()
     if not text or len(text) > MAX_PLAIN_ID or not all(c.isascii() and (c.isalnum() or c in "-_.:") for c in text):
         raise ValueError(f"`{text[:60]}` cannot identify a result")
@@ -57,7 +57,7 @@ def plain_id(text: str) -> str:
 
 
 def version(rank: int, update_time_s: int, revision: int) -> int:
-    """External version: later states win, then later updates, then later revisions of the source that parsed it.
+    """Build an external version: a later state wins, then a later update, then a higher revision of the source.
 
     Fits a signed 64-bit integer for rank < 128, update times before the year 500,000 and revisions < 4096.
     """
@@ -65,12 +65,12 @@ def version(rank: int, update_time_s: int, revision: int) -> int:
 
 
 def revision_of(version_: int) -> int:
-    """The revision of the source that a document of this version was parsed by."""
+    """Return the revision of the source that made a document of this version."""
     return version_ & (1 << REVISION_BITS) - 1
 
 
 def at_revision(version_: int, revision: int) -> int:
-    """The same state and update as another revision of the source parses them."""
+    """Return the version with the same state and update at another revision of the source."""
     return version_ - revision_of(version_) + revision
 
 
@@ -83,5 +83,5 @@ def _period(kind: str, facility: str, period: str, day: int) -> str:
 
 
 def index_name(kind: str, facility: str, period: str, at_ms: int) -> str:
-    """`perf-<kind>-<facility>[-<period>]`, the period (`month`, `year`, `none`) taken from `at_ms` in UTC."""
+    """Return `perf-<kind>-<facility>[-<period>]`; the period (`month`, `year`, `none`) is that of `at_ms` in UTC."""
     return _period(kind, facility, period, at_ms // 86_400_000)

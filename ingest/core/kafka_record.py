@@ -1,18 +1,18 @@
-"""What Kafka gives and takes: partitions, coordinates, records."""
+"""Kafka's side of the core: partitions, coordinates, and records consumed and produced."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
 
 
 class Partition(NamedTuple):
-    """A topic's partition."""
+    """A partition of a topic."""
 
     topic: str
     number: int
 
 
 class Coordinates(NamedTuple):
-    """Where a record lies in Kafka; written as `topic/partition/offset`."""
+    """The position of a record in Kafka, written as `topic/partition/offset`."""
 
     partition: Partition
     offset: int
@@ -22,7 +22,7 @@ class Coordinates(NamedTuple):
 
     @classmethod
     def read(cls, text: str) -> "Coordinates | None":
-        """The coordinates that a text names; None when it names none."""
+        """Parse `topic/partition/offset`; None if the text is something else."""
         topic, _, rest = text.partition("/")
         number, _, offset = rest.partition("/")
         digits = all(part.isascii() and part.isdigit() and len(part) < 20 for part in (number, offset))
@@ -33,10 +33,10 @@ Header = tuple[str, bytes]
 
 
 class ConsumerRecord(NamedTuple):
-    """One Kafka record as it came; `time_ms` is its append time (unix ms).
+    """One consumed record; `time_ms` is its append time (unix ms).
 
-    Its headers are held in two parts, because those of a shipper's records differ in the last one only: `head` is one
-    and the same object for records that follow one another and share it, so that what it says is worked out once.
+    Its headers are kept in two parts, because the records of a shipper usually differ only in the last one. Consecutive
+    records with equal first headers share one `head` object, so that it is parsed once for all of them.
     """
 
     partition: Partition
@@ -49,18 +49,18 @@ class ConsumerRecord(NamedTuple):
 
     @property
     def headers(self) -> tuple[Header, ...]:
-        """All of them, in order."""
+        """All headers, in order."""
         return self.head if self.tail is None else (*self.head, self.tail)
 
     @property
     def coordinates(self) -> str:
-        """`topic/partition/offset`: the record's name in provenance and in the rejects' ids."""
+        """`topic/partition/offset`: names the record in provenance and in ids of rejects."""
         return str(Coordinates(self.partition, self.offset))
 
 
 @dataclass(frozen=True, slots=True)
 class ProducerRecord:
-    """A record to produce: `headers` in order, as Kafka keeps them."""
+    """A record to produce; `headers` keep their order."""
 
     topic: str
     key: bytes | None
@@ -69,7 +69,7 @@ class ProducerRecord:
 
     @property
     def size_bytes(self) -> int:
-        """Key, value and headers, with Kafka's overhead of a record rounded up."""
+        """Size of key, value and headers, plus a rounded-up allowance for Kafka's record overhead."""
         return (
             len(self.key or b"") + len(self.value or b"") + sum([len(k) + len(v) + 10 for k, v in self.headers]) + 100
         )

@@ -1,16 +1,16 @@
-"""The set of a run's marks, compact: what stages and runs are derived from, and nothing else.
+"""The compact form of a run's marks, from which alone its stages and runs are derived.
 
-The set only grows. Union by mark id, the highest version wins: commutative, associative and idempotent, so that any
-number of workers may merge in any order, and what is derived from the set does not depend on them. Nothing of
-provenance is kept (host, file, offset): it tells of the first copy only and must not enter anything derived.
+The marks of a run form a set that only grows. It is merged by mark id, and the highest version wins. This union is
+commutative, associative and idempotent, so any number of workers may merge in any order with the same result. Marks
+keep no provenance (host, file, offset): it describes the first copy only and must not affect derived documents.
 
-Two things of a mark's past must not be forgotten, and are merged as sets are: that a former version opened a stage (and
-in the index of which year), since that stage has to be retracted when the mark no longer does; and that the mark itself
-was retracted (it stays in the set, so that its older version, replayed, does not come back).
+Two facts about earlier versions of a mark are kept. The first is the years in whose index a version opened a stage: the
+stage must be retracted if the mark no longer opens it. The second is that the mark was retracted: it stays in the set,
+so that replaying its older version does not bring it back.
 
-A stamp that failed its line's self-check (flags clock_skew, printed_late, zone_suspect), or whose zone was taken from
-the value itself (zone_inferred, zone_unlisted: quarters of an hour are in doubt), is not measured from: the mark has no
-lag, however its document tells it.
+A mark has no lag if its timestamp is in doubt, whatever its document says: the timestamp failed its line's self-check
+(flags clock_skew, printed_late, zone_suspect), or its zone was inferred from the value (zone_inferred, zone_unlisted),
+which may be wrong by quarters of an hour.
 """
 
 from collections.abc import Iterable, Mapping
@@ -28,7 +28,7 @@ START, END, QUEUED, WORK, OTHER = "start", "end", "queued", "work", "other"
 
 
 class RunKey(NamedTuple):
-    """Whose marks belong together: a run id means something only within its facility and source."""
+    """Identifies a run; a run id is unique only within its facility and source."""
 
     facility: str
     source: str
@@ -36,12 +36,12 @@ class RunKey(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The id of its runstate document; its runs' ids are made from it."""
+        """The id of its runstate document; the ids of its run documents are made from it."""
         return digest_id(self.facility.encode(), self.source.encode(), self.run.encode())
 
 
 class MarkKind(NamedTuple):
-    """What many marks share: the stage (as written, and split), the key and its role, the workflow. Absent = empty."""
+    """The fields that many marks share: stage (full name and parts), key, role and workflow; empty if absent."""
 
     stage: str
     key: str
@@ -57,10 +57,12 @@ class RunMark(NamedTuple):
     """One instant of a run.
 
     Attributes:
-        id, version: of the document of kind marks; `at_ms` its instant (unix ms).
-        lag_ms: the emission lag: from the instant to the printing of its line; None when nothing tells it.
-        retracted: the document was; the mark counts no more.
-        opened: years in whose index a former version opened a stage, beside the one that this version opens.
+        id, version: id and version of its document of kind marks.
+        at_ms: the instant (unix ms).
+        lag_ms: the emission lag, from the instant to the printing of its line; None if unknown.
+        what: the fields it shares with other marks.
+        retracted: the document was retracted, so the mark no longer counts.
+        opened: years in whose index an earlier version opened a stage, besides the year of this version.
     """
 
     id: str
@@ -73,7 +75,7 @@ class RunMark(NamedTuple):
 
     @property
     def seen_ms(self) -> int:
-        """The latest instant that its line proves: its printing, or its own instant."""
+        """The latest instant that its line proves: when it was printed, or its own instant if that is later."""
         return self.at_ms + self.lag_ms if self.lag_ms and self.lag_ms > 0 else self.at_ms
 
     @property
@@ -83,17 +85,17 @@ class RunMark(NamedTuple):
 
     @property
     def years(self) -> frozenset[int]:
-        """All years in whose index it may have opened a stage, in this version or a former one."""
+        """All years in whose index this version or an earlier one may have opened a stage."""
         return frozenset((*self.opened, year_of(self.at_ms))) if self.opens else frozenset(self.opened)
 
 
 def last_seen_ms(marks: Iterable[RunMark]) -> int:
-    """The latest instant that the lines of marks (at least one) prove: the greatest `seen_ms`."""
+    """Return the greatest `seen_ms` of the marks (at least one)."""
     return max([at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms for _, _, at_ms, lag_ms, _, _, _ in marks])
 
 
 def year_of(ms: int) -> int:
-    """The year of an instant in UTC, as index names have it."""
+    """Return the year of an instant in UTC, as in index names."""
     return _year_of_day(ms // 86_400_000)
 
 
@@ -103,42 +105,45 @@ def _year_of_day(day: int) -> int:
 
 
 def key_of(body: Mapping[str, Any]) -> RunKey | None:
-    """Whose mark a document of kind marks is; None when it belongs to no run or names no stage: nothing joins it."""
+    """Return the run of a document of kind marks; None if it names no run or no stage."""
     perf = body["perf"]
     run = run_of(perf)
     return RunKey(perf["facility"], perf["source"], run) if run else None
 
 
 def run_of(perf: Mapping[str, Any]) -> str:
-    """The run id that a document of kind marks joins, from what it says under `perf`; empty as `key_of`."""
+    """Return the run id from the `perf` object of a document of kind marks; empty if it names no run or no stage."""
     run = perf.get("run")
     return run["id"] if run and "name" in perf.get("stage", ()) else ""
 
 
 def mark_of(doc_id: str, version: int, body: Mapping[str, Any]) -> RunMark | None:
-    """The compact form of a document of kind marks; None as `key_of`."""
+    """Return the compact form of a document of kind marks; None if it names no run or no stage."""
     perf = body["perf"]
     stage = perf.get("stage")
     if stage is None or "name" not in stage or "run" not in perf:
         return None
     mark, text = perf["mark"], stage.get
-    what = _shared(
+    kind = _shared(
         stage["name"], mark.get("key", ""), mark["role"],
         text("family", ""), text("product", ""), text("variant", ""), text("split", ""), perf.get("workflow", ""),
     )  # fmt: skip
     at_ms, flags = of_iso(body["@timestamp"]), perf.get("flags")
     lag_ms = None if flags and DOUBTFUL.intersection(flags) else _lag_ms(at_ms, mark.get("emit_lag_s"))
-    return RunMark(doc_id, version, at_ms, lag_ms, what, perf.get("retracted", False))
+    return RunMark(doc_id, version, at_ms, lag_ms, kind, perf.get("retracted", False))
 
 
 @lru_cache(maxsize=8192)
 def _shared(*texts: str) -> MarkKind:
-    """One object for all marks that share it: it is compared and hashed often."""
+    """Return one shared object for equal values, because it is compared and hashed often."""
     return MarkKind(*texts)
 
 
 def _lag_ms(at_ms: int, lag_s: float | None) -> int | None:
-    """The lag, without decimals where the stamp has none: they would be the instant's, not the lag's."""
+    """Return the lag (ms), cut to whole seconds if the printed timestamp has only seconds.
+
+    The decimals would be those of the instant, not of the lag.
+    """
     if lag_s is None:
         return None
     lag_ms = round(lag_s * 1000)

@@ -1,6 +1,6 @@
-"""What passes between the rooms: messages in, outcomes out, and the one error a person can mend.
+"""Types passed between packages: messages in, outcomes out, and `Problem`, the error that a user can fix.
 
-The leaf of the house: imports nothing of ours, so every room may import it.
+The bottom layer: it imports nothing else of perflog, so every package may import it.
 """
 
 from collections.abc import Mapping
@@ -11,13 +11,13 @@ import orjson
 
 
 class Problem(Exception):
-    """Something a person can mend: what happened, what to do about it, and the sysexits code the door leaves with.
+    """An error that the user can fix: what happened, what to do about it, and the sysexits exit code.
 
     Codes: 64 usage, 65 bad data, 69 service unavailable, 70 software, 74 I/O, 78 bad configuration.
     """
 
     def __init__(self, message: str, remedy: str = "", exit_code: int = 70) -> None:
-        """Keep the three parts apart, so that the door can lay them out."""
+        """Keep the three parts separate, so that the command line can lay them out."""
         super().__init__(message)
         self.message = message
         self.remedy = remedy
@@ -27,22 +27,22 @@ class Problem(Exception):
         return f"{self.message} {self.remedy}".strip()
 
     def __reduce__(self) -> tuple[type["Problem"], tuple[str, str, int]]:
-        """Whole, also from one process to another."""
+        """Pickle all three parts, so that a worker process can send them to its parent."""
         return Problem, (self.message, self.remedy, self.exit_code)
 
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """Where the first copy came from. Never enters an id or anything derived; left out when documents are compared.
+    """The origin of a fact's first copy; never part of an id or of derived data, and ignored in comparisons.
 
     Attributes:
-        host: the machine that wrote the line, as its forwarder says.
+        host: the machine that wrote the line, according to its forwarder.
         path: the file it was read from.
         offset_bytes: the message's first byte in that file.
         forwarder: program and version that shipped it.
         kafka: "topic/partition/offset".
         captured_ms: when the shipper read it (unix ms), for messages whose identity needs it.
-        generation: tells the file apart from others that had its name: a fingerprint, or an inode.
+        generation: distinguishes files that had the same name: a fingerprint, or an inode.
     """
 
     host: str | None = None
@@ -56,15 +56,15 @@ class Provenance:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One Kafka record, or one line of a file that is tried.
+    """One Kafka record, or one line of a file that is being tried.
 
     Attributes:
-        data: the bytes as they came, untouched.
-        record_time_ms: Kafka's append time, unix ms; the only "now" the core knows.
+        data: the bytes as received, unchanged.
+        record_time_ms: Kafka's append time (unix ms); the core has no other clock.
         provenance: where it came from.
-        backfill: the shipper said that old data is meant; lifts the age limit of the intake.
-        bare: it comes without the wrapper of its intake: it was taken off when it came first.
-        glued: it is one of two lines that came glued.
+        backfill: the shipper marked it as old data; lifts the age limit of the intake.
+        bare: its intake's wrapper was removed before, when the line was first stored.
+        glued: it is one of two lines that were joined into one.
     """
 
     data: bytes
@@ -77,19 +77,19 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Intake:
-    """What is declared of one topic: nothing inside a record chooses any of it.
+    """The configuration of one topic; the content of a record never changes any of it.
 
     Attributes:
-        name: what `ship --intake` names.
+        name: the name for `ship --intake`.
         topic: the Kafka topic.
-        facility: who ships here; lower-case letters, digits and `_`.
-        sources: names of the sources that may read it, in the order they are asked.
-        workflow: the workflow whose lines these are, if any.
-        zone: UTC offset in seconds assumed for stamps without one; None = take the reading the epoch agrees with.
+        facility: the facility that ships here; lower-case letters, digits and `_`.
+        sources: names of the sources that may read it, in the order they are tried.
+        workflow: the workflow of these lines, if any.
+        zone: UTC offset in seconds for timestamps without a zone; None = infer it from the epoch in the line.
         max_age_days: older events are rejected unless the shipper marked a backfill.
-        wrapper: what the forwarder puts around each message, a name of wrappers.toml; `none` = nothing.
-        gaps: tell what is missing of its files; not where the forwarder leaves lines out on purpose.
-        multiline: the forwarder joins lines; each line of a message is read by itself.
+        wrapper: the envelope that the forwarder puts around each message, a name in wrappers.toml; `none` = nothing.
+        gaps: report missing bytes of its files; switch off if the forwarder drops lines on purpose.
+        multiline: the forwarder joins lines; each line of a message is decoded separately.
     """
 
     name: str
@@ -106,9 +106,9 @@ class Intake:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """A fact, ready to be indexed: `version` is external, so the same again is a 409 and a higher one replaces it.
+    """A fact, ready to be indexed; `version` is external: an equal one is a 409, a higher one replaces the document.
 
-    `text` is the body as JSON, where it was written already.
+    `text` is the body as JSON, if it has been serialised already.
     """
 
     index: str
@@ -119,12 +119,12 @@ class Document:
 
     @property
     def json(self) -> str:
-        """The body as JSON. TypeError when it has no such form."""
+        """The body as JSON; TypeError if it cannot be serialised."""
         return self.text or orjson.dumps(self.body).decode()
 
     @property
     def size_bytes(self) -> int:
-        """How long it is as JSON."""
+        """Size of the body as JSON."""
         text = self.json
         return len(text) if text.isascii() else len(text.encode())
 
@@ -135,13 +135,13 @@ class Reject:
 
     Attributes:
         reason: a short word from a fixed list, e.g. `syntax`, `value_range`, `time_ahead`.
-        detail: the sentence for people.
-        column: 1-based character where reading stopped, in `line` (1-based within the piece).
-        expected: names of what would have been accepted there.
-        original: the refused bytes: those of the piece.
-        source: the source that came furthest.
-        provenance: of a message that came wrapped, as the wrapper says; of a piece, where it lies.
-        piece_line, piece_byte: the line (from 1) and the byte (from 0) of the message at which the piece begins.
+        detail: the explanation for people.
+        original: the rejected bytes of the piece.
+        source: the source that got furthest.
+        line, column: where reading stopped: line (from 1) in the piece, character (from 1) in the line.
+        expected: names of the terminals that would have been accepted there.
+        provenance: for a wrapped message, the origin stated by its wrapper; for a piece, its position.
+        piece_line, piece_byte: the line (from 1) and byte (from 0) of the message at which the piece begins.
     """
 
     reason: str
@@ -158,16 +158,16 @@ class Reject:
 
 @dataclass(frozen=True, slots=True)
 class Ignored:
-    """A line that is not ours to read: neither the tag nor a `_DATE=`, and not a torn head. `shape` is for counting."""
+    """A line that is not for perflog: no tag, no `_DATE=`, no torn beginning of one; `shape` is used for counting."""
 
     shape: str
 
 
 @dataclass(frozen=True, slots=True)
 class Outcomes:
-    """Everything one message became. With a reject it counts as rejected; its documents are stored all the same.
+    """Everything one message became; with a reject it counts as rejected, but its documents are stored all the same.
 
-    `inner` is the message inside, of one that came wrapped.
+    `inner` is the inner message, if the message was wrapped.
     """
 
     documents: tuple[Document, ...] = ()
@@ -178,13 +178,13 @@ class Outcomes:
 
 @dataclass(frozen=True, slots=True)
 class ParsedMessage:
-    """What a reader read, not yet interpreted.
+    """A message that a reader has parsed, not yet interpreted.
 
     Attributes:
         values: terminal -> text (grammar), or the decoded JSON object.
-        raw: the canonical bytes it was read from.
-        items: the turns of the source's repeated rule, terminal -> text each; a document comes from every one.
-        spans: where each of them lies in the text (characters); none where that cannot be told.
+        raw: the canonical bytes that were parsed.
+        items: the repetitions of the source's repeated rule, each terminal -> text; each makes a document.
+        spans: position of each item in the text (characters); empty if unknown.
     """
 
     values: Mapping[str, Any]

@@ -1,7 +1,7 @@
-"""What a histogram of delays tells: percentiles, mean, spread. Pure arithmetic on (value, count), never expanded.
+"""Statistics of weighted samples: percentiles, mean and spread, computed on (value, count) without expanding them.
 
-Percentiles are those that perfSONAR's own archive computes (the NIST handbook's, interpolating at q/100 * (N + 1)):
-both show the same number for the same result.
+Percentiles are computed as in perfSONAR's own archive (NIST handbook, interpolation at q/100 * (N + 1)), so both show
+the same number for the same result.
 """
 
 from bisect import bisect_left
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 @dataclass(frozen=True, slots=True)
 class Histogram:
-    """Values in ascending order, each with how often it occurred (at least once).
+    """Distinct values in ascending order, each with its number of occurrences (at least 1).
 
     Attributes:
         values: distinct values, ascending; may be negative.
@@ -46,7 +46,7 @@ class Histogram:
         return sqrt(squares / self.total)
 
     def percentile(self, percent: float) -> float:
-        """Return the value below which that share of the samples lies, interpolated between neighbours (NIST)."""
+        """Return the value below which this percentage of the samples lies, interpolated between neighbours (NIST)."""
         position = percent / 100 * (self.total + 1)
         rank = floor(position)
         if rank < 1:
@@ -57,12 +57,12 @@ class Histogram:
         return below + (position - rank) * (above - below)
 
     def _at(self, rank: int) -> float:
-        """Return the sample of that rank, counted from 1."""
+        """Return the sample with this rank, counted from 1."""
         return self.values[bisect_left(self.ranks, rank)]
 
 
 def histogram(samples: Iterable[tuple[float, int]]) -> Histogram | None:
-    """Merge (value, count) pairs in any order, equal values together; None when nothing was counted."""
+    """Build a histogram from (value, count) pairs in any order, equal values merged; None if nothing was counted."""
     merged: Counter[float] = Counter()
     for value, count in samples:
         merged[value] += count
@@ -77,7 +77,7 @@ MAD_SCALE = 1.4826  # makes the MAD of normal data its standard deviation
 
 
 class StageStatistics(NamedTuple):
-    """What stages like it took: how many, their median, P95 (NIST) and scaled MAD in seconds, and from when to when."""
+    """Durations of comparable stages: number; median, P95 (NIST) and scaled MAD in seconds; period (unix ms)."""
 
     n: int
     median_s: float
@@ -88,9 +88,9 @@ class StageStatistics(NamedTuple):
 
 
 def baseline_of(took_s: Sequence[float], first_ms: int, last_ms: int) -> StageStatistics:
-    """What some durations say (at least one)."""
+    """Return the statistics of some durations (at least one)."""
     middle_s = median(took_s)
-    spread_s = MAD_SCALE * median(abs(each - middle_s) for each in took_s)
-    found = histogram((each, 1) for each in took_s)
-    assert found is not None  # noqa: S101 - at least one
-    return StageStatistics(len(took_s), middle_s, found.percentile(95), spread_s, first_ms, last_ms)
+    spread_s = MAD_SCALE * median(abs(duration_s - middle_s) for duration_s in took_s)
+    durations = histogram((duration_s, 1) for duration_s in took_s)
+    assert durations is not None  # noqa: S101 - at least one
+    return StageStatistics(len(took_s), middle_s, durations.percentile(95), spread_s, first_ms, last_ms)

@@ -1,8 +1,8 @@
-"""Stamps, zones, epochs, durations and NTP times -> UTC. Pure arithmetic: no clock and no process zone.
+"""Converts timestamps, zones, epochs, durations and NTP times to UTC, without a clock or the zone of the process.
 
 Times are unix milliseconds (int) unless the name says otherwise. `strptime` is not used: its `%Z` knows only the
 zone of the process, and reads `PST` sixteen hours wrong in Manila without a warning (als-perf.md, ambiguity 2).
-What cannot be read raises `ClockError`, whose words are for people.
+A time that cannot be read raises `ClockError` with a message for people.
 """
 
 import re
@@ -13,11 +13,11 @@ from math import isfinite
 MS_PER_DAY = 86_400_000
 MS_PER_HOUR = 3_600_000
 EPOCH_DAY = 719_163  # 1970-01-01 as a day of the proleptic Gregorian calendar
-LATEST_MS = 253_402_300_800_000  # the year 10000: beyond it no calendar goes
+LATEST_MS = 253_402_300_800_000  # the year 10000, beyond Python's calendar
 EARLIEST_MS = 946_684_800_000  # 2000-01-01: older epochs are typos, no facility has logs of that age
 NTP_TO_UNIX_S = 2_208_988_800
 NTP_ERA = 1 << 64
-QUARTER_S = 900  # every zone in use lies on a quarter of an hour
+QUARTER_S = 900  # every zone in use is a multiple of a quarter of an hour
 ZONE_LIMIT_S = 14 * 3600
 
 _NAMES = "jan feb mar apr may jun jul aug sep oct nov dec mon tue wed thu fri sat sun".split()  # noqa: SIM905
@@ -48,7 +48,7 @@ def _day_ms(year: int, month: int, day: int) -> int:
 
 
 def month_number(name: str) -> int:
-    """`Feb` -> 2; English only: other languages are refused rather than guessed (ambiguity 8)."""
+    """Convert `Feb` to 2; English only: other languages are rejected rather than guessed (ambiguity 8)."""
     try:
         return _MONTHS[name[:3].lower()]
     except KeyError:
@@ -56,12 +56,12 @@ def month_number(name: str) -> int:
 
 
 def weekday_agrees(name: str, local_ms: int) -> bool:
-    """Whether `Fri` is the weekday of that local time (a copied line or a wrong year is not)."""
+    """Whether `Fri` is the weekday of that local time; False hints at a copied line or a wrong year."""
     return _WEEKDAYS.get(name[:3].lower()) == (local_ms // MS_PER_DAY + 3) % 7
 
 
 def local_ms(year: int, month: int, day: int, clock: str, half: str | None = None) -> tuple[int, bool]:
-    """Wall clock `H:MM:SS[.fff]` (with AM/PM as `half`) -> (milliseconds as if it were UTC, was it a leap second)."""
+    """Convert `H:MM:SS[.fff]` (with AM/PM as `half`) on a date to (milliseconds as if UTC, is it a leap second)."""
     hour_text, minute_text, second_text = clock.split(":")
     whole, _, fraction = second_text.partition(".")
     hour, minute, second = int(hour_text), int(minute_text), int(whole)
@@ -78,7 +78,7 @@ def local_ms(year: int, month: int, day: int, clock: str, half: str | None = Non
 
 
 def offset_s(text: str) -> int:
-    """`Z`, `-0800`, `-08:00`, `+05` -> seconds east of UTC."""
+    """Convert `Z`, `-0800`, `-08:00` or `+05` to seconds east of UTC."""
     if text in {"Z", "z"}:
         return 0
     match = _OFFSET.fullmatch(text)
@@ -91,7 +91,10 @@ def offset_s(text: str) -> int:
 
 
 def epoch_ms(text: str) -> int:
-    """Unix time by its number of digits (10 s, 13 ms, 16 µs, 19 ns; decimals allowed) -> ms, cut, not rounded."""
+    """Convert unix time to ms, truncated; its number of digits gives the unit (10 s, 13 ms, 16 µs, 19 ns).
+
+    Decimals are allowed.
+    """
     match = _EPOCH.fullmatch(text)
     if match is None:
         raise ClockError(f"`{text[:40]}` is no unix time: 10, 13, 16 or 19 digits are")
@@ -105,7 +108,10 @@ def epoch_ms(text: str) -> int:
 
 
 def iso_ms(text: str, default_offset_s: int | None = None) -> int:
-    """ISO 8601 date-time -> ms. Without an offset `default_offset_s` counts; without that too: ClockError."""
+    """Convert an ISO 8601 date-time to ms.
+
+    Without an offset in the text it uses `default_offset_s`; without that too it raises `ClockError`.
+    """
     match = _ISO.fullmatch(text)
     if match is None:
         raise ClockError(f"`{text[:40]}` is no ISO 8601 date-time")
@@ -118,7 +124,7 @@ def iso_ms(text: str, default_offset_s: int | None = None) -> int:
 
 
 def iso_duration_s(text: str) -> float:
-    """ISO 8601 duration of weeks to seconds -> seconds; years and months have no fixed length and are refused."""
+    """Convert an ISO 8601 duration to seconds; years and months have no fixed length and are rejected."""
     match = _DURATION.fullmatch(text)
     if match is None or text.endswith("T"):
         raise ClockError(f"`{text[:40]}` is no ISO 8601 duration of weeks, days, hours, minutes and seconds")
@@ -130,31 +136,32 @@ def iso_duration_s(text: str) -> float:
 
 
 def ntp_unix_s(ntp64: int) -> float:
-    """64-bit NTP time (seconds since 1900 in the high half, 2^-32 s in the low) -> unix seconds."""
+    """Convert 64-bit NTP time (seconds since 1900 in the high half, 2^-32 s in the low half) to unix seconds."""
     return (ntp64 >> 32) - NTP_TO_UNIX_S + (ntp64 & 0xFFFFFFFF) / 2**32
 
 
 def ntp_s(ntp64: int) -> float:
-    """64-bit NTP time -> unix seconds; numbers below half are of the era that begins in 2036."""
+    """Convert 64-bit NTP time to unix seconds; values in the lower half belong to the era that begins in 2036."""
     return ntp_unix_s(ntp64 if ntp64 >= NTP_ERA >> 1 else ntp64 + NTP_ERA)
 
 
 def likely_offset_s(local: int, instant: int, earliest_lag_s: int = -2) -> int | None:
-    """The zone in which the wall clock `local` (ms) comes soonest after `instant` (ms), not earlier than the lag.
+    """Infer the zone (offset in s) in which the wall clock `local` (ms) comes soonest after `instant` (ms).
 
-    None when no zone of the earth does. Quarter hours only, so a line printed over 15 minutes late misleads it.
+    `earliest_lag_s` is the smallest lag allowed. None if no zone on earth fits. Only quarter hours are tried, so a line
+    printed over 15 minutes late gives a wrong zone.
     """
     offset = quarters_s((local - instant) // 1000, earliest_lag_s)
     return offset if abs(offset) <= ZONE_LIMIT_S else None
 
 
 def quarters_s(ahead_s: float, earliest_s: int) -> int:
-    """The most quarters of an hour, in seconds, that leave at least `earliest_s` of `ahead_s`."""
+    """Return the most quarters of an hour, in seconds, that leave at least `earliest_s` of `ahead_s`."""
     return int((ahead_s - earliest_s) // QUARTER_S) * QUARTER_S
 
 
 def of_iso(text: str) -> int:
-    """What `iso` wrote -> milliseconds; many times as fast as `iso_ms`, which reads what others write."""
+    """Convert the output of `iso` back to milliseconds; many times faster than `iso_ms`, which reads any ISO form."""
     return _second_of(text[:19]) * 1000 + (int(text[20:23]) if len(text) > 20 else 0)
 
 
@@ -169,6 +176,6 @@ def _iso_second(second: int) -> str:
 
 
 def iso(ms: int) -> str:
-    """Milliseconds -> `2016-02-06T05:39:37Z`, with `.mmm` only where there are any."""
+    """Convert milliseconds to `2016-02-06T05:39:37Z`, with `.mmm` only if it is not zero."""
     second, millis = divmod(ms, 1000)
     return f"{_iso_second(second)}.{millis:03d}Z" if millis else f"{_iso_second(second)}Z"

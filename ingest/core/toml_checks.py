@@ -1,6 +1,6 @@
-"""TOML tables -> frozen dataclasses: every key known, every type right, nothing required left out. Pure.
+"""Reads TOML tables into frozen dataclasses: rejects unknown keys, wrong types and missing required keys.
 
-Each complaint is a `Problem` (78) that names the file, the key and what would be right.
+Each error is a `Problem` (78) that names the file, the key and what would be right.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -16,19 +16,19 @@ T = TypeVar("T")
 
 
 class Checks:
-    """The checks of one file; `where` is its name in every complaint, `label` the dotted key that is meant."""
+    """Checks for one file; errors name the file, `where`, and the dotted key, `label`."""
 
     def __init__(self, where: Path) -> None:
-        """Checks that speak of this file."""
+        """Bind the file that errors name."""
         self.where = where
 
     def demand(self, holds: object, label: str, complaint: str) -> None:
-        """Complain about a key unless something holds."""
+        """Raise a `Problem` about a key unless the condition holds."""
         if not holds:
             raise Problem(f"{self.where}: `{label}` {complaint}.", "Correct it there.", 78)
 
     def refuse_unknown(self, raw: Mapping[str, Any], known: Sequence[str], label: str) -> None:
-        """Complain about the first key that is not known, and tell the nearest one that is."""
+        """Raise a `Problem` about the first unknown key, and suggest the nearest known one."""
         for key in raw:
             if key not in known:
                 near = get_close_matches(key, known, n=1, cutoff=0.5)
@@ -36,22 +36,22 @@ class Checks:
                 raise Problem(f"{self.where}: unknown key `{f'{label}.{key}' if label else key}`.", hint, 78)
 
     def refuse_double(self, names: Sequence[str], label: str) -> None:
-        """Complain about a name that stands twice."""
+        """Raise a `Problem` about a name that occurs twice."""
         for name in names:
             self.demand(names.count(name) == 1, label, f"`{name}` stands twice; each needs its own")
 
     def read(self, cls: Callable[..., T], raw: Mapping[str, Any], label: str) -> T:
-        """A dataclass from its table."""
-        known = fields(cls)  # type: ignore[arg-type]
+        """Build a dataclass from its table."""
+        declared = fields(cls)  # type: ignore[arg-type]
         hints = get_type_hints(cls)
-        self.refuse_unknown(raw, [each.name for each in known], label)
-        for each in known:
-            required = each.default is MISSING and each.default_factory is MISSING
-            self.demand(not required or each.name in raw, f"{label}.{each.name}", "is missing")
+        self.refuse_unknown(raw, [item.name for item in declared], label)
+        for item in declared:
+            required = item.default is MISSING and item.default_factory is MISSING
+            self.demand(not required or item.name in raw, f"{label}.{item.name}", "is missing")
         return cls(**{key: self.converted(value, hints[key], f"{label}.{key}") for key, value in raw.items()})
 
     def converted(self, value: object, kind: Any, label: str) -> Any:
-        """A value of the type that a field declares; one string is as good as a list of one, an int as a float."""
+        """Convert a value to the type of its field; a string may stand for a list of one, and an int for a float."""
         if get_origin(kind) is UnionType:
             if value is None:
                 return None
@@ -64,27 +64,27 @@ class Checks:
         return value
 
     def strings(self, value: object, label: str) -> tuple[str, ...]:
-        """A list of strings, or one."""
-        many = [value] if isinstance(value, str) else value
-        if isinstance(many, list) and all(isinstance(one, str) for one in many):
-            return tuple(many)
+        """Return a list of strings; a single string becomes a list of one."""
+        strings = [value] if isinstance(value, str) else value
+        if isinstance(strings, list) and all(isinstance(text, str) for text in strings):
+            return tuple(strings)
         raise Problem(f"{self.where}: `{label}` must be a list of strings.", "Correct it there.", 78)
 
     def table(self, tree: Mapping[str, Any], name: str) -> dict[str, Any]:
-        """A table of the tree, empty when it is not there."""
-        found = tree.get(name, {})
-        self.demand(isinstance(found, dict), name, f"must be a table: [{name}]")
-        return dict(found)
+        """Return a table of the tree; empty if it is missing."""
+        table = tree.get(name, {})
+        self.demand(isinstance(table, dict), name, f"must be a table: [{name}]")
+        return dict(table)
 
     def named_tables(self, tree: Mapping[str, Any], name: str) -> dict[str, dict[str, Any]]:
-        """The tables [name.NAME] of the tree."""
-        found = self.table(tree, name)
-        self.demand(all(isinstance(body, dict) for body in found.values()), name, f"must hold tables: [{name}.NAME]")
-        return found
+        """Return the tables [name.NAME] of the tree."""
+        tables = self.table(tree, name)
+        self.demand(all(isinstance(body, dict) for body in tables.values()), name, f"must hold tables: [{name}.NAME]")
+        return tables
 
     def listed_tables(self, tree: Mapping[str, Any], name: str) -> list[dict[str, Any]]:
-        """The tables [[name]] of the tree."""
-        found = tree.get(name, [])
-        fits = isinstance(found, list) and all(isinstance(raw, dict) for raw in found)
+        """Return the tables [[name]] of the tree."""
+        tables = tree.get(name, [])
+        fits = isinstance(tables, list) and all(isinstance(raw, dict) for raw in tables)
         self.demand(fits, name, f"must be written as [[{name}]], once for each")
-        return list(found)
+        return list(tables)

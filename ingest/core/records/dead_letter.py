@@ -50,7 +50,10 @@ def actions(
     ingested_ms: int,
     letter_at: str | None = None,
 ) -> list[BulkAction]:
-    """Build one `create` for each (stage, reject) of a record: the first with the id in `ref`, the others with an ordinal."""
+    """Build one `create` for each (stage, reject) of a record.
+
+    The first has the id in `ref`, the next ones that id and an ordinal from 1.
+    """
     index, doc_id = ref
     creates = []
     for ordinal, (stage, reject) in enumerate(refused):

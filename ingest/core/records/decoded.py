@@ -1,4 +1,4 @@
-"""The result of decoding records: bulk actions, the fact behind each action, and the records that need individual care."""
+"""The result of decoding records: bulk actions, the fact behind each action, and records decoded on the slow path."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -82,5 +82,5 @@ class PartitionBatch:
     reading: DecodedBatch
 
     def let_go(self) -> None:
-        """Drop the records and their decoded form to free memory; only the in-flight range is needed until the commit."""
+        """Drop the records and their decoded form to free memory; the commit needs only the in-flight range."""
         self.records, self.reading = (), DecodedBatch()

@@ -36,7 +36,7 @@ MAX_NUMBER = 2**63
 
 
 def to_headers(provenance: Provenance, backfill: bool) -> Headers:
-    """Build the headers of a shipped record; the offset comes headers, so that records can share all headers before it."""
+    """Build the headers of a shipped record; the offset comes last, so that records share all headers before it."""
     values = {
         HOST: provenance.host,
         PATH: provenance.path,

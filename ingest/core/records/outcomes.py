@@ -40,7 +40,7 @@ OUTCOMES = ("rejected", "corrected", "stored", "duplicate", "ignored")
 
 
 def document_outcome(status: ItemStatus, origin: str | None, coordinates: str) -> str:
-    """Return a document's outcome; one found stored by this same record was written before a crash, so it is `stored`."""
+    """Return a document's outcome; a document that this same record stored before a crash counts as `stored`."""
     if status is ItemStatus.PRESENT:
         return "stored" if origin == coordinates else "duplicate"
     return "rejected" if status is ItemStatus.REFUSED else status.value

@@ -86,7 +86,7 @@ def _piece(
 def _placed(
     owners: Sequence[int], numbers: Iterable[int], offset_of: Callable[[int], int | None]
 ) -> tuple[int, int] | None:
-    """Return the first of these facts whose record states an offset, and that offset; records in between may state none."""
+    """Return the first of these facts whose record states an offset, and that offset; others may state none."""
     for n in numbers:
         at = offset_of(owners[n])
         if at is not None:

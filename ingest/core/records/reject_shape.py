@@ -69,7 +69,7 @@ def _fault(reject: Reject) -> str:
 
 
 def _place(reject: Reject) -> str:
-    """Return `script:line` as last named before the fault, or else first named after it, or else the text before the fault."""
+    """Return the last `script:line` before the fault, else the first one after it, else the text before the fault."""
     line = _line(reject)
     if line.lstrip().startswith(_JSON):
         return ""
