@@ -38,8 +38,8 @@ class Kind:
 class Field:
     """One field: its kinds, its unit (also in the name), and whether it is provenance (describes the first copy only).
 
-    A field that is not `searched` has doc values only: displaying, sorting and aggregating are as fast as for any field,
-    but a search scans it. Each index structure left out saves Elasticsearch processor time, which limits the indexing rate.
+    A field that is not `searched` has doc values only: it is displayed, sorted and aggregated at full speed, and a
+    search scans it. Each index structure left out saves Elasticsearch processor time, which limits the indexing rate.
     """
 
     name: str
@@ -83,11 +83,11 @@ def _checked(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
         field = Field(**{**entry, "kinds": named})
     except (KeyError, TypeError) as error:
         raise Problem(
-            f"fields.toml: field {entry.get('name', entry)}: {error}.", "See the head of the file.", 78
+            f"fields.toml: field {entry.get('name', entry)}: {error}.", "See the comment at the top of the file.", 78
         ) from error
     wrong = [k for k in named if k not in kinds] or ([field.type] if field.type not in _TYPES else [])
     if wrong:
-        raise Problem(f"fields.toml: field {field.name} names `{wrong[0]}`, which is no kind or type.", "", 78)
+        raise Problem(f"fields.toml: field {field.name} names `{wrong[0]}`, which is not a kind or a type.", "", 78)
     return field
 
 
@@ -100,11 +100,11 @@ def load_schema(path: Path) -> Schema:
     kinds = {name: Kind(name, **body) for name, body in tree["kind"].items()}
     for kind in kinds.values():
         if kind.period not in _PERIODS or kind.write not in _WRITES:
-            raise Problem(f"fields.toml: kind {kind.name} has an unknown period or way of writing.", "", 78)
+            raise Problem(f"fields.toml: kind {kind.name} has an unknown period or write mode.", "", 78)
     fields = [_checked(entry, kinds) for entry in tree["field"]]
     by_name = {field.name: field for field in fields}
     if len(by_name) != len(fields):
-        raise Problem("fields.toml lists a field twice.", "Each field stands once.", 78)
+        raise Problem("fields.toml lists a field twice.", "List each field once.", 78)
     return Schema(tree["schema_version"], kinds, by_name, tree.get("flag", {}))
 
 

@@ -1,4 +1,4 @@
-"""Builds ids, versions and index names, which together make each fact stored once, however often it is read.
+"""Builds ids, versions and index names, so that each fact is stored once, however often it is read.
 
 The rules are the design's promise 3. What identifies the facts of a source is declared in its source.toml.
 """

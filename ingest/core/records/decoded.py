@@ -39,7 +39,7 @@ class DecodedBatch:
         ends: by writer, when its shipper reported its end (unix ms).
         there: for lines read again: actions whose document is stored already.
         corrected: for lines read again: actions that only correct the stored document in place.
-        lost: for lines read again: actions whose document does not count, because a higher version is stored.
+        lost: for lines read again: actions whose document does not count, because an earlier document wins.
         judged: for all other lines read again, by record number: what changes for their earlier documents.
         faults: coordinates of records that made perflog itself fail, with the exception.
     """

@@ -1,4 +1,4 @@
-"""A batch on its way: indexed, dead-lettered, retracted.
+"""Writes one batch: index documents, write dead letters, retract corrected documents.
 
 context        what it is written with
 indexer        actions to Elasticsearch, rejects to the dead letters

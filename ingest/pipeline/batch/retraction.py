@@ -108,18 +108,18 @@ def _refused(reading: DecodedBatch, n: int) -> bool:
     return special is not None and any(stage == INDEX_STAGE for stage, _ in special.refused)
 
 
-def _is_of(record: ConsumerRecord, retraction: Retraction, found: StoredDocument | None) -> bool:
+def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocument | None) -> bool:
     """Whether the document is stored and comes from this line: a new document has its id, or its bytes are the same."""
-    if found is None:
+    if stored is None:
         return False
     if retraction.replaced:
         return True
     own = original_fields(message(record).data)
-    return bytes_of(found.body) == (own.get("event.original"), own.get("event.original_b64"))
+    return bytes_of(stored.body) == (own.get("event.original"), own.get("event.original_b64"))
 
 
-def _action(retraction: Retraction, found: StoredDocument | None) -> BulkAction:
+def _action(retraction: Retraction, stored: StoredDocument | None) -> BulkAction:
     former = retraction.former
-    body: Any = None if retraction.replaced or found is None else found.body
+    body: Any = None if retraction.replaced or stored is None else stored.body
     stone = tombstone(former, former.index.split("-")[2], body)
     return index(former.index, former.id, retraction.version, orjson.dumps(stone).decode())

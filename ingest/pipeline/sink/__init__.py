@@ -2,6 +2,6 @@
 
 bulk_writer    bulk requests until every item has its answer
 cas            documents updated by compare-and-swap
-retry          backoff, and what is retried
+retry          how long is waited, and for what
 wiring         request limits and the clock
 """
