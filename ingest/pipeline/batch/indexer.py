@@ -142,7 +142,7 @@ def _classify(portion: PartitionBatch, answers: Sequence[ItemResult], services: 
 def _document_outcomes(
     portion: PartitionBatch, answers: Sequence[ItemResult], classified: _Classified, services: BatchContext
 ) -> dict[int, list[str]]:
-    """Return the outcomes of each record's documents, by record number; record a reject for each rejected document."""
+    """Return the outcomes of each record's documents, by record number; add a reject for each rejected document."""
     reading = portion.reading
     versions = _stored_versions(portion, answers, services)
     outcomes: dict[int, list[str]] = {}
@@ -176,7 +176,7 @@ def _stored_versions(
 
 
 def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchContext) -> None:
-    """Write rejected records to the dead-letter topic and the rejects index; the index takes a repeated write once."""
+    """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
     if not refused:
         return
     refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]

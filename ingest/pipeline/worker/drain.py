@@ -12,9 +12,10 @@ def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], boo
     If the group's committed offset lies beyond the end, the topic was deleted and created again, and the group has not
     read the new one. Such a partition counts only once this worker owns it. Call the test only when the worker is idle.
     """
-    retried = loop.threads.services.retry_policy.until_done
-    ends = retried(lambda: loop.inbox.end_offsets(topics))
-    recreated = {at for at, end in ends.items() if (retried(lambda at=at: loop.inbox.committed(at)) or 0) > end}  # type: ignore[misc]
+    until_done = loop.threads.services.retry_policy.until_done
+    ends = until_done(lambda: loop.inbox.end_offsets(topics))
+    committed = {at: until_done(lambda at=at: loop.inbox.committed(at)) for at in ends}  # type: ignore[misc]
+    recreated = {at for at, end in ends.items() if (committed[at] or 0) > end}
     left = dict(ends)
 
     def caught_up(loop: Worker) -> bool:
