@@ -1,4 +1,4 @@
-"""What must be there before a worker or an evaluation starts: topics, templates of its schema version."""
+"""Checks before a worker or an evaluation starts: the topics exist and the index templates match the schema version."""
 
 from collections.abc import Mapping, Sequence
 
@@ -12,41 +12,43 @@ SET_UP = "Run `perflog setup`."
 
 
 def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
-    """Refuse (78) to start without topics of append time, or without templates of this schema version."""
+    """Raise `Problem` (78) if a topic is missing or lacks append time, or a template is not of this schema version."""
     if not intakes:
         raise Problem(f"{settings.path} declares no [[intake]].", "Declare one: see deploy/settings.example.toml.", 78)
-    wanted = [intake.topic for intake in intakes]
+    intake_topics = [intake.topic for intake in intakes]
     with open_topics(settings.kafka) as cluster:
-        _check_topics(cluster.described([*wanted, settings.delivery.dead_letter_topic]), wanted, settings)
-    with open_templates(settings.elasticsearch) as known:
-        _check_templates(known.versions(), schema)
+        _check_topics(cluster.described([*intake_topics, settings.delivery.dead_letter_topic]), intake_topics, settings)
+    with open_templates(settings.elasticsearch) as templates:
+        _check_templates(templates.versions(), schema)
 
 
-def _check_topics(there: Mapping[str, Topic], wanted: Sequence[str], settings: Settings) -> None:
-    for name in [*wanted, settings.delivery.dead_letter_topic]:
-        if name not in there:
+def _check_topics(topics: Mapping[str, Topic], intake_topics: Sequence[str], settings: Settings) -> None:
+    for name in [*intake_topics, settings.delivery.dead_letter_topic]:
+        if name not in topics:
             raise Problem(f"There is no topic {name} in Kafka.", SET_UP, 78)
-    for name in wanted:
-        if not there[name].append_time:
+    for name in intake_topics:
+        if not topics[name].append_time:
             why = "with the shippers' own time, old records are deleted unread and record time is not to be trusted"
             raise Problem(f"Topic {name} is not set to message.timestamp.type=LogAppendTime: {why}.", SET_UP, 78)
 
 
-def _check_templates(there: Mapping[str, int], schema: Schema) -> None:
+def _check_templates(versions: Mapping[str, int], schema: Schema) -> None:
     for kind in schema.kinds:
-        if kind not in there:
+        if kind not in versions:
             raise Problem(f"There is no index template perf-{kind} in Elasticsearch.", SET_UP, 78)
-        if there[kind] != schema.version:
-            found = (
-                f"The index template perf-{kind} is of schema version {there[kind]}, this worker of {schema.version}."
-            )
-            raise Problem(found, f"{SET_UP} If it is newer than this worker, install the newer perflog.", 78)
+        if versions[kind] != schema.version:
+            versions_differ = f"is of schema version {versions[kind]}, this worker of {schema.version}"
+            fault = f"The index template perf-{kind} {versions_differ}."
+            raise Problem(fault, f"{SET_UP} If it is newer than this worker, install the newer perflog.", 78)
 
 
 def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
-    """Refuse (78) to write a kind without its template: the first document would make an index of undeclared fields."""
-    with open_templates(settings.elasticsearch) as known:
-        found = known.versions().get(kind)
-    if found != schema.version:
-        there = "is not there" if found is None else f"is of schema version {found}, not {schema.version}"
-        raise Problem(f"The index template perf-{kind} {there}.", "Run `perflog setup`.", 78)
+    """Raise `Problem` (78) if a kind has no current index template.
+
+    Without one, the first document would create an index with undeclared fields.
+    """
+    with open_templates(settings.elasticsearch) as templates:
+        version = templates.versions().get(kind)
+    if version != schema.version:
+        fault = "is not there" if version is None else f"is of schema version {version}, not {schema.version}"
+        raise Problem(f"The index template perf-{kind} {fault}.", "Run `perflog setup`.", 78)

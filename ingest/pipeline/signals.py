@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT as a request to finish what is under way; a second one is the usual one."""
+"""Turns the first SIGTERM or SIGINT into a request to finish; a second one takes its usual effect."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,17 +8,17 @@ from types import FrameType
 
 @contextmanager
 def heard(stop: Callable[[], None]) -> Iterator[None]:
-    """Call `stop` at the first of them; the handlers of before are back afterwards."""
+    """Call `stop` on the first signal; restore the previous handlers on leaving."""
 
-    def hear(number: int, _: FrameType | None) -> None:
-        signal.signal(number, before[signal.Signals(number)])
+    def on_signal(number: int, _: FrameType | None) -> None:
+        signal.signal(number, previous[signal.Signals(number)])
         stop()
 
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-    for number in before:
-        signal.signal(number, hear)
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    for number in previous:
+        signal.signal(number, on_signal)
     try:
         yield
     finally:
-        for number, handler in before.items():
+        for number, handler in previous.items():
             signal.signal(number, handler)

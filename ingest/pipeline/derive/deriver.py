@@ -1,19 +1,24 @@
-"""Stages and runs, derived from the marks that Elasticsearch has answered for. On a thread of its own; commits nothing.
+"""Derives stages and runs from marks that Elasticsearch has acknowledged. Runs on its own thread; commits no offsets.
 
-Order of the writes: marks, then the states of their runs, what was heard of their writers and received of their files
-(compare-and-swap), then stages and runs with the state's revision as version; only then does the span of the records
-count as answered. Marks that were there already (409) are merged all the same, and what is read anew is written in
-full: so a crash between any two of these writes heals when its records are read again. Only of lines that a replay knew
-to stand there nothing is written where the state has them: who stored them wrote what follows, or its record is read
-again.
+Order of the writes:
 
-One round at a time, and a round takes all batches that were answered during the one before. That does three things: no
-two batches of one worker swap the same state against each other; a run of which lines come in every batch is derived
-once a round and not once a batch, the more so the more there is to do; and a quiet facility sees its stages at once,
-since nothing waits while no batch is under way. While one is, a round begins when much waits, or has waited for two
-seconds: so the lines of a run come together. How much may wait is bounded by the crew.
+1. marks
+2. the states of their runs, the progress of their writers and the states of their files (compare-and-swap)
+3. stages and runs, with the state's revision as version
 
-A run with very many marks is merged only; its stages and run are the sweeper's (see sweeper.py).
+Only then does the offset range of the records become committable. Marks that already existed (409) are merged as well,
+and a state that had to be read again has all its documents rewritten. So a crash between any two of these writes heals
+when its records are consumed again. One exception: nothing is written for replayed lines that are known to be stored
+if the state already has their marks. Whoever stored them wrote what follows from them, or their record is read again.
+
+There is one round at a time. It takes all batches that were acknowledged during the previous round, which has three
+effects: two batches of one worker never compete for the same state; a run with lines in every batch is derived once a
+round instead of once a batch, and the saving grows with the load; and a quiet facility sees its stages at once, since
+nothing waits while no batch is in flight. While a batch is in flight, a round begins when many updates wait, or when
+they have waited for two seconds, so that the lines of a run come together. The worker's threads bound how many updates
+may wait.
+
+A run with very many marks is only merged here. The sweeper writes its stages and its run (see sweeper.py).
 """
 
 import logging
@@ -45,30 +50,30 @@ FILES = 4096
 
 @dataclass(slots=True)
 class RunCache:
-    """Run cells of late, at most so many marks in all; may be emptied at any time."""
+    """Recently used run states, limited by their total number of marks; may be emptied at any time."""
 
     most_marks: int = CACHE_MARKS
     marks: int = 0
-    _cells: "OrderedDict[RunKey, RunStateDocument]" = field(default_factory=OrderedDict)
+    _documents: "OrderedDict[RunKey, RunStateDocument]" = field(default_factory=OrderedDict)
 
     def taken(self, key: RunKey) -> RunStateDocument:
-        """The cell of a run, which leaves the cache: it comes back when all that follows from it was written."""
-        cell = self._cells.pop(key, None)
-        if cell is None:
+        """Remove and return a run's state document; put it back once everything that follows from it was written."""
+        document = self._documents.pop(key, None)
+        if document is None:
             return RunStateDocument(key)
-        self.marks -= len(cell.state.marks)
-        return cell
+        self.marks -= len(document.state.marks)
+        return document
 
-    def put(self, key: RunKey, cell: RunStateDocument) -> None:
-        """Keep a cell; the oldest ones go when there is no room."""
-        self._cells[key] = cell
-        self.marks += len(cell.state.marks)
-        while self.marks > self.most_marks and self._cells:
-            self.marks -= len(self._cells.popitem(last=False)[1].state.marks)
+    def put(self, key: RunKey, document: RunStateDocument) -> None:
+        """Cache a document, and evict the oldest ones if there is no room."""
+        self._documents[key] = document
+        self.marks += len(document.state.marks)
+        while self.marks > self.most_marks and self._documents:
+            self.marks -= len(self._documents.popitem(last=False)[1].state.marks)
 
 
 class Deriver:
-    """Derives, round by round. `conflicts` counts states that somebody else changed first."""
+    """Derives stages and runs, one round at a time. `conflicts` counts states that another process changed first."""
 
     def __init__(
         self,
@@ -78,64 +83,70 @@ class Deriver:
         bulk_threads: int = 1,
         cache: RunCache | None = None,
     ) -> None:
-        """Bind the schema, what it is written with, and how many portions may be under way."""
+        """Bind the schema and the writers; `bulk_threads` is how many portions of a round may be in flight."""
         self._schema, self._cas_writer, self._writer = schema, cas_writer, writer
         self._at_once = writer.limits.documents
-        self._pool = ThreadPoolExecutor(bulk_threads, "perflog-deriver-hand")
+        self._pool = ThreadPoolExecutor(bulk_threads, "perflog-deriver-bulk")
         self._runs = cache or RunCache()
         self._writers = Cache(WriterDocument, WRITERS)
         self._files = Cache(FileStateDocument, FILES)
         self.conflicts = 0
 
     def derive(self, batches: Sequence[BatchUpdates]) -> None:
-        """Merge and write all that follows; returns when Elasticsearch has answered for it."""
-        gathered = BatchUpdates()
+        """Merge the updates and write everything that follows; return when Elasticsearch has acknowledged it."""
+        updates = BatchUpdates()
         for batch in batches:
-            gathered.join(batch)
-        cells = []
-        for key, marks in gathered.runs.items():
-            cell = self._runs.taken(key)
-            cell.more, cell.stood = marks, gathered.standing[key] == len(marks)
-            cells.append(cell)
-        told = [*_fed(self._writers, gathered.writers), *_fed(self._files, gathered.files)]
-        tasks = [self._pool.submit(self._cas_writer.swap, told)]
+            updates.join(batch)
+        run_documents = []
+        for key, marks in updates.runs.items():
+            document = self._runs.taken(key)
+            document.more, document.stood = marks, updates.standing[key] == len(marks)
+            run_documents.append(document)
+        other_documents = [*_with_updates(self._writers, updates.writers), *_with_updates(self._files, updates.files)]
+        tasks = [self._pool.submit(self._cas_writer.swap, other_documents)]
         tasks += [
-            self._pool.submit(self._portion, some) for some in batched(cells, RunStateDocument.news, self._at_once)
+            self._pool.submit(self._portion, portion)
+            for portion in batched(run_documents, RunStateDocument.news, self._at_once)
         ]
         wait(tasks)
         self.conflicts += sum(task.result() for task in tasks)
-        for cell in cells:
-            if not cell.lost:
-                cell.settle()
-                self._runs.put(cell.state.key, cell)
+        for document in run_documents:
+            if not document.lost:
+                document.settle()
+                self._runs.put(document.state.key, document)
 
-    def _portion(self, cells: Sequence[RunStateDocument]) -> int:
-        """The states of some runs, then their stages and runs; how often a state was lost to somebody else.
+    def _portion(self, run_documents: Sequence[RunStateDocument]) -> int:
+        """Write the states of some runs, then their stages and runs; return the number of compare-and-swap conflicts.
 
         Portions share nothing, so one is computed while Elasticsearch answers for another.
         """
-        conflicts = self._cas_writer.swap(cells)
-        write(self._writer, [document for cell in cells for document in cell.documents(self._schema)])
+        conflicts = self._cas_writer.swap(run_documents)
+        write(
+            self._writer,
+            [document for run_document in run_documents for document in run_document.documents(self._schema)],
+        )
         return conflicts
 
     def dismiss(self) -> None:
-        """Let the threads go."""
+        """Shut the threads down."""
         self._pool.shutdown(cancel_futures=True)
 
 
-def _fed(cells: Cache, news: Mapping[Any, Any]) -> list[CasDocument]:
-    """The cells of what there is news of, which they take in when they are swapped."""
-    fed = []
-    for key, more in news.items():
-        cell = cells[key]
-        cell.more = more
-        fed.append(cell)
-    return fed
+def _with_updates(cache: Cache, updates: Mapping[Any, Any]) -> list[CasDocument]:
+    """The cached documents that have updates; each merges its update when it is swapped."""
+    documents = []
+    for key, update in updates.items():
+        document = cache[key]
+        document.more = update
+        documents.append(document)
+    return documents
 
 
-def write(writer: BulkWriter, found: Sequence[DerivedDocument | Document]) -> None:
-    """Write what was derived. A newer view that is there already (409) is as good; what is refused is said."""
-    actions: list[BulkAction] = [index(each.index, each.id, each.version, each.json) for each in found]
+def write(writer: BulkWriter, documents: Sequence[DerivedDocument | Document]) -> None:
+    """Write derived documents. A conflict (409) means that a newer version is stored; a rejected item is logged."""
+    actions: list[BulkAction] = [
+        index(document.index, document.id, document.version, document.json) for document in documents
+    ]
     for action, answer in zip(actions, writer.write(actions), strict=True):
         if item_status(answer) is ItemStatus.REFUSED:
-            log.error("Elasticsearch refuses %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)
+            log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)

@@ -1,4 +1,4 @@
-"""The document of a file on its way: it grows by what batches tell. Pure but for its base."""
+"""A file's state document while it is updated: it merges what batches received of the file."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,24 +14,24 @@ KIND = "files"
 
 
 class FileStateDocument(CasDocument):
-    """What was received of a file. `more` is what a round of batches tells."""
+    """What was received of a file. `more` is the update from a round of batches."""
 
     def __init__(self, key: FileKey) -> None:
-        """Nothing is known yet."""
+        """Start with an empty state."""
         super().__init__(index_name(KIND, key.facility, "none", 0), key.id)
         self.state = FileState(key)
         self.more: FileUpdate | None = None
         self._next = self.state
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """What is there."""
+        """Load the stored state."""
         self.state = state_of(body) if body else FileState(self.state.key)
 
     def changed(self) -> str | None:
-        """With what is told; None when that is nothing new."""
+        """Return the document with the update merged in; None if it adds nothing."""
         self._next = merge(self.state, self.more) if self.more else self.state
         return None if self._next is self.state else as_text(body_of(self._next, is_due(self._next)))
 
     def keep(self) -> None:
-        """It is there."""
+        """Confirm that the new state is stored."""
         self.state, self.more = self._next, None

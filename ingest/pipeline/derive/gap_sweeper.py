@@ -1,15 +1,15 @@
-"""Finds out what is surely missing of files, and writes the documents of gaps. A part of the sweeper's rounds.
+"""Finds the bytes that are certainly missing from files, and writes the documents of gaps, as part of a sweep.
 
-A hole in a file is worth nothing while its bytes may lie unread in another partition. So for every topic with holes it
-asks where the topic ends, then how far the group has read: once that is past the ends of a moment at which the hole was
-there, and the hole is there still, its bytes were never in Kafka, or are no more. Where the group does not stand at the
-ends, the hole and the ends are remembered for the next round. What time must pass beyond that is `core.gaps.certain`'s
-to say. It goes by this machine's clock, since a topic into which nobody writes has none: a shipper that died may have
-been the only one.
+A hole in a file proves nothing while its bytes may lie unread in another partition. So for every topic with holes, the
+sweeper asks for the topic's end offsets, then for the group's committed offsets. If the group is past the end offsets
+of a moment at which the hole existed, and the hole still exists, then its bytes never reached Kafka or are no longer
+there. If the group is not there yet, the hole and the end offsets are remembered for the next round. How much time must
+pass beyond that is decided by `core.tracking.gaps.confirmed`. It uses this machine's clock, since a topic that nobody
+writes to has no clock of its own: a shipper that died may have been the only one.
 
-The state takes the gaps first (compare-and-swap, marked as owing their documents), then the documents are written with
-its revision as version, then the mark is taken off: who dies in between is found out by the next round. Any number may
-sweep at once.
+The gaps are first added to the state, which is marked as pending (compare-and-swap). Then the documents are written
+with the state's revision as version, and then the mark is cleared. If a sweeper dies in between, the next round finds
+the pending state. Any number of sweepers may run at once.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,25 +37,25 @@ Ranges = frozenset[tuple[int, int]]
 
 @dataclass(frozen=True, slots=True)
 class Suspicion:
-    """Holes of a file, and where the topic ended when they were seen, by partition."""
+    """Holes of a file, and the topic's end offsets when they were seen, by partition."""
 
     ranges: Ranges
     ends: Mapping[int, int]
 
 
 class GapDocument(PendingDocument):
-    """A file with something to find out. `judge` makes of its state what it is to be."""
+    """A file state that may get new gaps. `judge` computes its next state."""
 
-    def __init__(self, place: tuple[str, str], judge: Callable[[FileState], FileState]) -> None:
-        """Nothing is known yet."""
-        super().__init__(*place)
+    def __init__(self, doc_ref: tuple[str, str], judge: Callable[[FileState], FileState]) -> None:
+        """Start without a state."""
+        super().__init__(*doc_ref)
         self._judge = judge
         self._first: FileState | None = None
         self.state: FileState | None = None
         self.new = 0
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """What is there, and what is to be."""
+        """Load the stored state and compute the next one."""
         self._first = self.state = None
         if body is not None:
             self._first = state_of(body)
@@ -63,29 +63,29 @@ class GapDocument(PendingDocument):
             self.new = len(self.state.gaps) - len(self._first.gaps)
 
     def changed(self) -> str | None:
-        """The state as it is to be; None when it is that."""
+        """Return the next state as JSON; None if it is stored already."""
         if self.state is None or self.state is self._first:
             return None
         return as_text(body_of(self.state, is_due(self.state)))
 
     @property
     def is_due(self) -> bool:
-        """Whether it is there."""
+        """Whether the state document exists."""
         return self.state is not None
 
     def keep(self) -> None:
-        """It is there."""
+        """Confirm that the next state is stored."""
         self._first = self.state
 
     def pay(self) -> None:
-        """Its documents were written."""
+        """Clear the pending mark: the documents were written."""
         if self.state is not None and self.state.owing:
             self.state = replace(self.state, owing=False)
 
 
 @dataclass(frozen=True, slots=True)
 class GapsFound:
-    """What a round did: gaps that were found, documents written."""
+    """Result of a round: gaps found, documents written."""
 
     found: int = 0
     documents: int = 0
@@ -95,7 +95,7 @@ class GapsFound:
 
 
 class GapSweeper:
-    """Sweeps files. `progress` tells where a topic and its readers stand; `now_ms` what time it is (unix ms)."""
+    """Sweeps files. `progress` returns a topic's end offsets and the group's committed ones."""
 
     def __init__(
         self,
@@ -106,47 +106,51 @@ class GapSweeper:
         progress: Callable[[str], Progress],
         retry_policy: tuple[Callable[[], int], float],
     ) -> None:
-        """Bind what it asks, and what it writes with; `patience` = what tells the time, and how many seconds."""
+        """Bind the stores and writers; `retry_policy` = (clock in unix ms, seconds before a hole counts as a gap)."""
         self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
         self._progress = progress
         self._now_ms, self._patience_ms = retry_policy[0], int(retry_policy[1] * 1000)
         self._remembered: dict[str, Suspicion] = {}
 
     def sweep(self, places: Iterable[tuple[str, str]]) -> GapsFound:
-        """Once, for each facility and topic."""
+        """Sweep every (facility, topic) once."""
         total = GapsFound()
         for facility, topic in places:
             due = [(id_, _ranges(state_of(body))) for id_, body in self._states.due(facility, topic)]
             if due:
-                stands = self._progress(topic)  # asked after the holes were seen: they were there at these ends
+                offsets = self._progress(topic)  # asked after the holes were seen, so they existed at these end offsets
                 for n in range(0, len(due), FILES_AT_ONCE):
-                    total += self._some(facility, due[n : n + FILES_AT_ONCE], stands)
+                    total += self._sweep_files(facility, due[n : n + FILES_AT_ONCE], offsets)
         return total
 
-    def _some(self, facility: str, due: Sequence[tuple[str, Ranges]], stands: Progress) -> GapsFound:
+    def _sweep_files(self, facility: str, due: Sequence[tuple[str, Ranges]], offsets: Progress) -> GapsFound:
         index = index_name(KIND, facility, "none", 0)
         now_ms = self._now_ms()
-        cells = [
-            GapDocument((index, id_), partial(self._judged, id_, Suspicion(ranges, stands.ends), stands, now_ms))
+        gap_states = [
+            GapDocument(
+                (index, id_), partial(self._with_confirmed_gaps, id_, Suspicion(ranges, offsets.ends), offsets, now_ms)
+            )
             for id_, ranges in due
         ]
 
-        def told_by(cell: GapDocument) -> Iterable[Document]:
-            return documents(cell.state, self._schema) if cell.state and cell.state.owing else ()
+        def gap_documents(gap_state: GapDocument) -> Iterable[Document]:
+            return documents(gap_state.state, self._schema) if gap_state.state and gap_state.state.owing else ()
 
-        taken, written = write_pending(self._cas_writer, self._writer, cells, told_by)
-        return GapsFound(sum(cell.new for cell in taken), written)
+        taken, written = write_pending(self._cas_writer, self._writer, gap_states, gap_documents)
+        return GapsFound(sum(gap_state.new for gap_state in taken), written)
 
-    def _judged(self, file_id: str, seen: Suspicion, stands: Progress, now_ms: int, state: FileState) -> FileState:
-        """The state, as it is by now, with the holes that are surely gaps; what is not sure yet is remembered."""
+    def _with_confirmed_gaps(
+        self, file_id: str, seen: Suspicion, offsets: Progress, now_ms: int, state: FileState
+    ) -> FileState:
+        """Return the current state with the confirmed gaps added; holes that are not certain yet are remembered."""
         before = self._remembered.pop(file_id, seen)
-        told = next((each for each in (seen, before) if stands.past(each.ends)), None)
-        kept = before if told is None else seen
-        if kept.ranges and len(self._remembered) < MOST_REMEMBERED:
-            self._remembered[file_id] = kept
-        sure = told.ranges if told else frozenset()
-        found = [each for each in confirmed(state, now_ms, self._patience_ms) if each[0][:2] in sure]
-        return record_gaps(state, found, now_ms)
+        proven = next((suspicion for suspicion in (seen, before) if offsets.past(suspicion.ends)), None)
+        to_remember = before if proven is None else seen
+        if to_remember.ranges and len(self._remembered) < MOST_REMEMBERED:
+            self._remembered[file_id] = to_remember
+        certain = proven.ranges if proven else frozenset()
+        gaps = [hole for hole in confirmed(state, now_ms, self._patience_ms) if hole[0][:2] in certain]
+        return record_gaps(state, gaps, now_ms)
 
 
 def _ranges(state: FileState) -> Ranges:

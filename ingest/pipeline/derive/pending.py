@@ -1,7 +1,7 @@
-"""What a sweep writes, in an order that heals: the state as owing its documents, the documents, the state as paid.
+"""Writes a sweep's results crash-safely: mark the state as pending, write its documents, clear the mark.
 
-Each state is swapped once: who loses it leaves it to the winner. Who dies in between is found out by the next sweep,
-which finds the state owing and writes all of it again.
+Each state is swapped once: the loser of a conflict leaves the state to the winner. If a sweeper dies in between, the
+next sweep finds the pending state and writes all of its documents again.
 """
 
 from abc import abstractmethod
@@ -16,16 +16,16 @@ from ingest.pipeline.sink.cas import CasDocument, CasWriter
 
 
 class PendingDocument(CasDocument):
-    """A state that first owes its documents."""
+    """A state that is marked as pending until its documents are written."""
 
     @property
     @abstractmethod
     def is_due(self) -> bool:
-        """Whether anything is to be written."""
+        """Whether anything has to be written."""
 
     @abstractmethod
     def pay(self) -> None:
-        """Its documents were written."""
+        """Clear the pending mark: the documents were written."""
 
 
 C = TypeVar("C", bound=PendingDocument)
@@ -34,16 +34,16 @@ C = TypeVar("C", bound=PendingDocument)
 def write_pending(
     cas_writer: CasWriter,
     writer: BulkWriter,
-    cells: Sequence[C],
+    states: Sequence[C],
     documents: Callable[[C], Iterable[DerivedDocument | Document]],
 ) -> tuple[list[C], int]:
-    """Read the states, and write what follows from those that are due; which these were, and how many documents."""
-    cas_writer.read(cells)
-    overtaken = cas_writer.swap_once(cells)
-    taken = [cell for cell in cells if cell.is_due and not cell.lost and cell not in overtaken]
-    found = [document for cell in taken for document in documents(cell)]
-    write(writer, found)
-    for cell in taken:
-        cell.pay()
+    """Read the states and write what follows from those that are due; return these and the number of documents."""
+    cas_writer.read(states)
+    conflicts = cas_writer.swap_once(states)
+    taken = [state for state in states if state.is_due and not state.lost and state not in conflicts]
+    derived = [document for state in taken for document in documents(state)]
+    write(writer, derived)
+    for state in taken:
+        state.pay()
     cas_writer.swap_once(taken)
-    return taken, len(found)
+    return taken, len(derived)

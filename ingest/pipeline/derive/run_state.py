@@ -1,8 +1,8 @@
-"""The documents that derivation swaps: what is known of a run id, and what was heard of a writer. Touches the log only.
+"""The documents that derivation updates by compare-and-swap: a run's state and a writer's progress. Only logs.
 
-`RunStateDocument` outlives its batch in a cache, with what was written last: then only what differs is written next
-time. Once it was read anew (the cache was empty, or somebody else was faster) everything is written, for the other may
-have died before writing what follows from his state.
+`RunStateDocument` stays in a cache after its batch, with the result that was written last, so that next time only the
+differences are written. If the state had to be read again (the cache was empty, or another process changed it first),
+everything is written: the other process may have died before it wrote what follows from its change.
 """
 
 import logging
@@ -25,13 +25,13 @@ log = logging.getLogger("perflog.run")
 
 
 class RunStateDocument(CasDocument):
-    """A run id's state: grows by marks. `state` is what is there; `written` what of it was derived and written last.
+    """A run's state, to which marks are added. `state` is the stored one; `written` is the last result written.
 
-    `stood`: all of `more` is known to stand in the index. If the state has it too, all that follows was written.
+    `stood`: all of `more` is known to be in the index. If the state has it too, everything that follows was written.
     """
 
     def __init__(self, key: RunKey) -> None:
-        """Nothing is known yet."""
+        """Start with an empty state."""
         super().__init__(index_name("runstate", key.facility, "none", 0), key.id)
         self.state = RunState(key)
         self.written: Derived | None = None
@@ -41,28 +41,28 @@ class RunStateDocument(CasDocument):
         self._next = self.state
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """What is there; what was written of it is not known."""
+        """Load the stored state; forget the derived results, as nobody knows which of them were written."""
         self.state = state_of(body) if body else RunState(self.state.key)
         self.written = self.found = None
 
     def changed(self) -> str | None:
-        """With the marks that came: the next revision; None when they add nothing."""
+        """Return the next revision, with the new marks; None if they add nothing."""
         self._next = with_marks(self.state, self.more)
         if self._next is self.state:
             return None
         self.found = None if self._next.large else derive_or_log(self._next)
         issued = self.found.issued if self.found else self.state.issued
         due_ms = self.found.due_ms if self.found and not self.stood else AT_ONCE_MS
-        self.stood = False  # from here on it is ours to write what follows, also when we read our change again
+        self.stood = False  # from here on we have to write what follows, even if we read our own change again
         return json_of(self._next, issued, due_ms)
 
     def keep(self) -> None:
-        """The next revision is there; also how many instances it says were issued."""
+        """Confirm that the next revision is stored, with the number of instances it says were issued."""
         issued = self.found.issued if self.found else self._next.issued
         self.state = replace(self._next, issued=issued)
 
     def documents(self, schema: Schema) -> Iterator[DerivedDocument]:
-        """What is to be written now: what differs from what was; everything, where that is not known."""
+        """The documents to write now: the differences from `written`, or everything if that is unknown."""
         if self.lost or self.state.large or (self.written is not None and self.found is self.written):
             return iter(())
         if self.found is None and self.stood:
@@ -71,43 +71,43 @@ class RunStateDocument(CasDocument):
         return documents(self.found, schema, self.written) if self.found else iter(())
 
     def news(self) -> int:
-        """How many marks it is to take in."""
+        """How many marks are waiting to be merged."""
         return len(self.more)
 
     def settle(self) -> None:
-        """All of it was written. Of what was, its documents are kept and not the runs that they were made of."""
+        """Confirm that everything was written. Of the result only the documents are kept, not the runs behind them."""
         if self.found is not None and self.found is not self.written:
             self.found = replace(self.found, runs=())
         self.more, self.written = (), self.found
 
 
 class WriterDocument(CasDocument):
-    """What was heard of a writer: grows by what is heard."""
+    """A writer's progress, merged from what its lines say."""
 
     def __init__(self, key: WriterKey) -> None:
-        """Nothing is known yet."""
+        """Start without progress."""
         super().__init__(index_name("writers", key.facility, "none", 0), key.id)
         self.key = key
         self.heard: WriterProgress | None = None
         self.more: WriterProgress | None = None
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """What is there."""
+        """Load the stored progress."""
         self.heard = writer_of(body)[1] if body else None
 
     def changed(self) -> str | None:
-        """With what was heard since; None when that is nothing new."""
+        """Return the document with the new progress; None if it adds nothing."""
         after = merged(self.heard, self.more) if self.more else self.heard
         return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
 
     def keep(self) -> None:
-        """It is there."""
+        """Confirm that the merged progress is stored."""
         if self.more:
             self.heard = merged(self.heard, self.more)
 
 
 def derive_or_log(state: RunState) -> Derived | None:
-    """What a state says; None where that fails: a fault of ours costs one run its stages, not the worker its life."""
+    """Derive a state; on an exception log it and return None: a bug costs one run its stages, not the worker."""
     try:
         return derive(state)
     except Exception:
@@ -116,5 +116,5 @@ def derive_or_log(state: RunState) -> Derived | None:
 
 
 def as_text(body: Mapping[str, Any]) -> str:
-    """A document as JSON."""
+    """Serialize a document as JSON."""
     return orjson.dumps(body).decode()

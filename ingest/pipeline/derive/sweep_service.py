@@ -1,4 +1,4 @@
-"""What a worker and the sweeper write with, put together from the settings. Opens clients of Elasticsearch."""
+"""Wires the sweeper from the settings: one for `perflog sweep`, one beside each worker. Opens Elasticsearch clients."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -26,7 +26,7 @@ from ingest.pipeline.sink.wiring import now_ms, request_limits
 
 
 class SweepTargets(NamedTuple):
-    """What is swept: facility and source of all marks, facility and topic of all files whose gaps are told."""
+    """What to sweep: (facility, source) of all marks, (facility, topic) of all files whose gaps are reported."""
 
     sources: Sequence[tuple[str, str]]
     topics: Sequence[tuple[str, str]]
@@ -34,9 +34,9 @@ class SweepTargets(NamedTuple):
 
 @contextmanager
 def sweeper(
-    settings: Settings, schema: Schema, places: SweepTargets, group: str, retry_policy: RetryPolicy
+    settings: Settings, schema: Schema, targets: SweepTargets, group: str, retry_policy: RetryPolicy
 ) -> Iterator[Callable[[], Swept]]:
-    """A sweep of runs and of files, with a client of its own."""
+    """Yield a function that sweeps runs and files once, with a client of its own."""
     delivery = settings.delivery
     connected = client(settings.elasticsearch)
     try:
@@ -44,14 +44,14 @@ def sweeper(
         cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(delivery)), retry_policy)
         writer = BulkWriter(store.rewrite, retry_policy, request_limits(delivery))
         runs = Sweeper(ElasticsearchStates(connected), cas_writer, writer, schema)
-        stands = partial(progress, settings.kafka, group)
+        offsets = partial(progress, settings.kafka, group)
         wait = now_ms, delivery.gap_after_s
-        files = GapSweeper(ElasticsearchFiles(connected), cas_writer, writer, schema, stands, wait)
+        files = GapSweeper(ElasticsearchFiles(connected), cas_writer, writer, schema, offsets, wait)
 
         def sweep() -> Swept:
-            swept = runs.sweep(places.sources)
-            found = files.sweep(places.topics)
-            return replace(swept, gaps=found.found, gap_documents=found.documents)
+            swept = runs.sweep(targets.sources)
+            gaps = files.sweep(targets.topics)
+            return replace(swept, gaps=gaps.found, gap_documents=gaps.documents)
 
         yield sweep
     finally:
@@ -59,11 +59,11 @@ def sweeper(
 
 
 @contextmanager
-def sweeping(settings: Settings, schema: Schema, places: SweepTargets, group: str) -> Iterator[None]:
-    """A sweeper's rounds beside what is done meanwhile."""
+def sweeping(settings: Settings, schema: Schema, targets: SweepTargets, group: str) -> Iterator[None]:
+    """Sweep at intervals on a thread while the body of the `with` runs."""
     retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    with sweeper(settings, schema, places, group, retry_policy) as found:
-        rounds = Rounds(found, settings.delivery.sweep_s)
+    with sweeper(settings, schema, targets, group, retry_policy) as sweep_once:
+        rounds = Rounds(sweep_once, settings.delivery.sweep_s)
         rounds.begin()
         try:
             yield
@@ -73,20 +73,20 @@ def sweeping(settings: Settings, schema: Schema, places: SweepTargets, group: st
 
 
 def sweep(settings: Settings, known: Registry, once: bool, say: Callable[[Swept], None]) -> None:
-    """Sweep all that the settings' intakes fill, once or until stopped; tells what each sweep did."""
+    """Sweep everything that the settings' intakes fill, once or until stopped; `say` receives each result."""
     retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    places = targets_of(settings.intakes.values(), known.sources)
+    targets = targets_of(settings.intakes.values(), known.sources)
     group = settings.kafka.group
-    with heard(retry_policy.end), sweeper(settings, known.schema, places, group, retry_policy) as found:
+    with heard(retry_policy.end), sweeper(settings, known.schema, targets, group, retry_policy) as sweep_once:
         while not retry_policy.stop:
-            say(retry_policy.until_done(found))
+            say(retry_policy.until_done(sweep_once))
             if once:
                 return
             retry_policy.pause(settings.delivery.sweep_s)
 
 
 def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> SweepTargets:
-    """All that these intakes bring."""
+    """The sweep targets of these intakes."""
     intakes = list(intakes)
     marks = {(i.facility, name) for i in intakes for name in i.sources if sources[name].kind == "marks"}
     return SweepTargets(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps))

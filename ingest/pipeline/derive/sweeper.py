@@ -1,18 +1,18 @@
-"""The sweeper: lets time pass for runs. Quiet, closed, abandoned, open for so long, how complete: its words only.
+"""The sweeper: applies the passing of time to runs. Quiet, closed, abandoned, open for how long, how complete.
 
-For each source it asks for the watermark and for the states that are due by it, and writes what follows: the state with
-the new watermark and the next revision (by compare-and-swap, marked as owing its documents), then stages and runs, then
-the state with its next due. So a sweeper that dies in between is found out by the next one, which writes all of it
-again. Whoever loses a swap leaves the state to the winner: any number may sweep at once, every worker does.
+For each source the sweeper reads the watermark and the states that are due by it. It writes in this order: the state
+with the new watermark and the next revision (compare-and-swap, marked as pending), then stages and runs, then the state
+with its next due time. If a sweeper dies in between, the next one finds the pending state and writes all of it again.
+The loser of a conflict leaves the state to the winner, so any number of sweepers may run at once; every worker has one.
 
-Large runs are derived here only: a worker marks them as owing their documents. What is missing of files is found out in
-the same rounds, by gap_sweeper.py.
+Large runs are derived here only: a worker just marks their states as pending. gap_sweeper.py looks for bytes missing
+from files in the same rounds.
 
-How complete a run is follows from its state and from the template of its workflow. The sweeper says it when a run has
-become quiet or closed. A worker leaves it out when it writes a run that has changed; such runs, and those judged by an
-older template, the sweeper finds by the version in their documents and judges anew, each with the next revision. So a
-template that was learned anew is applied to everything that is stored, by whoever sweeps next, and needs no command of
-its own. In the end each settled run is judged by the newest template, whoever wrote what before.
+How complete a run is follows from its state and from the template of its workflow. The sweeper writes it once a run has
+become quiet or closed. A worker leaves it out when it writes a run that has changed. The sweeper finds such runs, and
+those judged by an older template, by the template version in their documents, and judges them anew, each with the next
+revision. So a newly learned template is applied to everything that is stored by the next sweep, without a command of
+its own. In the end every settled run is judged by the newest template, in whatever order things were written.
 """
 
 import logging
@@ -46,10 +46,10 @@ MARKS_AT_ONCE = 20_000
 
 
 class SweptDocument(PendingDocument):
-    """A state that is due. `after`: as it is to be; `before`: what was derived of it until now, where that is known."""
+    """A state that is due. `after` is its next state; `before` is what was derived from it so far, if that is known."""
 
     def __init__(self, index: str, doc_id: str, until_ms: int | None, anew: bool = False) -> None:
-        """`until_ms` is the watermark, None where there is none; `anew`: a run of it is to be judged, due or not."""
+        """`until_ms` is the watermark, None without one; `anew`: a run of this state has to be judged, due or not."""
         super().__init__(index, doc_id)
         self._until_ms, self._anew = until_ms, anew
         self.before: Derived | None = None
@@ -59,7 +59,7 @@ class SweptDocument(PendingDocument):
         self._owing = True
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """Let time pass, unless somebody else has done so already."""
+        """Load the stored state and move its watermark on, unless another sweeper has done so already."""
         if body is None:
             return
         due = body["perf"]["runstate"].get("due")
@@ -76,28 +76,28 @@ class SweptDocument(PendingDocument):
 
     @property
     def is_due(self) -> bool:
-        """Whether anything is to be written."""
+        """Whether anything has to be written."""
         return self.found is not None
 
     def changed(self) -> str | None:
-        """First as owing its documents, then with its next due."""
+        """Return the state: first marked as pending, then with its next due time. None if there is nothing to write."""
         if self.after is None or self.found is None or (self._owing and self.after is self._first):
             return None
         return json_of(self.after, self.found.issued, AT_ONCE_MS if self._owing else self.found.due_ms)
 
     def keep(self) -> None:
-        """It is there."""
+        """Nothing to keep: a swept state is not cached."""
 
     def pay(self) -> None:
-        """Its documents were written."""
+        """Clear the pending mark: the documents were written."""
         self._owing = False
 
 
 @dataclass(frozen=True, slots=True)
 class Swept:
-    """What a sweep did: states that were due and taken on, documents written; the watermark by facility and source.
+    """Result of a sweep: due states swept, documents written, the watermark by facility and source.
 
-    `gaps` were found in files; `gap_documents` were written of them, also of old ones that changed.
+    `gaps` were found in files; `gap_documents` counts documents written for these and for old gaps that changed.
     """
 
     states: int = 0
@@ -111,44 +111,50 @@ class Sweeper:
     """Sweeps the sources of some facilities."""
 
     def __init__(self, states: States, cas_writer: CasWriter, writer: BulkWriter, schema: Schema) -> None:
-        """Bind what it asks, and what it writes with."""
+        """Bind the stored states, and the writers."""
         self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
 
     def sweep(self, places: Iterable[tuple[str, str]]) -> Swept:
-        """Once, for each facility and source."""
+        """Sweep every (facility, source) once."""
         total = Swept(watermarks={})
         for facility, source in places:
             self._states.refresh(facility)
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
             round_ = _SweepRound(facility, until_ms, templates_of(self._states.templates(facility)))
             due = self._states.due(facility, source, max(AT_ONCE_MS, until_ms or 0))
-            for some in batched(due, _marks, MARKS_AT_ONCE):
-                total = self._some(round_, some, total)
+            for due_portion in batched(due, _marks, MARKS_AT_ONCE):
+                total = self._sweep_states(round_, due_portion, total)
             total = self._judge(round_, source, total)
             if until_ms is not None:
                 total = replace(total, watermarks={**total.watermarks, (facility, source): until_ms})
         return total
 
     def _judge(self, round_: "_SweepRound", source: str, total: Swept) -> Swept:
-        """The settled runs that were not judged by the newest template: changed since, or of before it was learned."""
+        """Judge the settled runs not judged by the newest template: changed since, or judged by an older one."""
         if round_.until_ms is None:
             return total
         for workflow, stored in round_.templates.items():
             self._states.refresh(round_.facility)
             settled_ms, over_ms = round_.until_ms - QUIET_MS, round_.until_ms - SILENCE_MS
-            wanted = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
-            for some in batched(self._states.unjudged(wanted), _marks, MARKS_AT_ONCE):
-                total = self._some(round_._replace(anew=True), list({each.id: each for each in some}.values()), total)
+            unjudged = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
+            for portion in batched(self._states.unjudged(unjudged), _marks, MARKS_AT_ONCE):
+                total = self._sweep_states(
+                    round_._replace(anew=True), list({state.id: state for state in portion}.values()), total
+                )
         return total
 
-    def _some(self, round_: "_SweepRound", due: Sequence[Due], total: Swept) -> Swept:
+    def _sweep_states(self, round_: "_SweepRound", due: Sequence[Due], total: Swept) -> Swept:
         index = index_name("runstate", round_.facility, "none", 0)
-        cells = [SweptDocument(index, each.id, round_.until_ms, round_.anew) for each in due]
+        swept_documents = [SweptDocument(index, state.id, round_.until_ms, round_.anew) for state in due]
 
-        def told_by(cell: SweptDocument) -> Iterator[DerivedDocument]:
-            return documents(cell.found, self._schema, cell.before, round_.templates) if cell.found else iter(())
+        def derived_documents(swept_document: SweptDocument) -> Iterator[DerivedDocument]:
+            return (
+                documents(swept_document.found, self._schema, swept_document.before, round_.templates)
+                if swept_document.found
+                else iter(())
+            )
 
-        taken, written = write_pending(self._cas_writer, self._writer, cells, told_by)
+        taken, written = write_pending(self._cas_writer, self._writer, swept_documents, derived_documents)
         return replace(total, states=total.states + len(taken), documents=total.documents + written)
 
 
@@ -157,7 +163,7 @@ def _marks(due: Due) -> int:
 
 
 class _SweepRound(NamedTuple):
-    """What a sweep of one facility goes by; `anew`: runs are to be judged though their states are not due."""
+    """The settings of a sweep of one facility; `anew`: its runs are judged even if their states are not due."""
 
     facility: str
     until_ms: int | None
@@ -166,30 +172,30 @@ class _SweepRound(NamedTuple):
 
 
 class Rounds:
-    """Sweeps every so many seconds on a thread of its own; what goes wrong is said, and tried in the next round."""
+    """Sweeps at an interval on a thread of its own; failures are logged, and the next round tries again."""
 
     def __init__(self, sweep: Callable[[], Swept], every_s: float) -> None:
-        """Not begun yet."""
+        """Create the thread without starting it."""
         self._sweep, self._every_s = sweep, every_s
         self._stop = Event()
         self._thread = Thread(target=self.run, name="perflog-sweeper", daemon=True)
 
     def begin(self) -> None:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
 
     def end(self) -> None:
-        """Stop, after what is under way; `patience` of the services must have been ended before."""
+        """Stop after the current round; end the retry policy of the services first."""
         self._stop.set()
         self._thread.join()
 
     def run(self) -> None:
-        """The thread."""
-        pause_s = self._every_s * random.random()  # noqa: S311  (no secret: not all workers at the same time)
+        """The thread's loop."""
+        pause_s = self._every_s * random.random()  # noqa: S311  (no secret: spreads the workers' sweeps)
         while not self._stop.wait(pause_s):
             pause_s = self._every_s
             try:
-                self._tell(self._sweep())
+                self._log_result(self._sweep())
             except StopRequested:
                 return
             except (Unavailable, ServiceBlocked) as error:
@@ -197,9 +203,9 @@ class Rounds:
             except Exception:
                 log.exception("A fault of perflog's: please report it. The sweep is tried again.")
 
-    def _tell(self, swept_: Swept) -> None:
-        if swept_.states:
-            until = ", ".join(f"{'/'.join(place)} up to {iso(ms)}" for place, ms in swept_.watermarks.items())
-            log.info("Swept %d run ids (%s): %d documents.", swept_.states, until, swept_.documents)
-        if swept_.gap_documents:
-            log.info("Gaps in files: %d found; %d documents. See `perflog gaps`.", swept_.gaps, swept_.gap_documents)
+    def _log_result(self, result: Swept) -> None:
+        if result.states:
+            until = ", ".join(f"{'/'.join(place)} up to {iso(ms)}" for place, ms in result.watermarks.items())
+            log.info("Swept %d run ids (%s): %d documents.", result.states, until, result.documents)
+        if result.gap_documents:
+            log.info("Gaps in files: %d found; %d documents. See `perflog gaps`.", result.gaps, result.gap_documents)

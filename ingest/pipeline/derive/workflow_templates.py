@@ -1,7 +1,7 @@
-"""Templates of workflows: learned from stored runs, stored by compare-and-swap, shown with the edits of their scripts.
+"""Workflow templates: learned from stored runs, stored by compare-and-swap, shown with the edits of their scripts.
 
-Nothing is judged here: the sweeper judges by the newest template, run by run (sweeper.py). A template that differs
-from the stored one only in seconds and counts keeps its version, so that no run is judged anew for nothing.
+No run is judged here: the sweeper judges runs by the newest template (sweeper.py). A template that differs from the
+stored one only in seconds and counts keeps its version, so that no run is judged again for nothing.
 """
 
 from collections.abc import Iterator, Mapping
@@ -30,13 +30,13 @@ STORED, RENEWED, UNCHANGED, SHOWN, OVERTAKEN, NOTHING = (
 
 @dataclass(frozen=True, slots=True)
 class LearnRequest:
-    """From which runs is to be learned.
+    """Which runs to learn from.
 
     Attributes:
-        facilities, workflows: none = all of which runs are stored or stages are declared.
-        since_ms, until_ms: when the runs began (unix ms); most: so many of a workflow, those that began last.
-        now_ms: when that is (unix ms).
-        store: whether to keep what was learned.
+        facilities, workflows: empty = all that have stored runs or declared stages.
+        since_ms, until_ms: when the runs began (unix ms); most: at most so many of a workflow, the newest ones.
+        now_ms: the time of learning (unix ms).
+        store: whether to store the learned templates.
     """
 
     facilities: tuple[str, ...]
@@ -50,12 +50,12 @@ class LearnRequest:
 
 @dataclass(frozen=True, slots=True)
 class Learned:
-    """What came of a workflow.
+    """The result for one workflow.
 
     Attributes:
         done: stored (runs are judged by it from now on), renewed (other seconds, the same judgement), unchanged, shown
-            (nothing was to be stored), overtaken (somebody else stored one meanwhile), nothing (no run to learn from).
-        found: None where there is nothing to learn from.
+            (not to be stored), overtaken (another process stored one meanwhile), nothing (no run to learn from).
+        found: the template; None if there was no run to learn from.
     """
 
     facility: str
@@ -77,19 +77,19 @@ def _open(settings: Settings) -> Iterator[tuple[RunIndex, Workflows]]:
             connected.close()
 
 
-def learn_all(settings: Settings, schema: Schema, asked: LearnRequest) -> list[Learned]:
-    """Learn the templates of all workflows that were asked for, and store them.
+def learn_all(settings: Settings, schema: Schema, request: LearnRequest) -> list[Learned]:
+    """Learn the templates of all requested workflows, and store them.
 
     `Problem`: 69 when Elasticsearch does not answer, 78 when it has no index template for workflows of this schema.
     """
-    if asked.store:
+    if request.store:
         demand_template(settings, schema, WORKFLOWS)
     with _open(settings) as (runs, workflows):
-        facilities = asked.facilities or tuple(sorted(runs.newest_line_ms()))
+        facilities = request.facilities or tuple(sorted(runs.newest_line_ms()))
         return [
-            _learned(settings, asked, WorkflowKey(facility, workflow), (runs, workflows))
+            _learned(settings, request, WorkflowKey(facility, workflow), (runs, workflows))
             for facility in facilities
-            for workflow in asked.workflows or _names(settings, workflows, facility)
+            for workflow in request.workflows or _names(settings, workflows, facility)
         ]
 
 
@@ -107,54 +107,54 @@ def _names(settings: Settings, workflows: Workflows, facility: str) -> list[str]
 
 
 def _learned(
-    settings: Settings, asked: LearnRequest, place: WorkflowKey, stores: tuple[RunIndex, Workflows]
+    settings: Settings, request: LearnRequest, key: WorkflowKey, stores: tuple[RunIndex, Workflows]
 ) -> Learned:
     runs, workflows = stores
-    wanted = RunQuery(
-        (place.facility,), (place.workflow,), states=SETTLED, since_ms=asked.since_ms, until_ms=asked.until_ms
+    settled = RunQuery(
+        (key.facility,), (key.workflow,), states=SETTLED, since_ms=request.since_ms, until_ms=request.until_ms
     )
-    newest = runs.newest(wanted, asked.most)
-    template = learn(with_stages(newest, runs.stages_of(newest)), settings.declared.get(place.workflow))
+    newest = runs.newest(settled, request.most)
+    template = learn(with_stages(newest, runs.stages_of(newest)), settings.declared.get(key.workflow))
     if template is None:
-        return Learned(place.facility, place.workflow, NOTHING)
-    before = next(iter(workflows.stored((place.facility,), (place.workflow,))), None)
-    known = template_in(before.body) if before else None
-    same = known is not None and known.template.judges_as(template)
-    version = 1 if known is None else known.version + (not same)
-    found = StoredTemplate(place.facility, place.workflow, version, asked.now_ms, template)
-    if known is not None and known.template == template:
-        return Learned(place.facility, place.workflow, UNCHANGED, known)
-    if not asked.store:
-        return Learned(place.facility, place.workflow, SHOWN, found)
-    done = RENEWED if same else STORED
-    return Learned(place.facility, place.workflow, done if _put(workflows, found, before) else OVERTAKEN, found)
+        return Learned(key.facility, key.workflow, NOTHING)
+    before = next(iter(workflows.stored((key.facility,), (key.workflow,))), None)
+    stored_template = template_in(before.body) if before else None
+    same_rules = stored_template is not None and stored_template.template.judges_as(template)
+    version = 1 if stored_template is None else stored_template.version + (not same_rules)
+    learned = StoredTemplate(key.facility, key.workflow, version, request.now_ms, template)
+    if stored_template is not None and stored_template.template == template:
+        return Learned(key.facility, key.workflow, UNCHANGED, stored_template)
+    if not request.store:
+        return Learned(key.facility, key.workflow, SHOWN, learned)
+    done = RENEWED if same_rules else STORED
+    return Learned(key.facility, key.workflow, done if _put(workflows, learned, before) else OVERTAKEN, learned)
 
 
-def _put(workflows: Workflows, found: StoredTemplate, before: CurrentDocument | None) -> CurrentDocument | None:
-    body = template_body(found)
+def _put(workflows: Workflows, template: StoredTemplate, before: CurrentDocument | None) -> CurrentDocument | None:
+    body = template_body(template)
     if before is not None:
         return workflows.change(before, body)
-    index = index_name(WORKFLOWS, found.facility, "none", 0)
-    return workflows.create(index, digest_id(found.workflow.encode()), body)
+    index = index_name(WORKFLOWS, template.facility, "none", 0)
+    return workflows.create(index, digest_id(template.workflow.encode()), body)
 
 
 def stored(
     settings: Settings, facilities: tuple[str, ...] = (), workflows: tuple[str, ...] = ()
 ) -> list[StoredTemplate]:
-    """The stored templates, by facility and workflow."""
-    with _open(settings) as (_, kept):
-        found = [template_in(each.body) for each in kept.stored(facilities, workflows)]
-    return sorted(found, key=lambda each: (each.facility, each.workflow))
+    """The stored templates, sorted by facility and workflow."""
+    with _open(settings) as (_, stored_workflows):
+        templates = [template_in(document.body) for document in stored_workflows.stored(facilities, workflows)]
+    return sorted(templates, key=lambda template: (template.facility, template.workflow))
 
 
 def edits(
     settings: Settings, shown: list[StoredTemplate], since_ms: int | None
 ) -> Mapping[WorkflowKey, list[ScriptChange]]:
-    """The edits of each workflow's scripts since then; None: since the first run that it was learned from."""
-    found = {}
+    """The edits of each workflow's scripts since `since_ms`; None = since the first run the template is based on."""
+    changes = {}
     with _open(settings) as (_, workflows):
-        for each in shown:
-            first_ms = each.template.first_ms if since_ms is None else since_ms
-            wanted = RunQuery((each.facility,), (each.workflow,), since_ms=first_ms)
-            found[WorkflowKey(each.facility, each.workflow)] = script_changes(workflows.spells(wanted))
-    return found
+        for template in shown:
+            first_ms = template.template.first_ms if since_ms is None else since_ms
+            runs = RunQuery((template.facility,), (template.workflow,), since_ms=first_ms)
+            changes[WorkflowKey(template.facility, template.workflow)] = script_changes(workflows.spells(runs))
+    return changes

@@ -1,6 +1,6 @@
-"""Stored lines, read again.
+"""Reading stored lines again.
 
-lines prefetch    put together from their documents, fetched ahead
-resend orphans    sent again; marks that no line tells of any more
-shadow            compared only
+lines prefetch    puts lines together from their documents; fetches pages ahead
+resend orphans    sends lines again; removes marks that belong to another run by now
+shadow            compares only
 """

@@ -1,8 +1,8 @@
-"""Lines as they are stored, put together again as they came: bytes, origin, record time, and what was made of them.
+"""Puts stored lines together again as they arrived: bytes, origin, record time, and the documents made of them.
 
-The documents of one line that a page holds together make one line; those that lie further apart make it once more,
-which costs a little and changes nothing. Where a line goes follows from where it came from (the topic in its
-provenance), its facility and its source, and from the settings: never from what it says.
+Documents of the same line that are on one page make one line. If they are on different pages, the line is sent once for
+each page, which costs a little and changes nothing. A line's intake follows from its origin (the topic in its
+provenance), its facility and source, and the settings; never from the content of the line.
 """
 
 from base64 import b64decode
@@ -31,11 +31,11 @@ Progress = Callable[[int, int], None]
 
 
 class StoredFileLine(NamedTuple):
-    """A line that is stored.
+    """A stored line.
 
     Attributes:
-        told: what its record tells of it when it is sent again; the editions are in the order of `bodies`.
-        bodies: the documents that were made of it; None for one that was retracted.
+        told: what its replayed record says of it; its document versions are in the order of `bodies`.
+        bodies: the documents that were made of it; None for a retracted one.
     """
 
     intake: Intake
@@ -46,65 +46,65 @@ class StoredFileLine(NamedTuple):
 
     @property
     def message(self) -> Message:
-        """As the core reads it."""
+        """The line as a message for the decoder."""
         return Message(self.data, self.told.created_ms, self.origin, True, True, self.told.glued)
 
 
 @dataclass(slots=True)
 class LeftOut:
-    """What cannot be put together again: why -> how many documents."""
+    """Documents whose line cannot be put together again, counted by reason."""
 
     out: dict[str, int] = field(default_factory=dict)
 
     def add(self, why: str) -> None:
-        """One more."""
+        """Count one document."""
         self.out[why] = self.out.get(why, 0) + 1
 
 
 def lines(
-    known: FactIndex, wanted: FactQuery, assembler: "Assembler", progress: Progress = lambda _done, _of: None
+    facts: FactIndex, wanted: FactQuery, assembler: "Assembler", progress: Progress = lambda _done, _of: None
 ) -> Iterator[list[StoredFileLine]]:
-    """The lines of the facts that are meant, page by page; `progress` hears how many documents are done, of all."""
-    done, of = 0, known.count(wanted)
-    progress(done, of)
-    for page in fetched_ahead(known.pages(wanted)):
+    """Yield the selected lines, page by page; `progress` is called with the documents done and their total."""
+    done, total = 0, facts.count(wanted)
+    progress(done, total)
+    for page in fetched_ahead(facts.pages(wanted)):
         yield assembler.lines(page)
         done += len(page)
-        progress(done, of)
+        progress(done, total)
 
 
 class Assembler:
-    """Puts lines together; `left` holds what could not be; `newest` by facility and source the newest revision seen."""
+    """Puts lines together. `left` counts failures by reason; `newest`: the newest revision by facility and source."""
 
     def __init__(self, settings: Settings, sources: Mapping[str, Source]) -> None:
-        """Bind the settings' intakes and the sources as they are now."""
+        """Bind the settings' intakes and the current sources."""
         self._intakes = list(settings.intakes.values())
         self._sources = sources
         self._chosen: dict[tuple[str, str, str, str | None], Intake | None] = {}
         self.left = LeftOut()
         self.newest: dict[tuple[str, str], int] = {}
         self._created = Cache(of_iso)
-        self._origins = Cache(lambda told: Provenance(host=told[0], path=told[1], captured_ms=told[2]), ORIGINS)
+        self._origins = Cache(lambda key: Provenance(host=key[0], path=key[1], captured_ms=key[2]), ORIGINS)
 
     def lines(self, page: Sequence[StoredFact]) -> list[StoredFileLine]:
-        """The lines of a page; those of one origin follow one another."""
+        """The lines of a page, sorted so that lines of one origin are adjacent."""
         groups: dict[tuple[Any, ...], list[StoredFact]] = {}
         for fact in page:
-            self._hear(fact)
+            self._note_revision(fact)
             event = fact.body.get("event", {})
-            if "original" not in event or not self._of_use(fact):
-                continue  # the tombstone of what has a successor, or of what nobody reads differently today
+            if "original" not in event or not self._is_replayable(fact):
+                continue  # a tombstone: superseded by another document, or read by the current revision already
             key = (event["original"], event.get("original_b64"), self._captured_ms(fact.body))
             groups.setdefault(key, []).append(fact)
-        found = [line for key, group in groups.items() if (line := self._line(group, key[2])) is not None]
-        return sorted(found, key=lambda line: (line.intake.name, line.origin.host or "", line.origin.path or ""))
+        page_lines = [line for key, group in groups.items() if (line := self._line(group, key[2])) is not None]
+        return sorted(page_lines, key=lambda line: (line.intake.name, line.origin.host or "", line.origin.path or ""))
 
-    def _hear(self, fact: StoredFact) -> None:
-        place, revision = (fact.body["perf"]["facility"], fact.body["perf"]["source"]), revision_of(fact.version)
-        if revision > self.newest.get(place, 0):
-            self.newest[place] = revision
+    def _note_revision(self, fact: StoredFact) -> None:
+        key, revision = (fact.body["perf"]["facility"], fact.body["perf"]["source"]), revision_of(fact.version)
+        if revision > self.newest.get(key, 0):
+            self.newest[key] = revision
 
-    def _of_use(self, fact: StoredFact) -> bool:
+    def _is_replayable(self, fact: StoredFact) -> bool:
         perf = fact.body["perf"]
         source = self._sources.get(perf["source"])
         return not perf.get("retracted") or (source is not None and source.revision > revision_of(fact.version))
@@ -117,30 +117,30 @@ class Assembler:
         origin = self._origins[
             body.get("host", _NOTHING).get("name"), log.get("file", _NOTHING).get("path"), captured_ms
         ]
-        lacking = source is not None and CAPTURED in source.identity and origin.captured_ms is None
-        if intake is None or lacking:
+        lacks_capture_time = source is not None and CAPTURED in source.identity and origin.captured_ms is None
+        if intake is None or lacks_capture_time:
             for _ in group:
                 self.left.add(NO_INTAKE if intake is None else NO_CAPTURE)
             return None
         event = body["event"]
         encoded = event.get("original_b64")
-        told = StoredLine(
+        stored_line = StoredLine(
             self._created[event["created"]],
             log.get("offset"),
             GLUED in body["perf"].get("flags", ()),
-            tuple(map(_edition, group)),
+            tuple(map(_document_version, group)),
         )
         bodies = tuple(None if fact.body["perf"].get("retracted") else fact.body for fact in group)
         return StoredFileLine(
-            intake, b64decode(encoded) if encoded else event["original"].encode(), origin, told, bodies
+            intake, b64decode(encoded) if encoded else event["original"].encode(), origin, stored_line, bodies
         )
 
     def _captured_ms(self, body: Mapping[str, Any]) -> int | None:
-        """When its shipper took it: its own time where it has no other."""
-        told = body.get("provenance", _NOTHING).get("captured")
-        if told is None and TIME_CAPTURED in body["perf"].get("flags", ()):
-            told = body["@timestamp"]
-        return None if told is None else of_iso(told)
+        """When the shipper captured the line: its `@timestamp` if the line has no time of its own."""
+        captured = body.get("provenance", _NOTHING).get("captured")
+        if captured is None and TIME_CAPTURED in body["perf"].get("flags", ()):
+            captured = body["@timestamp"]
+        return None if captured is None else of_iso(captured)
 
     def _intake(self, body: Mapping[str, Any]) -> Intake | None:
         perf = body["perf"]
@@ -152,10 +152,10 @@ class Assembler:
 
 
 def chosen(intakes: Sequence[Intake], topic: str, facility: str, source: str, workflow: str | None) -> Intake | None:
-    """The intake that a fact came through: of its facility and source, best of its topic and workflow too."""
-    able = [intake for intake in intakes if intake.facility == facility and source in intake.sources]
-    return max(able, key=lambda intake: (intake.topic == topic, intake.workflow == workflow), default=None)
+    """The intake that a fact came through: of its facility and source, preferably of its topic and workflow too."""
+    candidates = [intake for intake in intakes if intake.facility == facility and source in intake.sources]
+    return max(candidates, key=lambda intake: (intake.topic == topic, intake.workflow == workflow), default=None)
 
 
-def _edition(fact: StoredFact) -> DocumentVersion:
+def _document_version(fact: StoredFact) -> DocumentVersion:
     return version_of_document(fact.index, fact.id, fact.version, fact.body)

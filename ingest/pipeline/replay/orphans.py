@@ -1,9 +1,9 @@
-"""Marks that runs still count though their documents say otherwise by now, found and taken out of their sets.
+"""Finds marks whose document now belongs to another run, and removes them from the old run's set.
 
-A line that is shipped again and read by a higher revision overwrites its document without a word to the run that it was
-of. What tells is the document: every mark of a set that a lower revision read than the newest of the documents that are
-stored is held against its own. What follows is derived at once, as a worker does it; so a death in between costs
-nothing: the same is found by the next replay.
+If a line is shipped again and read by a higher revision, its document is overwritten but the run it belonged to is not
+told. Only the document shows it. So every mark in a set that was read by a revision lower than the newest stored one is
+compared with its document. The runs are derived at once, as a worker does it. A crash in between costs nothing: the
+next replay finds the same marks.
 """
 
 import logging
@@ -40,21 +40,25 @@ Suspect = tuple[RunKey, RunMark]
 
 @dataclass(slots=True)
 class OrphanFinder:
-    """Finds them, some at a time; each group is derived before the next is looked for."""
+    """Finds orphaned marks in groups; each group is derived before the next one is searched."""
 
     states: ElasticsearchStates
     store: ElasticsearchStore
     retry_policy: RetryPolicy
     schema: Schema
 
-    def found(self, place: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
-        """Marks that leave, as their runs have to hear of it."""
-        bodies = self.states.sets(*place, tuple(runs))
-        suspects = (each for body in bodies for each in _older(body, revision))
-        while some := list(islice(suspects, AT_ONCE)):
-            places = [(self._index(key, mark), mark.id) for key, mark in some]
-            kept = self.retry_policy.until_done(lambda places=places: self.store.kept(places))  # type: ignore[misc]
-            yield [(key, gone) for (key, mark), at in zip(some, kept, strict=True) if (gone := _gone(key, mark, at))]
+    def found(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
+        """Yield the removals of orphaned marks, as updates of their runs' sets."""
+        bodies = self.states.sets(*source_key, tuple(runs))
+        suspects = (suspect for body in bodies for suspect in _older(body, revision))
+        while group := list(islice(suspects, AT_ONCE)):
+            doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
+            stored = self.retry_policy.until_done(lambda doc_refs=doc_refs: self.store.kept(doc_refs))  # type: ignore[misc]
+            yield [
+                (key, removal)
+                for (key, mark), document in zip(group, stored, strict=True)
+                if (removal := _removal(key, mark, document))
+            ]
 
     def _index(self, key: RunKey, mark: RunMark) -> str:
         return index_name("marks", key.facility, self.schema.kinds["marks"].period, mark.at_ms)
@@ -67,19 +71,19 @@ def _older(body: Mapping[str, Any], revision: int) -> Iterator[Suspect]:
             yield state.key, mark
 
 
-def _gone(key: RunKey, mark: RunMark, at: StoredDocument | None) -> RunMark | None:
-    if at is None:
+def _removal(key: RunKey, mark: RunMark, document: StoredDocument | None) -> RunMark | None:
+    if document is None:
         return None
-    now = None if at.body["perf"].get("retracted") else key_of(at.body)
-    return left_run(key, mark, at.version, now)
+    current_run = None if document.body["perf"].get("retracted") else key_of(document.body)
+    return left_run(key, mark, document.version, current_run)
 
 
 def remove_orphans(
-    settings: Settings, known: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
+    settings: Settings, registry: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
 ) -> int:
-    """Take them out of the sets of the runs that are meant, and derive these anew; how many marks there were.
+    """Remove orphaned marks from the sets of the selected runs and derive these anew; return how many marks there were.
 
-    `newest`: facility and source -> the newest revision of the documents that are stored.
+    `newest`: facility and source -> the newest revision of the stored documents.
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
@@ -88,22 +92,22 @@ def remove_orphans(
     store = ElasticsearchStore(connected)
     cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(settings.delivery)), retry_policy)
     deriver = Deriver(
-        known.schema, cas_writer, BulkWriter(store.rewrite, retry_policy, request_limits(settings.delivery))
+        registry.schema, cas_writer, BulkWriter(store.rewrite, retry_policy, request_limits(settings.delivery))
     )
-    finder = OrphanFinder(ElasticsearchStates(connected), store, retry_policy, known.schema)
-    taken = 0
+    finder = OrphanFinder(ElasticsearchStates(connected), store, retry_policy, registry.schema)
+    removed = 0
     try:
         for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
-            for some in finder.found((facility, source), revision, wanted.runs):
-                gathered = BatchUpdates()
-                gathered.add_forgotten(some)
-                if some:
-                    deriver.derive([gathered])
-                taken += len(some)
+            for removals in finder.found((facility, source), revision, wanted.runs):
+                updates = BatchUpdates()
+                updates.add_forgotten(removals)
+                if removals:
+                    deriver.derive([updates])
+                removed += len(removals)
     except (Unavailable, ServiceBlocked) as error:
         raise Problem(f"{error}.", "Replay again: what was done stays done.", 69) from error
     finally:
         deriver.dismiss()
         connected.close()
-    return taken
+    return removed

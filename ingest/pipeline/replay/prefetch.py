@@ -1,4 +1,4 @@
-"""One step ahead: what is asked of a service while what it answered before is worked on. A thread, and nothing else."""
+"""Overlaps requests to a service with the work on its previous answer, on one thread."""
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -9,22 +9,22 @@ _END = object()
 
 
 def fetched_ahead(source: Iterable[T]) -> Iterator[T]:
-    """The same items in the same order; the next one is fetched on a thread meanwhile."""
-    each = iter(source)
+    """Yield the same items in the same order, and fetch the next one on a thread meanwhile."""
+    items = iter(source)
     with ThreadPoolExecutor(1, "perflog-ahead") as thread:
-        coming: Future[object] = thread.submit(next, each, _END)
+        coming: Future[object] = thread.submit(next, items, _END)
         while (item := coming.result()) is not _END:
-            coming = thread.submit(next, each, _END)
-            yield item  # type: ignore[misc]  # what is not the end is an item
+            coming = thread.submit(next, items, _END)
+            yield item  # type: ignore[misc]  # anything but _END is an item
 
 
 def done_behind(items: Iterable[T], do: Callable[[T], None]) -> None:
-    """Do something with every item on a thread, in order, while the next one is made; raises what that raises."""
+    """Call `do` with every item in order, on a thread, while the next item is made; raises what `do` raises."""
     with ThreadPoolExecutor(1, "perflog-behind") as thread:
-        before: Future[None] | None = None
+        previous: Future[None] | None = None
         for item in items:
-            if before is not None:
-                before.result()
-            before = thread.submit(do, item)
-        if before is not None:
-            before.result()
+            if previous is not None:
+                previous.result()
+            previous = thread.submit(do, item)
+        if previous is not None:
+            previous.result()

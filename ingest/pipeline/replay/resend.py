@@ -1,8 +1,8 @@
-"""Replay of what is stored: lines into the intake topics that they came through, to be read as they were then.
+"""Replays stored lines: sends them to the intake topics they came through, to be read with their original record time.
 
-Any number of workers may read them, older ones too, in any order with what is shipped meanwhile: see
-core/replay/corrections.py. What is corrected is told from here: lines that a lower revision read are read once more, by
-the very code of a worker.
+Any number of workers may read them, older ones too, and in any order with newly shipped lines: see
+core/replay/corrections.py. The report of corrections is computed here: lines that a lower revision read are decoded
+again by the worker's own code.
 """
 
 from collections import Counter
@@ -40,7 +40,7 @@ NEW = "new"
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """An example: a line, and what became of a document of it; `made` None where nothing did."""
+    """An example of a correction: a line and one of its documents before and after; `made` is None if it is gone."""
 
     line: bytes
     former: DocumentVersion
@@ -49,12 +49,12 @@ class Change:
 
 @dataclass(slots=True)
 class Corrections:
-    """What a reading by the grammars of now corrects; counts are documents.
+    """What the current grammars would correct; counts are documents.
 
     Attributes:
         same: documents that stay as they are.
-        words: corrected, and of those to another index, run or time; gone; new ones beside those that were there.
-        rejects: lines that are refused now, by reason.
+        words: corrected, and of those moved to another index, run or time; gone; new ones beside the existing ones.
+        rejects: lines that are rejected now, by reason.
         examples: by word.
     """
 
@@ -63,26 +63,26 @@ class Corrections:
     rejects: Counter[str] = field(default_factory=Counter)
     examples: dict[str, list[Change]] = field(default_factory=dict)
 
-    def add(self, records: Sequence[ConsumerRecord], reading: DecodedBatch) -> None:
-        """Take in what became of some lines."""
-        self.same += len(reading.there)
-        self.words[CORRECTED] += len(reading.corrected)
-        for n, verdict in reading.judged.items():
+    def add(self, records: Sequence[ConsumerRecord], decoded: DecodedBatch) -> None:
+        """Count the results of decoding some lines."""
+        self.same += len(decoded.there)
+        self.words[CORRECTED] += len(decoded.corrected)
+        for n, verdict in decoded.judged.items():
             for word, former, made in verdict.changes:
                 self.words[word] += 1
-                some = self.examples.setdefault(word, [])
-                if len(some) < EXAMPLES:
-                    some.append(Change(records[n].value or b"", former, made))
-        self.words[NEW] += sum(verdict.added for verdict in reading.judged.values())
-        for special in reading.special.values():
+                changes = self.examples.setdefault(word, [])
+                if len(changes) < EXAMPLES:
+                    changes.append(Change(records[n].value or b"", former, made))
+        self.words[NEW] += sum(verdict.added for verdict in decoded.judged.values())
+        for special in decoded.special.values():
             self.rejects.update(reject.reason for _, reject in special.refused)
 
 
 @dataclass(slots=True)
 class LinesReport:
-    """What was sent, or would be (`dry_run`): lines by topic; what cannot be, and why (documents).
+    """Lines sent, or to be sent (`dry_run`), by topic; and documents whose lines cannot be sent, by reason.
 
-    `left_behind`: marks that were taken out of runs they are of no more (see orphans.py).
+    `left_behind`: marks that were removed from runs they no longer belong to (see orphans.py).
     """
 
     dry_run: bool
@@ -93,63 +93,70 @@ class LinesReport:
 
     @property
     def lines(self) -> int:
-        """How many lines."""
+        """The number of lines."""
         return self.topics.total()
 
 
 class Resender:
-    """Makes letters of lines, and tells what their reading will correct."""
+    """Makes Kafka records of stored lines, and predicts what reading them will correct."""
 
-    def __init__(self, settings: Settings, known: Registry, report: LinesReport) -> None:
-        """Bind what reads, and the report that is filled."""
-        self._settings, self._known, self._report = settings, known, report
-        self._revisions = {name: source.revision for name, source in known.sources.items()}
-        self._readers: dict[str, RecordDecoder] = {}
+    def __init__(self, settings: Settings, registry: Registry, report: LinesReport) -> None:
+        """Bind the settings and the registry, and the report to fill."""
+        self._settings, self._registry, self._report = settings, registry, report
+        self._revisions = {name: source.revision for name, source in registry.sources.items()}
+        self._decoders: dict[str, RecordDecoder] = {}
         self._heads = Cache(lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
         self._numbers = count()
 
-    def letters(self, some: Sequence[StoredFileLine]) -> list[ProducerRecord]:
-        """The letters of lines that were read together; those of one origin follow one another."""
-        found: list[ProducerRecord] = []
-        for (_, origin), each in groupby(some, lambda line: (line.intake.name, line.origin)):
-            mine, head = list(each), self._heads[origin]
-            letters = [self._letter(line, head) for line in mine]
-            self._foresee(mine, letters, head)
-            self._report.topics[mine[0].intake.topic] += len(letters)
-            found += letters
-        return found
+    def letters(self, stored_lines: Sequence[StoredFileLine]) -> list[ProducerRecord]:
+        """The Kafka records of some lines; records of one origin are adjacent."""
+        records: list[ProducerRecord] = []
+        for (_, origin), group in groupby(stored_lines, lambda line: (line.intake.name, line.origin)):
+            same_origin, origin_headers = list(group), self._heads[origin]
+            group_records = [self._record(line, origin_headers) for line in same_origin]
+            self._predict(same_origin, group_records, origin_headers)
+            self._report.topics[same_origin[0].intake.topic] += len(group_records)
+            records += group_records
+        return records
 
-    def _letter(self, line: StoredFileLine, head: Headers) -> ProducerRecord:
-        run = line.told.formers[0].run  # all lines of a run to one partition, in their order: it is derived anew once
-        where = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
-        headers = (*head, (STORED, line.told.text))
-        return ProducerRecord(line.intake.topic, where.encode("utf-8", "replace"), line.data, headers)
+    def _record(self, line: StoredFileLine, origin_headers: Headers) -> ProducerRecord:
+        run = line.told.formers[0].run  # all lines of a run to one partition, in order: it is derived once
+        key = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
+        headers = (*origin_headers, (STORED, line.told.text))
+        return ProducerRecord(line.intake.topic, key.encode("utf-8", "replace"), line.data, headers)
 
-    def _foresee(self, some: Sequence[StoredFileLine], letters: Sequence[ProducerRecord], head: Headers) -> None:
-        at = Partition(some[0].intake.topic, 0)
-        told: list[StoredLine] = []
+    def _predict(
+        self, stored_lines: Sequence[StoredFileLine], sent_records: Sequence[ProducerRecord], origin_headers: Headers
+    ) -> None:
+        partition = Partition(stored_lines[0].intake.topic, 0)
+        line_headers: list[StoredLine] = []
         records: list[ConsumerRecord] = []
-        for line, letter in zip(some, letters, strict=True):
+        for line, sent_record in zip(stored_lines, sent_records, strict=True):
             if self._is_older(line):
-                stored = letter.headers[-1]
-                records.append(ConsumerRecord(at, len(told), line.told.created_ms, None, line.data, head, stored))
-                told.append(line.told)
+                stored = sent_record.headers[-1]
+                records.append(
+                    ConsumerRecord(
+                        partition, len(line_headers), line.told.created_ms, None, line.data, origin_headers, stored
+                    )
+                )
+                line_headers.append(line.told)
             else:
                 self._report.corrections.same += len(line.told.formers)
         if records:
-            reading = self._reader(some[0].intake).read_again(records, told)
-            self._report.corrections.add(records, reading)
+            decoded = self._decoder(stored_lines[0].intake).read_again(records, line_headers)
+            self._report.corrections.add(records, decoded)
 
     def _is_older(self, line: StoredFileLine) -> bool:
-        """Whether any document of it was read by another revision than that of now."""
-        now = self._revisions.get
-        return any(now(former.source) != revision_of(former.version) for former in line.told.formers)
+        """Whether any of its documents was read by another revision than the current one."""
+        current_revision = self._revisions.get
+        return any(current_revision(former.source) != revision_of(former.version) for former in line.told.formers)
 
-    def _reader(self, intake: Intake) -> RecordDecoder:
-        if intake.name not in self._readers:
-            flow = Decoder(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
-            self._readers[intake.name] = RecordDecoder(flow)
-        return self._readers[intake.name]
+    def _decoder(self, intake: Intake) -> RecordDecoder:
+        if intake.name not in self._decoders:
+            registry = self._registry
+            decoder = Decoder(intake, registry.sources, registry.schema, self._settings.sites, registry.wrappers)
+            self._decoders[intake.name] = RecordDecoder(decoder)
+        return self._decoders[intake.name]
 
 
 def resend(
@@ -161,23 +168,23 @@ def resend(
     dry_run: bool = False,
     progress: Progress = lambda _done, _of: None,
 ) -> LinesReport:
-    """Send the lines of the facts that are meant; returns when Kafka has acknowledged all, `rate` lines a second.
+    """Send the selected lines at `rate` lines a second, if given; return when Kafka has acknowledged all of them.
 
-    `progress` hears how many documents are done, of how many. Raises `Problem` (69) when a service does not answer.
+    `progress` is called with the documents done and their total. Raises `Problem` (69) when a service does not answer.
     """
     report = LinesReport(dry_run)
-    again = Resender(settings, known, report)
+    resender = Resender(settings, known, report)
     assembler = Assembler(settings, known.sources)
-    with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as outbox:
-        pages = (again.letters(some) for some in lines(stored_facts, wanted, assembler, progress))
-        letters = by_run(pages)
+    with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as producer:
+        pages = (resender.letters(page_lines) for page_lines in lines(stored_facts, wanted, assembler, progress))
+        records = by_run(pages)
         if dry_run:
             for _ in pages:
                 pass
         elif rate:
-            send_paced(outbox, letters, rate)
+            send_paced(producer, records, rate)
         else:
-            done_behind(flights(letters), lambda some: _send(outbox, some))
+            done_behind(flights(records), lambda flight: _send(producer, flight))
     report.left_out = assembler.left.out
     if not dry_run:
         report.left_behind = remove_orphans(settings, known, wanted, assembler.newest)
@@ -185,19 +192,19 @@ def resend(
 
 
 def by_run(pages: Iterable[Sequence[ProducerRecord]]) -> Iterator[ProducerRecord]:
-    """The letters of one run behind one another, as far as memory allows: then a run is derived anew once.
+    """Sort the records so that those of one run are adjacent, as far as memory allows: then a run is derived once.
 
-    Of one run those of one origin are together, which are read by one way.
+    Within a run, records of one origin are adjacent as well, and share one decoding path.
     """
-    for some in batched(pages, lambda page: sum([letter.size_bytes for letter in page]), TOGETHER_BYTES):
-        letters = [letter for page in some for letter in page]
-        letters.sort(key=lambda letter: (letter.topic, letter.key or b"", letter.headers[:-1]))
-        yield from letters
+    for group in batched(pages, lambda page: sum([record.size_bytes for record in page]), TOGETHER_BYTES):
+        records = [record for page in group for record in page]
+        records.sort(key=lambda record: (record.topic, record.key or b"", record.headers[:-1]))
+        yield from records
 
 
-def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord]) -> None:
+def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord]) -> None:
     try:
-        outbox.send(flight)
+        producer.send(flight)
     except (Unavailable, RequestTooLarge) as error:
         what = f"Kafka stopped taking lines ({error})."
         raise Problem(what, "Replay again: what arrives twice changes nothing.", 69) from error

@@ -1,8 +1,8 @@
-"""What other grammars would make of the stored lines: read in memory beside what is stored, compared by field.
+"""Reads the stored lines with other grammars in memory and compares the result with the stored documents by field.
 
-The shadow documents live no longer than it takes to compare them: nothing is written anywhere, so no index, live or
-other, is touched, and any number of lines needs no room. Refused messages that the index keeps are read too: those
-that become documents are lines that only the new reading reads.
+The shadow documents live only as long as the comparison: nothing is written, so no index is touched and any number of
+lines needs no space. Rejected messages that the index keeps are read too: if they become documents, they count as lines
+that only the new reading reads.
 """
 
 import re
@@ -27,33 +27,33 @@ TOO_OLD = "time_too_old"
 
 
 class Shadow:
-    """Reads lines by other grammars, intake by intake."""
+    """Reads lines with other grammars, intake by intake."""
 
-    def __init__(self, settings: Settings, known: Registry) -> None:
-        """Bind the settings and those grammars."""
-        self._settings, self._known = settings, known
-        self._flows: dict[str, Decoder] = {}
-        self.found = Differences(known.schema)
+    def __init__(self, settings: Settings, registry: Registry) -> None:
+        """Bind the settings and the registry of the other grammars."""
+        self._settings, self._registry = settings, registry
+        self._decoders: dict[str, Decoder] = {}
+        self.found = Differences(registry.schema)
 
     def compare(self, line: StoredFileLine) -> None:
-        """A stored line."""
+        """Compare a stored line."""
         outcomes = self._read(line.intake, line.message)
         old = {
-            edition.id: (edition.index, body)
-            for edition, body in zip(line.told.formers, line.bodies, strict=True)
+            version.id: (version.index, body)
+            for version, body in zip(line.told.formers, line.bodies, strict=True)
             if body is not None
         }
         self.found.add(line.data, old, _bodies(outcomes), _why(outcomes))
 
     def compare_refused(self, reject: StoredReject) -> None:
-        """A message that was refused; of two that were glued, the whole of it."""
+        """Compare a rejected message; if it was one of two glued lines, the whole of it."""
         intake = self._settings.intakes.get(reject.told("perf.intake") or "")
         text, encoded = reject.told("event.original"), reject.told("event.original_b64")
         if intake is None or text is None:
             return
         data = b64decode(encoded) if encoded else text.encode()
         origin = Provenance(host=reject.told("host.name"), path=reject.told("log.file.path"))
-        # Nothing tells whether it was a backfill: it is taken for one, unless it was refused for not being one.
+        # Nothing says whether it was a backfill: assume so, unless it was rejected for not being one.
         backfill = reject.told("error.type") != TOO_OLD
         message = Message(data, iso_ms(reject.told("event.created")), origin, backfill, bare=True)
         outcomes = self._read(intake, message)
@@ -61,52 +61,53 @@ class Shadow:
             self.found.add(data, {}, _bodies(outcomes))
 
     def _read(self, intake: Intake, message: Message) -> Outcomes:
-        flow = self._flows.get(intake.name)
-        if flow is None:
-            flow = Decoder(intake, self._known.sources, self._known.schema, self._settings.sites, self._known.wrappers)
-            self._flows[intake.name] = flow
-        return flow.outcomes(message, 0)
+        decoder = self._decoders.get(intake.name)
+        if decoder is None:
+            registry = self._registry
+            decoder = Decoder(intake, registry.sources, registry.schema, self._settings.sites, registry.wrappers)
+            self._decoders[intake.name] = decoder
+        return decoder.outcomes(message, 0)
 
 
 def shadow(
     settings: Settings, known: Registry, wanted: FactQuery, progress: Progress = lambda _done, _of: None
 ) -> tuple[Differences, Mapping[str, int]]:
-    """Read the lines of the facts that are meant; what differs, and what could not be read again (why, documents).
+    """Read the selected lines; return the differences, and the documents that could not be read again, by reason.
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
-    made = Shadow(settings, known)
+    comparison = Shadow(settings, known)
     assembler = Assembler(settings, known.sources)
     with open_facts(settings.elasticsearch) as stored:
-        for some in lines(stored, wanted, assembler, progress):
-            for line in some:
-                made.compare(line)
-    if not wanted.runs:  # a refused line has none
+        for page_lines in lines(stored, wanted, assembler, progress):
+            for line in page_lines:
+                comparison.compare(line)
+    if not wanted.runs:  # a rejected line has none
         for reject in _refused(settings, wanted):
-            made.compare_refused(reject)
-    return made.found, assembler.left.out
+            comparison.compare_refused(reject)
+    return comparison.found, assembler.left.out
 
 
 def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:
-    """The rejects of the same facilities, sources, files and time (of a reject that is its record's)."""
-    meant = RejectQuery(
+    """The rejects of the same facilities, sources, files and time (for a reject: its record's time)."""
+    selection = RejectQuery(
         facilities=wanted.facilities, sources=wanted.sources, since_ms=wanted.since_ms, until_ms=wanted.until_ms
     )
-    with open_rejects(settings.elasticsearch) as known:
-        for reject in known.each(meant):
+    with open_rejects(settings.elasticsearch) as rejects:
+        for reject in rejects.each(selection):
             path = reject.told("log.file.path") or ""
             if not wanted.files or any(_is_like(path, file) for file in wanted.files):
                 yield reject
 
 
-def _is_like(path: str, file: str) -> bool:
-    """Whether a path is the one that is meant, in which `*` stands for anything."""
-    return re.fullmatch(re.escape(file).replace(r"\*", ".*"), path) is not None
+def _is_like(path: str, pattern: str) -> bool:
+    """Whether a path matches a pattern in which `*` stands for anything."""
+    return re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), path) is not None
 
 
 def _bodies(outcomes: Outcomes) -> dict[str, tuple[str, Mapping[str, Any]]]:
-    """As they would be stored."""
-    return {each.id: (each.index, orjson.loads(each.json)) for each in outcomes.documents}
+    """The documents by id, as they would be stored."""
+    return {document.id: (document.index, orjson.loads(document.json)) for document in outcomes.documents}
 
 
 def _why(outcomes: Outcomes) -> str:
