@@ -1,4 +1,4 @@
-"""What perflog does: from Kafka to Elasticsearch with the commit last. Retry and backoff stand in sink/retry only.
+"""Everything perflog does, from Kafka to Elasticsearch with the offset commit last. Only sink/retry retries.
 
 preflight signals    what must be there before a start; how a stop is asked for
 sink/                writes that lose nothing

@@ -1,4 +1,4 @@
-"""Care of the servers.
+"""Setting up the servers.
 
 setup    topics, templates, new fields; whether a replay is due
 """

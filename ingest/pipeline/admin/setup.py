@@ -1,4 +1,4 @@
-"""Set up: topics with append time, templates, new fields in old indices. May be run again and again."""
+"""Sets up the servers: topics with append time, index templates, new fields in old indices. Safe to repeat."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -17,7 +17,7 @@ DEAD_LETTER_PARTITIONS = 1
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One thing that setup saw to: `what` it is, `done` = created, changed, unchanged, skipped or due, and why."""
+    """One thing that setup checked: `what` it is, `done` = created, changed, unchanged, skipped or due, and why."""
 
     what: str
     name: str
@@ -27,25 +27,25 @@ class Step:
 
 @dataclass(slots=True)
 class SetupReport:
-    """Everything setup saw to, in order."""
+    """All steps of a setup, in order."""
 
     steps: list[Step] = field(default_factory=list)
 
 
 def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITIONS) -> SetupReport:
-    """Bring Kafka and Elasticsearch to what run needs; `Problem` says what stands in the way."""
+    """Create or change what `perflog run` needs in Kafka and Elasticsearch; `Problem` says what prevents it."""
     report = SetupReport()
     with open_topics(settings.kafka) as cluster:
         report.steps += _set_up_topics(cluster, settings, partitions)
-    with open_templates(settings.elasticsearch) as known:
+    with open_templates(settings.elasticsearch) as templates:
         for kind in schema.kinds:
-            report.steps += _set_up_kind(known, kind, schema)
-        report.steps += _lacking(known)
+            report.steps += _set_up_kind(templates, kind, schema)
+        report.steps += _missing_features(templates)
     return report
 
 
 def replays_due(settings: Settings, sources: Mapping[str, Source]) -> list[Step]:
-    """Facts that a lower revision of their source read than the one that is there now; `Problem` as of `set_up`."""
+    """Facts that a lower revision of their source than the current one read; raises `Problem` as `set_up` does."""
     with open_facts(settings.elasticsearch) as stored:
         read_by = stored.revisions()
     return [
@@ -61,55 +61,55 @@ def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
 
 
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:
-    letters = settings.delivery.dead_letter_topic
-    wanted = {intake.topic: partitions for intake in settings.intakes.values()} | {letters: DEAD_LETTER_PARTITIONS}
-    there = cluster.described(list(wanted))
+    dead_letters = settings.delivery.dead_letter_topic
+    wanted = {intake.topic: partitions for intake in settings.intakes.values()} | {dead_letters: DEAD_LETTER_PARTITIONS}
+    existing = cluster.described(list(wanted))
     steps = []
     for name, count in wanted.items():
-        configs = topic_configs(settings.delivery.max_message_bytes, intake=name != letters)
-        steps.append(_set_up_topic(cluster, name, count, configs, there.get(name)))
+        configs = topic_configs(settings.delivery.max_message_bytes, intake=name != dead_letters)
+        steps.append(_set_up_topic(cluster, name, count, configs, existing.get(name)))
     return steps
 
 
 def topic_configs(max_message_bytes: int, intake: bool) -> dict[str, str]:
-    """What a topic must be set to; a dead letter carries a second envelope of headers, and keeps its own time."""
+    """The required configs of a topic; a dead letter has a second envelope of headers and the producer's time."""
     if not intake:
         return {MAX_MESSAGE_BYTES: str(max_message_bytes + 2 * ENVELOPE_BYTES)}
     return {MAX_MESSAGE_BYTES: str(max_message_bytes + ENVELOPE_BYTES), TIMESTAMP_TYPE: "LogAppendTime"}
 
 
-def _set_up_topic(cluster: Topics, name: str, partitions: int, configs: dict[str, str], there: Topic | None) -> Step:
-    if there is None:
+def _set_up_topic(cluster: Topics, name: str, partitions: int, configs: dict[str, str], existing: Topic | None) -> Step:
+    if existing is None:
         created = cluster.create(name, partitions, configs)
         return Step("topic", name, "created" if created else "unchanged", f"{partitions} partitions")
     changed = []
-    if there.max_message_bytes < int(configs[MAX_MESSAGE_BYTES]):
-        changed.append(f"{MAX_MESSAGE_BYTES} {there.max_message_bytes} -> {configs[MAX_MESSAGE_BYTES]}")
+    if existing.max_message_bytes < int(configs[MAX_MESSAGE_BYTES]):
+        changed.append(f"{MAX_MESSAGE_BYTES} {existing.max_message_bytes} -> {configs[MAX_MESSAGE_BYTES]}")
     else:
         del configs[MAX_MESSAGE_BYTES]
-    if TIMESTAMP_TYPE in configs and not there.append_time:
+    if TIMESTAMP_TYPE in configs and not existing.append_time:
         changed.append(
             f"{TIMESTAMP_TYPE} CreateTime -> LogAppendTime (records already in it keep their shipper's time)"
         )
     if not changed:
-        return Step("topic", name, "unchanged", f"{there.partitions} partitions")
+        return Step("topic", name, "unchanged", f"{existing.partitions} partitions")
     cluster.alter(name, configs)
     return Step("topic", name, "changed", "; ".join(changed))
 
 
-def _set_up_kind(known: Templates, kind: str, schema: Schema) -> list[Step]:
-    done = known.put(kind, schema)
+def _set_up_kind(templates: Templates, kind: str, schema: Schema) -> list[Step]:
+    done = templates.put(kind, schema)
     steps = [Step("template", f"perf-{kind}", done, f"schema version {schema.version}")]
-    for index, added in known.extend(kind, schema).items():
+    for index, added in templates.extend(kind, schema).items():
         detail = f"new fields: {', '.join(added)}" if added else f"schema version {schema.version}"
         steps.append(Step("index", index, "changed", detail))
     return steps
 
 
-def _lacking(known: Templates) -> list[Step]:
-    features = known.features().items()
+def _missing_features(templates: Templates) -> list[Step]:
+    features = templates.features().items()
     return [
-        Step("feature", name, "skipped", f"not on this cluster: {without}")
-        for name, (there, without) in features
-        if not there
+        Step("feature", name, "skipped", f"not on this cluster: {consequence}")
+        for name, (is_available, consequence) in features
+        if not is_available
     ]

@@ -1,4 +1,4 @@
-"""Alarms.
+"""Alerts.
 
-evaluate    rules held against what is stored, and who is told
+evaluate    rules applied to stored stages; incidents written and notified
 """

@@ -1,7 +1,7 @@
-"""Alarms evaluated once: stored stages -> verdicts -> incidents, each written and told once.
+"""Evaluates alert rules once: stored stages -> verdicts -> incidents, each written and notified once.
 
-An incident is written first and told then; that it was told is written last. A crash in between tells it again, and
-nothing is left untold. Who evaluates at the same time makes the same incidents: of two, one writes each and tells it.
+An incident is written first, then notified, and marked as notified last. After a crash in between it is notified again;
+none stays silent. Concurrent evaluations compute the same incidents: only the one that writes an incident notifies.
 """
 
 import tomllib
@@ -31,11 +31,11 @@ ALERTS = "alerts"
 
 @dataclass(frozen=True, slots=True)
 class EvaluateRequest:
-    """What is to be evaluated.
+    """What to evaluate.
 
     Attributes:
-        facilities: none = all of which runs are stored.
-        since_ms: unix ms, or 0 or less: so long before now. None = as the rule says.
+        facilities: empty = all that have stored runs.
+        since_ms: unix ms; 0 or less: relative to now. None = as the rule says.
         now_ms: None = the newest line of the facility's runs.
     """
 
@@ -46,7 +46,7 @@ class EvaluateRequest:
 
 @dataclass(frozen=True, slots=True)
 class RuleResult:
-    """One rule on one facility: the verdicts of its span, and the incidents that fire or were touched by it."""
+    """One rule on one facility: the verdicts of its time span, and the incidents that fire or were touched by it."""
 
     rule: Rule
     facility: str
@@ -56,13 +56,13 @@ class RuleResult:
 
     @property
     def counts(self) -> Counter[str]:
-        """Verdict -> how many stages."""
+        """Verdict -> number of stages."""
         return Counter(verdict.verdict for verdict in self.verdicts)
 
 
 @dataclass(slots=True)
 class AlertsReport:
-    """What came of an evaluation: each rule and facility; what was told, and how often somebody else was faster."""
+    """The results for each rule and facility, the notices sent, and how often another evaluation was faster."""
 
     evaluated: list[RuleResult] = field(default_factory=list)
     told: list[Notice] = field(default_factory=list)
@@ -70,7 +70,7 @@ class AlertsReport:
 
 
 def load_rules(path: Path) -> tuple[Rule, ...]:
-    """The rules in a file; `Problem` (78) says what is wrong with it."""
+    """Read the rules from a file; `Problem` (78) says what is wrong with it."""
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
@@ -81,7 +81,7 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
 def evaluate(
     settings: Settings, schema: Schema, rules: Iterable[Rule], asked: EvaluateRequest, notifier: Notifier
 ) -> AlertsReport:
-    """Evaluate every rule on every facility, and tell what is new.
+    """Evaluate every rule on every facility, and notify what is new.
 
     `Problem`: 69 when Elasticsearch does not answer, 78 when it has no template for alerts of this schema.
     """
@@ -89,8 +89,8 @@ def evaluate(
     connected = client(settings.elasticsearch)
     with raising_problems(settings.elasticsearch):
         try:
-            round_ = _Round(RunIndex(connected), Alerts(connected), schema.kinds[ALERTS].period, notifier)
-            return round_.whole(rules, asked)
+            evaluation = _Evaluation(RunIndex(connected), Alerts(connected), schema.kinds[ALERTS].period, notifier)
+            return evaluation.run(rules, asked)
         finally:
             connected.close()
 
@@ -100,14 +100,14 @@ def _since_ms(rule: Rule, asked: EvaluateRequest, now_ms: int) -> int:
     return since_ms if since_ms > 0 else now_ms + since_ms
 
 
-class _Round:
-    """One evaluation."""
+class _Evaluation:
+    """One evaluation of the rules."""
 
     def __init__(self, runs: RunIndex, alerts: Alerts, period: str, notifier: Notifier) -> None:
         self._runs, self._alerts, self._period, self._notifier = runs, alerts, period, notifier
         self._report = AlertsReport()
 
-    def whole(self, rules: Iterable[Rule], asked: EvaluateRequest) -> AlertsReport:
+    def run(self, rules: Iterable[Rule], asked: EvaluateRequest) -> AlertsReport:
         self._runs.refresh()
         self._alerts.refresh()
         newest_ms = self._runs.newest_line_ms()
@@ -116,35 +116,38 @@ class _Round:
             for facility in facilities:
                 now_ms = newest_ms.get(facility) if asked.now_ms is None else asked.now_ms
                 if now_ms is not None:
-                    self._one(rule, facility, TimeSpan(_since_ms(rule, asked, now_ms), now_ms))
+                    self._evaluate_rule(rule, facility, TimeSpan(_since_ms(rule, asked, now_ms), now_ms))
         return self._report
 
-    def _one(self, rule: Rule, facility: str, span: TimeSpan) -> None:
+    def _evaluate_rule(self, rule: Rule, facility: str, span: TimeSpan) -> None:
         stages = self._runs.stages_between(facility, reach_ms(rule, span), span.now_ms + 1)
-        found = verdicts(rule, stages, span)
-        kept = {each.id: each for each in self._alerts.reaching(facility, rule.id, span.since_ms)}
-        known = [incident_in(each.id, each.body) for each in kept.values()]
-        now = [self._written(incident, rule, kept) for incident in incidents(rule, found, known, span)]
-        own = with_incidents(rule, (verdict for verdict in found if not verdict.context), now)
-        self._report.evaluated.append(RuleResult(rule, facility, span, own, now))
+        rule_verdicts = verdicts(rule, stages, span)
+        documents = {document.id: document for document in self._alerts.reaching(facility, rule.id, span.since_ms)}
+        known = [incident_in(document.id, document.body) for document in documents.values()]
+        current = [
+            self._write_and_notify(incident, rule, documents)
+            for incident in incidents(rule, rule_verdicts, known, span)
+        ]
+        own_incidents = with_incidents(rule, (verdict for verdict in rule_verdicts if not verdict.context), current)
+        self._report.evaluated.append(RuleResult(rule, facility, span, own_incidents, current))
 
-    def _written(self, incident: Incident, rule: Rule, kept: Mapping[str, CurrentDocument]) -> Incident:
-        """Written if it is new or changed, then told if that is news."""
-        before = kept.get(incident.id)
+    def _write_and_notify(self, incident: Incident, rule: Rule, documents: Mapping[str, CurrentDocument]) -> Incident:
+        """Write the incident if it is new or changed, then notify if its state changed."""
+        before = documents.get(incident.id)
         body = incident_body(incident, rule)
-        at = before if before is not None and before.body == body else self._write(incident, body, before)
-        what = transition(incident)
-        if at is None:
+        written = before if before is not None and before.body == body else self._write(incident, body, before)
+        transition_kind = transition(incident)
+        if written is None:
             self._report.overtaken += 1
             return incident
-        if not what:
+        if not transition_kind:
             return incident
-        notice = Notice(incident.id, what, incident.severity, message(incident, rule), rule.meaning)
+        notice = Notice(incident.id, transition_kind, incident.severity, message(incident, rule), rule.meaning)
         self._notifier.tell(notice)
         self._report.told.append(notice)
-        told = mark_notified(incident)
-        self._alerts.change(at, incident_body(told, rule))
-        return told
+        notified = mark_notified(incident)
+        self._alerts.change(written, incident_body(notified, rule))
+        return notified
 
     def _write(
         self, incident: Incident, body: dict[str, object], before: CurrentDocument | None

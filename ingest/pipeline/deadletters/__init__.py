@@ -1,7 +1,7 @@
-"""Refused records: looked at, replayed, purged.
+"""Rejected records: inspected, replayed, purged.
 
-inspect    what broke how often, and the bytes
-replay     into their intake topics again
-purge      taken out
+inspect    counts of what broke, and the bytes
+replay     sends records to their intake topics again
+purge      deletes rejects and dead letters
 reread     what a record would become now
 """

@@ -1,4 +1,4 @@
-"""Purge: rejects that nobody needs any more, and the dead letters that only they referred to."""
+"""Deletes rejects that are no longer needed, and the dead letters that only they refer to."""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -16,10 +16,10 @@ NEEDED = ("perf.reject.letter", "perf.reject.shape")
 
 @dataclass(slots=True)
 class PurgeReport:
-    """What went: rejects from the index, letters from the topic; how many letters stay, and why if they must.
+    """Counts of deleted rejects and dead letters, and of the letters that stay.
 
     Attributes:
-        kept_because: why no letter went though rejects did; None when that has no reason of its own.
+        kept_because: why no letter was deleted although rejects were; None if there is no particular reason.
     """
 
     rejects: int = 0
@@ -30,40 +30,40 @@ class PurgeReport:
 
 @dataclass(slots=True)
 class Reach:
-    """Letters by partition: the lowest or highest that some rejects refer to."""
+    """The lowest and the highest dead letter, by partition, that some rejects refer to."""
 
     lowest: dict[Partition, int] = field(default_factory=dict)
     highest: dict[Partition, int] = field(default_factory=dict)
     unknown: int = 0
 
-    def add(self, found: StoredReject) -> None:
-        """Hear of a reject. One from before letters were written down may refer to any."""
-        at = letter_of(found)
+    def add(self, reject: StoredReject) -> None:
+        """Add a reject. A reject older than the field for its letter may refer to any letter."""
+        at = letter_of(reject)
         if at is not None:
             self.lowest[at.partition] = min(at.offset, self.lowest.get(at.partition, at.offset))
             self.highest[at.partition] = max(at.offset, self.highest.get(at.partition, at.offset))
-        elif found.told("perf.reject.shape") is None:
+        elif reject.told("perf.reject.shape") is None:
             self.unknown += 1
 
 
 def purge(
     settings: Settings, wanted: RejectQuery, progress: Callable[[int, int], None] = lambda _done, _of: None
 ) -> PurgeReport:
-    """Delete the rejects that are meant, then the letters below the first that a remaining reject refers to.
+    """Delete the matching rejects, then the dead letters below the first one that a remaining reject refers to.
 
-    No letter above the highest of those purged goes: its reject may be on its way to the index.
+    No letter above the highest purged one is deleted: its reject may be on its way to the index.
     """
     report = PurgeReport()
     topic = settings.delivery.dead_letter_topic
-    with open_fetcher(settings.kafka, settings.delivery) as look:
-        span = dict(look.span(topic))  # asked first: where Kafka is away, nothing at all goes
-    with open_rejects(settings.elasticsearch) as known:
-        purged = _delete(known, wanted, report, progress)
-        known.refresh()
+    with open_fetcher(settings.kafka, settings.delivery) as fetcher:
+        span = dict(fetcher.span(topic))  # read first: if Kafka is down, nothing at all is deleted
+    with open_rejects(settings.elasticsearch) as rejects:
+        purged = _delete(rejects, wanted, report, progress)
+        rejects.refresh()
         remaining = Reach()
         if purged.highest:
-            for found in known.each(RejectQuery(), NEEDED):
-                remaining.add(found)
+            for reject in rejects.each(RejectQuery(), NEEDED):
+                remaining.add(reject)
     offsets = {} if remaining.unknown else upto(purged, remaining)
     due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
     with open_topics(settings.kafka) as cluster:
@@ -75,7 +75,7 @@ def purge(
 
 
 def _why_kept(remaining: Reach) -> str | None:
-    """Why no letter went though rejects did."""
+    """Why no letter was deleted although rejects were."""
     if remaining.unknown:
         return f"{remaining.unknown:,} older rejects do not say which letters are theirs"
     if remaining.lowest:
@@ -84,26 +84,26 @@ def _why_kept(remaining: Reach) -> str | None:
 
 
 def _delete(
-    known: RejectIndex, wanted: RejectQuery, report: PurgeReport, progress: Callable[[int, int], None]
+    rejects: RejectIndex, wanted: RejectQuery, report: PurgeReport, progress: Callable[[int, int], None]
 ) -> Reach:
     purged = Reach()
-    of, done = known.count(wanted), 0
-    for chunk in _chunks(known.each(wanted, NEEDED)):
-        report.rejects += known.delete(chunk)
-        for found in chunk:
-            purged.add(found)
+    total, done = rejects.count(wanted), 0
+    for chunk in _chunks(rejects.each(wanted, NEEDED)):
+        report.rejects += rejects.delete(chunk)
+        for reject in chunk:
+            purged.add(reject)
         done += len(chunk)
-        progress(done, of)
+        progress(done, total)
     return purged
 
 
-def _chunks(each: Iterable[StoredReject]) -> Iterator[list[StoredReject]]:
-    rest = iter(each)
-    while chunk := list(islice(rest, CHUNK_REJECTS)):
+def _chunks(rejects: Iterable[StoredReject]) -> Iterator[list[StoredReject]]:
+    remaining = iter(rejects)
+    while chunk := list(islice(remaining, CHUNK_REJECTS)):
         yield chunk
 
 
 def upto(purged: Reach, remaining: Reach) -> dict[Partition, int]:
-    """The offset below which no letter is needed, for each partition that letters of purged rejects lie in."""
-    behind = {partition: offset + 1 for partition, offset in purged.highest.items()}
-    return {partition: min(end, remaining.lowest.get(partition, end)) for partition, end in behind.items()}
+    """The offset below which no letter is needed, for each partition that has letters of purged rejects."""
+    end_offsets = {partition: offset + 1 for partition, offset in purged.highest.items()}
+    return {partition: min(end, remaining.lowest.get(partition, end)) for partition, end in end_offsets.items()}

@@ -1,7 +1,8 @@
-"""Replay: refused records into the intake topics that they came from, to be read again as they were then.
+"""Replays rejected records: sends them to their intake topics, to be read with their original record time.
 
-A record is marked only when Kafka has acknowledged its copy: killed in between, a copy is sent twice, and facts have
-their ids. Nothing in a record says where it goes: its own coordinates do, and the settings must know that topic.
+A reject is marked as replayed only after Kafka has acknowledged its copy. After a crash in between, the copy is sent
+twice, which changes nothing as facts have fixed ids. A record's destination comes from its own coordinates, never from
+its content, and must be a topic in the settings.
 """
 
 from collections import Counter
@@ -43,13 +44,13 @@ class ReplayReport:
 
     @property
     def records(self) -> int:
-        """How many records."""
+        """The number of records."""
         return sum(self.topics.values())
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """A copy on its way: the letter, and all rejects of its record, which are marked when it has arrived."""
+    """A copy in flight: the Kafka record, and all rejects of the original, which are marked once it is acknowledged."""
 
     letter: ProducerRecord
     parts: tuple[StoredReject, ...]
@@ -57,21 +58,21 @@ class Sent:
 
 
 class Replayer:
-    """Sends and marks, a flight at a time."""
+    """Sends and marks records, one flight at a time."""
 
     def __init__(
-        self, known: RejectIndex, outbox: AcknowledgedProducer, report: ReplayReport, now_ms: Callable[[], int]
+        self, rejects: RejectIndex, producer: AcknowledgedProducer, report: ReplayReport, now_ms: Callable[[], int]
     ) -> None:
-        """Bind the services, and the report that is filled."""
-        self._known, self._outbox, self._report, self._now_ms = known, outbox, report, now_ms
+        """Bind the services, and the report to fill."""
+        self._rejects, self._producer, self._report, self._now_ms = rejects, producer, report, now_ms
 
     def send(self, flight: Sequence[Sent]) -> None:
-        """Send all, wait for Kafka, mark all; one that the topic does not take is told in the report."""
+        """Send all, wait for Kafka, mark all; a record that the topic does not take goes into the report."""
         if self._report.dry_run:
             self._count(flight)
             return
         try:
-            places = self._outbox.send([sent.letter for sent in flight])
+            coordinates = self._producer.send([sent.letter for sent in flight])
         except RequestTooLarge:
             if len(flight) == 1:
                 too_large = f"{flight[0].letter.topic} does not take a record of this size"
@@ -83,8 +84,8 @@ class Replayer:
         except Unavailable as error:
             what = f"Kafka stopped answering after {self._report.records:,} records were sent and marked ({error})."
             raise Problem(what, "Replay again when it is back: what was marked is left out.", 69) from error
-        pairs = [(part, at) for sent, at in zip(flight, places, strict=True) for part in sent.parts]
-        self._known.mark(pairs, self._now_ms())
+        pairs = [(part, at) for sent, at in zip(flight, coordinates, strict=True) for part in sent.parts]
+        self._rejects.mark(pairs, self._now_ms())
         self._count(flight)
 
     def _count(self, flight: Sequence[Sent]) -> None:
@@ -101,74 +102,78 @@ def replay(
     dry_run: bool = False,
     progress: Callable[[int, int], None] = lambda _done, _of: None,
 ) -> ReplayReport:
-    """Send the records of the rejects that are meant; those replayed before only `again`. Several workers may run.
+    """Send the records of the matching rejects; already replayed ones only with `again`. Several workers may run.
 
-    `progress` hears how many rejects are done, of how many. Raises `Problem` (69) when a service does not answer.
+    `progress` is called with the rejects done and their total. Raises `Problem` (69) when a service does not answer.
     """
     report = ReplayReport(dry_run)
     with (
-        open_rejects(settings.elasticsearch) as known,
-        open_fetcher(settings.kafka, settings.delivery) as look,
-        open_producer(settings.kafka) as outbox,
+        open_rejects(settings.elasticsearch) as rejects,
+        open_fetcher(settings.kafka, settings.delivery) as fetcher,
+        open_producer(settings.kafka) as producer,
     ):
         if not again:
-            report.before = known.count(replace(wanted, replayed=True))
+            report.before = rejects.count(replace(wanted, replayed=True))
             wanted = replace(wanted, replayed=False)
-        replayer = Replayer(known, outbox, report, now_ms)
-        of, done = known.count(wanted), 0
-        for chunk, parts in _chunks(known, wanted, again):
-            for flight in _flights(_copies(parts, look, settings, report)):
+        replayer = Replayer(rejects, producer, report, now_ms)
+        total, done = rejects.count(wanted), 0
+        for chunk, parts in _chunks(rejects, wanted, again):
+            for flight in _flights(_copies(parts, fetcher, settings, report)):
                 replayer.send(flight)
             done += chunk
-            progress(done, of)
+            progress(done, total)
     return report
 
 
 def _chunks(
-    known: RejectIndex, wanted: RejectQuery, again: bool
+    rejects: RejectIndex, wanted: RejectQuery, again: bool
 ) -> Iterator[tuple[int, list[tuple[StoredReject, ...]]]]:
-    """How many rejects, and all parts of each of their records; every record once."""
-    of_parts: set[str] = set()
-    each = known.each(wanted, ["provenance.kafka"])
-    while chunk := list(islice(each, CHUNK_REJECTS)):
+    """Yield the number of rejects in a chunk and all parts of each of their records; every record once."""
+    records_with_parts: set[str] = set()
+    matching = rejects.each(wanted, ["provenance.kafka"])
+    while chunk := list(islice(matching, CHUNK_REJECTS)):
         records: dict[str, list[StoredReject]] = {}
-        for part in known.of_records(sorted({found.told("provenance.kafka") for found in chunk})):
+        for part in rejects.of_records(sorted({reject.told("provenance.kafka") for reject in chunk})):
             records.setdefault(part.record, []).append(part)
-        fresh = [tuple(parts) for name, parts in records.items() if name not in of_parts and (again or _is_new(parts))]
-        of_parts |= {name for name, parts in records.items() if len(parts) > 1}
-        yield len(chunk), fresh
+        records_to_send = [
+            tuple(parts)
+            for name, parts in records.items()
+            if name not in records_with_parts and (again or _is_new(parts))
+        ]
+        records_with_parts |= {name for name, parts in records.items() if len(parts) > 1}
+        yield len(chunk), records_to_send
 
 
 def _is_new(parts: Sequence[StoredReject]) -> bool:
-    """Whether a part of it was never replayed, not even since we asked."""
+    """Whether any part of it was not replayed, according to the newest read."""
     return any(part.told("perf.reject.replayed") is None for part in parts)
 
 
 def _copies(
-    records: Sequence[tuple[StoredReject, ...]], look: RecordFetcher, settings: Settings, report: ReplayReport
+    records: Sequence[tuple[StoredReject, ...]], fetcher: RecordFetcher, settings: Settings, report: ReplayReport
 ) -> Iterator[Sent]:
-    """The copy of each record that can be sent; the others are told in the report."""
+    """Yield the copy of each record that can be sent; the others go into the report."""
     topics = {intake.topic for intake in settings.intakes.values()}
-    parts = {each[0].record: each for each in records}
-    for found, original in originals([each[0] for each in records], look, settings):
-        at = Coordinates.read(found.record)
+    parts = {record_parts[0].record: record_parts for record_parts in records}
+    for reject, original in originals([record_parts[0] for record_parts in records], fetcher, settings):
+        at = Coordinates.read(reject.record)
         if at is None or at.partition.topic not in topics:
-            report.not_sent.append((found.id, "its topic is no intake of the settings"))
+            report.not_sent.append((reject.id, "its topic is no intake of the settings"))
         elif original is None:
-            report.not_sent.append((found.id, "nothing is left of it, neither in Kafka nor in the index"))
+            report.not_sent.append((reject.id, "nothing is left of it, neither in Kafka nor in the index"))
         elif not original.whole:
-            report.not_sent.append((found.id, "only the message is left, without the wrapper it came in"))
+            report.not_sent.append((reject.id, "only the message is left, without the wrapper it came in"))
         else:
-            yield Sent(_letter(at.partition.topic, found, original), parts[found.record], original.found_in)
+            yield Sent(_copy(at.partition.topic, reject, original), parts[reject.record], original.found_in)
 
 
-def _letter(topic: str, found: StoredReject, original: Original) -> ProducerRecord:
-    told = Replay(found.record, iso_ms(found.told("event.created")))
-    return ProducerRecord(topic, original.key, original.value, replay_headers(original.headers, told))
+def _copy(topic: str, reject: StoredReject, original: Original) -> ProducerRecord:
+    replay_header = Replay(reject.record, iso_ms(reject.told("event.created")))
+    return ProducerRecord(topic, original.key, original.value, replay_headers(original.headers, replay_header))
 
 
 def _flights(copies: Iterable[Sent]) -> Iterator[list[Sent]]:
-    """Groups that are acknowledged and marked before the next is read, so that memory stays bounded."""
+    """Group the copies: each group is acknowledged and marked before the next is read, so memory stays bounded."""
     flight: list[Sent] = []
     size_bytes = 0
     for sent in copies:

@@ -1,4 +1,4 @@
-"""What a refused record would become if it were read now: whether a replay is of any use."""
+"""Decodes a rejected record with the current grammars, to show whether a replay would help."""
 
 from ingest.config.settings import Settings
 from ingest.core.decode.decoder import Decoder
@@ -12,14 +12,16 @@ from ingest.edge.elasticsearch.rejects import StoredReject
 from ingest.pipeline.deadletters.inspect import Original
 
 
-def as_of_now(found: StoredReject, original: Original | None, settings: Settings, known: Registry) -> Outcomes | None:
-    """What a replay would give, Elasticsearch not asked; None when the record could not be sent."""
-    at = Coordinates.read(found.record)
+def as_of_now(
+    reject: StoredReject, original: Original | None, settings: Settings, registry: Registry
+) -> Outcomes | None:
+    """The outcomes a replay would have, without asking Elasticsearch; None when the record cannot be sent."""
+    at = Coordinates.read(reject.record)
     intake = next((i for i in settings.intakes.values() if at and i.topic == at.partition.topic), None)
     if at is None or intake is None or original is None or not original.whole:
         return None
-    flow = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
-    time_ms = iso_ms(found.told("event.created"))
+    decoder = Decoder(intake, registry.sources, registry.schema, settings.sites, registry.wrappers)
+    time_ms = iso_ms(reject.told("event.created"))
     record = ConsumerRecord(at.partition, at.offset, time_ms, original.key, original.value, original.headers)
-    told, role = headers.message(record), headers.manifest_role(record)
-    return flow.outcomes(told, time_ms) if role is None else read_as(told, role)[1]
+    message, role = headers.message(record), headers.manifest_role(record)
+    return decoder.outcomes(message, time_ms) if role is None else read_as(message, role)[1]

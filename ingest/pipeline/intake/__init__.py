@@ -1,4 +1,4 @@
-"""Into Kafka.
+"""Sends records to Kafka.
 
 ship     files, with their manifests
 paced    records at a rate

@@ -1,4 +1,4 @@
-"""Letters at a steady rate: as a busy facility sends them, not in bursts. For tests and trials of the pipeline."""
+"""Sends records at a steady rate, as a busy facility does, not in bursts. For tests and trials of the pipeline."""
 
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -11,19 +11,19 @@ from ingest.edge.errors import RequestTooLarge, Unavailable
 from ingest.edge.kafka.producer import AcknowledgedProducer
 
 TICK_S = 0.05
-LONGEST_BURST_S = 0.1  # what could not be sent in time is made up for by no more than that at once
+LONGEST_BURST_S = 0.1  # a delay is made up for by bursts of at most that
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How many messages were acknowledged, and over how many seconds from the first to the last."""
+    """How many messages were acknowledged, and the seconds from the first to the last."""
 
     messages: int
     duration_s: float
 
     @property
     def rate(self) -> float | None:
-        """Messages a second; None of fewer than two."""
+        """Messages a second; None for fewer than two messages."""
         return (self.messages - 1) / self.duration_s if self.messages > 1 and self.duration_s > 0 else None
 
 
@@ -33,11 +33,11 @@ def send_paced(
     rate: float,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Pace:
-    """Send everything at `rate` messages a second; all of it was acknowledged when this returns.
+    """Send everything at `rate` messages a second; return when all of it was acknowledged.
 
-    Who falls behind catches up by 0.1 s at most, and takes longer. Raises `Problem` (69).
+    A sender that falls behind catches up by at most 0.1 s, and so takes longer. Raises `Problem` (69).
     """
-    sent = _send(outbox, list(islice(letters, 1)), 0)  # the first connects: the pace is counted from then on
+    sent = _send(outbox, list(islice(letters, 1)), 0)  # the first one connects: the pace counts from then on
     begun = before = last = time.monotonic()
     owed = 0.0
     while True:

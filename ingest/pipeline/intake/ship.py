@@ -1,7 +1,7 @@
-"""Ship: files to an intake's topic, with the headers that tell where each message came from.
+"""Ships files to an intake's topic, with headers that say where each message came from.
 
-Ahead of a file's first line goes how large it is, so that it is known what is missing when we die on the way; behind
-its last line, once Kafka has acknowledged every one, what was read of it (see core/tracking/manifest.py).
+A manifest with the file's size precedes its first line, so that missing bytes are noticed if the shipper dies. When
+Kafka has acknowledged every line, a second manifest says what was read (see core/tracking/manifest.py).
 """
 
 import socket
@@ -26,14 +26,14 @@ from ingest.edge.kafka.topics import open_topics
 
 FLIGHT_MESSAGES = 5000
 FLIGHT_BYTES = 8 * 1024 * 1024
-CHUNK_MESSAGES = 100  # of a backfilled file, under one key: then every partition has work
+CHUNK_MESSAGES = 100  # of a backfilled file under one key, so that every partition has work
 
 
 @dataclass(frozen=True, slots=True)
 class Shipment:
-    """What is shipped, and how. `framing` None = as the intake's sources read; `host` None = this machine.
+    """What to ship, and how. `framing` None = as the intake's sources read; `host` None = this machine.
 
-    Without `manifest` nothing is said of a file as a whole.
+    Without `manifest` no manifests are sent.
     """
 
     intake: Intake
@@ -48,7 +48,7 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A message that was not sent, and where it lies."""
+    """A message that was not sent, and its place in the file."""
 
     path: Path
     offset_bytes: int
@@ -57,7 +57,7 @@ class TooLarge:
 
 @dataclass(frozen=True, slots=True)
 class ShippedFile:
-    """What was read of a file, and whether there was more of it when we began."""
+    """What was read of a file; `lost_bytes`: how much shorter that is than the file was at the start."""
 
     path: Path
     size_bytes: int
@@ -68,9 +68,9 @@ class ShippedFile:
 
 @dataclass(slots=True)
 class ShipReport:
-    """What was acknowledged by Kafka, file by file, and what was not sent because it is too large.
+    """What Kafka acknowledged, file by file, and the messages that were too large to send.
 
-    `messages` and `size_bytes` are those of the files; what is said of a file as a whole is not counted.
+    `messages` and `size_bytes` are those of the files; manifests are not counted.
     """
 
     topic: str
@@ -90,31 +90,31 @@ def shipment(
 
 
 def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = lambda _: None) -> ShipReport:
-    """Send everything; returns when every message was acknowledged. `advance` hears of bytes that were.
+    """Send everything; return when every message was acknowledged. `advance` is called with the bytes acknowledged.
 
     Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 78 the topic is missing.
     """
     files.checked(what.paths)
-    ways = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
+    framings = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
-    with open_producer(settings.kafka) as outbox:
-        for path, way in ways.items():
-            sent = _Sent(path, what, way, files.size_bytes(path), files.generation(path))
-            _say(outbox, sent, manifest.BEGIN, report)
-            for flight in flights(_letters(sent, report)):
-                _send(outbox, flight, report)
+    with open_producer(settings.kafka) as producer:
+        for path, framing in framings.items():
+            sent = _Sent(path, what, framing, files.size_bytes(path), files.generation(path))
+            _send_manifest(producer, sent, manifest.BEGIN, report)
+            for flight in flights(_records(sent, report)):
+                _send(producer, flight, report)
                 report.messages += len(flight)
                 size_bytes = sum(len(letter.value or b"") for letter in flight)
                 report.size_bytes += size_bytes
                 advance(size_bytes)
-            _say(outbox, sent, manifest.END, report)
+            _send_manifest(producer, sent, manifest.END, report)
             report.files.append(sent.told)
     return report
 
 
 @dataclass(slots=True)
 class _Sent:
-    """A file that is being sent."""
+    """A file while it is sent."""
 
     path: Path
     what: Shipment
@@ -139,19 +139,19 @@ class _Sent:
         )
 
 
-def _say(outbox: AcknowledgedProducer, sent: _Sent, role: str, report: ShipReport) -> None:
-    """What is said of the file as a whole, in a record of its own."""
+def _send_manifest(producer: AcknowledgedProducer, sent: _Sent, role: str, report: ShipReport) -> None:
+    """Send a manifest of the file, in a record of its own."""
     if not sent.what.manifest:
         return
-    now_ms, read = time.time_ns() // 1_000_000, sent.told
+    now_ms, file = time.time_ns() // 1_000_000, sent.told
     value = (
         manifest.begins(sent.where, sent.size_bytes, now_ms)
         if role == manifest.BEGIN
-        else manifest.ends(sent.where, (read.size_bytes, read.lines, read.sha256), sent.size_bytes, now_ms)
+        else manifest.ends(sent.where, (file.size_bytes, file.lines, file.sha256), sent.size_bytes, now_ms)
     )
-    told = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
-    said = ((headers.MANIFEST, role.encode()), *headers.to_headers(told, sent.what.backfill))
-    _send(outbox, [ProducerRecord(sent.what.intake.topic, _key(sent), value, said)], report)
+    origin = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
+    manifest_headers = ((headers.MANIFEST, role.encode()), *headers.to_headers(origin, sent.what.backfill))
+    _send(producer, [ProducerRecord(sent.what.intake.topic, _key(sent), value, manifest_headers)], report)
 
 
 def _key(sent: _Sent, chunk: str = "") -> bytes:
@@ -160,28 +160,28 @@ def _key(sent: _Sent, chunk: str = "") -> bytes:
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
     with open_topics(settings.kafka) as cluster:
-        there = cluster.described([topic]).get(topic)
-    if there is None:
+        described = cluster.described([topic]).get(topic)
+    if described is None:
         raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", 78)
-    return min(settings.delivery.max_message_bytes, there.max_message_bytes - ENVELOPE_BYTES)
+    return min(settings.delivery.max_message_bytes, described.max_message_bytes - ENVELOPE_BYTES)
 
 
-def _letters(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
+def _records(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
     what = sent.what
     captured_ms = files.modified_ms(sent.path) if sent.way == files.FILE else None
-    told = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
+    origin = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
     numbers = count()
     for piece in files.pieces(sent.path, sent.way, report.limit_bytes, tally=sent.tally):
         if piece.data is None:
             report.too_large.append(TooLarge(sent.path, piece.offset_bytes, piece.size_bytes))
             continue
         key = _key(sent, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
-        lies = headers.to_headers(replace(told, offset_bytes=piece.offset_bytes), what.backfill)
-        yield ProducerRecord(what.intake.topic, key, piece.data, lies)
+        message_headers = headers.to_headers(replace(origin, offset_bytes=piece.offset_bytes), what.backfill)
+        yield ProducerRecord(what.intake.topic, key, piece.data, message_headers)
 
 
 def flights(letters: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
-    """Groups that are acknowledged before the next is read, so that memory stays bounded."""
+    """Group the records: each group is acknowledged before the next is read, so memory stays bounded."""
     flight: list[ProducerRecord] = []
     size_bytes = 0
     for letter in letters:
@@ -194,9 +194,9 @@ def flights(letters: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]
         yield flight
 
 
-def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord], report: ShipReport) -> None:
+def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], report: ShipReport) -> None:
     try:
-        outbox.send(flight)
+        producer.send(flight)
     except Unavailable as error:
         what = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
         remedy = (
