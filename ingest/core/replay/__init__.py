@@ -1,6 +1,6 @@
 """Stored lines that are read again.
 
-stored_line    a line and the documents that were made of it, as a header tells them
+stored_line    a line and the documents made of it, as its header lists them
 corrections    what a new reading corrects and retracts
 diff           two readings, compared by field
 """

@@ -1,13 +1,13 @@
-"""A stored line that is read again: which of the documents made of it before no longer follow from it. Pure.
+"""Compares a replayed line with the documents made of it before, and finds those that no longer follow from it.
 
-A record that `replay` sends names its line's former documents. Nobody but the record tells of them: once a document
-was overwritten, the run that it belonged to is forgotten everywhere else, so a worker that dies in between finds all
-that it has to take back in the record, which it reads again.
+A record that `replay` sends lists its line's former documents. Only the record has this list: once a document is
+overwritten, nothing else remembers the run it belonged to. If a worker dies in between, the record is consumed again,
+and still says everything that has to be retracted.
 
-Of all documents with one id, wherever they stand and whatever run they name, the one of the highest version counts;
-the others are retracted with that very version. So it does not matter who reads the record: an older worker's reading
-loses against what it is told of, and nothing depends on the order. Of equal versions the former one counts: the same
-revision changes nothing. What a line does not yield any more is retracted by a higher revision only.
+Of all documents with one id, in any index and with any run, the one with the highest version counts; the others are
+retracted with that same version. So it does not matter which worker reads the record, or in which order: if an older
+worker reads it, its documents lose against the listed ones. If versions are equal the former document counts, since the
+same revision changes nothing. A document that the line no longer produces is retracted only by a higher revision.
 """
 
 import re
@@ -29,7 +29,7 @@ _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingeste
 
 
 class Retraction(NamedTuple):
-    """A former document to be overwritten with a tombstone; `replaced`: a newer one of this id has the bytes."""
+    """A former document to overwrite with a tombstone; `replaced`: a newer document with this id holds the bytes."""
 
     former: DocumentVersion
     version: int
@@ -38,15 +38,15 @@ class Retraction(NamedTuple):
 
 @dataclass(slots=True)
 class Reconciled:
-    """What a line's reading means for its former documents, and they for it.
+    """The result of comparing a line's new documents with its former ones.
 
     Attributes:
-        there: which of what is made stands there already, as it is or in a higher version.
-        lost: which of what is made does not count: position -> the version that stands against it.
-        retractions: former documents that do not count any more.
-        forgotten: marks that leave a run: into whose set they go.
-        changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the former document, the one that is made now).
-        added: how many documents are made that there were none of.
+        there: positions of new documents that are stored already, in this or a higher version.
+        lost: new documents that do not count: position -> the version of the former document that wins.
+        retractions: former documents that no longer count.
+        forgotten: marks to remove from a run's set, with the run.
+        changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the former document, the new one).
+        added: how many new documents had no former one.
     """
 
     there: set[int] = field(default_factory=set)
@@ -58,73 +58,74 @@ class Reconciled:
 
     @property
     def is_correction(self) -> bool:
-        """Whether anything is corrected."""
+        """Whether any document changed."""
         return bool(self.changes)
 
 
 def reconcile(
     made: Sequence[DocumentVersion], formers: Sequence[DocumentVersion], facility: str, revisions: Mapping[str, int]
 ) -> Reconciled:
-    """Hold what is made of a line now against what was made of it; `revisions` by source, of those that may read it."""
-    found = Reconciled(added=len({each.id for each in made} - {former.id for former in formers}))
-    numbers = {each.id: n for n, each in enumerate(made)}
+    """Compare a line's new documents with its former ones; `revisions` by source, for the sources that may read it."""
+    result = Reconciled(added=len({document.id for document in made} - {former.id for former in formers}))
+    positions = {document.id: n for n, document in enumerate(made)}
     for former in formers:
-        named = _INDEX.fullmatch(former.index)
-        if named is None or named[2] != facility:
+        index_match = _INDEX.fullmatch(former.index)
+        if index_match is None or index_match[2] != facility:
             continue
-        number = numbers.get(former.id)
-        if number is None:
-            _gone(former, facility, revisions.get(former.source, 0), found)
-        elif made[number].version > former.version:
-            _corrected(former, made[number], facility, found)
+        position = positions.get(former.id)
+        if position is None:
+            _gone(former, facility, revisions.get(former.source, 0), result)
+        elif made[position].version > former.version:
+            _corrected(former, made[position], facility, result)
         else:
-            _stays(former, number, made[number], facility, found)
-    return found
+            _stays(former, position, made[position], facility, result)
+    return result
 
 
-def _gone(former: DocumentVersion, facility: str, revision: int, found: Reconciled) -> None:
+def _gone(former: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:
     if revision <= revision_of(former.version):
         return
     version = at_revision(former.version, revision)
-    found.changes.append((GONE, former, None))
-    found.retractions.append(Retraction(former, version, replaced=False))
-    _forget(former.key(facility), former.id, version, former.at_ms, found)
+    result.changes.append((GONE, former, None))
+    result.retractions.append(Retraction(former, version, replaced=False))
+    _forget(former.key(facility), former.id, version, former.at_ms, result)
 
 
-def _corrected(former: DocumentVersion, made: DocumentVersion, facility: str, found: Reconciled) -> None:
-    found.changes.append((CORRECTED, former, made))
+def _corrected(former: DocumentVersion, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+    result.changes.append((CORRECTED, former, made))
     if made.at_ms != former.at_ms:
-        found.changes.append((TO_TIME, former, made))
+        result.changes.append((TO_TIME, former, made))
     if made.index != former.index:
-        found.changes.append((TO_INDEX, former, made))
-        found.retractions.append(Retraction(former, made.version, replaced=True))
+        result.changes.append((TO_INDEX, former, made))
+        result.retractions.append(Retraction(former, made.version, replaced=True))
     if made.key(facility) != former.key(facility):
-        found.changes.append((TO_RUN, former, made))
-        _forget(former.key(facility), former.id, made.version, former.at_ms, found)
+        result.changes.append((TO_RUN, former, made))
+        _forget(former.key(facility), former.id, made.version, former.at_ms, result)
 
 
-def _stays(former: DocumentVersion, number: int, made: DocumentVersion, facility: str, found: Reconciled) -> None:
-    same = made.index == former.index
-    if same:
-        found.there.add(number)
+def _stays(former: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+    same_index = made.index == former.index
+    if same_index:
+        result.there.add(position)
     if former.version > made.version:
-        found.lost[number] = former.version
+        result.lost[position] = former.version
         if made.key(facility) != former.key(facility):
-            _forget(made.key(facility), made.id, former.version, made.at_ms, found)
-    elif not same or made.key(facility) != former.key(facility):
-        found.lost[number] = former.version
+            _forget(made.key(facility), made.id, former.version, made.at_ms, result)
+    elif not same_index or made.key(facility) != former.key(facility):
+        result.lost[position] = former.version
 
 
-def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, found: Reconciled) -> None:
+def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, result: Reconciled) -> None:
     if key is not None:
-        found.forgotten.append((key, RunMark(doc_id, version, at_ms, None, _NOTHING, True)))
+        result.forgotten.append((key, RunMark(doc_id, version, at_ms, None, _NOTHING, True)))
 
 
 def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> RunMark | None:
-    """What a run's set has to hear of its mark, whose document stands there in this version and is a mark of `now`.
+    """The removal of a mark from a run's set; None if the mark is still valid.
 
-    `now` None: it was retracted, or joins no run. None when all is well. A document that another record overwrote in
-    place (a shipped one, that knew nothing of it) leaves such a mark behind.
+    `version` and `now` are the version and the run of the stored document; `now` is None if it was retracted or joins no
+    run. A mark is left behind when another record overwrites its document in place: a newly shipped line, which does not
+    know of the former run.
     """
     if mark.retracted or version <= mark.version or now == key:
         return None
@@ -132,24 +133,24 @@ def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> Ru
 
 
 def tombstone(former: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """What overwrites a former document: of what it said only when it was, and who said it.
+    """The body that overwrites a former document: its time and source only.
 
-    It keeps the bytes of its `body` and where they came from, if one is given: a line of which no document is left can
-    still be read again.
+    If `body` is given, the tombstone keeps the line's bytes and origin from it, so that a line of which no document is left
+    can still be replayed.
     """
     perf = {"facility": facility, "source": former.source, "retracted": True}
-    found: dict[str, Any] = {"@timestamp": iso(former.at_ms), "perf": perf}
+    fields: dict[str, Any] = {"@timestamp": iso(former.at_ms), "perf": perf}
     for name in _KEPT:
         value = lookup(body, name) if body else None
         if value is not None:
             *parents, leaf = name.split(".")
-            level = found
+            level = fields
             for parent in parents:
                 level = level.setdefault(parent, {})
             level[leaf] = value
-    return found
+    return fields
 
 
 def bytes_of(body: Mapping[str, Any]) -> tuple[Any, Any]:
-    """What tells the bytes of a document's line: equal ones are of the same line."""
+    """The bytes of a document's line as (text, base64); equal values mean the same line."""
     return lookup(body, "event.original"), lookup(body, "event.original_b64")

@@ -1,8 +1,7 @@
-"""What two readings of stored lines differ in: by field, with how many documents, and examples. Pure.
+"""Compares two readings of stored lines by field: how many lines differ in each field, with examples.
 
-Documents are compared by their id, so that one which is moved is compared with itself; index and id count as fields
-of their own. What tells of the copy only (provenance) is left out, and so is the version, which a raised revision
-changes in all of them.
+Documents are compared by id, so that a moved document is compared with itself; its index counts as a field. Fields
+that describe only the copy (provenance) are ignored, and so is the version, which a raised revision changes everywhere.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,11 +13,11 @@ from ingest.core.fields import Schema, without_provenance
 EXAMPLES = 3
 INDEX = "_index"
 Bodies = Mapping[str, tuple[str, Mapping[str, Any]]]
-"""By id: the index of a document, and its body."""
+"""Document id -> (index, body)."""
 
 
 class Example(NamedTuple):
-    """One line's old and new value of a field; None where a document has none."""
+    """A line's old and new value of a field; None if a document does not have the field."""
 
     old: Any
     new: Any
@@ -26,7 +25,7 @@ class Example(NamedTuple):
 
 
 class OnlyOne(NamedTuple):
-    """A line of which one reading makes a document that the other does not; `why` the other does not, if it says so."""
+    """A line that only one reading turns into a document; `why` the other one does not, if it says so."""
 
     line: bytes
     doc_id: str
@@ -35,13 +34,13 @@ class OnlyOne(NamedTuple):
 
 @dataclass(slots=True)
 class Tally:
-    """How many lines, and the first examples."""
+    """A number of lines, and the first examples."""
 
     lines: int = 0
     examples: list[Any] = field(default_factory=list)
 
     def add(self, example: Any) -> None:
-        """One more."""
+        """Count one more line."""
         self.lines += 1
         if len(self.examples) < EXAMPLES:
             self.examples.append(example)
@@ -49,7 +48,7 @@ class Tally:
 
 @dataclass(slots=True)
 class Differences:
-    """What was compared (lines), and by field what differs; lines that only the old or only the new reading reads."""
+    """How many lines were compared, what differs by field, and the lines that only one of the readings reads."""
 
     schema: Schema
     lines: int = 0
@@ -60,18 +59,18 @@ class Differences:
 
     @property
     def any(self) -> bool:
-        """Whether there are any."""
+        """Whether any line differs."""
         return self.differing > 0
 
     def add(self, line: bytes, old: Bodies, new: Bodies, why: str = "") -> None:
-        """Compare what was made of a line with what is made of it now; `why` something is not."""
+        """Compare a line's old documents with its new ones; `why`: the reason if a document is missing."""
         self.lines += 1
         names: dict[str, tuple[Any, Any]] = {}
-        for doc_id in [each for each in old if each in new]:
+        for doc_id in [doc_id for doc_id in old if doc_id in new]:
             for name, values in self._compared(old[doc_id], new[doc_id]):
                 names.setdefault(name, values)
-        gone = [each for each in old if each not in new]
-        added = [each for each in new if each not in old]
+        gone = [doc_id for doc_id in old if doc_id not in new]
+        added = [doc_id for doc_id in new if doc_id not in old]
         for name, (before, after) in names.items():
             self.fields.setdefault(name, Tally()).add(Example(before, after, line))
         if gone:
@@ -101,6 +100,6 @@ def _leaves(body: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, An
             yield prefix + key, value
 
 
-def by_lines(found: Mapping[str, Tally]) -> Sequence[tuple[str, Tally]]:
-    """The fields, those that differ in the most lines first."""
-    return sorted(found.items(), key=lambda each: (-each[1].lines, each[0]))
+def by_lines(tallies: Mapping[str, Tally]) -> Sequence[tuple[str, Tally]]:
+    """The fields, sorted by the number of lines that differ, most first."""
+    return sorted(tallies.items(), key=lambda field_tally: (-field_tally[1].lines, field_tally[0]))

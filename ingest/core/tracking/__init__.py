@@ -1,7 +1,7 @@
-"""What was received of each file, and up to when each writer has spoken.
+"""Tracks which bytes of each file were received, and how far each writer's event time has come.
 
 watermark                    how far event time has come, by source
-byte_ranges manifest         which bytes of a file were received; how large its shipper says it is
-file_state file_document     what is kept of a file, and as a document
-gaps                         what is surely missing
+byte_ranges manifest         which bytes of a file were received; its size according to the shipper
+file_state file_document     the state of a file, and its document
+gaps                         what is certainly missing
 """

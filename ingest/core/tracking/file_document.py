@@ -1,4 +1,4 @@
-"""A file's state as its document of kind files, and read from it again. Pure."""
+"""Converts a file's state to its document of kind files, and back."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -13,15 +13,15 @@ BEGUN, ENDED, FOLLOWED = "begun", "ended", "followed"
 
 
 def standing(state: FileState) -> str:
-    """What its shipper said last: that it began, that it ended; `followed` where it said neither."""
+    """The state according to the shipper's last manifest: begun or ended; `followed` without a manifest."""
     if state.under_way:
         return BEGUN
     return ENDED if state.ended else FOLLOWED
 
 
 def body_of(state: FileState, due: bool) -> dict[str, Any]:
-    """The document; `due`: the sweeper has something to do with it."""
-    told: dict[str, Any] = identity_of(state.key) | {
+    """The document of a state; `due`: the sweeper has to look at it."""
+    fields: dict[str, Any] = identity_of(state.key) | {
         "state": standing(state),
         "revision": state.revision,
         "received_bytes": state.received_bytes,
@@ -31,21 +31,21 @@ def body_of(state: FileState, due: bool) -> dict[str, Any]:
         "set": _set(state),
     }
     if state.size_bytes is not None:
-        told["size_bytes"] = state.size_bytes
+        fields["size_bytes"] = state.size_bytes
     if state.scattered:
-        told["scattered"] = True
+        fields["scattered"] = True
     for name, manifest in (("begun", state.begun), ("ended", state.ended)):
         if manifest is not None:
-            told[name] = iso(manifest.record_ms)
+            fields[name] = iso(manifest.record_ms)
     if state.ended is not None and state.ended.lines >= 0:
-        told["lines"] = state.ended.lines
+        fields["lines"] = state.ended.lines
     if state.ended is not None and state.ended.sha256:
-        told["sha256"] = state.ended.sha256
-    return {"@timestamp": iso(state.seen_ms)} | file_fields(state.key, {"file": told})
+        fields["sha256"] = state.ended.sha256
+    return {"@timestamp": iso(state.seen_ms)} | file_fields(state.key, {"file": fields})
 
 
 def _set(state: FileState) -> dict[str, Any]:
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "pieces": [
             [*piece[:4], *(piece.first or (None, None)), *(piece.last or (None, None))] for piece in state.pieces
         ],
@@ -55,35 +55,35 @@ def _set(state: FileState) -> dict[str, Any]:
     }
     for name, manifest in (("begun", state.begun), ("ended", state.ended)):
         if manifest is not None:
-            told[name] = [manifest.record_ms, manifest.size_bytes, manifest.lines, manifest.sha256]
-    return told
+            fields[name] = [manifest.record_ms, manifest.size_bytes, manifest.lines, manifest.sha256]
+    return fields
 
 
 def state_of(body: Mapping[str, Any]) -> FileState:
-    """The state in a document of kind files."""
+    """The state stored in a document of kind files."""
     perf = body["perf"]
-    told = perf["file"]
-    kept = told["set"]
+    stored_file = perf["file"]
+    stored_set = stored_file["set"]
     return FileState(
         key_of(body),
-        tuple(_piece(row) for row in kept["pieces"]),
-        kept["seen_ms"],
-        told.get("size_bytes"),
-        _manifest(kept.get("begun")),
-        _manifest(kept.get("ended")),
-        told.get("scattered", False),
-        tuple(Gap(*row) for row in kept["gaps"]),
-        told["revision"],
-        kept["owing"],
+        tuple(_piece(row) for row in stored_set["pieces"]),
+        stored_set["seen_ms"],
+        stored_file.get("size_bytes"),
+        _manifest(stored_set.get("begun")),
+        _manifest(stored_set.get("ended")),
+        stored_file.get("scattered", False),
+        tuple(Gap(*row) for row in stored_set["gaps"]),
+        stored_file["revision"],
+        stored_set["owing"],
     )
 
 
 def key_of(body: Mapping[str, Any]) -> FileKey:
-    """Which file a document of kinds files or gaps is of."""
+    """The key of the file that a document of kind files or gaps describes."""
     perf = body["perf"]
     host = lookup(body, "host.name") or ""
-    told = perf["file"]
-    return FileKey(perf["facility"], told["topic"], host, body["log"]["file"]["path"], told.get("generation", ""))
+    file = perf["file"]
+    return FileKey(perf["facility"], file["topic"], host, body["log"]["file"]["path"], file.get("generation", ""))
 
 
 def _piece(row: Sequence[Any]) -> ByteRange:
@@ -97,11 +97,11 @@ def _manifest(row: Sequence[Any] | None) -> Manifest | None:
 
 
 def identity_of(key: FileKey) -> dict[str, Any]:
-    """What tells a file apart beside its host and path, as fields."""
+    """The fields that identify a file beside its host and path."""
     return {"topic": key.topic} | ({"generation": key.generation} if key.generation else {})
 
 
 def file_fields(key: FileKey, perf: Mapping[str, Any]) -> dict[str, Any]:
-    """Host, path, facility and what is ours, as fields."""
+    """Host, path, facility and the given `perf` fields."""
     host = {"host": {"name": key.host}} if key.host else {}
     return {**host, "log": {"file": {"path": key.path}}, "perf": {"facility": key.facility, **perf}}

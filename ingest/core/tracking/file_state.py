@@ -1,10 +1,10 @@
-"""What is kept of a file: the bytes that were received of it, what its manifests say, its gaps. Of kind files. Pure.
+"""The state of a file: the bytes received, its manifests and its gaps. Stored in a document of kind files.
 
-It is written by compare-and-swap only. A worker merges what a batch tells (`grown`): pieces, the newest manifests, the
-newest record time; all of that is a function of the set of records, whatever their order. A gap is a range of bytes
-that was found missing once (`declared`, by the sweeper only); a worker that brings the last of it says when. What is
-still missing of it follows from the pieces. The documents of gaps are the sweeper's, with the state's revision as
-version: a state that is `owing` has some that were not written yet.
+The state is changed by compare-and-swap only. A worker merges a batch's update (`merge`): ranges, the newest manifests,
+the newest record time. The result depends only on the set of records, not on their order. A gap is a range of bytes
+that was once found missing (`record_gaps`, called only by the sweeper). When the last bytes of a gap arrive, the worker
+that brings them sets the time. How many bytes of a gap are still missing follows from the received ranges. The sweeper
+writes the documents of gaps, with the state's revision as version; while a state is `owing`, some are not written yet.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,12 +23,12 @@ from ingest.core.tracking.byte_ranges import (
 )
 from ingest.core.tracking.manifest import BEGIN, Manifest
 
-MOST_PIECES = 10_000  # of a file in more than that, too little is known to tell what is missing
+MOST_PIECES = 10_000  # with more, only these are kept, and no gaps are reported
 MOST_GAPS = 1000
 
 
 class FileKey(NamedTuple):
-    """Which file; `generation` tells files apart that had the same name one after the other, where that is known."""
+    """Identifies a file; `generation`, if known, distinguishes files that had the same name one after the other."""
 
     facility: str
     topic: str
@@ -38,21 +38,21 @@ class FileKey(NamedTuple):
 
     @property
     def id(self) -> str:
-        """The id of its document."""
+        """The id of the file's document."""
         return digest_id(*(part.encode("utf-8", "surrogatepass") for part in self))
 
 
 class Gap(NamedTuple):
-    """Where bytes were found missing: from `start` up to before `stop`. Times in unix ms, None where not known.
+    """A range of bytes that was found missing, from `start` to before `stop`. Times are unix ms; None = not known.
 
     Attributes:
-        size_bytes: how many were missing in there when it was found.
+        size_bytes: how many bytes of the range were missing when the gap was found.
         noticed_ms: when it was found.
-        shown_by: `next` later bytes, `end` a manifest, `silence` a shipper that began and said no more.
-        since_ms, until_ms: when what stands before and behind it happened.
-        before_ms, after_ms: when Kafka got that.
-        lines: how many; None where not known.
-        filled_ms: when Kafka got the last of it.
+        shown_by: the evidence: `next` later bytes, `end` a manifest, `silence` a shipper that began and went silent.
+        since_ms, until_ms: event time of the messages before and behind the gap.
+        before_ms, after_ms: record time of these messages.
+        lines: how many lines are missing.
+        filled_ms: record time of the last missing bytes.
     """
 
     start: int
@@ -70,7 +70,7 @@ class Gap(NamedTuple):
 
 @dataclass(slots=True)
 class FileUpdate:
-    """What some records tell of a file."""
+    """What some records add to a file's state."""
 
     pieces: list[ByteRange] = field(default_factory=list)
     seen_ms: int = 0
@@ -78,13 +78,13 @@ class FileUpdate:
     ended: Manifest | None = None
 
     def hear(self, pieces: Iterable[ByteRange]) -> None:
-        """Messages of it."""
+        """Add received ranges."""
         for piece in pieces:
             self.pieces.append(piece)
             self.seen_ms = max(self.seen_ms, piece.start_ms, piece.stop_ms)
 
     def say(self, role: str, manifest: Manifest) -> None:
-        """A manifest of it."""
+        """Add a manifest."""
         self.seen_ms = max(self.seen_ms, manifest.record_ms)
         if role == BEGIN:
             self.begun = newer(self.begun, manifest)
@@ -92,15 +92,15 @@ class FileUpdate:
             self.ended = newer(self.ended, manifest)
 
     def join(self, other: "FileUpdate") -> None:
-        """All that another one tells."""
+        """Add everything from another update."""
         self.pieces += other.pieces
         self.seen_ms = max(self.seen_ms, other.seen_ms)
         self.begun, self.ended = newer(self.begun, other.begun), newer(self.ended, other.ended)
 
 
 def newer(one: Manifest | None, other: Manifest | None) -> Manifest | None:
-    """The one that Kafka got last; None when there is none."""
-    return max((each for each in (one, other) if each), default=None)
+    """The manifest with the later record time; None if there is none."""
+    return max((manifest for manifest in (one, other) if manifest), default=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +108,13 @@ class FileState:
     """The state of a file.
 
     Attributes:
-        pieces: what was received, united.
+        pieces: the received ranges, merged.
         seen_ms: the newest record time.
-        size_bytes: how large it is, as the manifests say: the largest; None without one.
-        begun, ended: the newest manifest at a beginning and at an end.
-        scattered: it came in more pieces than are kept: nothing is said of what is missing until it is whole.
-        revision: counts its changes; 0: never written.
-        owing: documents of gaps that were not written yet.
+        size_bytes: the largest size in a manifest; None without one.
+        begun, ended: the newest manifest of a beginning and of an end.
+        scattered: there are more ranges than are kept: no gaps are reported until the file is whole.
+        revision: counts the changes; 0: never written.
+        owing: some documents of gaps are not written yet.
     """
 
     key: FileKey
@@ -130,72 +130,72 @@ class FileState:
 
     @property
     def under_way(self) -> bool:
-        """Whether a shipper began and has not said its end."""
+        """Whether a shipper began and has not sent its end manifest."""
         return self.begun is not None and (self.ended is None or self.ended.record_ms < self.begun.record_ms)
 
     @property
     def holes(self) -> Iterator[MissingRange]:
-        """What is missing between what was received, and up to the size where it is known."""
+        """The missing ranges between the received ones, and up to the file's size if it is known."""
         return holes(self.pieces, self.size_bytes)
 
     @property
     def whole(self) -> bool:
-        """Whether nothing is missing, as far as is known."""
+        """Whether nothing is known to be missing."""
         return next(self.holes, None) is None
 
     @property
     def missing_bytes(self) -> int:
-        """How many bytes are missing, as far as is known."""
+        """How many bytes are known to be missing."""
         return sum(hole.size_bytes for hole in self.holes)
 
     @property
     def received_bytes(self) -> int:
-        """How many bytes were received; a last line without a newline counts none."""
+        """How many bytes were received; a missing newline at the very end is not counted."""
         return sum(min(piece.stop, self._end) - min(piece.start, self._end) for piece in self.pieces)
 
     @property
     def _end(self) -> int:
-        """What lies behind the last byte."""
-        reached = self.pieces[-1].stop if self.pieces else 0
-        told = self.size_bytes
-        return told if told is not None and reached - told <= SLACK_BYTES else reached
+        """The offset behind the last byte."""
+        received_end = self.pieces[-1].stop if self.pieces else 0
+        size_bytes = self.size_bytes
+        return size_bytes if size_bytes is not None and received_end - size_bytes <= SLACK_BYTES else received_end
 
 
-def merge(state: FileState, news: FileUpdate) -> FileState:
-    """The state with what is told, at the next revision; the very same state when that is nothing new."""
-    pieces = merge_ranges([*state.pieces, *news.pieces]) if news.pieces else state.pieces
-    begun, ended = newer(state.begun, news.begun), newer(state.ended, news.ended)
-    sizes = [state.size_bytes, *(each.size_bytes for each in (news.begun, news.ended) if each)]
-    found = replace(
+def merge(state: FileState, update: FileUpdate) -> FileState:
+    """The state with an update merged in, at the next revision; the very same state if the update adds nothing."""
+    pieces = merge_ranges([*state.pieces, *update.pieces]) if update.pieces else state.pieces
+    begun, ended = newer(state.begun, update.begun), newer(state.ended, update.ended)
+    sizes = [state.size_bytes, *(manifest.size_bytes for manifest in (update.begun, update.ended) if manifest)]
+    merged = replace(
         state,
         pieces=pieces[:MOST_PIECES],
-        seen_ms=max(state.seen_ms, news.seen_ms),
+        seen_ms=max(state.seen_ms, update.seen_ms),
         size_bytes=max((size for size in sizes if size is not None), default=None),
         begun=begun,
         ended=ended,
     )
-    found = replace(found, scattered=len(pieces) > MOST_PIECES or (state.scattered and not found.whole))
-    if found.gaps and found.pieces != state.pieces:
-        found = _filled(state, found, news.seen_ms)
-    return state if found == state else replace(found, revision=state.revision + 1)
+    merged = replace(merged, scattered=len(pieces) > MOST_PIECES or (state.scattered and not merged.whole))
+    if merged.gaps and merged.pieces != state.pieces:
+        merged = _filled(state, merged, update.seen_ms)
+    return state if merged == state else replace(merged, revision=state.revision + 1)
 
 
 def _filled(before: FileState, after: FileState, seen_ms: int) -> FileState:
-    """With the gaps of which the last came; the documents of those that changed are to be written."""
+    """Set the time of gaps that are filled now; mark the state as owing if the documents of gaps change."""
     gaps, owing = [], after.owing
     for gap in after.gaps:
-        left = missing_of(gap, after.pieces)
-        owing = owing or left != missing_of(gap, before.pieces)
-        gaps.append(gap._replace(filled_ms=seen_ms) if gap.filled_ms is None and not left else gap)
+        missing = missing_of(gap, after.pieces)
+        owing = owing or missing != missing_of(gap, before.pieces)
+        gaps.append(gap._replace(filled_ms=seen_ms) if gap.filled_ms is None and not missing else gap)
     return replace(after, gaps=tuple(gaps), owing=owing)
 
 
 def missing_of(gap: Gap, pieces: Sequence[ByteRange]) -> int:
-    """How many bytes of a gap are still missing; what is no more than the slack is not."""
+    """How many bytes of a gap are still missing; a rest no longer than SLACK_BYTES does not count."""
     parts = subtract(gap.start, gap.stop, ((piece.start, piece.stop) for piece in pieces))
     return sum(stop - start for start, stop in parts if stop - start > SLACK_BYTES)
 
 
 def instant_ms(instant: Instant | None) -> int | None:
-    """When it happened, where there is one."""
+    """The time of an instant; None without one."""
     return instant.ms if instant else None

@@ -1,16 +1,17 @@
-"""Gaps: what of a file's holes is surely missing, and the documents that tell it. Pure.
+"""Gaps: which holes of a file are certainly missing, and the documents that report them.
 
-A hole is no gap yet: its bytes may be on their way. Whoever asks here has made sure that every record which Kafka held
-when the hole was seen was read since (see pipeline/derive/gap_sweeper.py). Beyond that:
+A hole is not yet a gap: its bytes may be on their way. Callers make sure that every record that Kafka held when the
+hole was seen has been consumed since (see pipeline/derive/gap_sweeper.py). Beyond that:
 
-* Behind a shipper's end, and up to the size that it told, nothing is on its way any more.
-* While a shipper that said its beginning has not said its end, it may be at it; once nothing was heard of the file for
+* After the shipper's end manifest, nothing more is on its way, up to the size in the manifest.
+* If a shipper sent its begin manifest but no end, it may still be shipping; once nothing of the file has arrived for
   `patience_ms`, it has died.
-* In a file that is followed, what comes behind the hole must have been there for `patience_ms`, for a forwarder that
+* In a file that is followed, the bytes behind the hole must have been there for `patience_ms`, since a forwarder that
   writes to several partitions at once may be late with one of them.
 
-A gap keeps its range for good, however much of it arrives; what is found missing later beside it is another gap. All
-that a shipper left missing when it died is one: it was writing to several partitions, of which each stood elsewhere.
+A gap keeps its range for good, however much of it arrives; bytes beside it that are found missing later are another
+gap. All that a shipper left missing when it died is one gap: it was writing to several partitions, each of which had
+got to a different position.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -32,7 +33,7 @@ Range = tuple[int, int]
 
 
 def candidates(state: FileState) -> Iterator[MissingRange]:
-    """The holes, or parts of them, that are no gaps yet."""
+    """The holes, or parts of them, that are not recorded as gaps yet."""
     if state.scattered or len(state.gaps) >= MOST_GAPS:
         return
     known = [(gap.start, gap.stop) for gap in state.gaps]
@@ -43,22 +44,22 @@ def candidates(state: FileState) -> Iterator[MissingRange]:
 
 
 def is_due(state: FileState) -> bool:
-    """Whether the sweeper has something to do with it."""
+    """Whether the sweeper has to look at the state."""
     return state.owing or next(candidates(state), None) is not None
 
 
 def confirmed(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[MissingRange, str]]:
-    """The suspects of which nothing can be on its way but in Kafka, each with what shows it."""
-    found = []
+    """The candidates whose bytes can be nowhere but in Kafka, each with the evidence for it."""
+    confirmed_holes = []
     for hole in candidates(state):
-        shown_by, since_ms = _shown(state, hole)
+        shown_by, since_ms = _evidence(state, hole)
         if since_ms is None or now_ms - since_ms >= patience_ms:
-            found.append((hole, shown_by))
-    return found
+            confirmed_holes.append((hole, shown_by))
+    return confirmed_holes
 
 
-def _shown(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
-    """What shows that it is one, and from when on that needs patience (unix ms); None where it needs none."""
+def _evidence(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
+    """The evidence for a gap, and the time from which on to wait `patience_ms` (unix ms); None = no need to wait."""
     if state.under_way:
         return SILENCE, state.seen_ms
     if state.ended is not None and state.size_bytes is not None and hole.stop <= state.size_bytes:
@@ -66,29 +67,29 @@ def _shown(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
     return NEXT, hole.after.start_ms if hole.after else state.seen_ms
 
 
-def record_gaps(state: FileState, found: Sequence[tuple[MissingRange, str]], noticed_ms: int) -> FileState:
-    """The state with these holes as gaps, at the next revision; the very same state when there are none."""
-    new = [_gap(state, holes, shown_by, noticed_ms) for holes, shown_by in _as_one(found)][
+def record_gaps(state: FileState, confirmed_holes: Sequence[tuple[MissingRange, str]], noticed_ms: int) -> FileState:
+    """The state with these holes recorded as gaps, at the next revision; the very same state if there are none."""
+    new_gaps = [_gap(state, holes, shown_by, noticed_ms) for holes, shown_by in _grouped(confirmed_holes)][
         : MOST_GAPS - len(state.gaps)
     ]
-    if not new:
+    if not new_gaps:
         return state
-    return replace(state, gaps=(*state.gaps, *new), owing=True, revision=state.revision + 1)
+    return replace(state, gaps=(*state.gaps, *new_gaps), owing=True, revision=state.revision + 1)
 
 
-def _as_one(found: Sequence[tuple[MissingRange, str]]) -> Iterator[tuple[Sequence[MissingRange], str]]:
-    """Holes by gap: those of a shipper that died together, others each for itself."""
-    left = [hole for hole, shown_by in found if shown_by == SILENCE]
-    if left:
-        yield left, SILENCE
-    yield from (((hole,), shown_by) for hole, shown_by in found if shown_by != SILENCE)
+def _grouped(confirmed_holes: Sequence[tuple[MissingRange, str]]) -> Iterator[tuple[Sequence[MissingRange], str]]:
+    """Group holes into gaps: all holes of a dead shipper together, any other by itself."""
+    silent = [hole for hole, shown_by in confirmed_holes if shown_by == SILENCE]
+    if silent:
+        yield silent, SILENCE
+    yield from (((hole,), shown_by) for hole, shown_by in confirmed_holes if shown_by != SILENCE)
 
 
 def _gap(state: FileState, holes: Sequence[MissingRange], shown_by: str, noticed_ms: int) -> Gap:
     before, after = holes[0].before, holes[-1].after
     size_bytes = sum(hole.size_bytes for hole in holes)
-    told = state.ended
-    lines = told.lines if told and told.lines >= 0 and not state.pieces and told.size_bytes == size_bytes else None
+    ended = state.ended
+    lines = ended.lines if ended and ended.lines >= 0 and not state.pieces and ended.size_bytes == size_bytes else None
     return Gap(
         holes[0].start,
         holes[-1].stop,
@@ -103,9 +104,9 @@ def _gap(state: FileState, holes: Sequence[MissingRange], shown_by: str, noticed
     )
 
 
-def gap_id(key: FileKey, place: Range) -> str:
-    """The id of a gap: of its file and its range."""
-    return digest_id(key.id.encode(), *(str(each).encode() for each in place))
+def gap_id(key: FileKey, byte_range: Range) -> str:
+    """The id of a gap, made of its file and its range."""
+    return digest_id(key.id.encode(), *(str(bound).encode() for bound in byte_range))
 
 
 def documents(state: FileState, schema: Schema) -> list[Document]:
@@ -119,17 +120,17 @@ def documents(state: FileState, schema: Schema) -> list[Document]:
 
 def _bodies(state: FileState) -> Iterable[dict[str, Any]]:
     for gap in state.gaps:
-        left = 0 if gap.filled_ms is not None else missing_of(gap, state.pieces)
-        told: dict[str, Any] = {
+        missing = 0 if gap.filled_ms is not None else missing_of(gap, state.pieces)
+        fields: dict[str, Any] = {
             "state": OPEN if gap.filled_ms is None else FILLED,
             "first_byte": gap.start,
             "end_byte": gap.stop,
             "size_bytes": gap.size_bytes,
-            "missing_bytes": left,
+            "missing_bytes": missing,
             "shown_by": gap.shown_by,
         }
         if gap.lines is not None:
-            told["lines"] = gap.lines
+            fields["lines"] = gap.lines
         times = {
             "since": gap.since_ms,
             "until": gap.until_ms,
@@ -138,7 +139,7 @@ def _bodies(state: FileState) -> Iterable[dict[str, Any]]:
             "noticed": gap.noticed_ms,
             "filled": gap.filled_ms,
         }
-        told |= {name: iso(ms) for name, ms in times.items() if ms is not None}
+        fields |= {name: iso(ms) for name, ms in times.items() if ms is not None}
         known = (gap.since_ms, gap.until_ms, gap.before_ms, gap.after_ms, gap.noticed_ms)
         at_ms = next(ms for ms in known if ms is not None)
-        yield {"@timestamp": iso(at_ms)} | file_fields(state.key, {"gap": told, "file": identity_of(state.key)})
+        yield {"@timestamp": iso(at_ms)} | file_fields(state.key, {"gap": fields, "file": identity_of(state.key)})

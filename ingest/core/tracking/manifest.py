@@ -1,13 +1,13 @@
-"""The manifest of a file: how large it is, told by who ships it or who wrote it. JSON in a record of its own. Pure.
+"""The manifest of a file: its size according to its shipper or writer. JSON in a record of its own.
 
-A record is a manifest because its header `perflog.manifest` says so (`begin` or `end`), never because of its content;
-which file it is of is told by the same headers that the file's lines carry. Of the content only numbers are believed:
+A record is a manifest if its header `perflog.manifest` says so (`begin` or `end`), never because of its content. The
+same headers as those of the file's lines identify the file. Of the content only sizes, line count and hash are used:
 
     {"bytes": 4210, "lines": 35, "sha256": "9f86…", "size_bytes": 4210, "file": "/data/run.log", "at": "2016-02-06T…"}
 
-bytes       how many bytes were read; at the end it must be there
-size_bytes  how large the file was at most; at the beginning it must be there
-lines, sha256, file, at   may be there, and are kept as they are told
+bytes       how many bytes were read; required in `end`
+size_bytes  the size of the file, at the least; required in `begin`
+lines, sha256, file, at   optional
 """
 
 import re
@@ -32,12 +32,12 @@ _FORMS = {"bytes": "a number of bytes", "size_bytes": "a number of bytes", "line
 
 @dataclass(frozen=True, slots=True, order=True)
 class Manifest:
-    """What was said of a file.
+    """A manifest of a file.
 
     Attributes:
-        record_ms: when Kafka got it (unix ms).
-        size_bytes: how large the file is, at the least.
-        lines, sha256: as told; -1 and empty where they were not.
+        record_ms: its record time in Kafka (unix ms).
+        size_bytes: the size of the file, at the least.
+        lines, sha256: as given; -1 and empty if absent.
     """
 
     record_ms: int
@@ -47,39 +47,39 @@ class Manifest:
 
 
 def read_as(message: Message, role: str) -> tuple[Manifest | None, Outcomes]:
-    """What a manifest says, and what becomes of its record: never a document: ignored, or rejected."""
-    found = manifest_of(message, role)
-    if isinstance(found, Reject):
-        return None, Outcomes(rejects=(found,))
-    return found, Outcomes(ignored=(Ignored(f"manifest_{role}"),))
+    """The manifest in a record, and the record's outcome: ignored or rejected, never a document."""
+    manifest = manifest_of(message, role)
+    if isinstance(manifest, Reject):
+        return None, Outcomes(rejects=(manifest,))
+    return manifest, Outcomes(ignored=(Ignored(f"manifest_{role}"),))
 
 
 def manifest_of(message: Message, role: str) -> Manifest | Reject:
-    """The manifest in a message whose header says that it is one; else the Reject that says why it is none."""
+    """Parse a manifest; returns a Reject with the reason if it is malformed."""
     if role not in ROLES:
         return _refused(message, f"its header says `{role[:40]}`, which is neither {BEGIN} nor {END}", ROLES)
     if not message.provenance.path:
         return _refused(message, "no header perflog.path names the file that it is of", ("perflog.path",))
-    found = _READER.read(canonical(message.data))
-    if isinstance(found, Mismatch):
-        return _refused(message, found.detail, found.expected)
-    wrong = _wrong(found.values, role)
-    if wrong is not None:
-        return _refused(message, f"`{wrong}` is missing, or not {_FORMS.get(wrong, 'a SHA-256')}", (wrong,))
-    told = found.values
-    size_bytes = max(told.get("bytes", 0), told.get("size_bytes", 0))
-    return Manifest(message.record_time_ms, size_bytes, told.get("lines", -1), told.get("sha256", "").lower())
+    content = _READER.read(canonical(message.data))
+    if isinstance(content, Mismatch):
+        return _refused(message, content.detail, content.expected)
+    invalid = _invalid_name(content.values, role)
+    if invalid is not None:
+        return _refused(message, f"`{invalid}` is missing, or not {_FORMS.get(invalid, 'a SHA-256')}", (invalid,))
+    values = content.values
+    size_bytes = max(values.get("bytes", 0), values.get("size_bytes", 0))
+    return Manifest(message.record_time_ms, size_bytes, values.get("lines", -1), values.get("sha256", "").lower())
 
 
-def _wrong(told: Any, role: str) -> str | None:
-    """The first name whose value cannot be."""
+def _invalid_name(values: Any, role: str) -> str | None:
+    """The first name with an invalid value; None if all are valid."""
     for name in _FORMS:
-        value = told.get(name)
-        if name not in told and name != _NEEDED[role]:
+        value = values.get(name)
+        if name not in values and name != _NEEDED[role]:
             continue
         if type(value) is not int or not 0 <= value < MAX_NUMBER:
             return name
-    digest = told.get("sha256", "")
+    digest = values.get("sha256", "")
     fits = isinstance(digest, str) and (not digest or _SHA256.fullmatch(digest.lower()))
     return None if fits else "sha256"
 
@@ -89,12 +89,12 @@ def _refused(message: Message, why: str, expected: tuple[str, ...]) -> Reject:
 
 
 def begins(file: str, size_bytes: int, at_ms: int) -> bytes:
-    """What is sent ahead of a file's first line."""
+    """The begin manifest, sent before a file's first line."""
     return orjson.dumps({"file": file, "size_bytes": size_bytes, "at": iso(at_ms)})
 
 
 def ends(file: str, read: tuple[int, int, str], size_bytes: int, at_ms: int) -> bytes:
-    """What is sent behind a file's last line; `read` = bytes, lines and SHA-256 of what was read of it."""
+    """The end manifest, sent after a file's last line; `read` = bytes, lines and SHA-256 of what was read."""
     read_bytes, lines, sha256 = read
-    told = {"file": file, "bytes": read_bytes, "lines": lines, "sha256": sha256, "size_bytes": size_bytes}
-    return orjson.dumps({**told, "at": iso(at_ms)})
+    content = {"file": file, "bytes": read_bytes, "lines": lines, "sha256": sha256, "size_bytes": size_bytes}
+    return orjson.dumps({**content, "at": iso(at_ms)})
