@@ -123,9 +123,9 @@ def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, result: R
 def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> RunMark | None:
     """The removal of a mark from a run's set; None if the mark is still valid.
 
-    `version` and `now` are the version and the run of the stored document; `now` is None if it was retracted or joins no
-    run. A mark is left behind when another record overwrites its document in place: a newly shipped line, which does not
-    know of the former run.
+    `version` and `now` are the version and the run of the stored document; `now` is None if it was retracted or joins
+    no run. A mark is left behind when another record overwrites its document in place: a newly shipped line, which does
+    not know of the former run.
     """
     if mark.retracted or version <= mark.version or now == key:
         return None
@@ -135,8 +135,8 @@ def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> Ru
 def tombstone(former: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The body that overwrites a former document: its time and source only.
 
-    If `body` is given, the tombstone keeps the line's bytes and origin from it, so that a line of which no document is left
-    can still be replayed.
+    If `body` is given, the tombstone keeps the line's bytes and origin from it, so that a line without any document
+    left can still be replayed.
     """
     perf = {"facility": facility, "source": former.source, "retracted": True}
     fields: dict[str, Any] = {"@timestamp": iso(former.at_ms), "perf": perf}

@@ -1,21 +1,22 @@
-"""A run's state -> the documents that say what it tells: runs, stages, and tombstones for what it tells no longer.
+"""Derives documents from a run's state: runs, stages, and tombstones for those that no longer follow from it.
 
-All are a function of (the set of marks, the watermark): shuffled, repeated or split over workers, the set is the same.
-Their external version is the state's revision, so that an older view never overwrites a newer one. A stage's id is that
-of its opening mark, which a correction may move to another run, with a state and revisions of its own: so a stage's
-version begins with the revision of the source that the mark was read by, and the run that lost the mark writes its
-tombstone below all that the run which has it now may write.
+All are a function of (the set of marks, the watermark): if the marks are shuffled, repeated or split over workers, the
+result is the same. Their external version is the state's revision, so that an older view never overwrites a newer one.
+A stage's id is that of its opening mark, which a correction may move to another run with a state and revisions of its
+own. So a stage's version begins with the revision of the source that read the mark, and the run that lost the mark
+writes its tombstone with a lower version than anything that the mark's new run may write.
 
-What no longer follows from the set follows from the set as well, so a crash before a tombstone is written heals with
-the next derivation: a stage's id is that of its opening mark, so every mark that is or ever was a START and opens no
-stage is a tombstone (a repeat of an instant, a retracted mark, one whose newer version says something else or stands in
-another year); and so is every instance beyond the present number, up to the highest that was ever issued.
+Tombstones follow from the set as well, so if a worker dies before writing one, the next derivation writes it. For
+stages: every mark that is or ever was a START and opens no stage has a tombstone (a repeat of an instant, a retracted
+mark, a mark whose newer version says something else or is in another year). For runs: so has every instance beyond the
+present number, up to the highest that was ever issued.
 
-A cache may hold what was derived and written last: then only what differs is written. Without it all is, which heals.
+A cache may hold the result that was written last: then only the differences are written. Without it everything is,
+which also repairs what a crash left behind.
 
-What of a run is there (completeness.py) also follows from the template of its workflow. Whoever derives with the
-templates says it of the runs that are settled; whoever derives without them leaves it out. A run of which anything
-changed is written anew in any case, so that nothing stays said of a former set.
+How complete a run is (completeness.py) also depends on the template of its workflow. If templates are given, settled
+runs are judged; without templates their documents leave it out. A run of which anything changed is always written
+anew, so that no judgement of an earlier set of marks remains.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -43,25 +44,25 @@ _NONE: Templates = {}
 
 
 class DerivedDocument(NamedTuple):
-    """A derived document as it is written; its version is the state's revision.
+    """A derived document, ready to be written; its version is the state's revision.
 
-    Text: a batch has as many of them as lines, and dictionaries would cost more than all of the derivation.
+    The body is text: a batch has as many of them as lines, and dictionaries would cost more than the whole derivation.
     """
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    index: str  # type: ignore[assignment]  # hides tuple.index, which is not used
     id: str
     version: int
     json: str
 
     @property
     def body(self) -> dict[str, Any]:
-        """The document."""
-        found: dict[str, Any] = orjson.loads(self.json)
-        return found
+        """The document, parsed."""
+        body: dict[str, Any] = orjson.loads(self.json)
+        return body
 
 
 class StaleStage(NamedTuple):
-    """A stage that follows no longer: an instant in the year of its index (unix ms), the revision of its mark.
+    """A stage that no longer follows: an instant in the year of its index (unix ms), and the revision of its mark.
 
     `left`: the mark was retracted, and another run may have it now.
     """
@@ -72,7 +73,7 @@ class StaleStage(NamedTuple):
 
 
 class StageOfRun(NamedTuple):
-    """A stage and the instance it belongs to."""
+    """A stage, and the instance it belongs to."""
 
     ordinal: int
     stage: Stage
@@ -80,18 +81,18 @@ class StageOfRun(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Derived:
-    """What a state says.
+    """The result of deriving a state.
 
     Attributes:
-        revision: of the state; the version of its runs, and the second part of that of its stages.
-        runs: its instances, in order of time, and their documents (which alone are needed to compare with later);
+        revision: of the state; the version of its runs, and the second part of the version of its stages.
+        runs: its instances in order of time, and their documents (which suffice to compare with a later result);
             stages: by id.
         retracted_stages: by (id, year of the index).
-        retracted_runs: ordinals; they keep the time `anchor_ms`.
-        issued: the highest instance ever, this revision included.
-        due_ms: the watermark from which on a state is another; None when none will be.
-        large: more marks than are derived at full speed.
-        watermark_ms: up to when time has passed for it; None before the first sweep.
+        retracted_runs: ordinals; their tombstones have the time `anchor_ms`.
+        issued: the highest instance number ever, this revision included.
+        due_ms: the watermark from which on a run's state changes; None if none will.
+        large: whether there are more marks than workers derive.
+        watermark_ms: up to when time has passed for this state; None before the first sweep.
     """
 
     key: RunKey
@@ -109,7 +110,7 @@ class Derived:
 
 
 def derive(state: RunState) -> Derived:
-    """Derive everything from a state (with at least one mark)."""
+    """Derive everything from a state with at least one mark."""
     runs = runs_of(state.key, state.marks.values(), state.watermark_ms)
     issued = max(state.issued, len(runs))
     stages = {stage.mark.id: _new(StageOfRun, (run.ordinal, stage)) for run in runs for stage in run.stages}
@@ -130,11 +131,11 @@ def derive(state: RunState) -> Derived:
 
 
 def as_swept(state: RunState, watermark_ms: int | None) -> Derived:
-    """As derived after one sweep at that watermark; a state that is not due by then stays as it is."""
-    found = derive(state)
-    due_ms = AT_ONCE_MS if found.large else found.due_ms
+    """The result after one sweep at that watermark; a state that is not due by then stays as it is."""
+    derived = derive(state)
+    due_ms = AT_ONCE_MS if derived.large else derived.due_ms
     if watermark_ms is None or due_ms is None or due_ms > watermark_ms:
-        return found
+        return derived
     return derive(at_watermark(state, watermark_ms))
 
 
@@ -143,17 +144,17 @@ def _flags(large: bool) -> tuple[str, ...]:
 
 
 def _retracted(state: RunState, stages: Mapping[str, StageOfRun]) -> dict[tuple[str, int], StaleStage]:
-    """Where a stage may stand that follows no longer."""
-    found = {}
+    """The stages that no longer follow, in every year whose index may hold them."""
+    stale = {}
     for mark in state.marks.values():
         if not mark.opened and (mark.id in stages or not mark.opens):
-            continue  # nearly all: spares the set of years
+            continue  # nearly all marks: avoids building the set of years
         own_year = year_of(mark.at_ms)
-        standing = {own_year} if mark.id in stages else set()
-        for year in mark.years - standing:
+        current = {own_year} if mark.id in stages else set()
+        for year in mark.years - current:
             at_ms = mark.at_ms if year == own_year else _begin_ms(year)
-            found[mark.id, year] = StaleStage(at_ms, revision_of(mark.version), mark.retracted)
-    return found
+            stale[mark.id, year] = StaleStage(at_ms, revision_of(mark.version), mark.retracted)
+    return stale
 
 
 def _begin_ms(year: int) -> int:
@@ -161,26 +162,32 @@ def _begin_ms(year: int) -> int:
 
 
 def documents(
-    found: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
+    derived: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
 ) -> Iterator[DerivedDocument]:
-    """The documents to write: all, or with a `former` result that was written those that differ. Stages come first.
+    """The documents to write, stages first: all, or only the differences from a `former` result that was written.
 
-    Stages before runs: whoever sees a run of a revision can trust that its stages are there. With `templates` the runs
-    that can be judged are, and are written whatever was written before.
+    Stages come before runs, so that a reader who sees a run of a revision finds its stages too. With `templates` the
+    runs that can be judged are judged, and are always written.
     """
-    place = _Place(found, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
-    before = former.stages if former else {}
-    changed = [(doc_id, placed) for doc_id, placed in found.stages.items() if before.get(doc_id) != placed]
-    yield from _stages(found, place, former, changed)
-    yield from _runs(found, place, _standing(former, changed), _judged(found, templates) if templates else {})
-    yield from _gone_runs(found, place, former)
+    builder = _DocumentBuilder(derived, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
+    former_stages = former.stages if former else {}
+    changed = [
+        (doc_id, stage_of_run)
+        for doc_id, stage_of_run in derived.stages.items()
+        if former_stages.get(doc_id) != stage_of_run
+    ]
+    yield from _stages(derived, builder, former, changed)
+    yield from _runs(
+        derived, builder, _unchanged_runs(former, changed), _judged(derived, templates) if templates else {}
+    )
+    yield from _gone_runs(derived, builder, former)
 
 
-class _Place:
-    """Makes documents of texts: index, id, version."""
+class _DocumentBuilder:
+    """Makes documents of texts: sets index, id and version."""
 
-    def __init__(self, found: Derived, periods: Mapping[str, str]) -> None:
-        self._facility, self._revision, self._periods = found.key.facility, found.revision, periods
+    def __init__(self, derived: Derived, periods: Mapping[str, str]) -> None:
+        self._facility, self._revision, self._periods = derived.key.facility, derived.revision, periods
 
     def run(self, doc_id: str, at_ms: int, json: str) -> DerivedDocument:
         return DerivedDocument(self._index(RUNS, at_ms), doc_id, self._revision, json)
@@ -194,53 +201,55 @@ class _Place:
 
 
 Changed = Sequence[tuple[str, StageOfRun]]
-"""Stages that are written anew, by id."""
+"""Stages to write, with their ids."""
 
 
-def _stages(found: Derived, place: _Place, former: Derived | None, changed: Changed) -> Iterator[DerivedDocument]:
+def _stages(
+    derived: Derived, builder: _DocumentBuilder, former: Derived | None, changed: Changed
+) -> Iterator[DerivedDocument]:
     for doc_id, (ordinal, stage) in changed:
-        json = stage_json(found.key, ordinal, stage)
-        yield place.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
-    gone = former.retracted_stages if former else {}
-    for (doc_id, year), each in found.retracted_stages.items():
-        if gone.get((doc_id, year)) != each:
-            json = tombstone(found.key, each.at_ms)
-            yield place.stage(doc_id, each.at_ms, each.mark_revision, json, each.left)
+        json = stage_json(derived.key, ordinal, stage)
+        yield builder.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
+    former_retractions = former.retracted_stages if former else {}
+    for (doc_id, year), stale in derived.retracted_stages.items():
+        if former_retractions.get((doc_id, year)) != stale:
+            json = tombstone(derived.key, stale.at_ms)
+            yield builder.stage(doc_id, stale.at_ms, stale.mark_revision, json, stale.left)
 
 
 def _runs(
-    found: Derived, place: _Place, standing: Mapping[int, str], judged: Mapping[int, str]
+    derived: Derived, builder: _DocumentBuilder, unchanged: Mapping[int, str], judged: Mapping[int, str]
 ) -> Iterator[DerivedDocument]:
-    """`standing`: documents that hold if they are equal; `judged`: what is written in any case; both by ordinal."""
-    for ordinal, json in enumerate(found.run_documents, 1):
-        if ordinal in judged or standing.get(ordinal) != json:
-            yield place.run(uid(found.key, ordinal), found.anchor_ms, judged.get(ordinal, json))
+    """`unchanged`: documents that need not be written if equal; `judged`: documents always written; both by ordinal."""
+    for ordinal, json in enumerate(derived.run_documents, 1):
+        if ordinal in judged or unchanged.get(ordinal) != json:
+            yield builder.run(uid(derived.key, ordinal), derived.anchor_ms, judged.get(ordinal, json))
 
 
-def _standing(former: Derived | None, changed: Changed) -> dict[int, str]:
-    """Documents of runs no stage of which changed: with a stage goes what was said of the run's completeness."""
-    touched = {placed.ordinal for _, placed in changed}
+def _unchanged_runs(former: Derived | None, changed: Changed) -> dict[int, str]:
+    """The former documents of runs without a changed stage: if a stage changes, the run's judgement is void."""
+    changed_ordinals = {stage_of_run.ordinal for _, stage_of_run in changed}
     runs = enumerate(former.run_documents, 1) if former else ()
-    return {ordinal: json for ordinal, json in runs if ordinal not in touched}
+    return {ordinal: json for ordinal, json in runs if ordinal not in changed_ordinals}
 
 
-def _gone_runs(found: Derived, place: _Place, former: Derived | None) -> Iterator[DerivedDocument]:
-    moved = former is not None and former.anchor_ms != found.anchor_ms
-    for ordinal in found.retracted_runs:
+def _gone_runs(derived: Derived, builder: _DocumentBuilder, former: Derived | None) -> Iterator[DerivedDocument]:
+    moved = former is not None and former.anchor_ms != derived.anchor_ms
+    for ordinal in derived.retracted_runs:
         if former is None or ordinal not in former.retracted_runs or moved:
-            yield place.run(uid(found.key, ordinal), found.anchor_ms, tombstone(found.key, found.anchor_ms))
+            yield builder.run(uid(derived.key, ordinal), derived.anchor_ms, tombstone(derived.key, derived.anchor_ms))
 
 
-def _judged(found: Derived, templates: Templates) -> dict[int, str]:
+def _judged(derived: Derived, templates: Templates) -> dict[int, str]:
     """The documents of the runs that can be judged, by ordinal."""
-    judgements = ((run, judged_by(found, run, templates)) for run in found.runs)
-    return {run.ordinal: run_json(run, _flags(found.large), judged) for run, judged in judgements if judged}
+    judgements = ((run, judged_by(derived, run, templates)) for run in derived.runs)
+    return {run.ordinal: run_json(run, _flags(derived.large), judged) for run, judged in judgements if judged}
 
 
-def judged_by(found: Derived, run: Run, templates: Templates) -> Completeness | None:
-    """What of one of its runs is there; None while lines may still be on their way, and where there is no template."""
+def judged_by(derived: Derived, run: Run, templates: Templates) -> Completeness | None:
+    """Judge one run; None while lines may still be on their way, or if there is no template."""
     stored = templates.get(run.workflow)
-    silent_ms = -1 if found.watermark_ms is None else found.watermark_ms - run.seen_ms
+    silent_ms = -1 if derived.watermark_ms is None else derived.watermark_ms - run.seen_ms
     if stored is None or run.state not in SETTLED or silent_ms <= QUIET_MS:
         return None
     return completeness(sequence_of(run), stored, silent_ms)

@@ -1,4 +1,4 @@
-"""A run and its stages as documents, in JSON: names and units as in fields.toml, and what is missing is absent."""
+"""A run and its stages as JSON documents: names and units as in fields.toml, missing values are absent."""
 
 from collections.abc import Iterable
 from functools import lru_cache
@@ -22,18 +22,18 @@ PART_FIELDS = (
 
 @lru_cache(maxsize=4096)
 def uid(key: RunKey, ordinal: int) -> str:
-    """The id of a run's document: of its run id, and the instance."""
+    """The id of a run's document, made of its run id and the instance."""
     return f"{key.id}.{ordinal}"
 
 
 def stage_json(key: RunKey, ordinal: int, stage: Stage) -> str:
-    """The document of a stage. Its end and its ECS duration are there only when its END is.
+    """The document of a stage. It has an end and an ECS duration only if its END was seen.
 
-    Text, made of pieces that many stages share: there are as many of these documents as there are lines.
+    Text, made of parts that many stages share: there are as many of these documents as there are lines.
     """
     mark, duration_ms, kind, closed_by, closed_ms, attempt, lane, open_for_ms = stage
     what, lag_ms, start = mark.what, mark.lag_ms, iso(mark.at_ms)
-    head, (name, opening) = _run_head(key, ordinal, what.workflow), _named(what)
+    head, (name, opening) = _run_head(key, ordinal, what.workflow), _name_json(what)
     ended = ""
     if kind == EXACT and closed_ms is not None and duration_ms is not None:
         ended = f',"end":"{iso(closed_ms)}","duration":{duration_ms * NS_PER_MS}'
@@ -49,32 +49,32 @@ def stage_json(key: RunKey, ordinal: int, stage: Stage) -> str:
 
 @lru_cache(maxsize=8192)
 def _run_head(key: RunKey, ordinal: int, workflow: str) -> str:
-    """What all stages of a run share, and behind which more of `perf` follows."""
+    """The part that all stages of a run share; more of `perf` follows it."""
     run = {"id": key.run, "uid": uid(key, ordinal), "instance": ordinal}
     return f'"perf":{{{_members({**_perf(key, workflow), "run": run})}'
 
 
 @lru_cache(maxsize=8192)
-def _named(what: MarkKind) -> tuple[str, str]:
-    """What a stage's document says of its name, and of its opening mark; without braces."""
+def _name_json(what: MarkKind) -> tuple[str, str]:
+    """The name of a stage and the key of its opening mark, as JSON without braces."""
     parts = ("family", "product", "variant", "split")
     name = {"name": what.stage, **{part: text for part in parts if (text := getattr(what, part))}}
     return _members(name), _members({"key": what.key})
 
 
 def _members(body: dict[str, Any]) -> str:
-    """An object as JSON, without its braces."""
+    """An object as JSON without its braces."""
     return _json(body)[1:-1]
 
 
 def run_json(run: Run, flags: Iterable[str] = (), judged: Completeness | None = None) -> str:
-    """The document of a run; `judged`: what of it is there, where that can be said."""
+    """The document of a run; `judged`: how complete it is, if that is known."""
     event = {"start": iso(run.first_ms)}
     if run.ended_ms is not None:
         event["end"] = iso(run.ended_ms)
     perf = _perf(run.key, run.workflow)
-    if found := sorted(flags):
-        perf["flags"] = found
+    if sorted_flags := sorted(flags):
+        perf["flags"] = sorted_flags
     perf["run"] = {
         "id": run.key.run,
         "uid": uid(run.key, run.ordinal),
@@ -97,7 +97,7 @@ def run_json(run: Run, flags: Iterable[str] = (), judged: Completeness | None = 
 
 
 def tombstone(key: RunKey, at_ms: int) -> str:
-    """What overwrites a document that no longer follows from the facts."""
+    """The body that overwrites a document that no longer follows from the marks."""
     perf = _perf(key, "")
     perf["run"] = {"id": key.run}
     perf["retracted"] = True
@@ -117,10 +117,10 @@ def _perf(key: RunKey, workflow: str) -> dict[str, Any]:
 
 def _times(run: Run) -> dict[str, Any]:
     lengths = run.part_lengths_ms
-    found = {name: lengths.get(kind) for kind, name in PART_FIELDS}
-    found["start_span_s"] = run.start_span_ms
-    found["observed_total_s"] = run.observed_ms
-    times: dict[str, Any] = {name: seconds(ms) for name, ms in found.items() if ms is not None}
+    times_ms = {name: lengths.get(kind) for kind, name in PART_FIELDS}
+    times_ms["start_span_s"] = run.start_span_ms
+    times_ms["observed_total_s"] = run.observed_ms
+    times: dict[str, Any] = {name: seconds(ms) for name, ms in times_ms.items() if ms is not None}
     times["observed_total_kind"] = EXACT if run.head_seen and run.tail_seen else LOWER
     return times
 

@@ -1,12 +1,12 @@
-"""A run id that is used again: the set of its marks -> the instances, in order of time.
+"""Splits the marks of a run id that is used repeatedly into instances (sessionisation with a gap of seven days).
 
 After more than seven days of silence the next mark begins a new instance (als-perf.md 5.5, 15). Silence begins when a
-mark's line was printed: the line that tells when a run was queued may be printed when the wait is over, and ten days
-in a queue are no silence. Instances are numbered from 1 in order of time, by the set alone, so that nothing is
-remembered: a late line between two instances may join them, one before all others may begin a new first one; then all
-later ones count on from there, and the numbers that are left over are retracted (derive.py).
+mark's line was printed: a line with the queue time may be printed only when the wait is over, and ten days in a queue
+are no silence. Instances are numbered from 1 in order of time, from the set of marks alone, without memory: a late line
+may join two instances, or begin a new first one. Then all later instances are renumbered, and the numbers left over are
+retracted (derive.py).
 
-Of marks that tell the same instant of the same stage by the same key, one counts: the earliest printed one (5.5, 17).
+Of marks for the same instant of the same stage with the same key, only the one printed first counts (5.5, 17).
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,9 +19,9 @@ _RANK = {QUEUED: 0, WORK: 1, END: 2, START: 3, OTHER: 4}
 
 
 def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
-    """The marks that count, in order of time: without retracted ones and without repeats.
+    """The marks that count, in order of time, without retracted ones and repeats.
 
-    In the same second what ends comes before what starts, and who printed first comes first.
+    Within a second, ends come before starts, and lines printed earlier come first.
     """
     rows = []
     for mark in marks:
@@ -30,16 +30,16 @@ def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
             seen_ms = at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms
             rows.append((at_ms, _RANK[what.role], seen_ms, doc_id, mark, what))
     rows.sort()
-    found: dict[tuple[str, str, int], RunMark] = {}
+    first_printed: dict[tuple[str, str, int], RunMark] = {}
     for at_ms, _, _, _, mark, what in rows:
-        found.setdefault((what.stage, what.key, at_ms), mark)
-    return list(found.values())
+        first_printed.setdefault((what.stage, what.key, at_ms), mark)
+    return list(first_printed.values())
 
 
 def instances(marks: Sequence[RunMark]) -> Iterator[Sequence[RunMark]]:
-    """Marks in order of time, cut wherever more than SILENCE_MS lie between what was seen and the next mark."""
+    """Split marks in order of time wherever the next mark is more than SILENCE_MS after the last line seen."""
     if marks and marks[-1].at_ms - marks[0].at_ms <= SILENCE_MS:
-        yield marks  # nearly all: no silence is longer than the whole
+        yield marks  # nearly all runs: no silence can be longer than the run
         return
     begin, seen_ms = 0, 0
     for number, mark in enumerate(marks):

@@ -1,15 +1,15 @@
-"""Ends and what they end: START and END pair by stage and by what else their keys say (als-perf.md 5.5, 11).
+"""Pairs START and END marks by stage and by the rest of their keys (als-perf.md 5.5, 11).
 
 `XFER_END_DATE` ends `XFER_START_DATE`, never `START_DATE`. `QEND_DATE` ends the queue, as a WSTART does. The run ends
-with what its work began with: the END of a WSTART (`WEND_DATE`), or an END of the stage that was queued, where that
-stage has no START of its own (`SUBMIT:END_DATE`).
+with the END of what began its work: the END of a WSTART (`WEND_DATE`), or an END of the queued stage if that stage has
+no START of its own (`SUBMIT:END_DATE`).
 
-An END belongs to the last START before it that has none yet, and only the first END of a START counts: a further one
-is that of an attempt whose START was lost; it is counted, and ends nothing. In the same second an END goes to a START
-before it rather than to the one that follows; only if none is open has the stage taken 0 s.
+An END belongs to the last START before it that has no END yet, and only the first END of a START counts. A further END
+belongs to an attempt whose START was lost; it is counted, and ends nothing. Within a second, an END pairs with an
+earlier START rather than with the one that follows; only if none is open did the stage take 0 s.
 
-Which START an END was written for, no line says: where the START of a second attempt was lost and its END was not, that
-END goes to the first attempt. Nothing in the set tells the two apart.
+No line says which START an END was written for: if the START of a second attempt was lost and its END was not, that END
+is paired with the first attempt. Nothing in the set tells the two cases apart.
 """
 
 import re
@@ -20,17 +20,17 @@ from functools import lru_cache
 from ingest.core.mark import END, OTHER, QUEUED, START, WORK, RunMark
 
 _WORDS = {START: "start", QUEUED: "start", WORK: "start", END: "end"}
-Place = tuple[str, str]
+PairingKey = tuple[str, str]
 
 
 @dataclass(slots=True)
 class Pairing:
-    """What ends what.
+    """Which END ends what.
 
     Attributes:
         of: id of an opening mark -> its END.
         queue: ids of the ENDs that end the queue; run: ids of those that end the run's work.
-        unmatched: how many ENDs end nothing.
+        unmatched: number of ENDs that end nothing.
     """
 
     of: dict[str, RunMark] = field(default_factory=dict)
@@ -41,50 +41,50 @@ class Pairing:
 
 @lru_cache(maxsize=4096)
 def stem(key: str, role: str) -> str:
-    """What a key says beside START or END: `XFER_END_DATE` -> `XFER__DATE`; empty where it names neither."""
-    found = list(re.finditer(_WORDS.get(role, END), key, re.IGNORECASE))
-    return key[: found[-1].start()] + key[found[-1].end() :] if found else ""
+    """A key without its START or END: `XFER_END_DATE` -> `XFER__DATE`; empty if it contains neither."""
+    matches = list(re.finditer(_WORDS.get(role, END), key, re.IGNORECASE))
+    return key[: matches[-1].start()] + key[matches[-1].end() :] if matches else ""
 
 
 def pairing_of(marks: Sequence[RunMark]) -> Pairing:
-    """Pair the marks of one instance, in order of time."""
-    found, unmatched = Pairing(), dict[str, RunMark]()
+    """Pair the marks of one instance, given in order of time."""
+    pairing, unmatched = Pairing(), dict[str, RunMark]()
     if not any(mark.what.role == END for mark in marks):
-        return found
-    opened: dict[Place, RunMark] = {}
-    held: dict[Place, RunMark] = {}
+        return pairing
+    opened: dict[PairingKey, RunMark] = {}
+    waiting_ends: dict[PairingKey, RunMark] = {}
     for mark in marks:
         role = mark.what.role
-        place = (mark.what.stage, stem(mark.what.key, role))
-        if role == END and (opener := opened.pop(place, None)):
-            _pair(found, opener, mark)
+        stage_key = (mark.what.stage, stem(mark.what.key, role))
+        if role == END and (opener := opened.pop(stage_key, None)):
+            _pair(pairing, opener, mark)
         elif role == END:
-            held[place] = unmatched[mark.id] = mark
+            waiting_ends[stage_key] = unmatched[mark.id] = mark
         elif role != OTHER:
-            end = held.pop(place, None)
+            end = waiting_ends.pop(stage_key, None)
             if end is not None and end.at_ms == mark.at_ms:
-                _pair(found, mark, unmatched.pop(end.id))
+                _pair(pairing, mark, unmatched.pop(end.id))
             else:
-                opened[place] = mark
-    _end_of_run(found, marks, unmatched.values())
-    return found
+                opened[stage_key] = mark
+    _end_of_run(pairing, marks, unmatched.values())
+    return pairing
 
 
-def _pair(found: Pairing, opener: RunMark, end: RunMark) -> None:
-    found.of[opener.id] = end
+def _pair(pairing: Pairing, opener: RunMark, end: RunMark) -> None:
+    pairing.of[opener.id] = end
     if opener.what.role == QUEUED:
-        found.queue.add(end.id)
+        pairing.queue.add(end.id)
     elif opener.what.role == WORK:
-        found.run.add(end.id)
+        pairing.run.add(end.id)
 
 
-def _end_of_run(found: Pairing, marks: Iterable[RunMark], unmatched: Iterable[RunMark]) -> None:
-    """Of the ENDs that are left, those of the stage that was queued end the run; the others end nothing."""
+def _end_of_run(pairing: Pairing, marks: Iterable[RunMark], unmatched: Iterable[RunMark]) -> None:
+    """Of the unmatched ENDs, those of the queued stage end the run; the others end nothing."""
     roles: dict[str, set[str]] = {}
     for mark in marks:
         roles.setdefault(mark.what.stage, set()).add(mark.what.role)
     for end in unmatched:
         if roles[end.what.stage] & {QUEUED, WORK} and START not in roles[end.what.stage]:
-            found.run.add(end.id)
+            pairing.run.add(end.id)
         else:
-            found.unmatched += 1
+            pairing.unmatched += 1
