@@ -1,16 +1,17 @@
-"""The time of a run as a partition: every instant from the first mark to the last line printed belongs to one part.
+"""Phases of a run: every instant from the first mark to the last line printed belongs to exactly one.
 
-    queue     from queued to taken up (QSTART to WSTART, or to QEND)
-    dispatch  from taken up to the next START
-    stage     in a stage, up to what closed it; of a parallel run the union of the stages whose END is there
-    between   behind an END (or in a parallel run a START), before the next START: nothing says what was done
-    lead      before the first START, where marks do not tell queue from dispatch
-    tail      behind the last instant that anything is said of, up to the last line: of an open stage its emission lag
+    queue     from queued to work begun (QSTART to WSTART, or to QEND)
+    dispatch  from work begun to the next START
+    stage     in a stage, up to what closed it; in a parallel run the union of the stages that have an END
+    between   after an END (in a parallel run: or a START), before the next START: no mark says what was done
+    lead      before the first START, if no marks separate queue from dispatch
+    tail      after the last instant that any mark gives, up to the last line: for an open stage its emission lag
 
-Parts adjoin, so their lengths add up to the observed total, whatever is missing. A queue whose end is not there is not
-counted as queue, nor a WSTART that no START follows as dispatch: such time is lead, between or tail. Within a stage,
-marks of the queue cut nothing: the stage's own bound says what is known. A run that is queued again has several parts
-of a kind. A part of no length is a part where marks say so (queued and taken up in one second): measured, not missing.
+Phases adjoin, so their lengths add up to the observed total, whatever is missing. Time in a queue whose end is missing
+does not count as queue, and time after a WSTART without a following START does not count as dispatch: it is lead,
+between or tail. Within a stage, queue marks cut nothing, since the stage's own bound is what is known. A run that is
+queued again has several phases of a kind. A phase has length zero only if marks say so (queued and begun within one
+second): it was measured, not missing.
 """
 
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ QUEUE, DISPATCH, STAGE, BETWEEN, LEAD, TAIL = "queue", "dispatch", "stage", "bet
 
 
 class Phase(NamedTuple):
-    """A part of a run's time, unix ms; `stage` is the id of its opening mark, in a sequential run."""
+    """A phase of a run, in unix ms; `stage` is the id of the opening mark, in a sequential run."""
 
     kind: str
     start_ms: int
@@ -35,21 +36,21 @@ class Phase(NamedTuple):
 
 
 Step = tuple[str, int, str | None]
-"""What begins: kind of part, unix ms, stage. It lasts until the next step."""
+"""The start of a phase: kind, unix ms, stage. The phase lasts until the next step."""
 
 
 def phases_of(
     marks: Sequence[RunMark], seen_ms: int, ends: Pairing, stages: Sequence[Stage], parallel: bool
 ) -> tuple[Phase, ...]:
-    """The parts of one instance (at least one mark, the last seen at `seen_ms`) whose marks are in order of time."""
+    """The phases of one instance with at least one mark, last seen at `seen_ms`; marks are in order of time."""
     steps = _steps(marks, ends, stages, parallel)
-    parts = [_new(Phase, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
-    if parts and parts[0].kind == LEAD and parts[0].start_ms == parts[0].end_ms:
-        del parts[0]
+    phases = [_new(Phase, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
+    if phases and phases[0].kind == LEAD and phases[0].start_ms == phases[0].end_ms:
+        del phases[0]
     last_ms, last_lag_ms = steps[-1][1], marks[-1].lag_ms
     if seen_ms > last_ms or (last_lag_ms is not None and last_lag_ms >= 0):
-        parts.append(Phase(TAIL, last_ms, seen_ms))
-    return tuple(parts)
+        phases.append(Phase(TAIL, last_ms, seen_ms))
+    return tuple(phases)
 
 
 def _steps(marks: Sequence[RunMark], ends: Pairing, stages: Sequence[Stage], parallel: bool) -> list[Step]:
@@ -74,12 +75,12 @@ def _steps(marks: Sequence[RunMark], ends: Pairing, stages: Sequence[Stage], par
 
 
 def _is_instant(stage: Stage) -> bool:
-    """Whether it ended in the second in which it started; its END then stands before it in the order of time."""
+    """Whether a stage ended in the second in which it started; its END then precedes it in the order of time."""
     return stage.kind == EXACT and stage.duration_ms == 0
 
 
 def _kinds(marks: Sequence[RunMark], ends: Pairing) -> list[str | None]:
-    """What each mark begins outside of stages; None: nothing. A queue needs its end ahead, a dispatch a START."""
+    """The phase that each mark begins outside of stages, or None. A queue needs its end ahead, a dispatch a START."""
     kinds: list[str | None] = []
     work_ahead = start_ahead = False
     for mark in reversed(marks):

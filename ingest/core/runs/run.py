@@ -1,22 +1,22 @@
 """A run: one instance of a run id, as a function of (the set of its marks, the watermark).
 
-    queued      its queue entry is seen, and nothing that was done
-    running     something was done, and its last line is no older than an hour
-    quiet       no line for more than an hour: it may be done, stuck or slow, the lines do not say which
+    queued      its queue entry was seen, and no work
+    running     work was seen, and the last line is at most an hour old
+    quiet       no line for more than an hour: the run may be done, stuck or slow, the lines do not say which
     closed      nothing more belongs to it: its end was seen; or each of its stages has an END and it is quiet;
-                or no line came for more than seven days, and the next one would begin a new instance
-    abandoned   no line for more than seven days, and something was left: a queue entry that nobody took up, or an open
+                or no line came for more than seven days, so that the next one would begin a new instance
+    abandoned   no line for more than seven days, and something is unfinished: a queue entry without work, or an open
                 stage in a run that prints ENDs
 
-A run whose dialect knows no END is closed after seven days, not abandoned: its open last stage is no sign of trouble.
-Being queued does not end by silence: a queue is silent. Without a watermark time has not passed: a run is queued or
-running, or closed by its end. States never come from what arrived last (a late START after the end re-opens nothing
-that lies before it), only from the set. Silence is counted from the last line printed.
+If a run's dialect has no END, the run is closed after seven days and not abandoned: its open last stage is no sign of
+trouble. A queued run does not become quiet, since a queue prints nothing. Without a watermark no time has passed: a run
+is queued or running, or closed by its end. The state depends only on the set of marks, never on which one arrived last:
+a late START from before the end does not reopen the run. Silence is counted from the last line printed.
 
 `open_for_s` and `timeout` stop with the run: an open stage does not grow for ever, and does not vanish either.
 
-The head is seen when a queue and a dispatch lie before the first START, the tail when the run's own end does behind the
-last. Lines of jobs without a queue never show a head; their totals stay lower bounds.
+The head was seen if a queue and a dispatch precede the first START; the tail was seen if the run's own end follows the
+last START. Jobs without a queue never show a head, so their totals stay lower bounds.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -33,7 +33,7 @@ from ingest.core.timestamps import MS_PER_HOUR
 QUIET_MS = MS_PER_HOUR
 RUNNING, QUIET, CLOSED, ABANDONED = "running", "quiet", "closed", "abandoned"
 BY_ENDS = "ends"
-KNOWN = frozenset({EXACT, UPPER})  # kinds of durations that say how long a stage took at most
+KNOWN = frozenset({EXACT, UPPER})  # kinds of durations that are an upper limit of a stage's time
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,11 +43,11 @@ class Run:
     Attributes:
         key: its facility, source and run id; ordinal: which instance of that, from 1.
         first_ms, last_ms: the first and the last instant; seen_ms: the last line printed (unix ms).
-        stages: in order of their start; parts: its time from first_ms to seen_ms, without holes.
-        ended_ms: the run's own end, behind its last START; None when it was not seen.
+        stages: in order of their start; parts: its phases from first_ms to seen_ms, without holes.
+        ended_ms: the run's own end, after its last START; None if it was not seen.
         marks: how many count; ends_unmatched: how many ENDs end no stage.
-        closed_by: run_end, ends, timeout; open while it is neither closed nor abandoned.
-        due_ms: the watermark from which on the state is another; None when it stays.
+        closed_by: run_end, ends or timeout; open while the run is neither closed nor abandoned.
+        due_ms: the watermark from which on the state changes; None if it stays.
     """
 
     key: RunKey
@@ -69,48 +69,48 @@ class Run:
 
     @property
     def part_lengths_ms(self) -> dict[str, int]:
-        """The time of all parts of a kind together, for each kind that there is."""
-        found: dict[str, int] = {}
+        """The total length of all phases of a kind, for each kind that occurs."""
+        lengths: dict[str, int] = {}
         for kind, start_ms, end_ms, _ in self.parts:
-            found[kind] = found.get(kind, 0) + end_ms - start_ms
-        return found
+            lengths[kind] = lengths.get(kind, 0) + end_ms - start_ms
+        return lengths
 
     @property
     def tail_seen(self) -> bool:
-        """Whether its own end was seen."""
+        """Whether the run's own end was seen."""
         return self.ended_ms is not None
 
     @property
     def observed_ms(self) -> int:
-        """From the first instant to the last line printed: the sum of the parts."""
+        """The time from the first instant to the last line printed: the sum of the phases."""
         return self.seen_ms - self.first_ms
 
     @property
     def start_span_ms(self) -> int | None:
-        """From the first START to the last; None without any."""
+        """The time from the first START to the last; None without any."""
         return self.stages[-1].start_ms - self.stages[0].start_ms if self.stages else None
 
     @property
     def longest(self) -> Stage | None:
-        """The stage with the greatest duration that is exact or an upper bound; of equal ones the first."""
+        """The stage with the longest duration that is exact or an upper bound; the first if several are equal."""
         known = [stage for stage in self.stages if stage.kind in KNOWN]
         return max(known, key=lambda stage: stage.duration_ms or 0, default=None)
 
 
 def runs_of(key: RunKey, marks: Iterable[RunMark], watermark_ms: int | None = None) -> tuple[Run, ...]:
-    """The instances of one run id, from the set of its marks (retracted ones and repeats are passed over)."""
+    """The instances of one run id, from the set of its marks; retracted marks and repeats are ignored."""
     groups = instances(ordered(marks))
     return tuple(_run(key, ordinal, group, watermark_ms) for ordinal, group in enumerate(groups, 1))
 
 
 def all_runs(sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> list[Run]:
     """The runs of many run ids, in order of their first instants."""
-    found = [run for key, marks in sets.items() for run in runs_of(key, marks.values(), watermark_ms)]
-    return sorted(found, key=lambda run: (run.first_ms, run.key))
+    runs = [run for key, marks in sets.items() for run in runs_of(key, marks.values(), watermark_ms)]
+    return sorted(runs, key=lambda run: (run.first_ms, run.key))
 
 
 def seconds(ms: int) -> int | float:
-    """Milliseconds as seconds, whole where no fraction was measured."""
+    """Convert milliseconds to seconds; an int if there is no fraction."""
     return ms / 1000 if ms % 1000 else ms // 1000
 
 
@@ -128,7 +128,7 @@ def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int 
         first_ms=marks[0].at_ms,
         last_ms=marks[-1].at_ms,
         seen_ms=seen_ms,
-        stages=_at(watermark_ms, stages, closed_by),
+        stages=_at_watermark(watermark_ms, stages, closed_by),
         parts=parts,
         parallel=parallel,
         head_seen=_head_seen(parts, stages),
@@ -143,7 +143,7 @@ def _run(key: RunKey, ordinal: int, marks: Sequence[RunMark], watermark_ms: int 
 
 
 def _ended_ms(marks: Sequence[RunMark], ends: Pairing) -> int | None:
-    """When the run ended by its own end; None when there is none behind its last START."""
+    """The time of the run's own end; None if there is none after its last START."""
     if not ends.run:
         return None
     last_start_ms = max((mark.at_ms for mark in marks if mark.what.role == START), default=0)
@@ -154,7 +154,7 @@ def _ended_ms(marks: Sequence[RunMark], ends: Pairing) -> int | None:
 def _state(
     marks: Sequence[RunMark], stages: Sequence[Stage], ended: bool, silent_ms: int
 ) -> tuple[str, str, int | None]:
-    """State, what closed the run, and the silence (ms) beyond which the state is another."""
+    """The state, what closed the run, and the silence (ms) after which the state changes."""
     has_open = None in [stage.closed_ms for stage in stages]
     prints_ends = EXACT in [stage.kind for stage in stages]
     only_queued = {QUEUED} == {mark.what.role for mark in marks} - {OTHER}
@@ -163,8 +163,8 @@ def _state(
     if stages and not has_open and silent_ms > QUIET_MS:
         return CLOSED, BY_ENDS, None
     if silent_ms > SILENCE_MS:
-        left = only_queued or (has_open and prints_ends)
-        return ABANDONED if left else CLOSED, TIMEOUT, None
+        is_unfinished = only_queued or (has_open and prints_ends)
+        return ABANDONED if is_unfinished else CLOSED, TIMEOUT, None
     if only_queued:
         return QUEUED, OPEN, SILENCE_MS
     if silent_ms > QUIET_MS:
@@ -172,8 +172,8 @@ def _state(
     return RUNNING, OPEN, QUIET_MS
 
 
-def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> tuple[Stage, ...]:
-    """The stages with what the watermark says of the open ones."""
+def _at_watermark(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> tuple[Stage, ...]:
+    """The stages, with the open ones updated to the watermark."""
     if None not in [stage.closed_ms for stage in stages]:
         return stages
     if closed_by != OPEN:
@@ -189,7 +189,7 @@ def _at(watermark_ms: int | None, stages: tuple[Stage, ...], closed_by: str) -> 
 
 
 def _head_seen(parts: Sequence[Phase], stages: Sequence[Stage]) -> bool:
-    """Whether queue and dispatch lie before the first START."""
+    """Whether a queue and a dispatch precede the first START."""
     first_ms = stages[0].start_ms if stages else 0
     before = {part.kind for part in takewhile(lambda part: part.end_ms <= first_ms, parts)}
     return {QUEUE, DISPATCH} <= before

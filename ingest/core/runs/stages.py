@@ -1,19 +1,19 @@
-"""Opening marks -> stages: how long each took, how sure that is, and what closed it (als-perf.md 5.4; 5.5, 10, 17, 29).
+"""Turns opening marks into stages: how long each took, how certain that is, and what closed it (als-perf.md 5.4, 5.5).
 
-    kind       exact: its END is there; upper: from its start to what the run did next; lower: nothing closed it, and
-               its line was printed that long after its start; none: nothing is known
-    closed by  end, next_start, run_end; open: by nothing yet; timeout: by nothing, and the run is over
+    kind       exact: its END was seen; upper: the time from its start to what the run did next; lower: nothing closed
+               it, and its line was printed that long after its start; none: nothing is known
+    closed by  end, next_start, run_end; open: nothing yet; timeout: nothing, and the run is over
 
-A stage is closed by its END, else by the run's next START, else by the end of the run. That the next START closes
-anything holds only where stages follow each other: a run is parallel when a START precedes the END of a stage that
-started before it or in the same second, and then only ENDs close stages (and the run's end, which none outlasts). Ends
-that nobody writes cannot overlap: such a run counts as sequential, and its bounds are that far assumed; they say so by
-being `upper`. That an earlier START was printed only after the next one tells nothing: the values may come from
-another clock than stamps.
+A stage is closed by its END, otherwise by the run's next START, otherwise by the end of the run. The next START closes
+a stage only if stages follow each other. A run is parallel if a START precedes the END of a stage that started before
+it or in the same second; then only ENDs close stages, and the run's end, which no stage outlasts. ENDs that nobody
+prints cannot overlap: a run without them counts as sequential, and its bounds are assumptions to that extent, which is
+why they are `upper`. If an earlier START was printed only after the next one, that means nothing: the values may come
+from another clock than the stamps (als-perf.md 5.5, 10, 17, 29).
 
-No stage has a number within its run: a late line would renumber all that follow. They are ordered by their start.
-The attempt counts starts of the same stage and key, in order of value. The lane is what a waterfall needs: the first
-that is free, so that no two stages whose extent is known overlap in one; all of a sequential run are in lane 1.
+Stages are ordered by their start and have no number within the run: a late line would renumber all later ones. The
+attempt counts starts of the same stage and key, in order of value. The lane is for waterfalls: the first free one, so
+that no two stages of known extent overlap in a lane; a sequential run has only lane 1.
 """
 
 from collections.abc import Sequence
@@ -24,21 +24,21 @@ from ingest.core.mark import START, RunMark
 from ingest.core.runs.pairing import Pairing
 
 EXACT, UPPER, LOWER, NONE = "exact", "upper", "lower", "none"
-_new = tuple.__new__  # half the time of a named tuple's own call, and there is one a mark
+_new = tuple.__new__  # takes half the time of NamedTuple's own call, and runs once a mark
 BY_END, BY_START, BY_RUN_END, OPEN, TIMEOUT = "end", "next_start", "run_end", "open", "timeout"
 Closer = tuple[int, str]
-"""When (unix ms) and by what a stage was closed that has no END."""
+"""When (unix ms) and by what a stage without an END was closed."""
 
 
 class Stage(NamedTuple):
     """One attempt at a stage.
 
     Attributes:
-        mark: its START: what it is, when it began.
-        duration_ms: None when nothing is known; what it says depends on `kind`.
-        closed_ms: the END, next START or end of the run that closed it; None while nothing has.
+        mark: its START, with its name and time.
+        duration_ms: its meaning depends on `kind`; None if nothing is known.
+        closed_ms: the END, next START or end of the run that closed it; None while it is open.
         attempt, lane: from 1.
-        open_for_ms: how long it has been open at the watermark: not a duration. None when closed, or without watermark.
+        open_for_ms: how long it has been open at the watermark, not a duration. None if closed, or without watermark.
     """
 
     mark: RunMark
@@ -52,17 +52,17 @@ class Stage(NamedTuple):
 
     @property
     def start_ms(self) -> int:
-        """When it began."""
+        """When the stage began."""
         return self.mark.at_ms
 
     @property
     def is_open(self) -> bool:
-        """Whether nothing has closed it."""
+        """Whether nothing has closed the stage."""
         return self.closed_ms is None
 
 
 def stages_of(marks: Sequence[RunMark], ends: Pairing) -> tuple[tuple[Stage, ...], bool]:
-    """The stages of one instance whose marks are in order of time, and whether they ran in parallel."""
+    """The stages of one instance, whose marks are in order of time, and whether they ran in parallel."""
     starts = [mark for mark in marks if mark.what.role == START]
     parallel = _parallel(starts, ends)
     lanes = _lanes(starts, ends) if parallel else [1] * len(starts)
@@ -105,42 +105,42 @@ def _parallel(starts: Sequence[RunMark], ends: Pairing) -> bool:
 
 
 def _closers(marks: Sequence[RunMark], ends: Pairing, parallel: bool) -> list[Closer | None]:
-    """What closes each START that has no END: the next START, or the end of the run if that comes first."""
-    found: list[Closer | None] = []
-    following: Closer | None = None
+    """What closes each START without an END: the next START, or the end of the run if that comes first."""
+    closers: list[Closer | None] = []
+    next_closer: Closer | None = None
     ended_ms = {mark.at_ms for mark in marks if mark.id in ends.run}
     for mark in reversed(marks):
         if mark.id in ends.run:
-            following = (mark.at_ms, BY_RUN_END)
+            next_closer = (mark.at_ms, BY_RUN_END)
         elif mark.what.role == START:
-            in_last_second = following is None and mark.at_ms in ended_ms
-            found.append((mark.at_ms, BY_RUN_END) if in_last_second else following)
+            in_last_second = next_closer is None and mark.at_ms in ended_ms
+            closers.append((mark.at_ms, BY_RUN_END) if in_last_second else next_closer)
             if not parallel:
-                following = (mark.at_ms, BY_START)
-    return found[::-1]
+                next_closer = (mark.at_ms, BY_START)
+    return closers[::-1]
 
 
 def _attempts(starts: Sequence[RunMark]) -> list[int]:
     counts: dict[tuple[str, str], int] = {}
-    found = []
+    attempts = []
     for start in starts:
         what = start.what
-        name = (what.stage, what.key)
-        counts[name] = attempt = counts.get(name, 0) + 1
-        found.append(attempt)
-    return found
+        stage_key = (what.stage, what.key)
+        counts[stage_key] = attempt = counts.get(stage_key, 0) + 1
+        attempts.append(attempt)
+    return attempts
 
 
 def _lanes(starts: Sequence[RunMark], ends: Pairing) -> list[int]:
-    """The first lane that is free when a stage starts; one without END holds its lane until its line was printed."""
+    """The first free lane at the start of each stage; a stage without END holds its lane until its line was printed."""
     busy: list[tuple[int, int]] = []
     free: list[int] = []
-    found = []
+    lanes = []
     for start in starts:
         while busy and busy[0][0] <= start.at_ms:
             heappush(free, heappop(busy)[1])
         lane = heappop(free) if free else len(busy) + 1
         end = ends.of.get(start.id)
         heappush(busy, (end.at_ms if end else start.seen_ms, lane))
-        found.append(lane)
-    return found
+        lanes.append(lane)
+    return lanes

@@ -1,9 +1,9 @@
-"""What is kept of a run id: the set of its marks, and three numbers. A document of kind runstate.
+"""The state of a run id: the set of its marks, and three numbers. Stored as a document of kind runstate.
 
-It is written by compare-and-swap only, before anything that is derived from it, so that of two workers one sees the
-other's marks. Everything derived is a function of one runstate document: a revision has one watermark, and whoever
-writes the documents of a revision writes the same ones. That is why a worker lets no time pass: `grown` keeps the
-watermark, and only the sweeper's `swept` moves it on, each with the next revision. Time does not go back.
+The state is changed by compare-and-swap only, before anything derived from it is written, so that of two workers one
+sees the other's marks. Everything derived is a function of one runstate document: a revision has one watermark, and all
+writers of a revision's documents write the same ones. That is why a worker never moves time: `with_marks` keeps the
+watermark, and only the sweeper's `at_watermark` moves it on; both make the next revision. Time never goes back.
 """
 
 from collections.abc import Iterable, Mapping
@@ -17,7 +17,7 @@ from ingest.core.mark import MarkKind, RunKey, RunMark, key_of, mark_of, year_of
 from ingest.core.timestamps import EARLIEST_MS, iso, iso_ms
 
 LARGE = 10_000
-AT_ONCE_MS = EARLIEST_MS  # a `due` that no watermark is needed for: what follows from the state was not written yet
+AT_ONCE_MS = EARLIEST_MS  # due at any watermark: the documents that follow from the state are not written yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +26,9 @@ class RunState:
 
     Attributes:
         marks: id -> mark; the set only grows.
-        revision: counts its changes; the external version of what is derived from it. 0: never written.
-        issued: the highest instance that any revision had.
-        watermark_ms: up to when a sweep has let time pass; None before the first.
+        revision: counts the changes; the external version of the derived documents. 0: never written.
+        issued: the highest instance number that any revision had.
+        watermark_ms: the watermark of the last sweep that changed the state; None before the first.
     """
 
     key: RunKey
@@ -39,31 +39,31 @@ class RunState:
 
     @property
     def large(self) -> bool:
-        """Whether it is left to the sweeper: more than LARGE marks."""
+        """Whether the run has more than LARGE marks, so that only the sweeper derives it."""
         return len(self.marks) > LARGE
 
 
 def with_marks(state: RunState, marks: Iterable[RunMark]) -> RunState:
-    """The state with more marks, at the next revision; the very same state when they add nothing."""
+    """The state with more marks, at the next revision; the very same state if they add nothing."""
     merged = union(state.marks, marks)
     return state if merged == state.marks else replace(state, marks=merged, revision=state.revision + 1)
 
 
 def at_watermark(state: RunState, watermark_ms: int) -> RunState:
-    """The state at a later watermark, at the next revision; the very same state when it is no later."""
+    """The state at a later watermark, at the next revision; the very same state if it is no later."""
     if state.watermark_ms is not None and watermark_ms <= state.watermark_ms:
         return state
     return replace(state, watermark_ms=watermark_ms, revision=state.revision + 1)
 
 
 def next_revision(state: RunState) -> RunState:
-    """The same at the next revision, so that what is derived from it by a newer template replaces what was."""
+    """The same state at the next revision, so that documents judged by a newer template replace the former ones."""
     return replace(state, revision=state.revision + 1)
 
 
 def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
-    """The document to write before what was derived, of at least one mark; `issued` and `due_ms` as derived from it."""
-    told: dict[str, Any] = {
+    """The document of a state with at least one mark; `issued` and `due_ms` come from its derivation."""
+    fields: dict[str, Any] = {
         "revision": state.revision,
         "issued": max(issued, state.issued),
         "marks": len(state.marks),
@@ -71,39 +71,39 @@ def json_of(state: RunState, issued: int, due_ms: int | None) -> str:
     }
     for name, ms in (("watermark", state.watermark_ms), ("due", due_ms)):
         if ms is not None:
-            told[name] = iso(ms)
+            fields[name] = iso(ms)
     facility, source, run = state.key
     newest_ms = max([mark.at_ms for mark in state.marks.values()])
-    perf = {"facility": facility, "source": source, "run": {"id": run}, "runstate": told}
+    perf = {"facility": facility, "source": source, "run": {"id": run}, "runstate": fields}
     return orjson.dumps({"@timestamp": iso(newest_ms), "perf": perf}).decode()
 
 
 def state_of(body: Mapping[str, Any]) -> RunState:
-    """The state in a document of kind runstate."""
+    """The state stored in a document of kind runstate."""
     perf = body["perf"]
-    told = perf["runstate"]
-    watermark = told.get("watermark")
+    fields = perf["runstate"]
+    watermark = fields.get("watermark")
     return RunState(
         RunKey(perf["facility"], perf["source"], perf["run"]["id"]),
-        marks_from_json(told["set"]),
-        told["revision"],
-        told["issued"],
+        marks_from_json(fields["set"]),
+        fields["revision"],
+        fields["issued"],
         iso_ms(watermark) if watermark else None,
     )
 
 
 def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
-    """The sets of many runs from ids, versions and bodies of documents of kind marks; those of no run are left out."""
+    """The sets of many runs, from ids, versions and bodies of documents of kind marks; marks without a run are ignored."""
     sets: dict[RunKey, list[RunMark]] = {}
     for doc_id, version, body in marks:
         key, mark = key_of(body), mark_of(doc_id, version, body)
         if key is not None and mark is not None:
             sets.setdefault(key, []).append(mark)
-    return {key: union({}, found) for key, found in sets.items()}
+    return {key: union({}, run_marks) for key, run_marks in sets.items()}
 
 
 def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:
-    """The set with more marks in it; equal to `known` when they add nothing."""
+    """The set with more marks added; equal to `known` if they add nothing."""
     merged = dict(known)
     for mark in marks:
         before = merged.get(mark.id)
@@ -115,8 +115,8 @@ def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, R
 
 
 def _newest(one: RunMark, other: RunMark) -> RunMark:
-    """The higher version (of two equal ones that differ, always the same), with what the lower one opened."""
-    if one[2:] == other[2:]:  # nearly all: read again, to the same effect
+    """The higher version, with all years in which either mark opened a stage. Ties break the same way always."""
+    if one[2:] == other[2:]:  # nearly all marks: read again with the same result
         return one if one.version > other.version else other
     if one.version == other.version:
         newest = max(one, other, key=lambda mark: (mark.retracted, repr(mark)))
@@ -128,9 +128,9 @@ def _newest(one: RunMark, other: RunMark) -> RunMark:
 
 
 def marks_to_json(marks: Mapping[str, RunMark]) -> str:
-    """The set as JSON, some 60 bytes a mark: what marks share stands once. Equal sets have equal texts.
+    """The set as JSON, some 60 bytes a mark: what marks share is stored once. Equal sets give equal texts.
 
-    Text, since every change of a run writes all of its set: dictionaries would take three times as long.
+    Text, since every change of a run writes its whole set: dictionaries would take three times as long.
     """
     numbers: dict[MarkKind, int] = {}
     rows = []
@@ -148,10 +148,10 @@ def _what_json(what: MarkKind) -> str:
 
 
 def marks_from_json(form: Mapping[str, Any]) -> dict[str, RunMark]:
-    """The set that `as_json` wrote."""
-    whats = [MarkKind(*row) for row in form["what"]]
-    found = {}
-    for doc_id, version, at_ms, lag_ms, what, *rest in form["marks"]:
+    """Parse a set that `marks_to_json` wrote."""
+    kinds = [MarkKind(*row) for row in form["what"]]
+    marks = {}
+    for doc_id, version, at_ms, lag_ms, kind_number, *rest in form["marks"]:
         past = (bool(rest[0]), tuple(rest[1])) if rest else ()
-        found[doc_id] = RunMark(doc_id, version, at_ms, lag_ms, whats[what], *past)
-    return found
+        marks[doc_id] = RunMark(doc_id, version, at_ms, lag_ms, kinds[kind_number], *past)
+    return marks

@@ -1,4 +1,4 @@
-"""Runs and stages as they are stored: the documents that documents.py writes, read again. What is absent stays None."""
+"""Stored runs and stages: parses the documents that documents.py writes. Absent fields are None."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,10 +17,10 @@ class StoredStage(NamedTuple):
     """A document of kind stages: an attempt at a stage. Durations are seconds, as written.
 
     Attributes:
-        id: of the document, that of its opening mark.
-        run, uid, instance: the run id, the id of the run's document, which use of the run id.
-        duration_s: what it says depends on `kind`; None when nothing is known.
-        lag_s: its emission lag; None when the stamp failed its self-check.
+        id: of the document, which is that of its opening mark.
+        run, uid, instance: the run id, the id of the run's document, and the number of the instance.
+        duration_s: its meaning depends on `kind`; None if nothing is known.
+        lag_s: its emission lag; None if the stamp failed its self-check.
         open_for_s: how long it has been open at the watermark: not a duration.
     """
 
@@ -46,19 +46,19 @@ class StoredStage(NamedTuple):
 
     @property
     def closed_ms(self) -> int | None:
-        """When its END, or what the run did next, closed it; None while nothing has."""
+        """When its END, or what the run did next, closed it; None while it is open."""
         if self.duration_s is None or self.kind not in {EXACT, UPPER}:
             return None
         return self.start_ms + round(self.duration_s * MS_PER_S)
 
     @property
     def until_ms(self) -> int:
-        """Up to when it is known to have run."""
+        """The time up to which it is known to have run."""
         return self.start_ms + round((self.duration_s or 0) * MS_PER_S)
 
 
 class Longest(NamedTuple):
-    """The longest stage of a run whose duration is exact or an upper bound."""
+    """The longest stage of a run, among those with an exact or upper-bound duration."""
 
     name: str
     duration_s: float
@@ -72,12 +72,12 @@ class StoredRun:
     Attributes:
         uid: the id of the document.
         ended_ms: the run's own end; seen_ms: when its last line was printed.
-        parts: kind of part (phases.py) -> seconds, of those there are; they add up to total_s.
+        parts: kind of phase (phases.py) -> seconds, for those that occur; they add up to total_s.
         span_s: from the first START to the last.
-        total_kind: exact, or lower where head or tail was not seen.
-        started, opened: how many stages there are, and how many of them nothing has closed.
-        completeness: what of it is there, by the template of its workflow; None while it was not judged.
-        stages: in order of their start, where they were asked for too.
+        total_kind: exact; or lower if head or tail was not seen.
+        started, opened: number of stages, and of those still open.
+        completeness: how complete it is by its workflow's template; None if it was not judged.
+        stages: in order of their start, if they were requested.
     """
 
     uid: str
@@ -109,7 +109,7 @@ class StoredRun:
 
     @property
     def not_seen(self) -> tuple[str, ...]:
-        """Which of its ends are missing: by its template, where it was judged by one; else by what it printed."""
+        """Which of head and tail are missing: by its template if it was judged by one, otherwise by its lines."""
         seen = {"head": self.head_seen, "tail": self.tail_seen}
         if self.completeness is not None and self.completeness.verdict in {COMPLETE, INCOMPLETE}:
             seen = {"head": self.completeness.head_seen is not False, "tail": self.completeness.tail_seen is not False}
@@ -117,23 +117,23 @@ class StoredRun:
 
     @property
     def total_counts(self) -> bool:
-        """Whether its total may be compared with others': it is complete. The durations of its stages count anyway."""
+        """Whether its total may be compared with others: only if it is complete. Durations of its stages always may."""
         return self.completeness is not None and self.completeness.verdict == COMPLETE
 
     @property
     def last_ms(self) -> int:
-        """The last instant that its stages, or its own end, tell of."""
+        """The last instant that its stages or its own end give."""
         instants = [stage.start_ms if stage.closed_ms is None else stage.closed_ms for stage in self.stages]
         return max([self.start_ms, *instants, *([self.ended_ms] if self.ended_ms is not None else [])])
 
     @property
     def named(self) -> str:
-        """The run id, and which use of it where it is not the first."""
+        """The run id, with the instance if it is not the first."""
         return self.run if self.instance == 1 else f"{self.run} ({self.instance})"
 
 
 def stage_from(doc_id: str, body: Mapping[str, Any]) -> StoredStage:
-    """The stage in a document of kind stages that is not retracted."""
+    """Parse a document of kind stages that is not retracted."""
     perf = body["perf"]
     run, stage = perf["run"], perf["stage"]
     return StoredStage(
@@ -160,10 +160,10 @@ def stage_from(doc_id: str, body: Mapping[str, Any]) -> StoredStage:
 
 
 def run_from(body: Mapping[str, Any]) -> StoredRun:
-    """The run in a document of kind runs that is not retracted; without its stages."""
+    """Parse a document of kind runs that is not retracted; without its stages."""
     perf, event = body["perf"], body["event"]
     run = perf["run"]
-    told = run.get
+    optional = run.get
     return StoredRun(
         uid=run["uid"],
         facility=perf["facility"],
@@ -178,11 +178,11 @@ def run_from(body: Mapping[str, Any]) -> StoredRun:
         seen_ms=iso_ms(run["last_seen"]),
         head_seen=run["head_seen"],
         tail_seen=run["tail_seen"],
-        parallel=told("parallel", False),
+        parallel=optional("parallel", False),
         marks=run["marks"],
-        ends_unmatched=told("ends_unmatched", 0),
+        ends_unmatched=optional("ends_unmatched", 0),
         parts={part: run[name] for part, name in PART_FIELDS if name in run},
-        span_s=told("start_span_s"),
+        span_s=optional("start_span_s"),
         total_s=run["observed_total_s"],
         total_kind=run["observed_total_kind"],
         started=run["stages"],
@@ -194,16 +194,16 @@ def run_from(body: Mapping[str, Any]) -> StoredRun:
 
 
 def with_stages(runs: Iterable[StoredRun], stages: Iterable[StoredStage]) -> list[StoredRun]:
-    """The runs in the order of their first instants, each with its stages in the order of their start."""
-    found: dict[str, list[StoredStage]] = {}
+    """The runs in order of their first instants, each with its stages in order of start."""
+    stages_of_run: dict[str, list[StoredStage]] = {}
     for stage in stages:
-        found.setdefault(stage.uid, []).append(stage)
-    whole = [replace(run, stages=_in_order(found.get(run.uid, ()))) for run in runs]
-    return sorted(whole, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
+        stages_of_run.setdefault(stage.uid, []).append(stage)
+    complete_runs = [replace(run, stages=_in_order(stages_of_run.get(run.uid, ()))) for run in runs]
+    return sorted(complete_runs, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
 
 
 def _in_order(stages: Sequence[StoredStage]) -> tuple[StoredStage, ...]:
-    """As instances.py orders marks: of two that start in one second, the one printed first."""
+    """Sort as instances.py sorts marks: of two stages that start in one second, the one printed first."""
     return tuple(sorted(stages, key=lambda stage: (stage.start_ms, max(stage.lag_s or 0, 0), stage.id)))
 
 

@@ -1,11 +1,11 @@
-"""The template of a workflow: which stages its runs go through, in order, how long each usually takes, how runs end.
+"""The template of a workflow: which stages its runs have, in which order, how long they usually take, how runs end.
 
-The runs of one workflow need not be alike: a beamline makes previews of one data set and everything of the next. So a
-template holds variants, each a set of stages with their usual order. Stages are known by their names as written, from
-which family, product and variant follow. A stage that stands in some variants only is missing in none of the others.
+The runs of one workflow may differ: a beamline makes previews of one data set and all products of the next. So a
+template has variants, each a set of stages in their usual order. Stages are identified by their names as written, from
+which family, product and variant follow. A stage that belongs to some variants is not missing from the others.
 
-core/analysis/learning.py learns a template from stored runs, or takes what a person declares; completeness.py holds
-runs against it.
+core/analysis/learning.py learns a template from stored runs, or takes a declared one; completeness.py compares runs
+with it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ class TemplateStage(NamedTuple):
     """A stage of a variant.
 
     Attributes:
-        usual: whether it belongs to every run of the variant; where not, it is never missing.
+        usual: whether it belongs to every run of the variant; otherwise it is never missing.
         seen_pct: in how many of a hundred runs of the variant it was seen.
-        n, kind, median_s, p95_s: of how many durations, of which kind (exact or upper), their median and P95 in
-            seconds; None where none was closed.
+        n, kind, median_s, p95_s: number of durations, their kind (exact or upper), their median and P95 in seconds;
+            None if none was closed.
     """
 
     name: str
@@ -43,15 +43,15 @@ class Tail(NamedTuple):
 
 
 class Variant(NamedTuple):
-    """Runs of the same stages.
+    """A group of runs with the same stages.
 
     Attributes:
         number: from 1, the most frequent first.
         stages: in their usual order.
-        runs: how many followed it; whole: how many of these had each usual stage.
+        runs: how many followed it; whole: how many of these had every usual stage.
         head: whether queue and dispatch are usually seen; None: not known.
         tail: None: not known.
-        loose: made of runs that are like no other, so that only what nearly all of them have is usual.
+        loose: made of runs that match no other variant, so that only stages in nearly all of them are usual.
     """
 
     number: int
@@ -64,12 +64,12 @@ class Variant(NamedTuple):
 
     @property
     def names(self) -> frozenset[str]:
-        """All stages."""
+        """The names of all stages."""
         return frozenset(stage.name for stage in self.stages)
 
     @property
     def usual(self) -> tuple[str, ...]:
-        """The stages that each of its runs goes through, in order."""
+        """The stages that every run of it goes through, in order."""
         return tuple(stage.name for stage in self.stages if stage.usual)
 
 
@@ -78,7 +78,7 @@ class Template(NamedTuple):
 
     Attributes:
         runs: how many it was learned from; first_ms, last_ms: when the first and the last of them began (unix ms).
-        declared: whether a person said which stages, or which tail, there are.
+        declared: whether the stages or the tail were declared in the settings.
     """
 
     variants: tuple[Variant, ...]
@@ -88,16 +88,16 @@ class Template(NamedTuple):
     declared: bool = False
 
     def judges_as(self, other: "Template") -> bool:
-        """Whether every run is as complete by the one as by the other: they differ in numbers only."""
+        """Whether both templates judge every run alike: they differ in numbers only."""
         return [_rule(variant) for variant in self.variants] == [_rule(variant) for variant in other.variants]
 
 
 class Declared(NamedTuple):
-    """What a person says of a workflow; what is empty is learned.
+    """What the settings declare of a workflow; empty values are learned.
 
     Attributes:
         stages: for each variant its stages, in order.
-        tail: the stage that runs end with, in those variants that have it.
+        tail: the stage that runs end with, in the variants that have it.
         head: whether queue and dispatch are printed.
     """
 
@@ -107,7 +107,7 @@ class Declared(NamedTuple):
 
 
 class StoredTemplate(NamedTuple):
-    """A template as it is kept: whose, its version (from 1; another one judges otherwise), when it was learned."""
+    """A template with its workflow, its version (from 1; a new one judges differently) and the time it was learned."""
 
     facility: str
     workflow: str
@@ -117,18 +117,18 @@ class StoredTemplate(NamedTuple):
 
 
 Templates = Mapping[str, StoredTemplate]
-"""Workflow -> its template, of one facility."""
+"""Workflow -> template, of one facility."""
 
 
 def _rule(variant: Variant) -> tuple[Any, ...]:
     return variant.names, variant.usual, variant.head, variant.tail, variant.loose
 
 
-def template_body(found: StoredTemplate) -> dict[str, Any]:
+def template_body(stored: StoredTemplate) -> dict[str, Any]:
     """The document of kind workflows."""
-    template = found.template
-    told: dict[str, Any] = {
-        "version": found.version,
+    template = stored.template
+    fields: dict[str, Any] = {
+        "version": stored.version,
         "runs": template.runs,
         "declared": template.declared,
         "variants": len(template.variants),
@@ -136,24 +136,24 @@ def template_body(found: StoredTemplate) -> dict[str, Any]:
     }
     for name, ms in (("from", template.first_ms), ("to", template.last_ms)):
         if ms is not None:
-            told[name] = iso(ms)
-    perf = {"facility": found.facility, "workflow": found.workflow, "template": told}
-    return {"@timestamp": iso(found.learned_ms), "perf": perf}
+            fields[name] = iso(ms)
+    perf = {"facility": stored.facility, "workflow": stored.workflow, "template": fields}
+    return {"@timestamp": iso(stored.learned_ms), "perf": perf}
 
 
 def template_in(body: Mapping[str, Any]) -> StoredTemplate:
-    """The template in a document of kind workflows."""
+    """Parse a document of kind workflows."""
     perf = body["perf"]
-    told = perf["template"]
-    first, last = (iso_ms(told[name]) if name in told else None for name in ("from", "to"))
-    variants = tuple(map(_variant_of, told["course"]))
-    template = Template(variants, told["runs"], first, last, told["declared"])
-    return StoredTemplate(perf["facility"], perf["workflow"], told["version"], iso_ms(body["@timestamp"]), template)
+    fields = perf["template"]
+    first, last = (iso_ms(fields[name]) if name in fields else None for name in ("from", "to"))
+    variants = tuple(map(_variant_of, fields["course"]))
+    template = Template(variants, fields["runs"], first, last, fields["declared"])
+    return StoredTemplate(perf["facility"], perf["workflow"], fields["version"], iso_ms(body["@timestamp"]), template)
 
 
 def templates_of(bodies: Sequence[Mapping[str, Any]]) -> dict[str, StoredTemplate]:
     """The templates of a facility, by workflow."""
-    return {found.workflow: found for found in map(template_in, bodies)}
+    return {stored.workflow: stored for stored in map(template_in, bodies)}
 
 
 def _variant_form(variant: Variant) -> dict[str, Any]:
