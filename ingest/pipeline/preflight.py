@@ -28,7 +28,7 @@ def _check_topics(topics: Mapping[str, Topic], intake_topics: Sequence[str], set
             raise Problem(f"There is no topic {name} in Kafka.", SET_UP, 78)
     for name in intake_topics:
         if not topics[name].append_time:
-            why = "with the shippers' own time, old records are deleted unread and record time is not to be trusted"
+            why = "with the shippers' own timestamps, old records are deleted unread and record time cannot be trusted"
             raise Problem(f"Topic {name} is not set to message.timestamp.type=LogAppendTime: {why}.", SET_UP, 78)
 
 

@@ -1,4 +1,4 @@
-"""Compares a replayed line with the documents made of it before, and finds those that no longer follow from it.
+"""Compares a replayed line with the documents made of it before, and finds those it no longer produces.
 
 A record that `replay` sends lists its line's former documents. Only the record has this list: once a document is
 overwritten, nothing else remembers the run it belonged to. If a worker dies in between, the record is consumed again,

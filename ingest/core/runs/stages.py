@@ -6,8 +6,8 @@
 
 A stage is closed by its END, otherwise by the run's next START, otherwise by the end of the run. The next START closes
 a stage only if stages follow each other. A run is parallel if a START precedes the END of a stage that started before
-it or in the same second; then only ENDs close stages, and the run's end, which no stage outlasts. ENDs that nobody
-prints cannot overlap: a run without them counts as sequential, and its bounds are assumptions to that extent, which is
+it or in the same second; then only ENDs close stages, and the run's end, which no stage outlasts. ENDs that are not
+printed cannot overlap: a run without them counts as sequential, and its bounds are assumptions to that extent, which is
 why they are `upper`. If an earlier START was printed only after the next one, that means nothing: the values may come
 from another clock than the stamps (als-perf.md 5.5, 10, 17, 29).
 

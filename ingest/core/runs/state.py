@@ -93,7 +93,7 @@ def state_of(body: Mapping[str, Any]) -> RunState:
 
 
 def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
-    """The sets of many runs, from ids, versions and bodies of documents of kind marks; marks without a run are ignored."""
+    """The sets of many runs, from ids, versions and bodies of documents of kind marks; those of no run are skipped."""
     sets: dict[RunKey, list[RunMark]] = {}
     for doc_id, version, body in marks:
         key, mark = key_of(body), mark_of(doc_id, version, body)

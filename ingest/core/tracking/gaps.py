@@ -36,9 +36,9 @@ def candidates(state: FileState) -> Iterator[MissingRange]:
     """The holes, or parts of them, that are not recorded as gaps yet."""
     if state.scattered or len(state.gaps) >= MOST_GAPS:
         return
-    known = [(gap.start, gap.stop) for gap in state.gaps]
+    recorded = [(gap.start, gap.stop) for gap in state.gaps]
     for hole in state.holes:
-        for start, stop in subtract(hole.start, hole.stop, known):
+        for start, stop in subtract(hole.start, hole.stop, recorded):
             if stop - start > SLACK_BYTES:
                 yield hole._replace(start=start, stop=stop)
 
@@ -49,13 +49,13 @@ def is_due(state: FileState) -> bool:
 
 
 def confirmed(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[MissingRange, str]]:
-    """The candidates whose bytes can be nowhere but in Kafka, each with the evidence for it."""
-    confirmed_holes = []
+    """The candidates whose bytes cannot arrive any more, unless they are in Kafka, each with the evidence for it."""
+    confirmed_gaps = []
     for hole in candidates(state):
         shown_by, since_ms = _evidence(state, hole)
         if since_ms is None or now_ms - since_ms >= patience_ms:
-            confirmed_holes.append((hole, shown_by))
-    return confirmed_holes
+            confirmed_gaps.append((hole, shown_by))
+    return confirmed_gaps
 
 
 def _evidence(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
@@ -140,6 +140,6 @@ def _bodies(state: FileState) -> Iterable[dict[str, Any]]:
             "filled": gap.filled_ms,
         }
         fields |= {name: iso(ms) for name, ms in times.items() if ms is not None}
-        known = (gap.since_ms, gap.until_ms, gap.before_ms, gap.after_ms, gap.noticed_ms)
-        at_ms = next(ms for ms in known if ms is not None)
+        candidates_ms = (gap.since_ms, gap.until_ms, gap.before_ms, gap.after_ms, gap.noticed_ms)
+        at_ms = next(ms for ms in candidates_ms if ms is not None)
         yield {"@timestamp": iso(at_ms)} | file_fields(state.key, {"gap": fields, "file": identity_of(state.key)})

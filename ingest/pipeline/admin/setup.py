@@ -57,7 +57,7 @@ def replays_due(settings: Settings, sources: Mapping[str, Source]) -> list[Step]
 
 def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
     command = f"perflog replay --facility {facility} --source {source}"
-    return f"revision {revision} read them, {now} is there now: `{command}` corrects them"
+    return f"revision {revision} read them, the current one is {now}: `{command}` corrects them"
 
 
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:

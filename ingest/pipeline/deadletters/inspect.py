@@ -120,7 +120,7 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
         found = rejects.newest(wanted)
         if found is None:
             criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
-            raise Problem(f"There is no reject {criterion}.", "`perflog dlq list` names those there are.", 66)
+            raise Problem(f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", 66)
         parts = [part.id for part in rejects.of_records([found.told("provenance.kafka")]) if part.id != found.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
         ((_, original),) = originals([found], fetcher, settings)

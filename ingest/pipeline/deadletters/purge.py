@@ -77,9 +77,9 @@ def purge(
 def _why_kept(remaining: Reach) -> str | None:
     """Why no letter was deleted although rejects were."""
     if remaining.unknown:
-        return f"{remaining.unknown:,} older rejects do not say which letters are theirs"
+        return f"{remaining.unknown:,} older rejects do not say which letter they refer to"
     if remaining.lowest:
-        return "a topic lets go from its old end only, and a reject that stays needs its oldest letter"
+        return "a topic can only delete its oldest letters, and a remaining reject needs the oldest one"
     return None
 
 

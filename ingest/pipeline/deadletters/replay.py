@@ -75,15 +75,15 @@ class Replayer:
             coordinates = self._producer.send([sent.letter for sent in flight])
         except RequestTooLarge:
             if len(flight) == 1:
-                too_large = f"{flight[0].letter.topic} does not take a record of this size"
+                too_large = f"{flight[0].letter.topic} does not accept a record of this size"
                 self._report.not_sent.append((flight[0].parts[0].record, too_large))
                 return
             for sent in flight:
                 self.send([sent])
             return
         except Unavailable as error:
-            what = f"Kafka stopped answering after {self._report.records:,} records were sent and marked ({error})."
-            raise Problem(what, "Replay again when it is back: what was marked is left out.", 69) from error
+            problem = f"Kafka stopped answering after {self._report.records:,} records were sent and marked ({error})."
+            raise Problem(problem, "Replay again when Kafka is back: marked records are skipped.", 69) from error
         pairs = [(part, at) for sent, at in zip(flight, coordinates, strict=True) for part in sent.parts]
         self._rejects.mark(pairs, self._now_ms())
         self._count(flight)

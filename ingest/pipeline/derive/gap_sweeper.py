@@ -4,8 +4,8 @@ A hole in a file proves nothing while its bytes may lie unread in another partit
 sweeper asks for the topic's end offsets, then for the group's committed offsets. If the group is past the end offsets
 of a moment at which the hole existed, and the hole still exists, then its bytes never reached Kafka or are no longer
 there. If the group is not there yet, the hole and the end offsets are remembered for the next round. How much time must
-pass beyond that is decided by `core.tracking.gaps.confirmed`. It uses this machine's clock, since a topic that nobody
-writes to has no clock of its own: a shipper that died may have been the only one.
+pass beyond that is decided by `core.tracking.gaps.confirmed`. It uses this machine's clock, since a topic without
+producers has no clock of its own: a shipper that died may have been the only one.
 
 The gaps are first added to the state, which is marked as pending (compare-and-swap). Then the documents are written
 with the state's revision as version, and then the mark is cleared. If a sweeper dies in between, the next round finds
@@ -112,10 +112,10 @@ class GapSweeper:
         self._now_ms, self._patience_ms = retry_policy[0], int(retry_policy[1] * 1000)
         self._remembered: dict[str, Suspicion] = {}
 
-    def sweep(self, places: Iterable[tuple[str, str]]) -> GapsFound:
+    def sweep(self, topic_keys: Iterable[tuple[str, str]]) -> GapsFound:
         """Sweep every (facility, topic) once."""
         total = GapsFound()
-        for facility, topic in places:
+        for facility, topic in topic_keys:
             due = [(id_, _ranges(state_of(body))) for id_, body in self._states.due(facility, topic)]
             if due:
                 offsets = self._progress(topic)  # asked after the holes were seen, so they existed at these end offsets

@@ -41,7 +41,7 @@ class RunStateDocument(CasDocument):
         self._next = self.state
 
     def take(self, body: Mapping[str, Any] | None) -> None:
-        """Load the stored state; forget the derived results, as nobody knows which of them were written."""
+        """Load the stored state; forget the derived results, since it is unknown which of them were written."""
         self.state = state_of(body) if body else RunState(self.state.key)
         self.written = self.found = None
 
@@ -111,7 +111,7 @@ def derive_or_log(state: RunState) -> Derived | None:
     try:
         return derive(state)
     except Exception:
-        log.exception("A fault of perflog's: please report it. Run %s of %s is not derived.", state.key.run, state.key)
+        log.exception("A bug in perflog: please report it. Run %s of %s is not derived.", state.key.run, state.key)
         return None
 
 

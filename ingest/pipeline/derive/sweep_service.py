@@ -72,12 +72,12 @@ def sweeping(settings: Settings, schema: Schema, targets: SweepTargets, group: s
             rounds.end()
 
 
-def sweep(settings: Settings, known: Registry, once: bool, say: Callable[[Swept], None]) -> None:
+def sweep(settings: Settings, registry: Registry, once: bool, say: Callable[[Swept], None]) -> None:
     """Sweep everything that the settings' intakes fill, once or until stopped; `say` receives each result."""
     retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    targets = targets_of(settings.intakes.values(), known.sources)
+    targets = targets_of(settings.intakes.values(), registry.sources)
     group = settings.kafka.group
-    with heard(retry_policy.end), sweeper(settings, known.schema, targets, group, retry_policy) as sweep_once:
+    with heard(retry_policy.end), sweeper(settings, registry.schema, targets, group, retry_policy) as sweep_once:
         while not retry_policy.stop:
             say(retry_policy.until_done(sweep_once))
             if once:

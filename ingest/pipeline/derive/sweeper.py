@@ -1,4 +1,4 @@
-"""The sweeper: applies the passing of time to runs. Quiet, closed, abandoned, open for how long, how complete.
+"""The sweeper: applies the passing of time to runs (quiet, closed, abandoned, open for how long, how complete).
 
 For each source the sweeper reads the watermark and the states that are due by it. It writes in this order: the state
 with the new watermark and the next revision (compare-and-swap, marked as pending), then stages and runs, then the state
@@ -114,10 +114,10 @@ class Sweeper:
         """Bind the stored states, and the writers."""
         self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
 
-    def sweep(self, places: Iterable[tuple[str, str]]) -> Swept:
+    def sweep(self, source_keys: Iterable[tuple[str, str]]) -> Swept:
         """Sweep every (facility, source) once."""
         total = Swept(watermarks={})
-        for facility, source in places:
+        for facility, source in source_keys:
             self._states.refresh(facility)
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
             round_ = _SweepRound(facility, until_ms, templates_of(self._states.templates(facility)))
@@ -199,13 +199,15 @@ class Rounds:
             except StopRequested:
                 return
             except (Unavailable, ServiceBlocked) as error:
-                log.warning("%s. The sweep is tried again in %.0f s; nothing is lost.", error, self._every_s)
+                log.warning("%s. The sweep will be retried in %.0f s; nothing is lost.", error, self._every_s)
             except Exception:
-                log.exception("A fault of perflog's: please report it. The sweep is tried again.")
+                log.exception("A bug in perflog: please report it. The sweep will be retried.")
 
     def _log_result(self, result: Swept) -> None:
         if result.states:
-            until = ", ".join(f"{'/'.join(place)} up to {iso(ms)}" for place, ms in result.watermarks.items())
-            log.info("Swept %d run ids (%s): %d documents.", result.states, until, result.documents)
+            watermarks = ", ".join(
+                f"{'/'.join(source_key)} up to {iso(ms)}" for source_key, ms in result.watermarks.items()
+            )
+            log.info("Swept %d run ids (%s): %d documents.", result.states, watermarks, result.documents)
         if result.gap_documents:
             log.info("Gaps in files: %d found; %d documents. See `perflog gaps`.", result.gaps, result.gap_documents)

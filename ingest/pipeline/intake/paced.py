@@ -28,8 +28,8 @@ class Pace:
 
 
 def send_paced(
-    outbox: AcknowledgedProducer,
-    letters: Iterator[ProducerRecord],
+    producer: AcknowledgedProducer,
+    records: Iterator[ProducerRecord],
     rate: float,
     advance: Callable[[int], None] = lambda _: None,
 ) -> Pace:
@@ -37,29 +37,31 @@ def send_paced(
 
     A sender that falls behind catches up by at most 0.1 s, and so takes longer. Raises `Problem` (69).
     """
-    sent = _send(outbox, list(islice(letters, 1)), 0)  # the first one connects: the pace counts from then on
+    sent = _send(producer, list(islice(records, 1)), 0)  # the first one connects: the pace counts from then on
     begun = before = last = time.monotonic()
-    owed = 0.0
+    due = 0.0
     while True:
         now = time.monotonic()
-        owed = min(owed + (now - before) * rate, max(1.0, rate * LONGEST_BURST_S))
+        due = min(due + (now - before) * rate, max(1.0, rate * LONGEST_BURST_S))
         before = now
-        flight = list(islice(letters, int(owed)))
+        flight = list(islice(records, int(due)))
         if flight:
-            sent += _send(outbox, flight, sent)
+            sent += _send(producer, flight, sent)
             last = time.monotonic()
             advance(len(flight))
-        if len(flight) < int(owed):
+        if len(flight) < int(due):
             return Pace(sent, last - begun)
-        owed -= len(flight)
+        due -= len(flight)
         time.sleep(max(0.0, now + TICK_S - time.monotonic()))
 
 
-def _send(outbox: AcknowledgedProducer, flight: Sequence[ProducerRecord], sent: int) -> int:
+def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], sent: int) -> int:
     try:
         if flight:
-            outbox.send(flight)
+            producer.send(flight)
     except (Unavailable, RequestTooLarge) as error:
-        what = f"Kafka took {sent:,} messages and then no more ({error})."
-        raise Problem(what, "Send the same workload again: what arrives twice is not stored twice.", 69) from error
+        problem = f"Kafka stopped accepting messages after {sent:,} ({error})."
+        raise Problem(
+            problem, "Send the same workload again: messages that arrive twice are stored once.", 69
+        ) from error
     return len(flight)

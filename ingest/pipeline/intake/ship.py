@@ -104,7 +104,7 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
             for flight in flights(_records(sent, report)):
                 _send(producer, flight, report)
                 report.messages += len(flight)
-                size_bytes = sum(len(letter.value or b"") for letter in flight)
+                size_bytes = sum(len(record.value or b"") for record in flight)
                 report.size_bytes += size_bytes
                 advance(size_bytes)
             _send_manifest(producer, sent, manifest.END, report)
@@ -180,13 +180,13 @@ def _records(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
         yield ProducerRecord(what.intake.topic, key, piece.data, message_headers)
 
 
-def flights(letters: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
+def flights(records: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Group the records: each group is acknowledged before the next is read, so memory stays bounded."""
     flight: list[ProducerRecord] = []
     size_bytes = 0
-    for letter in letters:
-        flight.append(letter)
-        size_bytes += letter.size_bytes
+    for record in records:
+        flight.append(record)
+        size_bytes += record.size_bytes
         if len(flight) >= FLIGHT_MESSAGES or size_bytes >= FLIGHT_BYTES:
             yield flight
             flight, size_bytes = [], 0
@@ -198,8 +198,6 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], repo
     try:
         producer.send(flight)
     except Unavailable as error:
-        what = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
-        remedy = (
-            "Ship the same files again when it is back: what arrives twice is counted as duplicate, not stored twice."
-        )
-        raise Problem(what, remedy, 69) from error
+        problem = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
+        remedy = "Ship the same files again when Kafka is back: duplicates are counted, not stored twice."
+        raise Problem(problem, remedy, 69) from error

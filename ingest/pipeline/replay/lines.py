@@ -24,8 +24,8 @@ from ingest.core.timestamps import of_iso
 from ingest.edge.elasticsearch.facts import FactIndex, FactQuery, StoredFact
 from ingest.pipeline.replay.prefetch import fetched_ahead
 
-NO_INTAKE = "no intake of the settings is of its facility and source"
-NO_CAPTURE = "its source identifies by the time of capture, which it does not tell"
+NO_INTAKE = "no intake in the settings has its facility and source"
+NO_CAPTURE = "its source identifies lines by capture time, which was not stored"
 _NOTHING: Mapping[str, Any] = {}
 Progress = Callable[[int, int], None]
 

@@ -81,7 +81,7 @@ def _removal(key: RunKey, mark: RunMark, document: StoredDocument | None) -> Run
 def remove_orphans(
     settings: Settings, registry: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
 ) -> int:
-    """Remove orphaned marks from the sets of the selected runs and derive these anew; return how many marks there were.
+    """Remove orphaned marks from the sets of the selected runs and derive these anew; return the number of marks.
 
     `newest`: facility and source -> the newest revision of the stored documents.
 
@@ -106,7 +106,7 @@ def remove_orphans(
                     deriver.derive([updates])
                 removed += len(removals)
     except (Unavailable, ServiceBlocked) as error:
-        raise Problem(f"{error}.", "Replay again: what was done stays done.", 69) from error
+        raise Problem(f"{error}.", "Replay again: finished work is kept.", 69) from error
     finally:
         deriver.dismiss()
         connected.close()

@@ -161,7 +161,7 @@ class Resender:
 
 def resend(
     settings: Settings,
-    known: Registry,
+    registry: Registry,
     wanted: FactQuery,
     *,
     rate: float | None = None,
@@ -173,8 +173,8 @@ def resend(
     `progress` is called with the documents done and their total. Raises `Problem` (69) when a service does not answer.
     """
     report = LinesReport(dry_run)
-    resender = Resender(settings, known, report)
-    assembler = Assembler(settings, known.sources)
+    resender = Resender(settings, registry, report)
+    assembler = Assembler(settings, registry.sources)
     with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as producer:
         pages = (resender.letters(page_lines) for page_lines in lines(stored_facts, wanted, assembler, progress))
         records = by_run(pages)
@@ -187,7 +187,7 @@ def resend(
             done_behind(flights(records), lambda flight: _send(producer, flight))
     report.left_out = assembler.left.out
     if not dry_run:
-        report.left_behind = remove_orphans(settings, known, wanted, assembler.newest)
+        report.left_behind = remove_orphans(settings, registry, wanted, assembler.newest)
     return report
 
 
@@ -206,5 +206,5 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord]) -> N
     try:
         producer.send(flight)
     except (Unavailable, RequestTooLarge) as error:
-        what = f"Kafka stopped taking lines ({error})."
-        raise Problem(what, "Replay again: what arrives twice changes nothing.", 69) from error
+        problem = f"Kafka stopped accepting lines ({error})."
+        raise Problem(problem, "Replay again: lines that arrive twice change nothing.", 69) from error

@@ -70,14 +70,14 @@ class Shadow:
 
 
 def shadow(
-    settings: Settings, known: Registry, wanted: FactQuery, progress: Progress = lambda _done, _of: None
+    settings: Settings, registry: Registry, wanted: FactQuery, progress: Progress = lambda _done, _of: None
 ) -> tuple[Differences, Mapping[str, int]]:
     """Read the selected lines; return the differences, and the documents that could not be read again, by reason.
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
-    comparison = Shadow(settings, known)
-    assembler = Assembler(settings, known.sources)
+    comparison = Shadow(settings, registry)
+    assembler = Assembler(settings, registry.sources)
     with open_facts(settings.elasticsearch) as stored:
         for page_lines in lines(stored, wanted, assembler, progress):
             for line in page_lines:
