@@ -1,4 +1,6 @@
-"""Turns opening marks into stages: how long each took, how certain that is, and what closed it (als-perf.md 5.4, 5.5).
+"""Turns opening marks into stages: how long each took, how certain that is, and what closed it.
+
+See als-perf.md 5.4; 5.5, 10, 17, 29.
 
     kind       exact: its END was seen; upper: the time from its start to what the run did next; lower: nothing closed
                it, and its line was printed that long after its start; none: nothing is known
@@ -9,7 +11,7 @@ a stage only if stages follow each other. A run is parallel if a START precedes 
 it or in the same second; then only ENDs close stages, and the run's end, which no stage outlasts. ENDs that are not
 printed cannot overlap: a run without them counts as sequential, and its bounds are assumptions to that extent, which is
 why they are `upper`. If an earlier START was printed only after the next one, that means nothing: the values may come
-from another clock than the stamps (als-perf.md 5.5, 10, 17, 29).
+from another clock than the stamps.
 
 Stages are ordered by their start and have no number within the run: a late line would renumber all later ones. The
 attempt counts starts of the same stage and key, in order of value. The lane is for waterfalls: the first free one, so
