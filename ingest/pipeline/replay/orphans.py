@@ -53,7 +53,7 @@ class OrphanFinder:
         suspects = (suspect for body in bodies for suspect in _older(body, revision))
         while group := list(islice(suspects, AT_ONCE)):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
-            stored = self.retry_policy.until_done(lambda doc_refs=doc_refs: self.store.kept(doc_refs))  # type: ignore[misc]
+            stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.kept(refs))  # type: ignore[misc]
             yield [
                 (key, removal)
                 for (key, mark), document in zip(group, stored, strict=True)
