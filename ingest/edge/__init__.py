@@ -1,6 +1,6 @@
-"""What perflog touches, one package a system; they do not know each other.
+"""The systems that perflog talks to, one package each; the packages do not import one another.
 
-ports errors     what is asked of them; what may go wrong
+ports errors     the interfaces of these systems, and their errors
 kafka/ elasticsearch/ kibana/ local/    the systems
-files notify     files to read; who is told
+files notify     files to ship; notifications
 """

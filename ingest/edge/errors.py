@@ -1,17 +1,17 @@
-"""What may go wrong with a service: it does not answer, it refuses, a request is too large, we were fenced off."""
+"""Errors of the services: unavailable, blocked, request too large, fenced."""
 
 
 class Unavailable(Exception):
-    """The service did not answer, or said that it is busy: the same request may succeed later."""
+    """The service did not answer, or is busy: the same request may succeed later."""
 
 
 class ServiceBlocked(Exception):
-    """The service refuses, and not because of a document: a right, a block, a setting. Waits for a person."""
+    """The service refuses, but not because of a document: a permission, a block or a setting. An operator has to act."""
 
 
 class RequestTooLarge(Exception):
-    """The request as a whole is larger than the service takes; in smaller parts it may pass."""
+    """The request as a whole is larger than the service accepts; smaller parts may pass."""
 
 
 class Fenced(Exception):
-    """The group took the partitions away: what is in hand must not be committed."""
+    """The group revoked the partitions: records in flight must not be committed."""

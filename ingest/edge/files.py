@@ -1,4 +1,4 @@
-"""Files that are shipped: their bytes as messages, untouched but for the newline that ends a line. Reads only."""
+"""Reads files to ship: their bytes become messages, unchanged except for the newline that ends a line. Reads only."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ FILE = "file"
 NO_INPUT = 66
 NOTHING_SENT = "Nothing was sent."
 PARTLY_SENT = "What was sent before stays sent; ship the file again when it can be read."
-HEAD_BYTES = 1024  # of the first line tell files apart that had the same name
+HEAD_BYTES = 1024  # the first bytes of the first line tell apart files that had the same name
 
 
 @dataclass(frozen=True, slots=True)
 class FileMessage:
-    """A message of a file: where it begins, how long it is; `data` is None when it is longer than the limit."""
+    """A message of a file: its offset and size; `data` is None if it is longer than the limit."""
 
     offset_bytes: int
     size_bytes: int
@@ -28,25 +28,25 @@ class FileMessage:
 
 @dataclass(slots=True)
 class ReadTally:
-    """What was read of a file so far; a file that is read whole has no lines."""
+    """Counts and hashes what was read of a file so far; a file that is read as one message has no lines."""
 
     read_bytes: int = 0
     lines: int = 0
     _digest: Any = field(default_factory=sha256)
 
     def add(self, data: bytes) -> None:
-        """The bytes that follow; no more than one line."""
+        """Add the bytes that follow; at most one line."""
         self._digest.update(data)
         self.read_bytes += len(data)
 
     @property
     def sha256(self) -> str:
-        """The digest of what was read, in hexadecimal digits."""
+        """The digest of the bytes read so far, in hexadecimal."""
         return str(self._digest.hexdigest())
 
 
 def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
-    """`line` or `file`: as chosen, else by what the intake's sources read; .jsonl and .ndjson hold a message a line."""
+    """Return `line` or `file`: as chosen, else as the intake's sources read; .jsonl and .ndjson are always `line`."""
     if chosen is not None:
         return chosen
     if path.suffix.lower() in LINE_ENDINGS:
@@ -59,7 +59,7 @@ def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
 
 
 def checked(paths: Sequence[Path], remedy: str = NOTHING_SENT) -> int:
-    """The size of all of them in bytes; `Problem` (66) for the first that cannot be read, before anything is done."""
+    """Return the total size in bytes; `Problem` (66) for the first unreadable file, before anything is sent."""
     size_bytes = 0
     for path in paths:
         try:
@@ -72,19 +72,19 @@ def checked(paths: Sequence[Path], remedy: str = NOTHING_SENT) -> int:
 
 
 def modified_ms(path: Path) -> int:
-    """When the file was last written (unix ms): the capture time of a message that says none itself."""
+    """Return the file's modification time (unix ms): the capture time of messages that carry none."""
     return path.stat().st_mtime_ns // 1_000_000
 
 
 def size_bytes(path: Path) -> int:
-    """How large a file is now."""
+    """Return the file's current size in bytes."""
     return path.stat().st_size
 
 
 def generation(path: Path) -> str | None:
-    """What tells a file apart from others of its name, however much is appended to it: a digest of its first line.
+    """Return a digest of the first line, which tells a file apart from others that had its name, even as it grows.
 
-    None while it has none.
+    None for an empty file.
     """
     with path.open("rb") as file:
         head = file.readline(HEAD_BYTES)
@@ -94,7 +94,7 @@ def generation(path: Path) -> str | None:
 def pieces(
     path: Path, how: str, limit_bytes: int, remedy: str = PARTLY_SENT, tally: ReadTally | None = None
 ) -> Iterator[FileMessage]:
-    """The messages of a file, tallied; memory is bounded by the limit. `Problem` (66) when reading fails on the way."""
+    """Yield the messages of a file and tally them, in bounded memory; `Problem` (66) if reading fails midway."""
     try:
         with path.open("rb") as file:
             yield from pieces_of(file, how, limit_bytes, tally)
@@ -103,7 +103,7 @@ def pieces(
 
 
 def pieces_of(file: BinaryIO, how: str, limit_bytes: int, tally: ReadTally | None = None) -> Iterator[FileMessage]:
-    """The messages of an open file, likewise; standard input too, by lines."""
+    """Yield the messages of an open file (or, by lines, of standard input), as `pieces` does."""
     tally = tally or ReadTally()
     return _lines(file, limit_bytes, tally) if how == LINE else _whole(file, limit_bytes, tally)
 
@@ -135,7 +135,7 @@ def _lines(file: BinaryIO, limit_bytes: int, tally: ReadTally) -> Iterator[FileM
 
 
 def _skipped_line(file: BinaryIO, step_bytes: int, tally: ReadTally) -> int:
-    """Read to the end of the line; how many bytes that were."""
+    """Skip the rest of the line and return its length in bytes."""
     size_bytes = 0
     while rest := file.readline(step_bytes):
         tally.add(rest)

@@ -1,4 +1,4 @@
-"""Ways to tell people of an incident. The first one is the log: whoever gathers logs has it, and it cannot be away."""
+"""Ways to notify people of an incident; for now the log, which every site collects and which is always available."""
 
 import logging
 
@@ -8,14 +8,14 @@ _LEVELS = {"warning": logging.WARNING, "critical": logging.ERROR}
 
 
 class LogNotifier:
-    """A notifier that writes a line to the log `perflog.alerts`: see `ports.Notifier`."""
+    """Writes a line to the log `perflog.alerts`; implements `ports.Notifier`."""
 
     def __init__(self) -> None:
-        """Take the log."""
+        """Take the logger."""
         self._log = logging.getLogger("perflog.alerts")
 
     def tell(self, notice: Notice) -> None:
-        """One line: what became of it, the sentence, and of a new one what it means."""
+        """Write one line: the change, the sentence and, for a new incident, its meaning."""
         level = logging.INFO if notice.what == "closed" else _LEVELS[notice.severity]
         meaning = f" {notice.meaning}" if notice.what == "fired" else ""
         self._log.log(level, "%s: %s%s [%s]", notice.what, notice.text, meaning, notice.id)

@@ -1,6 +1,6 @@
-"""What run asks of the world, in our words: an inbox, a store, an outbox for dead letters, a way to tell people.
+"""Interfaces of the services that the pipeline uses: store, states, consumer, producer, notifier.
 
-The services answer with the values and errors of this room; no name of a client library goes further up.
+Services return the values and errors defined here; no name of a client library goes beyond edge.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,7 +12,7 @@ from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 
 
 class StoredDocument(NamedTuple):
-    """A document that is there: what a compare-and-swap of it must have seen, and its version."""
+    """A stored document: the sequence number a compare-and-swap must match, its body and its version."""
 
     seen: Seen
     body: dict[str, Any]
@@ -20,39 +20,39 @@ class StoredDocument(NamedTuple):
 
 
 class Store(Protocol):
-    """Documents, written in bulk and looked up by id. Every method may raise `Unavailable` or `Refusal`."""
+    """Documents, written in bulk and read by id. Every method may raise `Unavailable` or `ServiceBlocked`."""
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """One answer for each action, in order; `RequestTooLarge` when the request as a whole was."""
+        """Return one result per action, in order; `RequestTooLarge` if the request as a whole is too large."""
 
     def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """As `bulk`, for what may be written twice; CREATED for each when none failed."""
+        """Like `bulk`, for actions that may be written twice; every result is CREATED if none failed."""
 
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """As `bulk`, for compare-and-swaps: the answers say what the next one has to have seen."""
+        """Like `bulk`, for compare-and-swaps: the results carry the sequence number that the next one must match."""
 
     def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
-        """The documents (index, id), in order, newer than any refresh; None where there is none."""
+        """Return the documents at (index, id), in order, independent of refreshes; None where none exists."""
 
     def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
-        """What stands at (index, id), in order; None where nothing does."""
+        """Return the origin and version of the document at (index, id), in order; None where none exists."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
-        """Take the next epoch of an assignment by compare-and-swap and write it with `body`; from 1."""
+        """Take the next epoch of an assignment by compare-and-swap and write it with `body`; the first is 1."""
 
 
 class Due(NamedTuple):
-    """A state that is due: its document's id, and how many marks it holds."""
+    """A state that is due: the id of its document, and the number of its marks."""
 
     id: str
     marks: int
 
 
 class Unjudged(NamedTuple):
-    """Which runs are to be judged: settled ones of a workflow that `version` did not judge, or called open too long.
+    """Selects runs to judge: settled runs that `version` has not judged, or that stayed open for too long.
 
     Attributes:
-        settled_ms, over_ms: when (unix ms) the last line of such runs was printed at the latest.
+        settled_ms, over_ms: latest time (unix ms) of the last line of such runs.
     """
 
     facility: str
@@ -64,94 +64,96 @@ class Unjudged(NamedTuple):
 
 
 class States(Protocol):
-    """What the sweeper asks for. Every method may raise `Unavailable` or `Refusal`."""
+    """The sweeper's queries. Every method may raise `Unavailable` or `ServiceBlocked`."""
 
     def refresh(self, facility: str) -> None:
-        """Make what was written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
-        """The documents of the source's writers heard within so many ms of its newest record, backfills apart."""
+        """Return the source's writers active within `active_ms` of its newest record; backfills are measured
+        separately.
+        """
 
     def due(self, facility: str, source: str, until_ms: int) -> Iterable[Due]:
-        """The states that are due at a watermark (unix ms)."""
+        """Yield the states that are due at a watermark (unix ms)."""
 
     def templates(self, facility: str) -> list[dict[str, Any]]:
-        """The documents of the facility's workflows."""
+        """Return the documents of the facility's workflows."""
 
     def unjudged(self, wanted: "Unjudged") -> Iterable[Due]:
-        """The states of these runs; a state may come more than once."""
+        """Yield the states of these runs; a state may come more than once."""
 
 
 class FileStates(Protocol):
-    """What the sweeper asks for of files. Every method may raise `Unavailable` or `Refusal`."""
+    """The sweeper's queries for files. Every method may raise `Unavailable` or `ServiceBlocked`."""
 
     def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
-        """The files with something to find out or to write, as they stand now: id and document."""
+        """Return (id, document) of the files that have something to find out or to write."""
 
 
 class Progress(NamedTuple):
-    """Where a topic ended at a moment, and how far a group had read it a little later, by partition."""
+    """A topic's end offsets, and a group's committed offsets read a little later, by partition."""
 
     ends: Mapping[int, int]
     read: Mapping[int, int]
 
     def past(self, ends: Mapping[int, int]) -> bool:
-        """Whether everything before these ends was read."""
+        """Whether the group has read everything before these end offsets."""
         return all(self.read.get(number, 0) >= end for number, end in ends.items())
 
 
 class Consumer(Protocol):
-    """A member of a consumer group. Every method may raise `Unavailable`; membership changes only inside `poll`."""
+    """A member of a consumer group. Any method may raise `Unavailable`; the assignment changes only inside `poll`."""
 
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
-        """At most so many records of the partitions that were begun, a list for each, in order."""
+        """Return up to `most` records of the partitions that were begun, one ordered list per partition."""
 
     def changing(self) -> bool:
-        """Whether the group is being shared out anew: no `poll` takes part in it before this was told."""
+        """Whether the group is rebalancing; `poll` takes part in a rebalance only after this returned True."""
 
     def reachable(self) -> bool:
-        """Whether the broker that keeps the group is known and connected."""
+        """Whether the group coordinator is known and connected."""
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
-        """Partitions that (were lost, came new) since the last call; a new one yields nothing until `begin`."""
+        """Return partitions (lost, new) since the last call; a new partition yields no records until `begin`."""
 
     def begin(self, partition: Partition) -> int:
-        """Start reading a partition; the offset that its first ledger range starts at."""
+        """Start reading a partition; returns the offset at which its first ledger range starts."""
 
     def keep_alive(self) -> None:
         """Poll as a member of the group, without taking a record."""
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
-        """Commit and wait for the confirmation; `Fenced` when the group has moved on."""
+        """Commit and wait for the confirmation; `Fenced` if the partitions were reassigned."""
 
     def committed(self, partition: Partition) -> int | None:
-        """Where the group stands, whoever owns the partition."""
+        """Return the group's committed offset, whoever owns the partition."""
 
     def position(self, partition: Partition) -> int | None:
-        """The offset that is read next, past whatever is not a record; None when the partition is not ours."""
+        """Return the next offset to read, past control records and gaps; None if the partition is not ours."""
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
-        """The offset after the newest record, for every partition of the topics."""
+        """Return the end offset of every partition of the topics: the offset after the newest record."""
 
     def close(self) -> None:
-        """Leave the group, committing nothing."""
+        """Leave the group without committing."""
 
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The oldest offset that still exists, for each."""
+        """Return the oldest offset that still exists, for each partition."""
 
 
 class Producer(Protocol):
-    """Where dead letters go. May raise `Unavailable`, or `RequestTooLarge` when the topic does not take one of them."""
+    """Produces dead letters. May raise `Unavailable`, or `RequestTooLarge` if the topic does not accept a record."""
 
     def send(self, letters: Sequence["ProducerRecord"]) -> list[str | None]:
-        """Produce all of them; returns when every one was acknowledged: the coordinates of each, None where unknown."""
+        """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown."""
 
     def close(self) -> None:
-        """Let the connection go."""
+        """Close the connection."""
 
 
 class Notice(NamedTuple):
-    """What people are to be told of an incident.
+    """What people are told about an incident.
 
     Attributes:
         id: of the incident; what: fired, worse or closed; severity: warning or critical.
@@ -166,7 +168,7 @@ class Notice(NamedTuple):
 
 
 class Notifier(Protocol):
-    """A way to tell people. Told twice is possible after a crash; untold is not. May raise `Unavailable`."""
+    """Notifies people, at least once: a notice may repeat after a crash but is never lost. May raise `Unavailable`."""
 
     def tell(self, notice: Notice) -> None:
-        """Returns when it was taken over."""
+        """Deliver a notice; returns once it was accepted."""

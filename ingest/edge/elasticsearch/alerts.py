@@ -1,4 +1,4 @@
-"""The incidents of all facilities: found, created once, changed by compare-and-swap. One request a call."""
+"""Stores the incidents of all facilities: search, create once, change by compare-and-swap. One request per call."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -14,10 +14,11 @@ _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": T
 
 @dataclass(frozen=True, slots=True)
 class AlertQuery:
-    """Which incidents are meant: those that meet all that is said; an empty part says nothing.
+    """Selects incidents: all conditions must hold; an empty field sets no condition.
 
     Attributes:
-        since_ms, until_ms: when what set them off began (unix ms), the first included, the second not.
+        since_ms, until_ms: when the first run of the incident began (unix ms); `since_ms` inclusive, `until_ms`
+        exclusive.
     """
 
     facilities: tuple[str, ...] = ()
@@ -28,7 +29,7 @@ class AlertQuery:
 
     @property
     def query(self) -> dict[str, Any]:
-        """As Elasticsearch asks it."""
+        """The Elasticsearch query."""
         named = {"perf.alert.rule": self.rules, "perf.alert.state": self.states}
         clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
         return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
@@ -38,16 +39,16 @@ class Alerts(CasDocuments):
     """The documents of kind `alerts`."""
 
     def refresh(self) -> None:
-        """Make everything written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         self._client.indices.refresh(index=indices("alerts"), **_LACKING)
 
     def count(self, wanted: AlertQuery) -> int:
-        """How many there are."""
+        """Return the number of matching incidents."""
         where = indices("alerts", wanted.facilities)
         return int(self._client.count(index=where, query=wanted.query, **_LACKING)["count"])
 
     def newest(self, wanted: AlertQuery, most: int) -> list[CurrentDocument]:
-        """At most so many (10,000 is the end), those set off last first."""
+        """Return up to `most` incidents (at most 10,000), newest first."""
         answer = self._client.search(
             index=indices("alerts", wanted.facilities),
             query=wanted.query,
@@ -59,7 +60,7 @@ class Alerts(CasDocuments):
         return [current_document(hit) for hit in answer["hits"]["hits"]]
 
     def reaching(self, facility: str, rule: str, since_ms: int) -> Iterator[CurrentDocument]:
-        """Incidents of a rule that fire, or that took into account what was closed at `since_ms` or later."""
+        """Yield incidents of a rule that are firing, or that include runs closed at `since_ms` or later."""
         through = {"range": {"perf.alert.through": {"gte": since_ms, "format": "epoch_millis"}}}
         either = {"bool": {"should": [through, {"term": {"perf.alert.state": "firing"}}], "minimum_should_match": 1}}
         query = {"bool": {"filter": [{"term": {"perf.alert.rule": rule}}, either]}}

@@ -1,6 +1,7 @@
-"""From settings to a client, and from its errors to ours. The client's own retries are off: `run` alone tries again.
+"""Builds a client from the settings and translates its errors.
 
-But for a search of an index that somebody else is just making: it has no shard for a moment, which is no failure.
+The client's own retries are off: only `perflog run` retries. The one exception is a search of an index that is just
+being created: its shards are not started for a moment, which is not a failure.
 """
 
 import time
@@ -25,26 +26,26 @@ T = TypeVar("T")
 
 
 class _Lines(NdjsonSerializer):
-    """Bodies of bulk requests go as they are: the client's own way copies these megabytes twice."""
+    """Passes bulk bodies through as they are; the client's own serializer would copy these megabytes twice."""
 
     def dumps(self, data: Any) -> bytes:
         return data if isinstance(data, bytes) and data.endswith(b"\n") else super().dumps(data)
 
 
 class _Client(Client):
-    """Searches and counts wait for shards that start."""
+    """A client whose searches and counts wait for shards that are starting."""
 
     def search(self, **asked: Any) -> ObjectApiResponse[Any]:
-        """As the client's."""
+        """Search, waiting for shards that are starting."""
         return once_started(lambda: super(_Client, self).search(**asked), STARTING_S)
 
     def count(self, **asked: Any) -> ObjectApiResponse[Any]:
-        """As the client's."""
+        """Count, waiting for shards that are starting."""
         return once_started(lambda: super(_Client, self).count(**asked), STARTING_S)
 
 
 def once_started(ask: Callable[[], T], most_s: float) -> T:
-    """The answer to a search, when the shards of an index that is just being made have started; waits so long."""
+    """Run a search, repeating it for up to `most_s` seconds while the shards of a new index are starting."""
     deadline = time.monotonic() + most_s
     while True:
         try:
@@ -56,7 +57,7 @@ def once_started(ask: Callable[[], T], most_s: float) -> T:
 
 
 def client(settings: Elasticsearch, connections: int = 1) -> Client:
-    """A client for the cluster in the settings, for so many threads at a time; nothing is sent yet."""
+    """Build a client for the cluster in the settings, for `connections` concurrent threads; sends nothing yet."""
     basic = (settings.user, settings.password or "") if settings.user else None
     try:
         return _Client(
@@ -78,7 +79,7 @@ def client(settings: Elasticsearch, connections: int = 1) -> Client:
 
 @contextmanager
 def raising_problems(settings: Elasticsearch) -> Iterator[None]:
-    """Turn what the client raises into a `Problem`, for commands that a person waits for."""
+    """Turn the client's exceptions into a `Problem`, for interactive commands."""
     where = ", ".join(settings.url)
     try:
         yield
@@ -97,7 +98,7 @@ def raising_problems(settings: Elasticsearch) -> Iterator[None]:
 
 @contextmanager
 def raising_port_errors() -> Iterator[None]:
-    """Turn what the client raises into the errors of ports, for loops that try again."""
+    """Turn the client's exceptions into the port errors of edge/errors.py, for loops that retry."""
     try:
         yield
     except TransportError as error:
@@ -112,10 +113,11 @@ def raising_port_errors() -> Iterator[None]:
 
 
 def _let_go(error: BaseException) -> None:
-    """Part an error, and those before it, from the calls it went through: elastic-transport keeps them in a cycle.
+    """Drop the tracebacks of an error and of its causes: elastic-transport keeps them in a reference cycle.
 
-    Each holds its request, megabytes that nothing but a collection would free, and a worker collects seldom: while
-    Elasticsearch was away, every attempt would leave one behind.
+    Each traceback holds its request: megabytes that only the garbage collector would free, and a worker collects
+    rarely.
+    While Elasticsearch is down, every attempt would leak one.
     """
     due: list[BaseException | None] = [error]
     while due:
@@ -125,7 +127,7 @@ def _let_go(error: BaseException) -> None:
 
 
 def described(error: ApiError) -> str:
-    """The server's own words, short."""
+    """Return the server's error type and reason in one line."""
     body = error.body if isinstance(error.body, dict) else {}
     cause = body.get("error", error.message)
     return f"{cause.get('type')}: {cause.get('reason')}" if isinstance(cause, dict) else str(cause)

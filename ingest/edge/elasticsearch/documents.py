@@ -1,4 +1,4 @@
-"""Documents of which there is one each, created once and changed by compare-and-swap. One request a call."""
+"""Single documents that are created once and changed by compare-and-swap. One request per call."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from elasticsearch import Elasticsearch as Client
 
 @dataclass(frozen=True, slots=True)
 class CurrentDocument:
-    """A document: where it lies, when it was last written, and its body."""
+    """A stored document: its index and id, the sequence number of its last write, and its body."""
 
     index: str
     id: str
@@ -20,14 +20,14 @@ class CurrentDocument:
 
 
 class CasDocuments:
-    """Creates and changes them."""
+    """Creates and changes single documents."""
 
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
 
     def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> CurrentDocument | None:
-        """The document, made; None when somebody made it before."""
+        """Create a document; returns None if it already exists."""
         try:
             answer = self._client.create(index=index, id=doc_id, document=body).body
         except ConflictError:
@@ -35,7 +35,7 @@ class CasDocuments:
         return CurrentDocument(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
     def change(self, kept: CurrentDocument, body: Mapping[str, Any]) -> CurrentDocument | None:
-        """The document with another body; None when somebody wrote it since it was read."""
+        """Replace a document's body; returns None if somebody else wrote it since it was read."""
         try:
             answer = self._client.index(
                 index=kept.index,
@@ -50,5 +50,5 @@ class CasDocuments:
 
 
 def current_document(hit: Mapping[str, Any]) -> CurrentDocument:
-    """A hit of a search that told sequence number and primary term."""
+    """Convert a search hit that carries sequence number and primary term."""
     return CurrentDocument(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])

@@ -1,8 +1,10 @@
-"""The facts as they are stored, marks and network results: counted, and read page by page. Reads only.
+"""Reads the stored facts, marks and network results: counts them and pages through them. Reads only.
 
-Nothing here needs a script, a licence or a sort: a scroll in the order of the index passes over any number of them at
-one pace. It goes index by index and span of time by span of time, each of some ten thousand documents, so that those of
-one line, and the lines of one run, lie close together however the index came to be.
+No script, licence or sort is needed: a scroll in index order reads any number of documents at a constant rate. It
+goes
+index by index and time span by time span, some ten thousand documents each, so that the facts of one line and the
+lines
+of one run come close together, however the index was filled.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,21 +22,21 @@ from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import WILD, indices, within
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
-SPAN = 50_000  # documents
-SHORTEST_MS = 1000  # of a span, whatever it holds
-KEPT_OPEN = "15m"  # between two pages, however slowly they are used
+SPAN = 50_000  # documents per time span
+SHORTEST_MS = 1000  # shortest time span, however many documents it holds
+KEPT_OPEN = "15m"  # scroll timeout: how long the caller may take for one page
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 
 
 @dataclass(frozen=True, slots=True)
 class FactQuery:
-    """Which facts are meant: those that meet all that is said; an empty part says nothing.
+    """Selects facts: all conditions must hold; an empty field sets no condition.
 
-    A facility is chosen by its indices.
+    A facility is selected by its indices.
 
     Attributes:
-        files: paths; `*` stands for anything.
-        since_ms, until_ms: when they happened (unix ms), the first included, the second not.
+        files: paths; `*` matches anything.
+        since_ms, until_ms: event time (unix ms); `since_ms` inclusive, `until_ms` exclusive.
     """
 
     facilities: tuple[str, ...] = ()
@@ -46,12 +48,12 @@ class FactQuery:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing at all was said."""
+        """Whether no condition is set."""
         return self == FactQuery()
 
     @property
     def query(self) -> dict[str, Any]:
-        """As Elasticsearch asks it."""
+        """The Elasticsearch query."""
         named = {"perf.source": self.sources, "perf.run.id": self.runs}
         clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
         if self.files:
@@ -79,7 +81,7 @@ _REVISIONS: Mapping[str, Any] = {
 
 
 class StoredFact(NamedTuple):
-    """A document of kind marks or network; one that was retracted too."""
+    """A stored document of kind marks or network, possibly retracted."""
 
     index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
     id: str
@@ -91,17 +93,19 @@ class FactIndex:
     """The documents of kinds `marks` and `network`."""
 
     def __init__(self, connected: Client, span: int = SPAN) -> None:
-        """Take an open client; a span of time holds at most so many documents."""
+        """Take an open client, and the maximum number of documents per time span."""
         self._client = connected
         self._span = span
 
     def count(self, wanted: FactQuery) -> int:
-        """How many there are, retracted ones too."""
+        """Return the number of matching facts, retracted ones included."""
         index = ",".join(indices(kind, wanted.facilities) for kind in PAGES)
         return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
 
     def pages(self, wanted: FactQuery) -> Iterator[list[StoredFact]]:
-        """All of them, in pages of one index and span of time each; the spans of an index come in order."""
+        """Yield all matching facts in pages; each page is of one index and time span, and the spans of an index are in
+        order.
+        """
         for kind, size in PAGES.items():
             for index in self._indices(kind, wanted.facilities):
                 for query in self._spans(index, wanted.query):
@@ -111,7 +115,7 @@ class FactIndex:
                         yield page
 
     def revisions(self) -> dict[tuple[str, str], int]:
-        """By facility and source the lower revision of the oldest and the newest fact; retracted ones are left out."""
+        """Map (facility, source) to the lower revision of its oldest and its newest fact, retracted ones excluded."""
         index = ",".join(indices(kind, ()) for kind in PAGES)
         self._client.indices.refresh(index=index, **_LACKING)
         told = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
@@ -122,7 +126,7 @@ class FactIndex:
         }
 
     def _spans(self, index: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """The query for one span of time after the other, halved until each holds few enough."""
+        """Yield one query per time span, in order; spans are halved until each holds few enough documents."""
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
         told = self._client.search(index=index, query=query, aggs=ends, size=0, **_LACKING)["aggregations"]
         if told["min"]["value"] is None:
@@ -147,7 +151,7 @@ class FactIndex:
 
 
 def _version(found: Mapping[str, Any]) -> int:
-    """Of the one document that `top_hits` found."""
+    """Return the version of the single `top_hits` hit."""
     return int(found["hits"]["hits"][0]["_version"])
 
 
@@ -157,7 +161,7 @@ def _fact(hit: Mapping[str, Any]) -> StoredFact:
 
 @contextmanager
 def open_facts(settings: Elasticsearch) -> Iterator[FactIndex]:
-    """The facts of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    """Open the facts of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -1,4 +1,4 @@
-"""Files and their gaps as they are stored: what the sweeper asks for, and what people list. Reads only."""
+"""Reads the stored files and gaps, for the sweeper and for `perflog gaps`. Reads only."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,14 +18,14 @@ _LACKING: dict[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True
 
 
 class ElasticsearchFiles:
-    """See `ports.FileStates`."""
+    """Implements `ports.FileStates`."""
 
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
 
     def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
-        """The files with something to find out or to write, as they stand now: id and document."""
+        """Return (id, document) of the files that have something to find out or to write."""
         index = f"perf-files-{facility}"
         clauses = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.topic": topic}}]
         body = {"query": {"bool": {"filter": clauses}}, "_source": True}
@@ -37,7 +37,7 @@ class ElasticsearchFiles:
 
 @dataclass(frozen=True, slots=True)
 class GapQuery:
-    """Which gaps are meant: those that meet all that is said; an empty part says nothing."""
+    """Selects gaps: all conditions must hold; an empty field sets no condition."""
 
     facilities: tuple[str, ...] = ()
     files: tuple[str, ...] = ()
@@ -46,24 +46,24 @@ class GapQuery:
 
     @property
     def of_file(self) -> list[dict[str, Any]]:
-        """The clauses for their files."""
+        """The clauses that select the gaps' files."""
         hosts = [{"terms": {"host.name": list(self.hosts)}}] if self.hosts else []
         named = [clause for name in self.files for clause in _named(name)]
         return [*hosts, *([{"bool": {"should": named, "minimum_should_match": 1}}] if named else [])]
 
     @property
     def query(self) -> dict[str, Any]:
-        """As Elasticsearch asks it."""
+        """The Elasticsearch query."""
         states = [{"terms": {"perf.gap.state": list(self.states)}}] if self.states else []
         return {"bool": {"filter": [*self.of_file, *states]}}
 
     def indices(self, kind: str) -> str:
-        """Where they lie."""
+        """Return the index pattern for documents of a kind."""
         return ",".join(f"perf-{kind}-{name}" for name in self.facilities) or f"perf-{kind}-*"
 
 
 def _named(name: str) -> list[dict[str, Any]]:
-    """The clauses for a path, or for what stands at its end."""
+    """Return the clauses that match a path or the end of one."""
     ending = {"wildcard": {"log.file.path": {"value": f"*/{name.translate(_WILD)}"}}}
     return [{"term": {"log.file.path": name}}, ending]
 
@@ -76,7 +76,7 @@ class GapIndex:
         self._client = connected
 
     def listed(self, wanted: GapQuery, most: int) -> tuple[list[dict[str, Any]], int]:
-        """At most so many, open ones first, of those the newest first; and how many there are."""
+        """Return up to `most` gaps, open ones first, then newest first; and the total number."""
         answer = self._client.search(
             index=wanted.indices("gaps"),
             query=wanted.query,
@@ -88,12 +88,12 @@ class GapIndex:
         return [hit["_source"] for hit in answer["hits"]], int(answer["total"]["value"])
 
     def files(self, wanted: GapQuery) -> int:
-        """How many files are known by their bytes."""
+        """Return the number of files whose byte ranges are tracked."""
         query = {"bool": {"filter": wanted.of_file}}
         return int(self._client.count(index=wanted.indices("files"), query=query, **_LACKING)["count"])
 
     def unsettled(self, wanted: GapQuery) -> list[dict[str, Any]]:
-        """Files with holes that are no gaps yet: shipped just now, or not looked at, or in too many pieces."""
+        """Return files with holes that are not gaps yet: just shipped, not yet checked, or in too many pieces."""
         either = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.scattered": True}}]
         holes = {"range": {"perf.file.missing_bytes": {"gt": 0}}}
         clauses = [*wanted.of_file, holes, {"bool": {"should": either, "minimum_should_match": 1}}]
@@ -110,7 +110,7 @@ class GapIndex:
 
 @contextmanager
 def open_gaps(settings: Elasticsearch) -> Iterator[GapIndex]:
-    """The gaps of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    """Open the gaps of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -1,6 +1,6 @@
-"""Index templates and mappings: what is there, what is to be there, and what this cluster can do.
+"""Index templates and mappings: reads, writes and extends them, and probes the features of the cluster.
 
-Templates use only what a bare server has, so that they work on the local stack and on a full distribution alike.
+Templates use only features of a bare server, so that they work on the local stack and on a full distribution alike.
 """
 
 from collections.abc import Iterator, Mapping
@@ -15,7 +15,7 @@ from ingest.core.fields import Schema
 from ingest.core.model import Problem
 from ingest.edge.elasticsearch.client import client, raising_problems
 
-PRIORITY = 500  # above 200, which Elastic's own examples use, and its built-in templates' 100
+PRIORITY = 500  # above 200, which Elastic's own examples use, and above 100, which its built-in templates use
 _ABSENT = (400, 404, 405)
 _FEATURES: Mapping[str, tuple[str, str]] = {
     "lifecycle management": ("/_ilm/status", "old months are removed by `perflog prune` or by hand"),
@@ -26,15 +26,15 @@ _FEATURES: Mapping[str, tuple[str, str]] = {
 
 
 class Templates:
-    """The cluster's templates for kinds of documents, and the mappings of the indices that exist."""
+    """The cluster's index templates by kind of document, and the mappings of existing indices."""
 
     def __init__(self, connected: Client, settings: Elasticsearch) -> None:
-        """Take an open client and what the settings say about the shape of indices."""
+        """Take an open client, and the settings for shards, replicas and refresh."""
         self._client = connected
         self._settings = settings
 
     def versions(self) -> dict[str, int]:
-        """Kind -> schema version, of the templates that are there."""
+        """Return the schema version of each existing template, by kind."""
         try:
             found = self._client.indices.get_index_template(name="perf-*").body["index_templates"]
         except NotFoundError:
@@ -43,7 +43,7 @@ class Templates:
         return {name.removeprefix("perf-"): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
 
     def put(self, kind: str, schema: Schema) -> str:
-        """Write the template of a kind; `created`, `changed` or `unchanged`."""
+        """Write the template of a kind; returns `created`, `changed` or `unchanged`."""
         wanted = self._body(kind, schema)
         before = self._stored(kind)
         if before is not None and _same(before, wanted):
@@ -52,9 +52,9 @@ class Templates:
         return "created" if before is None else "changed"
 
     def extend(self, kind: str, schema: Schema) -> dict[str, list[str]]:
-        """Add the schema's new fields to the indices of a kind; index -> fields added, changed indices only.
+        """Add the schema's new fields to the indices of a kind; returns index -> added fields, changed indices only.
 
-        A field that has another type in an index is a `Problem` (65): mappings only grow.
+        Raises `Problem` (65) if a field has another type in an index: mappings can only grow.
         """
         wanted = schema.mappings(kind)
         existing = self._client.indices.get_mapping(index=f"perf-{kind}-*", expand_wildcards=["open", "hidden"]).body
@@ -72,7 +72,7 @@ class Templates:
         return added
 
     def features(self) -> dict[str, tuple[bool, str]]:
-        """Feature -> (whether this cluster offers it, what follows if not)."""
+        """Return feature -> (whether this cluster offers it, what follows if it does not)."""
         return {name: (self._offers(path), without) for name, (path, without) in _FEATURES.items()}
 
     def _offers(self, path: str) -> bool:
@@ -109,7 +109,7 @@ class Templates:
 
 
 def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted field name -> type, of a mapping body."""
+    """Map each dotted field name of a mapping body to its type."""
     found: dict[str, str] = {}
     for name, body in mapping.get("properties", {}).items():
         if "properties" in body:
@@ -120,7 +120,7 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 
 def _as_before(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """The wanted mapping, with what an index has already as that index has it: how a field is kept never changes."""
+    """Return the wanted mapping, keeping existing fields as the index has them: their definition cannot change."""
     merged: dict[str, Any] = {}
     for name, body in wanted["properties"].items():
         there = before.get("properties", {}).get(name)
@@ -149,7 +149,7 @@ def _same(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
 
 
 def _typed(mapping: Mapping[str, Any] | None) -> Any:
-    """A mapping with every scalar as text: the server gives `false` back as `"false"` in places."""
+    """Turn every scalar of a mapping into text: in places the server returns `false` as `"false"`."""
     if isinstance(mapping, Mapping):
         return {key: _typed(value) for key, value in mapping.items()}
     return str(mapping).lower()
@@ -161,7 +161,9 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def open_templates(settings: Elasticsearch) -> Iterator[Templates]:
-    """The templates of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    """Open the templates of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is
+    denied.
+    """
     connected = client(settings)
     with raising_problems(settings):
         try:

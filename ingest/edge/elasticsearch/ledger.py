@@ -1,4 +1,4 @@
-"""Questions to Elasticsearch: documents of a facility, and the ledger's sums. Reads only."""
+"""Queries for a facility's documents and for the sums of the ledger. Reads only."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -13,33 +13,33 @@ _OUTCOMES = ("records", "rejected", "corrected", "stored", "duplicate", "ignored
 
 
 class LedgerQueries:
-    """What people and the demo ask."""
+    """The queries of the commands and the demo."""
 
     def __init__(self, client: Client) -> None:
         """Take an open client."""
         self._client = client
 
     def refresh(self, indices: str) -> None:
-        """Make everything written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         self._client.indices.refresh(index=indices, ignore_unavailable=True, allow_no_indices=True)
 
     def documents(
         self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
     ) -> Iterator[dict[str, Any]]:
-        """`fields` of every document of a kind that meets all `clauses`, in no particular order."""
+        """Yield `fields` of every document of a kind that matches all `clauses`, in no particular order."""
         return (hit["_source"] for hit in self.hits(kind, facility, clauses, fields))
 
     def hits(
         self, kind: str, facility: str, clauses: Sequence[Mapping[str, Any]], fields: Sequence[str]
     ) -> Iterator[dict[str, Any]]:
-        """The same with `_id` and `_version` beside `_source`; none that was retracted."""
+        """Yield the same documents as hits with `_id`, `_version` and `_source`; retracted documents are left out."""
         query = alive(clauses)
         index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
         body = {"query": query, "_source": list(fields), "version": True}
         yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
 
     def ledger(self, group: str) -> dict[str, dict[str, int]]:
-        """Topic -> sums of all ledger ranges of a consumer group."""
+        """Return the sums of all ledger ranges of a consumer group, by topic."""
         sums = {name: {"sum": {"field": f"perf.ledger.{name}"}} for name in _OUTCOMES}
         found = self._client.search(
             index="perf-ledger-*",

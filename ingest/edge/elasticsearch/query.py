@@ -1,9 +1,9 @@
-"""What all queries share: patterns of index names, spans of time, wildcards."""
+"""Parts that all queries share: index patterns, time ranges, wildcards."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-MOST = 10_000  # as far as a sorted search goes
+MOST = 10_000  # limit of a sorted search
 
 PAGE = 2000
 
@@ -11,28 +11,28 @@ _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": T
 
 _RETRACTED = {"term": {"perf.retracted": True}}
 
-WILD = str.maketrans({"?": r"\?", "\\": r"\\"})  # in which `*` stands for anything
+WILD = str.maketrans({"?": r"\?", "\\": r"\\"})  # escapes all wildcards but `*`
 
 _WILD = WILD | str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
 
 
 def indices(kind: str, facilities: Sequence[str] = ()) -> str:
-    """The indices of a kind: of all facilities, or of these."""
+    """Return the index pattern of a kind, for the given facilities or for all."""
     return ",".join(f"perf-{kind}-{name},perf-{kind}-{name}-*" for name in facilities) or f"perf-{kind}-*"
 
 
 def alive(clauses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The query for what meets all clauses and is not retracted."""
+    """Return the query for documents that match all clauses and are not retracted."""
     return {"bool": {"filter": list(clauses), "must_not": [_RETRACTED]}}
 
 
 def within(since_ms: int | None, until_ms: int | None) -> list[dict[str, Any]]:
-    """The clause for a span of `@timestamp`, none when nothing bounds it."""
+    """Return the range clause on `@timestamp`, or no clause if neither bound is given."""
     span = {"gte": since_ms, "lt": until_ms}
     given = {name: ms for name, ms in span.items() if ms is not None}
     return [{"range": {"@timestamp": {**given, "format": "epoch_millis"}}}] if given else []
 
 
 def between(start_ms: int, end_ms: int) -> dict[str, Any]:
-    """The clause for events from `start_ms` to `end_ms`, both included."""
+    """Return the clause for events from `start_ms` to `end_ms`, both inclusive."""
     return {"range": {"@timestamp": {"gte": start_ms, "lte": end_ms, "format": "epoch_millis"}}}

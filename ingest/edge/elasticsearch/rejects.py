@@ -1,6 +1,6 @@
-"""The rejects of all facilities: counted by shape, found, marked as replayed, deleted. One request a call.
+"""Stores the rejects of all facilities: group by shape, search, mark as replayed, delete. One request per call.
 
-Nothing here needs a script or a licence: it works on the bare server and on the full distribution alike.
+No script or licence is needed: it works on the bare server and on the full distribution alike.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,12 +31,12 @@ _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": T
 
 @dataclass(frozen=True, slots=True)
 class RejectQuery:
-    """Which rejects are meant: those that meet all that is said; an empty part says nothing. Times are record times.
+    """Selects rejects: all conditions must hold; an empty field sets no condition. Times are record times.
 
     Attributes:
-        ids: ids of rejects, or coordinates of their letters.
-        since_ms, until_ms: unix ms, the first included, the second not.
-        replayed: whether they were sent again before.
+        ids: ids of rejects, or coordinates of their dead letters.
+        since_ms, until_ms: unix ms; `since_ms` inclusive, `until_ms` exclusive.
+        replayed: whether the reject was replayed before.
     """
 
     reasons: tuple[str, ...] = ()
@@ -51,12 +51,12 @@ class RejectQuery:
 
     @property
     def everything(self) -> bool:
-        """Whether nothing at all was said."""
+        """Whether no condition is set."""
         return self == RejectQuery()
 
     @property
     def query(self) -> dict[str, Any]:
-        """As Elasticsearch asks it."""
+        """The Elasticsearch query."""
         named = {
             "error.type": self.reasons,
             "perf.source": self.sources,
@@ -79,7 +79,7 @@ class RejectQuery:
 
 @dataclass(frozen=True, slots=True)
 class StoredReject:
-    """One reject: where its document lies, when it was last written, and its body."""
+    """A stored reject: its index and id, the sequence number of its last write, and its body."""
 
     index: str
     id: str
@@ -88,18 +88,18 @@ class StoredReject:
     body: dict[str, Any]
 
     def told(self, name: str) -> Any:
-        """The value of a field, None where there is none."""
+        """Return the value of a field, or None."""
         return lookup(self.body, name)
 
     @property
     def record(self) -> str:
-        """Coordinates of the record that was refused first; the parts of one record share them."""
+        """The coordinates of the record that was first rejected; all rejects of one record share them."""
         return "/".join(self.id.split("/")[:3])
 
 
 @dataclass(frozen=True, slots=True)
 class RejectGroup:
-    """The rejects of one shape; times are unix ms, `newest` is the id of the newest of them."""
+    """The rejects of one shape; times are unix ms, `newest` is the id of the newest reject."""
 
     reason: str
     source: str | None
@@ -120,15 +120,15 @@ class RejectIndex:
         self._client = connected
 
     def refresh(self) -> None:
-        """Make everything written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         self._client.indices.refresh(index=INDICES, **_LACKING)
 
     def count(self, wanted: RejectQuery) -> int:
-        """How many there are."""
+        """Return the number of matching rejects."""
         return int(self._client.count(index=INDICES, query=wanted.query, **_LACKING)["count"])
 
     def groups(self, wanted: RejectQuery) -> Iterator[RejectGroup]:
-        """They by reason, source and shape, in no particular order."""
+        """Yield the matching rejects grouped by reason, source and shape, in no particular order."""
         sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in _KEYS.items()]
         paging: dict[str, Any] = {"size": PAGE, "sources": sources}
         while True:
@@ -141,25 +141,25 @@ class RejectIndex:
             paging["after"] = found["after_key"]
 
     def each(self, wanted: RejectQuery, fields: Sequence[str] | None = None) -> Iterator[StoredReject]:
-        """All of them as they are now, in no particular order; `fields` None = whole."""
+        """Yield all matching rejects, in no particular order; with `fields=None` whole documents."""
         body = {"query": wanted.query, "seq_no_primary_term": True, "_source": True if fields is None else list(fields)}
         for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING):
             yield _found(hit)
 
     def newest(self, wanted: RejectQuery) -> StoredReject | None:
-        """The newest of them."""
+        """Return the newest matching reject, or None."""
         answer = self._client.search(
             index=INDICES, query=wanted.query, size=1, sort=["@timestamp:desc"], seq_no_primary_term=True, **_LACKING
         )
         return next((_found(hit) for hit in answer["hits"]["hits"]), None)
 
     def of_records(self, coordinates: Sequence[str]) -> list[StoredReject]:
-        """All rejects of these records, by where the record lies (`provenance.kafka`)."""
+        """Return all rejects of these records, given the records' coordinates (`provenance.kafka`)."""
         body = {"query": {"terms": {"provenance.kafka": list(coordinates)}}, "seq_no_primary_term": True}
         return [_found(hit) for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING)]
 
     def stored(self, coordinates: Sequence[str]) -> set[str]:
-        """Those of the records that a fact was made of."""
+        """Return the coordinates of those records that have at least one stored fact."""
         if not coordinates:
             return set()
         counted = {"records": {"terms": {"field": "provenance.kafka", "size": len(coordinates)}}}
@@ -170,9 +170,9 @@ class RejectIndex:
         return {bucket["key"] for bucket in buckets}
 
     def mark(self, sent: Sequence[tuple[StoredReject, str | None]], at_ms: int) -> None:
-        """Write down that each was replayed, and as which record; nobody who writes at the same time is overwritten.
+        """Mark rejects as replayed, each with the coordinates of its copy; concurrent writes are not overwritten.
 
-        `Problem` (69) when Elasticsearch does not take it.
+        Raises `Problem` (69) if Elasticsearch does not accept the update.
         """
         due = list(sent)
         for _ in range(MAX_CONFLICTS):
@@ -184,12 +184,12 @@ class RejectIndex:
             raise Problem(f"{due[0][0].id} is replayed by somebody else again and again.", "Let one of you do it.", 69)
 
     def delete(self, each: Sequence[StoredReject]) -> int:
-        """Delete them; how many were there. `Problem` (69) when Elasticsearch does not do it."""
+        """Delete rejects and return how many existed; `Problem` (69) if Elasticsearch does not delete them."""
         lines = [{"delete": {"_index": found.index, "_id": found.id}} for found in each]
         return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
 
     def _bulk(self, lines: Sequence[Any], done: str) -> list[int]:
-        """The status of each item; what is neither done nor gone nor a conflict is a person's to mend."""
+        """Return the status of each item; any failure other than not found or a conflict is a `Problem` (69)."""
         answer = self._client.bulk(operations=lines, filter_path="items.*.status,items.*.error.reason")
         items = [next(iter(item.values())) for item in answer.body["items"]]
         failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
@@ -199,7 +199,7 @@ class RejectIndex:
         return [item["status"] for item in items]
 
     def _now(self, found: StoredReject) -> StoredReject | None:
-        """The document as it is now, newer than any refresh; None when it is gone."""
+        """Return the document as it is now, independent of refreshes; None if it was deleted."""
         docs = self._client.mget(docs=[{"_index": found.index, "_id": found.id}]).body["docs"]
         return _found(docs[0]) if docs[0].get("found") else None
 
@@ -245,13 +245,13 @@ def _marked(found: StoredReject, copy: str | None, at_ms: int) -> bytes:
 
 
 def letter_of(found: StoredReject) -> Coordinates | None:
-    """Where its letter lies, if that was written down."""
+    """Return the coordinates of the reject's dead letter, if they were stored."""
     return Coordinates.read(found.told("perf.reject.letter") or "")
 
 
 @contextmanager
 def open_rejects(settings: Elasticsearch) -> Iterator[RejectIndex]:
-    """The rejects of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    """Open the rejects of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -1,6 +1,6 @@
-"""Runs and stages as they are stored: listed, found, suggested. Reads only; retracted documents are never shown.
+"""Reads the stored runs and stages: list, find, suggest similar ids. Reads only; retracted documents are left out.
 
-Nothing here needs a script or a licence. A facility is chosen by the index, since it is hardly ever searched for.
+No script or licence is needed. A facility is selected by its index, because its field is hardly ever searched.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,11 +23,11 @@ SHORTEST_PART = 3
 
 @dataclass(frozen=True, slots=True)
 class RunQuery:
-    """Which runs are meant: those that meet all that is said; an empty part says nothing.
+    """Selects runs: all conditions must hold; an empty field sets no condition.
 
     Attributes:
-        since_ms, until_ms: when they began (unix ms), the first included, the second not.
-        instance: which use of the run id.
+        since_ms, until_ms: when the run began (unix ms); `since_ms` inclusive, `until_ms` exclusive.
+        instance: which use of the run id, if the id was used more than once.
     """
 
     facilities: tuple[str, ...] = ()
@@ -41,7 +41,7 @@ class RunQuery:
 
     @property
     def query(self) -> dict[str, Any]:
-        """As Elasticsearch asks it."""
+        """The Elasticsearch query."""
         named = {
             "perf.workflow": self.workflows,
             "perf.source": self.sources,
@@ -61,17 +61,17 @@ class RunIndex:
         self._client = connected
 
     def refresh(self) -> None:
-        """Make everything written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         self._client.indices.refresh(index="perf-runs-*,perf-stages-*", **_LACKING)
 
     def count(self, wanted: RunQuery) -> int:
-        """How many there are."""
+        """Return the number of matching runs."""
         return int(
             self._client.count(index=indices("runs", wanted.facilities), query=wanted.query, **_LACKING)["count"]
         )
 
     def newest(self, wanted: RunQuery, most: int) -> list[StoredRun]:
-        """At most so many (10,000 is the end), those that began last first."""
+        """Return up to `most` runs (at most 10,000), those that began last first."""
         answer = self._client.search(
             index=indices("runs", wanted.facilities),
             query=wanted.query,
@@ -82,16 +82,16 @@ class RunIndex:
         return [run_from(hit["_source"]) for hit in answer["hits"]["hits"]]
 
     def each(self, wanted: RunQuery) -> Iterator[StoredRun]:
-        """All of them, in no particular order."""
+        """Yield all matching runs, in no particular order."""
         return (run_from(hit["_source"]) for hit in self._scan("runs", wanted.facilities, wanted.query))
 
     def whole(self, wanted: RunQuery) -> list[StoredRun]:
-        """All of them with their stages, in the order in which they began."""
+        """Return all matching runs with their stages, in the order in which the runs began."""
         found = list(self.each(wanted))
         return with_stages(found, self.stages_of(found))
 
     def stages_of(self, runs: Sequence[StoredRun]) -> Iterator[StoredStage]:
-        """The stages of these runs, in no particular order."""
+        """Yield the stages of these runs, in no particular order."""
         for begin in range(0, len(runs), UIDS):
             some = runs[begin : begin + UIDS]
             facilities = tuple(sorted({run.facility for run in some}))
@@ -99,12 +99,12 @@ class RunIndex:
             yield from (stage_from(hit["_id"], hit["_source"]) for hit in self._scan("stages", facilities, query))
 
     def stages_between(self, facility: str, since_ms: int, until_ms: int) -> Iterator[StoredStage]:
-        """Stages of a facility that started in that time, the first instant included, in no particular order."""
+        """Yield stages of a facility that started in [since_ms, until_ms), in no particular order."""
         query = alive(within(since_ms, until_ms))
         return (stage_from(hit["_id"], hit["_source"]) for hit in self._scan("stages", (facility,), query))
 
     def newest_line_ms(self) -> dict[str, int]:
-        """Facility -> when the last line of any of its runs was printed (unix ms)."""
+        """Return the time of the newest line of any run (unix ms), by facility."""
         newest = {"newest": {"max": {"field": "perf.run.last_seen"}}}
         paging: dict[str, Any] = {"size": PAGE, "sources": [{"facility": {"terms": {"field": "perf.facility"}}}]}
         found: dict[str, int] = {}
@@ -118,7 +118,7 @@ class RunIndex:
             paging["after"] = page["after_key"]
 
     def near(self, run: str, wanted: RunQuery) -> list[str]:
-        """Run ids that look like this one: begin or end alike, hold it, or differ in a letter or two."""
+        """Return run ids similar to this one: same beginning or end, containing it, or differing in a letter or two."""
         part = max(len(run) // 3, SHORTEST_PART)
         likely: list[dict[str, Any]] = [
             {"prefix": {"perf.run.id": run[:part]}},
@@ -140,7 +140,7 @@ class RunIndex:
 
 @contextmanager
 def open_runs(settings: Elasticsearch) -> Iterator[RunIndex]:
-    """The runs of the cluster in the settings; `Problem` (69) when it does not answer, 77 when it denies."""
+    """Open the runs of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
     connected = client(settings)
     with raising_problems(settings):
         try:

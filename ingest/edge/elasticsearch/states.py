@@ -1,4 +1,4 @@
-"""What the sweeper asks of Elasticsearch: the writers of a source, and the states that time, or a template, changes.
+"""The sweeper's queries: the writers of a source, and run states that are due by time or by a new template.
 
 Reads only.
 """
@@ -19,20 +19,22 @@ _RECORD_TIME = "perf.writer.record_time"
 
 
 class ElasticsearchStates:
-    """See `ports.States`."""
+    """Implements `ports.States`."""
 
     def __init__(self, client: Client) -> None:
         """Take an open client."""
         self._client = client
 
     def refresh(self, facility: str) -> None:
-        """Make what was written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         with raising_port_errors():
             index = ",".join(f"perf-{kind}-{facility}" for kind in _ASKED)
             self._client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
-        """The documents of the source's writers heard within so many ms of its newest record, backfills apart."""
+        """Return the source's writers active within `active_ms` of its newest record; backfills are measured
+        separately.
+        """
         found = []
         for backfill in (False, True):
             clauses = _of_source(source)
@@ -50,18 +52,18 @@ class ElasticsearchStates:
         return found
 
     def due(self, facility: str, source: str, until_ms: int) -> Iterator[Due]:
-        """The states that are due at a watermark, as they were when this was asked."""
+        """Yield the states that are due at a watermark, as of the time of the query."""
         clauses = _of_source(source)
         clauses["filter"].append({"range": {"perf.runstate.due": {"lte": until_ms, "format": "epoch_millis"}}})
         for hit in self._all(f"perf-runstate-{facility}", {"bool": clauses}, ["perf.runstate.marks"]):
             yield Due(hit["_id"], hit["_source"]["perf"]["runstate"]["marks"])
 
     def templates(self, facility: str) -> list[dict[str, Any]]:
-        """The documents of the facility's workflows."""
+        """Return the documents of the facility's workflows."""
         return [hit["_source"] for hit in self._all(f"perf-workflows-{facility}", {"match_all": {}}, True)]
 
     def unjudged(self, wanted: Unjudged) -> Iterator[Due]:
-        """The states of these runs; a state may come more than once."""
+        """Yield the states of these runs; a state may come more than once."""
         judged = {"range": {"perf.run.completeness.template_version": {"gte": wanted.version}}}
         open_yet = [{"term": {"perf.run.completeness.verdict": OPEN_YET}}, _seen_before(wanted.over_ms)]
         either = [{"bool": {"must_not": [judged]}}, {"bool": {"filter": open_yet}}]
@@ -79,7 +81,7 @@ class ElasticsearchStates:
             yield Due(run["uid"].rpartition(".")[0], run["marks"])
 
     def sets(self, facility: str, source: str, runs: Sequence[str] = ()) -> Iterator[dict[str, Any]]:
-        """The states of all run ids of a source, or of these."""
+        """Yield the states of all run ids of a source, or of the given ids."""
         clauses = _of_source(source)
         if runs:
             clauses["filter"].append({"terms": {"perf.run.id": list(runs)}})

@@ -1,4 +1,4 @@
-"""Documents in bulk, and single ones: one request a call, answered item by item. Tries nothing twice."""
+"""Implements the store port: bulk requests and single documents. One request per call, no retries."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -19,13 +19,13 @@ _SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
 _ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
 _KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
-FAILED = 300  # the first status that is no success
+FAILED = 300  # the lowest status that is not a success
 _WELL = {CREATED.result: CREATED, UPDATED.result: UPDATED}
 _EPOCH = ("perf", "ledger", "epoch")
 
 
 class ElasticsearchStore:
-    """The store: see `ports.Store`."""
+    """Implements `ports.Store`."""
 
     def __init__(self, client: Client) -> None:
         """Take an open client whose own retries are off."""
@@ -33,17 +33,19 @@ class ElasticsearchStore:
         self._calm = True
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """One bulk request; one answer for each action, in order."""
+        """Send one bulk request and return one result per action, in order."""
         return self._bulk(actions, _ITEM)
 
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """One bulk request of compare-and-swaps."""
+        """Send one bulk request of compare-and-swaps."""
         return self._bulk(actions, _SWAP)
 
     def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
-        """As `bulk`, for what may be written twice: single items are answered (by writing again) only if one failed.
+        """Like `bulk`, for actions that may be written twice; asks for item results only after a failure.
 
-        Without failures all are CREATED. After a failure the next request tells of its items at once.
+        If no item failed, every result is CREATED. If one failed, the actions are written again to get the results
+        of the
+        items; until a request succeeds entirely, the following requests ask for item results at once.
         """
         if not actions:
             return []
@@ -67,7 +69,7 @@ class ElasticsearchStore:
         return answer
 
     def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
-        """Where each document is from, and its version, newer than any refresh; None where there is none."""
+        """Return each document's origin and version, independent of refreshes; None if it does not exist."""
         if not wanted:
             return []
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
@@ -75,7 +77,7 @@ class ElasticsearchStore:
         return [_standing(doc) for doc in found]
 
     def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
-        """The documents, newer than any refresh; None where there is none."""
+        """Return the documents, independent of refreshes; None for each that does not exist."""
         if not wanted:
             return []
         found = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
@@ -90,7 +92,7 @@ class ElasticsearchStore:
         return found
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
-        """Compare-and-swap until it is ours: the epoch before plus one."""
+        """Repeat a compare-and-swap until it succeeds; the new epoch is the stored one plus one."""
         while True:
             epoch, condition = self._epoch(index, doc_id)
             document = _with_epoch(body, epoch + 1)
@@ -126,11 +128,11 @@ def _standing(doc: Mapping[str, Any]) -> StoredVersion | None:
 
 
 StoreOf = Callable[[Client], ElasticsearchStore]
-"""What makes a store of an open client."""
+"""Builds a store from an open client."""
 
 
 class _Lost(Exception):
-    """Somebody else wrote between our read and our write."""
+    """Another writer wrote between our read and our write."""
 
 
 def _write(client: Client, index: str, doc_id: str, document: dict[str, Any], condition: dict[str, int]) -> None:

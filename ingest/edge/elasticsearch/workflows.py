@@ -1,4 +1,4 @@
-"""The templates of workflows as they are stored, and where their scripts printed from: lines of scripts over time."""
+"""Reads the workflow templates, and from which script lines marks were printed over time."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,27 +17,27 @@ _FIELDS = ("log.origin.file.name", "perf.stage.name", "perf.mark.key", "log.orig
 
 
 class Workflows(CasDocuments):
-    """The documents of kind `workflows`, and what marks tell of a workflow's scripts."""
+    """The documents of kind `workflows`, and what marks say about a workflow's scripts."""
 
     def refresh(self) -> None:
-        """Make everything written so far visible to the questions that follow."""
+        """Make all earlier writes visible to the queries that follow."""
         self._client.indices.refresh(index="perf-workflows-*,perf-marks-*", **_LACKING)
 
     def stored(self, facilities: tuple[str, ...] = (), workflows: tuple[str, ...] = ()) -> list[CurrentDocument]:
-        """The templates of these facilities and workflows; of all, where none are named."""
+        """Return the templates of the given facilities and workflows, or of all if none are given."""
         named = [{"terms": {"perf.workflow": list(workflows)}}] if workflows else []
         body = {"query": {"bool": {"filter": named}}, "seq_no_primary_term": True}
         where = indices("workflows", facilities)
         return [current_document(hit) for hit in scan(self._client, query=body, index=where, size=PAGE, **_LACKING)]
 
     def names(self, facility: str) -> list[str]:
-        """The workflows of which the facility has runs."""
+        """Return the workflows of which the facility has runs."""
         paging = {"size": PAGE, "sources": [{"workflow": {"terms": {"field": "perf.workflow"}}}]}
         found = self._buckets(indices("runs", (facility,)), alive([]), {"composite": paging})
         return [bucket["key"]["workflow"] for bucket in found]
 
     def spells(self, wanted: RunQuery) -> Iterator[Spell]:
-        """Script, stage, key and line: when a mark was seen there first and last within each hour."""
+        """Yield for each script, stage, key and line the first and last mark within each hour."""
         sources: list[dict[str, Any]] = [
             {name: {"terms": {"field": field}}} for name, field in zip(_AT, _FIELDS, strict=True)
         ]
@@ -50,7 +50,7 @@ class Workflows(CasDocuments):
             yield Spell(key["script"], key["stage"], key["key"], key["line"], *at)
 
     def _buckets(self, index: str, query: dict[str, Any], asked: dict[str, Any]) -> Iterator[dict[str, Any]]:
-        """All buckets of a composite aggregation, page by page."""
+        """Yield all buckets of a composite aggregation, page by page."""
         while True:
             answer = self._client.search(index=index, size=0, query=query, aggs={"found": asked}, **_LACKING)
             page = answer.body.get("aggregations", {}).get("found", {})
