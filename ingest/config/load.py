@@ -1,7 +1,7 @@
-"""Settings: frozen dataclasses from one TOML file; the only room that reads the environment.
+"""Loads the settings from one TOML file; this package is the only one that reads the environment.
 
-A key that no dataclass here knows is an error: a setting that is silently ignored is worse than none.
-May touch: the settings file and the environment. Everything wrong is a `Problem` with exit code 78.
+An unknown key is an error: a setting that is silently ignored is worse than none.
+Reads the settings file and the environment. Every error is a `Problem` with exit code 78.
 """
 
 import os
@@ -28,7 +28,7 @@ _ENV = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)(?::([^}]*))?\}")
 
 
 def load_settings(path: Path | None = None) -> Settings:
-    """Settings from `path`, else $PERFLOG_CONFIG, else ./perflog.toml, else those that fit the local stack."""
+    """Load settings from `path`, else $PERFLOG_CONFIG, else ./perflog.toml, else the defaults for the local stack."""
     where = path or _default_path()
     try:
         tree = tomllib.loads(where.read_text(encoding="utf-8"))
@@ -96,7 +96,7 @@ def _intake(raw: dict[str, Any], checks: Checks, number: int) -> Intake:
 
 
 def _zone_s(zone: object, label: str, checks: Checks) -> int:
-    """Seconds east of UTC of `+08:00`, `-0800` or `Z`."""
+    """Return the seconds east of UTC of `+08:00`, `-0800` or `Z`."""
     try:
         return offset_s(str(zone))
     except ClockError as error:
@@ -138,7 +138,7 @@ def _workflows(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, t
 
 
 def _declared(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, Declared]:
-    """What is said of the workflows' stages; those of which nothing is said are left out."""
+    """Return the declared stages of the workflows; workflows without a declaration are left out."""
     found = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
     return {name: said for name, said in found.items() if said != Declared()}
 
@@ -156,7 +156,7 @@ def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:
 
 
 def _expanded(value: Any, checks: Checks, label: str) -> Any:
-    """The same tree with ${NAME} and ${NAME:default} in its strings replaced from the environment."""
+    """Replace ${NAME} and ${NAME:default} in all strings of the tree from the environment."""
     if isinstance(value, dict):
         return {key: _expanded(each, checks, f"{label}.{key}" if label else key) for key, each in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Where perflog's own data, the user's folder and a JDK lie."""
+"""Where perflog's own data, the user's folder and a JDK are."""
 
 import os
 from pathlib import Path
@@ -9,18 +9,18 @@ _PACKAGE = Path(__file__).parent.parent
 
 
 def home() -> Path:
-    """Where perflog keeps what is its own on this machine: $PERFLOG_HOME, else ~/.perflog. It need not exist yet."""
+    """Return perflog's folder on this machine: $PERFLOG_HOME, else ~/.perflog. It may not exist yet."""
     return Path(os.environ.get("PERFLOG_HOME") or "~/.perflog").expanduser()
 
 
 def java_home() -> Path | None:
-    """The Java that $JAVA_HOME names, if it names one."""
+    """Return the path in $JAVA_HOME, or None if it is not set."""
     named = os.environ.get("JAVA_HOME")
     return Path(named) if named else None
 
 
 def data_folder(name: str) -> Path:
-    """A folder or file of data that came with the code: beside ingest/ in a checkout, inside the package in a wheel."""
+    """Return data shipped with the code: beside ingest/ in a checkout, inside the package in a wheel."""
     inside = _PACKAGE / "_data"
     found = (inside if inside.is_dir() else _PACKAGE.parent) / name
     if not found.exists():

@@ -1,4 +1,4 @@
-"""Everything a facility chooses, as frozen dataclasses."""
+"""All settings of a facility, as frozen dataclasses."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """How to reach the brokers and as whom; `instance` makes the worker a static member of the group."""
+    """Addresses and credentials for the brokers; `instance` makes the worker a static member of the group."""
 
     bootstrap: tuple[str, ...] = ("127.0.0.1:19092",)
     group: str = "perflog"
@@ -30,7 +30,7 @@ class Kafka:
 
 @dataclass(frozen=True, slots=True)
 class Elasticsearch:
-    """How to reach the cluster and as whom, and how `setup` shapes the indices it makes templates for."""
+    """Address and credentials for the cluster, and the index settings that `setup` writes into templates."""
 
     url: tuple[str, ...] = ("http://127.0.0.1:19200",)
     api_key: str | None = field(default=None, repr=False)
@@ -45,7 +45,7 @@ class Elasticsearch:
 
 @dataclass(frozen=True, slots=True)
 class Delivery:
-    """Sizes and patience of ship and run; every size in bytes, every time in seconds."""
+    """Sizes, timeouts and retry delays of `ship` and `run`; sizes are in bytes, times in seconds."""
 
     bulk_bytes: int = 5 * MIB
     bulk_documents: int = 5000
@@ -67,10 +67,10 @@ class Delivery:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Everything a facility chooses.
+    """All settings of a facility.
 
-    `sites` maps a host to its site, `workflows` a workflow to its pairs of sites, `declared` a workflow to what the
-    settings say of its stages.
+    `sites` maps a host to its site, `workflows` a workflow to its pairs of sites, `declared` a workflow to the stages
+    that the settings declare for it.
     """
 
     path: Path
@@ -84,7 +84,7 @@ class Settings:
     declared: Mapping[str, Declared] = field(default_factory=dict)
 
     def intake(self, name: str) -> Intake:
-        """The intake of that name; `Problem` (64) lists those there are."""
+        """Return the intake of that name; the `Problem` (64) lists those that exist."""
         if name not in self.intakes:
             raise Problem(
                 f"There is no intake `{name}` in {self.path}.",

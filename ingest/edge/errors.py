@@ -6,7 +6,7 @@ class Unavailable(Exception):
 
 
 class ServiceBlocked(Exception):
-    """The service refuses, but not because of a document: a permission, a block or a setting. An operator has to act."""
+    """The service refuses because of a permission, block or setting, not of a document: an operator must fix it."""
 
 
 class RequestTooLarge(Exception):

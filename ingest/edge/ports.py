@@ -70,9 +70,7 @@ class States(Protocol):
         """Make all earlier writes visible to the queries that follow."""
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
-        """Return the source's writers active within `active_ms` of its newest record; backfills are measured
-        separately.
-        """
+        """Return writers active within `active_ms` of the source's newest record; backfills are measured apart."""
 
     def due(self, facility: str, source: str, until_ms: int) -> Iterable[Due]:
         """Yield the states that are due at a watermark (unix ms)."""

@@ -1,7 +1,7 @@
 """Rules -> verdicts -> incidents -> sentences.
 
 rules                alarm rules as data
-slow_stage outliers  a stage judged by those before it; all stages of some runs
-incidents            what is told once
+slow_stage outliers  a stage judged by earlier ones; all stages of some runs
+incidents            what people are notified of, once each
 documents messages   incidents as documents, and in words
 """

@@ -1,4 +1,4 @@
-"""Incidents as documents of kind alerts, and back; names and units as in fields.toml, and what is missing is absent."""
+"""Converts incidents to documents of kind alerts and back; names and units as in fields.toml, missing values absent."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,7 +12,7 @@ from ingest.core.timestamps import iso, iso_ms
 
 
 def incident_body(incident: Incident, rule: Rule) -> dict[str, Any]:
-    """The document of an incident."""
+    """Convert an incident to its document."""
     whose = incident.like
     first = incident.first
     event = {"start": iso(first.start_ms)}
@@ -75,7 +75,7 @@ def _run(found: Evidence) -> dict[str, Any]:
 
 
 def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
-    """The incident in a document of kind alerts."""
+    """Read the incident from a document of kind alerts."""
     perf, event = body["perf"], body["event"]
     alert, stage = perf["alert"], perf["stage"]
     named = {"stage": stage["name"], "run": perf["run"]["id"], "uid": perf["run"]["uid"], "start": event["start"]}

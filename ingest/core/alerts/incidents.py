@@ -1,15 +1,16 @@
-"""Verdicts -> incidents: from the first slow stage of a series to the normal one that ends it. Pure, without a clock.
+"""Folds verdicts into incidents: from the first slow stage of a series to the normal stage that ends it.
 
-An incident's id is made of its rule and the stage that began it, so that whoever evaluates, whenever and however often,
-means the same one. It remembers up to which stage it has judged (`through_ms`): what it knows already does not count
-twice, and a later evaluation that sees less of the past goes on from there.
+An incident's id is derived from its rule and its first slow stage, so every evaluation, whenever and wherever it runs,
+finds the same incident. An incident stores up to which stage it has judged (`through_ms`): stages judged before do not
+count twice, and a later evaluation that sees less of the past continues from there.
 
-While an incident fires, stages are judged by what was usual before it began as well: its own slow ones soon make slow
-usual, and it would seem over while nothing has changed. That holds for as long as a baseline reaches; then it is usual.
+While an incident fires, stages are also compared with the baseline from before it began. Otherwise its own slow stages
+would soon raise the baseline, and it would seem over although nothing has changed. This applies for as long as a
+baseline reaches back; after that the slow duration counts as usual.
 
-    over       after one normal stage; a chronic incident (so many of the last few were slow) after several in a row
-    withdrawn  the stage that began it is slow no longer, or is gone: a late line has shown that
-    silent     no such stage came for a long time
+    over       after one normal stage; a chronic incident (many of its last stages were slow) after several in a row
+    withdrawn  the stage that began it is no longer slow, or is gone, because a late line corrected it
+    silent     no comparable stage came for a long time
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -40,7 +41,7 @@ FIRED, WORSE, CHRONIC = "fired", "worse", "chronic"
 
 
 class Evidence(NamedTuple):
-    """The numbers of a slow stage: what it took, and what the rule made of those before it."""
+    """The numbers of a slow stage: its duration, and the baseline and threshold from the stages before it."""
 
     stage_id: str
     stage: str
@@ -63,13 +64,13 @@ class Incident:
 
     Attributes:
         like, kind: the series of stages that it is about.
-        first: the evidence of the stage that began it; worst: of the one that took longest.
-        severity: the worst so far; chronic: whether it was ever.
-        slow: how many stages were slow; normal: how many normal ones came in a row since the last of them.
-        recent: the last few, whether each was slow, the newest last.
-        through_ms: when the newest stage that is taken into account was closed.
-        closed_by: over, withdrawn, silent; empty while it fires. closed_ms: when.
-        told: the level that people were told of, or closed; empty when they were told nothing yet.
+        first: evidence of the stage that began it; worst: of the longest stage.
+        severity: the worst so far; chronic: whether it ever was.
+        slow: number of slow stages; normal: number of normal stages in a row since the last slow one.
+        recent: for each of the last few stages whether it was slow, newest last.
+        through_ms: when the newest judged stage was closed.
+        closed_by: over, withdrawn or silent; empty while it fires. closed_ms: when.
+        told: the level that people were last notified of, or closed; empty if they were not notified yet.
     """
 
     id: str
@@ -95,21 +96,22 @@ class Incident:
 
     @property
     def level(self) -> str:
-        """How bad it is, in a word or two; it never falls."""
+        """How bad it is, in a word or two; it never decreases."""
         return f"{self.severity} {CHRONIC}" if self.chronic else self.severity
 
 
 def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident], span: TimeSpan) -> list[Incident]:
-    """All incidents: the known ones as they are now, and new ones; in order of their begin.
+    """Return all incidents, known ones updated and new ones, ordered by when they began.
 
-    `verdicts` are those of the span (slow_stage.py); `known` are all of this rule that fire, or that took into account
+    `verdicts` are those of the span (slow_stage.py); `known` are all incidents of this rule that fire, or that have
+    judged
     a stage of the span.
     """
     there = {verdict.stage.id: verdict.verdict for verdict in verdicts}
     known = [_checked(incident, there, span) for incident in known]
     found = {incident.id: incident for incident in known}
     judged = [verdict for verdict in verdicts if verdict.verdict in {OK, SLOW}]
-    for key, of_one in groupby(sorted(judged, key=_series), key=_series):  # sorting keeps the order of time in each
+    for key, of_one in groupby(sorted(judged, key=_series), key=_series):  # stable: in time order
         those = [incident for incident in known if (incident.like, incident.kind) == key]
         found |= _folded(rule, list(of_one), those)
     settled = (_silenced(rule, incident, span.now_ms) for incident in found.values())
@@ -121,12 +123,12 @@ def _series(verdict: Verdict) -> tuple[SeriesKey, str]:
 
 
 def incident_id(rule: str, stage_id: str) -> str:
-    """The id of the incident that a stage begins."""
+    """Return the id of the incident that a stage begins."""
     return digest_id(rule.encode(), stage_id.encode())
 
 
 def transition(incident: Incident) -> str:
-    """What is to be told of it: fired, worse (critical or chronic now), closed, or nothing (empty)."""
+    """Return the transition to notify people of: fired, worse (now critical or chronic), closed, or "" for none."""
     if not incident.told:
         return FIRED
     if incident.closed_by:
@@ -135,12 +137,12 @@ def transition(incident: Incident) -> str:
 
 
 def mark_notified(incident: Incident) -> Incident:
-    """The same when people know how it stands."""
+    """Return the incident with its present state marked as notified."""
     return replace(incident, told=CLOSED if incident.closed_by else incident.level)
 
 
 def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
-    """The verdicts as the incidents count them: slow too what is slow by what was usual before its incident began."""
+    """Adjust verdicts to the incidents: a stage slower than the baseline from before its incident counts as slow."""
     those: dict[tuple[SeriesKey, str], list[Incident]] = {}
     for incident in found:
         those.setdefault((incident.like, incident.kind), []).append(incident)
@@ -160,7 +162,7 @@ def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Inci
 
 
 def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) -> dict[str, Incident]:
-    """The incidents of one series by id, the new ones too."""
+    """Return the incidents of one series by id, new ones included."""
     by_id = {incident.id: incident for incident in known}
     fresh = [verdict for verdict in verdicts if not verdict.context]
     current = next((one for one in known if not one.closed_by and one.through_ms < fresh[0].at_ms), None)
@@ -170,7 +172,7 @@ def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) 
         recent = (*recent, is_slow)[-rule.chronic.of_last :]
         covering = _covering(by_id.values(), verdict)
         if covering is not None:
-            if current is not None and current.id != covering.id:  # late stages before an incident that is known
+            if current is not None and current.id != covering.id:  # late stages that precede a known incident
                 by_id[current.id] = replace(current, closed_by=OVER, closed_ms=covering.first.at_ms)
             current, recent = (None, recent) if covering.closed_by else (covering, covering.recent)
         elif current is not None:
@@ -183,18 +185,18 @@ def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) 
 
 
 def _slow_still(rule: Rule, incident: Incident, verdict: Verdict) -> bool:
-    """Whether it is slow by what was usual before the incident."""
+    """Whether the stage is slow by the baseline from before the incident."""
     frozen = verdict.at_ms - incident.first.at_ms <= rule.baseline_ms
     return frozen and (verdict.stage.duration_s or 0) > incident.first.threshold.seconds
 
 
 def _covering(known: Iterable[Incident], verdict: Verdict) -> Incident | None:
-    """The incident that has taken the stage into account already."""
+    """Return the incident that has already judged the stage."""
     return next((one for one in known if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
 
 
 def _checked(incident: Incident, there: Mapping[str, str], span: TimeSpan) -> Incident:
-    """Withdrawn when the only slow stage that it is about is not slow any more, though it lies in the span."""
+    """Withdraw an incident whose only slow stage lies in the span but is no longer slow."""
     in_span = span.since_ms <= incident.first.at_ms <= span.now_ms
     if incident.closed_by or incident.slow > 1 or not in_span or there.get(incident.first.stage_id) == SLOW:
         return incident
@@ -220,7 +222,7 @@ def _begun(rule: Rule, verdict: Verdict, recent: tuple[bool, ...]) -> Incident:
 
 
 def _with(rule: Rule, incident: Incident, verdict: Verdict, recent: tuple[bool, ...]) -> Incident:
-    """The incident with one more stage; closed when that was the last normal one it takes."""
+    """Add a stage to an incident, and close it if this was the last normal stage it needs."""
     chronic = incident.chronic or _is_chronic(rule, recent)
     further = replace(incident, chronic=chronic, recent=recent, through_ms=verdict.at_ms)
     if recent[-1]:

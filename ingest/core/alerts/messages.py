@@ -1,4 +1,4 @@
-"""What an incident is called: sentences made from the rule and the numbers, so that text and rule cannot differ."""
+"""Describes incidents in sentences built from the rule and the numbers, so that text and rule cannot disagree."""
 
 from ingest.core.alerts.incidents import OVER, SILENT, WITHDRAWN, Incident
 from ingest.core.alerts.rules import Rule
@@ -15,7 +15,7 @@ _CLOSED = {
 
 
 def message(incident: Incident, rule: Rule) -> str:
-    """What is told to people: which stage of which run, its numbers, what is usual, and how it stands."""
+    """Describe an incident: which stage of which run, its numbers, the baseline, and its state."""
     first, whose = incident.first, incident.like
     of = "/".join(part for part in (whose.facility, whose.workflow) if part)
     what = f"{rule.id} {rule.title} ({incident.level}): {first.stage} of {of}"
@@ -33,12 +33,12 @@ def message(incident: Incident, rule: Rule) -> str:
 
 
 def usual(base: StageStatistics) -> str:
-    """The baseline in words."""
+    """Describe a baseline."""
     return f"{base.median_s:,.0f} s (median of {base.n}; P95 {base.p95_s:,.0f} s, MAD {base.mad_s:,.0f} s)"
 
 
 def bound(threshold: Threshold, rule: Rule) -> str:
-    """The bound of the rule that counted, as the rule has it."""
+    """Describe the rule's bound that set the threshold."""
     slow = rule.slow
     return {
         BY_P95: f"{slow.times_p95:g} x P95",

@@ -1,7 +1,7 @@
-"""What is slower than usual in a set of runs, by the rule that alarms follow, and what usual is there. Pure.
+"""Finds the slow stages in a set of runs, by the rule that alarms use, and the usual durations in that set.
 
-Each stage is judged by those like it that came before it in the same set (slow_stage.py): the first few of every kind
-are `insufficient`, which is not ok. What stages usually take is told of all of the set, with the same statistics.
+Each stage is compared with earlier comparable stages of the same set (slow_stage.py): the first few of every kind are
+`insufficient`, which is not ok. Usual durations are computed over the whole set, with the same statistics.
 """
 
 from collections import Counter
@@ -19,7 +19,7 @@ ALL_TIME = TimeSpan(0, LATEST_MS)
 
 
 class Usual(NamedTuple):
-    """What stages of a name and kind of duration took, all of them together; the longest, and how many were slow."""
+    """Statistics of all stages of a name and kind of duration, the longest stage, and the number of slow ones."""
 
     name: str
     kind: str
@@ -30,12 +30,12 @@ class Usual(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Outliers:
-    """What a rule says of the stages of some runs.
+    """A rule applied to the stages of some runs.
 
     Attributes:
-        counts: verdict -> how many stages.
-        slow: those, the one that exceeds its threshold most first.
-        usual: of every stage and kind of which there are as many as a baseline takes, the longest median first.
+        counts: verdict -> number of stages.
+        slow: the slow stages, the largest excess over its threshold first.
+        usual: every stage and kind with enough stages for a baseline, the longest median first.
     """
 
     rule: Rule
@@ -45,7 +45,7 @@ class Outliers:
 
 
 def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
-    """Judge all stages of these runs by each other; one kind after the other, so that few verdicts are in memory."""
+    """Compare all stages of these runs with one another, one kind after the other to keep few verdicts in memory."""
     alike: dict[SeriesKey, list[StoredStage]] = {}
     for run in runs:
         for stage in run.stages:
@@ -64,12 +64,12 @@ def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
 
 
 def excess_s(found: Verdict) -> float:
-    """By how much a slow stage exceeds what is slow."""
+    """Return the seconds by which a slow stage exceeds its threshold."""
     return (found.stage.duration_s or 0) - (found.threshold.seconds if found.threshold else 0)
 
 
 def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -> Iterator[Usual]:
-    """What stages of one kind took, by kind of duration."""
+    """Yield the statistics of comparable stages, by kind of duration."""
     series: dict[str, list[StoredStage]] = {}
     for stage in stages:
         if counts(rule, stage):

@@ -1,6 +1,6 @@
-"""Alarm rules as data: dashboards/alarms/rules.toml -> checked rules. How one is evaluated: slow_stage.py. Pure.
+"""Reads alarm rules: dashboards/alarms/rules.toml -> checked rules. slow_stage.py evaluates them.
 
-Every number that a verdict depends on stands in the file; what is wrong there is a `Problem` (78) that names the key.
+Every number that a verdict depends on is in that file; an error in it is a `Problem` (78) that names the key.
 """
 
 import re
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class BaselineRule:
-    """What a stage is compared with: at most so many within so many days before it, and how few are too few."""
+    """The stages to compare with: at most `most` within `days` before, and at least `least`."""
 
     most: int
     days: float
@@ -31,7 +31,7 @@ class BaselineRule:
 
 @dataclass(frozen=True, slots=True)
 class SlowRule:
-    """What is slow: more than each of times_p95 x P95, median + mads x MAD, median + over_median_s."""
+    """A stage is slow if it exceeds all of times_p95 x P95, median + mads x MAD, and median + over_median_s."""
 
     times_p95: float
     mads: float
@@ -40,7 +40,7 @@ class SlowRule:
 
 @dataclass(frozen=True, slots=True)
 class CriticalRule:
-    """What is critical besides: more than times_p95 x P95, and at least over_p95_s above P95."""
+    """A slow stage is critical if it exceeds times_p95 x P95 and is at least over_p95_s above P95."""
 
     times_p95: float
     over_p95_s: float
@@ -48,7 +48,7 @@ class CriticalRule:
 
 @dataclass(frozen=True, slots=True)
 class ChronicRule:
-    """What is chronic: `slow` of the last `of_last`; over after `clears_after` normal ones in a row."""
+    """Chronic means `slow` of the last `of_last` stages; it is over after `clears_after` normal ones in a row."""
 
     slow: int
     of_last: int
@@ -57,7 +57,7 @@ class ChronicRule:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A rule of form slow_stage: see the head of the file that it stands in."""
+    """A rule of form slow_stage: see the comment at the top of rules.toml."""
 
     id: str
     title: str
@@ -74,7 +74,7 @@ class Rule:
 
     @property
     def look_back_ms(self) -> int:
-        """How far before now what it judges was closed."""
+        """How long before now the judged stages may have been closed."""
         return round(self.look_back_h * MS_PER_HOUR)
 
     @property
@@ -84,12 +84,12 @@ class Rule:
 
     @property
     def silent_ms(self) -> int:
-        """After how much silence an incident is closed."""
+        """How long without a stage until an incident is closed."""
         return round(self.silent_days * MS_PER_DAY)
 
 
 def read_rules(tree: Mapping[str, Any], where: Path) -> tuple[Rule, ...]:
-    """The rules of a decoded file, in its order."""
+    """Read the rules of a decoded file, in file order."""
     checks = Checks(where)
     checks.refuse_unknown(tree, ("rule",), "")
     rules = [_rule(raw, checks, number) for number, raw in enumerate(checks.listed_tables(tree, "rule"), 1)]
@@ -100,7 +100,7 @@ def read_rules(tree: Mapping[str, Any], where: Path) -> tuple[Rule, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Head:
-    """What of a rule stands in its own table."""
+    """The keys in a rule's own table."""
 
     id: str
     title: str

@@ -1,12 +1,12 @@
-"""Was a stage slow? Each stage judged by those like it that came before it: the form slow_stage of a rule. Pure.
+"""Judges whether a stage was slow by comparing it with earlier comparable stages (rule form slow_stage).
 
-    ok            it counts, and took no longer than the rule allows
+    ok            it is comparable, and took no longer than the rule allows
     slow          it took longer; warning or critical
-    insufficient  fewer like it came before than the rule demands: nothing can be said, which is not ok
-    none          there is a baseline, and nothing to compare: its duration is no bound that counts, or not closed
+    insufficient  fewer comparable stages came before than the rule demands: no verdict is possible, which is not ok
+    none          there is a baseline, but the stage is open or its duration is not of a kind that the rule compares
 
-Whether a stage is slow depends on what began before it and was closed by then only: neither on itself nor on what came
-later, nor on when it is asked. A stage that closed behind `now` is not there yet.
+A verdict depends only on stages that began before this one and were closed when it was: not on the stage itself, not on
+later stages, and not on when the rule is evaluated. A stage that closes after `now` does not exist yet.
 """
 
 from bisect import bisect_left
@@ -23,7 +23,7 @@ BY_P95, BY_MADS, BY_SECONDS = "times_p95", "mads", "over_median_s"
 
 
 class SeriesKey(NamedTuple):
-    """What makes stages comparable."""
+    """The properties that stages must share to be comparable."""
 
     facility: str
     workflow: str
@@ -33,20 +33,20 @@ class SeriesKey(NamedTuple):
 
 
 class Threshold(NamedTuple):
-    """What is slow beyond so many seconds, and which of the rule's three bounds is the highest."""
+    """The duration in seconds above which a stage is slow, and the rule's bound that set it (the highest of three)."""
 
     seconds: float
     by: str
 
 
 class Verdict(NamedTuple):
-    """What is said of a stage.
+    """The verdict on a stage.
 
     Attributes:
-        n: how many were there to compare it with.
-        baseline, threshold: None when they were too few.
-        severity: warning or critical when slow, else empty.
-        context: closed before the span; it only tells what the last few were.
+        n: number of stages to compare it with.
+        baseline, threshold: None if there were too few.
+        severity: warning or critical if slow, else empty.
+        context: whether it was closed before the span; it only says which of the last few stages were slow.
     """
 
     stage: StoredStage
@@ -59,21 +59,21 @@ class Verdict(NamedTuple):
 
     @property
     def at_ms(self) -> int:
-        """When it could be said: when the stage was closed; of an open one when it began."""
+        """When the verdict was possible: when the stage was closed, or for an open stage when it began."""
         return _until_ms(self.stage)
 
 
 class TimeSpan(NamedTuple):
-    """What is looked at: stages closed (or open, and begun) from `since_ms` on, up to `now_ms` (unix ms)."""
+    """A time span: stages closed (or, if open, begun) from `since_ms` up to `now_ms` (unix ms)."""
 
     since_ms: int
     now_ms: int
 
 
 def verdicts(rule: Rule, stages: Iterable[StoredStage], span: TimeSpan) -> list[Verdict]:
-    """What the rule says of each stage of the span, and of the few before them that say what is chronic.
+    """Judge each stage of the span, and the few before it that decide what is chronic.
 
-    In order of their closing: that is when it can be said. `stages` reach back to `reach_ms`.
+    In order of closing, which is when a verdict becomes possible. `stages` must reach back to `reach_ms`.
     """
     there = sorted((s for s in stages if _until_ms(s) <= span.now_ms), key=lambda stage: (stage.start_ms, stage.id))
     series = _series(rule, there)
@@ -85,25 +85,25 @@ def verdicts(rule: Rule, stages: Iterable[StoredStage], span: TimeSpan) -> list[
 
 
 def reach_ms(rule: Rule, span: TimeSpan) -> int:
-    """How far back stages are needed: a baseline before the few that came before the span."""
+    """Return the start of the stages needed: a baseline before the few stages that precede the span."""
     return span.since_ms - 2 * rule.baseline_ms
 
 
 def series_key(stage: StoredStage) -> SeriesKey:
-    """What it may be compared with."""
+    """Return the series that a stage may be compared with."""
     return SeriesKey(stage.facility, stage.workflow, stage.family, stage.product, stage.variant)
 
 
 def counts(rule: Rule, stage: StoredStage) -> bool:
-    """Whether its duration can be compared: of a kind that the rule compares, and start and close were seen.
+    """Whether a stage is comparable: its duration is of a kind the rule compares, its start and close were seen.
 
-    What else is missing of its run does not matter: head, tail and other stages spoil the run's total only.
+    Other lines missing from its run do not matter: a missing head, tail or other stage affects only the run's total.
     """
     return stage.duration_s is not None and stage.kind in rule.durations and stage.closed_by in rule.closed_by
 
 
 def threshold_of(rule: Rule, baseline: StageStatistics) -> Threshold:
-    """The highest of the rule's three bounds."""
+    """Return the highest of the rule's three bounds."""
     bounds_s = {
         BY_P95: rule.slow.times_p95 * baseline.p95_s,
         BY_MADS: baseline.median_s + rule.slow.mads * baseline.mad_s,
@@ -114,13 +114,13 @@ def threshold_of(rule: Rule, baseline: StageStatistics) -> Threshold:
 
 
 def severity_of(rule: Rule, took_s: float, baseline: StageStatistics) -> str:
-    """How bad something slow is."""
+    """Return the severity of a slow stage."""
     beyond = took_s > rule.critical.times_p95 * baseline.p95_s
     return CRITICAL if beyond and took_s - baseline.p95_s >= rule.critical.over_p95_s else WARNING
 
 
 class _Closed(NamedTuple):
-    """Those that count of one series, in order of their start."""
+    """The comparable stages of one series, in order of start."""
 
     starts_ms: list[int]
     stages: list[StoredStage]
@@ -140,7 +140,7 @@ def _series(rule: Rule, stages: Iterable[StoredStage]) -> Series:
 
 
 def _context(rule: Rule, judged: Iterable[StoredStage], series: Series, since_ms: int) -> Iterator[StoredStage]:
-    """Of each series that is judged the last few that were closed before the span, no older than a baseline."""
+    """Yield, for each judged series, its last few stages closed before the span, no older than a baseline."""
     most = rule.chronic.of_last - 1
     for key in {(series_key(stage), stage.kind) for stage in judged if counts(rule, stage)}:
         oldest_ms = since_ms - rule.baseline_ms
@@ -165,7 +165,7 @@ def _verdict(rule: Rule, stage: StoredStage, series: Series) -> Verdict:
 
 
 def _before(rule: Rule, stage: StoredStage, closed: _Closed | None) -> list[StoredStage]:
-    """The last of its series that began before it and were closed when it was, in order; it is never among them."""
+    """Return the stages of its series that began before it and were closed when it was, in order, at most `most`."""
     if closed is None:
         return []
     first = bisect_left(closed.starts_ms, stage.start_ms - rule.baseline_ms)
@@ -185,5 +185,5 @@ def _newest(stages: Sequence[StoredStage], until_ms: int, most: int) -> Iterator
 
 
 def _until_ms(stage: StoredStage) -> int:
-    """When it was closed; while it is open, when it began."""
+    """Return when the stage was closed, or for an open stage when it began."""
     return stage.start_ms if stage.closed_ms is None else stage.closed_ms

@@ -1,14 +1,16 @@
-"""Two runs side by side: their stages aligned, what each took, and what a difference says. Pure.
+"""Compares two runs: aligns their stages, and says how certain each difference is.
 
-Stages are aligned by family, product and variant; of several of a kind the first with the first, in order of their
-start. A stage that only one run has is listed all the same, where it stands in that run.
+Stages are aligned by family, product and variant; if there are several of a kind, the first with the first, in order of
+start. A stage that only one run has is listed too, at its position in that run.
 
-A difference (the other run minus the first) is as sure as its two sides:
+The kind of a difference (second run minus first) follows from the kinds of both durations:
 
-    exact   both are; ±1 s at each end, so ±2 s
-    upper   it was no more: an upper bound of the other minus an exact or lower one
-    lower   it was no less: an exact or lower bound of the other minus an upper one, or a lower one minus an exact one
-    bounds  two bounds of the same side: they differ by so much, what was taken may differ by anything
+    exact   both are exact; ±1 s at each end, so ±2 s
+    upper   an upper bound: the second is an upper bound, the first exact or a lower bound; or the second is exact and
+            the first a lower bound
+    lower   a lower bound: the second is exact or a lower bound and the first an upper bound; or the second is a lower
+            bound and the first exact
+    bounds  both are bounds of the same side: the bounds differ by this much, the true durations may differ by anything
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,7 +28,7 @@ _MOST, _LEAST = {EXACT, UPPER}, {EXACT, LOWER}
 
 
 class Difference(NamedTuple):
-    """The other minus the first: seconds, percent of the first (None where that is 0), and what the two numbers say."""
+    """Second minus first: seconds, percent of the first (None if that is 0), and the kind of the difference."""
 
     seconds: float
     percent: float | None
@@ -34,7 +36,7 @@ class Difference(NamedTuple):
 
 
 class MeasuredRun(NamedTuple):
-    """What one run says: seconds (None: not known) and their kind."""
+    """A duration in one run: seconds (None if unknown) and their kind."""
 
     seconds: float | None
     kind: str
@@ -44,9 +46,9 @@ class ComparedStage(NamedTuple):
     """A line of the comparison.
 
     Attributes:
-        name: of the stage, as the first run that has it writes it; or of the wait or total.
-        repeat: which of the stages of that family, product and variant, from 1; 0 of waits and totals.
-        first, second: None where that run has no such stage, or saw no such wait.
+        name: of the stage, as written by the first run that has it; or of the wait or total.
+        repeat: the number of the stage within its family, product and variant, from 1; 0 for waits and totals.
+        first, second: None if that run has no such stage or wait.
     """
 
     name: str
@@ -56,7 +58,7 @@ class ComparedStage(NamedTuple):
 
     @property
     def difference(self) -> Difference | None:
-        """None where one of the two is missing or not known."""
+        """The difference; None if one of the durations is missing or unknown."""
         if self.first is None or self.second is None:
             return None
         return difference(self.first, self.second)
@@ -64,7 +66,7 @@ class ComparedStage(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """Two runs: their waits and totals, and their stages, each pair once."""
+    """Two runs: their waits and totals, and their aligned stages."""
 
     first: StoredRun
     second: StoredRun
@@ -78,7 +80,7 @@ def compared(first: StoredRun, second: StoredRun) -> Comparison:
 
 
 def difference(first: MeasuredRun, second: MeasuredRun) -> Difference | None:
-    """What lies between two durations."""
+    """Return the difference between two durations."""
     if first.seconds is None or second.seconds is None:
         return None
     delta_s = seconds(round(MS_PER_S * second.seconds) - round(MS_PER_S * first.seconds))
@@ -95,7 +97,7 @@ def _kind(first: str, second: str) -> str:
 
 
 def _waits(first: StoredRun, second: StoredRun) -> Iterator[ComparedStage]:
-    """The parts that one of them has, the span from the first START to the last, and the total."""
+    """Yield the parts that either run has, the span from the first START to the last, and the total."""
     for part, _ in PART_FIELDS:
         sides = [_part(run.parts, part) for run in (first, second)]
         if any(sides):
@@ -110,11 +112,11 @@ def _part(parts: Mapping[str, float], part: str) -> MeasuredRun | None:
 
 
 Place = tuple[str, str, str, int]
-"""Family, product, variant, and which of those."""
+"""Family, product, variant, and number within those."""
 
 
 def _stages(first: StoredRun, second: StoredRun) -> Iterator[ComparedStage]:
-    """In the order of the first run; what only the second has behind what stands before it there."""
+    """Yield stages in the first run's order; stages of the second run only follow their predecessor there."""
     firsts, seconds_ = _placed(first.stages), _placed(second.stages)
     for place in _merged(list(firsts), list(seconds_)):
         one, other = firsts.get(place), seconds_.get(place)

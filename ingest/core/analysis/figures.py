@@ -1,7 +1,7 @@
-"""A run in figures, one row of a table: its waits, its span, its emission lags, the gaps between its starts. Pure.
+"""The key figures of a run, one table row: its waits, its span, its emission lags, the gaps between its starts.
 
-A gap is the time from one START to the next of the same run: of a sequential run an upper bound of the stage, in a
-parallel one only what it says. What was not seen, or cannot be told of so few stages, is None, never 0.
+A gap is the time from one START to the next of the same run: in a sequential run an upper bound of the stage's
+duration, in a parallel run only the gap itself. A value that was not seen, or needs more stages, is None, never 0.
 """
 
 from itertools import pairwise
@@ -14,7 +14,7 @@ from ingest.core.runs.stored import StoredRun, StoredStage
 
 
 class Lags(NamedTuple):
-    """The emission lags of a run's stages, seconds; those of stages that another START follows are closed."""
+    """The emission lags of a run's stages, seconds; `closed_s` sums those of stages followed by another START."""
 
     total_s: float | None
     closed_s: float | None
@@ -24,7 +24,7 @@ class Lags(NamedTuple):
 
 
 class GapFigures(NamedTuple):
-    """The gaps of a run, seconds; from the printing of a START to the next START at least `rest_s`."""
+    """The gaps of a run, seconds; `rest_s` is the least time from the printing of a START to the next START."""
 
     least_s: float | None
     median_s: float | None
@@ -34,7 +34,7 @@ class GapFigures(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """A run in figures; the names are those of the columns, seconds and percent stand in them."""
+    """The key figures of a run; field names are the columns' names, values are seconds and percent."""
 
     run_id: str
     lines: int
@@ -65,7 +65,7 @@ COLUMNS = Figures._fields
 
 
 def figures(run: StoredRun, first_start: str | None, last_start: str | None) -> Figures:
-    """The row of a run with its stages; the two starts are given as they are to be printed."""
+    """Return the row of a run with its stages; the two starts are passed as they are to be printed."""
     lags, gaps = _lags(run), _gaps(run)
     return Figures(
         run_id=run.run,

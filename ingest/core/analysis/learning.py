@@ -1,19 +1,19 @@
-"""A template of a workflow, learned from its stored runs or taken from what a person declares. Pure.
+"""Learns the template of a workflow from its stored runs, or takes it from a declaration.
 
-Only runs that are quiet, closed or abandoned teach anything. Some of them are fragments themselves, and must not teach
-that a fragment is whole. So runs are counted by the set of their stages, the largest sets first:
+Only runs that are quiet, closed or abandoned are used. Some of them are themselves fragments, and must not teach that a
+fragment is complete. So runs are counted by their set of stages, the largest sets first:
 
-    a set that is no part of a variant     is a variant, when a fiftieth of the runs have it (five suffice);
-    a set that is part of a variant        is a variant too when two runs have it and they are a tenth of those of the
-                                           larger one; else these runs are fragments of it (abandoned runs always are);
-    what is left                           up to four runs: each its own variant; more: one loose variant, of whose
-                                           stages only those are usual that nine of ten of these runs have.
+    a set that is in no variant     becomes a variant if a fiftieth of the runs have it (five always suffice);
+    a subset of a variant           becomes a variant too if at least two runs have it, and at least a tenth as many as
+                                    have the larger one; otherwise these runs are fragments (abandoned runs always are);
+    what remains                    up to four runs: each its own variant; more: one loose variant, whose usual stages
+                                    are those that nine of ten of these runs have.
 
-What runs end with is said from five whole runs of a variant on, and only where four of five agree; likewise whether
-they begin with queue and dispatch, for which all variants together are asked where one has fewer.
+The tail is learned from five complete runs of a variant on, and only if four of five agree. So is whether runs begin
+with queue and dispatch; a variant with fewer runs takes the answer of all variants together.
 
-Typical seconds come from closed stages of all its runs, whole or not: a stage counts once its start and its close were
-seen. Exact durations and upper bounds are not mixed; the kind of which there are more is told.
+Typical seconds come from closed stages of all runs of a variant, complete or not: a stage counts once its start and its
+close were seen. Exact durations and upper bounds are not mixed; the more frequent kind is reported.
 """
 
 from collections import Counter
@@ -29,7 +29,7 @@ from ingest.core.runs.stored import StoredRun, StoredStage
 from ingest.core.runs.template import AT_END, AT_RUN_END, AT_START, Declared, Tail, Template, TemplateStage, Variant
 from ingest.core.statistics import baseline_of
 
-FEW_RUNS = 5  # from here on a habit is a habit
+FEW_RUNS = 5  # the number of runs from which on a habit is accepted
 USUAL_SHARE = 0.8
 LOOSE_SHARE = 0.9
 OWN_SHARE = 0.02
@@ -38,14 +38,14 @@ LEAST_PARTS = 2
 
 
 class TrainingRun(NamedTuple):
-    """A run to learn from, and what it went through."""
+    """A run to learn from, and its sequence of stages."""
 
     run: StoredRun
     course: StageSequence
 
 
 def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Template | None:
-    """The template of one workflow from its runs with their stages; None when they teach nothing."""
+    """Learn the template of one workflow from its runs with their stages; None if they teach nothing."""
     said = declared or Declared()
     walked = [TrainingRun(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
     walked.sort(key=lambda each: (each.run.start_ms, each.run.uid))
@@ -64,7 +64,7 @@ def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Templa
 
 
 def stored_course(run: StoredRun) -> StageSequence:
-    """What a stored run went through; its stages must be there."""
+    """Return the stage sequence of a stored run, which must come with its stages."""
     return StageSequence(
         stages=tuple(dict.fromkeys(stage.name for stage in run.stages)),
         ended=frozenset(stage.name for stage in run.stages if stage.kind == EXACT),
@@ -75,12 +75,12 @@ def stored_course(run: StoredRun) -> StageSequence:
 
 
 def _bare(stages: Sequence[str], loose: bool = False) -> Variant:
-    """A variant of which only the stages are known."""
+    """Build a variant of which only the stages are known."""
     return Variant(0, tuple(map(TemplateStage, stages)), loose=loose)
 
 
 def _variants(walked: Sequence[TrainingRun]) -> list[Variant]:
-    """The sets of stages that are variants, and what is left over; each in its usual order."""
+    """Return the sets of stages that are variants, and those that remain; each in its usual order."""
     sets = Counter(frozenset(each.course.stages) for each in walked)
     ended = Counter(frozenset(each.course.stages) for each in walked if each.run.state != ABANDONED)
     least = _least(sets, len(walked))
@@ -96,7 +96,7 @@ def _variants(walked: Sequence[TrainingRun]) -> list[Variant]:
 
 
 def _least(sets: Mapping[frozenset[str], int], runs: int) -> int:
-    """How many runs make a variant of a set; of few runs one, unless many of them are like no other."""
+    """Return how many runs make a set a variant; with few runs one, unless many runs have a unique set."""
     alone = sum(count == 1 for count in sets.values())
     return min(FEW_RUNS, max(ceil(OWN_SHARE * runs), 2 if alone >= FEW_RUNS else 1))
 
@@ -116,7 +116,7 @@ def _left_over(
 
 
 def _in_order(names: frozenset[str], walked: Iterable[TrainingRun]) -> list[str]:
-    """By their median place in the runs that went through exactly these, sequential ones where there are any."""
+    """Sort stages by median position in the runs with exactly these, preferring sequential runs."""
     same = [each.course for each in walked if names.issuperset(each.course.stages)]
     whole = [course for course in same if len(course.stages) == len(names)] or same
     chosen = [course for course in whole if not course.parallel] or whole
@@ -128,7 +128,7 @@ def _in_order(names: frozenset[str], walked: Iterable[TrainingRun]) -> list[str]
 
 
 def _told(bare: Template, walked: Sequence[TrainingRun], said: Declared) -> tuple[Variant, ...]:
-    """The variants with what their runs tell, the most frequent first; declared ones as they were declared."""
+    """Fill in the variants from their runs, most frequent first; declared variants keep their order."""
     whose: dict[int, list[TrainingRun]] = {variant.number: [] for variant in bare.variants}
     for each in walked:
         variant = matching_variant(each.course, bare)
@@ -174,7 +174,7 @@ def _stage(bare: TemplateStage, same: Sequence[StoredStage], runs: int) -> Templ
 
 
 def _tail(bare: Variant, whole: Sequence[TrainingRun], said: Declared) -> Tail | None:
-    """Declared: that stage, or the last of declared ones; else what whole runs usually end with."""
+    """Return the declared tail, or the last declared stage, else how complete runs usually end."""
     if _habit([each.run.tail_seen for each in whole]) and not said.tail:
         return Tail("", AT_RUN_END)
     stage = said.tail if said.tail in bare.names else bare.usual[-1] if said.stages else _last_stage(whole)
@@ -193,5 +193,5 @@ def _last_stage(whole: Sequence[TrainingRun]) -> str:
 
 
 def _habit(holds: Sequence[bool]) -> bool | None:
-    """Whether most of them do; None when they are few."""
+    """Whether most values are true; None if there are too few."""
     return sum(holds) >= USUAL_SHARE * len(holds) if len(holds) >= FEW_RUNS else None

@@ -1,7 +1,7 @@
-"""What the network did in a span of time, one direction at a time: throughput, loss and delay of the tests in it.
+"""Summarises the network tests of a time span, one direction at a time: throughput, loss and delay.
 
-A direction is never averaged with its reverse. Loss is packets over packets, not a mean of ratios. Where no test fell
-into the span, there is no number; the nearest throughput test outside it is named with its distance.
+A direction is never averaged with its reverse. Loss is packets over packets, not a mean of ratios. If no test lies in
+the span, there is no number; the nearest throughput test outside it is reported with its distance.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +18,7 @@ Direction = tuple[str, str]
 
 @dataclass(frozen=True, slots=True)
 class TestResult:
-    """One test, as far as it is shown beside a run; None where it measured no such thing."""
+    """One test, as shown beside a run; None for values that it did not measure."""
 
     direction: Direction
     test_type: str
@@ -35,11 +35,11 @@ class TestResult:
 
 @dataclass(frozen=True, slots=True)
 class NetworkWindow:
-    """The network in a span.
+    """The network in a time span.
 
     Attributes:
         throughput_bps: median of `throughput_tests` tests.
-        nearest_bps, nearest_s: the throughput test closest to a span without any, and its distance.
+        nearest_bps, nearest_s: if the span has no throughput test, the nearest one and its distance.
         loss_ratio: lost over sent packets of all delay tests in the span.
         delay_median_ms: median of the tests' medians; delay_p95_ms: the largest 95th percentile.
         failed: how many of all `tests` in the span failed.
@@ -57,7 +57,7 @@ class NetworkWindow:
 
 
 def measured_of(body: Mapping[str, Any]) -> TestResult | None:
-    """A document of kind network as a measurement; None when it does not say between which sites it ran."""
+    """Convert a document of kind network; None if it does not name both sites."""
     source, destination = lookup(body, "source.site"), lookup(body, "destination.site")
     if source is None or destination is None:
         return None
@@ -80,7 +80,7 @@ def measured_of(body: Mapping[str, Any]) -> TestResult | None:
 
 
 def network_window(tests: Iterable[TestResult], direction: Direction, start_ms: int, end_ms: int) -> NetworkWindow:
-    """The network in one direction from `start_ms` to `end_ms`: every test whose own time touches the span."""
+    """Summarise one direction from `start_ms` to `end_ms`, using every test that overlaps the span."""
     mine = [test for test in tests if test.direction == direction]
     inside = [test for test in mine if test.start_ms <= end_ms and test.end_ms >= start_ms]
     rates = [test.throughput_bps for test in inside if test.throughput_bps is not None]

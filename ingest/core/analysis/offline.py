@@ -1,13 +1,13 @@
-"""Lines of files -> their runs and stages, as a worker and one sweep behind it would have stored them. Pure.
+"""Computes the runs and stages of lines of files, as a worker followed by one sweep would have stored them.
 
-The very same steps: the flow reads a line, by the short way where it is plain; marks are gathered by run; documents are
-derived of them and read again. So what is told of a file is what is told of the index once the file went through it.
+The steps are the same: the decoder reads a line, on the fast path if possible; marks are grouped by run; documents are
+derived from them and read back. So the results for a file equal those of the index after the file was ingested.
 
-Time has passed up to the newest instant that a source's lines tell, in any of the files: nothing more is expected of
-one of them. As a sweep does it, states that are due by then are taken on, the others stay as they are.
+Event time is the newest timestamp of a source's lines in any of the files: no further lines are expected. As in a
+sweep, states that are due by then are advanced, the others stay as they are.
 
-Memory holds the marks, some 0.5 KB each, never the lines: they come in portions and are forgotten. More than `most`
-marks are refused. What else is remembered is bounded: shapes of rejects and of what was ignored.
+Memory holds the marks, some 0.5 KB each, never the lines: they arrive in portions and are dropped. More than `most`
+marks are refused. Everything else kept is bounded: the shapes of rejects and of ignored lines.
 """
 
 from collections import Counter
@@ -31,14 +31,14 @@ from ingest.core.runs.state import RunState, with_marks
 from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
 
 MOST_MARKS = 2_000_000
-MARK_BYTES = 500  # measured, with the stages that are derived of them
+MARK_BYTES = 500  # measured, with the stages that are derived from them
 MOST_SHAPES = 1000
 OTHER_SHAPES = "of other shapes"
-PLACE = "file/0/"  # where Kafka would say that it was; of a file nobody asks
+PLACE = "file/0/"  # stands for the Kafka coordinates, which nobody asks for in a file
 
 
 class FileLine(NamedTuple):
-    """A line of a file: its number (from 1), its first byte, its bytes without the newline."""
+    """A line of a file: its number (from 1), its byte offset, its bytes without the newline."""
 
     number: int
     offset_bytes: int
@@ -46,7 +46,7 @@ class FileLine(NamedTuple):
 
 
 class RejectSummary(NamedTuple):
-    """Lines refused in the same way: how many, the first of them, why."""
+    """Lines rejected in the same way: how many, the first of them, why."""
 
     lines: int
     path: str
@@ -57,7 +57,7 @@ class RejectSummary(NamedTuple):
 
 @dataclass(slots=True)
 class Counts:
-    """What became of the lines; each is counted once: rejected before read before ignored.
+    """Outcomes of the lines; each line is counted once: as rejected, else read, else ignored.
 
     Attributes:
         read: lines that became marks; rejected, ignored: by shape.
@@ -69,7 +69,7 @@ class Counts:
     ignored: Counter[str] = field(default_factory=Counter)
 
     def add_reject(self, reject: Reject, path: str, line: FileLine) -> None:
-        """Count a refused line under its shape."""
+        """Count a rejected line under its shape."""
         name = shape(reject)
         if name not in self.rejected and len(self.rejected) >= MOST_SHAPES:
             name = OTHER_SHAPES
@@ -79,22 +79,22 @@ class Counts:
         self.rejected[name] = first._replace(lines=first.lines + 1)
 
     def add_ignored(self, name: str) -> None:
-        """Count a line that is not ours to read."""
+        """Count a line that no source claims."""
         known = name in self.ignored or len(self.ignored) < MOST_SHAPES
         self.ignored[name if known else OTHER_SHAPES] += 1
 
 
 class Analysis:
-    """The lines of some files, read once; then their runs.
+    """Reads the lines of some files once, then returns their runs.
 
     Attributes:
-        counts: what became of the lines.
-        zone_faults: hosts whose stamps are of a wrong zone.
-        newest_ms: facility and source -> the newest instant of its lines (unix ms), once the runs were asked for.
+        counts: outcomes of the lines.
+        zone_faults: hosts whose timestamps are in a wrong zone.
+        newest_ms: (facility, source) -> newest timestamp of its lines (unix ms), available after `runs`.
     """
 
     def __init__(self, flow: Decoder, schema: Schema, most: int = MOST_MARKS) -> None:
-        """Bind the flow; `Problem` (65) is raised as soon as there are more than `most` marks."""
+        """Take the decoder; `add` raises `Problem` (65) as soon as there are more than `most` marks."""
         self.counts = Counts()
         self.zone_faults = ZoneFaults()
         self._zones = Zones()
@@ -104,7 +104,7 @@ class Analysis:
         self._marks = 0
 
     def add(self, path: str, lines: Sequence[FileLine], received_ms: int) -> None:
-        """Some lines of a file, in any order; `received_ms` (unix ms) is when they are read. Old ones are meant."""
+        """Add lines of a file, in any order; `received_ms` (unix ms) is when they are read. Old lines are accepted."""
         self.counts.lines += len(lines)
         way = self._ways.way(Provenance(path=path, offset_bytes=0), len(lines))
         if way.read is None:
@@ -119,13 +119,13 @@ class Analysis:
             raise Problem(what, "Analyse them in parts, or let `perflog run` store them and ask `perflog runs`.", 65)
 
     def too_long(self, path: str, number: int, size_bytes: int, most_bytes: int) -> None:
-        """A line that was not even read to its end."""
+        """Count a line that was too long to be read."""
         detail = f"{size_bytes:,} bytes are more than the {most_bytes:,} of a message"
         self.counts.lines += 1
         self.counts.add_reject(Reject("too_long", detail, b""), path, FileLine(number, 0, b""))
 
     def runs(self) -> list[StoredRun]:
-        """All runs with their stages, in the order in which they began. Marks are let go as they are used: ask once."""
+        """Return all runs with their stages, in order of start. Marks are freed as they are used: call this once."""
         newest_ms = self.newest_ms
         for writer, heard in self._gathered.writers.items():
             place = (writer.facility, writer.source)
@@ -137,7 +137,7 @@ class Analysis:
         return sorted(found, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
 
     def printed(self, run: StoredRun, at_ms: int) -> str:
-        """An instant of a run by the clock of the zone that its stamps name: `2016-02-05 21:39:37 PST`."""
+        """Format a time of a run in the zone that its timestamps name: `2016-02-05 21:39:37 PST`."""
         stamp = self._flow.source(run.source).stamp
         zone = self._zones.of(RunKey(run.facility, run.source, run.run), at_ms)
         return local(at_ms, zone, stamp.zones if stamp else {})
@@ -180,7 +180,7 @@ class Analysis:
 
 
 def stored(key: RunKey, marks: Iterable[RunMark], newest_ms: int | None, schema: Schema) -> Iterator[StoredRun]:
-    """The runs of one run id with their stages, by way of the documents that are stored of them."""
+    """Yield the runs of one run id with their stages, by way of the documents that would be stored."""
     runs: list[StoredRun] = []
     stages: list[StoredStage] = []
     for document in documents(as_swept(with_marks(RunState(key), marks), newest_ms), schema):

@@ -1,7 +1,7 @@
-"""In which zone the stamps of a run were printed: for tables whose times people compare with their logs. Pure.
+"""Tracks the time zones that runs were printed in, for tables whose times people compare with their logs.
 
-Nothing derived depends on it, and nothing of it is stored with a run: only who reads the lines themselves knows it. Of
-each run id and zone the first and the last instant are kept, which tells summer from winter.
+Nothing derived depends on them, and they are not stored with a run: only a reader of the lines knows them. For each run
+id and zone the first and the last time are kept, which distinguishes summer from winter time.
 """
 
 from collections.abc import Mapping
@@ -18,20 +18,20 @@ UTC_NAME = "UTC"
 
 
 class Zones:
-    """Which zones the lines of each run id named, and when."""
+    """The zones that the lines of each run id named, and when."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without any zone."""
         self._seen: dict[RunKey, dict[str, tuple[int, int]]] = {}
 
     def add_plain(self, mark: PlainMark) -> None:
-        """A plain line."""
+        """Add a line decoded on the fast path."""
         fields = mark.plain.fields
         perf = fields["perf"]
         self._add(RunKey(perf["facility"], perf["source"], mark.run), mark.at_ms, lookup(fields, "event.timezone"))
 
     def add(self, key: RunKey, at: str, zone: Any) -> None:
-        """A line whose instant (ISO 8601) and zone are known; None = its stamp named none."""
+        """Add a line's time (ISO 8601) and zone; None if its timestamp named no zone."""
         self._add(key, of_iso(at), zone)
 
     def _add(self, key: RunKey, at_ms: int, zone: Any) -> None:
@@ -43,13 +43,13 @@ class Zones:
             spans[zone] = (min(first_ms, at_ms), max(last_ms, at_ms))
 
     def of(self, key: RunKey, at_ms: int) -> str:
-        """The zone whose stamps the run printed at that time; UTC where none is known."""
+        """Return the zone that the run's timestamps named at that time; UTC if none is known."""
         spans = self._seen.get(key, {})
         return next((zone for zone, (first, last) in sorted(spans.items()) if first <= at_ms <= last), UTC_NAME)
 
 
 def local(at_ms: int, zone: str, zones: Mapping[str, int]) -> str:
-    """`2016-02-05 21:39:37 PST`: an instant by the clock of a zone, of the table or `+hhmm`; else by that of UTC."""
+    """Format a time in a zone of the table or `+hhmm`, else in UTC: `2016-02-05 21:39:37 PST`."""
     shift_s = 0 if zone == UTC_NAME else zones.get(zone)
     if shift_s is None:
         try:
@@ -60,5 +60,5 @@ def local(at_ms: int, zone: str, zones: Mapping[str, int]) -> str:
 
 
 def in_utc(run: StoredRun, at_ms: int) -> str:
-    """An instant of a run by the clock of UTC, where nobody knows how its stamps were printed."""
+    """Format a time of a run in UTC, for when the zone of its timestamps is not known."""
     return local(at_ms, UTC_NAME, {})

@@ -1,13 +1,13 @@
-"""Edits of scripts, told by the line numbers that they print from. Pure.
+"""Detects edits of scripts from the line numbers that their output names.
 
-A line names the script that printed it and the number of its echo there. That number is the same as long as nobody
-edits the script above it, so where it changes from one run to the next, the script was edited in between: a free mark
-of its version, and a possible cause of what got slower since.
+A line names the script that printed it and the line number of its echo. The number stays the same until somebody edits
+the script above it. So if it changes from one run to the next, the script was edited in between: a free version marker,
+and a possible cause of a slowdown since then.
 
-An edit moves all echoes below it, and they are seen again one by one. So the changes of one script are one edit as long
-as one instant lies between the last sight of each old number and the first sight of its new one. An edit that moves no
-echo is not seen, and of several between two runs one is. Where machines run different versions of a script at the same
-time, it seems to be edited to and fro.
+An edit moves all echoes below it, and they show up again one by one. So the changes of one script are one edit as long
+as some instant lies between the last sight of each old number and the first sight of its new one. An edit that moves no
+echo is not seen, and several edits between two runs are seen as one. If machines run different versions of a script at
+the same time, it seems to be edited back and forth.
 """
 
 from collections.abc import Iterable
@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 
 class Spell(NamedTuple):
-    """For a while marks of a stage and key came from a line of a script: first and last of them (unix ms)."""
+    """A period in which marks of a stage and key came from one line of a script: first and last of them (unix ms)."""
 
     script: str
     stage: str
@@ -30,9 +30,9 @@ class ScriptChange(NamedTuple):
     """An edit of a script.
 
     Attributes:
-        before, after: a line number that moved, of the stage and key at which it was seen first.
-        since_ms, at_ms: the edit lies behind the first and not behind the second instant (unix ms).
-        moved: at how many pairs of stage and key the number has changed.
+        before, after: a line number that moved, for the stage and key where this was seen first.
+        since_ms, at_ms: the edit was after the first and at or before the second time (unix ms).
+        moved: number of (stage, key) pairs whose line number changed.
     """
 
     script: str
@@ -44,7 +44,7 @@ class ScriptChange(NamedTuple):
 
 
 def script_changes(spells: Iterable[Spell]) -> list[ScriptChange]:
-    """One marker for each edit, in order of time."""
+    """Return one change per edit, in order of time."""
     moves = sorted(_moves(spells), key=lambda move: (move.script, move.at_ms, move.before, move.after))
     found: list[ScriptChange] = []
     for move in moves:
@@ -58,7 +58,7 @@ def script_changes(spells: Iterable[Spell]) -> list[ScriptChange]:
 
 
 def _moves(spells: Iterable[Spell]) -> Iterable[ScriptChange]:
-    """Each change of a number at one script, stage and key."""
+    """Yield each change of a line number at one script, stage and key."""
     ordered = sorted(spells, key=lambda spell: (*spell[:3], spell.first_ms, spell.last_ms, spell.line))
     for _, same in groupby(ordered, key=lambda spell: spell[:3]):
         now: Spell | None = None

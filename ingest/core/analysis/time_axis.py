@@ -1,6 +1,6 @@
-"""An axis of time in columns of characters, broken where waiting would leave no room for what was done. Pure.
+"""A time axis in character columns, with breaks where long waits would leave no room for the stages.
 
-A stretch in which no stage ran is broken when it is longer than twice all stages together: it then has a few columns,
+A segment in which no stage ran is broken if it is longer than twice all stages together: it then gets a few columns,
 whatever its length, and is marked. All other time keeps one scale. Stages are never broken.
 """
 
@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 BREAK_TIMES = 2
 BREAK_COLUMNS = 8
-COLUMNS_A_BREAK = 12  # an axis has at most one break for so many columns: the longest waits
+COLUMNS_A_BREAK = 12  # at most one break per so many columns: the longest waits
 _MINUTE_MS, _HOUR_MS, _DAY_MS = 60_000, 3_600_000, 86_400_000
 STEPS_MS = (
     *(1000 * s for s in (1, 2, 5, 10, 15, 30)),
@@ -19,11 +19,11 @@ STEPS_MS = (
 )
 
 Span = tuple[int, int]
-"""From when to when, unix ms."""
+"""Start and end, unix ms."""
 
 
 class AxisSegment(NamedTuple):
-    """A part of the axis: its time (unix ms), its columns (the end excluded), and whether it is broken."""
+    """A part of the axis: its time (unix ms), its columns (end exclusive), and whether it is broken."""
 
     start_ms: int
     end_ms: int
@@ -33,22 +33,22 @@ class AxisSegment(NamedTuple):
 
 
 class Axis(NamedTuple):
-    """The stretches in order, which adjoin in time and in columns."""
+    """The segments in order, adjacent in time and in columns."""
 
     stretches: tuple[AxisSegment, ...]
 
     @property
     def columns(self) -> int:
-        """How wide it is."""
+        """The width of the axis."""
         return self.stretches[-1].end_column
 
     @property
     def breaks(self) -> tuple[AxisSegment, ...]:
-        """The broken stretches."""
+        """The broken segments."""
         return tuple(stretch for stretch in self.stretches if stretch.broken)
 
     def at(self, ms: int) -> float:
-        """The place of an instant, in columns; what lies outside stands at the nearer end."""
+        """Return the position of a time in columns, clamped to the axis."""
         ms = max(self.stretches[0].start_ms, min(ms, self.stretches[-1].end_ms))
         stretch = next(each for each in self.stretches if ms <= each.end_ms)
         length_ms = stretch.end_ms - stretch.start_ms
@@ -56,12 +56,12 @@ class Axis(NamedTuple):
         return stretch.column + share * (stretch.end_column - stretch.column)
 
     def bar(self, start_ms: int, end_ms: int) -> tuple[int, int]:
-        """The columns of a bar, at least one, the end excluded."""
+        """Return the columns of a bar, at least one, end exclusive."""
         first = min(round(self.at(start_ms)), self.columns - 1)
         return first, max(first + 1, round(self.at(end_ms)))
 
     def step_ms(self, columns_a_tick: int) -> int:
-        """The smallest usual step that leaves so many columns between two ticks."""
+        """Return the smallest of the usual steps that leaves `columns_a_tick` columns between two ticks."""
         linear = [each for each in self.stretches if not each.broken]
         columns = sum(each.end_column - each.column for each in linear)
         length_ms = sum(each.end_ms - each.start_ms for each in linear)
@@ -69,7 +69,7 @@ class Axis(NamedTuple):
         return next((step_ms for step_ms in STEPS_MS if step_ms >= least_ms), STEPS_MS[-1])
 
     def ticks(self, step_ms: int) -> list[tuple[int, int]]:
-        """(column, unix ms) of each multiple of a step that lies in a stretch that is not broken."""
+        """Return (column, unix ms) of each multiple of a step that lies in an unbroken segment."""
         found: dict[int, int] = {}
         for each in self.stretches:
             if not each.broken:
@@ -80,7 +80,7 @@ class Axis(NamedTuple):
 
 
 def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:
-    """The axis of a span (at least as many columns as one break takes); `waits`, apart and in order, may be broken."""
+    """Build the axis of a span, at least one break wide; `waits`, disjoint and in order, may be broken."""
     broken = set(_broken(span, waits, columns))
     spans = [(start, end, (start, end) in broken) for start, end in _cut(span, sorted(broken))]
     each_break = max(1, min(BREAK_COLUMNS, columns // (2 * len(broken)))) if broken else 0
@@ -100,14 +100,14 @@ def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:
 
 
 def _broken(span: Span, waits: Sequence[Span], columns: int) -> Iterable[Span]:
-    """The longest of the waits that dwarf what was done."""
+    """Return the longest of the waits that exceed the time in which stages ran."""
     done_ms = span[1] - span[0] - sum(end - start for start, end in waits)
     long = [wait for wait in waits if wait[1] - wait[0] > BREAK_TIMES * done_ms > 0]
     return sorted(long, key=lambda wait: wait[0] - wait[1])[: max(1, columns // COLUMNS_A_BREAK)]
 
 
 def _cut(span: Span, at: Sequence[Span]) -> Iterable[Span]:
-    """The span as the spans that are cut out of it and those between them."""
+    """Split the span into the spans cut out of it and those between them."""
     begin_ms, end_ms = span
     for start_ms, stop_ms in at:
         if start_ms > begin_ms:

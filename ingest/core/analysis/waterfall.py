@@ -1,14 +1,14 @@
-"""A run as a waterfall: a row for each wait and stage, its bar on one axis of time. Pure layout, no drawing.
+"""Lays out a run as a waterfall: a row for each wait and stage, its bar on one time axis. Draws nothing.
 
-    queue, dispatch, lead  before the first START, from the run's parts; `wait` where their order there is not known
-    exact, upper           from the start to the END, or to what closed it
-    lower                  to the printing of its line; open: it went on, nobody knows for how long
+    queue, dispatch, lead  before the first START, from the run's parts; `wait` if their order there is not known
+    exact, upper           from the start to the END, or to whatever closed the stage
+    lower                  to the printing of its line; open: it went on for an unknown time
     none                   only its start is known
-    fold                   stages that follow each other and are shorter than those shown
+    fold                   consecutive stages that are shorter than those shown
 
-Of many stages the longest are shown, and those that are open or marked; what lies between them is folded. A run keeps
-totals of its parts, not their places: where more was waited than lies before the first START (it was queued again),
-`elsewhere_s` says so.
+If there are too many stages, the longest are shown, and those that are open or marked; the others are folded. A run
+stores totals of its parts, not their positions: if it waited longer than the time before the first START (because it
+was queued again), `elsewhere_s` says so.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -31,12 +31,12 @@ class WaterfallRow(NamedTuple):
 
     Attributes:
         what: queue, dispatch, lead or wait; exact, upper, lower or none of a stage; fold.
-        start, end: the columns of its bar, the end excluded, at least one.
+        start, end: the columns of its bar, end exclusive, at least one.
         start_ms: when it begins.
-        took_s: its seconds; of a fold those of its longest stage. None when nothing is known.
-        kind: what they are: exact, upper, lower, none.
+        took_s: its seconds; for a fold those of its longest stage. None if unknown.
+        kind: of took_s: exact, upper, lower, none.
         open: whether it went on beyond its bar.
-        stages: the stage, or those that are folded; none of a wait.
+        stages: the stage, or the folded stages; empty for a wait.
     """
 
     what: str
@@ -51,7 +51,7 @@ class WaterfallRow(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Waterfall:
-    """The rows in order of time on their axis; how many stages are folded; waits whose place is not known (seconds)."""
+    """The rows in time order, on their axis; the number of folded stages; seconds of waits with unknown position."""
 
     axis: Axis
     rows: tuple[WaterfallRow, ...]
@@ -60,9 +60,10 @@ class Waterfall:
 
 
 def waterfall(run: StoredRun, columns: int, most_rows: int | None = None, marked: Collection[str] = ()) -> Waterfall:
-    """The waterfall of a run with its stages, its bars in so many columns.
+    """Lay out a run with its stages, with bars in `columns` columns.
 
-    `most_rows` of stages, folds included (three at least; None: all); stages whose ids are `marked` are shown first.
+    `most_rows` limits the rows of stages, folds included (three at least; None: all); stages whose ids are `marked` are
+    shown first.
     """
     waits, elsewhere_s = _head(run)
     stages = run.stages
@@ -75,7 +76,7 @@ def waterfall(run: StoredRun, columns: int, most_rows: int | None = None, marked
 
 
 def _head(run: StoredRun) -> tuple[list[tuple[str, int, int]], float]:
-    """What lies before the first START; and how many seconds of waits do not lie there."""
+    """Return the waits before the first START, and the seconds of waits that are not there."""
     known = [(what, round(run.parts[what] * MS_PER_S)) for what in WAITS if what in run.parts]
     known_ms = sum(ms for _, ms in known)
     head_ms = run.stages[0].start_ms - run.start_ms if run.stages else known_ms
@@ -93,7 +94,7 @@ def _spans(waits: Sequence[tuple[str, int, int]]) -> list[Span]:
 
 
 def _holes(stages: Sequence[StoredStage], end_ms: int) -> Iterator[Span]:
-    """Where nothing is known to run: before a start, and behind all where every stage was closed."""
+    """Yield spans without a known stage: before a start, and at the end if every stage was closed."""
     until_ms = stages[0].start_ms if stages else 0
     for stage in stages:
         if stage.start_ms > until_ms:
@@ -104,7 +105,7 @@ def _holes(stages: Sequence[StoredStage], end_ms: int) -> Iterator[Span]:
 
 
 def _shown(stages: Sequence[StoredStage], most_rows: int | None, marked: Collection[str]) -> set[int]:
-    """The numbers of the stages that have a row of their own."""
+    """Return the numbers of the stages that get a row of their own."""
     numbers = range(len(stages))
     if most_rows is None or len(stages) <= max(most_rows, LEAST_ROWS):
         return set(numbers)
@@ -119,7 +120,7 @@ def _shown(stages: Sequence[StoredStage], most_rows: int | None, marked: Collect
 
 
 def _groups(stages: Sequence[StoredStage], shown: set[int]) -> list[tuple[StoredStage, ...]]:
-    """The stages in order, those that are not shown together with their neighbours that are not either."""
+    """Group the stages in order; consecutive stages that are not shown form one group."""
     found: list[list[StoredStage]] = []
     for n, stage in enumerate(stages):
         if n in shown or not found or n - 1 in shown:

@@ -1,6 +1,6 @@
-"""What Kibana would not tell: an object that imports without a word and then draws an empty panel. Checked before.
+"""Checks compiled boards for errors that Kibana imports silently and then shows as an empty panel.
 
-Pure: takes compiled saved objects and the list of fields, gives sentences about what is wrong.
+Takes compiled saved objects and the list of fields, returns sentences about what is wrong.
 """
 
 import json
@@ -19,7 +19,7 @@ MOST_BYTES = 25 * 1024 * 1024
 
 
 def check(objects: Sequence[SavedObject], schema: Schema, most_bytes: int = MOST_BYTES) -> None:
-    """`Problem` (65) that lists everything found wrong with the objects of one import file."""
+    """Raise `Problem` (65) listing every error in the objects of one import file."""
     found = [*_ids(objects), *_size(objects, most_bytes)]
     for item in objects:
         broken = list(_broken_json(item["attributes"], item["type"]))
@@ -55,7 +55,7 @@ def _size(objects: Sequence[SavedObject], most_bytes: int) -> Iterator[str]:
 
 
 def _broken_json(value: Any, where: str) -> Iterator[str]:
-    """Text that should be JSON by its key, and Vega specifications (which Kibana reads as HJSON), but is not."""
+    """Yield strings that should be JSON by their key, or are Vega specifications (Kibana's HJSON), but are not."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
             if isinstance(inner, str) and (key.endswith("JSON") or key in ("fieldFormatMap", "spec")):
@@ -122,7 +122,7 @@ def _references(
 
 
 def _pointed_at(state: Any) -> Iterator[str]:
-    """Every column that a visualization's state points at."""
+    """Yield every column that a visualization's state refers to."""
     if isinstance(state, Mapping):
         for key, inner in state.items():
             if key == "accessors":

@@ -1,6 +1,6 @@
-"""Boards as data (dashboards/*.toml) -> Kibana's saved objects. Pure: the files' content comes as arguments.
+"""Compiles boards (dashboards/*.toml) into Kibana's saved objects. The files' contents are passed as arguments.
 
-A board is compiled by value: everything it shows is inside its one dashboard object, beside the data views.
+A board is compiled by value: its one dashboard object contains everything it shows; only the data views are separate.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ _LEAST_HEIGHT = 5
 
 @dataclass(frozen=True, slots=True)
 class _Maker:
-    """What every panel of a compilation needs besides its own words."""
+    """What every panel of a compilation needs besides its own definition."""
 
     schema: Schema
     specs: Mapping[str, str]
@@ -51,7 +51,7 @@ class _Maker:
         return self._over_time(panel, "line")
 
     def bars(self, panel: Panel) -> tuple[str, dict[str, Any], list[Reference]]:
-        """Counts may be stacked; measured values never, and bars that stand side by side leave the time axis."""
+        """Draw bars: counts may be stacked, measured values never; bars side by side would leave the time axis."""
         return self._over_time(panel, "bar" if panel.field and len(self.directions) != 1 else "bar_stacked")
 
     def _over_time(self, panel: Panel, series_type: str) -> tuple[str, dict[str, Any], list[Reference]]:
@@ -120,7 +120,7 @@ def _control_group(controls: Sequence[Control], space: str) -> tuple[dict[str, A
 
 
 def _parts(panels: Iterable[Panel], maker: _Maker) -> Iterator[tuple[Panel, _Maker]]:
-    """The panels; bars of measured values as one panel a direction below each other, where the height is enough."""
+    """Yield the panels; bars of measured values become one panel per direction, stacked, if the height suffices."""
     for panel in panels:
         height = panel.grid.h // max(1, len(maker.directions))
         if panel.form != "bars" or not panel.field or len(maker.directions) < 2 or height < _LEAST_HEIGHT:
@@ -180,14 +180,14 @@ def compile_boards(
     pairs: Iterable[Direction] = (),
     space: str = "",
 ) -> list[SavedObject]:
-    """Data views and dashboards, in the order of the import file.
+    """Return data views and dashboards, in the order of the import file.
 
     Args:
-        boards: what to compile.
+        boards: the boards to compile.
         schema: the list of fields: data views, units and formats come from it.
         specs: Vega specifications by file name.
-        pairs: pairs of sites; each is shown both ways. Without any, every pair of addresses is a series.
-        space: Kibana space; "" is the default one.
+        pairs: pairs of sites; each is shown in both directions. If there are none, every pair of addresses is a series.
+        space: Kibana space; "" is the default space.
     """
     ways = lens.coloured(way for pair in pairs for way in (pair, (pair[1], pair[0])))
     maker = _Maker(schema, specs, ways, space)
@@ -195,14 +195,14 @@ def compile_boards(
 
 
 def board_path(key: str, space: str = "", start: str = "", end: str = "") -> str:
-    """The board's address below Kibana's own, opened at a time range (ISO 8601 or `now-24h`) when one is given."""
+    """Return the board's path below Kibana's address, with a time range (ISO 8601 or `now-24h`) if one is given."""
     prefix = f"/s/{quote(space)}" if space else ""
     place = f"{prefix}/app/dashboards#/view/{object_id('dashboard', key, space)}"
     return f"{place}?_g=(time:(from:'{_instant(start)}',to:'{_instant(end)}'))" if start and end else place
 
 
 def _instant(moment: str) -> str:
-    """As Kibana writes instants, or it shows them as "11 years ago"; what is none (`now-24h`) stays as it is."""
+    """Format a time like Kibana, which otherwise shows "11 years ago"; other text (`now-24h`) stays as it is."""
     try:
         when = datetime.fromisoformat(moment)
     except ValueError:

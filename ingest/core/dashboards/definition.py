@@ -1,4 +1,4 @@
-"""A board as a person writes it (dashboards/*.toml): read, and refused with a reason where it is wrong. Pure."""
+"""Reads a board as people write it (dashboards/*.toml), and refuses errors with a reason."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Grid:
-    """Where a panel lies: in columns of 48, and rows of some 20 pixels."""
+    """A panel's position and size: in columns of 48, and rows of some 20 pixels."""
 
     x: int
     y: int
@@ -25,7 +25,7 @@ class Grid:
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """A choice above the board. It filters every panel that follows filters, so all controls are of one kind."""
+    """A selector above the board. It filters every panel that follows filters, so all controls are of one kind."""
 
     key: str
     kind: str
@@ -35,7 +35,7 @@ class Control:
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """One panel; which of the optional words it takes depends on its form, one of `FORMS`."""
+    """One panel; which optional keys it takes depends on its form, one of `FORMS`."""
 
     key: str
     form: str
@@ -53,7 +53,7 @@ class Panel:
 
 @dataclass(frozen=True, slots=True)
 class Board:
-    """A board, read and checked as far as it can be without the list of fields."""
+    """A board, read, and checked as far as possible without the list of fields."""
 
     key: str
     title: str
@@ -87,7 +87,7 @@ def _panel(raw: Mapping[str, Any], where: str, specs: Mapping[str, str]) -> Pane
 
 
 def read_board(tree: Mapping[str, Any], where: str, specs: Mapping[str, str]) -> Board:
-    """A board from its decoded TOML; `specs`: the Vega files beside it, by name. `Problem` (65) says what is wrong."""
+    """Read a board from its decoded TOML; `specs`: the Vega files beside it, by name. Raises `Problem` (65)."""
     panels = tuple(_panel(raw, where, specs) for raw in tree.get("panel", ()))
     controls = tuple(_read(Control, raw, f"{where}, control") for raw in tree.get("control", ()))
     if len({control.kind for control in controls}) > 1:

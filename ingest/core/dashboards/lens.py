@@ -1,6 +1,6 @@
-"""Lens charts as Kibana stores them: lines and bars over time, tables. From a few words to columns, layers, accessors.
+"""Lens charts as Kibana stores them: lines and bars over time, tables, numbers.
 
-Pure. A chart is made by value, so it comes as attributes and the references that these attributes use.
+A chart is built by value: as attributes, and the references that these attributes use.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -16,7 +16,7 @@ Colours = Mapping[Direction, str]
 LAYER = "results"
 _LAYER_REFERENCE = "indexpattern-datasource-layer-"
 _MOST_SERIES = 12
-# Told apart by people of any colour vision, in both themes; none is a colour of the stages.
+# Distinguishable with any colour vision, in both themes; none is a colour of the stages.
 _COLOURS = ("#DA8B45", "#9170B8", "#54B399", "#D6BF57", "#AA6556", "#B9A888")
 _FORMATS: Mapping[str, dict[str, Any]] = {
     "bit/s": {"id": "bits", "params": {"decimals": 1, "suffix": "/s"}},
@@ -29,7 +29,7 @@ _FORMATS: Mapping[str, dict[str, Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """Kibana's name of a visualization, its columns in the order shown, and the state that points at them."""
+    """Kibana's name of a visualization, its columns in display order, and the state that refers to them."""
 
     form: str
     columns: dict[str, Column]
@@ -37,22 +37,22 @@ class Chart:
 
 
 def coloured(directions: Iterable[Direction]) -> dict[Direction, str]:
-    """Each direction with its colour: the same in every chart of a board."""
+    """Assign each direction its colour, the same in every chart of a board."""
     return dict(zip(dict.fromkeys(directions), cycle(_COLOURS), strict=False))
 
 
 def quoted(value: str) -> str:
-    """A value as KQL takes it: nothing in it can end the string."""
+    """Quote a value for KQL, so that nothing in it can end the string."""
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def one_way(direction: Direction) -> str:
-    """KQL for results from one site to another, never the way back."""
+    """Return the KQL for results from one site to another, without the reverse direction."""
     return f"source.site: {quoted(direction[0])} and destination.site: {quoted(direction[1])}"
 
 
 def value(op: str, label: str, field: str, unit: str | None = None) -> Column:
-    """A number for each point: `op` is min, max or average of a field; count takes no field."""
+    """Return a metric column: `op` is min, max or average of a field; count takes no field."""
     column = {
         "label": label,
         "customLabel": True,
@@ -61,7 +61,7 @@ def value(op: str, label: str, field: str, unit: str | None = None) -> Column:
         "isBucketed": False,
         "scale": "ratio",
         "sourceField": field,
-        # Missing stays missing: without this an interval without results would be drawn as 0.
+        # Missing stays missing: without this, an interval without results would be drawn as 0.
         "params": {"emptyAsNull": True},
     }
     form = _FORMATS.get(unit or "")
@@ -69,7 +69,7 @@ def value(op: str, label: str, field: str, unit: str | None = None) -> Column:
 
 
 def count(label: str) -> Column:
-    """How many results; null, not 0, where there are none."""
+    """Return a column that counts results; null, not 0, if there are none."""
     return value("count", label, "___records___")
 
 
@@ -90,7 +90,7 @@ def _terms(fields: Sequence[str], label: str, size: int, missing: bool = False) 
         "size": size,
         "orderBy": {"type": "alphabetical", "fallback": False},
         "orderDirection": "asc",
-        "otherBucket": missing,  # or Kibana leaves the missing out all the same
+        "otherBucket": missing,  # otherwise Kibana leaves out missing values all the same
         "missingBucket": missing,
         "parentFormat": {"id": "multi_terms" if len(fields) > 1 else "terms"},
         "include": [],
@@ -113,14 +113,14 @@ def _terms(fields: Sequence[str], label: str, size: int, missing: bool = False) 
 
 
 def both(*queries: str) -> str:
-    """KQL for what all of the queries ask; an empty one asks nothing."""
+    """Combine KQL queries with `and`; empty ones are left out."""
     return " and ".join(f"({query})" for query in queries if query)
 
 
 def _series(
     metric: Column, directions: Mapping[Direction, str], query: str
 ) -> tuple[dict[str, Column], dict[str, Any]]:
-    """Columns and the layer's accessors: a column a direction if known, else one that both addresses split."""
+    """Return columns and the layer's accessors: one column per direction if known, else one split by addresses."""
     if not directions:
         ends = _terms(("source.address", "destination.address"), "source, destination", _MOST_SERIES)
         return {"ends": ends, "value": metric | _filter(query)}, {"accessors": ["value"], "splitAccessor": "ends"}
@@ -140,10 +140,10 @@ def _filter(query: str) -> dict[str, Any]:
 
 
 def over_time(series_type: str, metric: Column, directions: Colours, query: str, interval: str = "auto") -> Chart:
-    """A chart on the board's time axis, one series a direction, of the results that `query` (KQL) names.
+    """Build a chart on the board's time axis, one series per direction, of the results that `query` (KQL) selects.
 
-    `directions` gives the colour of each; one alone needs no legend. `interval` is the narrowest (`1m`, or auto):
-    Kibana widens it when the time range is long.
+    `directions` maps each direction to its colour; a single one needs no legend. `interval` is the narrowest interval
+    (`1m`, or auto): Kibana widens it if the time range is long.
     """
     columns, accessors = _series(metric, directions, query)
     layer = {"layerId": LAYER, "layerType": "data", "seriesType": series_type, "xAccessor": "time"}
@@ -169,8 +169,8 @@ def over_time(series_type: str, metric: Column, directions: Colours, query: str,
 
 
 def table(rows: Sequence[str], metric: Column, query: str) -> Chart:
-    """A table of the results that `query` (KQL) names: a column for each field of `rows`, and one for the metric."""
-    # The filter stands in a column of its own: a filtered metric would keep the rows of all other results, empty.
+    """Build a table of the results that `query` (KQL) selects: a column per field of `rows`, and the metric."""
+    # The filter is a column of its own: a filtered metric would keep the rows of all other results, empty.
     only = {
         "label": "only",
         "dataType": "string",
@@ -193,16 +193,17 @@ def table(rows: Sequence[str], metric: Column, query: str) -> Chart:
 
 
 def number(metric: Column, query: str) -> Chart:
-    """One number: how many results `query` (KQL) names; here 0 is an answer."""
+    """Build a single number: how many results `query` (KQL) selects; here 0 is a valid answer."""
     column = metric | _filter(query) | {"params": {"emptyAsNull": False}}
     return Chart("lnsMetric", {"value": column}, {"layerId": LAYER, "layerType": "data", "metricAccessor": "value"})
 
 
 def attributes(title: str, kind: str, space: str, chart: Chart) -> tuple[dict[str, Any], list[Reference]]:
-    """The chart by value, and the one reference it needs: its data view.
+    """Return the chart by value, and the one reference it needs: its data view.
 
-    The layer does not follow the board's filters: a filter on a field that this kind lacks would empty it. Kibana then
-    leaves out the chart's own query too, so what is asked stands in the columns' filters.
+    The layer ignores the board's filters: a filter on a field that this kind lacks would empty it. Kibana then ignores
+    the
+    chart's own query too, so the query is put into the columns' filters.
     """
     columns = chart.columns
     buckets = [key for key, column in columns.items() if column["isBucketed"]]

@@ -1,4 +1,4 @@
-"""Which fields the panels and controls of a board ask, and of which kind of document. Pure."""
+"""Finds which fields the panels and controls of a board use, and of which kind of document."""
 
 import json
 import re
@@ -14,14 +14,14 @@ _RECORDS = "___records___"
 
 
 def layers_of(panel: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The layers of a panel's Lens chart; none of any other panel."""
+    """Return the layers of a panel's Lens chart; empty for any other panel."""
     state = panel["embeddableConfig"].get("attributes", {}).get("state", {})
     layers = state.get("datasourceStates", {}).get("formBased", {}).get("layers", {})
     return layers if isinstance(layers, Mapping) else {}
 
 
 def kql_fields(query: str) -> set[str]:
-    """The fields that a KQL query asks."""
+    """Return the fields that a KQL query uses."""
     return set(_KQL_FIELD.findall(_KQL_STRING.sub('""', query)))
 
 
@@ -46,14 +46,14 @@ def _indices(spec: Any) -> Iterator[str]:
 
 
 def _fields_of_spec(text: str, schema: Schema) -> set[str]:
-    """Everything in a Vega specification that reads like one of our fields: it begins as one of them does."""
+    """Return every word of a Vega specification that looks like one of our fields, by its first part."""
     roots = sorted({re.escape(name.split(".")[0]) for name in schema.fields if "." in name})
     words = re.compile(rf"(?<![\w.@])(?:@timestamp|(?:{'|'.join(roots)})\.[a-z0-9_.]*[a-z0-9_])(?![\w(])")
     return set(words.findall(text))
 
 
 def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None, set[str]]]:
-    """Panel or control, the data view's id (or the index) it asks, and the fields."""
+    """Yield panel or control, the id of its data view (or its index), and the fields it uses."""
     views = {each["name"]: each["id"] for each in item["references"]}
     for panel in json.loads(item["attributes"]["panelsJSON"]):
         key = panel["panelIndex"]
@@ -68,7 +68,7 @@ def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None,
 
 
 def unknown_fields(item: SavedObject, objects: Sequence[SavedObject], schema: Schema) -> Iterator[str]:
-    """A sentence for each field that a board's panel or control asks of documents that do not carry it."""
+    """Yield a sentence for each field that a panel or control uses but its documents do not have."""
     titles = {each["id"]: each["attributes"]["title"] for each in objects if each["type"] == "index-pattern"}
     kinds = {index_pattern(kind): kind for kind in schema.kinds}
     for key, view, names in _asked(item, schema):

@@ -1,6 +1,6 @@
 """Kibana's saved objects: their envelope, ids and versions, and the data views made from fields.toml.
 
-The format is the one that Kibana 8.9 knows: every later one reads it, an older one refuses the whole file. No I/O.
+The format is that of Kibana 8.9: every later version reads it, an older one refuses the whole file.
 """
 
 import json
@@ -15,7 +15,7 @@ Reference = dict[str, str]
 
 OLDEST_KIBANA = (8, 9)
 _NAMESPACE = uuid5(NAMESPACE_URL, "perflog:saved-objects")
-# A version that is left out makes Kibana run every migration since 6.0; one that is too new makes it refuse the file.
+# Without a version Kibana runs every migration since 6.0; with one that is too new it refuses the file.
 _TYPE_VERSION = {"index-pattern": "8.0.0", "dashboard": "8.9.0"}
 _CORE_VERSION = "8.8.0"
 
@@ -39,24 +39,24 @@ _FIELD_FORMATS: Mapping[str, dict[str, Any]] = {
 
 
 def text(value: Any) -> str:
-    """JSON in its shortest form: most of a saved object is JSON within a string."""
+    """Encode JSON in its shortest form: most of a saved object is JSON within a string."""
     return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def object_id(kind: str, key: str, space: str = "") -> str:
-    """The id of a saved object, the same for ever; of its own in each space, since ids are global in Kibana."""
+    """Return the stable id of a saved object; it differs between spaces, since ids are global in Kibana."""
     return str(uuid5(_NAMESPACE, "/".join(part for part in (space, kind, key) if part)))
 
 
 def reference(name: str, kind: str, key: str, space: str = "") -> Reference:
-    """How one object names another: never by id within its content, always by a name listed beside it."""
+    """Return a reference to another object: content names it by `name`, and the list beside it holds the id."""
     return {"name": name, "type": kind, "id": object_id(kind, key, space)}
 
 
 def saved_object(
     kind: str, key: str, space: str, attributes: dict[str, Any], references: Iterable[Reference]
 ) -> SavedObject:
-    """One line of an import file."""
+    """Build one line of an import file."""
     return {
         "id": object_id(kind, key, space),
         "type": kind,
@@ -68,7 +68,7 @@ def saved_object(
 
 
 def index_pattern(kind: str) -> str:
-    """The indices of a kind, of all facilities and periods."""
+    """Return the index pattern of a kind, for all facilities and periods."""
     return f"perf-{kind}-*"
 
 
@@ -90,10 +90,10 @@ def _data_view(kind: Kind, schema: Schema, space: str) -> SavedObject:
 
 
 def data_views(schema: Schema, space: str = "") -> list[SavedObject]:
-    """One data view for each kind that people read: all but those that are only perflog's own state."""
+    """Return one data view for each kind that people read: all but perflog's own state."""
     return [_data_view(kind, schema, space) for kind in schema.kinds.values() if kind.write != "cas"]
 
 
 def ndjson(objects: Iterable[SavedObject]) -> bytes:
-    """The import file: one object a line, UTF-8."""
+    """Encode the import file: one object per line, UTF-8."""
     return "".join(f"{text(item)}\n" for item in objects).encode()

@@ -103,9 +103,7 @@ class FactIndex:
         return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
 
     def pages(self, wanted: FactQuery) -> Iterator[list[StoredFact]]:
-        """Yield all matching facts in pages; each page is of one index and time span, and the spans of an index are in
-        order.
-        """
+        """Yield all matching facts in pages, index by index and time span by time span."""
         for kind, size in PAGES.items():
             for index in self._indices(kind, wanted.facilities):
                 for query in self._spans(index, wanted.query):
@@ -161,7 +159,7 @@ def _fact(hit: Mapping[str, Any]) -> StoredFact:
 
 @contextmanager
 def open_facts(settings: Elasticsearch) -> Iterator[FactIndex]:
-    """Open the facts of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
+    """Open the facts of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -110,7 +110,7 @@ class GapIndex:
 
 @contextmanager
 def open_gaps(settings: Elasticsearch) -> Iterator[GapIndex]:
-    """Open the gaps of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
+    """Open the gaps of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -161,9 +161,7 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
 
 @contextmanager
 def open_templates(settings: Elasticsearch) -> Iterator[Templates]:
-    """Open the templates of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is
-    denied.
-    """
+    """Open the templates of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies."""
     connected = client(settings)
     with raising_problems(settings):
         try:

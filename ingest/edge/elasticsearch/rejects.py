@@ -251,7 +251,7 @@ def letter_of(found: StoredReject) -> Coordinates | None:
 
 @contextmanager
 def open_rejects(settings: Elasticsearch) -> Iterator[RejectIndex]:
-    """Open the rejects of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
+    """Open the rejects of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
     connected = client(settings)
     with raising_problems(settings):
         try:

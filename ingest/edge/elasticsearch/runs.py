@@ -118,7 +118,7 @@ class RunIndex:
             paging["after"] = page["after_key"]
 
     def near(self, run: str, wanted: RunQuery) -> list[str]:
-        """Return run ids similar to this one: same beginning or end, containing it, or differing in a letter or two."""
+        """Return run ids similar to this one: same beginning or end, containing it, or a letter or two apart."""
         part = max(len(run) // 3, SHORTEST_PART)
         likely: list[dict[str, Any]] = [
             {"prefix": {"perf.run.id": run[:part]}},
@@ -140,7 +140,7 @@ class RunIndex:
 
 @contextmanager
 def open_runs(settings: Elasticsearch) -> Iterator[RunIndex]:
-    """Open the runs of the cluster in the settings; `Problem` (69) if it does not answer, (77) if access is denied."""
+    """Open the runs of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
     connected = client(settings)
     with raising_problems(settings):
         try:

@@ -32,9 +32,7 @@ class ElasticsearchStates:
             self._client.indices.refresh(index=index, ignore_unavailable=True, allow_no_indices=True)
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
-        """Return the source's writers active within `active_ms` of its newest record; backfills are measured
-        separately.
-        """
+        """Return writers active within `active_ms` of the source's newest record; backfills are measured apart."""
         found = []
         for backfill in (False, True):
             clauses = _of_source(source)

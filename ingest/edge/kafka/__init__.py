@@ -1,7 +1,7 @@
 """Kafka through kafka-python.
 
 client topics                  connections; topics and their settings
-consumer rebalance record_batches stuck    a worker's place in its group
-fetch offsets                  records by their coordinates; where groups stand
+consumer rebalance record_batches stuck    a worker's membership in its group
+fetch offsets                  records by their coordinates; committed offsets of groups
 producer                       records acknowledged one by one
 """

@@ -1,4 +1,4 @@
-"""From settings to kafka-python's configuration, and from its errors to ours."""
+"""Builds kafka-python's configuration from the settings and translates its errors."""
 
 import socket
 from collections.abc import Iterator
@@ -12,8 +12,8 @@ from ingest.core.model import Problem
 from ingest.edge.errors import Fenced, RequestTooLarge, Unavailable
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
-RECONNECT_MOST_MS = 2000  # kafka-python's 30 s leave a broker that is back alone for half a minute
-ENVELOPE_BYTES = 64 * 1024  # key, headers and batch frame around a message; topics take this much more than a message
+RECONNECT_MOST_MS = 2000  # with kafka-python's 30 s a broker that is back stays unused for half a minute
+ENVELOPE_BYTES = 64 * 1024  # key, headers and batch frame around a message; topics accept this much more than a message
 
 _LOST_GROUP = (
     errors.CommitFailedError,
@@ -31,7 +31,7 @@ _DENIED = (
 
 
 def client_configuration(kafka: Kafka) -> dict[str, Any]:
-    """What consumer, producer and admin client have in common."""
+    """Return the configuration that consumer, producer and admin client share."""
     configuration: dict[str, Any] = {
         "bootstrap_servers": list(kafka.bootstrap),
         "client_id": f"perflog-{socket.gethostname()}",
@@ -49,7 +49,7 @@ def client_configuration(kafka: Kafka) -> dict[str, Any]:
 
 
 def unreachable(kafka: Kafka, error: Exception) -> Problem:
-    """Kafka does not answer, said so that a person can do something about it."""
+    """Return the `Problem` that Kafka does not answer, with what to check."""
     return Problem(
         f"Kafka at {', '.join(kafka.bootstrap)} does not answer ({type(error).__name__}).",
         "Is the broker up (`perflog stack status`), and are `kafka.bootstrap` and its security settings right?",
@@ -59,7 +59,7 @@ def unreachable(kafka: Kafka, error: Exception) -> Problem:
 
 @contextmanager
 def raising_problems(kafka: Kafka) -> Iterator[None]:
-    """Turn what kafka-python raises into a `Problem`, for commands that a person waits for."""
+    """Turn kafka-python's exceptions into a `Problem`, for interactive commands."""
     try:
         yield
     except _DENIED as error:
@@ -76,7 +76,7 @@ def raising_problems(kafka: Kafka) -> Iterator[None]:
 
 @contextmanager
 def raising_port_errors() -> Iterator[None]:
-    """Turn what kafka-python raises into the errors of ports, for loops that try again."""
+    """Turn kafka-python's exceptions into the port errors of edge/errors.py, for loops that retry."""
     try:
         yield
     except _LOST_GROUP as error:

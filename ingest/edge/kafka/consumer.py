@@ -1,9 +1,9 @@
-"""Consuming: a member of a consumer group that commits only what it is told to, and only while it owns it.
+"""A member of a consumer group that commits only on request, and only partitions that it owns.
 
-kafka-python joins and rebalances inside `poll` alone, so between two polls the assignment is what we know it to be;
-the listener below only notes what changed. New partitions are paused until `begin` has read where the group stands:
-with the client's own start a partition could yield records before the assignment's epoch is taken.
-A client that stops reading what is ours is replaced by another: see stuck.py.
+kafka-python joins and rebalances only inside `poll`, so the assignment cannot change between two polls; the listener
+below only records changes. New partitions are paused until `begin` has read the group's committed offset: otherwise a
+partition could yield records before the assignment's epoch is taken.
+A client that stops reading one of our partitions is replaced by a new one: see stuck.py.
 """
 
 import logging
@@ -36,7 +36,7 @@ PINNED = "Install a version that pyproject.toml allows; some of its inner parts 
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
-    """What we own and have begun, and what changed; told on the client's own thread, where it must not wait."""
+    """The owned and begun partitions and their changes; called on the client's own thread, where it must not block."""
 
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
@@ -46,7 +46,7 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
         self._begun: set[Partition] = set()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
-        """They are not ours any more (also under the name `lost`)."""
+        """Record that partitions were revoked (or, under its other name, lost)."""
         gone = {Partition(*p) for p in revoked}
         with self._lock:
             self._gone |= gone
@@ -56,27 +56,27 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
     on_partitions_lost = on_partitions_revoked
 
     def on_partitions_assigned(self, assigned: Any) -> None:
-        """They are ours from now on, and yield nothing before they were begun."""
+        """Record new partitions and pause them until `begin`."""
         if assigned:
             self._consumer.pause(*assigned)
         with self._lock:
             self._new |= {Partition(*p) for p in assigned}
 
     def taken(self) -> tuple[set[Partition], set[Partition]]:
-        """What changed since the last call: (gone, new)."""
+        """Return the changes since the last call as (gone, new)."""
         with self._lock:
             gone, new = self._gone, self._new
             self._gone, self._new = set(), set()
         return gone, new
 
     def begin(self, partition: Partition) -> None:
-        """It may be read."""
+        """Mark a partition as readable."""
         with self._lock:
             self._begun.add(partition)
 
     @property
     def begun(self) -> list[Partition]:
-        """What may be read now."""
+        """The partitions that may be read now."""
         with self._lock:
             return sorted(self._begun)
 
@@ -106,10 +106,10 @@ def _as_ours(offsets: Mapping[Any, int]) -> dict[Partition, int]:
 
 
 class GroupConsumer:
-    """The inbox: see `ports.Inbox`."""
+    """Implements `ports.Consumer`."""
 
     def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
-        """Join `group` for `topics`; `Problem` (69) when the cluster does not answer."""
+        """Join `group` for `topics`; `Problem` (69) if the cluster does not answer."""
         self._made = partial(_client, kafka, delivery, group)
         self._topics = list(topics)
         self._watch = StuckDetector()
@@ -125,7 +125,7 @@ class GroupConsumer:
         client.subscribe(topics=self._topics, listener=self._membership)
 
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
-        """Records of the partitions that were begun, a list for each."""
+        """Return records of the partitions that were begun, one list per partition."""
         with raising_port_errors():
             found = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
             if not found and self.reachable() and not self._gate.due() and self._watch.due():
@@ -133,7 +133,7 @@ class GroupConsumer:
             return found
 
     def _look(self) -> None:
-        """Leave a client that has stopped reading one of our partitions, and join anew with another."""
+        """Check for stuck partitions; if there are any, leave the group and join it again with a new client."""
         begun = self._begun()
         assigned = self._consumer._subscription.assignment
         at = {p: found.offset for p in begun if p in assigned and (found := assigned[p].position) is not None}
@@ -147,22 +147,24 @@ class GroupConsumer:
             self._membership.on_partitions_revoked(begun)
 
     def changing(self) -> bool:
-        """Whether the next poll would join the group anew: then there is time left to finish what is in hand.
+        """Whether the next poll would rejoin the group, which leaves time to finish the records in flight.
 
-        kafka-python revokes in the middle of that poll, on a thread that must not wait; so none joins before this told.
+        kafka-python revokes partitions in the middle of that poll, on a thread that must not block. So no poll rejoins
+        before
+        this method has returned True.
         """
         return self._gate.told()
 
     def reachable(self) -> bool:
-        """Whether the group's coordinator is known; while it is not, a poll is just empty and says nothing."""
+        """Whether the group coordinator is known; while it is not, polls return nothing and raise nothing."""
         return not self._consumer._coordinator.coordinator_unknown()
 
     def changes(self) -> tuple[set[Partition], set[Partition]]:
-        """Partitions that were lost and that came new since the last call."""
+        """Return the partitions lost and the partitions gained since the last call."""
         return self._membership.taken()
 
     def begin(self, partition: Partition) -> int:
-        """Read from where the group stands, or from the oldest record when it stands nowhere."""
+        """Start reading at the committed offset, or at the oldest record if there is none."""
         at = TopicPartition(*partition)
         with raising_port_errors():
             first = self._consumer.committed(at)
@@ -177,7 +179,7 @@ class GroupConsumer:
         return int(first)
 
     def keep_alive(self) -> None:
-        """Poll with every partition paused, so that the group keeps us while we wait for something else."""
+        """Poll with every partition paused, so that the worker stays in the group while it waits."""
         self._watch.forget()
         with raising_port_errors():
             self._consumer.pause(*self._begun())
@@ -194,13 +196,13 @@ class GroupConsumer:
             self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
 
     def committed(self, partition: Partition) -> int | None:
-        """Where the group stands, whoever owns the partition."""
+        """Return the group's committed offset, whoever owns the partition."""
         with raising_port_errors():
             found = self._consumer.committed(TopicPartition(*partition))
         return None if found is None else int(found)
 
     def position(self, partition: Partition) -> int | None:
-        """The offset that is read next, past whatever is not a record; None when we do not own the partition."""
+        """Return the next offset to read, past control records and gaps; None if we do not own the partition."""
         at = TopicPartition(*partition)
         if partition not in self._membership.begun:
             return None
@@ -209,17 +211,17 @@ class GroupConsumer:
         return None if found is None else int(found)
 
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
-        """The oldest offset that still exists."""
+        """Return the oldest offset that still exists, for each partition."""
         with raising_port_errors():
             return _as_ours(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
-        """The offset after the newest record, for every partition of the topics."""
+        """Return the end offset of every partition of the topics: the offset after the newest record."""
         with raising_port_errors():
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
             return _as_ours(self._consumer.end_offsets(every))
 
     def close(self) -> None:
-        """Leave the group, committing nothing; if Kafka is away, the group finds out by itself."""
+        """Leave the group without committing; if Kafka is down, the session times out."""
         with suppress(KafkaError):
             self._consumer.close(autocommit=False, timeout_ms=CLOSE_MS)

@@ -1,4 +1,4 @@
-"""Records read by where they lie, as no member of any group: nothing is committed, nobody is disturbed."""
+"""Reads records by their coordinates, outside any consumer group: nothing is committed, no group is disturbed."""
 
 import time
 from collections import defaultdict
@@ -16,20 +16,20 @@ from ingest.edge.kafka.record_batches import received
 
 SILENCE_S = 15.0
 POLL_MS = 500
-NEAR_OFFSETS = 500  # up to here it is cheaper to read on than to seek
+NEAR_OFFSETS = 500  # up to this distance, reading on is cheaper than seeking
 FETCH_BYTES = 1024 * 1024
 
 
 class RecordFetcher:
-    """Looks into topics."""
+    """Reads single records of topics."""
 
     def __init__(self, consumer: Any) -> None:
-        """Take an open consumer without a group."""
+        """Take an open consumer that has no group."""
         self._consumer = consumer
         self._spans: dict[str, dict[Partition, tuple[int, int]]] = {}
 
     def span(self, topic: str) -> Mapping[Partition, tuple[int, int]]:
-        """Oldest offset and the one behind the newest of each partition, when first asked; empty without a topic."""
+        """Return (oldest, end) offset of each partition as of the first call; empty if the topic does not exist."""
         if topic not in self._spans:
             every = [TopicPartition(topic, n) for n in sorted(self._consumer.partitions_for_topic(topic) or ())]
             first, end = (
@@ -39,7 +39,7 @@ class RecordFetcher:
         return self._spans[topic]
 
     def records(self, wanted: Iterable[Coordinates]) -> Iterator[ConsumerRecord]:
-        """Those of the records that are still there, partition by partition in the order of their offsets."""
+        """Yield those of the wanted records that still exist, partition by partition, in offset order."""
         offsets: dict[Partition, set[int]] = defaultdict(set)
         for at in wanted:
             first, end = self.span(at.partition.topic).get(at.partition, (0, 0))
@@ -57,7 +57,7 @@ class RecordFetcher:
                 self._consumer.seek(at, left[-1])
             for record in self._polled(at, left[-1]):
                 while left and left[-1] < record.offset:
-                    left.pop()  # compacted, or a marker: no record lies there
+                    left.pop()  # compacted away, or a control record
                 if left and left[-1] == record.offset:
                     left.pop()
                     yield received(record, Partition(*at))
@@ -67,7 +67,7 @@ class RecordFetcher:
         return -1 if found is None else int(found)
 
     def _polled(self, at: Any, offset: int) -> list[Any]:
-        """The next records; `Unavailable` when there are none though there must be."""
+        """Return the next records; raises `Unavailable` if none come although there must be some."""
         deadline = time.monotonic() + SILENCE_S
         while time.monotonic() < deadline:
             found = self._consumer.poll(timeout_ms=POLL_MS)
@@ -78,7 +78,7 @@ class RecordFetcher:
 
 @contextmanager
 def open_fetcher(kafka: Kafka, delivery: Delivery) -> Iterator[RecordFetcher]:
-    """A look into the topics of the cluster in the settings; `Problem` (69) when it does not answer."""
+    """Open a fetcher for the cluster in the settings; `Problem` (69) if it does not answer."""
     with raising_problems(kafka):
         consumer = KafkaConsumer(
             **client_configuration(kafka),

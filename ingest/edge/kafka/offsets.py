@@ -1,4 +1,4 @@
-"""Where a topic ends and how far a group has read it, asked of the brokers."""
+"""Reads end offsets and committed offsets from the brokers."""
 
 from collections import defaultdict
 
@@ -11,9 +11,9 @@ from ingest.edge.ports import Progress
 
 
 def progress(kafka: Kafka, group: str, topic: str) -> Progress:
-    """The ends are asked first, so what is read counts from a later moment. Raises `Unavailable`.
+    """Return a topic's end offsets, then a group's committed offsets, so the commits are the later ones.
 
-    What the brokers hold no more counts as read: nothing else will come of it.
+    Records that the brokers have deleted count as read, since nothing more can come of them. Raises `Unavailable`.
     """
     with raising_port_errors():
         admin = KafkaAdminClient(**client_configuration(kafka))
@@ -35,7 +35,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
 
 
 def committed(kafka: Kafka, group: str) -> dict[str, int]:
-    """Topic -> sum of the committed offsets of its partitions."""
+    """Return the sum of the committed offsets of each topic's partitions."""
     with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:

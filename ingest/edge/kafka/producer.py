@@ -1,4 +1,4 @@
-"""Producing: every record acknowledged by all in-sync replicas before anybody is told that it is there."""
+"""Produces records; each is acknowledged by all in-sync replicas before `send` returns."""
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -16,18 +16,18 @@ from ingest.edge.kafka.client import client_configuration, raising_port_errors, 
 
 BATCH_BYTES = 256 * 1024
 LINGER_MS = 50
-NO_LIMIT_BYTES = 2**31 - 1  # the topic decides, by the size of the compressed batch
+NO_LIMIT_BYTES = 2**31 - 1  # the topic's own limit applies, to the compressed batch
 DELIVERY_TIMEOUT_MS = 60_000
 
 
 class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python is untyped
-    """The usual partition of a key, worked out once for records that follow one another: in Python that is slow."""
+    """The default partitioner, caching the partition of the last key: hashing is slow in Python."""
 
     _last: tuple[str, bytes | None] = ("", None)
     _partition = 0
 
     def partition(self, topic: str, key: Any, serialized_key: bytes | None, *rest: Any) -> int:
-        """The partition of a record."""
+        """Return the partition of a record."""
         if serialized_key is None or self._last != (topic, serialized_key):
             self._partition = super().partition(topic, key, serialized_key, *rest)
             self._last = (topic, serialized_key)
@@ -35,7 +35,7 @@ class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python is
 
 
 class AcknowledgedProducer:
-    """An idempotent producer for one thread at a time, made anew after a refusal, for which it has no cure."""
+    """An idempotent producer for one thread at a time, rebuilt after an error, from which it cannot recover."""
 
     def __init__(self, kafka: Kafka) -> None:
         """Connect lazily, when the first record is sent."""
@@ -44,9 +44,11 @@ class AcknowledgedProducer:
         self._one_at_a_time = Lock()
 
     def send(self, letters: Sequence[ProducerRecord]) -> list[str | None]:
-        """Produce all of them and wait until each was acknowledged; the coordinates of each, None where unknown.
+        """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown.
 
-        Raises `Unavailable` when one was not, `RequestTooLarge` when the topic does not take one; others may be there.
+        Raises `Unavailable` if a record was not acknowledged, `RequestTooLarge` if the topic does not accept one; the
+        others
+        may have been written.
         """
         try:
             with self._one_at_a_time, raising_port_errors():
@@ -74,7 +76,7 @@ class AcknowledgedProducer:
         return self._producer
 
     def close(self) -> None:
-        """Let the connection go; the next `send` makes a new one."""
+        """Close the connection; the next `send` opens a new one."""
         if self._producer is not None:
             with suppress(KafkaError):  # a broken producer cannot be closed any better
                 self._producer.close(timeout=5)
@@ -82,13 +84,13 @@ class AcknowledgedProducer:
 
 
 def _coordinates(told: Any) -> str | None:
-    """Where an acknowledged record lies; a broker that had it already does not say where."""
+    """Return the coordinates of an acknowledged record; None if the broker already had it and does not say where."""
     return None if told.offset < 0 else str(Coordinates(Partition(told.topic, told.partition), told.offset))
 
 
 @contextmanager
 def open_producer(kafka: Kafka) -> Iterator[AcknowledgedProducer]:
-    """A producer for a command that a person waits for: `Problem` (69) when the cluster does not answer."""
+    """Open a producer for an interactive command; `Problem` (69) if the cluster does not answer."""
     made = AcknowledgedProducer(kafka)
     with raising_problems(kafka):
         try:

@@ -1,38 +1,40 @@
-"""When a client may take part in the sharing-out of its group: once somebody was told of it. Touches nothing.
+"""Delays a client's part in a rebalance until its owner knows of it.
 
-kafka-python joins whenever it hears in `poll` that the group is being shared out, and may give partitions up within
-that very poll: what their owner still has under way would be asked a second time by the next one. So the client hears
-of it only once its owner was `told`, and has had the time to finish.
+kafka-python rejoins as soon as it learns in `poll` that the group is rebalancing, and may give up partitions within
+that same poll. Records that the owner still has in flight would then be processed again by the next owner. So the
+client learns of the rebalance only after its owner was `told` and has had the time to finish.
 """
 
 from typing import Any
 
 
 class RebalanceGate:
-    """Before one client's coordinator, by the attribute with which that asks whether it has to join."""
+    """Replaces `need_rejoin` of one client's coordinator, which decides whether the client rejoins."""
 
     def __init__(self, coordinator: Any) -> None:
-        """Closed until somebody was told that it is due."""
+        """Start closed: the client does not rejoin until its owner knows that a rebalance is due."""
         self._coordinator, self._asked, self._told = coordinator, coordinator.need_rejoin, False
         coordinator.need_rejoin = self._may_join
 
     def _may_join(self) -> bool:
-        """For what the owner was told, until nothing of it is left."""
+        """Allow the rejoin that the owner was told about, until it is complete."""
         self._told = self._told and bool(self._asked())
         return self._told
 
     def due(self) -> bool:
-        """Whether the group is to be joined anew.
+        """Whether the client has to rejoin the group.
 
-        A join that was under way when the last poll ended counts too. Where it had been set off by new metadata,
-        kafka-python 3.0.12 finds no reason to join any more once the leader has used them: the assignment is never
-        taken, and the member sits in the group for ever without a partition.
+        A join that was under way when the last poll ended counts too. If new metadata had triggered it, kafka-python
+        3.0.12
+        finds no reason to rejoin once the leader has used the metadata: the assignment is never taken, and the member
+        stays
+        in the group forever without a partition.
         """
         if self._coordinator.rejoining and not self._coordinator.rejoin_needed:
             self._coordinator.request_rejoin()
         return bool(self._asked())
 
     def told(self) -> bool:
-        """The same, said to the owner: if so, polls join from now on."""
+        """Return `due()` to the owner; if it is True, polls rejoin from now on."""
         self._told = self.due()
         return self._told

@@ -1,9 +1,9 @@
-"""Record batches to records: kafka-python's own way, several times as fast. Touches nothing: bytes in, records out.
+"""Decodes record batches like kafka-python, several times as fast.
 
-kafka-python decodes a record by some thirty calls, more than all else that a worker does with it; here a batch is
-decoded in one loop, and headers that the record before had too are not decoded again. What has to do with fetching,
-transactions and checksums stays kafka-python's: this only takes the place of its innermost loop, by an attribute of
-the one consumer that asks for it (`install`). Tests hold the two against each other on the real broker's batches.
+kafka-python decodes a record with some thirty calls, which costs more than everything else a worker does with it. Here
+one loop decodes a whole batch, and headers equal to those of the previous record are not decoded again. Fetching,
+transactions and checksums stay with kafka-python: `install` replaces only its innermost loop, by an attribute of one
+consumer. Tests compare both decoders on batches of the real broker.
 """
 
 import struct
@@ -15,14 +15,14 @@ from kafka.errors import CorruptRecordError
 
 from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 
-MAGIC = 2  # the only format since Kafka 0.11; brokers of today serve no other
+MAGIC = 2  # the only format since Kafka 0.11; current brokers serve no other
 APPEND_TIME = 1
-PLAIN = frozenset(range(0, 128, 2))  # first bytes of numbers from 0 to 63
+PLAIN = frozenset(range(0, 128, 2))  # first bytes of the varints 0 to 63
 NO_HEADERS_YET = b"\x01"  # a count of -1, which no record has
 
 
 def install(consumer: Any) -> bool:
-    """Let a KafkaConsumer decode this way; False, and nothing done, where kafka-python is not built as expected."""
+    """Install this decoder in a KafkaConsumer; returns False, changing nothing, if kafka-python's internals differ."""
     fetcher = getattr(consumer, "_fetcher", None)
     if fetcher is None or not hasattr(fetcher, "PartitionRecords"):
         return False
@@ -31,7 +31,7 @@ def install(consumer: Any) -> bool:
 
 
 class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python is untyped
-    """Yields `ConsumerRecord` instead of ConsumerRecord."""
+    """Yields perflog's `ConsumerRecord` instead of kafka-python's."""
 
     def _unpack_records(self, tp: Any, records: Any, *_: Any) -> Iterator[ConsumerRecord]:
         partition = Partition(*tp)
@@ -55,7 +55,7 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         self.drain()
 
     def _to_be_skipped(self, batch: Any) -> bool:
-        """Whether it holds no records for readers: markers of transactions, and what an aborted one left behind."""
+        """Whether a batch holds no records for readers: transaction markers and records of aborted transactions."""
         if batch.magic != MAGIC:
             return False
         if batch.has_producer_id():
@@ -72,14 +72,14 @@ def _slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
 
 
 def received(record: Any, partition: Partition) -> ConsumerRecord:
-    """What kafka-python's own way of decoding gives, in our words."""
+    """Convert a record that kafka-python decoded."""
     head = tuple((name, value or b"") for name, value in record.headers or ())
     return ConsumerRecord(partition, record.offset, record.timestamp, record.key, record.value, head)
 
 
 def decoded(batch: Any, partition: Partition) -> list[ConsumerRecord]:
-    """All records of a batch of format 2; CorruptRecordError when they are not laid out as they say."""
-    iter(batch)  # takes the compression off
+    """Decode all records of a batch of format 2; CorruptRecordError if its lengths are inconsistent."""
+    iter(batch)  # decompresses the batch
     try:
         return _records(bytes(batch._buffer), batch._pos, batch, partition)
     except (IndexError, struct.error, UnicodeDecodeError) as error:
@@ -87,18 +87,19 @@ def decoded(batch: Any, partition: Partition) -> list[ConsumerRecord]:
 
 
 def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[ConsumerRecord]:
-    """The innermost loop. Numbers of one byte are read in place: a call for each would cost as much as all the rest."""
+    """Decode in one loop; one-byte numbers are read inline, since a call for each would double the cost."""
     base_offset, new = batch.base_offset, tuple.__new__
     append_ms = batch.max_timestamp if batch.timestamp_type == APPEND_TIME else None
     first_ms = batch.first_timestamp
     found: list[ConsumerRecord] = []
-    # What stood before the last header's value of the record before, what it said, and the last header's name.
+    # From the previous record: `same`, its raw header bytes up to the last value; `name`, the last header's name;
+    # `head`, the headers before the last.
     same, name = NO_HEADERS_YET, ""
     head: tuple[Header, ...] = ()
     for _ in range(batch.records_count):
         size, at = _number(data, at)
         end = at + size
-        at += 1  # attributes, of which there are none
+        at += 1  # attributes, which are unused
         after_ms, at = (data[at] >> 1, at + 1) if data[at] in PLAIN else _number(data, at)
         after, at = (data[at] >> 1, at + 1) if data[at] in PLAIN else _number(data, at)
         size, at = (data[at] >> 1, at + 1) if data[at] in PLAIN else _number(data, at)
@@ -129,7 +130,7 @@ def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[Con
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:
-    """A zigzag varint at `at`, and where it ends."""
+    """Return the zigzag varint at `at`, and where it ends."""
     byte = data[at]
     raw, shift = byte & 127, 7
     while byte & 128:
@@ -141,13 +142,13 @@ def _number(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _bytes(data: bytes, at: int) -> tuple[bytes | None, int]:
-    """Bytes behind their length, None for -1; and where they end."""
+    """Return length-prefixed bytes (None for length -1), and where they end."""
     size, at = _number(data, at)
     return (None, at) if size < 0 else (data[at : at + size], at + size)
 
 
 def _headers(data: bytes, at: int) -> tuple[tuple[Header, ...], str, bytes | None, int, int]:
-    """All headers but the last, its name, its value, where that begins (at its length) and where it ends."""
+    """Return all headers but the last, its name, its value, where that begins (at its length) and where it ends."""
     count, at = _number(data, at)
     head: list[Header] = []
     while True:

@@ -1,4 +1,4 @@
-"""Topics: what they are like, creating and altering them. Touches the cluster through the admin client."""
+"""Reads, creates, alters and deletes topics through the admin client."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -19,7 +19,7 @@ MAX_MESSAGE_BYTES = "max.message.bytes"
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic as it stands in the cluster."""
+    """A topic and its settings, as described by the cluster."""
 
     name: str
     partitions: int
@@ -35,7 +35,7 @@ class Topics:
         self._admin = admin
 
     def described(self, names: Sequence[str]) -> dict[str, Topic]:
-        """Those of the names that exist."""
+        """Return those of the topics that exist."""
         present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
         wanted = [
             ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES]) for t in present
@@ -44,7 +44,7 @@ class Topics:
         return {t["name"]: _topic(t, configs[t["name"]]) for t in present}
 
     def create(self, name: str, partitions: int, configs: Mapping[str, str]) -> bool:
-        """Create a topic with the cluster's default replication; False when somebody else was faster."""
+        """Create a topic with the cluster's default replication; returns False if it already exists."""
         try:
             self._admin.create_topics({name: {"num_partitions": partitions, "configs": dict(configs)}})
         except TopicAlreadyExistsError:
@@ -53,7 +53,7 @@ class Topics:
         return True
 
     def delete(self, names: Sequence[str]) -> None:
-        """Delete topics with everything in them."""
+        """Delete topics and all their records."""
         self._admin.delete_topics(list(names))
 
     def alter(self, name: str, configs: Mapping[str, str]) -> None:
@@ -61,7 +61,7 @@ class Topics:
         self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
 
     def delete_before(self, offsets: Mapping[Partition, int]) -> None:
-        """Let every record below these offsets go, for good; `Problem` (69) when the broker does not."""
+        """Delete every record below these offsets; `Problem` (69) if the broker does not."""
         wanted = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
         if wanted:
             self._admin.delete_records(wanted)
@@ -78,7 +78,7 @@ def _topic(found: dict[str, Any], configs: dict[str, Any]) -> Topic:
 
 @contextmanager
 def open_topics(kafka: Kafka) -> Iterator[Topics]:
-    """The topics of the cluster in the settings; `Problem` (69) when it does not answer."""
+    """Open the topics of the cluster in the settings; `Problem` (69) if it does not answer."""
     with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:

@@ -1,5 +1,5 @@
 """Kibana's HTTP API.
 
-client     asks
-answers    what its answers mean
+client     sends requests
+answers    turns responses into messages for people
 """

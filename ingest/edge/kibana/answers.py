@@ -1,6 +1,6 @@
-"""What Kibana answers, in words for people: which object it refused, what it is too old for, what to do about it.
+"""Explains Kibana's responses: which object it refused, what it is too old for, what to do about it.
 
-Reads answers only; asks nothing.
+Only interprets responses; sends none.
 """
 
 import json
@@ -33,24 +33,24 @@ _WORDS = {
 
 
 def version_in(body: Mapping[str, Any]) -> tuple[int, ...] | None:
-    """The version in an answer of /api/status; None where strangers are not told."""
+    """Return the version in a response of /api/status; None if Kibana hides it from anonymous users."""
     number = re.match(r"(\d+)\.(\d+)\.(\d+)", str(body.get("version", {}).get("number", "")))
     return tuple(map(int, number.groups())) if number else None
 
 
 def dotted(version: tuple[int, ...]) -> str:
-    """A version as people write it."""
+    """Format a version, e.g. 9.4.0."""
     return ".".join(map(str, version))
 
 
 def name_of(item: SavedObject) -> str:
-    """Type and title of a saved object: its id tells nobody anything."""
+    """Return type and title of a saved object, since its id means nothing to people."""
     attributes = item["attributes"]
     return f"{item['type']} `{attributes.get('name') or attributes.get('title')}`"
 
 
 def objects_in(export: bytes) -> Iterator[dict[str, Any]]:
-    """The objects of an export, without the summary that may follow them."""
+    """Yield the objects of an export, without the summary that may follow them."""
     for line in export.split(b"\n"):
         item = json.loads(line) if line.strip() else {}
         if "id" in item:
@@ -58,7 +58,7 @@ def objects_in(export: bytes) -> Iterator[dict[str, Any]]:
 
 
 def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
-    """One entry of an import's `errors`; `names` tells an object's name by its id."""
+    """Describe one entry of an import's `errors`; `names` maps ids to names of objects."""
     what = error.get("error", {})
     said = _WORDS.get(what.get("type"), "")
     if what.get("references"):
@@ -68,7 +68,7 @@ def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
 
 
 def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Problem:
-    """Kibana's 422: one object is newer than it knows, so it took none at all."""
+    """Explain Kibana's 422: one object is newer than Kibana supports, so it imported none."""
     try:
         said = str(answer.json().get("message", ""))
     except (ValueError, AttributeError):
@@ -90,7 +90,7 @@ def _cause(error: BaseException) -> str:
 
 
 def refusal(base: str, answer: requests.Response) -> Problem:
-    """An answer other than 200: what Kibana says, and what can be done about it."""
+    """Explain a response other than 200: what Kibana says, and what to do about it."""
     try:
         said = answer.json().get("message", "")
     except (ValueError, AttributeError):
@@ -103,10 +103,10 @@ def refusal(base: str, answer: requests.Response) -> Problem:
 
 
 def unreachable(base: str, error: requests.RequestException) -> Problem:
-    """No answer at all: the cause in a few words."""
+    """Explain a missing response: the cause in a few words."""
     remedy = CHECK_ADDRESS
     if isinstance(error, requests.exceptions.SSLError):
         remedy = "Give the certificate authority of its certificate with --ca-cert."
-    elif isinstance(error, ValueError):  # what requests raises of an address that is none
+    elif isinstance(error, ValueError):  # raised by requests for an invalid address
         return Problem(f"`{base}` is no address of a Kibana.", "Write it like http://127.0.0.1:5601.", 64)
     return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", remedy, UNAVAILABLE)

@@ -1,6 +1,6 @@
-"""Kibana over its HTTP API: is it there and new enough, take these saved objects, and do you really have them now?
+"""Talks to Kibana over HTTP: waits until it is ready, imports saved objects, and verifies that it stored them.
 
-May touch: the network, the clock (to wait for a Kibana that is starting). Everything wrong is a `Problem`.
+Uses the network and the clock (to wait for a Kibana that is starting). Every failure is a `Problem`.
 """
 
 import time
@@ -28,7 +28,7 @@ from ingest.edge.kibana.answers import (
     version_in,
 )
 
-# From here on Kibana has a public API for dashboards, which tells what it could not keep of a panel.
+# From this version on Kibana has a public dashboards API, which reports the panels it had to drop.
 DASHBOARDS_API = (9, 4)
 _POLL_S = 1.0
 NOBODY = "nobody answers there"
@@ -36,7 +36,7 @@ NOBODY = "nobody answers there"
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """Where Kibana is and as whom to speak to it; `space` "" is the default one; `ca_file`: own authorities, PEM."""
+    """Kibana's address and credentials; `space` "" is the default space; `ca_file`: custom CA certificates, PEM."""
 
     url: str
     space: str = ""
@@ -48,7 +48,7 @@ class Access:
 
     @property
     def base(self) -> str:
-        """Kibana's address without a slash at its end."""
+        """Kibana's address without a trailing slash."""
         return self.url.rstrip("/")
 
 
@@ -58,9 +58,9 @@ class Kibana:
     def __init__(self, access: Access) -> None:
         self._access = access
         self._session = requests.Session()
-        # Kibana refuses every writing request without this header, whatever it says.
+        # Kibana refuses every write request without this header; its value does not matter.
         self._session.headers["kbn-xsrf"] = "perflog"
-        # Without an `auth` of its own, requests would take one from ~/.netrc and overwrite the key.
+        # Without an `auth` of its own, requests would read ~/.netrc and overwrite the key.
         self._session.auth = lambda request: request
         if access.ca_file:
             self._session.verify = access.ca_file
@@ -70,7 +70,7 @@ class Kibana:
             self._session.auth = (access.user, access.password or "")
 
     def wait(self, limit_s: float, pause: Callable[[float], None] = time.sleep) -> tuple[int, ...] | None:
-        """Wait until Kibana is available; its version, or None where it tells strangers none.
+        """Wait until Kibana is available; returns its version, or None if it hides its version.
 
         Raises:
             Problem: (69) not available within `limit_s`, or older than 8.9.
@@ -91,14 +91,14 @@ class Kibana:
         return version
 
     def put(self, objects: Sequence[SavedObject], version: tuple[int, ...] | None = None) -> int:
-        """Import, overwriting what is there, then read back and compare; the number of objects.
+        """Import objects, overwriting existing ones, then read them back and compare; returns their number.
 
         Args:
             objects: a whole import file.
-            version: what `wait` said; from 9.4 on Kibana is also asked what it could not keep.
+            version: what `wait` returned; from 9.4 on Kibana is also asked which panels it dropped.
 
         Raises:
-            Problem: (65) anything that Kibana refused or changed; (69) it cannot be reached or denies access.
+            Problem: (65) Kibana refused or changed an object; (69) it cannot be reached or denies access.
         """
         self._demand_space()
         count = self._import(objects)
@@ -131,7 +131,7 @@ class Kibana:
             return f"HTTP {answer.status_code}, {answer.text.strip()[:80] or 'no text'}", None
 
     def _demand_space(self) -> None:
-        """Kibana imports into a space that does not exist without a word, and nobody ever sees the objects."""
+        """Check that the space exists: Kibana imports into a missing space silently, where nobody sees the objects."""
         if self._access.space:
             answer = self._request("GET", f"spaces/space/{self._access.space}")
             if answer.status_code == 404:

@@ -1,6 +1,6 @@
-"""What is looked at before anything starts: ports, memory, the folder's name. Each refusal names its remedy.
+"""Checks the prerequisites before anything starts: ports, memory, the folder's name. Each error names its remedy.
 
-Touches sockets of this machine (bound and let go at once) and /proc/meminfo.
+Opens sockets of this machine (bound and closed at once) and reads /proc/meminfo.
 """
 
 import errno
@@ -14,12 +14,12 @@ from ingest.edge.local.processes import memory_available_bytes
 from ingest.edge.local.service import HOST
 
 MIB = 1024 * 1024
-# What a JVM takes beside its heap (metaspace, threads, buffers), as seen on both servers.
+# Memory of a JVM beside its heap (metaspace, threads, buffers), as measured on both servers.
 BESIDE_HEAP_MIB = 256
 
 
 def linux() -> None:
-    """Processes are told apart by what Linux says of them."""
+    """Require Linux, because processes are identified by /proc."""
     if not Path("/proc/self/stat").exists():
         raise Problem(
             "The local stack needs Linux: there is no /proc here.", "Run it in a Linux machine or container.", 69
@@ -27,7 +27,7 @@ def linux() -> None:
 
 
 def folder_usable(folder: Path) -> None:
-    """Java's class paths and Kafka's list of data folders cannot quote `:` and `,`."""
+    """Refuse a folder name with `:` or `,`: Java's class paths and Kafka's list of data folders cannot quote them."""
     if {":", ","} & set(str(folder)):
         raise Problem(
             f"The stack's folder {folder} holds a `:` or `,`, which Java's paths cannot.",
@@ -37,7 +37,7 @@ def folder_usable(folder: Path) -> None:
 
 
 def ports_free(ports: Mapping[str, int]) -> None:
-    """By option name, the ports to be bound. `Problem` (69) for the first that is taken, 64 if two are the same."""
+    """Check the ports, by option name; `Problem` (69) for the first port in use, 64 if two are the same."""
     for port, count in Counter(ports.values()).items():
         if count > 1:
             options = " and ".join(option for option in ports if ports[option] == port)
@@ -47,14 +47,14 @@ def ports_free(ports: Mapping[str, int]) -> None:
 
 
 def free_port() -> int:
-    """A port that nobody listens on now."""
+    """Return a port that no process listens on."""
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
 
 
 def memory_suffices(heaps_mib: Iterable[int]) -> None:
-    """Whether JVMs with these heaps fit; `Problem` (69) tells both figures."""
+    """Check that JVMs with these heaps fit into memory; the `Problem` (69) names both figures."""
     needed = sum(heap_mib + BESIDE_HEAP_MIB for heap_mib in heaps_mib)
     available = memory_available_bytes() // MIB
     if available < needed:
@@ -67,7 +67,7 @@ def memory_suffices(heaps_mib: Iterable[int]) -> None:
 
 def _bind(option: str, port: int) -> None:
     with socket.socket() as probe:
-        # As Java's servers do: connections that were closed a moment ago do not count as taken.
+        # Like Java's servers: connections that were closed a moment ago do not block the port.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((HOST, port))

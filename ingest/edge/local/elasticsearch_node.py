@@ -1,7 +1,7 @@
 """One Elasticsearch node from the server's core jars, started by deploy/local/Launcher.java.
 
-Writes the node's folder and asks the node over HTTP, nothing else.
-What the core jars lack compared with a full distribution stands in the design, section "The local stack".
+Writes the node's folder and queries the node over HTTP, nothing else.
+What the core jars lack compared with a full distribution is described in the design, section "The local stack".
 """
 
 import json
@@ -19,8 +19,8 @@ NAME = "elasticsearch"
 _TRANSPORT = "transport-netty4"
 _ANSWER_TIMEOUT_S = 2
 
-# The breaker on real memory counts garbage that the serial collector has not taken away yet, and answers 429 for it.
-# Only Kibana's own indices may come up by themselves: a perf-* index without its template would have guessed mappings.
+# The real-memory breaker would count garbage that the serial collector has not freed yet, and answer 429 for it.
+# Only Kibana's own indices may be auto-created: a perf-* index without its template would get guessed mappings.
 _SETTINGS = """\
 cluster.name: perflog-local
 node.name: perflog
@@ -37,14 +37,14 @@ action.auto_create_index: ".kibana*,.tasks*,.management*,.reporting*,-*"
 
 
 def service(folder: Path, libs: Path, launcher: Path, java: Java, port: int, jvm: tuple[str, ...]) -> Service:
-    """The node of the stack in `folder`; each major version has data of its own, since none reads a newer one's."""
+    """Describe the node of the stack in `folder`; each major version has its own data, as none reads a newer one's."""
     version = jars.version(libs, NAME)
     home = folder / f"{NAME}-{version.split('.')[0]}"
 
     def prepare() -> None:
         for name in ("config", "data", "logs", "tmp", "plugins"):
             (home / name).mkdir(parents=True, exist_ok=True)
-        # JSON's strings are YAML's: a folder's name may hold anything.
+        # JSON strings are valid YAML, so the folder's name may contain any character.
         data, logs = json.dumps(str(home / "data")), json.dumps(str(home / "logs"))
         settings = _SETTINGS.format(host=HOST, port=port, data=data, logs=logs)
         (home / "config" / "elasticsearch.yml").write_text(settings)
@@ -63,7 +63,7 @@ def service(folder: Path, libs: Path, launcher: Path, java: Java, port: int, jvm
 
 
 def answers(port: int) -> bool:
-    """Whether the node there has a working cluster state. `GET /` is 405 on core jars, so its health is asked for."""
+    """Whether the node has a working cluster state; checks its health, because `GET /` is 405 on core jars."""
     try:
         answer = requests.get(f"http://{HOST}:{port}/_cluster/health", timeout=_ANSWER_TIMEOUT_S)
         return answer.status_code == requests.codes.ok and answer.json()["status"] in ("green", "yellow")
@@ -80,7 +80,7 @@ def _command(java: Java, home: Path, libs: Path, launcher: Path, jvm: tuple[str,
         str(java.executable),
         *jvm,
         "-Dlog4j2.disable.jmx=true",
-        # Otherwise log4j's own hook ends the log before the node has told that it closed.
+        # Otherwise log4j's own shutdown hook ends the log before the node has logged that it closed.
         "-Dlog4j.shutdownHookEnabled=false",
         f"-Des.path.home={home}",
         f"-Djava.io.tmpdir={home / 'tmp'}",
@@ -96,7 +96,7 @@ def _command(java: Java, home: Path, libs: Path, launcher: Path, jvm: tuple[str,
 
 
 def _install_transport(libs: Path, target: Path) -> None:
-    """The HTTP transport is a module with a folder of its own; its descriptor lies inside its jar."""
+    """Install the HTTP transport, a module with its own folder; its descriptor is inside its jar."""
     shutil.rmtree(target, ignore_errors=True)
     target.mkdir(parents=True)
     for jar in filter(_is_transport, libs.glob("*.jar")):

@@ -1,6 +1,6 @@
-"""The servers' jars, fetched once by Maven and kept: the second start needs neither Maven nor a network.
+"""The servers' jars, fetched once by Maven and cached: the second start needs neither Maven nor a network.
 
-Touches the jar cache (one folder per pom.xml and server, complete or absent) and runs `mvn` and the Java compiler.
+Uses the jar cache (one folder per pom.xml and server, complete or absent) and runs `mvn` and the Java compiler.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ FETCH_TIMEOUT_S = 1200
 
 
 def fetched(cache: Path, pom: Path, server: str, java: Java, tell: Callable[[str], None]) -> Path:
-    """The folder of the jars of `server` (a profile of the pom), from the cache or by Maven.
+    """Return the folder with the jars of `server` (a profile of the pom), from the cache or by Maven.
 
     Raises `Problem` (69) if Maven is missing or fails; nothing incomplete stays in the cache.
     """
@@ -41,7 +41,7 @@ def fetched(cache: Path, pom: Path, server: str, java: Java, tell: Callable[[str
 
 
 def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
-    """The folder of the compiled launcher, for every Java from 17 on; `Problem` (69) if none of `javas` compiles."""
+    """Return the folder of the compiled launcher, for Java 17 or later; `Problem` (69) if none of `javas` compiles."""
     target = cache / f"launcher-{_digest(source.read_bytes())}"
     if target.is_dir():
         return target
@@ -55,14 +55,14 @@ def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
             check=False,
         )
         if done.returncode != 0:
-            # What keeps the Java itself from starting it tells on the other stream.
+            # If the JVM itself fails to start the compiler, it reports that on the other stream.
             told = f"{done.stdout}\n{done.stderr}".strip() or f"exit code {done.returncode}"
             raise Problem(f"{java.home} cannot compile {source}: {sentence(told)}", "Install another JDK.", 70)
     return target
 
 
 def version(folder: Path, artifact: str) -> str:
-    """The version in the name of a jar, e.g. 9.5.3 of elasticsearch-9.5.3.jar."""
+    """Return the version in the name of a jar, e.g. 9.5.3 of elasticsearch-9.5.3.jar."""
     for jar in folder.glob(f"{artifact}-*.jar"):
         if jar.stem[len(artifact) + 1 :][:1].isdigit():
             return jar.stem[len(artifact) + 1 :]
@@ -96,7 +96,7 @@ def _copy_dependencies(maven: str, pom: Path, server: str, java: Java, folder: P
 
 @contextmanager
 def _completed(target: Path) -> Iterator[Path]:
-    """A folder to fill, moved to `target` when the block succeeds; of two that fill the same one, the first wins."""
+    """Provide a folder to fill, moved to `target` if the block succeeds; if two fill it at once, the first one wins."""
     target.parent.mkdir(parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:

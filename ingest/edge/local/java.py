@@ -1,4 +1,4 @@
-"""The Javas of this machine: where they are, how new, and whether they can compile. May run `java` to ask it."""
+"""Finds the Javas of this machine: where they are, their versions, whether they can compile. May run `java`."""
 
 import re
 import shutil
@@ -20,7 +20,7 @@ _ANSWER_TIMEOUT_S = 20
 
 @dataclass(frozen=True, slots=True)
 class Java:
-    """One Java as it describes itself: `major` is 17 for 17.0.15 and 8 for 1.8; `home` is what JAVA_HOME would be."""
+    """One Java, as it reports itself: `major` is 17 for 17.0.15 and 8 for 1.8; `home` is its JAVA_HOME."""
 
     executable: Path
     home: Path
@@ -35,14 +35,14 @@ class Java:
 
 
 def find_all(java_home: Path | None = None, folders: Iterable[Path] = DISTRIBUTION_FOLDERS) -> tuple[Java, ...]:
-    """Every Java that answers, newest first: in JAVA_HOME, on the PATH, and in the folders that distributions use."""
+    """Return every Java that runs, newest first: from JAVA_HOME, the PATH, and the folders of distributions."""
     executables = {path.resolve(): path for path in _candidates(java_home, folders) if path.is_file()}
     found = {java.home: java for java in map(_ask, executables.values()) if java is not None}
     return tuple(sorted(found.values(), key=lambda java: (java.major, java.compiles), reverse=True))
 
 
 def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
-    """The newest Java of at least `oldest`; `Problem` (69) says what was found instead."""
+    """Return the newest Java, at least `oldest`; the `Problem` (69) says what was found instead."""
     if not javas:
         raise Problem(f"No Java was found, and {what} needs Java {oldest} or newer.", _install(oldest), 69)
     if javas[0].major < oldest:
@@ -52,7 +52,7 @@ def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
 
 
 def compiler(javas: tuple[Java, ...]) -> Java:
-    """A Java that can compile the launcher; `Problem` (69) when all are JREs."""
+    """Return a Java that can compile the launcher; `Problem` (69) if all are JREs."""
     for java in javas:
         if java.compiles and java.major >= OLDEST:
             return java
@@ -78,7 +78,7 @@ def _candidates(java_home: Path | None, folders: Iterable[Path]) -> Iterator[Pat
 
 
 def _ask(executable: Path) -> Java | None:
-    """What this `java` says of itself; None if it does not run. Java 8 knows no modules and is reported without any."""
+    """Run `java` and parse its description; None if it does not run. Java 8 has no modules and gets an empty set."""
     for question in (["-XshowSettings:properties", "--list-modules"], ["-XshowSettings:properties", "-version"]):
         try:
             done = subprocess.run(

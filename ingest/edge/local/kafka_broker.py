@@ -1,4 +1,4 @@
-"""One Kafka broker in KRaft mode, its controller in the same process. Writes its folder, formats it, asks it."""
+"""One Kafka broker in KRaft mode, its controller in the same process: writes its folder, formats and probes it."""
 
 import base64
 import socket
@@ -14,12 +14,12 @@ from ingest.edge.local.service import HOST, LIGHT_JVM, LOG4J, SHORT_LIVED_JVM, S
 
 NAME = "kafka"
 _ANSWER_TIMEOUT_S = 2
-# Metadata (3) in version 1, correlation 0, client `perflog`, no topics: the brokers are all that is wanted.
+# Metadata request (3), version 1, correlation 0, client `perflog`, no topics: only the brokers are wanted.
 _METADATA_REQUEST = struct.pack(">hhih7si", 3, 1, 0, 7, b"perflog", 0)
 
-# Replication factors of 1, since there is one broker; topics are made by `perflog setup` and by nobody else. Sessions
-# may be short, so that a dead worker can be noticed sooner than after the 6 s that Kafka would insist on. The broker's
-# own is short too: one that was killed is not let in again before it is over.
+# Replication factors of 1, since there is one broker; only `perflog setup` creates topics. Session timeouts may be
+# short, so that a dead worker is noticed sooner than after Kafka's minimum of 6 s. The broker's own session is short
+# too: a killed broker can register again only once its old session has expired.
 _PROPERTIES = """\
 process.roles=broker,controller
 node.id=1
@@ -44,7 +44,7 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 """
 
-# It tells all its settings six times over at each start.
+# Kafka logs all its settings six times at each start.
 _QUIET = """\
 logger.config.name = org.apache.kafka.common.config.AbstractConfig
 logger.config.level = warn
@@ -52,7 +52,7 @@ logger.config.level = warn
 
 
 def service(folder: Path, libs: Path, java: Java, ports: tuple[int, int], jvm: tuple[str, ...]) -> Service:
-    """The broker of the stack in `folder`; `ports` are the clients' and the controller's, `jvm` Java's options."""
+    """Describe the broker of the stack in `folder`; `ports` are (clients', controller's), `jvm` Java options."""
     home = folder / NAME
     properties, log4j = home / "server.properties", home / "log4j2.properties"
     run = (
@@ -83,9 +83,10 @@ def service(folder: Path, libs: Path, java: Java, ports: tuple[int, int], jvm: t
 
 
 def answers(port: int) -> bool:
-    """Whether the broker there answers a metadata request and names itself among those that take work.
+    """Whether the broker answers a metadata request and lists itself as a live broker.
 
-    Asked by hand: kafka-python's clients leave a socket and a thread behind each time they meet a broker that starts.
+    The request is sent by hand: kafka-python's clients leak a socket and a thread each time they meet a starting
+    broker.
     """
     try:
         with socket.create_connection((HOST, port), timeout=_ANSWER_TIMEOUT_S) as connection:
@@ -98,7 +99,7 @@ def answers(port: int) -> bool:
 
 
 def _broker_ports(answer: bytes) -> list[int]:
-    """Ports of the brokers in a metadata response of version 1; `struct.error` if it is cut short."""
+    """Return the brokers' ports in a metadata response of version 1; `struct.error` if it is truncated."""
     (count,), position, ports = struct.unpack_from(">i", answer, 4), 8, []
     for _ in range(count):
         (host_bytes,) = struct.unpack_from(">h", answer, position + 4)

@@ -1,4 +1,4 @@
-"""Maven's own reason for a failure, short, and what to do about it; from what it printed. Pure."""
+"""Extracts the reason for a failure from Maven's output, and suggests a remedy."""
 
 import re
 
@@ -8,11 +8,11 @@ MOST_CHARACTERS = 400
 ARGUMENTS = (
     "-B",
     "-q",
-    # What was not found the last time is asked for again: since then the settings may have been mended.
+    # Look up artifacts again that were not found last time: the settings may have been corrected since.
     "-U",
     "-Dstyle.color=never",
 )
-# Named in full: of a prefix Maven says only that it found no such plugin, and not why.
+# With the full name: for a mere prefix Maven only says that it found no such plugin, not why.
 COPY_DEPENDENCIES = "org.apache.maven.plugins:maven-dependency-plugin:copy-dependencies"
 _ESCAPE = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _ERROR_LINE = re.compile(r"^(?:\[(?:ERROR|FATAL)\] +)+(?!\[Help|To see|Re-run|For more|After correcting)(\S.*)$", re.M)
@@ -24,7 +24,7 @@ _TRUST = (
     "If it is your site's own (many a proxy has one), copy it to /usr/local/share/ca-certificates/NAME.crt and run"
     " `update-ca-certificates`, or name a trust store that holds it: MAVEN_OPTS=-Djavax.net.ssl.trustStore=FILE."
 )
-# The first that fits the reason counts.
+# The first pattern that matches the reason applies.
 _REMEDIES = (
     (
         "PKIX path|certification path|SSLHandshake|[Cc]ertificate",
@@ -61,7 +61,7 @@ _REMEDIES = (
 
 
 def complaint(printed: str, exit_code: int) -> tuple[str, str]:
-    """The reason and its remedy; without a word from Maven the reason is the exit code."""
+    """Return the reason and its remedy; if Maven printed nothing, the reason is the exit code."""
     text = _ESCAPE.sub("", printed)
     found = dict.fromkeys(_POINTER.sub("", line).strip() for line in _ERROR_LINE.findall(text))
     reason = _shortened("; ".join(found) or telling_line(text) or f"exit code {exit_code}")
@@ -69,7 +69,7 @@ def complaint(printed: str, exit_code: int) -> tuple[str, str]:
 
 
 def _shortened(reason: str) -> str:
-    """Its end, where Maven's chain of causes has the innermost; begun with a cause of its own."""
+    """Keep the end of the reason, which holds the innermost cause; start at the beginning of a cause."""
     if len(reason) <= MOST_CHARACTERS:
         return reason
     end = reason[-MOST_CHARACTERS:]

@@ -1,4 +1,4 @@
-"""From a stack as it is wanted to the servers to start: which Java, which version, which ports, which jars."""
+"""Plans which servers to start for a requested stack: which Java, version, ports and jars."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
@@ -19,19 +19,19 @@ ELASTICSEARCH_PORT = 19200
 
 @dataclass(frozen=True, slots=True)
 class LocalStack:
-    """A stack as it is wanted.
+    """A requested stack.
 
     Attributes:
         folder: configuration, data, logs and state; None = `stack` in perflog's home.
-        kafka_port: where Kafka listens; None = where it ran before, else 19092.
-        elasticsearch_port: where Elasticsearch listens; None = where it ran before, else 19200.
-        elasticsearch_major: 8 or 9; None = as before, else 9 where a Java for it is found, else 8.
-        controller_port: Kafka's inner port; None = any free one.
-        kafka_heap_mib: the most heap that Kafka may take.
-        elasticsearch_heap_mib: the heap of Elasticsearch.
-        java_home: a Java to consider beside those on the PATH and in `java_folders`; None = JAVA_HOME.
-        java_folders: where distributions put Javas.
-        ready_timeout_s: how long both may take to answer.
+        kafka_port: Kafka's port; None = as before, else 19092.
+        elasticsearch_port: Elasticsearch's port; None = as before, else 19200.
+        elasticsearch_major: 8 or 9; None = as before, else 9 if a Java for it is found, else 8.
+        controller_port: port of Kafka's controller; None = any free port.
+        kafka_heap_mib: maximum heap of Kafka.
+        elasticsearch_heap_mib: heap of Elasticsearch.
+        java_home: a Java to consider besides those on the PATH and in `java_folders`; None = JAVA_HOME.
+        java_folders: where distributions install Javas.
+        ready_timeout_s: how long both servers may take to answer.
         short_lived: for tests: half the work at the start, less throughput afterwards.
     """
 
@@ -49,12 +49,12 @@ class LocalStack:
 
     @property
     def place(self) -> Path:
-        """The folder, absolute, whether it was named or not."""
+        """The stack's absolute folder, chosen or default."""
         return (self.folder or home() / "stack").absolute()
 
 
 def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
-    """The same stack, what was left open filled from the servers that `up` started there, dead or alive."""
+    """Fill unset options from the servers that `up` last started there, whether or not they still run."""
     kafka, elasticsearch = known.get(KAFKA), known.get(ELASTICSEARCH)
     return replace(
         stack,
@@ -65,7 +65,7 @@ def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
 
 
 def refuse_contradiction(stack: LocalStack, running: Mapping[str, Started]) -> None:
-    """`Problem` (64) if a server that runs already is not the one that is asked for in a stack made by `as_before`."""
+    """Raise `Problem` (64) if a running server differs from the stack that `as_before` returned."""
     wanted = {KAFKA: stack.kafka_port, ELASTICSEARCH: stack.elasticsearch_port}
     for name, server in running.items():
         other_version = name == ELASTICSEARCH and stack.elasticsearch_major != _major(server)
@@ -78,7 +78,7 @@ def refuse_contradiction(stack: LocalStack, running: Mapping[str, Started]) -> N
 
 
 def services(stack: LocalStack, missing: Collection[str], tell: Callable[[str], None]) -> tuple[Service, ...]:
-    """The servers to start, prerequisites checked, jars at hand; a `Problem` for the first thing that lacks."""
+    """Return the servers to start, with prerequisites checked and jars fetched; `Problem` if one is missing."""
     if not missing:
         return ()
     checks.linux()

@@ -1,7 +1,7 @@
-"""Processes that outlive us: started in a session of their own, known again by pid *and* start time, ended surely.
+"""Processes that outlive us: started in their own session, identified by pid *and* start time, reliably ended.
 
-A pid alone names whoever has it now; together with the boot and the start time it names one process for ever.
-Touches /proc and signals, nothing else.
+A pid alone names whichever process has it now; with the boot id and the start time it names one process forever.
+Uses /proc and signals, nothing else.
 """
 
 import os
@@ -19,19 +19,19 @@ _DEFAULT_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGPIPE
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """One process: `started` is the machine's boot id and the start in clock ticks after it, as /proc tells."""
+    """One process; `started` is the machine's boot id and the start in clock ticks since boot, from /proc."""
 
     pid: int
     started: str
 
 
 def spawn(command: Sequence[str], log: Path) -> Process:
-    """Start a program that survives this one and its terminal; both its outputs are appended to `log`."""
+    """Start a program that survives this one and its terminal; its stdout and stderr are appended to `log`."""
     appended = os.O_WRONLY | os.O_CREAT | os.O_APPEND
     pid = os.posix_spawn(
         command[0],
         list(command),
-        os.environ,  # handed on as it is, nothing in it is read
+        os.environ,  # passed on unchanged; nothing is read from it
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, str(log), appended, 0o644),
@@ -44,7 +44,7 @@ def spawn(command: Sequence[str], log: Path) -> Process:
 
 
 def alive(process: Process) -> bool:
-    """Whether this very process still runs; a zombie does not, nor does another that was given its pid."""
+    """Whether exactly this process still runs; a zombie or another process with its pid does not count."""
     _reap(process.pid)
     return _started(process.pid) == process.started
 
@@ -52,7 +52,7 @@ def alive(process: Process) -> bool:
 def end(
     processes: Iterable[Process], tell: Callable[[str], None] = lambda _: None, patience_s: float = TERM_TIMEOUT_S
 ) -> None:
-    """End exactly these: SIGTERM to all, patience, SIGKILL to those that stay. Those already gone are left alone."""
+    """End exactly these processes: SIGTERM to all, wait, SIGKILL to those that remain. Skips those already gone."""
     waiting = [each for each in processes if _signal(each, signal.SIGTERM)]
     waiting = _wait(waiting, patience_s)
     for each in waiting:
@@ -62,7 +62,7 @@ def end(
 
 
 def memory_bytes(process: Process) -> int | None:
-    """Resident memory, or None if the process is gone."""
+    """Return the resident memory, or None if the process is gone."""
     try:
         pages = int(Path(f"/proc/{process.pid}/statm").read_text().split()[1])
     except (OSError, IndexError):
@@ -71,7 +71,7 @@ def memory_bytes(process: Process) -> int | None:
 
 
 def memory_available_bytes() -> int:
-    """What the kernel thinks can be used without swapping."""
+    """Return the memory that the kernel estimates to be usable without swapping."""
     for line in Path("/proc/meminfo").read_text().splitlines():
         if line.startswith("MemAvailable:"):
             return int(line.split()[1]) * 1024
@@ -89,7 +89,7 @@ def _signal(process: Process, number: signal.Signals) -> bool:
 
 
 def _wait(processes: list[Process], timeout_s: float) -> list[Process]:
-    """Those that are still alive when the time is over."""
+    """Return those that are still alive after the timeout."""
     until = time.monotonic() + timeout_s
     while (left := [each for each in processes if alive(each)]) and time.monotonic() < until:
         time.sleep(_POLL_S)
@@ -97,20 +97,20 @@ def _wait(processes: list[Process], timeout_s: float) -> list[Process]:
 
 
 def _started(pid: int) -> str | None:
-    """Boot id and start time of whoever has this pid now; None for nobody and for a zombie."""
+    """Return boot id and start time of the process with this pid; None if there is none or it is a zombie."""
     try:
-        # The program's name stands in brackets and may hold anything, brackets and blanks included.
+        # The program's name is in brackets and may contain any character, brackets and blanks included.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
     except OSError:
         return None
     state, threads, start_ticks = fields[0], int(fields[17]), fields[19]
-    # The first thread may be dead while others still hold the ports: only the last one's end is the end.
+    # The first thread may be dead while others still hold the ports: the process ends with its last thread.
     return None if state in "ZX" and threads <= 1 else f"{boot}/{start_ticks}"
 
 
 def _reap(pid: int) -> None:
-    """A child of ours that ended stays a zombie until it is asked for; other processes are left alone."""
+    """Reap an ended child, which otherwise stays a zombie; other processes are left alone."""
     try:
         os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:

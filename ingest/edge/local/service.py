@@ -1,4 +1,4 @@
-"""What the stack needs to know of a server to run it, and what both servers share. May read a server's log."""
+"""Describes a server of the stack, and holds what both servers share. May read a server's log."""
 
 import re
 from collections.abc import Callable
@@ -9,9 +9,9 @@ from ingest.edge.local.processes import Process
 
 HOST = "127.0.0.1"
 # Measured on two cores: as fast as the default collector at heaps of 1 GiB, with a third less memory.
-# An exhausted heap ends the process, which `status` reports, instead of leaving a server that half works.
+# An exhausted heap ends the process, which `status` reports, instead of leaving a server that only half works.
 LIGHT_JVM = ("-XX:+UseSerialGC", "-XX:+ExitOnOutOfMemoryError")
-# Half the work at the start, but slower for ever after.
+# Half the work at the start, but slower afterwards.
 SHORT_LIVED_JVM = ("-XX:TieredStopAtLevel=1",)
 
 LOG4J = """\
@@ -24,7 +24,7 @@ rootLogger.level = info
 rootLogger.appenderRef.console.ref = console
 """
 _TAIL_BYTES = 64 * 1024
-# A line that a server wrote to its standard error bears a head once Elasticsearch has begun its log.
+# Once Elasticsearch has begun its log, it prefixes lines that a server wrote to its standard error.
 _HEAD = r"(?:\[[^\]]*\])*\[stderr\] "
 _TELLING = (
     re.compile(rf"^(?:{_HEAD})?Caused by: "),
@@ -36,7 +36,7 @@ _STACK_FRAME = re.compile(rf"^(?:{_HEAD})?\s+(at |\.\.\. )|^WARNING")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """A server about to be started: `prepare` writes its configuration and data folder, `command` then runs it."""
+    """A server to start: `prepare` writes its configuration and data folder, then `command` runs it."""
 
     name: str
     version: str
@@ -49,7 +49,7 @@ class Service:
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """A server that `up` started, as it is remembered in the stack's state file."""
+    """A server that `up` started, as stored in the stack's state file."""
 
     name: str
     version: str
@@ -60,7 +60,7 @@ class Started:
 
 
 def last_telling_line(log: Path) -> str:
-    """The line of a server's log that most likely says why it ended; empty if there is none."""
+    """Return the line of a server's log that most likely says why it ended, or ""."""
     try:
         with log.open("rb") as file:
             file.seek(max(0, log.stat().st_size - _TAIL_BYTES))
@@ -71,7 +71,7 @@ def last_telling_line(log: Path) -> str:
 
 
 def telling_line(text: str) -> str:
-    """The line of what a program printed that most likely says why it failed; empty if there is none."""
+    """Return the line of a program's output that most likely says why it failed, or ""."""
     lines = [line.strip() for line in text.splitlines() if not _STACK_FRAME.match(line)]
     for telling in _TELLING:
         found = [line for line in lines if telling.search(line)]
@@ -81,5 +81,5 @@ def telling_line(text: str) -> str:
 
 
 def sentence(text: str) -> str:
-    """A text with a full stop, unless it ends as a sentence does."""
+    """Add a full stop, unless the text ends like a sentence."""
     return text if text.endswith((".", "!", "?")) else f"{text}."

@@ -1,6 +1,6 @@
-"""The local stack: `up`, `status`, `down`. One Kafka broker and one Elasticsearch node, ended only by who started them.
+"""The local stack (`up`, `status`, `down`): one Kafka broker and one Elasticsearch node.
 
-Touches one folder (configuration, data, logs, state), the jar cache, and the processes that it started itself.
+Uses one folder (configuration, data, logs, state), the jar cache, and only the processes that it started itself.
 """
 
 import shutil
@@ -24,7 +24,7 @@ _OWN_FILES = (f"{KAFKA}", f"{ELASTICSEARCH}-8", f"{ELASTICSEARCH}-9", "logs", st
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """One server as it is now. `state`: ready, starting (runs, is silent), died (nobody stopped it) or stopped."""
+    """One server's state: ready, starting (runs, does not answer yet), died (nobody stopped it) or stopped."""
 
     name: str
     state: str
@@ -37,7 +37,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """A stack that answers. `started` names what this `up` had to start: nothing if it was up already."""
+    """A stack that answers; `started` names the servers that this `up` started, none if all ran already."""
 
     kafka: str
     elasticsearch: str
@@ -46,9 +46,9 @@ class Running:
 
 
 def up(stack: LocalStack, tell: Callable[[str], None] = lambda _: None) -> Running:
-    """Start what does not run yet and wait until both answer; `tell` hears what is being done.
+    """Start the servers that do not run and wait until both answer; `tell` receives progress messages.
 
-    Raises `Problem` if anything lacks or a server does not come up; then nothing of this call is left running.
+    Raises `Problem` if a prerequisite is missing or a server does not come up; then this call leaves nothing running.
     """
     with state.locked(stack.place):
         known, running = state.read(stack.place), _living(stack.place)
@@ -71,13 +71,13 @@ def up(stack: LocalStack, tell: Callable[[str], None] = lambda _: None) -> Runni
 
 
 def status(stack: LocalStack) -> tuple[Status, ...]:
-    """Both servers as they are now; asks each that runs whether it answers."""
+    """Return the state of both servers; probes each one that runs."""
     known = state.read(stack.place)
     return tuple(_status(known[name]) if name in known else Status(name, "stopped") for name in sorted(SERVICES))
 
 
 def down(stack: LocalStack, purge: bool = False, tell: Callable[[str], None] = lambda _: None) -> tuple[str, ...]:
-    """End exactly the processes that `up` started, with `purge` remove their data too. Returns the ended."""
+    """End exactly the processes that `up` started, with `purge` remove their data too. Returns the ended servers."""
     if not stack.place.is_dir():
         return ()
     with state.locked(stack.place):
@@ -138,7 +138,7 @@ def _status(server: Started) -> Status:
 
 
 def _purge(folder: Path) -> None:
-    """Only what is ours: the folder may have been somebody's before, and is removed only when nothing else is in it."""
+    """Remove only our own files, and the folder only if it is empty then, since others may have used it before."""
     for name in _OWN_FILES:
         path = folder / name
         if path.is_dir():

@@ -1,4 +1,4 @@
-"""What `up` started, remembered in one file of the stack's folder, and the lock that lets one change it at a time."""
+"""The stack's state file, which remembers what `up` started, and the lock that lets one process change it at a time."""
 
 import fcntl
 import json
@@ -19,7 +19,7 @@ LOCK_FILE = "stack.lock"
 
 
 def read(folder: Path) -> dict[str, Started]:
-    """By name, the servers that were started in this folder and not yet ended by `down`; they may have died since."""
+    """Return the servers started in this folder and not ended by `down`, by name; they may have died since."""
     try:
         text = (folder / STATE_FILE).read_text(encoding="utf-8")
     except FileNotFoundError:
@@ -39,7 +39,7 @@ def read(folder: Path) -> dict[str, Started]:
 
 
 def write(folder: Path, started: dict[str, Started]) -> None:
-    """Replace the whole state at once; with nothing to remember the file goes."""
+    """Replace the whole state atomically; remove the file if there is nothing to remember."""
     path = folder / STATE_FILE
     if not started:
         path.unlink(missing_ok=True)
@@ -52,7 +52,7 @@ def write(folder: Path, started: dict[str, Started]) -> None:
 
 @contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Wait until nobody else starts or stops this stack, and keep others waiting meanwhile."""
+    """Hold the stack's lock: wait until nobody else starts or stops this stack."""
     path = folder / LOCK_FILE
     while True:
         with _opened(path) as file:
@@ -65,14 +65,14 @@ def locked(folder: Path) -> Iterator[None]:
 def _is_at(path: Path, file: IO[str]) -> bool:
     try:
         return os.path.samestat(path.stat(), os.fstat(file.fileno()))
-    except FileNotFoundError:  # who held the lock has purged the folder
+    except FileNotFoundError:  # the previous holder of the lock has purged the folder
         return False
 
 
 def _opened(path: Path) -> IO[str]:
     try:
         while True:
-            with suppress(FileNotFoundError):  # whoever holds the lock purges the folder just now
+            with suppress(FileNotFoundError):  # the holder of the lock is purging the folder
                 _make(path.parent)
                 return path.open("w")
     except OSError as error:
@@ -82,7 +82,7 @@ def _opened(path: Path) -> IO[str]:
 
 
 def _make(folder: Path) -> None:
-    """As `mkdir(exist_ok=True)`, which fails when the folder goes between its two looks."""
+    """Like `mkdir(exist_ok=True)`, which fails if the folder disappears between its two checks."""
     try:
         folder.mkdir(parents=True)
     except FileExistsError:
