@@ -1,11 +1,11 @@
-"""The command line: parses options, calls the pipeline or the core, and prints; errors become words and exit codes.
+"""The command line: parses options, calls the pipeline or the core, prints; errors become messages and exit codes.
 
 main              the commands and their groups
-options console format verdicts zone_faults_text   what several groups share
+options console format verdicts zone_faults_text   shared by several groups
 sources/          read a line, explain it, lint a script, write a source
 runs/             runs and their stages; analysis of files without servers
 pipeline/         demo, stack, setup, generate, ship, run, sweep
 monitoring/       alerts, gaps, workflows, dashboards
 recovery/         dead letters and replay
-bench/            how fast it is on this machine
+bench/            performance on this machine
 """

@@ -1,4 +1,4 @@
-"""What is shown to people: a console that wraps nothing in a pipe, and text from outside made harmless and short."""
+"""Output for people: a console that does not wrap in a pipe, and untrusted text made harmless and short."""
 
 import codecs
 import re
@@ -24,7 +24,7 @@ _ASCII = {"≤": "<=", "≥": ">=", "–": "-", "…": "..", "→": "->", "Δ": 
 
 
 def _in_ascii(error: UnicodeError) -> tuple[str, int]:
-    """What stands for a sign that the output cannot hold."""
+    """Replace characters that the output's encoding lacks."""
     if not isinstance(error, UnicodeEncodeError):
         raise error
     return "".join(_ASCII.get(char, "?") for char in error.object[error.start : error.end]), error.end
@@ -34,7 +34,7 @@ codecs.register_error("perflog.ascii", _in_ascii)
 
 
 def console() -> Console:
-    """Standard output: coloured on a terminal, plain and wide in a pipe; signs in ASCII where it is not UTF-8."""
+    """Return standard output: coloured on a terminal, plain and wide in a pipe; ASCII signs if it is not UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="perflog.ascii")
     width = None if sys.stdout.isatty() else PIPE_WIDTH
@@ -42,12 +42,12 @@ def console() -> Console:
 
 
 def plain_table() -> Table:
-    """A table as all commands print them: no lines, heads in bold."""
+    """Return a table as all commands print them: no lines, heads in bold."""
     return Table(box=None, pad_edge=False, header_style="bold")
 
 
 def visible(text: str) -> str:
-    """One character for one, control characters as pictures: what a log holds must not steer a terminal."""
+    """Replace control characters one for one by pictures, so that log text cannot control the terminal."""
     return _CONTROLS.sub(lambda found: _picture(found[0]), text)
 
 
@@ -59,13 +59,13 @@ def _picture(char: str) -> str:
 
 
 def shown(value: Any, most: int = 120) -> str:
-    """A value of a document, cut in the middle of nothing: at its end, and saying so."""
+    """Format a value of a document on one line; if it is too long, cut its end and say so."""
     text = visible(value if isinstance(value, str) else orjson.dumps(value).decode()).replace("\n", "␤")
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
 def window(text: str, at: int, width: int) -> tuple[str, int]:
-    """The part of a line around character `at` that fits into `width`, and where `at` lies in it."""
+    """Return the part of a line around character `at` that fits into `width`, and the position of `at` in it."""
     if len(text) <= width:
         return text, at
     start = max(0, min(at - width * 2 // 3, len(text) - width + 2))
@@ -78,7 +78,7 @@ INDENT = 2
 
 
 def pointed(text: str, at: int, console: Console) -> None:
-    """The line of the message, what was read of it coloured, and a caret under the place."""
+    """Print the line of a message, the part that was read coloured, and a caret under the position."""
     start = text.rfind("\n", 0, at) + 1
     whole, _, _ = text[start:].partition("\n")
     part, column = window(whole, at - start, console.width - INDENT - 1)
@@ -91,7 +91,7 @@ def pointed(text: str, at: int, console: Console) -> None:
 
 @contextmanager
 def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, quiet in a pipe."""
+    """Show a progress bar on a terminal, nothing in a pipe."""
     screen = Console(stderr=True)
     columns = (TextColumn("documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:

@@ -1,4 +1,4 @@
-"""How times, durations and what is missing are written for people."""
+"""Formats times, durations and missing values for people."""
 
 from datetime import UTC, datetime
 
@@ -8,7 +8,7 @@ SIGN = {"upper": "≤", "lower": "≥", "exact": "=", "none": ""}
 
 
 def bounded(kind: str, duration_s: float | None) -> str:
-    """A duration with the sign of its kind."""
+    """Format a duration with the sign of its kind."""
     return NONE if duration_s is None else f"{SIGN[kind]} {duration_s:,.0f}"
 
 
@@ -17,10 +17,10 @@ def _at(ms: int, form: str) -> str:
 
 
 def moment(ms: int) -> str:
-    """An instant to the minute, in UTC."""
+    """Format a time to the minute, in UTC."""
     return _at(ms, "%Y-%m-%d %H:%M")
 
 
 def second(ms: int) -> str:
-    """An instant to the second, in UTC."""
+    """Format a time to the second, in UTC."""
     return _at(ms, "%Y-%m-%d %H:%M:%S")

@@ -1,6 +1,7 @@
-"""The door: `perflog` and `python -m ingest`. Loads a subcommand only when it is called; turns problems into words.
+"""Entry point of `perflog` and `python -m ingest`. Imports a subcommand only when it is called.
 
-Exit codes are sysexits': 64 usage, 65 data, 66 no input, 69 unavailable, 70 software, 78 configuration.
+Problems become one sentence and an exit code, as in sysexits: 64 usage, 65 data, 66 no input, 69 unavailable,
+70 software, 78 configuration.
 """
 
 import sys
@@ -60,14 +61,14 @@ COMMANDS = {name: command for commands in GROUPS.values() for name, command in c
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are imported when they are called, so that `try` does not wait for Kafka's client."""
+    """A group that imports its commands only when they are called, so that `try` does not wait for Kafka's client."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order in which a newcomer needs them."""
+        """List the commands in the order in which a newcomer needs them."""
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import ingest.cli.<module> and take its `command`."""
+        """Import ingest.cli.<module> and return its `command`."""
         if cmd_name not in COMMANDS:
             return None
         found = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
@@ -95,7 +96,7 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; problems leave as one sentence and an exit code."""
+    """Run the command line; a problem is printed as one sentence and sets the exit code."""
     try:
         code = cli.main(prog_name="perflog", standalone_mode=False)
     except Problem as problem:

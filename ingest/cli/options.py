@@ -1,4 +1,4 @@
-"""What commands share: their options as values, and a frame as a message."""
+"""Shared by the commands: option values converted, and frames turned into messages."""
 
 import re
 import sys
@@ -19,13 +19,13 @@ _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 
 
 def message_of(frame: Frame, received_ms: int) -> Message:
-    """The message that Kafka would have got at `received_ms`; old data is meant, so it counts as a backfill."""
+    """Return the message that Kafka would have received at `received_ms`, as a backfill, since old data is expected."""
     provenance = Provenance(offset_bytes=frame.offset_bytes, captured_ms=received_ms)
     return Message(frame.data, received_ms, provenance, backfill=True)
 
 
 def chosen_of(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
-    """The source that was named, or all of them; `Problem` (64) lists those there are."""
+    """Return the named source, or all of them; the `Problem` (64) lists those that exist."""
     if name is None:
         return dict(sources)
     if name not in sources:
@@ -34,14 +34,14 @@ def chosen_of(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
 
 
 def facility_of(name: str) -> str:
-    """A facility's name; `Problem` (64) when it cannot be one."""
+    """Check a facility's name; `Problem` (64) if it is invalid."""
     if not is_facility(name):
         raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", 64)
     return name
 
 
 def zone_of(text: Any) -> int | None:
-    """`--zone` in seconds east of UTC."""
+    """Parse `--zone` into seconds east of UTC."""
     try:
         return None if text is None else offset_s(str(text))
     except ClockError as error:
@@ -49,7 +49,7 @@ def zone_of(text: Any) -> int | None:
 
 
 def time_of(text: Any) -> int:
-    """`--received` in unix ms."""
+    """Parse `--received` into unix ms."""
     try:
         return iso_ms(str(text))
     except ClockError as error:
@@ -57,7 +57,7 @@ def time_of(text: Any) -> int:
 
 
 def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
-    """Unix ms of ISO 8601 (a date alone: its midnight in UTC), or of so long ago, like 90s, 15m, 2h, 7d, 4w."""
+    """Parse ISO 8601 (a date alone: its midnight in UTC) or an age like 90s, 15m, 2h, 7d, 4w into unix ms."""
     if text is None:
         return None
     span = _SPAN.fullmatch(text)
@@ -70,12 +70,12 @@ def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
 
 
 def now_ms() -> int:
-    """This machine's time, unix ms."""
+    """Return this machine's time, unix ms."""
     return time.time_ns() // 1_000_000
 
 
 def bytes_of(file: Path) -> bytes:
-    """A file's bytes, or standard input's for `-`; `Problem` (66) when it cannot be read."""
+    """Return a file's bytes, or standard input's for `-`; `Problem` (66) if it cannot be read."""
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:

@@ -1,4 +1,4 @@
-"""Verdicts on stages and their baselines as plain trees for JSON."""
+"""Verdicts on stages and their baselines, as JSON."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ingest.core.timestamps import iso
 
 
 def verdict_row(found: Verdict) -> dict[str, Any]:
-    """What is said of a stage, and by what numbers."""
+    """Return the verdict on a stage, with its numbers."""
     stage, threshold = found.stage, found.threshold
     return {
         "verdict": found.verdict,
@@ -26,7 +26,7 @@ def verdict_row(found: Verdict) -> dict[str, Any]:
 
 
 def baseline_row(found: StageStatistics) -> dict[str, Any]:
-    """What stages like it took."""
+    """Return the statistics of comparable stages, with their period."""
     return baseline_numbers(found) | {
         "from": iso(found.first_ms),
         "to": iso(found.last_ms),
@@ -34,6 +34,6 @@ def baseline_row(found: StageStatistics) -> dict[str, Any]:
 
 
 def baseline_numbers(found: StageStatistics) -> dict[str, Any]:
-    """How many there were, and what they took."""
+    """Return the number of comparable stages, and the statistics of their durations."""
     told = found._asdict()
     return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")}

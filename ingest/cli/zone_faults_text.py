@@ -1,4 +1,4 @@
-"""Hosts whose stamps are of a wrong zone, for people and for machines: what `lint` and `analyze` say of them alike."""
+"""Hosts whose timestamps are in a wrong zone, as text and as JSON; shared by `lint` and `analyze`."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from ingest.core.authoring.zone_faults import ZoneFault
 
 
 def zone_fault_words(fault: ZoneFault) -> str:
-    """Who printed how many such lines, by how much they are off, and their lags without that."""
+    """Describe a zone fault: the host, how many lines, by how much they are off, and their lags when corrected."""
     lags = f"{fault.least_lag_s:g} s"
     if fault.most_lag_s != fault.least_lag_s:
         lags = f"{fault.least_lag_s:g} to {fault.most_lag_s:g} s"
@@ -18,7 +18,7 @@ def zone_fault_words(fault: ZoneFault) -> str:
 
 
 def zone_fault_row(fault: ZoneFault) -> dict[str, Any]:
-    """The same as a plain tree for JSON."""
+    """Return a zone fault as JSON."""
     return {
         "host": fault.host,
         "shift_s": fault.shift_s,

@@ -1,6 +1,6 @@
-"""`perflog bench`: how fast parsing, indexing, deriving and replaying are on this machine.
+"""`perflog bench`: the speed of parsing, indexing, deriving and replaying on this machine.
 
-bench index derive replay   what is measured
-harness                     measured ways, a worker apart
+bench index derive replay   the benchmarks
+harness                     measurements, each worker in its own process
 baselines                   the same work without the pipeline
 """

@@ -1,10 +1,10 @@
-"""What `perflog bench index` is measured beside: the same work as others would do it. Touches Kafka and Elasticsearch.
+"""Baselines for `perflog bench index`: the same work done without perflog. Uses Kafka and Elasticsearch.
 
-    load           bulk bodies that are there already, over so many connections: the limit
-    bare_loop      poll, one expression, orjson, bulk: no promises, nothing checked but that it went
+    load           bulk bodies prepared in advance, over so many connections: the upper limit
+    bare_loop      poll, one regular expression, orjson, bulk: no guarantees, checks only that no item failed
     an_afternoon   plain Lark, dictionaries, helpers.bulk: what one writes in an afternoon
 
-Each writes documents as large as perflog's, under ids made of the line.
+Each writes documents as large as perflog's, with ids derived from the line.
 """
 
 import re
@@ -36,12 +36,12 @@ AFTERNOON = "bench-afternoon"
 
 
 def load(client: Client, bodies: Sequence[bytes], connections: int) -> float:
-    """Send every body, so many at a time; seconds. AssertionError when an item was refused."""
+    """Send every body, `connections` at a time; returns seconds. AssertionError if an item was rejected."""
     return _loaded(bodies, connections, lambda body: _sent(client, body))
 
 
 def load_again(client: Client, bodies: Sequence[bytes], connections: int) -> float:
-    """The same for bodies whose items may be overtaken by one another: a version that is lower by then is a 409."""
+    """Like `load`, for bodies whose items may overtake one another: a lower version then gets a 409."""
     return _loaded(bodies, connections, lambda body: client.bulk(operations=body, filter_path="errors"))  # type: ignore[arg-type]
 
 
@@ -53,10 +53,10 @@ def _loaded(bodies: Sequence[bytes], connections: int, send: Callable[[bytes], o
 
 
 class Recorder(ElasticsearchStore):
-    """A store that keeps the body of every bulk request, to be sent once more without us."""
+    """A store that keeps the body of every bulk request, to be sent again without the pipeline."""
 
     def __init__(self, client: Client) -> None:
-        """As the store."""
+        """Take an open client."""
         super().__init__(client)
         self.bodies: list[bytes] = []
 
@@ -65,12 +65,12 @@ class Recorder(ElasticsearchStore):
         return super()._send(body, told)
 
     def unconditional(self) -> list[bytes]:
-        """The bodies without what only the first time can be met: that a document is, or is not, as it was."""
+        """Return the bodies without the conditions that only the first run can meet (create, if_seq_no)."""
         return [UNSEEN.sub(rb'{"index":{"_index":"perf-\1', SEEN.sub(b"", body)) for body in self.bodies]
 
 
 def recording() -> tuple[StoreOf, list[Recorder]]:
-    """What makes a recorder of an open client, and those that were made."""
+    """Return a factory of recorders, and the list of recorders it has made."""
     made: list[Recorder] = []
 
     def store_of(connected: Client) -> Recorder:
@@ -86,7 +86,7 @@ def _sent(client: Client, body: bytes) -> None:
 
 
 def records(kafka: Kafka, topic: str) -> Iterator[list[Any]]:
-    """Everything in a topic, as kafka-python gives it with large fetches, a poll at a time."""
+    """Yield all records of a topic, one poll at a time, as kafka-python returns them with large fetches."""
     consumer = KafkaConsumer(
         **client_configuration(kafka),
         enable_auto_commit=False,
@@ -108,7 +108,7 @@ def records(kafka: Kafka, topic: str) -> Iterator[list[Any]]:
 
 
 def bare_loop(client: Client, polls: Iterable[list[Any]], index: str, connections: int) -> int:
-    """Poll, expression, orjson, bulk, with so many requests under way; how many lines were sent."""
+    """Poll, match, encode and send, with `connections` requests in flight; returns the number of lines sent."""
     lines = 0
     with ThreadPoolExecutor(connections) as pool:
         under_way: list[Future[None]] = []
@@ -159,7 +159,7 @@ def _document(record: Any, index: str) -> tuple[bytes, bytes]:
 
 
 def an_afternoon(client: Client, lines: Iterable[str], parse: Callable[[str], Any]) -> float:
-    """Each line parsed as it comes, its parts in a dictionary, `helpers.bulk` into an index that guesses; seconds."""
+    """Parse line by line into dictionaries and send them with `helpers.bulk` and dynamic mappings; returns seconds."""
     client.indices.delete(index=AFTERNOON, ignore_unavailable=True)
     client.indices.create(index=AFTERNOON)
     began_s = time.perf_counter()

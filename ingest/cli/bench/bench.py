@@ -1,7 +1,7 @@
-"""`perflog bench`: how fast on this machine, beside yardsticks taken in the same run. Medians; no servers.
+"""`perflog bench`: speed on this machine, beside baselines measured in the same run. Medians; no servers.
 
-The lines are the sample's, moved in time and run so that no two are alike; the documents are the demo's, with
-diagnostics as long as a real ten-second test has them.
+The lines are the sample's, shifted in time and run id so that no two are equal; the documents are the demo's, with
+diagnostics as long as those of a real ten-second test.
 """
 
 import gc
@@ -36,16 +36,16 @@ from ingest.synthetic.network.schedule import day
 
 BARE_TEXT = re.compile(BARE.pattern.decode())
 RECEIVED_MS = 1_780_000_000_000
-LARK_SHARE = 100  # Lark reads one line in so many: the others would take minutes
+LARK_SHARE = 100  # Lark reads one line in so many: all of them would take minutes
 DOCUMENT_BYTES = 95_000
-BATCH = 20  # documents joined at once: more of them leave the cache of the processor
+BATCH = 20  # documents encoded at once: with more of them the data leave the processor's cache
 ORIGIN = Provenance("bench", "/bench/als_perf.log", 0, None, "perf.als.lines.v1/0/0")
 PLACE = RecordContext("perf.als.lines.v1/0/", backfill=True, ingested_ms=RECEIVED_MS)
 
 
 @dataclass(frozen=True, slots=True)
 class Timing:
-    """What was timed, the median rate, and its unit."""
+    """A measurement: its name, the median rate and the unit."""
 
     name: str
     rate: float
@@ -54,7 +54,7 @@ class Timing:
 
 @click.group("bench")
 def command() -> None:
-    """Measure on this machine, beside yardsticks in the same run."""
+    """Measure on this machine, beside baselines in the same run."""
 
 
 command.add_command(index_command)
@@ -92,7 +92,7 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
-    """Whether memory stays flat over many lines, no two alike: resident memory after each tenth of them."""
+    """Whether memory stays flat over many different lines: resident memory after each tenth of them."""
     known = load_registry(load_settings(settings_path).grammars)
     source = known.sources["als_perf"]
     flow = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
@@ -165,7 +165,7 @@ def _documents(known: Registry, repeat: int) -> Timing:
 
 
 def moved(lines: Sequence[bytes], count: int) -> Any:
-    """`count` lines, each round of the sample a second and a run later; stamps and values keep their distance."""
+    """Yield `count` lines, each round of the sample a second and a run later; relative times stay the same."""
     parts = [_parts(line.decode()) for line in lines]
     for n in range(count):
         local, zone, head, run, rest, value = parts[n % len(parts)]
@@ -200,9 +200,9 @@ def _each(do: Callable[[Any], Any], over: Sequence[Any]) -> None:
 
 
 def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
-    """The median of `amount` a second."""
+    """Return the median of `amount` per second."""
     gc.collect()
-    gc.freeze()  # what is measured is the way, not the collector's rounds over the bench's own input
+    gc.freeze()  # measure the code, not the garbage collector's passes over the benchmark's own input
     took = []
     for _ in range(repeat):
         start = time.perf_counter()
@@ -212,6 +212,6 @@ def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
 
 
 def _status_mib(key: str) -> float:
-    """VmRSS or VmHWM of this process, as Linux says."""
+    """Return VmRSS or VmHWM of this process, from /proc."""
     found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
     return int(found[1]) / 1024 if found else 0.0

@@ -1,10 +1,9 @@
-"""`perflog bench index --derive on`: one worker that derives stages and runs of 1,000 interleaved ones as it indexes.
+"""`perflog bench index --derive on`: one worker that also derives stages and runs, for 1,000 interleaved runs.
 
-The yardstick is what it sent: every item of every bulk request of that very worker (marks, states, stages, runs,
-ledger), kept as it was written, is loaded once more into indices made anew, with nothing before it and over the same
-number of connections. Lines come in the order in which runs print them, in one partition, by file in short stretches,
-as forwarders send. Measured besides: the same lines file by file, of which each holds one run after the other, where a
-run's lines arrive together.
+The baseline is what that worker sent: every item of its bulk requests (marks, states, stages, runs, ledger) is recorded
+and loaded again into new indices, without the pipeline and over the same number of connections. Lines come in the order
+in which runs print them, in one partition, by file in short segments, as forwarders send them. For comparison the same
+lines are also measured file by file, where one run follows the other and a run's lines arrive together.
 """
 
 import pickle
@@ -49,7 +48,7 @@ KINDS = ("marks", "runstate", "writers", "stages", "runs", "ledger")
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """A worker, the yardstick of it in items a second, and of each kind how many items it sent for how many ids."""
+    """A worker's measurement, its baseline, and for each kind how many items were sent for how many ids."""
 
     worker: Measurement
     items: int
@@ -58,17 +57,17 @@ class Round:
 
     @property
     def ratio(self) -> float:
-        """How fast the worker was, where 1 is its own items with nothing before them."""
+        """The worker's speed, where 1 is the speed of loading its own items without the pipeline."""
         return self.load_s / self.worker.wall_s
 
     def times(self, kind: str) -> float:
-        """How often each document of a kind was written."""
+        """Return how often each document of a kind was written, on average."""
         items, ids = self.sent.get(kind, (0, 1))
         return items / ids
 
 
 def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json: bool) -> None:
-    """Measure and show."""
+    """Measure and print."""
     ways: dict[str, Records] = {
         "1,000 runs interleaved": lambda: interleaved(count),
         "a run's lines together": lambda: together(count),
@@ -79,13 +78,13 @@ def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json:
 
 
 def interleaved(count: int) -> Iterator[ConsumerRecord]:
-    """In the order of printing, by file in short stretches."""
+    """Yield records in the order of printing, by file in short segments."""
     for some in in_batches(_made(count), STRETCH):
         yield from by_file(some)
 
 
 def together(count: int) -> Iterator[ConsumerRecord]:
-    """A run's lines follow one another."""
+    """Yield records with each run's lines together."""
     made = sorted(_made(count), key=lambda one: (one.host, one.truth.facts[0].run or ""))
     yield from by_file(made)
 
@@ -103,7 +102,7 @@ def _rounds(settings: Settings, known: Registry, records: Records, repeat: int) 
             measured = apart(lambda: _recorded(settings, known, kept))
             emptied(settings)
             items, load_s, sent = apart(lambda: _again(settings, kept))
-            if turn:  # the first one warms the servers up
+            if turn:  # the first round warms the servers up
                 found.append(Round(measured, items, load_s, sent))
     return found
 

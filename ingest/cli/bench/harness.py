@@ -1,4 +1,4 @@
-"""What the benches of `perflog run` share: lines in a topic of their own, and a process for each measurement."""
+"""Shared by the benchmarks of `perflog run`: lines in a topic of their own, and a process per measurement."""
 
 import itertools
 import resource
@@ -33,7 +33,7 @@ Records = Callable[[], Iterator[ConsumerRecord]]
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One measurement: lines, seconds, and of the process that did it its processor time and most memory."""
+    """One measurement: lines and seconds, and the processor time and peak memory of its process."""
 
     lines: int
     wall_s: float
@@ -42,19 +42,19 @@ class Measurement:
 
     @property
     def rate(self) -> float:
-        """Lines a second."""
+        """Lines per second."""
         return self.lines / self.wall_s
 
 
 def bench_settings(settings: Settings, derive: bool) -> Settings:
-    """The cluster of the settings, with an intake, a group and an index of the bench's own."""
+    """Return the settings with an intake, a consumer group and an index of the benchmark's own."""
     kafka = replace(settings.kafka, group=f"perflog-bench-{time.time_ns()}")
     delivery = replace(settings.delivery, dead_letter_topic="perf.bench.deadletter.v1", derive=derive)
     return replace(settings, kafka=kafka, delivery=delivery, intakes={INTAKE.name: INTAKE})
 
 
 def apart(way: Callable[[], T]) -> T:
-    """In a process of its own, so that processor time and memory are that way's alone."""
+    """Run a measurement in its own process, so that processor time and memory are its own."""
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=lambda: sender.send(way()))
@@ -68,7 +68,7 @@ def apart(way: Callable[[], T]) -> T:
 
 
 def emptied(settings: Settings) -> None:
-    """The index of marks made anew by the template, what was derived gone, and nothing of it under way."""
+    """Recreate the index of marks from its template and delete everything derived."""
     with client(settings.elasticsearch) as connected:
         _deleted(connected, f"{DERIVED},{INDEX}")
         connected.indices.create(index=INDEX)
@@ -76,19 +76,19 @@ def emptied(settings: Settings) -> None:
 
 
 def _deleted(connected: Any, indices: str) -> None:
-    """Each by its name: a cluster may refuse to delete by a pattern."""
+    """Delete indices by name, since a cluster may refuse to delete by a pattern."""
     there = connected.indices.get(index=indices, ignore_unavailable=True, filter_path="*.settings.index.uuid").body
     for name in there:
         connected.indices.delete(index=name)
 
 
 def received(count: int) -> Iterator[ConsumerRecord]:
-    """The workload as `ship` would send it, file after file."""
+    """Yield the workload as `ship` would send it, file by file."""
     yield from by_file(messages(Workload(lines=count, facilities=(FACILITY,))))
 
 
 def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
-    """Lines as `ship` would send them, file after file."""
+    """Yield lines as `ship` would send them, file by file."""
     files: dict[tuple[str, str], list[bytes]] = {}
     for made in some:
         files.setdefault((made.host, made.path), []).append(made.data)
@@ -104,14 +104,14 @@ def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
 
 
 def in_batches(some: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Lists of so many, the last one shorter."""
+    """Yield lists of `size`, the last one shorter."""
     each = iter(some)
     while batch := list(itertools.islice(each, size)):
         yield batch
 
 
 def worker(settings: Settings, known: Registry, store_of: StoreOf = ElasticsearchStore) -> Measurement:
-    """One worker that drains the topic."""
+    """Run one worker that drains the topic."""
     group = f"{settings.kafka.group}-{time.time_ns()}"
     report = run_worker(settings, known, drain=True, group=group, store_of=store_of)
     records = report.counts[INTAKE.name].records
@@ -119,13 +119,13 @@ def worker(settings: Settings, known: Registry, store_of: StoreOf = Elasticsearc
 
 
 def peak_mib() -> float:
-    """The most memory that this process had."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 
 
 @contextmanager
 def shipped(settings: Settings, known: Registry, records: Records, partitions: int) -> Iterator[None]:
-    """The lines in a topic, which is gone afterwards."""
+    """Provide the lines in a topic, which is deleted afterwards."""
     set_up(settings, known.schema, partitions)
     try:
         apart(lambda: ship(settings, records))
@@ -135,14 +135,14 @@ def shipped(settings: Settings, known: Registry, records: Records, partitions: i
 
 
 def ship(settings: Settings, records: Records) -> None:
-    """Send all of them."""
+    """Send all records."""
     with open_producer(settings.kafka) as outbox:
         for some in in_batches(records(), FLIGHT):
             outbox.send([ProducerRecord(TOPIC, r.key, r.value, r.headers) for r in some])
 
 
 def removed(settings: Settings) -> None:
-    """Take away all that the bench made."""
+    """Delete everything that the benchmark created."""
     with client(settings.elasticsearch) as connected:
         _deleted(connected, "perf-*-bench,perf-*-bench-*")
     with open_topics(settings.kafka) as cluster:

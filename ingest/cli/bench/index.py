@@ -1,8 +1,9 @@
-"""`perflog bench index`: from Kafka to Elasticsearch, beside yardsticks taken in the same run. Needs both servers.
+"""`perflog bench index`: from Kafka to Elasticsearch, beside baselines of the same run. Needs both servers.
 
-Every way is measured in a process of its own, in turn and several times, into an index made anew; medians. The lines
-are those of `perflog generate`, sent as `perflog ship` sends them. What it makes it removes again. With `--derive on`
-stages and runs are derived as well, beside yardsticks of their own: see derive.py.
+Every variant is measured in its own process, in turn and several times, into a new index; medians. The lines are those
+of `perflog generate`, sent as `perflog ship` sends them. Everything created is removed again. With `--derive on`,
+stages
+and runs are derived as well, with baselines of their own: see derive.py.
 """
 
 import time
@@ -44,7 +45,7 @@ from ingest.edge.elasticsearch.client import client
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
 from ingest.pipeline.worker.process import fit_for_work
 
-LARK_SHARE = 20  # the afternoon's way gets one line in so many: it is that much slower
+LARK_SHARE = 20  # the afternoon variant gets one line in so many: it is that much slower
 
 Way = Callable[[], Measurement]
 
@@ -88,7 +89,7 @@ def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str
         for turn in range(repeat + 1):
             for name, way in ways.items():
                 if turn == 0 and way is not next(iter(ways.values())):
-                    continue  # the servers' own warming up is one way's work
+                    continue  # one variant is enough to warm up the servers
                 emptied(settings)
                 measured = apart(way)
                 if turn:

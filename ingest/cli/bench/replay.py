@@ -1,9 +1,9 @@
-"""`perflog bench replay`: how fast stored lines are read again, beside the rate at which they were read first.
+"""`perflog bench replay`: the speed of reading stored lines again, beside the speed of reading them first.
 
-The first rate is that of one worker that drains a topic, stages and runs derived. Then `perflog replay` sends what is
-stored while one worker reads: counted from the first question to Elasticsearch until all that was sent is committed.
-Once by the same revision (nothing changes) and once by a raised one (every document is corrected). What it makes it
-removes again.
+The first rate is that of one worker that drains a topic and derives stages and runs. Then `perflog replay` sends the
+stored lines while one worker reads: measured from the first query to Elasticsearch until everything sent is committed.
+Once with the same revision (nothing changes) and once with a raised one (every document is corrected). Everything
+created is removed again.
 """
 
 import os
@@ -45,12 +45,12 @@ from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.pipeline.worker.process import fit_for_work
 
 ASK_EVERY_S = 0.25
-SETTLE_S = 8.0  # until a worker that was just started has its partitions
+SETTLE_S = 8.0  # time for a new worker to get its partitions
 
 
 @dataclass(frozen=True, slots=True)
 class Replayed:
-    """A replay: lines, seconds until all were sent and until all were committed."""
+    """A replay: lines, seconds until all were sent, seconds until all were committed."""
 
     lines: int
     sent_s: float
@@ -62,7 +62,7 @@ class Replayed:
 @click.option("--json", "as_json", is_flag=True, help="For machines.")
 @click.pass_obj
 def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
-    """Lines read first, read again by the same revision, and by a raised one: lines a second, in one run."""
+    """Lines read first, read again with the same revision, and with a raised one: lines per second, in one run."""
     settings = bench_settings(load_settings(settings_path), derive=True)
     known = load_registry(settings.grammars)
     fit_for_work()
@@ -81,7 +81,7 @@ def _drained(settings: Settings, known: Registry) -> Measurement:
 
 
 def _raised(known: Registry) -> Registry:
-    """The same grammars, of a higher revision."""
+    """Return the same grammars with a higher revision."""
     sources = {name: replace(source, revision=source.revision + 1) for name, source in known.sources.items()}
     return replace(known, sources=sources)
 
@@ -112,7 +112,7 @@ def _committed(settings: Settings) -> int:
 
 @contextmanager
 def _worker(settings: Settings, known: Registry) -> Iterator[BaseProcess]:
-    """One worker beside what is done meanwhile."""
+    """Run one worker in the background."""
     process = get_context("fork").Process(target=lambda: run_worker(settings, known))
     process.start()
     try:
@@ -124,7 +124,7 @@ def _worker(settings: Settings, known: Registry) -> Iterator[BaseProcess]:
 
 
 def _tree(first: Measurement, same: Replayed, raised: Replayed) -> dict[str, dict[str, float]]:
-    """Rates and their ratio to the first."""
+    """Return the rates and their ratio to the first."""
     found: dict[str, dict[str, float]] = {"read first": {"lines": first.lines, "lines_per_s": round(first.rate)}}
     for name, each in (("replayed, same revision", same), ("replayed, raised revision", raised)):
         rate = each.lines / each.committed_s

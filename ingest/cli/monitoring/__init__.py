@@ -1,4 +1,4 @@
-"""Commands that say what is slow, missing or incomplete.
+"""Commands that report what is slow, missing or incomplete.
 
 alerts gaps workflow dashboards            one command each
 alerts_text gaps_text workflow_text        for people

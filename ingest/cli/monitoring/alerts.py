@@ -1,4 +1,4 @@
-"""`perflog alerts`: evaluate the alarm rules over what is stored; list the incidents."""
+"""`perflog alerts`: evaluates the alarm rules on stored stages and lists the incidents."""
 
 from pathlib import Path
 from typing import Any
@@ -34,7 +34,7 @@ _rules = click.option(
 
 @click.group("alerts")
 def command() -> None:
-    """Alarms: what is slower than it usually is, told once, with the numbers.
+    """Alarms: stages slower than usual, reported once, with the numbers.
 
     The rules are data: dashboards/alarms/rules.toml. Each incident is a document in `perf-alerts-*`.
     """
@@ -54,9 +54,9 @@ def command() -> None:
 def run(
     settings_path: Path | None, /, once: bool, each_stage: bool, rules_path: Path | None, as_json: bool, **chosen: Any
 ) -> None:
-    """Judge the stages that are stored; write, and tell to the log, each incident that is new, worse or over.
+    """Judge the stored stages; store and log each incident that is new, worse or over.
 
-    A second evaluation tells nothing again. What too few stages like it came before is `insufficient`, never ok.
+    A second evaluation repeats no notice. A stage with too few comparable stages before it is `insufficient`, never ok.
     """
     log_to_stderr()
     if not once:
@@ -83,7 +83,7 @@ def run(
 @_json
 @click.pass_obj
 def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: Any) -> None:
-    """List incidents, those set off last first, with their numbers."""
+    """List incidents with their numbers, the newest first."""
     settings = load_settings(settings_path)
     since, until = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
     wanted = AlertQuery(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)

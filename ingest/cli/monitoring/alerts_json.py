@@ -1,4 +1,4 @@
-"""What `perflog alerts` tells machines: plain trees for JSON."""
+"""JSON output of `perflog alerts`."""
 
 from typing import Any
 
@@ -9,7 +9,7 @@ from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
 
 
 def evaluated_row(report: AlertsReport) -> dict[str, Any]:
-    """Each rule and facility with its verdicts and incidents; what was told."""
+    """Return each rule and facility with its verdicts and incidents, and the notices that were sent."""
     told = [notice._asdict() for notice in report.told]
     return {"evaluated": [_one(each) for each in report.evaluated], "told": told, "overtaken": report.overtaken}
 
@@ -27,7 +27,7 @@ def _one(found: RuleResult) -> dict[str, Any]:
 
 
 def incident_row(found: Incident) -> dict[str, Any]:
-    """An incident with its evidence."""
+    """Return an incident with its evidence."""
     return {
         "id": found.id,
         "rule": found.rule,

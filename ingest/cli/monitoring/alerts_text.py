@@ -1,4 +1,4 @@
-"""What `perflog alerts` tells people. Only words and tables."""
+"""Text output of `perflog alerts`: words and tables only."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
 
 
 def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> None:
-    """How many stages were judged how; with --stages each; and what was told."""
+    """Print how many stages got which verdict, with --stages each stage; and the notices that were sent."""
     if not report.evaluated:
         screen.print("No run is stored: there is nothing to judge.")
         return
@@ -71,7 +71,7 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
 
 
 def show_incidents(found: Sequence[tuple[Incident, str]], matching: int, screen: Console) -> None:
-    """Two lines for each: how it stands; what was told."""
+    """Print two parts per incident: its state, and its message."""
     if not found:
         screen.print("There is no such incident.")
         return

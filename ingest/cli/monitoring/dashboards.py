@@ -1,4 +1,4 @@
-"""`perflog dashboards`: the boards under dashboards/, compiled to Kibana's form, into a file or into a Kibana."""
+"""`perflog dashboards`: compiles the boards under dashboards/ for Kibana, into a file or into a running Kibana."""
 
 import tomllib
 from pathlib import Path
@@ -19,7 +19,7 @@ from ingest.edge.kibana.client import Access, Kibana
 
 @click.group("dashboards")
 def command() -> None:
-    """Put the board into a Kibana, 8.9 or newer."""
+    """Put the board into Kibana, 8.9 or newer."""
 
 
 @command.command("import")
@@ -36,7 +36,7 @@ def command() -> None:
 @click.pass_obj
 def import_(settings_path: Path | None, /, url: str, space: str, wait_s: float, start: str, end: str,
             **who: str | None) -> None:  # fmt: skip
-    """Compile, import (what is there is replaced), read back and compare; any error in the answer is an error."""
+    """Compile, import (existing objects are replaced), read back and compare; any error in the response is an error."""
     if bool(start) != bool(end):
         raise click.UsageError("--from and --to go together.")
     if who["user"] and not who["api_key"] and who["password"] is None:
@@ -58,7 +58,7 @@ def import_(settings_path: Path | None, /, url: str, space: str, wait_s: float, 
 @click.option("--space", default="", help="Kibana space that the file is for: ids differ from space to space.")
 @click.pass_obj
 def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> None:
-    """Write the file that Kibana's own import takes (Stack Management, Saved Objects); it must end in .ndjson there."""
+    """Write the file for Kibana's own import (Stack Management, Saved Objects); its name must end in .ndjson."""
     _, objects = _compiled(settings_path, space)
     if output is None:
         click.echo(ndjson(objects), nl=False)
@@ -71,7 +71,7 @@ def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> 
 
 
 def _compiled(settings_path: Path | None, space: str) -> tuple[list[Board], list[SavedObject]]:
-    """All boards and what Kibana makes of them, checked; the pairs of sites come from the settings' workflows."""
+    """Return all boards and their compiled objects, checked; the pairs of sites come from the settings' workflows."""
     settings = load_settings(settings_path)
     folder = data_folder("dashboards")
     specs = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.vg.json"))}

@@ -1,4 +1,4 @@
-"""`perflog gaps`: what is missing of which file, since when, and when it was filled."""
+"""`perflog gaps`: which bytes are missing from which file, since when, and when they were filled."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,11 +29,11 @@ _FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "li
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json: bool, **chosen: Any) -> None:
-    """List what is missing of files: which bytes, between what and what, when it was found, when it was filled.
+    """List what is missing from files: which bytes, between which lines, when it was found, when it was filled.
 
-    It is known of files whose messages tell where they lie: those of `perflog ship`, and of forwarders that send byte
-    offsets. That the end of a file is missing is known by its manifest. The sweeper finds gaps: `perflog run` does it
-    every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
+    This works for files whose messages carry their byte offsets: those sent by `perflog ship`, and by forwarders that
+    send byte offsets. A missing end of file is detected by the file's manifest. The sweeper finds gaps: `perflog run`
+    sweeps every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
     """
     settings = load_settings(settings_path)
     wanted = GapQuery(**chosen, states=("open",) if only_open else ())
@@ -48,13 +48,13 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
 
 
 def gap_row(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A gap for machines; what is not known is null."""
+    """Return a gap as JSON; unknown values are null."""
     told = body["perf"]["gap"]
     return {**_whose(body), **{name: told.get(name) for name in _GAP}}
 
 
 def file_row(body: Mapping[str, Any]) -> dict[str, Any]:
-    """A file of which something is missing, and of which no more can be said yet."""
+    """Return a file with missing bytes that are not a gap yet."""
     told = body["perf"]["file"]
     own = {name: told.get(name) for name in _FILE}
     return {**_whose(body), **own, "scattered": told.get("scattered", False), "last_received": body["@timestamp"]}

@@ -1,4 +1,4 @@
-"""What `perflog gaps` tells people. Only words and tables."""
+"""Text output of `perflog gaps`: words and tables only."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from rich.text import Text
 from ingest.cli.console import plain_table, visible
 
 NONE = "–"
-WIDE_COLUMNS = 150  # from here on a gap is one line
+WIDE_COLUMNS = 150  # from this width on a gap is one line
 _HEADS = ("state", "missing B", "from byte", "since (UTC)", "until (UTC)", "found (UTC)", "filled (UTC)")
 _RIGHT = frozenset({"missing B", "from byte"})
 _STYLES = {"open": "bold red", "filled": "green"}
@@ -23,7 +23,7 @@ Row = Mapping[str, Any]
 
 
 def show_gaps(found: Sequence[Row], matching: int, files: tuple[int, Sequence[Row]], screen: Console) -> None:
-    """A table of gaps, and how many there are. `files`: how many are known, and those of which no more is known yet."""
+    """Print a table of gaps and their number; `files`: the number of known files, and the files not yet settled."""
     known, unsettled = files
     if found:
         (_wide if screen.width >= WIDE_COLUMNS else _narrow)(found, screen)
@@ -56,7 +56,7 @@ def _wide(found: Sequence[Row], screen: Console) -> None:
 
 
 def _narrow(found: Sequence[Row], screen: Console) -> None:
-    """The file stands above its gaps."""
+    """Print each file above its gaps."""
     files: dict[str, list[Row]] = {}
     for row in found:
         files.setdefault(_file(row), []).append(row)
@@ -102,5 +102,5 @@ def _unsettled(row: Row) -> str:
 
 
 def _second(text: str | None) -> str:
-    """A time to the second, as people read it."""
+    """Format a time to the second."""
     return text[:19].replace("T", " ") if text else ""

@@ -1,4 +1,4 @@
-"""`perflog workflow`: learn, list and show the templates that runs are held against."""
+"""`perflog workflow`: learns, lists and shows the templates that runs are compared with."""
 
 from pathlib import Path
 from typing import Any
@@ -32,7 +32,7 @@ _facility = click.option("--facility", "facilities", multiple=True, help="Only o
 def command() -> None:
     """Templates of workflows: which stages a run goes through, how long each usually takes, how runs end.
 
-    Each sweep (`perflog run`, `perflog sweep`) holds the settled runs against them: complete, or what is missing.
+    Each sweep (`perflog run`, `perflog sweep`) compares the settled runs with them: complete, or what is missing.
     """
 
 
@@ -48,10 +48,11 @@ def command() -> None:
 @_json
 @click.pass_obj
 def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen: Any) -> None:
-    """Learn the template of each workflow from the runs that are stored, show it and store it.
+    """Learn the template of each workflow from the stored runs, show it and store it.
 
-    What `[workflow.NAME]` of the settings declares (stages, tail, head) is taken as it stands. The next sweep judges
-    all settled runs anew where the template judges otherwise than the one before. Exit code 66: no run to learn from.
+    Whatever `[workflow.NAME]` of the settings declares (stages, tail, head) is used as it is. If the new template
+    judges
+    differently from the one before, the next sweep judges all settled runs again. Exit code 66: no run to learn from.
     """
     settings = load_settings(settings_path)
     now = now_ms()
@@ -78,7 +79,7 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
 @_json
 @click.pass_obj
 def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: bool) -> None:
-    """List the templates that are stored."""
+    """List the stored templates."""
     found = stored(load_settings(settings_path), facilities)
     if as_json:
         click.echo(orjson.dumps({"templates": [template_row(each) for each in found]}))
@@ -97,7 +98,7 @@ def show(
 ) -> None:
     """Show the template of WORKFLOW: its variants, their stages, and when its scripts were edited.
 
-    That a script was edited is told by the line numbers that it prints from. Exit code 66: there is no template.
+    Edits of scripts are detected by the line numbers that they print from. Exit code 66: there is no template.
     """
     settings = load_settings(settings_path)
     found = stored(settings, facilities, (workflow,))

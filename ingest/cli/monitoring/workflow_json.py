@@ -1,4 +1,4 @@
-"""What `perflog workflow` tells machines: plain trees for JSON. What is not known is null."""
+"""JSON output of `perflog workflow`; unknown values are null."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from ingest.core.timestamps import iso
 
 
 def template_row(found: StoredTemplate) -> dict[str, Any]:
-    """A template with its variants."""
+    """Return a template with its variants."""
     template = found.template
     return {
         "facility": found.facility,
@@ -36,7 +36,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
 
 
 def change_row(change: ScriptChange) -> dict[str, Any]:
-    """An edit of a script."""
+    """Return an edit of a script."""
     return {
         "script": change.script,
         "line_before": change.before,

@@ -1,4 +1,4 @@
-"""What `perflog workflow` tells people. Only words and tables."""
+"""Text output of `perflog workflow`: words and tables only."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ _DONE = {
 
 
 def show_learned(found: Sequence[Learned], screen: Console) -> None:
-    """Each template, and what became of it."""
+    """Print each template and whether it was stored."""
     for each in found:
         if each.found is None:
             screen.print(Text(f"{visible(each.workflow)} of {each.facility}"), soft_wrap=True)
@@ -35,7 +35,7 @@ def show_learned(found: Sequence[Learned], screen: Console) -> None:
 
 
 def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
-    """A line for each."""
+    """Print a line per template."""
     if not found:
         screen.print("No template is stored: `perflog workflow learn` makes them.")
         return
@@ -54,7 +54,7 @@ def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
 
 
 def show_whole(found: Sequence[tuple[StoredTemplate, Sequence[ScriptChange]]], screen: Console) -> None:
-    """Each template, and the edits of its scripts."""
+    """Print each template and the edits of its scripts."""
     for each, changes in found:
         _template(each, screen)
         _edits(changes, screen)

@@ -1,4 +1,4 @@
-"""Commands that set the pipeline up and run it.
+"""Commands that set up and run the pipeline.
 
 demo stack setup generate ship run sweep   one command each
 demo_text                                  what the demo prints

@@ -1,7 +1,7 @@
-"""`perflog demo`: the whole way once, on real lines: servers, topics, files, documents, and the answer.
+"""`perflog demo`: the whole pipeline once, on real lines: servers, topics, files, documents, and the answer.
 
-Ships the 35 sample lines and a day of synthetic perfSONAR results around them, runs until all is committed, and asks
-Elasticsearch. Starts the local stack if it does not run, and ends what it started.
+Ships the 35 sample lines and a day of synthetic perfSONAR results around them, runs until everything is committed, and
+queries Elasticsearch. Starts the local stack if it does not run, and ends what it started.
 """
 
 import logging
@@ -50,7 +50,7 @@ NETWORK_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoAnswers:
-    """What Elasticsearch and Kafka answer after the run."""
+    """The answers of Elasticsearch and Kafka after the run."""
 
     runs: list[StoredRun]
     tests: list[TestResult]
@@ -63,7 +63,7 @@ class DemoAnswers:
 @click.option("--elasticsearch", "major", type=click.Choice(["8", "9"]), help="Default: what the Java found can run.")
 @click.pass_obj
 def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:
-    """From a file to an answer: ship 35 real lines and a day of network results, index them, ask."""
+    """From a file to an answer: ship 35 real lines and a day of network results, index them, query them."""
     log_to_stderr()
     logging.getLogger("perflog").setLevel(logging.WARNING)
     console = Console()
@@ -88,7 +88,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
 
 @contextmanager
 def _stack(keep: bool, major: str | None) -> Iterator[local.Running]:
-    """The stack that runs already, or one of the demo's own; what the demo started ends with it unless kept."""
+    """Provide the stack that already runs, or one of the demo's own, which ends with the demo unless kept."""
     wanted = local.LocalStack(elasticsearch_major=int(major) if major else None)
     if not keep and not any(status.state == "ready" for status in local.status(wanted)):
         wanted = replace(wanted, folder=home() / "demo")
@@ -102,7 +102,7 @@ def _stack(keep: bool, major: str | None) -> Iterator[local.Running]:
 
 
 def _at(settings: Settings, running: local.Running) -> Settings:
-    """The settings with the addresses of the running stack."""
+    """Return the settings with the addresses of the running stack."""
     kafka = replace(settings.kafka, bootstrap=(running.kafka,))
     elasticsearch = replace(settings.elasticsearch, url=(running.elasticsearch,), api_key=None, user=None)
     return replace(settings, kafka=kafka, elasticsearch=elasticsearch)
@@ -142,13 +142,13 @@ def _ask(settings: Settings) -> DemoAnswers:
 
 
 def _pairs(settings: Settings) -> list[tuple[str, str]]:
-    """Both directions of the workflow's pairs of sites."""
+    """Return both directions of the workflow's pairs of sites."""
     pairs = settings.workflows.get(settings.intake(LINES).workflow or "", ())
     return [direction for a, b in pairs for direction in ((a, b), (b, a))]
 
 
 def _busy(words: str) -> Status:
-    """A spinner on a terminal, nothing in a pipe."""
+    """Show a spinner on a terminal, nothing in a pipe."""
     return Console(stderr=True).status(words)
 
 

@@ -1,4 +1,4 @@
-"""A run beside the network, in tables for people. Only words and layout; the numbers come from the core."""
+"""Text output of the demo: a run beside the network, in tables; the numbers come from the core."""
 
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
@@ -20,7 +20,7 @@ _HEADS = ("records", "stored", "dupli-\ncate", "cor-\nrected", "re-\njected", "i
 def show(
     runs: Sequence[StoredRun], tests: Sequence[TestResult], directions: Sequence[Direction], console: Console
 ) -> None:
-    """Every run: its stages with the network of their minutes, then the network of the whole run."""
+    """Print every run: its stages with the network of the same minutes, then the network of the whole run."""
     for run in runs:
         console.print()
         console.print(_stages(run, tests, directions))
@@ -77,7 +77,7 @@ def _loss_and_delays(found: NetworkWindow) -> tuple[str, str, str]:
 
 
 def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
-    """The ledger beside the broker's own count of committed offsets; whether the two agree."""
+    """Print the ledger beside the broker's committed offsets; returns whether the two agree."""
     table = Table(title="The ledger", title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("topic", no_wrap=True)
     for column in _HEADS:
@@ -97,7 +97,7 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
 
 
 def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: Console) -> None:
-    """How to look further, where the servers stay."""
+    """Print what to look at next, if the servers stay up."""
     console.print()
     if not keep:
         console.print("`perflog demo --keep` leaves the servers up, to look further.")

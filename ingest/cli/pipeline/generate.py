@@ -1,4 +1,4 @@
-"""`perflog generate`: made-up lines and results, as many as wanted, with the truth about them beside them."""
+"""`perflog generate`: synthetic lines and results, any number of them, and the truth about them."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ SHARES = ", ".join(Shares.__slots__)
 
 @dataclass(slots=True)
 class GeneratedCounts:
-    """What was made: counted from its truth."""
+    """Counts of the generated messages, from their truth."""
 
     counts: Counter[str] = field(default_factory=Counter)
     reasons: Counter[str] = field(default_factory=Counter)
@@ -43,7 +43,7 @@ class GeneratedCounts:
     pace: Pace | None = None
 
     def count(self, made: Made) -> None:
-        """One more."""
+        """Count one message."""
         truth = made.truth
         self.counts[f"{made.kind}s"] += 1
         self.counts[truth.outcome] += 1
@@ -75,7 +75,7 @@ class GeneratedCounts:
 def command(settings_path: Path | None, /, out: Path | None, intake_name: str | None, **options: Any) -> int:
     """Make lines and results of known truth: into the folder OUT, or to Kafka at a steady rate, or both.
 
-    OUT/truth.jsonl tells of every message what must become of it, OUT/runs.jsonl what every run really did.
+    OUT/truth.jsonl says for every message what must become of it, OUT/runs.jsonl what every run really did.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
@@ -148,7 +148,7 @@ def _start_ms(text: str | None, span_s: float) -> int:
 
 
 def _check(out: Path | None, intake: Intake | None, workload: Workload, options: dict[str, Any]) -> None:
-    """What does not go together: `Problem` (64)."""
+    """Refuse options that do not go together: `Problem` (64)."""
     if intake is None:
         if out is None:
             raise Problem("It is not said where the messages go.", "Name a folder, or an --intake and a --rate.", 64)
@@ -165,7 +165,7 @@ def _check(out: Path | None, intake: Intake | None, workload: Workload, options:
 
 
 def _counted(made: Iterator[Made], where: Folder | None, told: GeneratedCounts) -> Iterator[tuple[Made, int]]:
-    """Each message with its offset, counted, and written where a folder is named."""
+    """Yield each message with its offset, counted, and written if a folder is named."""
     places = OutputFiles()
     for message in made:
         file, offset_bytes = places.place(message)

@@ -1,4 +1,4 @@
-"""`perflog run`: workers from Kafka to Elasticsearch; of any use are as many as there are partitions."""
+"""`perflog run`: workers from Kafka to Elasticsearch; more workers than partitions do not help."""
 
 import logging
 from dataclasses import replace
@@ -35,10 +35,11 @@ log = logging.getLogger("perflog.run")
 @click.option("--verbose", is_flag=True, help="Hear the client libraries too.")
 @click.pass_obj
 def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
-    """Read the intakes' topics, write documents to Elasticsearch, commit when everything was answered.
+    """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
 
-    SIGTERM and Ctrl-C finish what is under way first. Exit code 78 when `perflog setup` has to run before, 65 when so
-    much was refused that a grammar or a setting must be wrong.
+    SIGTERM and Ctrl-C finish the records in flight first. Exit code 78 if `perflog setup` has to run first, 65 if so
+    many
+    records were rejected that a grammar or a setting must be wrong.
     """
     log_to_stderr(verbose)
     settings = load_settings(settings_path)
@@ -61,7 +62,7 @@ def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool,
 
 
 def _numbered(settings: Settings, number: int | None) -> Settings:
-    """Static members of a group need a name each."""
+    """Give each static member of the group its own name."""
     instance = settings.kafka.instance
     if instance is None or number is None:
         return settings
@@ -69,7 +70,7 @@ def _numbered(settings: Settings, number: int | None) -> Settings:
 
 
 def as_tree(report: RunReport) -> dict[str, Any]:
-    """The report for machines."""
+    """Return the report as JSON."""
     return {
         "intakes": {name: _tree(count) for name, count in report.counts.items()},
         "skipped_offsets": report.skipped_offsets,
@@ -89,7 +90,7 @@ def _tree(count: OutcomeCounts) -> dict[str, Any]:
 
 
 def show(report: RunReport, console: Console) -> None:
-    """The report for people: what became of the records of each intake, and why some were refused."""
+    """Print the report: the outcomes of each intake's records, and the reasons for rejects."""
     table = plain_table()
     table.add_column("intake")
     for column in OutcomeCounts().numbers():

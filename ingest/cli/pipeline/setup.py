@@ -1,4 +1,4 @@
-"""`perflog setup`: topics and templates, as often as one likes; says what it did and what this cluster lacks."""
+"""`perflog setup`: creates topics and templates, idempotently; reports its steps and what the cluster lacks."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -25,7 +25,7 @@ _STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped
 def command(settings_path: Path | None, /, partitions: int, grammars: Path | None, as_json: bool) -> None:
     """Create the topics and index templates that are missing, and add new fields to existing indices.
 
-    Says too which facts a former revision of their source read, so that a replay is due.
+    Also reports facts that an earlier revision of their source read, for which a replay is due.
     """
     log_to_stderr()
     settings = load_settings(settings_path)

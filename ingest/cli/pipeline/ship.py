@@ -1,4 +1,4 @@
-"""`perflog ship`: files to Kafka, and not done before Kafka has acknowledged every message."""
+"""`perflog ship`: sends files to Kafka; done only when Kafka has acknowledged every message."""
 
 from importlib.metadata import version
 from pathlib import Path
@@ -31,12 +31,12 @@ BAD_DATA = 65
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
-    """Send FILES to the topic of an intake, each message's bytes untouched.
+    """Send FILES to the topic of an intake, each message's bytes unchanged.
 
-    Ahead of each file and behind it goes a manifest, a record that says how large it is: `perflog gaps` tells by it
+    Before and after each file goes a manifest, a record that says how large the file is: `perflog gaps` uses it to find
     what did not arrive.
 
-    Exit code 65 when a message was too large and therefore not sent, 66 when a file cannot be read.
+    Exit code 65 if a message was too large and therefore not sent, 66 if a file cannot be read.
     """
     log_to_stderr()
     settings = load_settings(settings_path)

@@ -50,7 +50,7 @@ def command() -> None:
     "--elasticsearch-heap-mib", type=click.IntRange(256), default=1024, show_default=True, help="Elasticsearch's heap."
 )
 def up(**wanted: Any) -> None:
-    """Start both and wait until they answer; what runs already is left as it is.
+    """Start both and wait until they answer; a server that already runs is left as it is.
 
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
     Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
@@ -120,7 +120,7 @@ def _table(found: tuple[local.Status, ...]) -> Table:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[str], None]]:
-    """A spinner with what is being done on a terminal; nothing in a pipe."""
+    """Show a spinner with the current step on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
         yield lambda _: None
@@ -131,7 +131,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 @contextmanager
 def _terminated_as_interrupt() -> Iterator[None]:
-    """SIGTERM and a closed terminal are handled like Ctrl-C, so that half a stack is not left behind."""
+    """Handle SIGTERM and a closed terminal like Ctrl-C, so that no half-started stack is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

@@ -1,6 +1,6 @@
-"""`perflog sweep`: lets time pass for runs, and finds what is missing of files; by hand or as a service of its own.
+"""`perflog sweep`: advances runs by event time and finds gaps in files, once or as a service of its own.
 
-Workers do it beside their work.
+Workers sweep too, beside their other work.
 """
 
 from pathlib import Path
@@ -23,9 +23,9 @@ from ingest.telemetry import log_to_stderr
 @click.option("--json", "as_json", is_flag=True, help="A line of JSON for each sweep.")
 @click.pass_obj
 def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
-    """Write what time has made of runs (quiet, closed, abandoned, by the watermark of their source), and gaps in files.
+    """Advance runs (quiet, closed, abandoned) to the watermark of their source, and find gaps in files.
 
-    Every `delivery.sweep_s` seconds until stopped. Any number may sweep at once.
+    Every `delivery.sweep_s` seconds until stopped. Any number of sweepers may run at once.
     """
     log_to_stderr()
     settings = load_settings(settings_path)

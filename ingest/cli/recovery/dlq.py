@@ -1,4 +1,4 @@
-"""`perflog dlq`: what was refused, counted by what broke; one of them in full; send again; let go."""
+"""`perflog dlq`: dead letters: count by shape, show one, replay, purge."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -40,7 +40,7 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 
 
 def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say which rejects are meant."""
+    """Add the options that select rejects to a command."""
     for option in reversed(_FILTERS):
         command = option(command)
     return command
@@ -48,10 +48,10 @@ def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group("dlq")
 def command() -> None:
-    """Dead letters: what was refused, by what broke; show, replay, purge.
+    """Dead letters: rejected records by what broke; show, replay, purge.
 
-    Each refused record is a document in `perf-rejects-*` (the exact count) and a letter in the dead-letter topic (the
-    record as it came). One broken script is one shape, whatever runs, stages and times its lines name.
+    Each rejected record is a document in `perf-rejects-*` (the exact count) and a letter in the dead-letter topic (the
+    record as received). One broken script is one shape, whatever runs, stages and times its lines name.
     """
 
 
@@ -60,7 +60,7 @@ def command() -> None:
 @_json
 @click.pass_obj
 def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
-    """Count the rejects by shape, the most frequent first; with each the id of the newest, for `show`."""
+    """Count the rejects by shape, the most frequent first; each with the id of its newest reject, for `show`."""
     log_to_stderr()
     found = listing(load_settings(settings_path), _wanted(chosen))
     if as_json:
@@ -79,9 +79,9 @@ def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
 def show(
     settings_path: Path | None, /, reject_id: str | None, raw: bool, grammars: Path | None, as_json: bool, **chosen: Any
 ) -> None:
-    """Show the reject ID, or the newest of those that are meant: where it broke, and the record as it came.
+    """Show the reject ID, or the newest of the selected ones: where it broke, and the record as received.
 
-    The id is topic/partition/offset of the record, or of its letter. Exit code 66 when there is no such reject.
+    The id is topic/partition/offset of the record, or of its letter. Exit code 66 if there is no such reject.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
@@ -110,10 +110,10 @@ def show(
 def replay(
     settings_path: Path | None, /, ids: tuple[str, ...], again: bool, dry_run: bool, as_json: bool, **chosen: Any
 ) -> int:
-    """Send refused records into their intake topics again, to be read as they were then; `run` reads them.
+    """Send rejected records to their intake topics again, unchanged; `run` reads them.
 
-    Key, value and headers are those that came. Facts have their ids, so that nothing is stored twice; what is refused
-    again stays the one reject that it is. Exit code 65 when a record could not be sent.
+    Key, value and headers are the original ones. Facts keep their ids, so nothing is stored twice; a record that is
+    rejected again remains the same reject. Exit code 65 if a record could not be sent.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
@@ -141,8 +141,8 @@ def purge(
 ) -> None:
     """Delete rejects for good, and the letters that no remaining reject needs.
 
-    The letters go from the old end of the topic up to the first that a remaining reject refers to. It asks before;
-    where nobody can answer it wants --yes.
+    Letters are deleted from the beginning of the topic up to the first one that a remaining reject refers to. Asks for
+    confirmation; in a pipe --yes is required.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
@@ -170,7 +170,7 @@ def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> RejectQuery:
 
 
 def _demand_all(settings: Settings, wanted: RejectQuery) -> None:
-    """`Problem` (66) when one of the ids that were named is no reject's: a slip of the pen must not pass as nothing."""
+    """Raise `Problem` (66) if a given id is not a reject's: a typo must not pass as an empty selection."""
     for reject_id in wanted.ids:
         if not counted(settings, RejectQuery(ids=(reject_id,))):
             what = f"There is no reject with the id {reject_id}."
@@ -185,7 +185,7 @@ def _ask(count: int) -> None:
 
 @contextmanager
 def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal, quiet in a pipe."""
+    """Show a progress bar on a terminal, nothing in a pipe."""
     screen = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:

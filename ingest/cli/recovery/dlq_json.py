@@ -1,4 +1,4 @@
-"""What `perflog dlq` tells machines: plain trees for JSON, under the names that people read."""
+"""JSON output of `perflog dlq`, with the names that people read."""
 
 from base64 import b64encode
 from typing import Any
@@ -12,7 +12,7 @@ from ingest.pipeline.deadletters.replay import ReplayReport
 
 
 def listing_row(found: Listing) -> dict[str, Any]:
-    """The shapes, and the totals."""
+    """Return the shapes and the totals."""
     shapes = [
         {
             "count": listed.group.count,
@@ -35,7 +35,7 @@ def listing_row(found: Listing) -> dict[str, Any]:
 def reject_row(
     found: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None
 ) -> dict[str, Any]:
-    """One reject, and its record as it came."""
+    """Return one reject, and its record as received."""
     return {
         "id": found.id,
         "index": found.index,
@@ -58,7 +58,7 @@ def _record(original: Original) -> dict[str, Any]:
 
 
 def _bytes(data: bytes | None) -> dict[str, str | None]:
-    """As text where it is, and always untouched in base64."""
+    """Return bytes as text if they are UTF-8, and always as base64."""
     if data is None:
         return {"text": None, "base64": None}
     try:
@@ -69,13 +69,13 @@ def _bytes(data: bytes | None) -> dict[str, str | None]:
 
 
 def today_row(now: Outcomes) -> dict[str, Any]:
-    """What it would become: numbers, and why something is refused still."""
+    """Return what the record would become now: counts, and why it would still be rejected."""
     rejects = [{"reason": one.reason, "source": one.source, "detail": one.detail} for one in now.rejects]
     return {"documents": len(now.documents), "rejects": rejects, "ignored": [one.shape for one in now.ignored]}
 
 
 def replay_row(report: ReplayReport) -> dict[str, Any]:
-    """What was sent, and what was not."""
+    """Return what was sent, and what was not."""
     return {
         "dry_run": report.dry_run,
         "records": report.records,
@@ -87,6 +87,6 @@ def replay_row(report: ReplayReport) -> dict[str, Any]:
 
 
 def purge_row(report: PurgeReport) -> dict[str, Any]:
-    """What went."""
+    """Return what was deleted."""
     told = {"rejects": report.rejects, "letters": report.letters, "letters_left": report.letters_left}
     return {**told, **({"letters_kept_because": report.kept_because} if report.kept_because else {})}

@@ -1,4 +1,4 @@
-"""What `perflog dlq` tells people. Only words, tables and what fits beside what."""
+"""Text output of `perflog dlq`: words, tables and layout only."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -19,7 +19,7 @@ from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
 
 NONE = "–"
-WIDE_COLUMNS = 150  # from here on a shape is one line
+WIDE_COLUMNS = 150  # from this width on a shape is one line
 HEX_ROWS = 16
 HEX_BYTES = 16
 MOST_LINES = 40
@@ -34,7 +34,7 @@ _FROM = {LETTER: "letters", RECORD: "records of the intake", COPY: "earlier repl
 
 
 def show_listing(found: Listing, screen: Console) -> None:
-    """A line for each shape where there is room, else a block of three; and the totals."""
+    """Print a line per shape if it fits, else a block of three lines; and the totals."""
     if found.shapes:
         (_wide if screen.width >= WIDE_COLUMNS else _narrow)(found, screen)
         screen.print()
@@ -67,7 +67,7 @@ def _wide(found: Listing, screen: Console) -> None:
 
 
 def _narrow(found: Listing, screen: Console) -> None:
-    """The numbers as a table of their own, and under each row what does not fit beside it."""
+    """Print the numbers as a table, and under each row whatever does not fit beside it."""
     heads = ("count", "first (UTC)", "last (UTC)", "reason", "source", "replayed")
     rows = [_cells(listed) for listed in found.shapes]
     widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]
@@ -105,7 +105,7 @@ def show_reject(
     sources: Mapping[str, Source],
     screen: Console,
 ) -> None:
-    """One reject: where it broke, as `explain` shows it, then the record as it came."""
+    """Print one reject: where it broke, as `explain` shows it, then the record as received."""
     _broken(found, sources, screen)
     screen.print()
     _facts(found, original, parts, now, screen)
@@ -186,7 +186,7 @@ def _bytes_from(original: Original | None) -> str:
 
 
 def _today(now: Outcomes | None) -> str | None:
-    """Whether a replay would help, Elasticsearch not asked."""
+    """Say whether a replay would help, without asking Elasticsearch."""
     if now is None:
         return None
     documents = len(now.documents)
@@ -203,7 +203,7 @@ def _headers(original: Original, screen: Console) -> None:
 
 
 def _line(data: bytes | None) -> str:
-    """Bytes on one line: as text where they are, else in hexadecimal digits."""
+    """Format bytes on one line: as text if they are UTF-8, else in hexadecimal."""
     if data is None:
         return NONE
     try:
@@ -213,7 +213,7 @@ def _line(data: bytes | None) -> str:
 
 
 def _value(original: Original, screen: Console) -> None:
-    """The value as text, made harmless; as bytes where it is no text. `--raw` gives it as it is."""
+    """Print the value as text, made harmless, or as bytes if it is not text. `--raw` prints it unchanged."""
     value = original.value
     if value is None:
         screen.print(Text.assemble(("value    ", "bold"), "none"))
@@ -239,7 +239,7 @@ def _hex_row(value: bytes, at: int) -> str:
 
 
 def show_replay(report: ReplayReport, screen: Console) -> None:
-    """What was sent where, from which copies; what was left out or could not be sent."""
+    """Print what was sent where, from which copies; what was left out or could not be sent."""
     verb = "would be sent" if report.dry_run else "sent and marked"
     screen.print(f"{report.records:,} record{'' if report.records == 1 else 's'} {verb}.")
     for topic, records in report.topics.most_common():
@@ -256,7 +256,7 @@ def show_replay(report: ReplayReport, screen: Console) -> None:
 
 
 def show_purge(report: PurgeReport, screen: Console) -> None:
-    """What went from the index and from the topic."""
+    """Print what was deleted from the index and from the topic."""
     letters = f"{report.letters:,} letters gone from the dead-letter topic, {report.letters_left:,} left there"
     screen.print(f"{report.rejects:,} rejects deleted; {letters}.")
     if report.kept_because:

@@ -1,4 +1,4 @@
-"""`perflog replay`: stored lines, read again: corrected where a source's revision rose; or only compared."""
+"""`perflog replay`: reads stored lines again, to correct them after a source's revision rose, or only to compare."""
 
 from pathlib import Path
 from typing import Any
@@ -38,13 +38,14 @@ DIFFERENT, BAD_DATA = 1, 65
 def command(
     settings_path: Path | None, /, shadow: bool, dry_run: bool, rate: float | None, as_json: bool, **chosen: Any
 ) -> int:
-    """Send stored lines into their intake topics again, to be read as they were then; `run` reads them.
+    """Send stored lines to their intake topics again, unchanged; `run` reads them.
 
-    The same revision of a source changes nothing. A higher one corrects: what moves to another index or run is
-    overwritten there, and its runs are derived anew. It is told what the grammars of the settings (or --grammars)
-    correct; what is corrected follows from those of the workers.
+    The same revision of a source changes nothing. A higher one corrects: a fact that moves to another index or run is
+    overwritten in its old place, and its runs are derived again. The report is based on the grammars of the settings
+    (or
+    --grammars); the actual corrections depend on the grammars of the workers.
 
-    --shadow compares only, in memory. Exit code 1 when anything differs, 65 when a line could not be sent.
+    --shadow only compares, in memory. Exit code 1 if anything differs, 65 if a line could not be sent.
     """
     log_to_stderr()
     settings = load_settings(settings_path)

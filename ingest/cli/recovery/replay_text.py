@@ -1,4 +1,4 @@
-"""What `perflog replay` shows: what was sent and what it corrects; what a shadow's reading differs in."""
+"""Output of `perflog replay`: what was sent and what it corrects, or the differences found by a shadow read."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,7 +24,7 @@ VALUE_CHARACTERS, LINE_CHARACTERS = 60, 160
 
 
 def report_row(report: LinesReport) -> dict[str, Any]:
-    """What was sent, for machines."""
+    """Return what was sent, as JSON."""
     found = report.corrections
     return {
         "dry_run": report.dry_run,
@@ -45,7 +45,7 @@ def _change_row(change: Change) -> dict[str, Any]:
 
 
 def show_report(report: LinesReport, screen: Console) -> None:
-    """What was sent where, and what its reading corrects."""
+    """Print what was sent where, and what reading it again corrects."""
     verb = "would be sent" if report.dry_run else "sent"
     screen.print(f"{report.lines:,} line{'' if report.lines == 1 else 's'} {verb}.")
     for topic, lines in report.topics.most_common():
@@ -90,7 +90,7 @@ def _show_left_out(left_out: Mapping[str, int], screen: Console) -> None:
 
 
 def shadow_row(found: Differences, left_out: Mapping[str, int]) -> dict[str, Any]:
-    """What differs, for machines."""
+    """Return the differences, as JSON."""
     return {
         "lines": found.lines,
         "differing": found.differing,
@@ -116,7 +116,7 @@ def _only_row(tally: Tally) -> dict[str, Any]:
 
 
 def show_shadow(found: Differences, left_out: Mapping[str, int], screen: Console) -> None:
-    """Field by field, those of the most lines first, with examples."""
+    """Print the differences by field, most lines first, with examples."""
     for name, tally in by_lines(found.fields):
         screen.print(Text(f"{name}: {_lines(tally.lines)}", style="bold"))
         for example in tally.examples:

@@ -1,4 +1,4 @@
-"""What `perflog analyze` tells machines beside the runs: plain trees for JSON."""
+"""JSON output of `perflog analyze`, besides the runs."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,7 +11,7 @@ from ingest.core.timestamps import iso
 
 
 def head_row(files: Sequence[str], analysis: Analysis, judged: Outliers) -> dict[str, Any]:
-    """The files, what became of their lines, and what of their stages is slower than usual."""
+    """Return the files, the outcomes of their lines, and the stages that are slower than usual."""
     counts, newest_ms = analysis.counts, analysis.newest_ms
     return {
         "files": list(files),

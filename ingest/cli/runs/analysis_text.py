@@ -1,4 +1,4 @@
-"""What `perflog analyze` tells people. Only words and tables; runs look as `runs` and `show` show them."""
+"""Text output of `perflog analyze`: words and tables only; runs look as in `runs` and `show`."""
 
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
@@ -21,15 +21,16 @@ from ingest.core.runs.stored import StoredRun
 MOST_SHAPES = 5
 MOST_SLOW = 10
 MOST_USUAL = 40
-RUN_COLUMNS = 100  # from here on there is room for the run of the longest stage
+RUN_COLUMNS = 100  # from this width on there is room for the run of the longest stage
 
 
 class Shown(NamedTuple):
-    """What is to be shown: the runs, those in full, uses of run ids, the longest list, whether only what was asked for.
+    """What to show.
 
     Attributes:
-        runs: in the order in which they began.
-        uses: (facility, source, run id) -> how many uses.
+        runs: all runs, in the order in which they began; in_full: those shown in full.
+        uses: (facility, source, run id) -> number of uses of the id.
+        limit: maximum length of the list.
         unfold: draw each stage.
         named: the runs were named one by one: no list, and no table of all stages.
     """
@@ -43,7 +44,7 @@ class Shown(NamedTuple):
 
 
 def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Console) -> None:
-    """What became of the lines; the runs; what is slow; some runs in full."""
+    """Print the outcomes of the lines, the runs, the slow stages, and some runs in full."""
     _lines(analysis.counts, screen)
     _zone_faults(analysis.zone_faults.found(), screen)
     if not shown.runs:
@@ -68,7 +69,7 @@ def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Co
 
 
 def _lines(counts: Counts, screen: Console) -> None:
-    """How many lines were read; those refused by what broke, those of others by shape: nothing is left out silently."""
+    """Print how many lines were read, rejected by shape and ignored by shape: no line is left out silently."""
     rejected = sum(refused.lines for refused in counts.rejected.values())
     told = f"{counts.lines:,} lines: {counts.read:,} of runs, {rejected:,} refused, {counts.ignored.total():,} ignored"
     screen.print(Text(told, style="bold"))
@@ -94,7 +95,7 @@ def _zone_faults(found: Sequence[ZoneFault], screen: Console) -> None:
 
 
 def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
-    """Verdicts by number, the worst stages, and what is usual where there are enough of a kind to say so."""
+    """Print the number of each verdict, the slowest stages, and usual durations if there are enough stages."""
     stages = judged.counts.total()
     if not stages:
         return
@@ -139,7 +140,7 @@ def _slow(found: Sequence[Verdict]) -> Table:
 
 
 def _usual(found: Sequence[Usual], with_run: bool) -> Table:
-    """The run of the longest one only where there is room."""
+    """Build the table of usual durations, with the run of the longest stage if there is room."""
     table = plain_table()
     table.add_column("stage", overflow="fold")
     for head in ("n", "median s", "P95", "longest", "slow"):

@@ -1,4 +1,4 @@
-"""`perflog analyze FILE...`: what `perflog runs` and `perflog show` tell, of files, without servers."""
+"""`perflog analyze FILE...`: the results of `perflog runs` and `perflog show` for files, without servers."""
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -22,7 +22,7 @@ from ingest.core.alerts.rules import SLOW_STAGE
 from ingest.core.runs.stored import StoredRun
 from ingest.pipeline.alerts.evaluate import load_rules
 
-FEW = 3  # runs that are all shown in full
+FEW = 3  # up to so many runs are all shown in full
 IN_FILES = "Without --run all those there are are listed."
 
 
@@ -39,8 +39,9 @@ IN_FILES = "Without --run all those there are are listed."
 def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, as_csv: bool, **options: Any) -> None:
     """Say how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
 
-    The numbers are those that `perflog runs` and `perflog show` tell once the files went through Kafka and a sweep: the
-    same code derives them. Of many runs the one with the slowest stage, or else the longest, is shown in full.
+    The numbers equal those of `perflog runs` and `perflog show` after the files went through Kafka and a sweep: the
+    same
+    code derives them. If there are many runs, the one with the slowest stage, or else the longest, is shown in full.
     """
     settings = load_settings(settings_path)
     rules = load_rules(data_folder("dashboards") / RULES_FILE)
@@ -62,7 +63,7 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
 
 
 def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> list[StoredRun]:
-    """The runs of these ids, or all; `Problem` (64, 66) when one is not there."""
+    """Return the runs with these ids, or all; `Problem` (64, 66) if one does not exist."""
     if not ids:
         return runs
     found = []
@@ -75,7 +76,7 @@ def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> 
 
 
 def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
-    """How many uses of each run id there are."""
+    """Count the uses of each run id."""
     found: dict[tuple[str, str, str], int] = {}
     for run in runs:
         key = (run.facility, run.source, run.run)
@@ -84,7 +85,7 @@ def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
 
 
 def _most_telling(runs: Sequence[StoredRun], judged: Outliers) -> StoredRun:
-    """The run with the stage that exceeds most what is usual; where nothing is slow the longest."""
+    """Return the run with the stage that exceeds its threshold most, or the longest run if no stage is slow."""
     if judged.slow:
         worst = max(judged.slow, key=excess_s).stage.uid
         return next(run for run in runs if run.uid == worst)
@@ -92,7 +93,7 @@ def _most_telling(runs: Sequence[StoredRun], judged: Outliers) -> StoredRun:
 
 
 def _write_json(head: dict[str, Any], runs: Iterable[StoredRun], uses: Mapping[tuple[str, str, str], int]) -> None:
-    """One object, run by run, so that the whole of it never is in memory."""
+    """Write one object, run by run, so that it is never in memory as a whole."""
     out = sys.stdout.buffer
     out.write(orjson.dumps(head)[:-1] + b',"runs":[')
     for n, run in enumerate(runs):

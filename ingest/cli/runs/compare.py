@@ -36,9 +36,9 @@ IN_FILES = "`perflog analyze` lists those there are."
 def command(settings_path: Path | None, /, first: str, second: str, as_json: bool, **options: Any) -> None:
     """Compare the run SECOND with the run FIRST: what each stage took, the difference in seconds and percent.
 
-    Stages are aligned by family, product and variant, repeats in their order. Each number says its kind, and so does a
-    difference: that of two upper bounds bounds nothing. Without --file, --facility, --source and --workflow say which
-    runs are meant. Exit code 66 when there is no such run.
+    Stages are aligned by family, product and variant, repeats in their order. Each number shows its kind, and so does a
+    difference: that of two upper bounds bounds nothing. Without --file, --facility, --source and --workflow select the
+    runs. Exit code 66 if there is no such run.
     """
     settings = load_settings(settings_path)
     _demand_file(options)

@@ -1,4 +1,4 @@
-"""What `perflog compare` tells people, and machines. Only words and a table."""
+"""Text and JSON output of `perflog compare`."""
 
 from collections.abc import Iterable, Iterator
 from typing import Any
@@ -15,7 +15,7 @@ from ingest.core.runs.phases import STAGE
 from ingest.core.runs.stored import StoredRun
 
 _WORDS = {STAGE: "stages", SPAN: "first to last start"}
-LONG_S, LONG_PERCENT = 60, 25  # what is coloured: more than both, either way
+LONG_S, LONG_PERCENT = 60, 25  # differences above both, in either direction, are coloured
 _SIGNS = {**SIGN, BOUNDS: "~"}
 _MEANS = {
     "exact": "=  exact: ±1 s of a stage, ±2 s of a difference",
@@ -26,7 +26,7 @@ _MEANS = {
 
 
 def comparison_row(found: Comparison) -> dict[str, Any]:
-    """Both runs, and each pair with its difference; what one of them does not have is null."""
+    """Return both runs, and each pair with its difference; a value that one run lacks is null."""
     return {
         "first": run_row(found.first),
         "second": run_row(found.second),
@@ -52,7 +52,7 @@ def _pair(pair: ComparedStage) -> dict[str, Any]:
 
 
 def show_comparison(found: Comparison, screen: Console) -> None:
-    """The two runs, their waits and totals, their stages, and what the signs say."""
+    """Print the two runs, their waits and totals, their stages, and a legend of the signs."""
     for word, run in (("first ", found.first), ("second", found.second)):
         screen.print(Text.assemble((f"{word}  {visible(run.named)}", "bold"), f"  {_told(run)}"))
     screen.print()
@@ -101,7 +101,7 @@ def _bounded(side: MeasuredRun | None) -> str:
 
 
 def _style(told: Difference | None) -> str:
-    """Red what took much longer, green what took much less."""
+    """Return the colour of a difference: red for much longer, green for much shorter."""
     if told is None or told.percent is None or abs(told.seconds) <= LONG_S or abs(told.percent) <= LONG_PERCENT:
         return ""
     return "red" if told.seconds > 0 else "green"

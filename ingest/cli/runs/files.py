@@ -1,4 +1,4 @@
-"""Commands that read files of lines without servers: their options, and the files as an analysis."""
+"""Options of the commands that read files without servers, and reading files into an analysis."""
 
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE
 from ingest.edge.files import LINE, FileMessage, checked, pieces, pieces_of
 
-AT_ONCE = 2000  # lines
+AT_ONCE = 2000  # lines per portion
 MARKS = "marks"
 _OPTIONS = (
     click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does: ids are those stored."),
@@ -39,16 +39,16 @@ _OF_AN_INTAKE = ("source_name", "facility", "workflow", "zone", "wrapper")
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options that say how files are read."""
+    """Add the options that say how files are read to a command."""
     for option in reversed(_OPTIONS):
         command = option(command)
     return command
 
 
 def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, Any]) -> Analysis:
-    """Read all of the files (`-`: standard input) to their ends; progress on a terminal.
+    """Read all files (`-`: standard input) to their ends; progress on a terminal.
 
-    `Problem`: 64 for options that cannot be, 65 for more marks than there may be, 66 for a file that cannot be read.
+    `Problem`: 64 for invalid options, 65 for too many marks, 66 for a file that cannot be read.
     """
     known = load_registry(options["grammars"] or settings.grammars)
     intake = _intake(settings, known, options)
@@ -65,14 +65,14 @@ def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, 
 
 
 def derived_runs(analysis: Analysis) -> list[StoredRun]:
-    """The runs of what was read; says on a terminal what takes so long."""
+    """Return the runs of the lines read; shows on a terminal what takes so long."""
     with working("deriving runs"):
         return analysis.runs()
 
 
 @contextmanager
 def working(words: str) -> Iterator[None]:
-    """Long work whose end nobody knows: a word on a terminal, nothing elsewhere."""
+    """Show a message on a terminal during long work of unknown length, nothing elsewhere."""
     screen = Console(stderr=True)
     if not screen.is_terminal:
         yield
@@ -82,7 +82,7 @@ def working(words: str) -> Iterator[None]:
 
 
 def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, done: Callable[[int], None]) -> None:
-    """A file, some thousand lines at once."""
+    """Add a file, some thousand lines at a time."""
     numbered = enumerate(_pieces(file, limit_bytes), 1)
     while some := list(islice(numbered, AT_ONCE)):
         lines = []
@@ -108,7 +108,7 @@ def _progress(screen: Console) -> Progress:
 
 
 def _intake(settings: Settings, known: Registry, options: Mapping[str, Any]) -> Intake:
-    """The intake that was named, or one made of the other options."""
+    """Return the named intake, or one built from the other options."""
     if options["intake_name"] is not None:
         given = [name for name in _OF_AN_INTAKE if options[name] is not None]
         if given:
@@ -124,7 +124,7 @@ def _intake(settings: Settings, known: Registry, options: Mapping[str, Any]) -> 
 
 
 def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
-    """The source that was named, or all whose lines runs are made of."""
+    """Return the named source, or all sources of workflow lines."""
     chosen = chosen_of(sources, name)
     if name is not None:
         _demand_marks(sources, (name,))

@@ -1,4 +1,4 @@
-"""Which run a command means: of several uses of an id one, and of those there are the nearest to a slip of the pen."""
+"""Selects the run that a command means: one of several uses of an id; suggests similar ids after a typo."""
 
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
@@ -7,12 +7,12 @@ from ingest.core.model import Problem
 from ingest.core.runs.stored import StoredRun
 
 NEAR_ONES = 3
-HARDLY_LESS = 0.1  # of two run ids that are so nearly alike to what was typed, either may be meant
+HARDLY_LESS = 0.1  # run ids this close to the best match are suggested too
 STORED = "`perflog runs` lists those there are."
 
 
 def chosen(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
-    """The newest use of the id, or the one that was named; `Problem` (64, 66) when that is not one run."""
+    """Return the newest use of the id, or the given one; `Problem` (64, 66) if that is not exactly one run."""
     whose = sorted({(use.facility, use.source) for use in uses})
     if len(whose) > 1:
         named = ", ".join(f"{facility} ({source})" for facility, source in whose)
@@ -25,7 +25,7 @@ def chosen(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
 
 
 def no_such_run(run: str, others: Iterable[str], hint: str = STORED) -> Problem:
-    """`Problem` (66) with those of the other run ids that look most like it."""
+    """Return a `Problem` (66) that suggests the most similar run ids."""
     likeness = {other: _likeness(run, other) for other in others}
     best = max(likeness.values(), default=0)
     near = sorted(

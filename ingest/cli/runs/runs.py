@@ -1,4 +1,4 @@
-"""`perflog runs`: the runs that are stored, the newest first."""
+"""`perflog runs`: lists the stored runs, the newest first."""
 
 from pathlib import Path
 from typing import Any
@@ -36,7 +36,7 @@ STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.
 
-    A run is one use of a run id. What was not seen stands as –, never as 0; ≥ is a lower bound, ≤ an upper one.
+    A run is one use of a run id. A value that was not seen is –, never 0; ≥ is a lower bound, ≤ an upper bound.
     """
     settings = load_settings(settings_path)
     wanted = _wanted(chosen)

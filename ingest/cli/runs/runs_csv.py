@@ -1,4 +1,4 @@
-"""Runs as a table of figures for machines: one row a run, the columns of analysis/figures.py; unseen is empty."""
+"""Runs as CSV: one row per run, with the columns of analysis/figures.py; values not seen are empty."""
 
 import csv
 import sys
@@ -10,7 +10,7 @@ from ingest.core.runs.stored import StoredRun
 
 
 def write_csv(runs: Iterable[StoredRun], told: Callable[[StoredRun, int], str] = in_utc) -> None:
-    """Runs with their stages; `told` writes an instant (unix ms) of a run, in UTC where nobody knows its zone."""
+    """Write runs with their stages; `told` formats a time (unix ms) of a run, in UTC if its zone is unknown."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for run in runs:

@@ -1,6 +1,6 @@
-"""What `perflog runs` and `perflog show` tell machines: plain trees for JSON, under the names that people read.
+"""JSON output of `perflog runs` and `perflog show`, with the names that people read.
 
-What was not seen is null, never 0.
+Values that were not seen are null, never 0.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from ingest.core.timestamps import iso
 
 
 def run_row(run: StoredRun) -> dict[str, Any]:
-    """A run without its stages."""
+    """Return a run without its stages."""
     longest = run.longest
     return {
         "run": run.run,
@@ -42,7 +42,7 @@ def run_row(run: StoredRun) -> dict[str, Any]:
 
 
 def _completeness(found: Completeness) -> dict[str, Any]:
-    """What of a run is there; of one that is open nothing is called missing."""
+    """Return the completeness of a run; for an open run nothing is called missing."""
     known = found.variant is not None
     return {
         "verdict": found.verdict,
@@ -59,7 +59,7 @@ def _completeness(found: Completeness) -> dict[str, Any]:
 
 
 def stage_row(stage: StoredStage) -> dict[str, Any]:
-    """A stage of a run."""
+    """Return a stage of a run."""
     return {
         "stage": stage.name,
         "family": stage.family,
@@ -78,5 +78,5 @@ def stage_row(stage: StoredStage) -> dict[str, Any]:
 
 
 def whole_row(run: StoredRun, instances: int) -> dict[str, Any]:
-    """A run with its stages, and how many uses of its id there are."""
+    """Return a run with its stages, and the number of uses of its id."""
     return {**run_row(run), "instances": instances, "stages_in_order": [stage_row(stage) for stage in run.stages]}

@@ -1,4 +1,4 @@
-"""What `perflog runs` and `perflog show` tell people. Only words, tables and what fits beside what."""
+"""Text output of `perflog runs` and `perflog show`: words, tables and layout only."""
 
 from collections.abc import Iterable, Sequence
 
@@ -12,7 +12,7 @@ from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOW
 from ingest.core.runs.phases import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runs.stored import StoredRun, StoredStage
 
-WIDE_COLUMNS = 130  # from here on a run is one line
+WIDE_COLUMNS = 130  # from this width on a run is one line
 _HEADS = ("run", "state", "begin (UTC)", "queue", "dispatch", "span", "total s")
 _RIGHT = frozenset({"queue", "dispatch", "span", "total s", "stages"})
 _PARTS = {QUEUE: "queue", DISPATCH: "dispatch", LEAD: "lead", STAGE: "stages", BETWEEN: "between", TAIL: "tail"}
@@ -21,7 +21,7 @@ _CLOSED = {"end": "its END", "next_start": "next start", "run_end": "end of run"
 
 
 def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Console) -> None:
-    """A line for each run where there is room, else two; and how many there are. `known`: of any kind at all."""
+    """Print a line per run if it fits, else two; and the totals. `known`: number of runs without any filter."""
     if not found:
         screen.print("No run is like that." if known else "No run is stored yet: `perflog run` writes them.")
         return
@@ -51,10 +51,10 @@ def _wide(found: Sequence[StoredRun], screen: Console) -> None:
 
 
 def _narrow(found: Sequence[StoredRun], screen: Console) -> None:
-    """The numbers as a table of their own, and under each row what does not fit beside it."""
+    """Print the numbers as a table, and under each row whatever does not fit beside it."""
     rows = [_cells(run) for run in found]
     widths = [max(len(row[n]) for row in [_HEADS, *rows]) for n in range(len(_HEADS))]
-    apart = sum(widths) + 2 * (len(widths) - 1) > screen.width  # long run ids have a line of their own
+    apart = sum(widths) + 2 * (len(widths) - 1) > screen.width  # long run ids get their own line
     skip = 1 if apart else 0
     screen.print(Text(_row(_HEADS[skip:], widths[skip:], 2 * skip), style="bold"), soft_wrap=True)
     several = len({run.facility for run in found}) > 1
@@ -84,7 +84,7 @@ def _not_seen(run: StoredRun) -> list[str]:
 
 
 def _complete(found: Completeness | None) -> str:
-    """Short: yes; no or open with stages seen of those expected."""
+    """Say yes; or no or open, with stages seen of those expected."""
     if found is None or found.verdict == UNKNOWN:
         return NONE
     if found.verdict == COMPLETE:
@@ -117,7 +117,7 @@ def _longest(run: StoredRun) -> str:
 
 
 def show_run(run: StoredRun, instances: int, screen: Console) -> None:
-    """A run: what it is, its state, the parts of its time, its stages."""
+    """Print a run: its identity, its state, the parts of its time, its stages."""
     whose = [run.facility, run.source, *([run.workflow] if run.workflow else [])]
     uses = f", use {run.instance} of {instances} of this id" if instances > 1 else ""
     screen.print(Text.assemble((f"Run {visible(run.run)}", "bold"), f" of {visible(' / '.join(whose))}{uses}"))
@@ -152,7 +152,7 @@ def _times(run: StoredRun) -> str:
 
 
 def _held_against(run: StoredRun, found: Completeness) -> str:
-    """What of it is there, by the template."""
+    """Describe which stages are there, by the template."""
     if found.verdict == UNKNOWN:
         return f"like no variant of template {found.version}: nothing says what is missing"
     told = [f"{found.verdict}: {found.seen:,} of {found.expected:,} stages ({found.seen_pct} %)"]
@@ -177,7 +177,7 @@ def _warnings(run: StoredRun) -> Iterable[str]:
 
 
 def _table(run: StoredRun) -> Table:
-    """Attempt, lane and open time have columns only where they tell something."""
+    """Build the table of stages; attempt, lane and open time get columns only if they say something."""
     days = len({_day(stage.start_ms) for stage in run.stages}) > 1
     extra = {
         "try": any(stage.attempt > 1 for stage in run.stages),

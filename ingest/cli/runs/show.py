@@ -1,4 +1,4 @@
-"""`perflog show RUN`: one run and its stages."""
+"""`perflog show RUN`: shows one run and its stages."""
 
 from pathlib import Path
 from typing import Any
@@ -27,9 +27,9 @@ from ingest.edge.elasticsearch.runs import RunIndex, RunQuery, open_runs
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, run: str, instance: int | None, as_json: bool, **options: Any) -> None:
-    """Show the run RUN: each stage, how long it took and how sure that is, what closed it, its emission lag.
+    """Show the run RUN: each stage, how long it took and how certain that is, what closed it, its emission lag.
 
-    Exit code 66 when there is no such run.
+    Exit code 66 if there is no such run.
     """
     settings = load_settings(settings_path)
     wanted = RunQuery(facilities=options["facilities"], sources=options["sources"], runs=(run,))
@@ -46,7 +46,7 @@ def command(settings_path: Path | None, /, run: str, instance: int | None, as_js
 
 
 def stored_run(stored: RunIndex, wanted: RunQuery, instance: int | None) -> tuple[StoredRun, int]:
-    """The one run that is wanted, with its stages, and how many uses its id has; `Problem` (64, 66) when none is."""
+    """Return the wanted run with its stages, and the number of uses of its id; `Problem` (64, 66) if not found."""
     uses = stored.newest(wanted, MOST)
     if not uses:
         raise no_such_run(wanted.runs[0], stored.near(wanted.runs[0], wanted))

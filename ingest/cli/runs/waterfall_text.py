@@ -1,7 +1,7 @@
-"""A run as a waterfall on the terminal: how analysis/waterfall.py lays it out, in glyphs and colours. Drawing only.
+"""Draws a run as a waterfall on the terminal, with the layout of analysis/waterfall.py, in glyphs and colours.
 
-Each kind has a glyph of its own, so that it reads without colour. In a pipe, with NO_COLOR and where the output is not
-UTF-8 the glyphs are ASCII.
+Each kind has its own glyph, so that it is readable without colour. In a pipe, with NO_COLOR and if the output is not
+UTF-8, the glyphs are ASCII.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -19,7 +19,7 @@ from ingest.core.runs.stages import EXACT, LOWER, NONE, UPPER
 from ingest.core.runs.stored import StoredRun
 
 MOST_ROWS = 40
-CLOCK_COLUMNS = 100  # from here on there is room for the start of each stage
+CLOCK_COLUMNS = 100  # from this width on there is room for the start of each stage
 LEAST_BAR = 24
 COLUMNS_A_TICK = 9
 LONGEST_BAR = 160
@@ -28,7 +28,7 @@ _DAY_MS = 86_400_000
 
 
 class Glyphs(NamedTuple):
-    """The characters of a waterfall: of bars by what a row is, of its axis, of signs and of text that was cut."""
+    """The characters of a waterfall: for bars by row type, for the axis, for signs and for cut text."""
 
     bars: Mapping[str, str]
     rule: str
@@ -70,7 +70,7 @@ _MEANS = {
 
 
 class Layout(NamedTuple):
-    """How wide the columns are: the start (0: none), the name, the seconds, the lane (0: none), the bars."""
+    """The widths of the columns: the start (0: none), the name, the seconds, the lane (0: none), the bars."""
 
     clock: int
     label: int
@@ -80,18 +80,18 @@ class Layout(NamedTuple):
 
     @property
     def indent(self) -> int:
-        """Where bars begin."""
+        """The column where bars begin."""
         return sum(width + 2 for width in (self.clock, self.label, self.took, self.lane) if width)
 
 
 def glyphs_of(screen: Console) -> Glyphs:
-    """ASCII in a pipe, with NO_COLOR, and where the output cannot hold more."""
+    """Choose the glyphs: ASCII in a pipe, with NO_COLOR, or if the output cannot encode the others."""
     holds_all = screen.is_terminal and not screen.no_color and screen.encoding.lower().startswith("utf")
     return DRAWN if holds_all else PLAIN
 
 
 def show_waterfall(run: StoredRun, screen: Console, unfold: bool = False, marked: Collection[str] = ()) -> None:
-    """Draw a run with its stages; of many stages the longest, unless all are asked for. `marked`: ids of slow ones."""
+    """Draw a run with its stages; if there are many, the longest, unless `unfold`. `marked`: ids of slow stages."""
     glyphs, most_rows = glyphs_of(screen), None if unfold else MOST_ROWS
     first = waterfall(run, LEAST_BAR, most_rows, marked)
     layout = _layout(first.rows, run, (glyphs, marked), screen.width)
@@ -120,7 +120,7 @@ def _layout(rows: Sequence[WaterfallRow], run: StoredRun, look: tuple[Glyphs, Co
 
 
 def _axis(on: Axis, layout: Layout, glyphs: Glyphs) -> Iterator[str]:
-    """The times above, and the rule with its ticks and breaks."""
+    """Yield the line of times, and the rule with its ticks and breaks."""
     step_ms = on.step_ms(COLUMNS_A_TICK)
     ticks = on.ticks(step_ms)
     labels, rule = [" "] * on.columns, [glyphs.rule] * on.columns
@@ -141,7 +141,7 @@ def _axis(on: Axis, layout: Layout, glyphs: Glyphs) -> Iterator[str]:
 
 
 def _broken(columns: int, filling: str, glyphs: Glyphs) -> list[str]:
-    """A broken stretch: two strokes in its middle."""
+    """Draw a broken segment: two strokes in its middle."""
     cells = [filling] * columns
     middle = max((columns - 2) // 2, 0)
     cells[middle : middle + 2] = [glyphs.broken] * len(cells[middle : middle + 2])
@@ -191,7 +191,7 @@ def _took(row: WaterfallRow, glyphs: Glyphs, marked: Collection[str]) -> str:
 
 
 def _cut(text: str, width: int, mark: str) -> str:
-    """At most so wide: what is too long loses its middle, since names differ at their ends."""
+    """Shorten text to `width` by cutting its middle, since names differ at their ends."""
     if len(text) <= width:
         return text
     behind = (width - len(mark)) * 2 // 3
@@ -222,7 +222,7 @@ def _explained(sign: str, words: str, style: str) -> Text:
 
 
 def _moment(ms: int, step_ms: int, day: str) -> str:
-    """A tick in words; with its day where that is another than the one before it."""
+    """Format a tick; with its day if that differs from the previous tick's."""
     if step_ms >= _DAY_MS:
         return _at(ms, "%m-%d")
     clock = "%H:%M:%S" if step_ms < 60_000 else "%H:%M"

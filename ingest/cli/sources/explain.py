@@ -1,4 +1,4 @@
-"""`perflog explain`: which source reads a line, which token became which field; of a refused one where and why."""
+"""`perflog explain`: which source reads a line, which token became which field; where and why it was rejected."""
 
 import sys
 import time
@@ -32,10 +32,11 @@ from ingest.core.sources.source import Source
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a message instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, line: str, as_json: bool, **options: str | Path | None) -> None:
-    """Explain LINE, or what standard input holds (`-`, the default): which token became which field, by which rule.
+    """Explain LINE, or standard input (`-`, the default): which token became which field, by which rule.
 
-    A refused line is shown with a caret where reading stopped, what was expected there, and the nearest form that would
-    have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is refused.
+    A rejected line is shown with a caret where reading stopped, what was expected there, and the nearest form that
+    would
+    have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
     """
     settings = load_settings(settings_path)
     grammars = Path(options["grammars"] or settings.grammars)
@@ -62,7 +63,7 @@ def command(settings_path: Path | None, /, line: str, as_json: bool, **options: 
 def _explained(
     explainer: Explainer, chosen: list[Source], data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Explanation]]:
-    """As `try` frames it: the whole as one message where a source takes it so, else line by line."""
+    """Explain frames like `try`: the whole as one message if a source accepts it, else line by line."""
     framings = {framing_of(source, "-", data) for source in chosen}
     if "message" in framings:
         whole = [(frame, explainer.explain(message_of(frame, received_ms))) for frame in frames(data, "message")]
@@ -75,12 +76,12 @@ def _explained(
 
 
 def _is_block(found: Explanation, blocks: set[str]) -> bool:
-    """Whether the whole is one message: read as one, or a damaged one of a source that reads blocks."""
+    """Whether the whole is one message: read as one, or a damaged message of a source that reads blocks."""
     return bool(found.documents) or (not found.strange and any(one.source in blocks for one in found.refusals[:1]))
 
 
 def as_row(found: Explanation, line: int) -> dict[str, Any]:
-    """An explanation as one JSON object."""
+    """Return an explanation as one JSON object."""
     return {
         "outcome": found.outcome,
         "line": line,

@@ -1,4 +1,4 @@
-"""An explanation, laid out for people. Only words, colours and tables; what it says comes from the core."""
+"""Text output of `perflog explain`: words, colours and tables only; the content comes from the core."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from difflib import SequenceMatcher
@@ -20,7 +20,7 @@ _FORMS = {
 
 
 def show(found: Explanation, line: int, console: Console) -> None:
-    """Explain one message; `line` is its first line in what was given."""
+    """Explain one message; `line` is the number of its first line in the input."""
     if line > 1:
         console.print()
     if found.source:
@@ -58,7 +58,7 @@ def _documents(found: Explanation, line: int, console: Console) -> None:
 
 
 def _colours(tokens: Sequence[Token]) -> dict[tuple[str, int, int], str]:
-    """A colour for each token that became something."""
+    """Assign a colour to each token that became something."""
     filling = [token for token in tokens if token.fields or token.flags]
     return {_key(token): COLOURS[n % len(COLOURS)] for n, token in enumerate(filling)}
 
@@ -93,7 +93,7 @@ def _token_table(
 
 
 def _rows(token: Token, number: int, values: Mapping[str, Filled], seen: set[str]) -> Iterator[tuple[Text, Text]]:
-    """(field, value) of a token in one document; a value that was shown already is a ditto."""
+    """Yield (field, value) of a token in one document; a value that was already shown becomes a ditto mark."""
     for _, name in (pair for pair in token.fields if pair[0] == number and pair[1] in values):
         yield Text(name), Text(DITTO, style="dim") if name in seen else Text(_value(values[name]))
         seen.add(name)
@@ -111,7 +111,7 @@ def _value(field: Filled) -> str:
 
 
 def _derived(tokens: Sequence[Token], told: ExplainedDocument, console: Console) -> None:
-    """The fields that are not just what a token says, each with its rule."""
+    """Print the derived fields that are not simply a token's text, each with its rule."""
     written = {(token.name, token.text) for token in tokens}
     as_written = {f.field for f in told.fields if len(f.tokens) == 1 and (f.tokens[0], str(f.value)) in written}
     derived = [f for f in told.fields if f.how == "derived" and f.field not in {*as_written, "perf.flags"}]
@@ -156,7 +156,7 @@ def _refusal(refusal: RejectExplanation, text: str, line: int, console: Console)
 
 
 def _changed(text: str, form: str) -> Text:
-    """An accepted form, with what differs from the message underlined; cut when it is long."""
+    """Format an accepted form, underlining where it differs from the message; cut if it is long."""
     most = 1000
     old, new = text[:most], form[:most]
     found = Text("  ")

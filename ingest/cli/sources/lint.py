@@ -1,4 +1,4 @@
-"""`perflog lint`: what lines cost in information, place by place, and one line of shell to mend each."""
+"""`perflog lint`: what information lines lose, script line by script line, with a shell line to fix each."""
 
 import sys
 import time
@@ -37,9 +37,9 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a finding instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, **options: str | Path | None) -> None:
-    """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to mend it.
+    """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.
 
-    Lines that no source knows are left out. Exit code 0 if there is nothing to mend, 1 if there is.
+    Lines that no source knows are left out. Exit code 0 if there is nothing to fix, 1 if there is.
     """
     grammars = Path(options["grammars"] or load_settings(settings_path).grammars)
     linter, flows = _linter(grammars, options["source_name"], zone_of(options["zone"]))
@@ -61,7 +61,7 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
 
 
 def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
-    """The linter, and a flow for each way of framing: what reads lines is not asked about blocks, nor the reverse."""
+    """Build the linter, and a decoder per framing: line sources are not asked about blocks, nor the reverse."""
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
     chosen = chosen_of(sources, name)
@@ -75,7 +75,7 @@ def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[
 
 
 def _framing(flows: Mapping[str, Decoder], data: bytes, received_ms: int) -> str:
-    """Whether a file is one block or many lines: a block where a source of blocks reads the whole."""
+    """Whether a file is one block or many lines: a block if a source of blocks reads the whole."""
     if len(flows) == 1:
         return next(iter(flows))
     whole = list(frames(data, "message"))
@@ -119,7 +119,7 @@ def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapp
 
 
 def _zone_faults(findings: Sequence[Finding], screen: Console) -> None:
-    """Hosts whose stamps are of a wrong zone, what that costs, and how to look for it."""
+    """Print hosts whose timestamps are in a wrong zone, what that costs, and how to check it."""
     for finding in findings[:1]:
         screen.print()
         screen.print(Text.assemble((finding.rule.name, "bold yellow"), f"  {finding.rule.costs}"))
@@ -135,7 +135,7 @@ def _counted(count: int, noun: str) -> str:
 
 
 def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[LintRule, str]) -> Table:
-    """Places down, rules across, lines in the cells."""
+    """Build the matrix: places down, rules across, numbers of lines in the cells."""
     table = plain_table()
     table.add_column("place", overflow="fold", vertical="bottom")
     table.add_column("lines", justify="right")
@@ -149,7 +149,7 @@ def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mappi
 
 
 def _told(head: str, findings: Sequence[Finding], screen: Console) -> None:
-    """What a rule found costs, and the line of shell that mends it: one for all places, or one for each."""
+    """Print what a rule's findings cost, and the shell line that fixes them: one for all places, or one for each."""
     lines = _counted(sum(finding.lines for finding in findings), "line")
     places = f"{lines} at {_counted(len(findings), 'place')}. "
     screen.print()

@@ -1,4 +1,4 @@
-"""`perflog source`: a new one; what its samples become, checked against samples.json and accepted after reading."""
+"""`perflog source`: creates a source; checks its samples against samples.json, or accepts their new outcomes."""
 
 import shutil
 from pathlib import Path
@@ -32,7 +32,7 @@ def _loaded(folder: Path) -> tuple[dict[str, Source], Schema]:
 @command.command("check")
 @click.pass_obj
 def check(folder: Path) -> None:
-    """Compare what every source's samples become with its samples.json. Exit code 65 if something differs."""
+    """Compare the outcomes of every source's samples with its samples.json. Exit code 65 if something differs."""
     sources, schema = _loaded(folder)
     for source in sources.values():
         load_rules(folder, source, schema)
@@ -75,7 +75,7 @@ def new(folder: Path, name: str, reader: str) -> None:
 
 
 def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
-    """Write the files and samples.json; `Problem` when another source reads its samples, or it theirs."""
+    """Write the files and samples.json; `Problem` if another source reads its samples, or it reads theirs."""
     home.mkdir()
     for file, text in files.items():
         (home / file).write_text(text, encoding="utf-8")
@@ -99,7 +99,7 @@ def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
 @command.command("readme")
 @click.pass_obj
 def readme(folder: Path) -> None:
-    """Make README's table of sources anew."""
+    """Rewrite README's table of sources."""
     sources, schema = _loaded(folder)
     if not _readme(folder, sources, schema):
         raise Problem(f"There is no README.md with a table of sources in {folder}.", "", 66)
@@ -109,7 +109,7 @@ def readme(folder: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def accept(folder: Path, name: str) -> None:
-    """Write NAME's samples.json anew. Read the difference before you commit it: it is the source's promise."""
+    """Rewrite NAME's samples.json. Read the difference before you commit it: it is the source's promise."""
     sources, schema = _loaded(folder)
     if name not in sources:
         raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)

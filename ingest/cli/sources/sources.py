@@ -1,4 +1,4 @@
-"""`perflog sources`: what can be read, and what becomes of it."""
+"""`perflog sources`: lists what can be read, and what it becomes."""
 
 import sys
 from collections.abc import Sequence
@@ -122,6 +122,6 @@ def _one(entry: Entry, screen: Console) -> None:
 
 
 def _from(filled: SourceField) -> str:
-    """What a field is made of; of many paths the first few."""
+    """Return the paths that a field is made from; the first few if there are many."""
     few = ", ".join(filled.paths[:MOST_PATHS]) + (", …" if len(filled.paths) > MOST_PATHS else "")
     return few or "–"

@@ -1,4 +1,4 @@
-"""`perflog try`: what would become of these bytes? One JSON object a line; the very same core, no servers."""
+"""`perflog try`: what would these bytes become? One JSON object per line; the same core, no servers."""
 
 import sys
 import time
@@ -31,7 +31,7 @@ from ingest.core.sources.wrappers import BARE, load_wrappers
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.pass_obj
 def command(settings_path: Path | None, /, file: Path, multiline: bool, **options: str | Path | None) -> None:
-    """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object a line.
+    """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object per line.
 
     Exit code 0 if nothing was rejected, 1 if something was.
     """
@@ -61,7 +61,7 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
 def _outcomes(
     flow: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
-    """The file as one message where a source takes it so; otherwise message by message as its framing says."""
+    """Decode the file as one message if a source accepts it; otherwise message by message, by its framing."""
     framings = {framing_of(source, name, data) for source in chosen.values()}
     if "message" in framings:
         whole = list(_tried(flow, frames(data, "message"), received_ms))
