@@ -23,37 +23,49 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
         "setup": ("pipeline.setup", "Create the topics and templates that are missing."),
         "ship": ("pipeline.ship", "Send files to Kafka."),
         "run": ("pipeline.run", "From Kafka to Elasticsearch, until stopped."),
-        "sweep": ("pipeline.sweep", "Let time pass for runs: quiet, closed, abandoned; find gaps in files."),
-        "generate": ("pipeline.generate", "Make lines and results of known truth, into files or to Kafka at a rate."),
+        "sweep": ("pipeline.sweep", "Advance runs by event time (quiet, closed, abandoned); find gaps in files."),
+        "generate": (
+            "pipeline.generate",
+            "Generate lines and results with known truth, into files or to Kafka at a rate.",
+        ),
     },
     "Runs": {
-        "runs": ("runs.runs", "The runs that are stored: state, queue, dispatch, total, the longest stage."),
-        "show": ("runs.show", "One run: its stages, how long each took, how sure that is."),
-        "compare": ("runs.compare", "Two runs, stage by stage: seconds, differences, percent, and how sure they are."),
+        "runs": ("runs.runs", "The stored runs: state, queue, dispatch, total, the longest stage."),
+        "show": ("runs.show", "One run: its stages, how long each took, how certain that is."),
+        "compare": (
+            "runs.compare",
+            "Two runs, stage by stage: seconds, differences, percent, and how certain they are.",
+        ),
         "analyze": (
             "runs.analyze",
-            "Files without servers: runs, waits, outliers, a waterfall; the numbers that are stored.",
+            "Files without servers: runs, waits, outliers, a waterfall; the same numbers as stored ones.",
         ),
     },
     "Lines and sources": {
-        "try": ("sources.try_", "What would become of these bytes? No servers."),
-        "explain": ("sources.explain", "Which token became which field, or why a line is refused."),
-        "lint": ("sources.lint", "What lines cost in information, by the script that prints them, and the fix."),
+        "try": ("sources.try_", "What would these bytes become? No servers."),
+        "explain": ("sources.explain", "Which token became which field, or why a line is rejected."),
+        "lint": ("sources.lint", "What information lines lose, by the script that prints them, and the fix."),
         "sources": ("sources.sources", "What can be read: each source, its fields, units and identity."),
-        "source": ("sources.source", "Work on a source: what its samples become."),
+        "source": ("sources.source", "Work on a source: create it, check what its samples become."),
     },
     "What is slow, missing or incomplete": {
-        "alerts": ("monitoring.alerts", "Alarms: what is slower than usual, told once, with the numbers."),
-        "gaps": ("monitoring.gaps", "What is missing of which file, since when, and when it was filled."),
-        "workflow": ("monitoring.workflow", "Templates of workflows: learn, list, show; what runs are complete by."),
-        "dashboards": ("monitoring.dashboards", "Put the board into a Kibana."),
+        "alerts": ("monitoring.alerts", "Alarms: stages slower than usual, reported once, with the numbers."),
+        "gaps": ("monitoring.gaps", "What is missing from which file, since when, and when it was filled."),
+        "workflow": (
+            "monitoring.workflow",
+            "Templates of workflows: learn, list, show; they say which runs are complete.",
+        ),
+        "dashboards": ("monitoring.dashboards", "Put the board into Kibana."),
     },
     "When something went wrong": {
-        "dlq": ("recovery.dlq", "Dead letters: what was refused, by what broke; show, replay, purge."),
-        "replay": ("recovery.replay", "Read stored lines again: corrected by a higher revision, or only compared."),
+        "dlq": ("recovery.dlq", "Dead letters: rejected records by what broke; show, replay, purge."),
+        "replay": (
+            "recovery.replay",
+            "Read stored lines again, to correct them after a new revision, or only to compare.",
+        ),
     },
     "How fast": {
-        "bench": ("bench.bench", "How fast on this machine."),
+        "bench": ("bench.bench", "How fast perflog is on this machine."),
     },
 }
 """Heading -> command -> (module below ingest.cli, what it is for), the everyday ones first."""

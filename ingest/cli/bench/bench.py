@@ -64,7 +64,7 @@ command.add_command(replay_command)
 @command.command("parse")
 @click.option("--lines", "count", type=click.IntRange(1000), default=200_000, show_default=True)
 @click.option("--repeat", type=click.IntRange(1), default=5, show_default=True, help="Median of so many.")
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool) -> None:
     """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
@@ -89,7 +89,7 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
 
 @command.command("memory")
 @click.option("--lines", "count", type=click.IntRange(10_000), default=5_000_000, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Whether memory stays flat over many different lines: resident memory after each tenth of them."""

@@ -60,7 +60,7 @@ Way = Callable[[], Measurement]
     show_default=True,
     help="Stages and runs of 1,000 interleaved runs too, beside every item that was sent for them.",
 )
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, count: int, repeat: int, derive: str, as_json: bool) -> None:
     """One worker beside the limit (the same bytes, no pipeline), a bare loop, and an afternoon's work with Lark."""

@@ -59,7 +59,7 @@ class Replayed:
 
 @click.command("replay")
 @click.option("--lines", "count", type=click.IntRange(1_000), default=1_000_000, show_default=True)
-@click.option("--json", "as_json", is_flag=True, help="For machines.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Lines read first, read again with the same revision, and with a raised one: lines per second, in one run."""

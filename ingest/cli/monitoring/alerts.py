@@ -41,12 +41,10 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--once", is_flag=True, help="Evaluate once and leave; the service that stays is not there yet.")
+@click.option("--once", is_flag=True, help="Evaluate once and exit; there is no continuous service yet.")
 @_facility
-@click.option("--now", help="Judge as of then (ISO 8601).  [default: the newest line of the facility's runs]")
-@click.option(
-    "--since", help="Judge what was closed from then on: ISO 8601, or 7d before now.  [default: as the rule says]"
-)
+@click.option("--now", help="Judge as of this time (ISO 8601).  [default: the newest line of the facility's runs]")
+@click.option("--since", help="Judge stages closed since: ISO 8601, or 7d before now.  [default: as the rule says]")
 @click.option("--stages", "each_stage", is_flag=True, help="Show the verdict of every stage, not only how many.")
 @_rules
 @_json
@@ -77,8 +75,8 @@ def run(
 @_facility
 @click.option("--rule", "rule_ids", multiple=True, help="Only incidents of this rule; several times.")
 @click.option("--state", "states", multiple=True, type=click.Choice([FIRING, CLOSED]), help="Only those; several.")
-@click.option("--since", help="Those set off from then on: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Those set off before then, likewise.")
+@click.option("--since", help="Only incidents that began since: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only incidents that began before, likewise.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @_json
 @click.pass_obj

@@ -25,9 +25,9 @@ def command() -> None:
 @command.command("import")
 @click.option("--kibana", "url", required=True, envvar="KIBANA_URL", help="Its address, e.g. http://127.0.0.1:5601.")
 @click.option("--space", default="", help="Kibana space, which must exist.  [default: the default space]")
-@click.option("--api-key", envvar="KIBANA_API_KEY", help="Better given as $KIBANA_API_KEY, which `ps` does not show.")
+@click.option("--api-key", envvar="KIBANA_API_KEY", help="Better set $KIBANA_API_KEY, which `ps` does not show.")
 @click.option("--user", envvar="KIBANA_USER", help="Instead of a key; asks for the password.")
-@click.option("--password", envvar="KIBANA_PASSWORD", help="Better given as $KIBANA_PASSWORD.")
+@click.option("--password", envvar="KIBANA_PASSWORD", help="Better set $KIBANA_PASSWORD.")
 @click.option("--ca-cert", type=click.Path(exists=True, dir_okay=False), help="PEM file of the authority to trust.")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=30, show_default=True,
               help="Seconds to wait for a Kibana that is starting.")  # fmt: skip

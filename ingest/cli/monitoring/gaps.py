@@ -23,7 +23,7 @@ _FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "li
 @click.command("gaps")
 @click.option("--open", "only_open", is_flag=True, help="Only those that are not filled.")
 @click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; may be given several times.")
-@click.option("--file", "files", multiple=True, help="Only those of this file: its path, or how that ends; several.")
+@click.option("--file", "files", multiple=True, help="Only those of this file: its path, or the end of it; several.")
 @click.option("--host", "hosts", multiple=True, help="Only those of this machine's files; several times.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")

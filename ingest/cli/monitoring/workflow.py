@@ -39,10 +39,15 @@ def command() -> None:
 @command.command()
 @_facility
 @click.option("--workflow", "workflows", multiple=True, help="Only this workflow; several times.")
-@click.option("--since", help="From runs that began from then on: 90d, or ISO 8601.")
-@click.option("--until", help="From those that began before then, likewise.")
+@click.option("--since", help="From runs that began since: 90d, or ISO 8601.")
+@click.option("--until", help="From runs that began before, likewise.")
 @click.option(
-    "--runs", "most", type=click.IntRange(1, MOST), default=500, show_default=True, help="From the newest of them."
+    "--runs",
+    "most",
+    type=click.IntRange(1, MOST),
+    default=500,
+    show_default=True,
+    help="From at most so many, the newest.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, store nothing.")
 @_json
@@ -90,7 +95,7 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: b
 @command.command()
 @click.argument("workflow")
 @_facility
-@click.option("--since", help="Edits of scripts from then on.  [default: from the first run it was learned from]")
+@click.option("--since", help="Edits of scripts since.  [default: the first run it was learned from]")
 @_json
 @click.pass_obj
 def show(

@@ -59,7 +59,7 @@ class DemoAnswers:
 
 
 @click.command("demo")
-@click.option("--keep", is_flag=True, help="Leave the servers up, and say how to look further.")
+@click.option("--keep", is_flag=True, help="Leave the servers up, and print what to try next.")
 @click.option("--elasticsearch", "major", type=click.Choice(["8", "9"]), help="Default: what the Java found can run.")
 @click.pass_obj
 def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:

@@ -57,19 +57,23 @@ class GeneratedCounts:
 @click.argument("out", required=False, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--lines", type=click.IntRange(0), help=f"How many messages of lines. Default: {LINES:,}.")
 @click.option("--results", type=click.IntRange(0), default=0, help="perfSONAR results besides.")
-@click.option("--seed", type=int, default=1, show_default=True, help="The same gives the same.")
-@click.option("--facility", "facilities", multiple=True, help="Once or more. Default: als, or the intake's.")
+@click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same messages.")
+@click.option(
+    "--facility", "facilities", multiple=True, help="May be given several times. Default: als, or the intake's."
+)
 @click.option("--share", "shares", multiple=True, metavar="NAME=0.01", help=f"Of: {SHARES}.")
 @click.option("--slow", "slowed", multiple=True, metavar="STAGE=3[@INSTANT]",
-              help="A stage that takes so many times as long, from an instant on.")  # fmt: skip
+              help="A stage that takes so many times as long, from a time on.")  # fmt: skip
 @click.option("--steady", is_flag=True, help="Stages take what they usually take, so that only --slow makes one slow.")
 @click.option("--start", help="First instant: `now` (the span ends then) or, as by default, 2016-02-05T08:00:00Z.")
 @click.option("--span", "span_s", type=click.FloatRange(1), default=86_400.0, show_default=True,
-              help="Seconds in which the runs begin.")  # fmt: skip
+              help="Seconds within which the runs begin.")  # fmt: skip
 @click.option("--intake", "intake_name", help="Send to the topic of this [[intake]], with or without OUT.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Messages a second, with --intake.")
-@click.option("--seconds", type=click.FloatRange(0, min_open=True), help="As many lines as --rate gives in them.")
-@click.option("--backfill", is_flag=True, help="Old data is meant: the intake's age limit does not hold.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Messages per second, with --intake.")
+@click.option(
+    "--seconds", type=click.FloatRange(0, min_open=True), help="Duration: as many lines as --rate gives in it."
+)
+@click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj
 def command(settings_path: Path | None, /, out: Path | None, intake_name: str | None, **options: Any) -> int:

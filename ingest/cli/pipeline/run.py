@@ -24,15 +24,15 @@ log = logging.getLogger("perflog.run")
 
 
 @click.command("run")
-@click.option("--drain", is_flag=True, help="Stop when everything that is in the topics now has been committed.")
+@click.option("--drain", is_flag=True, help="Stop once everything now in the topics has been committed.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
-              help="Processes that share the partitions; one that dies is started anew.")  # fmt: skip
-@click.option("--accept-rejects", is_flag=True, help="Go on however much is refused: it is bad indeed.")
+              help="Processes that share the partitions; one that dies is restarted.")  # fmt: skip
+@click.option("--accept-rejects", is_flag=True, help="Do not stop when many records are rejected.")
 @click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
 @click.option("--intake", "names", multiple=True, help="Only this intake; may be given several times. Default: all.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-@click.option("--verbose", is_flag=True, help="Hear the client libraries too.")
+@click.option("--verbose", is_flag=True, help="Also log the client libraries.")
 @click.pass_obj
 def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.

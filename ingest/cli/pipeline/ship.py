@@ -20,13 +20,13 @@ BAD_DATA = 65
 
 @click.command("ship")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that they are for.")
-@click.option("--backfill", is_flag=True, help="Old data is meant: the intake's age limit does not hold.")
+@click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that the files are for.")
+@click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
 @click.option("--host", help="The machine that wrote them. Default: this one.")
 @click.option("--framing", type=click.Choice(["line", "file"]),
-              help="What a message is. Default: as the intake's sources read; .jsonl by line.")  # fmt: skip
+              help="What a message is. Default: as the intake's sources read it; .jsonl by line.")  # fmt: skip
 @click.option("--manifest/--no-manifest", default=True, show_default=True,
-              help="Say how large each file is, so that it is known what is missing of it.")  # fmt: skip
+              help="Send each file's size, so that missing bytes can be found.")  # fmt: skip
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.pass_obj

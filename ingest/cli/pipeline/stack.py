@@ -22,7 +22,7 @@ _PORT = click.IntRange(1, 65535)
 _folder_option = click.option(
     "--folder",
     type=click.Path(file_okay=False, path_type=Path),
-    help="Where configuration, data and logs lie. [default: ~/.perflog/stack]",
+    help="Folder for configuration, data and logs. [default: ~/.perflog/stack]",
 )
 
 

@@ -20,7 +20,7 @@ from ingest.telemetry import log_to_stderr
 @click.command("sweep")
 @click.option("--once", is_flag=True, help="One sweep, then stop.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="A line of JSON for each sweep.")
+@click.option("--json", "as_json", is_flag=True, help="One line of JSON per sweep.")
 @click.pass_obj
 def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
     """Advance runs (quiet, closed, abandoned) to the watermark of their source, and find gaps in files.

@@ -33,8 +33,8 @@ _FILTERS = (
     click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times."),
     click.option("--intake", "intakes", multiple=True, help="Only those that came through this intake; several times."),
     click.option("--shape", "shapes", multiple=True, help="Only those of this shape, as `list` prints it; several."),
-    click.option("--since", help="From then on: 2h, 7d, or ISO 8601. By the time Kafka got the record."),
-    click.option("--until", help="Before then, likewise."),
+    click.option("--since", help="Since: 2h, 7d, or ISO 8601. By the time when Kafka received the record."),
+    click.option("--until", help="Before, likewise."),
 )
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 
@@ -103,7 +103,7 @@ def show(
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filtered
-@click.option("--again", is_flag=True, help="Those too that were replayed before.")
+@click.option("--again", is_flag=True, help="Also those that were replayed before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @_json
 @click.pass_obj
@@ -132,7 +132,7 @@ def replay(
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filtered
 @click.option("--replayed", is_flag=True, help="Only those that were replayed.")
-@click.option("--all", "every", is_flag=True, help="All rejects there are.")
+@click.option("--all", "every", is_flag=True, help="All rejects.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json
 @click.pass_obj

@@ -29,11 +29,11 @@ IN_FILES = "Without --run all those there are are listed."
 @click.command("analyze")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--run", "ids", multiple=True, help="Only this run id, shown in full; may be given several times.")
-@click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: each]")
+@click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: all]")
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="List at most so many runs.")
 @click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead: each run as `perflog show --json` tells it.")
-@click.option("--csv", "as_csv", is_flag=True, help="A table of the runs in figures instead, one row a run.")
+@click.option("--json", "as_json", is_flag=True, help="JSON instead: each run as in `perflog show --json`.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, one row per run.")
 @reading_options
 @click.pass_obj
 def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, as_csv: bool, **options: Any) -> None:

@@ -27,7 +27,7 @@ IN_FILES = "`perflog analyze` lists those there are."
 @click.argument("first")
 @click.argument("second")
 @click.option("--file", "files", multiple=True, type=click.Path(path_type=Path, allow_dash=True),
-              help="Take them from this file (`-`: standard input), not Elasticsearch; several times.")  # fmt: skip
+              help="Read the runs from this file (`-`: standard input), not Elasticsearch; several times.")  # fmt: skip
 @click.option("--instance", type=click.IntRange(1), help="Which use of the FIRST id, from 1.  [default: the newest]")
 @click.option("--second-instance", type=click.IntRange(1), help="Which use of the SECOND id, likewise.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")

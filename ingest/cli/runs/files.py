@@ -27,13 +27,13 @@ MARKS = "marks"
 _OPTIONS = (
     click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does: ids are those stored."),
     click.option("--source", "source_name", help="Read as this source only. Default: every source of workflow lines."),
-    click.option("--facility", help="Who would have shipped it.  [default: unknown]"),
-    click.option("--workflow", help="Whose lines these are, as an intake declares it."),
-    click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00."),
-    click.option("--wrapper", help="What a forwarder has put around each message.  [default: none]"),
+    click.option("--facility", help="The facility that would have shipped it.  [default: unknown]"),
+    click.option("--workflow", help="The workflow that the lines belong to, as an intake declares it."),
+    click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00."),
+    click.option("--wrapper", help="The wrapper that a forwarder put around each message.  [default: none]"),
     click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources."),
     click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
-                 help="Give up beyond so many marks: some 0.5 KB of memory each."),
+                 help="Stop with an error above so many marks: some 0.5 KB of memory each."),
 )  # fmt: skip
 _OF_AN_INTAKE = ("source_name", "facility", "workflow", "zone", "wrapper")
 

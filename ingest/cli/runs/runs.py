@@ -27,11 +27,11 @@ STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 @click.option("--source", "sources", multiple=True, help="Only those that this source read; several times.")
 @click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state; several.")
 @click.option("--run", "ids", multiple=True, help="Only this run id, each use of it; several times.")
-@click.option("--since", help="Those that began from then on: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Those that began before then, likewise.")
+@click.option("--since", help="Only runs that began since: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only runs that began before, likewise.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.option("--csv", "as_csv", is_flag=True, help="A table in figures instead, as `perflog analyze --csv`; UTC.")
+@click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, as `perflog analyze --csv`; UTC.")
 @click.pass_obj
 def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.

@@ -20,7 +20,7 @@ from ingest.edge.elasticsearch.runs import RunIndex, RunQuery, open_runs
 @click.command("show")
 @click.argument("run")
 @click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: the newest]")
-@click.option("--facility", "facilities", multiple=True, help="Of this facility, where several have a run of this id.")
+@click.option("--facility", "facilities", multiple=True, help="Of this facility, if several have a run with this id.")
 @click.option("--source", "sources", multiple=True, help="Read by this source, likewise.")
 @click.option("--waterfall/--no-waterfall", default=None, help="Draw it too.  [default: on a terminal]")
 @click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")

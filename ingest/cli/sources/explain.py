@@ -25,11 +25,11 @@ from ingest.core.sources.source import Source
 @click.command("explain")
 @click.argument("line", default="-")
 @click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
-@click.option("--facility", default="unknown", show_default=True, help="Who would have shipped it.")
-@click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
-@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
+@click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
+@click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a message instead.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per message instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, line: str, as_json: bool, **options: str | Path | None) -> None:
     """Explain LINE, or standard input (`-`, the default): which token became which field, by which rule.

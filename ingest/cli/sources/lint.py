@@ -32,9 +32,9 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
-@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
+@click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a finding instead.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding instead.")
 @click.pass_obj
 def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, **options: str | Path | None) -> None:
     """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.

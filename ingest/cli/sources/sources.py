@@ -23,8 +23,8 @@ MOST_PATHS = 6
 @click.command("sources")
 @click.argument("name", required=False)
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object a source instead.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="The table that stands in README instead.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object per source instead.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="The table of README instead.")
 @click.pass_obj
 def command(
     settings_path: Path | None, /, name: str | None, grammars: Path | None, as_json: bool, as_markdown: bool

@@ -23,10 +23,12 @@ from ingest.core.sources.wrappers import BARE, load_wrappers
 @click.command("try")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
-@click.option("--facility", default="unknown", show_default=True, help="Who would have shipped it.")
-@click.option("--received", help="When Kafka would have got it, ISO 8601 with zone. Default: now.")
-@click.option("--zone", help="UTC offset of stamps that name none, as an intake declares it, e.g. -08:00.")
-@click.option("--wrapper", default=BARE, show_default=True, help="What a forwarder has put around each message.")
+@click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
+@click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
+@click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
+@click.option(
+    "--wrapper", default=BARE, show_default=True, help="The wrapper that a forwarder put around each message."
+)
 @click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.pass_obj

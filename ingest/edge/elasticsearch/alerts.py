@@ -17,7 +17,7 @@ class AlertQuery:
     """Selects incidents: all conditions must hold; an empty field sets no condition.
 
     Attributes:
-        since_ms, until_ms: when the first run of the incident began (unix ms); `since_ms` inclusive, `until_ms`
+        since_ms, until_ms: when the stage that began the incident started (unix ms); `since_ms` inclusive, `until_ms`
         exclusive.
     """
 
