@@ -105,9 +105,9 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
 
 
 def _delivery(delivery: Delivery, checks: Checks) -> Delivery:
-    for each in fields(delivery):
-        value = getattr(delivery, each.name)
-        checks.demand(isinstance(value, str | bool) or value > 0, f"delivery.{each.name}", "must be above 0")
+    for setting in fields(delivery):
+        value = getattr(delivery, setting.name)
+        checks.demand(isinstance(value, str | bool) or value > 0, f"delivery.{setting.name}", "must be above 0")
     named = _TOPIC.fullmatch(delivery.dead_letter_topic)
     checks.demand(named, "delivery.dead_letter_topic", "is no name for a Kafka topic")
     return delivery
@@ -139,14 +139,14 @@ def _workflows(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, t
 
 def _declared(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, Declared]:
     """Return the declared stages of the workflows; workflows without a declaration are left out."""
-    found = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
-    return {name: said for name, said in found.items() if said != Declared()}
+    declarations = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
+    return {name: declared for name, declared in declarations.items() if declared != Declared()}
 
 
 def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:
     listed = body.get("stages", [])
-    several = isinstance(listed, list) and any(isinstance(each, list) for each in listed)
-    variants = tuple(checks.strings(each, f"{label}.stages") for each in (listed if several else [listed]) if each)
+    several = isinstance(listed, list) and any(isinstance(names, list) for names in listed)
+    variants = tuple(checks.strings(names, f"{label}.stages") for names in (listed if several else [listed]) if names)
     for stages in variants:
         checks.refuse_double(stages, f"{label}.stages")
     tail = checks.converted(body.get("tail", ""), str, f"{label}.tail")
@@ -158,15 +158,15 @@ def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:
 def _expanded(value: Any, checks: Checks, label: str) -> Any:
     """Replace ${NAME} and ${NAME:default} in all strings of the tree from the environment."""
     if isinstance(value, dict):
-        return {key: _expanded(each, checks, f"{label}.{key}" if label else key) for key, each in value.items()}
+        return {key: _expanded(item, checks, f"{label}.{key}" if label else key) for key, item in value.items()}
     if isinstance(value, list):
-        return [_expanded(each, checks, label) for each in value]
+        return [_expanded(item, checks, label) for item in value]
     if not isinstance(value, str):
         return value
 
     def replaced(match: re.Match[str]) -> str:
-        found = os.environ.get(match[1], match[2])
-        checks.demand(found is not None, label, f"needs the environment variable {match[1]}, which is not set")
-        return str(found)
+        text = os.environ.get(match[1], match[2])
+        checks.demand(text is not None, label, f"needs the environment variable {match[1]}, which is not set")
+        return str(text)
 
     return _ENV.sub(replaced, value)

@@ -22,10 +22,10 @@ def java_home() -> Path | None:
 def data_folder(name: str) -> Path:
     """Return data shipped with the code: beside ingest/ in a checkout, inside the package in a wheel."""
     inside = _PACKAGE / "_data"
-    found = (inside if inside.is_dir() else _PACKAGE.parent) / name
-    if not found.exists():
-        raise Problem(f"perflog's own data `{name}` is missing at {found}.", "Install perflog-ingest anew.", 70)
-    return found
+    path = (inside if inside.is_dir() else _PACKAGE.parent) / name
+    if not path.exists():
+        raise Problem(f"perflog's own data `{name}` is missing at {path}.", "Install perflog-ingest anew.", 70)
+    return path
 
 
 RULES_FILE = Path("alarms") / "rules.toml"

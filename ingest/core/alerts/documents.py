@@ -52,11 +52,11 @@ def _alert(incident: Incident, rule: Rule) -> dict[str, Any]:
     }
 
 
-def _evidence(found: Evidence) -> dict[str, Any]:
-    base, threshold = found.baseline, found.threshold
+def _evidence(evidence: Evidence) -> dict[str, Any]:
+    base, threshold = evidence.baseline, evidence.threshold
     return {
-        "stage_id": found.stage_id,
-        "took_s": found.took_s,
+        "stage_id": evidence.stage_id,
+        "took_s": evidence.took_s,
         "threshold_s": threshold.seconds,
         "threshold_by": threshold.by,
         "baseline": {
@@ -70,8 +70,8 @@ def _evidence(found: Evidence) -> dict[str, Any]:
     }
 
 
-def _run(found: Evidence) -> dict[str, Any]:
-    return {"stage": found.stage, "run": found.run, "uid": found.uid, "start": iso(found.start_ms)}
+def _run(evidence: Evidence) -> dict[str, Any]:
+    return {"stage": evidence.stage, "run": evidence.run, "uid": evidence.uid, "start": iso(evidence.start_ms)}
 
 
 def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
@@ -101,16 +101,16 @@ def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
     )
 
 
-def _evidence_in(told: Mapping[str, Any], named: Mapping[str, Any]) -> Evidence:
-    base = told["baseline"]
+def _evidence_in(fields: Mapping[str, Any], named: Mapping[str, Any]) -> Evidence:
+    base = fields["baseline"]
     times = iso_ms(base["from"]), iso_ms(base["to"])
     return Evidence(
-        stage_id=told["stage_id"],
+        stage_id=fields["stage_id"],
         stage=named["stage"],
         run=named["run"],
         uid=named["uid"],
         start_ms=iso_ms(named["start"]),
-        took_s=told["took_s"],
+        took_s=fields["took_s"],
         baseline=StageStatistics(base["n"], base["median_s"], base["p95_s"], base["mad_s"], *times),
-        threshold=Threshold(told["threshold_s"], told["threshold_by"]),
+        threshold=Threshold(fields["threshold_s"], fields["threshold_by"]),
     )

@@ -107,14 +107,14 @@ def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]
     judged
     a stage of the span.
     """
-    there = {verdict.stage.id: verdict.verdict for verdict in verdicts}
-    known = [_checked(incident, there, span) for incident in known]
-    found = {incident.id: incident for incident in known}
+    verdict_by_stage = {verdict.stage.id: verdict.verdict for verdict in verdicts}
+    known = [_checked(incident, verdict_by_stage, span) for incident in known]
+    by_id = {incident.id: incident for incident in known}
     judged = [verdict for verdict in verdicts if verdict.verdict in {OK, SLOW}]
     for key, of_one in groupby(sorted(judged, key=_series), key=_series):  # stable: in time order
-        those = [incident for incident in known if (incident.like, incident.kind) == key]
-        found |= _folded(rule, list(of_one), those)
-    settled = (_silenced(rule, incident, span.now_ms) for incident in found.values())
+        same_series = [incident for incident in known if (incident.like, incident.kind) == key]
+        by_id |= _folded(rule, list(of_one), same_series)
+    settled = (_silenced(rule, incident, span.now_ms) for incident in by_id.values())
     return sorted(settled, key=lambda incident: (incident.first.at_ms, incident.id))
 
 
@@ -143,14 +143,14 @@ def mark_notified(incident: Incident) -> Incident:
 
 def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
     """Adjust verdicts to the incidents: a stage slower than the baseline from before its incident counts as slow."""
-    those: dict[tuple[SeriesKey, str], list[Incident]] = {}
+    by_series: dict[tuple[SeriesKey, str], list[Incident]] = {}
     for incident in found:
-        those.setdefault((incident.like, incident.kind), []).append(incident)
+        by_series.setdefault((incident.like, incident.kind), []).append(incident)
 
     def stated(verdict: Verdict) -> Verdict:
         if verdict.verdict != OK:
             return verdict
-        for incident in those.get(_series(verdict), ()):
+        for incident in by_series.get(_series(verdict), ()):
             within = incident.first.at_ms < verdict.at_ms <= incident.through_ms
             if within and _slow_still(rule, incident, verdict):
                 first, took_s = incident.first, verdict.stage.duration_s or 0
@@ -195,10 +195,10 @@ def _covering(known: Iterable[Incident], verdict: Verdict) -> Incident | None:
     return next((one for one in known if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
 
 
-def _checked(incident: Incident, there: Mapping[str, str], span: TimeSpan) -> Incident:
+def _checked(incident: Incident, verdict_by_stage: Mapping[str, str], span: TimeSpan) -> Incident:
     """Withdraw an incident whose only slow stage lies in the span but is no longer slow."""
     in_span = span.since_ms <= incident.first.at_ms <= span.now_ms
-    if incident.closed_by or incident.slow > 1 or not in_span or there.get(incident.first.stage_id) == SLOW:
+    if incident.closed_by or incident.slow > 1 or not in_span or verdict_by_stage.get(incident.first.stage_id) == SLOW:
         return incident
     return replace(incident, closed_by=WITHDRAWN, closed_ms=incident.through_ms)
 

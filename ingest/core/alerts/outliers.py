@@ -54,9 +54,9 @@ def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
     slow: list[Verdict] = []
     usual: list[Usual] = []
     for stages in alike.values():
-        found = verdicts(rule, stages, ALL_TIME)
-        numbers.update(verdict.verdict for verdict in found)
-        own = [verdict for verdict in found if verdict.verdict == SLOW]
+        judged = verdicts(rule, stages, ALL_TIME)
+        numbers.update(verdict.verdict for verdict in judged)
+        own = [verdict for verdict in judged if verdict.verdict == SLOW]
         slow += own
         usual += _usual(rule, stages, own)
     slow.sort(key=lambda verdict: (-excess_s(verdict), verdict.stage.start_ms, verdict.stage.id))
@@ -75,9 +75,9 @@ def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -
         if counts(rule, stage):
             series.setdefault(stage.kind, []).append(stage)
     slow_ones = Counter(verdict.stage.kind for verdict in slow)
-    for kind, those in series.items():
-        if len(those) >= rule.baseline.least:
-            first_ms, last_ms = min(s.start_ms for s in those), max(s.start_ms for s in those)
-            baseline = baseline_of([stage.duration_s or 0 for stage in those], first_ms, last_ms)
-            longest = max(those, key=lambda stage: stage.duration_s or 0)
+    for kind, comparable in series.items():
+        if len(comparable) >= rule.baseline.least:
+            first_ms, last_ms = min(s.start_ms for s in comparable), max(s.start_ms for s in comparable)
+            baseline = baseline_of([stage.duration_s or 0 for stage in comparable], first_ms, last_ms)
+            longest = max(comparable, key=lambda stage: stage.duration_s or 0)
             yield Usual(longest.name, kind, baseline, longest, slow_ones[kind])

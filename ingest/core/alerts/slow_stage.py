@@ -75,13 +75,13 @@ def verdicts(rule: Rule, stages: Iterable[StoredStage], span: TimeSpan) -> list[
 
     In order of closing, which is when a verdict becomes possible. `stages` must reach back to `reach_ms`.
     """
-    there = sorted((s for s in stages if _until_ms(s) <= span.now_ms), key=lambda stage: (stage.start_ms, stage.id))
-    series = _series(rule, there)
-    judged = [stage for stage in there if _until_ms(stage) >= span.since_ms]
-    found = [_verdict(rule, stage, series) for stage in judged]
+    existing = sorted((s for s in stages if _until_ms(s) <= span.now_ms), key=lambda stage: (stage.start_ms, stage.id))
+    series = _series(rule, existing)
+    judged = [stage for stage in existing if _until_ms(stage) >= span.since_ms]
+    results = [_verdict(rule, stage, series) for stage in judged]
     for before in _context(rule, judged, series, span.since_ms):
-        found.append(_verdict(rule, before, series)._replace(context=True))
-    return sorted(found, key=lambda verdict: (verdict.at_ms, verdict.stage.start_ms, verdict.stage.id))
+        results.append(_verdict(rule, before, series)._replace(context=True))
+    return sorted(results, key=lambda verdict: (verdict.at_ms, verdict.stage.start_ms, verdict.stage.id))
 
 
 def reach_ms(rule: Rule, span: TimeSpan) -> int:
@@ -130,13 +130,13 @@ Series = Mapping[tuple[SeriesKey, str], _Closed]
 
 
 def _series(rule: Rule, stages: Iterable[StoredStage]) -> Series:
-    found: dict[tuple[SeriesKey, str], _Closed] = {}
+    series: dict[tuple[SeriesKey, str], _Closed] = {}
     for stage in stages:
         if counts(rule, stage):
-            closed = found.setdefault((series_key(stage), stage.kind), _Closed([], []))
+            closed = series.setdefault((series_key(stage), stage.kind), _Closed([], []))
             closed.starts_ms.append(stage.start_ms)
             closed.stages.append(stage)
-    return found
+    return series
 
 
 def _context(rule: Rule, judged: Iterable[StoredStage], series: Series, since_ms: int) -> Iterator[StoredStage]:
@@ -156,7 +156,7 @@ def _verdict(rule: Rule, stage: StoredStage, series: Series) -> Verdict:
     before = _before(rule, stage, series.get((series_key(stage), stage.kind)))
     if len(before) < rule.baseline.least:
         return Verdict(stage, INSUFFICIENT, len(before))
-    baseline = baseline_of([each.duration_s or 0 for each in before], before[0].start_ms, before[-1].start_ms)
+    baseline = baseline_of([earlier.duration_s or 0 for earlier in before], before[0].start_ms, before[-1].start_ms)
     threshold = threshold_of(rule, baseline)
     took_s = stage.duration_s or 0
     if took_s <= threshold.seconds:
@@ -170,8 +170,8 @@ def _before(rule: Rule, stage: StoredStage, closed: _Closed | None) -> list[Stor
         return []
     first = bisect_left(closed.starts_ms, stage.start_ms - rule.baseline_ms)
     behind = bisect_left(closed.starts_ms, stage.start_ms)
-    found = list(_newest(closed.stages[first:behind], _until_ms(stage), rule.baseline.most))
-    return found[::-1]
+    newest_first = list(_newest(closed.stages[first:behind], _until_ms(stage), rule.baseline.most))
+    return newest_first[::-1]
 
 
 def _newest(stages: Sequence[StoredStage], until_ms: int, most: int) -> Iterator[StoredStage]:

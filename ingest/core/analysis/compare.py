@@ -130,12 +130,12 @@ def _side(stage: StoredStage | None) -> MeasuredRun | None:
 
 def _placed(stages: Sequence[StoredStage]) -> dict[Place, StoredStage]:
     counts: dict[tuple[str, str, str], int] = {}
-    found = {}
+    placed = {}
     for stage in stages:
         what = (stage.family, stage.product, stage.variant)
         counts[what] = counts.get(what, 0) + 1
-        found[*what, counts[what]] = stage
-    return found
+        placed[*what, counts[what]] = stage
+    return placed
 
 
 def _merged(first: Sequence[Place], second: Sequence[Place]) -> list[Place]:
@@ -149,7 +149,7 @@ def _merged(first: Sequence[Place], second: Sequence[Place]) -> list[Place]:
             behind.setdefault(before, []).append(place)
     if known.isdisjoint(second):
         return [*first, *second]
-    found = list(behind.get(None, ()))
+    places = list(behind.get(None, ()))
     for place in first:
-        found += [place, *behind.get(place, ())]
-    return found
+        places += [place, *behind.get(place, ())]
+    return places

@@ -46,20 +46,20 @@ class TrainingRun(NamedTuple):
 
 def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Template | None:
     """Learn the template of one workflow from its runs with their stages; None if they teach nothing."""
-    said = declared or Declared()
-    walked = [TrainingRun(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
-    walked.sort(key=lambda each: (each.run.start_ms, each.run.uid))
-    found = [_bare(stages) for stages in said.stages] or _variants(walked)
-    if not found:
+    declaration = declared or Declared()
+    training_runs = [TrainingRun(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
+    training_runs.sort(key=lambda each: (each.run.start_ms, each.run.uid))
+    variants = [_bare(stages) for stages in declaration.stages] or _variants(training_runs)
+    if not variants:
         return None
-    numbered = Template(tuple(variant._replace(number=n) for n, variant in enumerate(found, 1)))
-    begins = [each.run.start_ms for each in walked]
+    numbered = Template(tuple(variant._replace(number=n) for n, variant in enumerate(variants, 1)))
+    begins = [each.run.start_ms for each in training_runs]
     return Template(
-        variants=_told(numbered, walked, said),
-        runs=len(walked),
+        variants=_told(numbered, training_runs, declaration),
+        runs=len(training_runs),
         first_ms=begins[0] if begins else None,
         last_ms=begins[-1] if begins else None,
-        declared=said != Declared(),
+        declared=declaration != Declared(),
     )
 
 
@@ -79,20 +79,20 @@ def _bare(stages: Sequence[str], loose: bool = False) -> Variant:
     return Variant(0, tuple(map(TemplateStage, stages)), loose=loose)
 
 
-def _variants(walked: Sequence[TrainingRun]) -> list[Variant]:
+def _variants(training_runs: Sequence[TrainingRun]) -> list[Variant]:
     """Return the sets of stages that are variants, and those that remain; each in its usual order."""
-    sets = Counter(frozenset(each.course.stages) for each in walked)
-    ended = Counter(frozenset(each.course.stages) for each in walked if each.run.state != ABANDONED)
-    least = _least(sets, len(walked))
-    taken: list[frozenset[str]] = []
-    left: list[frozenset[str]] = []
+    sets = Counter(frozenset(training.course.stages) for training in training_runs)
+    ended = Counter(frozenset(training.course.stages) for training in training_runs if training.run.state != ABANDONED)
+    least = _least(sets, len(training_runs))
+    accepted: list[frozenset[str]] = []
+    remaining: list[frozenset[str]] = []
     for names in sorted(sets, key=lambda names: (-len(names), -sets[names], sorted(names))):
-        larger = [sets[other] for other in taken if names < other]
+        larger = [sets[other] for other in accepted if names < other]
         if not larger:
-            (taken if sets[names] >= least else left).append(names)
+            (accepted if sets[names] >= least else remaining).append(names)
         elif ended[names] >= max(LEAST_PARTS, PART_SHARE * max(larger)):
-            taken.append(names)
-    return [_bare(_in_order(names, walked)) for names in taken] + _left_over(left, sets, walked)
+            accepted.append(names)
+    return [_bare(_in_order(names, training_runs)) for names in accepted] + _left_over(remaining, sets, training_runs)
 
 
 def _least(sets: Mapping[frozenset[str], int], runs: int) -> int:
@@ -102,22 +102,25 @@ def _least(sets: Mapping[frozenset[str], int], runs: int) -> int:
 
 
 def _left_over(
-    left: Sequence[frozenset[str]], sets: Mapping[frozenset[str], int], walked: Sequence[TrainingRun]
+    remaining: Sequence[frozenset[str]], sets: Mapping[frozenset[str], int], training_runs: Sequence[TrainingRun]
 ) -> list[Variant]:
-    number = sum(sets[names] for names in left)
+    number = sum(sets[names] for names in remaining)
     if number < FEW_RUNS:
-        return [_bare(_in_order(names, walked)) for names in left]
+        return [_bare(_in_order(names, training_runs)) for names in remaining]
     counts: Counter[str] = Counter()
-    for names in left:
+    for names in remaining:
         counts.update(dict.fromkeys(names, sets[names]))
-    ordered = _in_order(frozenset(counts), [each for each in walked if frozenset(each.course.stages) in set(left)])
+    ordered = _in_order(
+        frozenset(counts),
+        [training for training in training_runs if frozenset(training.course.stages) in set(remaining)],
+    )
     stages = tuple(TemplateStage(name, counts[name] >= LOOSE_SHARE * number) for name in ordered)
     return [Variant(0, stages, loose=True)]
 
 
-def _in_order(names: frozenset[str], walked: Iterable[TrainingRun]) -> list[str]:
+def _in_order(names: frozenset[str], training_runs: Iterable[TrainingRun]) -> list[str]:
     """Sort stages by median position in the runs with exactly these, preferring sequential runs."""
-    same = [each.course for each in walked if names.issuperset(each.course.stages)]
+    same = [training.course for training in training_runs if names.issuperset(training.course.stages)]
     whole = [course for course in same if len(course.stages) == len(names)] or same
     chosen = [course for course in whole if not course.parallel] or whole
     places: dict[str, list[int]] = {}
@@ -127,36 +130,38 @@ def _in_order(names: frozenset[str], walked: Iterable[TrainingRun]) -> list[str]
     return sorted(names, key=lambda name: (median_low(places[name]) if name in places else len(names), name))
 
 
-def _told(bare: Template, walked: Sequence[TrainingRun], said: Declared) -> tuple[Variant, ...]:
+def _told(bare: Template, training_runs: Sequence[TrainingRun], declaration: Declared) -> tuple[Variant, ...]:
     """Fill in the variants from their runs, most frequent first; declared variants keep their order."""
-    whose: dict[int, list[TrainingRun]] = {variant.number: [] for variant in bare.variants}
-    for each in walked:
-        variant = matching_variant(each.course, bare)
+    runs_of: dict[int, list[TrainingRun]] = {variant.number: [] for variant in bare.variants}
+    for training in training_runs:
+        variant = matching_variant(training.course, bare)
         if variant is not None:
-            whose[variant.number].append(each)
-    found = [_variant(variant, whose[variant.number], said) for variant in bare.variants]
-    if not said.stages:
-        found.sort(key=lambda variant: (-variant.runs, variant.number))
-    heads = [each.run.head_seen for own in whose.values() for each in own]
-    overall = said.head if said.head is not None else _habit(heads)
+            runs_of[variant.number].append(training)
+    variants = [_variant(variant, runs_of[variant.number], declaration) for variant in bare.variants]
+    if not declaration.stages:
+        variants.sort(key=lambda variant: (-variant.runs, variant.number))
+    heads = [training.run.head_seen for own in runs_of.values() for training in own]
+    overall = declaration.head if declaration.head is not None else _habit(heads)
     return tuple(
         variant._replace(number=n, head=overall if variant.head is None else variant.head)
-        for n, variant in enumerate(found, 1)
+        for n, variant in enumerate(variants, 1)
     )
 
 
-def _variant(bare: Variant, own: Sequence[TrainingRun], said: Declared) -> Variant:
+def _variant(bare: Variant, own: Sequence[TrainingRun], declaration: Declared) -> Variant:
     usual = set(bare.usual)
-    whole = [each for each in own if usual.issubset(each.course.stages)]
+    whole = [training for training in own if usual.issubset(training.course.stages)]
     named: dict[str, list[StoredStage]] = {stage.name: [] for stage in bare.stages}
-    for stage in (stage for each in own for stage in each.run.stages):
+    for stage in (stage for training in own for stage in training.run.stages):
         named.setdefault(stage.name, []).append(stage)
     return bare._replace(
         stages=tuple(_stage(stage, named[stage.name], len(own)) for stage in bare.stages),
         runs=len(own),
         whole=len(whole),
-        head=said.head if said.head is not None else _habit([each.run.head_seen for each in whole]),
-        tail=_tail(bare, whole, said),
+        head=declaration.head
+        if declaration.head is not None
+        else _habit([training.run.head_seen for training in whole]),
+        tail=_tail(bare, whole, declaration),
     )
 
 
@@ -173,23 +178,29 @@ def _stage(bare: TemplateStage, same: Sequence[StoredStage], runs: int) -> Templ
     return counted._replace(n=usual.n, kind=kind, median_s=usual.median_s, p95_s=usual.p95_s)
 
 
-def _tail(bare: Variant, whole: Sequence[TrainingRun], said: Declared) -> Tail | None:
+def _tail(bare: Variant, whole: Sequence[TrainingRun], declaration: Declared) -> Tail | None:
     """Return the declared tail, or the last declared stage, else how complete runs usually end."""
-    if _habit([each.run.tail_seen for each in whole]) and not said.tail:
+    if _habit([training.run.tail_seen for training in whole]) and not declaration.tail:
         return Tail("", AT_RUN_END)
-    stage = said.tail if said.tail in bare.names else bare.usual[-1] if said.stages else _last_stage(whole)
+    stage = (
+        declaration.tail
+        if declaration.tail in bare.names
+        else bare.usual[-1]
+        if declaration.stages
+        else _last_stage(whole)
+    )
     if not stage:
         return None
-    ends = [stage in each.course.ended for each in whole]
+    ends = [stage in training.course.ended for training in whole]
     return Tail(stage, AT_END if _habit(ends) else AT_START)
 
 
 def _last_stage(whole: Sequence[TrainingRun]) -> str:
-    lasts = [each.course.stages[-1] for each in whole if not each.course.parallel]
+    lasts = [training.course.stages[-1] for training in whole if not training.course.parallel]
     if not lasts:
         return ""
     ((stage, _),) = Counter(sorted(lasts)).most_common(1)
-    return stage if _habit([each == stage for each in lasts]) else ""
+    return stage if _habit([training == stage for training in lasts]) else ""
 
 
 def _habit(holds: Sequence[bool]) -> bool | None:

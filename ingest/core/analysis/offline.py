@@ -130,11 +130,11 @@ class Analysis:
         for writer, heard in self._gathered.writers.items():
             place = (writer.facility, writer.source)
             newest_ms[place] = max(heard.event_ms, newest_ms.get(place, heard.event_ms))
-        found: list[StoredRun] = []
+        runs: list[StoredRun] = []
         while self._gathered.runs:
             key, marks = self._gathered.runs.popitem()
-            found += stored(key, marks, newest_ms.get((key.facility, key.source)), self._schema)
-        return sorted(found, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
+            runs += stored(key, marks, newest_ms.get((key.facility, key.source)), self._schema)
+        return sorted(runs, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
 
     def printed(self, run: StoredRun, at_ms: int) -> str:
         """Format a time of a run in the zone that its timestamps name: `2016-02-05 21:39:37 PST`."""
@@ -159,24 +159,24 @@ class Analysis:
 
     def _generally(self, path: str, line: FileLine, received_ms: int) -> None:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
-        found = self._flow.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
-        self._count(found, path, line)
-        if found.documents and (stamp := self._flow.source(found.documents[0].body["perf"]["source"]).stamp):
-            self.zone_faults.add(path, line.number, found.documents, stamp.earliest_lag_s)
-        for document in found.documents:
+        decoded = self._flow.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
+        self._count(decoded, path, line)
+        if decoded.documents and (stamp := self._flow.source(decoded.documents[0].body["perf"]["source"]).stamp):
+            self.zone_faults.add(path, line.number, decoded.documents, stamp.earliest_lag_s)
+        for document in decoded.documents:
             self._gathered.add_document(document, received_ms, True)
             self._marks += 1
             key = key_of(document.body) if "mark" in document.body["perf"] else None
             if key is not None:
                 self._zones.add(key, document.body["@timestamp"], lookup(document.body, "event.timezone"))
 
-    def _count(self, found: Outcomes, path: str, line: FileLine) -> None:
-        if found.rejects:
-            self.counts.add_reject(found.rejects[0], path, line)
-        elif found.documents:
+    def _count(self, decoded: Outcomes, path: str, line: FileLine) -> None:
+        if decoded.rejects:
+            self.counts.add_reject(decoded.rejects[0], path, line)
+        elif decoded.documents:
             self.counts.read += 1
         else:
-            self.counts.add_ignored(found.ignored[0].shape if found.ignored else "other")
+            self.counts.add_ignored(decoded.ignored[0].shape if decoded.ignored else "other")
 
 
 def stored(key: RunKey, marks: Iterable[RunMark], newest_ms: int | None, schema: Schema) -> Iterator[StoredRun]:

@@ -46,15 +46,15 @@ class ScriptChange(NamedTuple):
 def script_changes(spells: Iterable[Spell]) -> list[ScriptChange]:
     """Return one change per edit, in order of time."""
     moves = sorted(_moves(spells), key=lambda move: (move.script, move.at_ms, move.before, move.after))
-    found: list[ScriptChange] = []
+    changes: list[ScriptChange] = []
     for move in moves:
-        last = found[-1] if found else None
+        last = changes[-1] if changes else None
         if last is not None and last.script == move.script and move.since_ms < last.at_ms:
             since_ms = max(last.since_ms, move.since_ms)
-            found[-1] = last._replace(since_ms=since_ms, moved=last.moved + 1)
+            changes[-1] = last._replace(since_ms=since_ms, moved=last.moved + 1)
         else:
-            found.append(move)
-    return sorted(found, key=lambda change: (change.at_ms, change.script))
+            changes.append(move)
+    return sorted(changes, key=lambda change: (change.at_ms, change.script))
 
 
 def _moves(spells: Iterable[Spell]) -> Iterable[ScriptChange]:

@@ -50,7 +50,7 @@ class Axis(NamedTuple):
     def at(self, ms: int) -> float:
         """Return the position of a time in columns, clamped to the axis."""
         ms = max(self.stretches[0].start_ms, min(ms, self.stretches[-1].end_ms))
-        stretch = next(each for each in self.stretches if ms <= each.end_ms)
+        stretch = next(segment for segment in self.stretches if ms <= segment.end_ms)
         length_ms = stretch.end_ms - stretch.start_ms
         share = (ms - stretch.start_ms) / length_ms if length_ms else 0
         return stretch.column + share * (stretch.end_column - stretch.column)
@@ -62,21 +62,21 @@ class Axis(NamedTuple):
 
     def step_ms(self, columns_a_tick: int) -> int:
         """Return the smallest of the usual steps that leaves `columns_a_tick` columns between two ticks."""
-        linear = [each for each in self.stretches if not each.broken]
-        columns = sum(each.end_column - each.column for each in linear)
-        length_ms = sum(each.end_ms - each.start_ms for each in linear)
+        linear = [segment for segment in self.stretches if not segment.broken]
+        columns = sum(segment.end_column - segment.column for segment in linear)
+        length_ms = sum(segment.end_ms - segment.start_ms for segment in linear)
         least_ms = columns_a_tick * length_ms / columns if columns else STEPS_MS[-1]
         return next((step_ms for step_ms in STEPS_MS if step_ms >= least_ms), STEPS_MS[-1])
 
     def ticks(self, step_ms: int) -> list[tuple[int, int]]:
         """Return (column, unix ms) of each multiple of a step that lies in an unbroken segment."""
-        found: dict[int, int] = {}
-        for each in self.stretches:
-            if not each.broken:
-                first_ms = -(-each.start_ms // step_ms) * step_ms
-                for ms in range(first_ms, each.end_ms + 1, step_ms):
-                    found.setdefault(min(round(self.at(ms)), self.columns - 1), ms)
-        return sorted(found.items())
+        by_column: dict[int, int] = {}
+        for segment in self.stretches:
+            if not segment.broken:
+                first_ms = -(-segment.start_ms // step_ms) * step_ms
+                for ms in range(first_ms, segment.end_ms + 1, step_ms):
+                    by_column.setdefault(min(round(self.at(ms)), self.columns - 1), ms)
+        return sorted(by_column.items())
 
 
 def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:

@@ -82,11 +82,11 @@ def _head(run: StoredRun) -> tuple[list[tuple[str, int, int]], float]:
     head_ms = run.stages[0].start_ms - run.start_ms if run.stages else known_ms
     if {LEAD, QUEUE} <= dict(known).keys() or known_ms != head_ms:
         known = [(WAIT, head_ms)] if head_ms else []
-    found, at_ms = [], run.start_ms
+    waits, at_ms = [], run.start_ms
     for what, ms in known:
-        found.append((what, at_ms, at_ms + ms))
+        waits.append((what, at_ms, at_ms + ms))
         at_ms += ms
-    return found, seconds(max(0, known_ms - head_ms))
+    return waits, seconds(max(0, known_ms - head_ms))
 
 
 def _spans(waits: Sequence[tuple[str, int, int]]) -> list[Span]:
@@ -121,13 +121,13 @@ def _shown(stages: Sequence[StoredStage], most_rows: int | None, marked: Collect
 
 def _groups(stages: Sequence[StoredStage], shown: set[int]) -> list[tuple[StoredStage, ...]]:
     """Group the stages in order; consecutive stages that are not shown form one group."""
-    found: list[list[StoredStage]] = []
+    groups: list[list[StoredStage]] = []
     for n, stage in enumerate(stages):
-        if n in shown or not found or n - 1 in shown:
-            found.append([stage])
+        if n in shown or not groups or n - 1 in shown:
+            groups.append([stage])
         else:
-            found[-1].append(stage)
-    return [tuple(group) for group in found]
+            groups[-1].append(stage)
+    return [tuple(group) for group in groups]
 
 
 def _row(group: Sequence[StoredStage], on: Axis) -> WaterfallRow:

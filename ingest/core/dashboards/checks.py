@@ -20,12 +20,14 @@ MOST_BYTES = 25 * 1024 * 1024
 
 def check(objects: Sequence[SavedObject], schema: Schema, most_bytes: int = MOST_BYTES) -> None:
     """Raise `Problem` (65) listing every error in the objects of one import file."""
-    found = [*_ids(objects), *_size(objects, most_bytes)]
+    problems = [*_ids(objects), *_size(objects, most_bytes)]
     for item in objects:
         broken = list(_broken_json(item["attributes"], item["type"]))
-        found += broken or _of_one(item, objects, schema)
-    if found:
-        raise Problem(f"The boards are not fit for Kibana: {'; '.join(found)}.", "Correct them under dashboards/.", 65)
+        problems += broken or _of_one(item, objects, schema)
+    if problems:
+        raise Problem(
+            f"The boards are not fit for Kibana: {'; '.join(problems)}.", "Correct them under dashboards/.", 65
+        )
 
 
 def _of_one(item: SavedObject, objects: Sequence[SavedObject], schema: Schema) -> Iterator[str]:
@@ -105,20 +107,20 @@ def _references(
     controls: Mapping[str, Any],
     objects: Sequence[SavedObject],
 ) -> Iterator[str]:
-    there = {(each["type"], each["id"]) for each in objects}
-    listed = Counter(each["name"] for each in item["references"])
+    existing = {(ref["type"], ref["id"]) for ref in objects}
+    listed = Counter(ref["name"] for ref in item["references"])
     used = set(_names_used(panels, controls))
     yield from (f"reference {name} stands {times} times" for name, times in listed.items() if times > 1)
     yield from (f"reference {name} is used but not listed" for name in sorted(used - listed.keys()))
     yield from (f"reference {name} is listed but not used" for name in sorted(listed.keys() - used))
-    for each in item["references"]:
-        if (each["type"], each["id"]) not in there:
-            yield f"reference {each['name']} names {each['type']} {each['id']}, which is not in the file"
+    for ref in item["references"]:
+        if (ref["type"], ref["id"]) not in existing:
+            yield f"reference {ref['name']} names {ref['type']} {ref['id']}, which is not in the file"
     for panel in panels:
         inner = panel["embeddableConfig"].get("attributes", {}).get("references", [])
-        for each in inner:
-            if {**each, "name": f"{panel['panelIndex']}:{each['name']}"} not in item["references"]:
-                yield f"panel {panel['panelIndex']} has a reference {each['name']} of its own"
+        for ref in inner:
+            if {**ref, "name": f"{panel['panelIndex']}:{ref['name']}"} not in item["references"]:
+                yield f"panel {panel['panelIndex']} has a reference {ref['name']} of its own"
 
 
 def _pointed_at(state: Any) -> Iterator[str]:

@@ -54,7 +54,7 @@ def _fields_of_spec(text: str, schema: Schema) -> set[str]:
 
 def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None, set[str]]]:
     """Yield panel or control, the id of its data view (or its index), and the fields it uses."""
-    views = {each["name"]: each["id"] for each in item["references"]}
+    views = {ref["name"]: ref["id"] for ref in item["references"]}
     for panel in json.loads(item["attributes"]["panelsJSON"]):
         key = panel["panelIndex"]
         for name, layer in layers_of(panel).items():
@@ -69,7 +69,11 @@ def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None,
 
 def unknown_fields(item: SavedObject, objects: Sequence[SavedObject], schema: Schema) -> Iterator[str]:
     """Yield a sentence for each field that a panel or control uses but its documents do not have."""
-    titles = {each["id"]: each["attributes"]["title"] for each in objects if each["type"] == "index-pattern"}
+    titles = {
+        candidate["id"]: candidate["attributes"]["title"]
+        for candidate in objects
+        if candidate["type"] == "index-pattern"
+    }
     kinds = {index_pattern(kind): kind for kind in schema.kinds}
     for key, view, names in _asked(item, schema):
         kind = kinds.get(titles.get(view or "", view or ""))

@@ -108,33 +108,33 @@ class FactIndex:
             for index in self._indices(kind, wanted.facilities):
                 for query in self._spans(index, wanted.query):
                     body = {"query": query, "version": True}
-                    each = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
-                    while page := list(islice(each, size)):
+                    facts = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
+                    while page := list(islice(facts, size)):
                         yield page
 
     def revisions(self) -> dict[tuple[str, str], int]:
         """Map (facility, source) to the lower revision of its oldest and its newest fact, retracted ones excluded."""
         index = ",".join(indices(kind, ()) for kind in PAGES)
         self._client.indices.refresh(index=index, **_LACKING)
-        told = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
+        response = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
         return {
             (facility["key"], source["key"]): min(revision_of(_version(source[end])) for end in _ENDS)
-            for facility in told.get("aggregations", {}).get("facility", {}).get("buckets", ())
+            for facility in response.get("aggregations", {}).get("facility", {}).get("buckets", ())
             for source in facility["source"]["buckets"]
         }
 
     def _spans(self, index: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """Yield one query per time span, in order; spans are halved until each holds few enough documents."""
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
-        told = self._client.search(index=index, query=query, aggs=ends, size=0, **_LACKING)["aggregations"]
-        if told["min"]["value"] is None:
+        bounds = self._client.search(index=index, query=query, aggs=ends, size=0, **_LACKING)["aggregations"]
+        if bounds["min"]["value"] is None:
             return
-        todo = [(int(told["min"]["value"]), int(told["max"]["value"]) + 1)]
+        todo = [(int(bounds["min"]["value"]), int(bounds["max"]["value"]) + 1)]
         while todo:
             since_ms, until_ms = todo.pop()
             span = {"bool": {"filter": [query, *within(since_ms, until_ms)]}}
-            held = int(self._client.count(index=index, query=span, **_LACKING)["count"])
-            if held <= self._span or until_ms - since_ms <= SHORTEST_MS:
+            documents = int(self._client.count(index=index, query=span, **_LACKING)["count"])
+            if documents <= self._span or until_ms - since_ms <= SHORTEST_MS:
                 yield span
             else:
                 middle_ms = (since_ms + until_ms) // 2
@@ -142,15 +142,15 @@ class FactIndex:
 
     def _indices(self, kind: str, facilities: Sequence[str]) -> list[str]:
         self._client.indices.refresh(index=indices(kind, facilities), **_LACKING)
-        there = self._client.indices.get(
+        existing = self._client.indices.get(
             index=indices(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
         )
-        return sorted(there.body)
+        return sorted(existing.body)
 
 
-def _version(found: Mapping[str, Any]) -> int:
+def _version(top_hits: Mapping[str, Any]) -> int:
     """Return the version of the single `top_hits` hit."""
-    return int(found["hits"]["hits"][0]["_version"])
+    return int(top_hits["hits"]["hits"][0]["_version"])
 
 
 def _fact(hit: Mapping[str, Any]) -> StoredFact:

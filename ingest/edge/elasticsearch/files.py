@@ -31,8 +31,8 @@ class ElasticsearchFiles:
         body = {"query": {"bool": {"filter": clauses}}, "_source": True}
         with raising_port_errors():
             self._client.indices.refresh(index=index, **_LACKING)
-            found = scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
-            return [(hit["_id"], hit["_source"]) for hit in found]
+            hits = scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
+            return [(hit["_id"], hit["_source"]) for hit in hits]
 
 
 @dataclass(frozen=True, slots=True)

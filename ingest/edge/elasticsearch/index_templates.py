@@ -36,10 +36,10 @@ class Templates:
     def versions(self) -> dict[str, int]:
         """Return the schema version of each existing template, by kind."""
         try:
-            found = self._client.indices.get_index_template(name="perf-*").body["index_templates"]
+            templates = self._client.indices.get_index_template(name="perf-*").body["index_templates"]
         except NotFoundError:
             return {}
-        metas = {t["name"]: t["index_template"].get("_meta", {}) for t in found}
+        metas = {t["name"]: t["index_template"].get("_meta", {}) for t in templates}
         return {name.removeprefix("perf-"): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
 
     def put(self, kind: str, schema: Schema) -> str:
@@ -59,8 +59,8 @@ class Templates:
         wanted = schema.mappings(kind)
         existing = self._client.indices.get_mapping(index=f"perf-{kind}-*", expand_wildcards=["open", "hidden"]).body
         added: dict[str, list[str]] = {}
-        for index, found in existing.items():
-            mapping = found["mappings"]
+        for index, current in existing.items():
+            mapping = current["mappings"]
             new = sorted(set(leaves(wanted)) - set(leaves(mapping)))
             _refuse_changed(index, leaves(mapping), leaves(wanted))
             if new or mapping.get("_meta") != wanted["_meta"]:
@@ -84,10 +84,10 @@ class Templates:
 
     def _stored(self, kind: str) -> dict[str, Any] | None:
         try:
-            found = self._client.indices.get_index_template(name=f"perf-{kind}").body["index_templates"]
+            templates = self._client.indices.get_index_template(name=f"perf-{kind}").body["index_templates"]
         except NotFoundError:
             return None
-        return dict(found[0]["index_template"])
+        return dict(templates[0]["index_template"])
 
     def _body(self, kind: str, schema: Schema) -> dict[str, Any]:
         return {
@@ -110,22 +110,22 @@ class Templates:
 
 def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     """Map each dotted field name of a mapping body to its type."""
-    found: dict[str, str] = {}
+    types: dict[str, str] = {}
     for name, body in mapping.get("properties", {}).items():
         if "properties" in body:
-            found |= leaves(body, f"{prefix}{name}.")
+            types |= leaves(body, f"{prefix}{name}.")
         else:
-            found[prefix + name] = body.get("type", "object")
-    return found
+            types[prefix + name] = body.get("type", "object")
+    return types
 
 
 def _as_before(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
     """Return the wanted mapping, keeping existing fields as the index has them: their definition cannot change."""
     merged: dict[str, Any] = {}
     for name, body in wanted["properties"].items():
-        there = before.get("properties", {}).get(name)
-        nested = "properties" in body and there is not None
-        merged[name] = _as_before(body, there) if nested else (there or body)
+        existing = before.get("properties", {}).get(name)
+        nested = "properties" in body and existing is not None
+        merged[name] = _as_before(body, existing) if nested else (existing or body)
     return {**wanted, "properties": merged}
 
 

@@ -41,12 +41,12 @@ class LedgerQueries:
     def ledger(self, group: str) -> dict[str, dict[str, int]]:
         """Return the sums of all ledger ranges of a consumer group, by topic."""
         sums = {name: {"sum": {"field": f"perf.ledger.{name}"}} for name in _OUTCOMES}
-        found = self._client.search(
+        response = self._client.search(
             index="perf-ledger-*",
             size=0,
             query={"term": {"perf.ledger.group": group}},
             aggs={"topics": {"terms": {"field": "perf.ledger.topic", "size": 1000}, "aggs": sums}},
             ignore_unavailable=True,
         )
-        buckets = found.body.get("aggregations", {}).get("topics", {}).get("buckets", [])
+        buckets = response.body.get("aggregations", {}).get("topics", {}).get("buckets", [])
         return {b["key"]: {name: int(b[name]["value"]) for name in _OUTCOMES} for b in buckets}

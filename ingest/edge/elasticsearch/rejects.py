@@ -134,11 +134,11 @@ class RejectIndex:
         while True:
             aggregation = {"shapes": {"composite": paging, "aggs": _of_group()}}
             answer = self._client.search(index=INDICES, size=0, query=wanted.query, aggs=aggregation, **_LACKING)
-            found = answer.body.get("aggregations", {}).get("shapes", {})
-            yield from (_group(bucket) for bucket in found.get("buckets", []))
-            if "after_key" not in found:
+            composite = answer.body.get("aggregations", {}).get("shapes", {})
+            yield from (_group(bucket) for bucket in composite.get("buckets", []))
+            if "after_key" not in composite:
                 return
-            paging["after"] = found["after_key"]
+            paging["after"] = composite["after_key"]
 
     def each(self, wanted: RejectQuery, fields: Sequence[str] | None = None) -> Iterator[StoredReject]:
         """Yield all matching rejects, in no particular order; with `fields=None` whole documents."""
@@ -176,16 +176,16 @@ class RejectIndex:
         """
         due = list(sent)
         for _ in range(MAX_CONFLICTS):
-            lines = [line for found, copy in due for line in (_update(found), _marked(found, copy, at_ms))]
+            lines = [line for reject, copy in due for line in (_update(reject), _marked(reject, copy, at_ms))]
             statuses = self._bulk(lines, "marked as replayed") if due else []
-            lost = [one for one, status in zip(due, statuses, strict=True) if status == CONFLICT]
-            due = [(now, copy) for found, copy in lost if (now := self._now(found)) is not None]
+            conflicting = [pair for pair, status in zip(due, statuses, strict=True) if status == CONFLICT]
+            due = [(now, copy) for reject, copy in conflicting if (now := self._now(reject)) is not None]
         if due:
             raise Problem(f"{due[0][0].id} is replayed by somebody else again and again.", "Let one of you do it.", 69)
 
     def delete(self, each: Sequence[StoredReject]) -> int:
         """Delete rejects and return how many existed; `Problem` (69) if Elasticsearch does not delete them."""
-        lines = [{"delete": {"_index": found.index, "_id": found.id}} for found in each]
+        lines = [{"delete": {"_index": reject.index, "_id": reject.id}} for reject in each]
         return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
 
     def _bulk(self, lines: Sequence[Any], done: str) -> list[int]:
@@ -198,9 +198,9 @@ class RejectIndex:
             raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again when it is mended.", 69)
         return [item["status"] for item in items]
 
-    def _now(self, found: StoredReject) -> StoredReject | None:
+    def _now(self, reject: StoredReject) -> StoredReject | None:
         """Return the document as it is now, independent of refreshes; None if it was deleted."""
-        docs = self._client.mget(docs=[{"_index": found.index, "_id": found.id}]).body["docs"]
+        docs = self._client.mget(docs=[{"_index": reject.index, "_id": reject.id}]).body["docs"]
         return _found(docs[0]) if docs[0].get("found") else None
 
 
@@ -233,9 +233,9 @@ def _found(hit: Mapping[str, Any]) -> StoredReject:
     return StoredReject(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
 
 
-def _update(found: StoredReject) -> dict[str, Any]:
-    condition = {"if_seq_no": found.seq_no, "if_primary_term": found.primary_term}
-    return {"update": {"_index": found.index, "_id": found.id, **condition}}
+def _update(reject: StoredReject) -> dict[str, Any]:
+    condition = {"if_seq_no": reject.seq_no, "if_primary_term": reject.primary_term}
+    return {"update": {"_index": reject.index, "_id": reject.id, **condition}}
 
 
 def _marked(found: StoredReject, copy: str | None, at_ms: int) -> bytes:

@@ -87,15 +87,15 @@ class RunIndex:
 
     def whole(self, wanted: RunQuery) -> list[StoredRun]:
         """Return all matching runs with their stages, in the order in which the runs began."""
-        found = list(self.each(wanted))
-        return with_stages(found, self.stages_of(found))
+        runs = list(self.each(wanted))
+        return with_stages(runs, self.stages_of(runs))
 
     def stages_of(self, runs: Sequence[StoredRun]) -> Iterator[StoredStage]:
         """Yield the stages of these runs, in no particular order."""
         for begin in range(0, len(runs), UIDS):
-            some = runs[begin : begin + UIDS]
-            facilities = tuple(sorted({run.facility for run in some}))
-            query = alive([{"terms": {"perf.run.uid": [run.uid for run in some]}}])
+            chunk = runs[begin : begin + UIDS]
+            facilities = tuple(sorted({run.facility for run in chunk}))
+            query = alive([{"terms": {"perf.run.uid": [run.uid for run in chunk]}}])
             yield from (stage_from(hit["_id"], hit["_source"]) for hit in self._scan("stages", facilities, query))
 
     def stages_between(self, facility: str, since_ms: int, until_ms: int) -> Iterator[StoredStage]:
@@ -107,14 +107,14 @@ class RunIndex:
         """Return the time of the newest line of any run (unix ms), by facility."""
         newest = {"newest": {"max": {"field": "perf.run.last_seen"}}}
         paging: dict[str, Any] = {"size": PAGE, "sources": [{"facility": {"terms": {"field": "perf.facility"}}}]}
-        found: dict[str, int] = {}
+        newest_ms: dict[str, int] = {}
         while True:
-            asked = {"facilities": {"composite": paging, "aggs": newest}}
-            answer = self._client.search(index=indices("runs"), size=0, query=alive([]), aggs=asked, **_LACKING)
+            aggregations = {"facilities": {"composite": paging, "aggs": newest}}
+            answer = self._client.search(index=indices("runs"), size=0, query=alive([]), aggs=aggregations, **_LACKING)
             page = answer.body.get("aggregations", {}).get("facilities", {})
-            found |= {b["key"]["facility"]: int(b["newest"]["value"]) for b in page.get("buckets", [])}
+            newest_ms |= {b["key"]["facility"]: int(b["newest"]["value"]) for b in page.get("buckets", [])}
             if "after_key" not in page:
-                return found
+                return newest_ms
             paging["after"] = page["after_key"]
 
     def near(self, run: str, wanted: RunQuery) -> list[str]:

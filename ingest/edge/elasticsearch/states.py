@@ -33,7 +33,7 @@ class ElasticsearchStates:
 
     def writers(self, facility: str, source: str, active_ms: int) -> list[dict[str, Any]]:
         """Return writers active within `active_ms` of the source's newest record; backfills are measured apart."""
-        found = []
+        documents = []
         for backfill in (False, True):
             clauses = _of_source(source)
             clauses["filter"].append({"exists": {"field": _RECORD_TIME}})
@@ -46,8 +46,8 @@ class ElasticsearchStates:
             if newest:
                 since_ms = newest[0]["sort"][0] - active_ms
                 clauses["filter"].append({"range": {_RECORD_TIME: {"gte": since_ms, "format": "epoch_millis"}}})
-                found += [hit["_source"] for hit in self._all(f"perf-writers-{facility}", {"bool": clauses}, True)]
-        return found
+                documents += [hit["_source"] for hit in self._all(f"perf-writers-{facility}", {"bool": clauses}, True)]
+        return documents
 
     def due(self, facility: str, source: str, until_ms: int) -> Iterator[Due]:
         """Yield the states that are due at a watermark, as of the time of the query."""
@@ -73,8 +73,8 @@ class ElasticsearchStates:
             {"bool": {"should": either, "minimum_should_match": 1}},
         ]
         clauses["must_not"] = [{"term": {"perf.retracted": True}}]
-        told = ["perf.run.uid", "perf.run.marks"]
-        for hit in self._all(f"perf-runs-{wanted.facility}", {"bool": clauses}, told):
+        fields = ["perf.run.uid", "perf.run.marks"]
+        for hit in self._all(f"perf-runs-{wanted.facility}", {"bool": clauses}, fields):
             run = hit["_source"]["perf"]["run"]
             yield Due(run["uid"].rpartition(".")[0], run["marks"])
 

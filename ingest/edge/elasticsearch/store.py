@@ -55,17 +55,17 @@ class ElasticsearchStore:
         self._calm = all(answer.status < FAILED for answer in answers)
         return answers
 
-    def _bulk(self, actions: Sequence[BulkAction], told: str) -> list[ItemResult]:
+    def _bulk(self, actions: Sequence[BulkAction], filter_path: str) -> list[ItemResult]:
         if not actions:
             return []
-        items = self._send(request_body(actions), told).get("items", ())
+        items = self._send(request_body(actions), filter_path).get("items", ())
         if len(items) != len(actions):
             raise Unavailable(f"Elasticsearch answered {len(items)} of {len(actions)} actions")
-        return [_answer(item) for each in items for item in each.values()]
+        return [_answer(item) for entry in items for item in entry.values()]
 
-    def _send(self, body: bytes, told: str) -> dict[str, Any]:
+    def _send(self, body: bytes, filter_path: str) -> dict[str, Any]:
         with raising_port_errors():
-            answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=told).body  # type: ignore[arg-type]  # bytes go as they are
+            answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=filter_path).body  # type: ignore[arg-type]  # bytes go as they are
         return answer
 
     def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
@@ -73,23 +73,23 @@ class ElasticsearchStore:
         if not wanted:
             return []
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
-        found = self._looked_up(docs, _ORIGIN)
-        return [_standing(doc) for doc in found]
+        answers = self._looked_up(docs, _ORIGIN)
+        return [_standing(doc) for doc in answers]
 
     def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """Return the documents, independent of refreshes; None for each that does not exist."""
         if not wanted:
             return []
-        found = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
-        return [_kept(doc) for doc in found]
+        docs = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
+        return [_kept(doc) for doc in docs]
 
-    def _looked_up(self, docs: Sequence[dict[str, Any]], told: str) -> list[dict[str, Any]]:
+    def _looked_up(self, docs: Sequence[dict[str, Any]], filter_path: str) -> list[dict[str, Any]]:
         with raising_port_errors():
-            found: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=told).body.get("docs", [])
-        failed = [doc["error"]["type"] for doc in found if doc.get("error", {}).get("type") not in _GONE]
+            answers: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=filter_path).body.get("docs", [])
+        failed = [doc["error"]["type"] for doc in answers if doc.get("error", {}).get("type") not in _GONE]
         if failed:
             raise Unavailable(f"Elasticsearch: {failed[0]} when looking up documents")
-        return found
+        return answers
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Repeat a compare-and-swap until it succeeds; the new epoch is the stored one plus one."""
@@ -106,13 +106,13 @@ class ElasticsearchStore:
     def _epoch(self, index: str, doc_id: str) -> tuple[int, dict[str, int]]:
         with raising_port_errors():
             try:
-                found = self._client.get(index=index, id=doc_id).body
+                stored = self._client.get(index=index, id=doc_id).body
             except NotFoundError:
                 return 0, {}
-        epoch = found["_source"]
+        epoch = stored["_source"]
         for step in _EPOCH:
             epoch = epoch[step]
-        return int(epoch), {"if_seq_no": found["_seq_no"], "if_primary_term": found["_primary_term"]}
+        return int(epoch), {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
 
 
 def _kept(doc: Mapping[str, Any]) -> StoredDocument | None:

@@ -33,8 +33,8 @@ class Workflows(CasDocuments):
     def names(self, facility: str) -> list[str]:
         """Return the workflows of which the facility has runs."""
         paging = {"size": PAGE, "sources": [{"workflow": {"terms": {"field": "perf.workflow"}}}]}
-        found = self._buckets(indices("runs", (facility,)), alive([]), {"composite": paging})
-        return [bucket["key"]["workflow"] for bucket in found]
+        buckets = self._buckets(indices("runs", (facility,)), alive([]), {"composite": paging})
+        return [bucket["key"]["workflow"] for bucket in buckets]
 
     def spells(self, wanted: RunQuery) -> Iterator[Spell]:
         """Yield for each script, stage, key and line the first and last mark within each hour."""
@@ -43,8 +43,8 @@ class Workflows(CasDocuments):
         ]
         sources.append({"hour": {"date_histogram": {"field": "@timestamp", "fixed_interval": SPELL}}})
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
-        asked = {"composite": {"size": PAGE, "sources": sources}, "aggs": ends}
-        for bucket in self._buckets(indices("marks", wanted.facilities), wanted.query, asked):
+        aggregation = {"composite": {"size": PAGE, "sources": sources}, "aggs": ends}
+        for bucket in self._buckets(indices("marks", wanted.facilities), wanted.query, aggregation):
             key = bucket["key"]
             at = (int(bucket[end]["value"]) for end in ("min", "max"))
             yield Spell(key["script"], key["stage"], key["key"], key["line"], *at)

@@ -127,16 +127,16 @@ class GroupConsumer:
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Return records of the partitions that were begun, one list per partition."""
         with raising_port_errors():
-            found = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
-            if not found and self.reachable() and not self._gate.due() and self._watch.due():
+            batches = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
+            if not batches and self.reachable() and not self._gate.due() and self._watch.due():
                 self._look()
-            return found
+            return batches
 
     def _look(self) -> None:
         """Check for stuck partitions; if there are any, leave the group and join it again with a new client."""
         begun = self._begun()
         assigned = self._consumer._subscription.assignment
-        at = {p: found.offset for p in begun if p in assigned and (found := assigned[p].position) is not None}
+        at = {p: position.offset for p in begun if p in assigned and (position := assigned[p].position) is not None}
         ends = self._consumer.end_offsets(begun, timeout_ms=LOOK_MS) if begun else {}
         if stuck := self._watch.stuck(_as_ours(at), _as_ours(ends)):
             names = ", ".join(f"{topic}/{number}" for topic, number in stuck)
@@ -198,8 +198,8 @@ class GroupConsumer:
     def committed(self, partition: Partition) -> int | None:
         """Return the group's committed offset, whoever owns the partition."""
         with raising_port_errors():
-            found = self._consumer.committed(TopicPartition(*partition))
-        return None if found is None else int(found)
+            offset = self._consumer.committed(TopicPartition(*partition))
+        return None if offset is None else int(offset)
 
     def position(self, partition: Partition) -> int | None:
         """Return the next offset to read, past control records and gaps; None if we do not own the partition."""
@@ -207,8 +207,8 @@ class GroupConsumer:
         if partition not in self._membership.begun:
             return None
         with raising_port_errors():
-            found = self._consumer.position(at, timeout_ms=1000)
-        return None if found is None else int(found)
+            offset = self._consumer.position(at, timeout_ms=1000)
+        return None if offset is None else int(offset)
 
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return the oldest offset that still exists, for each partition."""

@@ -63,16 +63,16 @@ class RecordFetcher:
                     yield received(record, Partition(*at))
 
     def _position(self, at: Any) -> int:
-        found = self._consumer.position(at, timeout_ms=int(SILENCE_S * 1000))
-        return -1 if found is None else int(found)
+        position = self._consumer.position(at, timeout_ms=int(SILENCE_S * 1000))
+        return -1 if position is None else int(position)
 
     def _polled(self, at: Any, offset: int) -> list[Any]:
         """Return the next records; raises `Unavailable` if none come although there must be some."""
         deadline = time.monotonic() + SILENCE_S
         while time.monotonic() < deadline:
-            found = self._consumer.poll(timeout_ms=POLL_MS)
-            if found:
-                return [record for records in found.values() for record in records]
+            batches = self._consumer.poll(timeout_ms=POLL_MS)
+            if batches:
+                return [record for records in batches.values() for record in records]
         raise Unavailable(f"{at.topic}/{at.partition} gives no record from offset {offset} on")
 
 

@@ -18,8 +18,10 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
     with raising_port_errors():
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
-            (there,) = admin.describe_topics([topic])
-            partitions = [TopicPartition(topic, each["partition_index"]) for each in there["partitions"]]
+            (description,) = admin.describe_topics([topic])
+            partitions = [
+                TopicPartition(topic, partition["partition_index"]) for partition in description["partitions"]
+            ]
             ends, begins = (
                 admin.list_partition_offsets(dict.fromkeys(partitions, spec))
                 for spec in (OffsetSpec.LATEST, OffsetSpec.EARLIEST)
@@ -27,10 +29,10 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
             committed = admin.list_group_offsets({group: partitions}).get(group, {})
         finally:
             admin.close()
-    stood = {at: told.offset for at, told in committed.items()}
+    offsets = {at: metadata.offset for at, metadata in committed.items()}
     return Progress(
         {at.partition: ends[at].offset for at in partitions},
-        {at.partition: max(stood.get(at, 0), begins[at].offset) for at in partitions},
+        {at.partition: max(offsets.get(at, 0), begins[at].offset) for at in partitions},
     )
 
 
@@ -39,10 +41,10 @@ def committed(kafka: Kafka, group: str) -> dict[str, int]:
     with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
-            found = admin.list_group_offsets({group: None}).get(group, {})
+            offsets = admin.list_group_offsets({group: None}).get(group, {})
         finally:
             admin.close()
     sums: dict[str, int] = defaultdict(int)
-    for partition, at in found.items():
+    for partition, at in offsets.items():
         sums[partition.topic] += max(at.offset, 0)
     return dict(sums)

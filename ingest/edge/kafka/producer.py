@@ -83,17 +83,21 @@ class AcknowledgedProducer:
             self._producer = None
 
 
-def _coordinates(told: Any) -> str | None:
+def _coordinates(metadata: Any) -> str | None:
     """Return the coordinates of an acknowledged record; None if the broker already had it and does not say where."""
-    return None if told.offset < 0 else str(Coordinates(Partition(told.topic, told.partition), told.offset))
+    return (
+        None
+        if metadata.offset < 0
+        else str(Coordinates(Partition(metadata.topic, metadata.partition), metadata.offset))
+    )
 
 
 @contextmanager
 def open_producer(kafka: Kafka) -> Iterator[AcknowledgedProducer]:
     """Open a producer for an interactive command; `Problem` (69) if the cluster does not answer."""
-    made = AcknowledgedProducer(kafka)
+    producer = AcknowledgedProducer(kafka)
     with raising_problems(kafka):
         try:
-            yield made
+            yield producer
         finally:
-            made.close()
+            producer.close()

@@ -91,7 +91,7 @@ def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[Con
     base_offset, new = batch.base_offset, tuple.__new__
     append_ms = batch.max_timestamp if batch.timestamp_type == APPEND_TIME else None
     first_ms = batch.first_timestamp
-    found: list[ConsumerRecord] = []
+    records: list[ConsumerRecord] = []
     # From the previous record: `same`, its raw header bytes up to the last value; `name`, the last header's name;
     # `head`, the headers before the last.
     same, name = NO_HEADERS_YET, ""
@@ -123,10 +123,10 @@ def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[Con
         if at != end:
             raise CorruptRecordError(f"Record of {partition} at offset {base_offset + after} is not as long as it says")
         time_ms = first_ms + after_ms if append_ms is None else append_ms
-        found.append(new(ConsumerRecord, (partition, base_offset + after, time_ms, key, value, head, tail)))
+        records.append(new(ConsumerRecord, (partition, base_offset + after, time_ms, key, value, head, tail)))
     if at != len(data):
         raise CorruptRecordError(f"Batch of {partition} at offset {base_offset} goes on behind its last record")
-    return found
+    return records
 
 
 def _number(data: bytes, at: int) -> tuple[int, int]:

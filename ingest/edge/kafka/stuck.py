@@ -40,6 +40,6 @@ class StuckDetector:
     def stuck(self, positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> list[Partition]:
         """Return the stuck partitions, given each partition's position (next offset to read) and end offset."""
         behind = {partition: at for partition, at in positions.items() if at < ends.get(partition, 0)}
-        found = sorted(partition for partition, at in behind.items() if self._behind.get(partition) == at)
+        stuck_partitions = sorted(partition for partition, at in behind.items() if self._behind.get(partition) == at)
         self._behind = behind
-        return found
+        return stuck_partitions

@@ -67,10 +67,10 @@ class Topics:
             self._admin.delete_records(wanted)
 
 
-def _topic(found: dict[str, Any], configs: dict[str, Any]) -> Topic:
+def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
     return Topic(
-        name=found["name"],
-        partitions=len(found["partitions"]),
+        name=description["name"],
+        partitions=len(description["partitions"]),
         append_time=configs[TIMESTAMP_TYPE]["value"] == "LogAppendTime",
         max_message_bytes=int(configs[MAX_MESSAGE_BYTES]["value"]),
     )

@@ -62,9 +62,9 @@ def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
     what = error.get("error", {})
     said = _WORDS.get(what.get("type"), "")
     if what.get("references"):
-        said += ": " + ", ".join(f"{each['type']} {each['id']}" for each in what["references"])
-    told = what.get("output", {}).get("payload", {}).get("message") or what.get("message")
-    return f"{names.get(error.get('id', ''), error.get('id'))}: {said or told or json.dumps(what)}"
+        said += ": " + ", ".join(f"{missing['type']} {missing['id']}" for missing in what["references"])
+    text = what.get("output", {}).get("payload", {}).get("message") or what.get("message")
+    return f"{names.get(error.get('id', ''), error.get('id'))}: {said or text or json.dumps(what)}"
 
 
 def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Problem:
@@ -73,13 +73,13 @@ def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Proble
         said = str(answer.json().get("message", ""))
     except (ValueError, AttributeError):
         said = answer.text[:200]
-    found = _TOO_NEW.search(said)
-    item = next((each for each in objects if found and each["id"] == found["id"]), None)
+    match = _TOO_NEW.search(said)
+    item = next((candidate for candidate in objects if match and candidate["id"] == match["id"]), None)
     what = f"Kibana refused the whole file: {said}"
-    if found and item:
+    if match and item:
         what = (
-            f"Kibana refused the whole file: {name_of(item)} is written in format {found['needed']},"
-            f" this Kibana knows {item['type']} up to {found['known']}."
+            f"Kibana refused the whole file: {name_of(item)} is written in format {match['needed']},"
+            f" this Kibana knows {item['type']} up to {match['known']}."
         )
     return Problem(what, f"The boards need Kibana {dotted(OLDEST_KIBANA)} or newer.", BAD_DATA)
 

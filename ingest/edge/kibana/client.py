@@ -156,24 +156,24 @@ class Kibana:
         answer = self._post("saved_objects/_export", json={"objects": asked, "excludeExportDetails": True})
         if answer.status_code != 200:
             raise refusal(self._access.base, answer)
-        there = {(item["type"], item["id"]): item for item in objects_in(answer.content)}
+        stored = {(item["type"], item["id"]): item for item in objects_in(answer.content)}
         wrong = []
         for item in objects:
-            kept = there.get((item["type"], item["id"]))
+            kept = stored.get((item["type"], item["id"]))
             if kept is None:
                 wrong.append(f"{name_of(item)} is not there")
             elif len(kept.get("references", ())) != len(item["references"]):
-                found = len(kept.get("references", ()))
-                wrong.append(f"{name_of(item)} has {found} references instead of {len(item['references'])}")
+                count = len(kept.get("references", ()))
+                wrong.append(f"{name_of(item)} has {count} references instead of {len(item['references'])}")
         if wrong:
             raise Problem(f"Kibana took the import but keeps something else: {'; '.join(wrong)}.", REPORT, BAD_DATA)
 
     def _ask_for_warnings(self, item: SavedObject) -> None:
         headers = {"elastic-api-version": "2023-10-31"}
         body = self._json(self._request("GET", f"dashboards/{item['id']}", headers=headers))
-        dropped = [each for each in body.get("warnings", ()) if each.get("type") == "dropped_panel"]
+        dropped = [warning for warning in body.get("warnings", ()) if warning.get("type") == "dropped_panel"]
         if dropped:
-            said = "; ".join(str(each.get("message") or each) for each in dropped)
+            said = "; ".join(str(warning.get("message") or warning) for warning in dropped)
             raise Problem(f"Kibana drops {len(dropped)} panels of {name_of(item)}: {said}.", REPORT, BAD_DATA)
 
     def _post(self, path: str, **how: Any) -> requests.Response:

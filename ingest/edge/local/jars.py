@@ -56,8 +56,8 @@ def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
         )
         if done.returncode != 0:
             # If the JVM itself fails to start the compiler, it reports that on the other stream.
-            told = f"{done.stdout}\n{done.stderr}".strip() or f"exit code {done.returncode}"
-            raise Problem(f"{java.home} cannot compile {source}: {sentence(told)}", "Install another JDK.", 70)
+            output = f"{done.stdout}\n{done.stderr}".strip() or f"exit code {done.returncode}"
+            raise Problem(f"{java.home} cannot compile {source}: {sentence(output)}", "Install another JDK.", 70)
     return target
 
 

@@ -37,8 +37,8 @@ class Java:
 def find_all(java_home: Path | None = None, folders: Iterable[Path] = DISTRIBUTION_FOLDERS) -> tuple[Java, ...]:
     """Return every Java that runs, newest first: from JAVA_HOME, the PATH, and the folders of distributions."""
     executables = {path.resolve(): path for path in _candidates(java_home, folders) if path.is_file()}
-    found = {java.home: java for java in map(_ask, executables.values()) if java is not None}
-    return tuple(sorted(found.values(), key=lambda java: (java.major, java.compiles), reverse=True))
+    by_home = {java.home: java for java in map(_ask, executables.values()) if java is not None}
+    return tuple(sorted(by_home.values(), key=lambda java: (java.major, java.compiles), reverse=True))
 
 
 def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
@@ -46,8 +46,8 @@ def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
     if not javas:
         raise Problem(f"No Java was found, and {what} needs Java {oldest} or newer.", _install(oldest), 69)
     if javas[0].major < oldest:
-        found = f"the newest here is {javas[0].version} in {javas[0].home}"
-        raise Problem(f"{what} needs Java {oldest} or newer; {found}.", _install(oldest), 69)
+        best = f"the newest here is {javas[0].version} in {javas[0].home}"
+        raise Problem(f"{what} needs Java {oldest} or newer; {best}.", _install(oldest), 69)
     return javas[0]
 
 
@@ -56,8 +56,10 @@ def compiler(javas: tuple[Java, ...]) -> Java:
     for java in javas:
         if java.compiles and java.major >= OLDEST:
             return java
-    found = f"only runtimes without a compiler were found, the newest in {javas[0].home}" if javas else "none was found"
-    raise Problem(f"A JDK is needed to compile Elasticsearch's launcher; {found}.", f"{INSTALL}.", 69)
+    problem = (
+        f"only runtimes without a compiler were found, the newest in {javas[0].home}" if javas else "none was found"
+    )
+    raise Problem(f"A JDK is needed to compile Elasticsearch's launcher; {problem}.", f"{INSTALL}.", 69)
 
 
 def _install(oldest: int) -> str:
@@ -86,9 +88,9 @@ def _ask(executable: Path) -> Java | None:
             )
         except (OSError, subprocess.TimeoutExpired):
             return None
-        told = dict(_PROPERTY.findall(done.stdout + done.stderr))
-        if done.returncode == 0 and {"java.home", "java.version", "java.specification.version"} <= told.keys():
-            major = int(told["java.specification.version"].removeprefix("1.").split(".")[0])
+        properties = dict(_PROPERTY.findall(done.stdout + done.stderr))
+        if done.returncode == 0 and {"java.home", "java.version", "java.specification.version"} <= properties.keys():
+            major = int(properties["java.specification.version"].removeprefix("1.").split(".")[0])
             modules = frozenset(_MODULE.findall(done.stdout))
-            return Java(executable, Path(told["java.home"]), told["java.version"], major, modules)
+            return Java(executable, Path(properties["java.home"]), properties["java.version"], major, modules)
     return None

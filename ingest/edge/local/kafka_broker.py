@@ -123,9 +123,9 @@ def _format(run: tuple[str, ...], properties: Path) -> None:
     )
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        told = telling_line(f"{done.stdout}\n{done.stderr}") or f"exit code {done.returncode}"
+        reason = telling_line(f"{done.stdout}\n{done.stderr}") or f"exit code {done.returncode}"
         raise Problem(
-            f"Kafka cannot format its data folder: {sentence(told)}",
+            f"Kafka cannot format its data folder: {sentence(reason)}",
             "If data of an older stack lies there, `perflog stack down --purge` removes it.",
             74,
         )

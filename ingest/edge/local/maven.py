@@ -63,8 +63,8 @@ _REMEDIES = (
 def complaint(printed: str, exit_code: int) -> tuple[str, str]:
     """Return the reason and its remedy; if Maven printed nothing, the reason is the exit code."""
     text = _ESCAPE.sub("", printed)
-    found = dict.fromkeys(_POINTER.sub("", line).strip() for line in _ERROR_LINE.findall(text))
-    reason = _shortened("; ".join(found) or telling_line(text) or f"exit code {exit_code}")
+    errors = dict.fromkeys(_POINTER.sub("", line).strip() for line in _ERROR_LINE.findall(text))
+    reason = _shortened("; ".join(errors) or telling_line(text) or f"exit code {exit_code}")
     return reason, next((remedy for usual, remedy in _REMEDIES if re.search(usual, reason)), _LOOK)
 
 

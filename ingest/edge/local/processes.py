@@ -53,11 +53,11 @@ def end(
     processes: Iterable[Process], tell: Callable[[str], None] = lambda _: None, patience_s: float = TERM_TIMEOUT_S
 ) -> None:
     """End exactly these processes: SIGTERM to all, wait, SIGKILL to those that remain. Skips those already gone."""
-    waiting = [each for each in processes if _signal(each, signal.SIGTERM)]
+    waiting = [process for process in processes if _signal(process, signal.SIGTERM)]
     waiting = _wait(waiting, patience_s)
-    for each in waiting:
-        tell(f"Process {each.pid} does not stop after {patience_s:.0f} s and is killed")
-        _signal(each, signal.SIGKILL)
+    for process in waiting:
+        tell(f"Process {process.pid} does not stop after {patience_s:.0f} s and is killed")
+        _signal(process, signal.SIGKILL)
     _wait(waiting, KILL_TIMEOUT_S)
 
 
@@ -91,7 +91,7 @@ def _signal(process: Process, number: signal.Signals) -> bool:
 def _wait(processes: list[Process], timeout_s: float) -> list[Process]:
     """Return those that are still alive after the timeout."""
     until = time.monotonic() + timeout_s
-    while (left := [each for each in processes if alive(each)]) and time.monotonic() < until:
+    while (left := [process for process in processes if alive(process)]) and time.monotonic() < until:
         time.sleep(_POLL_S)
     return left
 

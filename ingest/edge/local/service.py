@@ -74,9 +74,9 @@ def telling_line(text: str) -> str:
     """Return the line of a program's output that most likely says why it failed, or ""."""
     lines = [line.strip() for line in text.splitlines() if not _STACK_FRAME.match(line)]
     for telling in _TELLING:
-        found = [line for line in lines if telling.search(line)]
-        if found:
-            return found[-1]
+        matching = [line for line in lines if telling.search(line)]
+        if matching:
+            return matching[-1]
     return ""
 
 

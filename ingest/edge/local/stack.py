@@ -91,7 +91,7 @@ def down(stack: LocalStack, purge: bool = False, tell: Callable[[str], None] = l
 
 
 def _living(folder: Path) -> dict[str, Started]:
-    return {name: each for name, each in state.read(folder).items() if processes.alive(each.process)}
+    return {name: server for name, server in state.read(folder).items() if processes.alive(server.process)}
 
 
 def _start(service: Service) -> Started:

@@ -44,7 +44,7 @@ def write(folder: Path, started: dict[str, Started]) -> None:
     if not started:
         path.unlink(missing_ok=True)
         return
-    entries = [{**asdict(each), "log": str(each.log)} for each in started.values()]
+    entries = [{**asdict(server), "log": str(server.log)} for server in started.values()]
     fresh = path.with_suffix(".new")
     fresh.write_text(json.dumps({"services": entries}, indent=2) + "\n", encoding="utf-8")
     fresh.replace(path)
