@@ -83,9 +83,9 @@ class LazyGroup(click.Group):
         """Import ingest.cli.<module> and return its `command`."""
         if cmd_name not in COMMANDS:
             return None
-        found = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
-        assert isinstance(found, click.Command)  # noqa: S101 - every module of the door ends in one
-        return found
+        command = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
+        assert isinstance(command, click.Command)  # noqa: S101 - every module of the door ends in one
+        return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """List the commands by group, without importing them."""

@@ -35,5 +35,5 @@ def baseline_row(found: StageStatistics) -> dict[str, Any]:
 
 def baseline_numbers(found: StageStatistics) -> dict[str, Any]:
     """Return the number of comparable stages, and the statistics of their durations."""
-    told = found._asdict()
-    return {name: told[name] for name in ("n", "median_s", "p95_s", "mad_s")}
+    values = found._asdict()
+    return {name: values[name] for name in ("n", "median_s", "p95_s", "mad_s")}

@@ -13,8 +13,8 @@ def zone_fault_words(fault: ZoneFault) -> str:
         lags = f"{fault.least_lag_s:g} to {fault.most_lag_s:g} s"
     way = "ahead" if fault.shift_s > 0 else "behind"
     stamped = f" stamped {fault.zone}" if fault.zone else ""
-    told = f"{fault.lines:,} lines{stamped} are {abs(fault.shift_s):,} s {way}; mended, their emission lag is {lags}"
-    return visible(f"{fault.host}: {told}; first {fault.file}:{fault.number}")
+    summary = f"{fault.lines:,} lines{stamped} are {abs(fault.shift_s):,} s {way}; mended, their emission lag is {lags}"
+    return visible(f"{fault.host}: {summary}; first {fault.file}:{fault.number}")
 
 
 def zone_fault_row(fault: ZoneFault) -> dict[str, Any]:

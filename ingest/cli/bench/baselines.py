@@ -100,9 +100,9 @@ def records(kafka: Kafka, topic: str) -> Iterator[list[Any]]:
         consumer.seek_to_beginning(*every)
         left = sum(consumer.end_offsets(every).values())
         while left > 0:
-            found = [record for some in consumer.poll(1000).values() for record in some]
-            left -= len(found)
-            yield found
+            polled = [record for batch in consumer.poll(1000).values() for record in batch]
+            left -= len(polled)
+            yield polled
     finally:
         consumer.close()
 
@@ -112,25 +112,25 @@ def bare_loop(client: Client, polls: Iterable[list[Any]], index: str, connection
     lines = 0
     with ThreadPoolExecutor(connections) as pool:
         under_way: list[Future[None]] = []
-        for found in polls:
-            body = b"".join([part for record in found for part in _document(record, index)])
-            lines += len(found)
+        for polled in polls:
+            body = b"".join([part for record in polled for part in _document(record, index)])
+            lines += len(polled)
             if len(under_way) > connections:
                 under_way.pop(0).result()
             if body:
                 under_way.append(pool.submit(_sent, client, body))
-        for each in under_way:
-            each.result()
+        for future in under_way:
+            future.result()
     return lines
 
 
 def _document(record: Any, index: str) -> tuple[bytes, bytes]:
-    found = BARE.match(record.value)
-    assert found is not None  # noqa: S101
-    groups = [group.decode() for group in found.groups()]
+    match = BARE.match(record.value)
+    assert match is not None  # noqa: S101
+    groups = [group.decode() for group in match.groups()]
     doc_id = b64encode(blake2b(record.value, digest_size=16).digest(), b"-_").decode()[:22]
     head = {"index": {"_index": index, "_id": doc_id, "version": 2, "version_type": "external"}}
-    told = dict(record.headers)
+    headers = dict(record.headers)
     body = {
         "event": {
             "original": record.value.decode(),
@@ -138,10 +138,10 @@ def _document(record: Any, index: str) -> tuple[bytes, bytes]:
             "ingested": iso(record.timestamp),
             "timezone": groups[4],
         },
-        "host": {"name": told["perflog.host"].decode()},
+        "host": {"name": headers["perflog.host"].decode()},
         "log": {
-            "file": {"path": told["perflog.path"].decode()},
-            "offset": int(told["perflog.offset"]),
+            "file": {"path": headers["perflog.path"].decode()},
+            "offset": int(headers["perflog.offset"]),
             "origin": {"file": {"name": groups[6], "line": int(groups[7])}},
         },
         "provenance": {"kafka": f"{record.topic}/{record.partition}/{record.offset}"},

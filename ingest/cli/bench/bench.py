@@ -108,8 +108,8 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
             if n % (count // 10) == 0:
                 sizes_mib.append(round(_status_mib("VmRSS"), 1))
                 progress.update(task, completed=n)
-    told = {"lines": count, "resident_mib": sizes_mib, "growth_mib": round(sizes_mib[-1] - sizes_mib[0], 1)}
-    click.echo(orjson.dumps(told) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
+    result = {"lines": count, "resident_mib": sizes_mib, "growth_mib": round(sizes_mib[-1] - sizes_mib[0], 1)}
+    click.echo(orjson.dumps(result) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
 
 
 def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
@@ -133,7 +133,7 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
             request_body(batch)
 
     def bare(text: str) -> object:
-        return (found := BARE_TEXT.match(text)) and found.groups()
+        return (match := BARE_TEXT.match(text)) and match.groups()
 
     few = texts[::LARK_SHARE]
     reader = source.reader
@@ -148,8 +148,8 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
 
 
 def _generally(flow: Decoder, line: bytes) -> list[BulkAction]:
-    found = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
-    return [index(document.index, document.id, document.version, document.json) for document in found]
+    documents = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
+    return [index(document.index, document.id, document.version, document.json) for document in documents]
 
 
 def _documents(known: Registry, repeat: int) -> Timing:
@@ -213,5 +213,5 @@ def _rate(do: Callable[[], None], amount: float, repeat: int) -> float:
 
 def _status_mib(key: str) -> float:
     """Return VmRSS or VmHWM of this process, from /proc."""
-    found = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
-    return int(found[1]) / 1024 if found else 0.0
+    match = re.search(rf"{key}:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
+    return int(match[1]) / 1024 if match else 0.0

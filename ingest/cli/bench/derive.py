@@ -72,15 +72,15 @@ def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json:
         "1,000 runs interleaved": lambda: interleaved(count),
         "a run's lines together": lambda: together(count),
     }
-    found = {name: _rounds(settings, known, records, repeat) for name, records in ways.items()}
-    tree = {name: _tree(rounds) for name, rounds in found.items()}
+    rounds_by_order = {name: _rounds(settings, known, records, repeat) for name, records in ways.items()}
+    tree = {name: _tree(rounds) for name, rounds in rounds_by_order.items()}
     click.echo(orjson.dumps(tree)) if as_json else _show(tree, count, repeat, settings)
 
 
 def interleaved(count: int) -> Iterator[ConsumerRecord]:
     """Yield records in the order of printing, by file in short segments."""
-    for some in in_batches(_made(count), STRETCH):
-        yield from by_file(some)
+    for segment in in_batches(_made(count), STRETCH):
+        yield from by_file(segment)
 
 
 def together(count: int) -> Iterator[ConsumerRecord]:
@@ -96,15 +96,15 @@ def _made(count: int) -> Iterator[Made]:
 def _rounds(settings: Settings, known: Registry, records: Records, repeat: int) -> list[Round]:
     with tempfile.TemporaryDirectory() as folder, shipped(settings, known, records, partitions=1):
         kept = Path(folder) / "bodies"
-        found = []
+        rounds = []
         for turn in range(repeat + 1):
             emptied(settings)
             measured = apart(lambda: _recorded(settings, known, kept))
             emptied(settings)
             items, load_s, sent = apart(lambda: _again(settings, kept))
             if turn:  # the first round warms the servers up
-                found.append(Round(measured, items, load_s, sent))
-    return found
+                rounds.append(Round(measured, items, load_s, sent))
+    return rounds
 
 
 def _recorded(settings: Settings, known: Registry, kept: Path) -> Measurement:

@@ -77,8 +77,8 @@ def emptied(settings: Settings) -> None:
 
 def _deleted(connected: Any, indices: str) -> None:
     """Delete indices by name, since a cluster may refuse to delete by a pattern."""
-    there = connected.indices.get(index=indices, ignore_unavailable=True, filter_path="*.settings.index.uuid").body
-    for name in there:
+    existing = connected.indices.get(index=indices, ignore_unavailable=True, filter_path="*.settings.index.uuid").body
+    for name in existing:
         connected.indices.delete(index=name)
 
 
@@ -105,8 +105,8 @@ def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
 
 def in_batches(some: Iterable[T], size: int) -> Iterator[list[T]]:
     """Yield lists of `size`, the last one shorter."""
-    each = iter(some)
-    while batch := list(itertools.islice(each, size)):
+    iterator = iter(some)
+    while batch := list(itertools.islice(iterator, size)):
         yield batch
 
 
@@ -137,8 +137,8 @@ def shipped(settings: Settings, known: Registry, records: Records, partitions: i
 def ship(settings: Settings, records: Records) -> None:
     """Send all records."""
     with open_producer(settings.kafka) as outbox:
-        for some in in_batches(records(), FLIGHT):
-            outbox.send([ProducerRecord(TOPIC, r.key, r.value, r.headers) for r in some])
+        for batch in in_batches(records(), FLIGHT):
+            outbox.send([ProducerRecord(TOPIC, r.key, r.value, r.headers) for r in batch])
 
 
 def removed(settings: Settings) -> None:

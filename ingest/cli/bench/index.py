@@ -77,12 +77,12 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
         "plain Lark and helpers.bulk": lambda: _afternoon(settings, known, count),
     }
     with shipped(settings, known, lambda: received(count), DEFAULT_PARTITIONS):
-        found = _measured(ways, repeat, settings)
-    click.echo(orjson.dumps(_tree(found))) if as_json else _show(found, count, repeat, settings)
+        measurements = _measured(ways, repeat, settings)
+    click.echo(orjson.dumps(_tree(measurements))) if as_json else _show(measurements, count, repeat, settings)
 
 
 def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str, list[Measurement]]:
-    found: dict[str, list[Measurement]] = {name: [] for name in ways}
+    measurements: dict[str, list[Measurement]] = {name: [] for name in ways}
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("warming up", total=1 + repeat * len(ways))
@@ -93,17 +93,17 @@ def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str
                 emptied(settings)
                 measured = apart(way)
                 if turn:
-                    found[name].append(measured)
+                    measurements[name].append(measured)
                 progress.update(task, advance=1, description=name)
-    return found
+    return measurements
 
 
 def _limit(settings: Settings, known: Registry, count: int) -> Measurement:
     reader = _reader(known)
     size = settings.delivery.bulk_documents
     bodies = []
-    for some in in_batches(received(count), size):
-        bodies.append(request_body(reader.read(some, time.time_ns() // 1_000_000).actions))
+    for batch in in_batches(received(count), size):
+        bodies.append(request_body(reader.read(batch, time.time_ns() // 1_000_000).actions))
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         return Measurement(count, baselines.load(connected, bodies, settings.delivery.connections))
 
@@ -137,19 +137,19 @@ def _afternoon(settings: Settings, known: Registry, count: int) -> Measurement:
     return Measurement(len(lines), wall_s, time.process_time() - began_s, peak_mib())
 
 
-def _tree(found: dict[str, list[Measurement]]) -> dict[str, Any]:
+def _tree(measurements: dict[str, list[Measurement]]) -> dict[str, Any]:
     return {
         name: {
             "lines_per_s": round(median(m.rate for m in runs)),
             "cpu_us_per_line": round(median(m.cpu_s / m.lines for m in runs) * 1e6, 1),
             "peak_mib": round(max(m.peak_mib for m in runs)),
         }
-        for name, runs in found.items()
+        for name, runs in measurements.items()
     }
 
 
-def _show(found: dict[str, list[Measurement]], count: int, repeat: int, settings: Settings) -> None:
-    tree = _tree(found)
+def _show(measurements: dict[str, list[Measurement]], count: int, repeat: int, settings: Settings) -> None:
+    tree = _tree(measurements)
     limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
     table = plain_table()
     for column in ("what", "lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB"):

@@ -71,8 +71,8 @@ def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
         first = apart(lambda: _drained(settings, known))
         same = _replayed(settings, known)
         raised = _replayed(settings, _raised(known))
-    told = _tree(first, same, raised)
-    click.echo(orjson.dumps(told)) if as_json else _show(told, count)
+    result = _tree(first, same, raised)
+    click.echo(orjson.dumps(result)) if as_json else _show(result, count)
 
 
 def _drained(settings: Settings, known: Registry) -> Measurement:
@@ -125,23 +125,23 @@ def _worker(settings: Settings, known: Registry) -> Iterator[BaseProcess]:
 
 def _tree(first: Measurement, same: Replayed, raised: Replayed) -> dict[str, dict[str, float]]:
     """Return the rates and their ratio to the first."""
-    found: dict[str, dict[str, float]] = {"read first": {"lines": first.lines, "lines_per_s": round(first.rate)}}
-    for name, each in (("replayed, same revision", same), ("replayed, raised revision", raised)):
-        rate = each.lines / each.committed_s
-        found[name] = {
-            "lines": each.lines,
+    rows: dict[str, dict[str, float]] = {"read first": {"lines": first.lines, "lines_per_s": round(first.rate)}}
+    for name, replay in (("replayed, same revision", same), ("replayed, raised revision", raised)):
+        rate = replay.lines / replay.committed_s
+        rows[name] = {
+            "lines": replay.lines,
             "lines_per_s": round(rate),
             "of_the_first": round(rate / first.rate, 2),
-            "sent_per_s": round(each.lines / each.sent_s),
+            "sent_per_s": round(replay.lines / replay.sent_s),
         }
-    return found
+    return rows
 
 
-def _show(told: dict[str, dict[str, float]], count: int) -> None:
+def _show(rows: dict[str, dict[str, float]], count: int) -> None:
     table = plain_table()
     for column in ("what", "lines/s", "of the first", "sent/s"):
         table.add_column(column, justify="left" if column == "what" else "right")
-    for name, row in told.items():
+    for name, row in rows.items():
         more = [f"{row['of_the_first']:.2f}", f"{row['sent_per_s']:,}"] if "sent_per_s" in row else ["", ""]
         table.add_row(name, f"{row['lines_per_s']:,}", *more)
     Console().print(table)

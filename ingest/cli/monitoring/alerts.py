@@ -90,12 +90,14 @@ def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: An
         try:
             alerts = Alerts(connected)
             alerts.refresh()
-            kept, matching = alerts.newest(wanted, limit), alerts.count(wanted)
+            documents, matching = alerts.newest(wanted, limit), alerts.count(wanted)
         finally:
             connected.close()
-    found = [(incident_in(each.id, each.body), each.body["perf"]["alert"]["message"]) for each in kept]
+    incidents = [
+        (incident_in(document.id, document.body), document.body["perf"]["alert"]["message"]) for document in documents
+    ]
     if as_json:
-        rows = [incident_row(incident) | {"message": text} for incident, text in found]
+        rows = [incident_row(incident) | {"message": text} for incident, text in incidents]
         click.echo(orjson.dumps({"incidents": rows, "matching": matching}))
     else:
-        show_incidents(found, matching, console())
+        show_incidents(incidents, matching, console())

@@ -10,19 +10,19 @@ from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
 
 def evaluated_row(report: AlertsReport) -> dict[str, Any]:
     """Return each rule and facility with its verdicts and incidents, and the notices that were sent."""
-    told = [notice._asdict() for notice in report.told]
-    return {"evaluated": [_one(each) for each in report.evaluated], "told": told, "overtaken": report.overtaken}
+    notices = [notice._asdict() for notice in report.told]
+    return {"evaluated": [_one(result) for result in report.evaluated], "told": notices, "overtaken": report.overtaken}
 
 
-def _one(found: RuleResult) -> dict[str, Any]:
+def _one(result: RuleResult) -> dict[str, Any]:
     return {
-        "rule": found.rule.id,
-        "facility": found.facility,
-        "since": iso(found.span.since_ms),
-        "now": iso(found.span.now_ms),
-        "counts": dict(found.counts),
-        "stages": [verdict_row(verdict) for verdict in found.verdicts],
-        "incidents": [incident_row(incident) for incident in found.incidents],
+        "rule": result.rule.id,
+        "facility": result.facility,
+        "since": iso(result.span.since_ms),
+        "now": iso(result.span.now_ms),
+        "counts": dict(result.counts),
+        "stages": [verdict_row(verdict) for verdict in result.verdicts],
+        "incidents": [incident_row(incident) for incident in result.incidents],
     }
 
 
@@ -46,13 +46,13 @@ def incident_row(found: Incident) -> dict[str, Any]:
     }
 
 
-def _evidence(found: Evidence) -> dict[str, Any]:
+def _evidence(evidence: Evidence) -> dict[str, Any]:
     return {
-        "stage": found.stage,
-        "run": found.run,
-        "start": iso(found.start_ms),
-        "took_s": found.took_s,
-        "threshold_s": found.threshold.seconds,
-        "threshold_by": found.threshold.by,
-        "baseline": baseline_row(found.baseline),
+        "stage": evidence.stage,
+        "run": evidence.run,
+        "start": iso(evidence.start_ms),
+        "took_s": evidence.took_s,
+        "threshold_s": evidence.threshold.seconds,
+        "threshold_by": evidence.threshold.by,
+        "baseline": baseline_row(evidence.baseline),
     }

@@ -22,10 +22,10 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
     if not report.evaluated:
         screen.print("No run is stored: there is nothing to judge.")
         return
-    for found in report.evaluated:
-        _summary(found, screen)
-        if each_stage and found.verdicts:
-            screen.print(_table(found.verdicts))
+    for result in report.evaluated:
+        _summary(result, screen)
+        if each_stage and result.verdicts:
+            screen.print(_table(result.verdicts))
     screen.print()
     for notice in report.told:
         screen.print(Text.assemble((f"{notice.what}: ", "bold"), visible(notice.text)), soft_wrap=True)
@@ -35,15 +35,15 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
         screen.print(f"{report.overtaken:,} incidents were written by somebody else meanwhile: theirs stands.")
 
 
-def _summary(found: RuleResult, screen: Console) -> None:
-    span = f"{_minute(found.span.since_ms)} to {_minute(found.span.now_ms)} UTC"
-    head = f"{found.rule.id} {found.rule.title}, {found.facility}"
-    screen.print(Text.assemble((head, "bold"), f": {len(found.verdicts):,} stages from {span}"), soft_wrap=True)
-    counts = found.counts
-    told = [(f"{counts[name]:,} {_words(name, found)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
-    firing = sum(incident.state == "firing" for incident in found.incidents)
-    told.append((f"{firing:,} incident{'' if firing == 1 else 's'} firing", _STYLES["firing"] if firing else ""))
-    for words, style in told:
+def _summary(result: RuleResult, screen: Console) -> None:
+    span = f"{_minute(result.span.since_ms)} to {_minute(result.span.now_ms)} UTC"
+    head = f"{result.rule.id} {result.rule.title}, {result.facility}"
+    screen.print(Text.assemble((head, "bold"), f": {len(result.verdicts):,} stages from {span}"), soft_wrap=True)
+    counts = result.counts
+    lines = [(f"{counts[name]:,} {_words(name, result)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
+    firing = sum(incident.state == "firing" for incident in result.incidents)
+    lines.append((f"{firing:,} incident{'' if firing == 1 else 's'} firing", _STYLES["firing"] if firing else ""))
+    for words, style in lines:
         screen.print(Text(f"  {words}", style=style), soft_wrap=True)
 
 
@@ -60,13 +60,13 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
     table.add_column("stage", overflow="fold")
     for head in ("s", "slow >", "median", "n"):
         table.add_column(head, justify="right", no_wrap=True)
-    for each in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
-        stage, usual = each.stage, each.baseline
-        limit = NONE if each.threshold is None else f"{each.threshold.seconds:,.0f}"
+    for judged in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
+        stage, usual = judged.stage, judged.baseline
+        limit = NONE if judged.threshold is None else f"{judged.threshold.seconds:,.0f}"
         middle = NONE if usual is None else f"{usual.median_s:,.0f}"
         took = bounded(stage.kind, stage.duration_s)
-        verdict = Text(each.verdict, style=_STYLES.get(each.verdict, ""))
-        table.add_row(verdict, _minute(stage.start_ms), Text(visible(stage.name)), took, limit, middle, f"{each.n}")
+        verdict = Text(judged.verdict, style=_STYLES.get(judged.verdict, ""))
+        table.add_row(verdict, _minute(stage.start_ms), Text(visible(stage.name)), took, limit, middle, f"{judged.n}")
     return table
 
 

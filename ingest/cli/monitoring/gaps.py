@@ -38,34 +38,34 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
     settings = load_settings(settings_path)
     wanted = GapQuery(**chosen, states=("open",) if only_open else ())
     with open_gaps(settings.elasticsearch) as stored:
-        found, matching = stored.listed(wanted, limit)
+        gaps, matching = stored.listed(wanted, limit)
         known, unsettled = stored.files(wanted), stored.unsettled(wanted)
     if as_json:
-        told = {"gaps": [gap_row(each) for each in found], "matching": matching, "files": known}
-        click.echo(orjson.dumps({**told, "unsettled": [file_row(each) for each in unsettled]}))
+        result = {"gaps": [gap_row(body) for body in gaps], "matching": matching, "files": known}
+        click.echo(orjson.dumps({**result, "unsettled": [file_row(body) for body in unsettled]}))
     else:
-        show_gaps([gap_row(each) for each in found], matching, (known, list(map(file_row, unsettled))), console())
+        show_gaps([gap_row(body) for body in gaps], matching, (known, list(map(file_row, unsettled))), console())
 
 
 def gap_row(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a gap as JSON; unknown values are null."""
-    told = body["perf"]["gap"]
-    return {**_whose(body), **{name: told.get(name) for name in _GAP}}
+    gap = body["perf"]["gap"]
+    return {**_whose(body), **{name: gap.get(name) for name in _GAP}}
 
 
 def file_row(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file with missing bytes that are not a gap yet."""
-    told = body["perf"]["file"]
-    own = {name: told.get(name) for name in _FILE}
-    return {**_whose(body), **own, "scattered": told.get("scattered", False), "last_received": body["@timestamp"]}
+    file = body["perf"]["file"]
+    own = {name: file.get(name) for name in _FILE}
+    return {**_whose(body), **own, "scattered": file.get("scattered", False), "last_received": body["@timestamp"]}
 
 
 def _whose(body: Mapping[str, Any]) -> dict[str, Any]:
-    told = body["perf"]["file"]
+    file = body["perf"]["file"]
     return {
         "facility": body["perf"]["facility"],
         "host": lookup(body, "host.name"),
         "file": lookup(body, "log.file.path"),
-        "generation": told.get("generation"),
-        "topic": told["topic"],
+        "generation": file.get("generation"),
+        "topic": file["topic"],
     }

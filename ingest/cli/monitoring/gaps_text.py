@@ -35,39 +35,39 @@ def show_gaps(found: Sequence[Row], matching: int, files: tuple[int, Sequence[Ro
         screen.print("since, until: when what stands before and behind it happened   – not known")
 
 
-def _sum(found: Sequence[Row], matching: int, known: int) -> str:
+def _sum(gaps: Sequence[Row], matching: int, known: int) -> str:
     files = f"{known:,} file{'' if known == 1 else 's'}"
     if not known:
         return "No file is known by its bytes yet: `perflog ship`, or a forwarder that sends byte offsets, makes it so."
     if not matching:
         return f"No gap is known of; {files} looked at."
-    if matching > len(found):
-        return f"{len(found):,} of {matching:,} gaps, open ones first; --limit shows more. {files} looked at."
-    still = sum(row["state"] == "open" for row in found)
+    if matching > len(gaps):
+        return f"{len(gaps):,} of {matching:,} gaps, open ones first; --limit shows more. {files} looked at."
+    still = sum(row["state"] == "open" for row in gaps)
     return f"{still:,} open, {matching - still:,} filled; {files} looked at."
 
 
-def _wide(found: Sequence[Row], screen: Console) -> None:
+def _wide(gaps: Sequence[Row], screen: Console) -> None:
     table = _table()
     table.add_column("file", overflow="fold")
-    for row in found:
+    for row in gaps:
         table.add_row(*_cells(row), Text(_file(row)))
     screen.print(table)
 
 
-def _narrow(found: Sequence[Row], screen: Console) -> None:
+def _narrow(gaps: Sequence[Row], screen: Console) -> None:
     """Print each file above its gaps."""
     files: dict[str, list[Row]] = {}
-    for row in found:
+    for row in gaps:
         files.setdefault(_file(row), []).append(row)
     for file, rows in files.items():
         screen.print(Text(file, style="bold"), soft_wrap=True)
         for row in rows:
             state, missing, at, since, until, noticed, filled = (cell.plain for cell in _cells(row))
-            told = f"    found {noticed}" + (f", filled {filled}" if row["filled"] else "")
+            times = f"    found {noticed}" + (f", filled {filled}" if row["filled"] else "")
             screen.print(Text(f"  {state}: {missing} bytes from byte {at}", style=_STYLES[state]), soft_wrap=True)
             screen.print(Text(f"    {since} to {until}; {_SHOWN[row['shown_by']]}"), soft_wrap=True)
-            screen.print(Text(told), soft_wrap=True)
+            screen.print(Text(times), soft_wrap=True)
 
 
 def _table() -> Table:
@@ -81,9 +81,9 @@ def _cells(row: Row) -> tuple[Text, ...]:
     since = _second(row["since"]) or ("start of file" if row["first_byte"] == 0 else NONE)
     until = _second(row["until"]) or (NONE if row["shown_by"] == "next" else "end of file")
     missing = row["missing_bytes"] if row["state"] == "open" else row["size_bytes"]
-    told = (f"{missing:,}", f"{row['first_byte']:,}", since, until)
+    numbers = (f"{missing:,}", f"{row['first_byte']:,}", since, until)
     times = (_second(row["noticed"]) or NONE, _second(row["filled"]) or NONE)
-    return (Text(row["state"], style=_STYLES[row["state"]]), *(Text(cell) for cell in (*told, *times)))
+    return (Text(row["state"], style=_STYLES[row["state"]]), *(Text(cell) for cell in (*numbers, *times)))
 
 
 def _file(row: Row) -> str:
@@ -93,12 +93,12 @@ def _file(row: Row) -> str:
 
 def _unsettled(row: Row) -> str:
     of = f" of {row['size_bytes']:,}" if row["size_bytes"] is not None else ""
-    told = f"{row['received_bytes']:,}{of} bytes of {_file(row)}, the last at {_second(row['last_received'])} UTC"
+    received = f"{row['received_bytes']:,}{of} bytes of {_file(row)}, the last at {_second(row['last_received'])} UTC"
     if row["scattered"]:
-        return f"In too many pieces to tell: {told}. Ship it again to be sure."
+        return f"In too many pieces to tell: {received}. Ship it again to be sure."
     if row["state"] == "begun":
-        return f"Not ended yet: {told}."
-    return f"Not looked at yet: {told}; the next sweep does."
+        return f"Not ended yet: {received}."
+    return f"Not looked at yet: {received}; the next sweep does."
 
 
 def _second(text: str | None) -> str:

@@ -63,19 +63,19 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
     now = now_ms()
     since, until = (moment_of(f"--{name}", chosen[name], now) for name in ("since", "until"))
     asked = LearnRequest(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
-    found = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
-    if not [each for each in found if each.done != NOTHING]:
+    learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
+    if not [result for result in learned if result.done != NOTHING]:
         raise Problem("No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", 66)
     if as_json:
         rows = [
-            {"facility": each.facility, "workflow": each.workflow, "done": each.done}
-            | {"template": None if each.found is None else template_row(each.found)}
-            for each in found
+            {"facility": result.facility, "workflow": result.workflow, "done": result.done}
+            | {"template": None if result.found is None else template_row(result.found)}
+            for result in learned
         ]
         click.echo(orjson.dumps({"learned": rows}))
     else:
-        show_learned(found, console())
-    if any(each.done == OVERTAKEN for each in found):
+        show_learned(learned, console())
+    if any(result.done == OVERTAKEN for result in learned):
         raise Problem("Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", 75)
 
 
@@ -85,11 +85,11 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
 @click.pass_obj
 def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: bool) -> None:
     """List the stored templates."""
-    found = stored(load_settings(settings_path), facilities)
+    templates = stored(load_settings(settings_path), facilities)
     if as_json:
-        click.echo(orjson.dumps({"templates": [template_row(each) for each in found]}))
+        click.echo(orjson.dumps({"templates": [template_row(template) for template in templates]}))
     else:
-        show_templates(found, console())
+        show_templates(templates, console())
 
 
 @command.command()
@@ -106,14 +106,15 @@ def show(
     Edits of scripts are detected by the line numbers that they print from. Exit code 66: there is no template.
     """
     settings = load_settings(settings_path)
-    found = stored(settings, facilities, (workflow,))
-    if not found:
+    templates = stored(settings, facilities, (workflow,))
+    if not templates:
         raise Problem(f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", 66)
-    changes = edits(settings, found, moment_of("--since", since, now_ms()))
-    with_edits = [(each, changes[WorkflowKey(each.facility, each.workflow)]) for each in found]
+    changes = edits(settings, templates, moment_of("--since", since, now_ms()))
+    with_edits = [(template, changes[WorkflowKey(template.facility, template.workflow)]) for template in templates]
     if as_json:
         rows = [
-            template_row(each) | {"script_changes": [change_row(change) for change in own]} for each, own in with_edits
+            template_row(template) | {"script_changes": [change_row(change) for change in own]}
+            for template, own in with_edits
         ]
         click.echo(orjson.dumps({"templates": rows}))
     else:

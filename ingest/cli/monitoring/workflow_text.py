@@ -25,12 +25,12 @@ _DONE = {
 
 def show_learned(found: Sequence[Learned], screen: Console) -> None:
     """Print each template and whether it was stored."""
-    for each in found:
-        if each.found is None:
-            screen.print(Text(f"{visible(each.workflow)} of {each.facility}"), soft_wrap=True)
+    for learned in found:
+        if learned.found is None:
+            screen.print(Text(f"{visible(learned.workflow)} of {learned.facility}"), soft_wrap=True)
         else:
-            _template(each.found, screen)
-        screen.print(Text(_DONE[each.done], style="bold"), soft_wrap=True)
+            _template(learned.found, screen)
+        screen.print(Text(_DONE[learned.done], style="bold"), soft_wrap=True)
         screen.print()
 
 
@@ -45,31 +45,31 @@ def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
     for head in ("version", "learned (UTC)", "runs", "variants"):
         table.add_column(head, justify="left" if head == "learned (UTC)" else "right", no_wrap=True)
     table.add_column("declared", no_wrap=True)
-    for each in found:
-        template = each.template
+    for stored in found:
+        template = stored.template
         counts = (f"{template.runs:,}", f"{len(template.variants):,}")
-        told = (each.facility, visible(each.workflow), f"{each.version}", _minute(each.learned_ms))
-        table.add_row(*(Text(cell) for cell in (*told, *counts, "yes" if template.declared else "no")))
+        identity = (stored.facility, visible(stored.workflow), f"{stored.version}", _minute(stored.learned_ms))
+        table.add_row(*(Text(cell) for cell in (*identity, *counts, "yes" if template.declared else "no")))
     screen.print(table)
 
 
 def show_whole(found: Sequence[tuple[StoredTemplate, Sequence[ScriptChange]]], screen: Console) -> None:
     """Print each template and the edits of its scripts."""
-    for each, changes in found:
-        _template(each, screen)
+    for template, changes in found:
+        _template(template, screen)
         _edits(changes, screen)
         screen.print()
 
 
-def _template(found: StoredTemplate, screen: Console) -> None:
-    template = found.template
-    name = f"{visible(found.workflow)} of {found.facility}"
+def _template(stored: StoredTemplate, screen: Console) -> None:
+    template = stored.template
+    name = f"{visible(stored.workflow)} of {stored.facility}"
     span = ""
     if template.first_ms is not None and template.last_ms is not None:
         span = f" ({_minute(template.first_ms)} to {_minute(template.last_ms)} UTC)"
     declared = ", declared in the settings" if template.declared else ""
     screen.print(
-        Text.assemble((name, "bold"), f": template {found.version}, from {template.runs:,} runs{span}{declared}"),
+        Text.assemble((name, "bold"), f": template {stored.version}, from {template.runs:,} runs{span}{declared}"),
         soft_wrap=True,
     )
     for variant in template.variants:
@@ -117,9 +117,15 @@ def _edits(changes: Sequence[ScriptChange], screen: Console) -> None:
         table.add_column(head, no_wrap=head != "script", overflow="fold" if head == "script" else "ellipsis")
     table.add_column("line", no_wrap=True)
     table.add_column("moved", justify="right", no_wrap=True)
-    for each in changes:
-        lines = f"{each.before} → {each.after}"
-        cells = (f"  {_minute(each.since_ms)}", _minute(each.at_ms), visible(each.script), lines, f"{each.moved:,}")
+    for change in changes:
+        lines = f"{change.before} → {change.after}"
+        cells = (
+            f"  {_minute(change.since_ms)}",
+            _minute(change.at_ms),
+            visible(change.script),
+            lines,
+            f"{change.moved:,}",
+        )
         table.add_row(*(Text(cell) for cell in cells))
     screen.print(table)
 

@@ -79,10 +79,10 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
             report = run_worker(settings, known, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
         _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
-        found = _ask(settings)
-        demo_text.show(found.runs, found.tests, _pairs(settings), console)
-        agrees = demo_text.show_ledger(found.ledger, found.committed, console)
-        demo_text.show_next(running, keep, found.runs, console)
+        answers = _ask(settings)
+        demo_text.show(answers.runs, answers.tests, _pairs(settings), console)
+        agrees = demo_text.show_ledger(answers.ledger, answers.committed, console)
+        demo_text.show_next(running, keep, answers.runs, console)
     return 0 if agrees else 70
 
 

@@ -53,9 +53,9 @@ def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Di
     return table
 
 
-def _loss_and_p95(found: NetworkWindow) -> str:
-    loss = _percent(found.loss_ratio).removesuffix(" %")
-    p95 = NONE if found.delay_p95_ms is None else f"{found.delay_p95_ms:.2f}"
+def _loss_and_p95(window: NetworkWindow) -> str:
+    loss = _percent(window.loss_ratio).removesuffix(" %")
+    p95 = NONE if window.delay_p95_ms is None else f"{window.delay_p95_ms:.2f}"
     return f"{loss}  {p95:>5}"
 
 
@@ -66,14 +66,14 @@ def _network(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[D
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
         table.add_column(column, justify="left" if column == "direction" else "right")
     for direction in directions:
-        found = network_window(tests, direction, run.start_ms, run.last_ms)
-        of = f"{found.failed} of {found.tests}"
-        table.add_row("→".join(direction), _throughput(found), *_loss_and_delays(found), of)
+        window = network_window(tests, direction, run.start_ms, run.last_ms)
+        of = f"{window.failed} of {window.tests}"
+        table.add_row("→".join(direction), _throughput(window), *_loss_and_delays(window), of)
     return table
 
 
-def _loss_and_delays(found: NetworkWindow) -> tuple[str, str, str]:
-    return _percent(found.loss_ratio), _milliseconds(found.delay_median_ms), _milliseconds(found.delay_p95_ms)
+def _loss_and_delays(window: NetworkWindow) -> tuple[str, str, str]:
+    return _percent(window.loss_ratio), _milliseconds(window.delay_median_ms), _milliseconds(window.delay_p95_ms)
 
 
 def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
@@ -139,9 +139,9 @@ def _away(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _throughput(found: NetworkWindow) -> str:
-    if found.throughput_bps is not None:
-        return f"{found.throughput_bps / 1e9:.2f} Gb/s"
-    if found.nearest_bps is None:
+def _throughput(window: NetworkWindow) -> str:
+    if window.throughput_bps is not None:
+        return f"{window.throughput_bps / 1e9:.2f} Gb/s"
+    if window.nearest_bps is None:
         return NONE
-    return f"{NONE} ({found.nearest_bps / 1e9:.2f} Gb/s {_away(found.nearest_s or 0)} away)"
+    return f"{NONE} ({window.nearest_bps / 1e9:.2f} Gb/s {_away(window.nearest_s or 0)} away)"

@@ -86,18 +86,18 @@ def command(settings_path: Path | None, /, out: Path | None, intake_name: str | 
     intake = settings.intake(intake_name) if intake_name else None
     workload = _workload(intake, options)
     _check(out, intake, workload, options)
-    told = GeneratedCounts()
+    counts = GeneratedCounts()
     with folder(out) if out else nullcontext() as where, _progress() as progress:
         task = progress.add_task("generate", total=workload.lines + workload.results)
-        made = _counted(messages(workload), where, told)
+        made = _counted(messages(workload), where, counts)
         if intake:
             with open_producer(settings.kafka) as outbox:
                 letters = _letters(made, intake, options["backfill"])
-                told.pace = send_paced(outbox, letters, options["rate"], _advance(progress, task))
+                counts.pace = send_paced(outbox, letters, options["rate"], _advance(progress, task))
         else:
             _written(made, _advance(progress, task))
-        told.runs = where.write_runs(workload) if where else None
-    _show(told, out, intake, options)
+        counts.runs = where.write_runs(workload) if where else None
+    _show(counts, out, intake, options)
     return 0
 
 
@@ -128,16 +128,16 @@ def _slowed(word: str) -> Slowed:
 
 
 def _shares(words: Sequence[str]) -> Shares:
-    found = {}
+    shares = {}
     for word in words:
         name, _, text = word.partition("=")
         try:
-            found[name] = float(text)
+            shares[name] = float(text)
         except ValueError:
             raise Problem(f"`--share {word}` names no share.", "Write it like torn=0.01.", 64) from None
         if name not in Shares.__slots__:
             raise Problem(f"There is no share `{name}`.", f"There are: {SHARES}.", 64)
-    return Shares(**found)
+    return Shares(**shares)
 
 
 def _start_ms(text: str | None, span_s: float) -> int:
@@ -168,12 +168,12 @@ def _check(out: Path | None, intake: Intake | None, workload: Workload, options:
             raise Problem(f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", 64)
 
 
-def _counted(made: Iterator[Made], where: Folder | None, told: GeneratedCounts) -> Iterator[tuple[Made, int]]:
+def _counted(made: Iterator[Made], where: Folder | None, counts: GeneratedCounts) -> Iterator[tuple[Made, int]]:
     """Yield each message with its offset, counted, and written if a folder is named."""
     places = OutputFiles()
     for message in made:
         file, offset_bytes = places.place(message)
-        told.count(message)
+        counts.count(message)
         if where:
             where.write(message, file, offset_bytes)
         yield message, offset_bytes
@@ -182,8 +182,8 @@ def _counted(made: Iterator[Made], where: Folder | None, told: GeneratedCounts) 
 def _letters(made: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[ProducerRecord]:
     forwarder = f"perflog/{version('perflog-ingest')}"
     for message, offset_bytes in made:
-        told = headers.to_headers(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
-        yield ProducerRecord(intake.topic, f"{message.host}:{message.path}".encode(), message.data, told)
+        header_list = headers.to_headers(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
+        yield ProducerRecord(intake.topic, f"{message.host}:{message.path}".encode(), message.data, header_list)
 
 
 def _written(made: Iterator[tuple[Made, int]], advance: Callable[[int], None]) -> None:

@@ -68,11 +68,11 @@ def _show(report: ShipReport, as_json: bool) -> None:
         refused = [
             {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
         ]
-        told = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
+        totals = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
         read = [
             {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
             for f in report.files
         ]
-        click.echo(orjson.dumps({**told, "too_large": refused, "files": read}))
+        click.echo(orjson.dumps({**totals, "too_large": refused, "files": read}))
     else:
         click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

@@ -68,16 +68,16 @@ def up(**wanted: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON list instead of a table.")
 def status(folder: Path | None, as_json: bool) -> None:
     """Show what runs. The exit code is 0 if both answer, else 69."""
-    found = local.status(local.LocalStack(folder))
+    servers = local.status(local.LocalStack(folder))
     if as_json:
-        click.echo(json.dumps([_plain(each) for each in found], indent=2))
+        click.echo(json.dumps([_plain(server) for server in servers], indent=2))
     else:
-        Console(soft_wrap=True).print(_table(found))
-    if any(each.state != "ready" for each in found):
-        for each in found:
-            if each.state == "died":
+        Console(soft_wrap=True).print(_table(servers))
+    if any(server.state != "ready" for server in servers):
+        for server in servers:
+            if server.state == "died":
                 click.echo(
-                    f"{each.name} has died; its log is {each.log}. `perflog stack up` starts it again.", err=True
+                    f"{server.name} has died; its log is {server.log}. `perflog stack up` starts it again.", err=True
                 )
         sys.exit(69)
 
@@ -94,27 +94,27 @@ def down(folder: Path | None, purge: bool) -> None:
         click.echo("Data and logs are removed.")
 
 
-def _plain(each: local.Status) -> dict[str, Any]:
+def _plain(server: local.Status) -> dict[str, Any]:
     return {
-        "service": each.name,
-        "state": each.state,
-        "ready": each.state == "ready",
-        "version": each.version,
-        "pid": each.pid,
-        "address": each.address,
-        "memory_bytes": each.memory_bytes,
-        "log": str(each.log) if each.log else None,
+        "service": server.name,
+        "state": server.state,
+        "ready": server.state == "ready",
+        "version": server.version,
+        "pid": server.pid,
+        "address": server.address,
+        "memory_bytes": server.memory_bytes,
+        "log": str(server.log) if server.log else None,
     }
 
 
-def _table(found: tuple[local.Status, ...]) -> Table:
+def _table(servers: tuple[local.Status, ...]) -> Table:
     table = Table(
         "service", "version", "pid", "address", "state", "memory", box=None, pad_edge=False, header_style="bold"
     )
-    for each in found:
-        memory = f"{each.memory_bytes / MIB:.0f} MiB" if each.memory_bytes else "-"
-        state = f"[{_COLOURS[each.state]}]{each.state}[/]"
-        table.add_row(each.name, each.version or "-", str(each.pid or "-"), each.address or "-", state, memory)
+    for server in servers:
+        memory = f"{server.memory_bytes / MIB:.0f} MiB" if server.memory_bytes else "-"
+        state = f"[{_COLOURS[server.state]}]{server.state}[/]"
+        table.add_row(server.name, server.version or "-", str(server.pid or "-"), server.address or "-", state, memory)
     return table
 
 

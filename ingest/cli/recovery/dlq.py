@@ -62,11 +62,11 @@ def command() -> None:
 def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
     """Count the rejects by shape, the most frequent first; each with the id of its newest reject, for `show`."""
     log_to_stderr()
-    found = listing(load_settings(settings_path), _wanted(chosen))
+    shapes = listing(load_settings(settings_path), _wanted(chosen))
     if as_json:
-        click.echo(orjson.dumps(listing_row(found)))
+        click.echo(orjson.dumps(listing_row(shapes)))
     else:
-        show_listing(found, console())
+        show_listing(shapes, console())
 
 
 @command.command()
@@ -85,19 +85,19 @@ def show(
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    found, original, parts = one(settings, _wanted(chosen, (reject_id,) if reject_id else ()))
+    reject, original, parts = one(settings, _wanted(chosen, (reject_id,) if reject_id else ()))
     if raw:
         if original is None or original.value is None:
-            raise Problem(f"Nothing is left of the value of {found.id}.", "", 66)
+            raise Problem(f"Nothing is left of the value of {reject.id}.", "", 66)
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
     known = load_registry(grammars or settings.grammars)
-    now = as_of_now(found, original, settings, known)
+    now = as_of_now(reject, original, settings, known)
     if as_json:
-        click.echo(orjson.dumps(reject_row(found, original, parts, now)))
+        click.echo(orjson.dumps(reject_row(reject, original, parts, now)))
     else:
-        show_reject(found, original, parts, now, known.sources, console())
+        show_reject(reject, original, parts, now, known.sources, console())
 
 
 @command.command()

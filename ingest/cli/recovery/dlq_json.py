@@ -88,5 +88,5 @@ def replay_row(report: ReplayReport) -> dict[str, Any]:
 
 def purge_row(report: PurgeReport) -> dict[str, Any]:
     """Return what was deleted."""
-    told = {"rejects": report.rejects, "letters": report.letters, "letters_left": report.letters_left}
-    return {**told, **({"letters_kept_because": report.kept_because} if report.kept_because else {})}
+    counts = {"rejects": report.rejects, "letters": report.letters, "letters_left": report.letters_left}
+    return {**counts, **({"letters_kept_because": report.kept_because} if report.kept_because else {})}

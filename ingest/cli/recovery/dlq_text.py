@@ -48,31 +48,31 @@ def show_listing(found: Listing, screen: Console) -> None:
         screen.print("replayed: sent again; stored: a copy has made a fact since")
 
 
-def _letters(found: Listing) -> str:
-    if found.letters is None:
-        return f"how many letters there are is not known: {(found.trouble or '').rstrip('.')}"
-    return f"{found.letters:,} letters in the dead-letter topic"
+def _letters(listing: Listing) -> str:
+    if listing.letters is None:
+        return f"how many letters there are is not known: {(listing.trouble or '').rstrip('.')}"
+    return f"{listing.letters:,} letters in the dead-letter topic"
 
 
-def _wide(found: Listing, screen: Console) -> None:
+def _wide(listing: Listing, screen: Console) -> None:
     table = plain_table()
     for column in ("count", "first (UTC)", "last (UTC)", "reason", "source"):
         table.add_column(column, justify="right" if column == "count" else "left", no_wrap=True)
     table.add_column("replayed", no_wrap=True)
     table.add_column("where it broke, and how", overflow="fold", ratio=1)
     table.add_column("newest", no_wrap=True)
-    for listed in found.shapes:
+    for listed in listing.shapes:
         table.add_row(*_cells(listed), Text(_shape(listed)), Text(listed.group.newest, style="dim"))
     screen.print(table)
 
 
-def _narrow(found: Listing, screen: Console) -> None:
+def _narrow(listing: Listing, screen: Console) -> None:
     """Print the numbers as a table, and under each row whatever does not fit beside it."""
     heads = ("count", "first (UTC)", "last (UTC)", "reason", "source", "replayed")
-    rows = [_cells(listed) for listed in found.shapes]
+    rows = [_cells(listed) for listed in listing.shapes]
     widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]
     screen.print(Text(_row(heads, widths), style="bold"))
-    for listed, row in zip(found.shapes, rows, strict=True):
+    for listed, row in zip(listing.shapes, rows, strict=True):
         screen.print(Text(_row(row, widths)))
         indent = widths[0] + 2
         for text, style in ((_shape(listed), "bold"), (listed.group.newest, "dim")):
@@ -116,20 +116,20 @@ def show_reject(
     _value(original, screen)
 
 
-def _broken(found: StoredReject, sources: Mapping[str, Source], screen: Console) -> None:
-    line, column = found.told("perf.reject.line") or 1, found.told("perf.reject.column")
+def _broken(reject: StoredReject, sources: Mapping[str, Source], screen: Console) -> None:
+    line, column = reject.told("perf.reject.line") or 1, reject.told("perf.reject.column")
     where = f"line {line}" + (f", column {column}" if column else "")
-    source = found.told("perf.source")
-    says = "Elasticsearch" if found.told("perf.reject.stage") == "index" else source or "the intake's wrapper"
-    reason = (found.told("error.type") or "", "bold red")
+    source = reject.told("perf.source")
+    says = "Elasticsearch" if reject.told("perf.reject.stage") == "index" else source or "the intake's wrapper"
+    reason = (reject.told("error.type") or "", "bold red")
     screen.print(Text.assemble((f"{where}: ", "bold"), reason, f", says {visible(says)}"))
-    text = found.told("event.original")
+    text = reject.told("event.original")
     if text and column:
         pointed(text, character_of(text, line, column), screen)
-    words = dict.fromkeys(_words(sources.get(source or ""), name) for name in found.told("perf.reject.expected") or ())
+    words = dict.fromkeys(_words(sources.get(source or ""), name) for name in reject.told("perf.reject.expected") or ())
     if words:
         screen.print(Text.assemble(("  expected ", "bold"), visible(" or ".join(words))))
-    screen.print(Text.assemble(("  found    ", "bold"), visible(found.told("error.message") or "")))
+    screen.print(Text.assemble(("  found    ", "bold"), visible(reject.told("error.message") or "")))
 
 
 def _words(source: Source | None, name: str) -> str:
@@ -137,24 +137,24 @@ def _words(source: Source | None, name: str) -> str:
 
 
 def _facts(
-    found: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, screen: Console
+    reject: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, screen: Console
 ) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     rows = {
-        "id": found.id,
-        "index": found.index,
-        "shape": found.told("perf.reject.shape"),
-        "facility": found.told("perf.facility"),
-        "intake": found.told("perf.intake"),
-        "record time": found.told("event.created"),
-        "indexed": found.told("event.ingested"),
-        "host": found.told("host.name"),
-        "file": _file(found),
-        "forwarder": found.told("provenance.forwarder"),
-        "letter": found.told("perf.reject.letter"),
-        "replayed": _replayed(found),
+        "id": reject.id,
+        "index": reject.index,
+        "shape": reject.told("perf.reject.shape"),
+        "facility": reject.told("perf.facility"),
+        "intake": reject.told("perf.intake"),
+        "record time": reject.told("event.created"),
+        "indexed": reject.told("event.ingested"),
+        "host": reject.told("host.name"),
+        "file": _file(reject),
+        "forwarder": reject.told("provenance.forwarder"),
+        "letter": reject.told("perf.reject.letter"),
+        "replayed": _replayed(reject),
         "other parts": ", ".join(parts) or None,
         "bytes from": _bytes_from(original),
         "read today": _today(now),
@@ -165,17 +165,17 @@ def _facts(
     screen.print(table)
 
 
-def _file(found: StoredReject) -> str | None:
-    path, offset = found.told("log.file.path"), found.told("log.offset")
+def _file(reject: StoredReject) -> str | None:
+    path, offset = reject.told("log.file.path"), reject.told("log.offset")
     return path if offset is None or path is None else f"{path} at byte {offset:,}"
 
 
-def _replayed(found: StoredReject) -> str | None:
-    times, copies = found.told("perf.reject.replays"), found.told("perf.reject.replayed_as") or ()
+def _replayed(reject: StoredReject) -> str | None:
+    times, copies = reject.told("perf.reject.replays"), reject.told("perf.reject.replayed_as") or ()
     if not times:
         return None
     often = "once" if times == 1 else f"{times:,} times"
-    return f"{often}, at {found.told('perf.reject.replayed')}" + (f", as {', '.join(copies)}" if copies else "")
+    return f"{often}, at {reject.told('perf.reject.replayed')}" + (f", as {', '.join(copies)}" if copies else "")
 
 
 def _bytes_from(original: Original | None) -> str:
@@ -192,8 +192,8 @@ def _today(now: Outcomes | None) -> str | None:
     documents = len(now.documents)
     made = [f"{documents} document{'' if documents == 1 else 's'}"] if documents else []
     still = sorted({reject.reason for reject in now.rejects})
-    told = made + ([f"refused still ({', '.join(still)})"] if still else [])
-    return " and ".join(told) or "ignored: somebody else's line"
+    parts = made + ([f"refused still ({', '.join(still)})"] if still else [])
+    return " and ".join(parts) or "ignored: somebody else's line"
 
 
 def _headers(original: Original, screen: Console) -> None:

@@ -57,12 +57,14 @@ def command(
     screen = console()
     with progress_bar() as progress:
         if shadow:
-            found, left_out = shadow_them(settings, known, wanted, progress)
+            differences, left_out = shadow_them(settings, known, wanted, progress)
         else:
             report = resend(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
     if shadow:
-        click.echo(orjson.dumps(shadow_row(found, left_out))) if as_json else show_shadow(found, left_out, screen)
-        return DIFFERENT if found.any else 0
+        click.echo(orjson.dumps(shadow_row(differences, left_out))) if as_json else show_shadow(
+            differences, left_out, screen
+        )
+        return DIFFERENT if differences.any else 0
     click.echo(orjson.dumps(report_row(report))) if as_json else show_report(report, screen)
     return BAD_DATA if report.left_out else 0
 

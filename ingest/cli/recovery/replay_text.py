@@ -25,14 +25,16 @@ VALUE_CHARACTERS, LINE_CHARACTERS = 60, 160
 
 def report_row(report: LinesReport) -> dict[str, Any]:
     """Return what was sent, as JSON."""
-    found = report.corrections
+    corrections = report.corrections
     return {
         "dry_run": report.dry_run,
         "lines": report.lines,
         "topics": dict(report.topics),
-        "documents": {"same": found.same, **{word: found.words[word] for word in (CORRECTED, *_WORDS)}},
-        "rejects": dict(found.rejects),
-        "examples": {word: [_change_row(each) for each in some] for word, some in found.examples.items()},
+        "documents": {"same": corrections.same, **{word: corrections.words[word] for word in (CORRECTED, *_WORDS)}},
+        "rejects": dict(corrections.rejects),
+        "examples": {
+            word: [_change_row(change) for change in changes] for word, changes in corrections.examples.items()
+        },
         "left_out": dict(report.left_out),
         "left_behind": report.left_behind,
     }
@@ -40,8 +42,8 @@ def report_row(report: LinesReport) -> dict[str, Any]:
 
 def _change_row(change: Change) -> dict[str, Any]:
     sides = {"old": change.former, "new": change.made}
-    told = {name: edition._asdict() if edition else None for name, edition in sides.items()}
-    return {"line": change.line.decode("utf-8", "replace"), **told}
+    versions = {name: edition._asdict() if edition else None for name, edition in sides.items()}
+    return {"line": change.line.decode("utf-8", "replace"), **versions}
 
 
 def show_report(report: LinesReport, screen: Console) -> None:
@@ -56,20 +58,22 @@ def show_report(report: LinesReport, screen: Console) -> None:
     _show_left_out(report.left_out, screen)
 
 
-def _show_corrections(found: Corrections, screen: Console) -> None:
-    corrected = found.words[CORRECTED]
-    if not found.words.total():
-        screen.print(f"Nothing to correct: {found.same:,} documents are of these revisions.")
+def _show_corrections(corrections: Corrections, screen: Console) -> None:
+    corrected = corrections.words[CORRECTED]
+    if not corrections.words.total():
+        screen.print(f"Nothing to correct: {corrections.same:,} documents are of these revisions.")
     else:
-        screen.print(f"Read by these grammars, {corrected:,} documents are corrected, {found.same:,} stay as they are.")
+        screen.print(
+            f"Read by these grammars, {corrected:,} documents are corrected, {corrections.same:,} stay as they are."
+        )
     for word, words in _WORDS.items():
-        if found.words[word]:
-            screen.print(f"  {found.words[word]:,} {words}")
-            for change in found.examples.get(word, ())[:1]:
+        if corrections.words[word]:
+            screen.print(f"  {corrections.words[word]:,} {words}")
+            for change in corrections.examples.get(word, ())[:1]:
                 screen.print(Text(f"    e.g. {_moved(word, change)}"), soft_wrap=True)
-    if found.rejects:
-        reasons = ", ".join(f"{reason} {count:,}" for reason, count in found.rejects.most_common())
-        screen.print(f"  {found.rejects.total():,} refused now ({reasons})", style="yellow")
+    if corrections.rejects:
+        reasons = ", ".join(f"{reason} {count:,}" for reason, count in corrections.rejects.most_common())
+        screen.print(f"  {corrections.rejects.total():,} refused now ({reasons})", style="yellow")
 
 
 def _moved(word: str, change: Change) -> str:
@@ -109,10 +113,10 @@ def _example_row(example: Example) -> dict[str, Any]:
 
 
 def _only_row(tally: Tally) -> dict[str, Any]:
-    def row(each: OnlyOne) -> dict[str, Any]:
-        return {"id": each.doc_id, "line": each.line.decode("utf-8", "replace"), "why": each.why or None}
+    def row(example: OnlyOne) -> dict[str, Any]:
+        return {"id": example.doc_id, "line": example.line.decode("utf-8", "replace"), "why": example.why or None}
 
-    return {"lines": tally.lines, "examples": [row(each) for each in tally.examples]}
+    return {"lines": tally.lines, "examples": [row(example) for example in tally.examples]}
 
 
 def show_shadow(found: Differences, left_out: Mapping[str, int], screen: Console) -> None:
@@ -134,10 +138,10 @@ def _show_only(what: str, tally: Tally, screen: Console) -> None:
     if not tally.lines:
         return
     screen.print(Text(f"read {what}: {_lines(tally.lines)}", style="bold"))
-    for each in tally.examples:
-        screen.print(Text(f"    {_line(each.line)}", style="dim"), soft_wrap=True)
-        if each.why:
-            screen.print(Text(f"      {shown(each.why)}"), soft_wrap=True)
+    for example in tally.examples:
+        screen.print(Text(f"    {_line(example.line)}", style="dim"), soft_wrap=True)
+        if example.why:
+            screen.print(Text(f"      {shown(example.why)}"), soft_wrap=True)
 
 
 def _lines(count: int) -> str:

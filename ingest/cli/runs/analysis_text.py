@@ -71,8 +71,10 @@ def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Co
 def _lines(counts: Counts, screen: Console) -> None:
     """Print how many lines were read, rejected by shape and ignored by shape: no line is left out silently."""
     rejected = sum(refused.lines for refused in counts.rejected.values())
-    told = f"{counts.lines:,} lines: {counts.read:,} of runs, {rejected:,} refused, {counts.ignored.total():,} ignored"
-    screen.print(Text(told, style="bold"))
+    summary = (
+        f"{counts.lines:,} lines: {counts.read:,} of runs, {rejected:,} refused, {counts.ignored.total():,} ignored"
+    )
+    screen.print(Text(summary, style="bold"))
     worst = sorted(counts.rejected.items(), key=lambda item: -item[1].lines)
     for name, refused in worst[:MOST_SHAPES]:
         where = f"first {visible(refused.path)}:{refused.number}"
@@ -87,10 +89,10 @@ def _lines(counts: Counts, screen: Console) -> None:
         screen.print(Text(f"  ignored, since they are none of ours: {visible(shapes)}"))
 
 
-def _zone_faults(found: Sequence[ZoneFault], screen: Console) -> None:
-    for fault in found:
+def _zone_faults(faults: Sequence[ZoneFault], screen: Console) -> None:
+    for fault in faults:
         screen.print(Text.assemble(("zone fault", "bold yellow"), f"  {zone_fault_words(fault)}"))
-    if found:
+    if faults:
         screen.print("  Lags of such lines are left out of all that follows; `timedatectl` on the host says its zone.")
 
 
@@ -106,11 +108,11 @@ def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
         INSUFFICIENT: f"insufficient: fewer than {base.least} like it before, within {base.days:g} days",
         NOTHING: "not compared: not closed, or by nothing that counts",
     }
-    told = [f"{judged.counts[name]:,} {text}" for name, text in words.items() if judged.counts[name]]
+    counts = [f"{judged.counts[name]:,} {text}" for name, text in words.items() if judged.counts[name]]
     screen.print()
     head = f"{stages:,} stage{'' if stages == 1 else 's'}, each beside those like it before it in these files"
     screen.print(Text(head, style="bold"))
-    for words_of_one in told:
+    for words_of_one in counts:
         screen.print(f"  {words_of_one}", style="bold red" if words_of_one.endswith("slow") else "")
     if judged.slow:
         screen.print()
@@ -124,22 +126,22 @@ def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
             screen.print(f"Those with the longest medians of {len(judged.usual):,}; --json tells all.")
 
 
-def _slow(found: Sequence[Verdict]) -> Table:
+def _slow(verdicts: Sequence[Verdict]) -> Table:
     table = plain_table()
     for head in ("slow stage", "run", "start (UTC)"):
         table.add_column(head, no_wrap=head != "slow stage", overflow="fold")
     for head in ("s", "slow >", "median", "n"):
         table.add_column(head, justify="right", no_wrap=True)
-    for each in found:
-        stage = each.stage
-        limit = NONE if each.threshold is None else f"{each.threshold.seconds:,.0f}"
-        middle = NONE if each.baseline is None else f"{each.baseline.median_s:,.0f}"
+    for verdict in verdicts:
+        stage = verdict.stage
+        limit = NONE if verdict.threshold is None else f"{verdict.threshold.seconds:,.0f}"
+        middle = NONE if verdict.baseline is None else f"{verdict.baseline.median_s:,.0f}"
         name, took = Text(visible(stage.name)), Text(bounded(stage.kind, stage.duration_s), style="bold red")
-        table.add_row(name, Text(visible(stage.run)), moment(stage.start_ms), took, limit, middle, f"{each.n}")
+        table.add_row(name, Text(visible(stage.run)), moment(stage.start_ms), took, limit, middle, f"{verdict.n}")
     return table
 
 
-def _usual(found: Sequence[Usual], with_run: bool) -> Table:
+def _usual(usual_stages: Sequence[Usual], with_run: bool) -> Table:
     """Build the table of usual durations, with the run of the longest stage if there is room."""
     table = plain_table()
     table.add_column("stage", overflow="fold")
@@ -147,11 +149,11 @@ def _usual(found: Sequence[Usual], with_run: bool) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     if with_run:
         table.add_column("longest in run", no_wrap=True)
-    for usual in found:
-        told = usual.baseline
-        numbers = (bounded(usual.kind, told.median_s), bounded(usual.kind, told.p95_s))
+    for usual in usual_stages:
+        baseline = usual.baseline
+        numbers = (bounded(usual.kind, baseline.median_s), bounded(usual.kind, baseline.p95_s))
         longest = bounded(usual.kind, usual.longest.duration_s)
         name, run = Text(visible(usual.name)), Text(visible(usual.longest.run))
         slow = f"{usual.slow:,}" if usual.slow else NONE
-        table.add_row(name, f"{told.n:,}", *numbers, longest, slow, *([run] if with_run else []))
+        table.add_row(name, f"{baseline.n:,}", *numbers, longest, slow, *([run] if with_run else []))
     return table

@@ -47,18 +47,18 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
     rules = load_rules(data_folder("dashboards") / RULES_FILE)
     analysis = read_files(settings, files, options)
     everything = derived_runs(analysis)
-    found = _wanted(everything, options["ids"], options["instance"])
+    selected = _wanted(everything, options["ids"], options["instance"])
     if as_csv:
-        write_csv(found, analysis.printed)
+        write_csv(selected, analysis.printed)
         return
     with working("judging stages"):
         judged = outliers(next(rule for rule in rules if rule.form == SLOW_STAGE), everything)
     uses = _uses(everything)
     if as_json:
-        _write_json(head_row([str(file) for file in files], analysis, judged), found, uses)
+        _write_json(head_row([str(file) for file in files], analysis, judged), selected, uses)
         return
-    in_full = found if options["ids"] or len(found) <= FEW else [_most_telling(found, judged)]
-    shown = Shown(found, in_full, uses, options["limit"], options["unfold"], bool(options["ids"]))
+    in_full = selected if options["ids"] or len(selected) <= FEW else [_most_telling(selected, judged)]
+    shown = Shown(selected, in_full, uses, options["limit"], options["unfold"], bool(options["ids"]))
     show_analysis(analysis, judged, shown, console())
 
 
@@ -66,22 +66,22 @@ def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> 
     """Return the runs with these ids, or all; `Problem` (64, 66) if one does not exist."""
     if not ids:
         return runs
-    found = []
+    selected = []
     for run in ids:
-        uses = [each for each in runs if each.run == run]
+        uses = [candidate for candidate in runs if candidate.run == run]
         if not uses:
-            raise no_such_run(run, {each.run for each in runs}, IN_FILES)
-        found += [chosen(uses, instance)] if instance else uses
-    return found
+            raise no_such_run(run, {candidate.run for candidate in runs}, IN_FILES)
+        selected += [chosen(uses, instance)] if instance else uses
+    return selected
 
 
 def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
     """Count the uses of each run id."""
-    found: dict[tuple[str, str, str], int] = {}
+    uses: dict[tuple[str, str, str], int] = {}
     for run in runs:
         key = (run.facility, run.source, run.run)
-        found[key] = found.get(key, 0) + 1
-    return found
+        uses[key] = uses.get(key, 0) + 1
+    return uses
 
 
 def _most_telling(runs: Sequence[StoredRun], judged: Outliers) -> StoredRun:

@@ -43,8 +43,8 @@ def command(settings_path: Path | None, /, first: str, second: str, as_json: boo
     settings = load_settings(settings_path)
     _demand_file(options)
     wanted = [(first, options["instance"]), (second, options["second_instance"])]
-    found = _of_files(settings, wanted, options) if options["files"] else _stored(settings, wanted, options)
-    comparison = compared(*found)
+    pair = _of_files(settings, wanted, options) if options["files"] else _stored(settings, wanted, options)
+    comparison = compared(*pair)
     if as_json:
         click.echo(orjson.dumps(comparison_row(comparison)))
     else:
@@ -61,9 +61,9 @@ def _demand_file(options: dict[str, Any]) -> None:
 def _of_files(settings: Settings, wanted: Sequence[tuple[str, int | None]], options: Any) -> Iterator[StoredRun]:
     everything = derived_runs(read_files(settings, options["files"], options))
     for run, instance in wanted:
-        uses = [each for each in everything if each.run == run]
+        uses = [candidate for candidate in everything if candidate.run == run]
         if not uses:
-            raise no_such_run(run, {each.run for each in everything}, IN_FILES)
+            raise no_such_run(run, {candidate.run for candidate in everything}, IN_FILES)
         yield chosen(uses, instance)
 
 

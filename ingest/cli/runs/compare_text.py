@@ -36,7 +36,7 @@ def comparison_row(found: Comparison) -> dict[str, Any]:
 
 
 def _pair(pair: ComparedStage) -> dict[str, Any]:
-    told = pair.difference
+    difference = pair.difference
     return {
         "name": pair.name,
         **({"repeat": pair.repeat} if pair.repeat else {}),
@@ -45,9 +45,9 @@ def _pair(pair: ComparedStage) -> dict[str, Any]:
         "second_s": pair.second and pair.second.seconds,
         "second_kind": pair.second and pair.second.kind,
         "in": "both" if pair.first and pair.second else "first" if pair.first else "second",
-        "difference_s": told and told.seconds,
-        "difference_pct": told and told.percent,
-        "difference_kind": told and told.kind,
+        "difference_s": difference and difference.seconds,
+        "difference_pct": difference and difference.percent,
+        "difference_kind": difference and difference.kind,
     }
 
 
@@ -67,29 +67,29 @@ def _told(run: StoredRun) -> str:
     return f"of {visible(run.facility)}, {moment(run.start_ms)} UTC, {run.state}{missing}"
 
 
-def _table(found: Comparison) -> Table:
+def _table(comparison: Comparison) -> Table:
     table = plain_table()
     table.add_column("", overflow="fold")
     for head in ("first s", "second s", "Δ s", "Δ %"):
         table.add_column(head, justify="right", no_wrap=True)
-    for pair in found.waits:
+    for pair in comparison.waits:
         table.add_row(*_cells(pair))
     table.add_row("", "", "", "", "")
-    for pair in found.stages:
+    for pair in comparison.stages:
         table.add_row(*_cells(pair))
     return table
 
 
 def _cells(pair: ComparedStage) -> Iterator[Text]:
-    told = pair.difference
+    difference = pair.difference
     name = visible(pair.name) if pair.repeat else _WORDS.get(pair.name, pair.name)
     yield Text(f"{name} ({pair.repeat})" if pair.repeat > 1 else name)
     absent = "not there" if pair.repeat else NONE
     yield _side(pair.first, absent)
     yield _side(pair.second, absent)
-    style = _style(told)
-    yield Text(NONE if told is None else f"{_SIGNS[told.kind]} {told.seconds:+,.0f}", style=style)
-    yield Text(NONE if told is None or told.percent is None else f"{told.percent:+,.0f}", style=style)
+    style = _style(difference)
+    yield Text(NONE if difference is None else f"{_SIGNS[difference.kind]} {difference.seconds:+,.0f}", style=style)
+    yield Text(NONE if difference is None or difference.percent is None else f"{difference.percent:+,.0f}", style=style)
 
 
 def _side(side: MeasuredRun | None, absent: str) -> Text:
@@ -100,18 +100,25 @@ def _bounded(side: MeasuredRun | None) -> str:
     return NONE if side is None else bounded(side.kind, side.seconds)
 
 
-def _style(told: Difference | None) -> str:
+def _style(difference: Difference | None) -> str:
     """Return the colour of a difference: red for much longer, green for much shorter."""
-    if told is None or told.percent is None or abs(told.seconds) <= LONG_S or abs(told.percent) <= LONG_PERCENT:
+    if (
+        difference is None
+        or difference.percent is None
+        or abs(difference.seconds) <= LONG_S
+        or abs(difference.percent) <= LONG_PERCENT
+    ):
         return ""
-    return "red" if told.seconds > 0 else "green"
+    return "red" if difference.seconds > 0 else "green"
 
 
 def _legend(pairs: Iterable[ComparedStage]) -> Iterator[str]:
-    there: set[str] = set()
+    kinds: set[str] = set()
     for pair in pairs:
-        told = pair.difference
-        there |= {side.kind for side in (pair.first, pair.second) if side} | ({told.kind} if told else set())
+        difference = pair.difference
+        kinds |= {side.kind for side in (pair.first, pair.second) if side} | (
+            {difference.kind} if difference else set()
+        )
     yield "second minus first; % of the first"
-    yield from (words for kind, words in _MEANS.items() if kind in there)
+    yield from (words for kind, words in _MEANS.items() if kind in kinds)
     yield f"{NONE}  not seen, never 0"

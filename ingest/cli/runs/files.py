@@ -84,16 +84,16 @@ def working(words: str) -> Iterator[None]:
 def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, done: Callable[[int], None]) -> None:
     """Add a file, some thousand lines at a time."""
     numbered = enumerate(_pieces(file, limit_bytes), 1)
-    while some := list(islice(numbered, AT_ONCE)):
+    while portion := list(islice(numbered, AT_ONCE)):
         lines = []
-        for number, piece in some:
+        for number, piece in portion:
             if piece.data is None:
                 analysis.too_long(str(file), number, piece.size_bytes, limit_bytes)
             else:
                 lines.append(FileLine(number, piece.offset_bytes, piece.data))
         analysis.add(str(file), lines, received_ms)
-        last = some[-1][1]
-        done(last.offset_bytes + last.size_bytes - some[0][1].offset_bytes)
+        last = portion[-1][1]
+        done(last.offset_bytes + last.size_bytes - portion[0][1].offset_bytes)
 
 
 def _pieces(file: Path, limit_bytes: int) -> Iterator[FileMessage]:
@@ -128,7 +128,7 @@ def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
     chosen = chosen_of(sources, name)
     if name is not None:
         _demand_marks(sources, (name,))
-    return tuple(each for each, source in chosen.items() if source.kind == MARKS)
+    return tuple(source_name for source_name, source in chosen.items() if source.kind == MARKS)
 
 
 def _demand_marks(sources: Mapping[str, Source], names: Sequence[str]) -> None:

@@ -18,10 +18,10 @@ def chosen(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
         named = ", ".join(f"{facility} ({source})" for facility, source in whose)
         what = f"Several have a run {uses[0].run}: {named}."
         raise Problem(what, "Say which with --facility or --source.", 64)
-    found = {use.instance: use for use in uses}
-    if instance is not None and instance not in found:
+    by_instance = {use.instance: use for use in uses}
+    if instance is not None and instance not in by_instance:
         raise Problem(f"The run id {uses[0].run} was used {len(uses)} times.", f"There is no use {instance}.", 66)
-    return found[instance or max(found)]
+    return by_instance[instance or max(by_instance)]
 
 
 def no_such_run(run: str, others: Iterable[str], hint: str = STORED) -> Problem:

@@ -41,16 +41,16 @@ def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bo
     settings = load_settings(settings_path)
     wanted = _wanted(chosen)
     with open_runs(settings.elasticsearch) as stored:
-        found, matching = stored.newest(wanted, limit), stored.count(wanted)
+        runs, matching = stored.newest(wanted, limit), stored.count(wanted)
         if as_csv:
-            found = with_stages(found, stored.stages_of(found))
+            runs = with_stages(runs, stored.stages_of(runs))
         known = matching or stored.count(RunQuery())
     if as_csv:
-        write_csv(found)
+        write_csv(runs)
     elif as_json:
-        click.echo(orjson.dumps({"runs": [run_row(run) for run in found], "matching": matching}))
+        click.echo(orjson.dumps({"runs": [run_row(run) for run in runs], "matching": matching}))
     else:
-        show_runs(found, matching, known, console())
+        show_runs(runs, matching, known, console())
 
 
 def _wanted(chosen: dict[str, Any]) -> RunQuery:

@@ -41,20 +41,20 @@ def run_row(run: StoredRun) -> dict[str, Any]:
     }
 
 
-def _completeness(found: Completeness) -> dict[str, Any]:
+def _completeness(completeness: Completeness) -> dict[str, Any]:
     """Return the completeness of a run; for an open run nothing is called missing."""
-    known = found.variant is not None
+    known = completeness.variant is not None
     return {
-        "verdict": found.verdict,
-        "template_version": found.version,
-        "variant": found.variant,
-        "expected": found.expected if known else None,
-        "seen": found.seen if known else None,
-        "seen_pct": found.seen_pct,
-        "missing_stages": None if found.verdict == OPEN_YET or not known else list(found.missing),
-        "unexpected_stages": list(found.unexpected),
-        "head_seen": found.head_seen,
-        "tail_seen": found.tail_seen,
+        "verdict": completeness.verdict,
+        "template_version": completeness.version,
+        "variant": completeness.variant,
+        "expected": completeness.expected if known else None,
+        "seen": completeness.seen if known else None,
+        "seen_pct": completeness.seen_pct,
+        "missing_stages": None if completeness.verdict == OPEN_YET or not known else list(completeness.missing),
+        "unexpected_stages": list(completeness.unexpected),
+        "head_seen": completeness.head_seen,
+        "tail_seen": completeness.tail_seen,
     }
 
 

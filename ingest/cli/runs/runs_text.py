@@ -34,15 +34,15 @@ def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Con
     screen.print("seconds; = exact, ±1 s   ≤ upper bound   ≥ lower bound   – not seen, never 0")
 
 
-def _wide(found: Sequence[StoredRun], screen: Console) -> None:
-    several = len({run.facility for run in found}) > 1
+def _wide(runs: Sequence[StoredRun], screen: Console) -> None:
+    several = len({run.facility for run in runs}) > 1
     table = plain_table()
-    judged = any(run.completeness for run in found)
+    judged = any(run.completeness for run in runs)
     heads = (*(("facility",) if several else ()), *_HEADS, "stages", *(("complete",) if judged else ()), "not seen")
     for head in heads:
         table.add_column(head, justify="right" if head in _RIGHT else "left", no_wrap=True)
     table.add_column("longest stage", overflow="fold")
-    for run in found:
+    for run in runs:
         whose = (run.facility,) if several else ()
         complete = (_complete(run.completeness),) if judged else ()
         cells = (*whose, *_cells(run), _stages(run), *complete, ", ".join(_not_seen(run)) or NONE, _longest(run))
@@ -50,15 +50,15 @@ def _wide(found: Sequence[StoredRun], screen: Console) -> None:
     screen.print(table)
 
 
-def _narrow(found: Sequence[StoredRun], screen: Console) -> None:
+def _narrow(runs: Sequence[StoredRun], screen: Console) -> None:
     """Print the numbers as a table, and under each row whatever does not fit beside it."""
-    rows = [_cells(run) for run in found]
+    rows = [_cells(run) for run in runs]
     widths = [max(len(row[n]) for row in [_HEADS, *rows]) for n in range(len(_HEADS))]
     apart = sum(widths) + 2 * (len(widths) - 1) > screen.width  # long run ids get their own line
     skip = 1 if apart else 0
     screen.print(Text(_row(_HEADS[skip:], widths[skip:], 2 * skip), style="bold"), soft_wrap=True)
-    several = len({run.facility for run in found}) > 1
-    for run, row in zip(found, rows, strict=True):
+    several = len({run.facility for run in runs}) > 1
+    for run, row in zip(runs, rows, strict=True):
         if apart:
             screen.print(Text(row[0]), soft_wrap=True)
         screen.print(Text(_row(row[skip:], widths[skip:], 2 * skip)), soft_wrap=True)
@@ -68,14 +68,14 @@ def _narrow(found: Sequence[StoredRun], screen: Console) -> None:
 
 def _beneath(run: StoredRun, several: bool) -> str:
     longest = f"{_stages(run)} stage{'' if run.started == 1 else 's'}"
-    told = [*([run.facility] if several else []), longest]
+    parts = [*([run.facility] if several else []), longest]
     if run.longest is not None:
-        told.append(f"longest {_longest(run)}")
+        parts.append(f"longest {_longest(run)}")
     if run.completeness is not None:
-        told.append(f"complete: {_complete(run.completeness)}")
+        parts.append(f"complete: {_complete(run.completeness)}")
     if not_seen := _not_seen(run):
-        told.append(f"{' and '.join(not_seen)} not seen")
-    return "; ".join(told)
+        parts.append(f"{' and '.join(not_seen)} not seen")
+    return "; ".join(parts)
 
 
 def _not_seen(run: StoredRun) -> list[str]:
@@ -83,13 +83,13 @@ def _not_seen(run: StoredRun) -> list[str]:
     return [*run.not_seen, *([f"{missing:,} stage{'' if missing == 1 else 's'}"] if missing else [])]
 
 
-def _complete(found: Completeness | None) -> str:
+def _complete(completeness: Completeness | None) -> str:
     """Say yes; or no or open, with stages seen of those expected."""
-    if found is None or found.verdict == UNKNOWN:
+    if completeness is None or completeness.verdict == UNKNOWN:
         return NONE
-    if found.verdict == COMPLETE:
+    if completeness.verdict == COMPLETE:
         return "yes"
-    return f"{_SHORT[found.verdict]} {found.seen:,}/{found.expected:,}"
+    return f"{_SHORT[completeness.verdict]} {completeness.seen:,}/{completeness.expected:,}"
 
 
 def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
@@ -151,20 +151,22 @@ def _times(run: StoredRun) -> str:
     return f"{waits}, first to last start {_unit(run.span_s)}\n{total}"
 
 
-def _held_against(run: StoredRun, found: Completeness) -> str:
+def _held_against(run: StoredRun, completeness: Completeness) -> str:
     """Describe which stages are there, by the template."""
-    if found.verdict == UNKNOWN:
-        return f"like no variant of template {found.version}: nothing says what is missing"
-    told = [f"{found.verdict}: {found.seen:,} of {found.expected:,} stages ({found.seen_pct} %)"]
-    if found.missing:
-        told.append(f"missing {', '.join(map(visible, found.missing))}")
-    if found.verdict == INCOMPLETE:
-        told += [*([f"{' and '.join(run.not_seen)} not seen"] if run.not_seen else []), "its total is no baseline"]
-    if found.unexpected:
-        told.append(f"not expected {', '.join(map(visible, found.unexpected))}")
-    if found.verdict == OPEN_YET:
-        told.append("nothing says that it is over")
-    return f"{'; '.join(told)} (template {found.version}, variant {found.variant})"
+    if completeness.verdict == UNKNOWN:
+        return f"like no variant of template {completeness.version}: nothing says what is missing"
+    parts = [
+        f"{completeness.verdict}: {completeness.seen:,} of {completeness.expected:,} stages ({completeness.seen_pct} %)"
+    ]
+    if completeness.missing:
+        parts.append(f"missing {', '.join(map(visible, completeness.missing))}")
+    if completeness.verdict == INCOMPLETE:
+        parts += [*([f"{' and '.join(run.not_seen)} not seen"] if run.not_seen else []), "its total is no baseline"]
+    if completeness.unexpected:
+        parts.append(f"not expected {', '.join(map(visible, completeness.unexpected))}")
+    if completeness.verdict == OPEN_YET:
+        parts.append("nothing says that it is over")
+    return f"{'; '.join(parts)} (template {completeness.version}, variant {completeness.variant})"
 
 
 def _warnings(run: StoredRun) -> Iterable[str]:
@@ -187,11 +189,11 @@ def _table(run: StoredRun) -> Table:
     table = plain_table()
     table.add_column("start (UTC)", no_wrap=True)
     table.add_column("stage", overflow="fold")
-    for head in ("s", "closed by", "lag s", *(head for head, told in extra.items() if told)):
+    for head in ("s", "closed by", "lag s", *(head for head, values in extra.items() if values)):
         table.add_column(head, justify="left" if head == "closed by" else "right", no_wrap=True)
     for stage in run.stages:
-        told = (str(stage.attempt), str(stage.lane), _seconds(stage.open_for_s))
-        more = [cell for cell, shown in zip(told, extra.values(), strict=True) if shown]
+        values = (str(stage.attempt), str(stage.lane), _seconds(stage.open_for_s))
+        more = [cell for cell, shown in zip(values, extra.values(), strict=True) if shown]
         start = second(stage.start_ms) if days else _clock(stage.start_ms)
         took = bounded(stage.kind, stage.duration_s)
         cells = (start, visible(stage.name), took, _CLOSED[stage.closed_by], _seconds(stage.lag_s), *more)

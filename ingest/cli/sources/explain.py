@@ -50,12 +50,12 @@ def command(settings_path: Path | None, /, line: str, as_json: bool, **options: 
     data = sys.stdin.buffer.read() if line == "-" else line.encode("utf-8", "surrogateescape")
     screen = console()
     refused = False
-    for frame, found in _explained(explainer, list(chosen.values()), data, received_ms):
+    for frame, explanation in _explained(explainer, list(chosen.values()), data, received_ms):
         if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_row(found, frame.line)) + b"\n")
+            sys.stdout.buffer.write(orjson.dumps(as_row(explanation, frame.line)) + b"\n")
         else:
-            show(found, frame.line, screen)
-        refused = refused or found.outcome == "reject"
+            show(explanation, frame.line, screen)
+        refused = refused or explanation.outcome == "reject"
     sys.stdout.flush()
     sys.exit(1 if refused else 0)
 
@@ -68,16 +68,18 @@ def _explained(
     if "message" in framings:
         whole = [(frame, explainer.explain(message_of(frame, received_ms))) for frame in frames(data, "message")]
         blocks = {source.name for source in chosen if framing_of(source, "-", data) == "message"}
-        if framings == {"message"} or any(_is_block(found, blocks) for _, found in whole):
+        if framings == {"message"} or any(_is_block(explanation, blocks) for _, explanation in whole):
             yield from whole
             return
     lines = [frame for frame in frames(data, "line") if frame.data.strip()] or [Frame(1, 0, data)]
     yield from ((frame, explainer.explain(message_of(frame, received_ms))) for frame in lines)
 
 
-def _is_block(found: Explanation, blocks: set[str]) -> bool:
+def _is_block(explanation: Explanation, blocks: set[str]) -> bool:
     """Whether the whole is one message: read as one, or a damaged message of a source that reads blocks."""
-    return bool(found.documents) or (not found.strange and any(one.source in blocks for one in found.refusals[:1]))
+    return bool(explanation.documents) or (
+        not explanation.strange and any(one.source in blocks for one in explanation.refusals[:1])
+    )
 
 
 def as_row(found: Explanation, line: int) -> dict[str, Any]:

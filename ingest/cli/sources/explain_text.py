@@ -39,22 +39,22 @@ def show(found: Explanation, line: int, console: Console) -> None:
             console.print(Text.assemble("  ", (source, "bold"), f": {why} (shape {shape})"))
 
 
-def _documents(found: Explanation, line: int, console: Console) -> None:
-    count = len(found.documents)
-    words = f"read by {found.source}: {count} document{'s' if count > 1 else ''}"
+def _documents(explanation: Explanation, line: int, console: Console) -> None:
+    count = len(explanation.documents)
+    words = f"read by {explanation.source}: {count} document{'s' if count > 1 else ''}"
     console.print(Text.assemble((f"line {line}: ", "bold"), words))
-    colours = _colours(found.tokens)
-    if any(token.end for token in found.tokens):
-        console.print(_coloured(found.text, found.tokens, colours), soft_wrap=True)
-    for number, told in enumerate(found.documents):
+    colours = _colours(explanation.tokens)
+    if any(token.end for token in explanation.tokens):
+        console.print(_coloured(explanation.text, explanation.tokens, colours), soft_wrap=True)
+    for number, explained in enumerate(explanation.documents):
         console.print()
-        where = f"{told.document.index}  id {told.document.id}  version {told.document.version}"
+        where = f"{explained.document.index}  id {explained.document.id}  version {explained.document.version}"
         of = f"document {number + 1} of {count}  " if count > 1 else ""
         console.print(Text(of + where, style="dim"))
-        console.print(_token_table(found.tokens, told, number, colours))
-        _derived(found.tokens, told, console)
-        _flags(told, console)
-        _outside(told, console)
+        console.print(_token_table(explanation.tokens, explained, number, colours))
+        _derived(explanation.tokens, explained, console)
+        _flags(explained, console)
+        _outside(explained, console)
 
 
 def _colours(tokens: Sequence[Token]) -> dict[tuple[str, int, int], str]:
@@ -159,9 +159,9 @@ def _changed(text: str, form: str) -> Text:
     """Format an accepted form, underlining where it differs from the message; cut if it is long."""
     most = 1000
     old, new = text[:most], form[:most]
-    found = Text("  ")
+    changed = Text("  ")
     for kind, _, _, start, end in SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        found.append(
+        changed.append(
             visible(new[start:end]).replace("\n", "\n  "), style="" if kind == "equal" else "bold green underline"
         )
-    return found.append("…" if len(form) > most else "")
+    return changed.append("…" if len(form) > most else "")

@@ -79,8 +79,8 @@ def _framing(flows: Mapping[str, Decoder], data: bytes, received_ms: int) -> str
     if len(flows) == 1:
         return next(iter(flows))
     whole = list(frames(data, "message"))
-    found = [flows["message"].outcomes(message_of(frame, received_ms), received_ms) for frame in whole]
-    return "message" if any(one.documents for one in found) else "line"
+    decoded = [flows["message"].outcomes(message_of(frame, received_ms), received_ms) for frame in whole]
+    return "message" if any(one.documents for one in decoded) else "line"
 
 
 def _row(finding: Finding) -> dict[str, Any]:
@@ -141,9 +141,9 @@ def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mappi
     table.add_column("lines", justify="right")
     for head in heads.values():
         table.add_column(head, justify="right", vertical="bottom", no_wrap=True)
-    found = {(finding.site, finding.rule): finding.lines for finding in findings}
+    lines_at = {(finding.site, finding.rule): finding.lines for finding in findings}
     for site, lines in sites.items():
-        cells = [f"{found[site, rule]:,}" if (site, rule) in found else "·" for rule in heads]
+        cells = [f"{lines_at[site, rule]:,}" if (site, rule) in lines_at else "·" for rule in heads]
         table.add_row(Text(visible(site.name)), f"{lines:,}", *cells)
     return table
 

@@ -66,8 +66,8 @@ def new(folder: Path, name: str, reader: str) -> None:
         shutil.rmtree(home, ignore_errors=True)
         if isinstance(error, Problem):
             raise
-        told = f"{home} cannot be written: {error.strerror}."
-        raise Problem(told, "Name a folder of your own with --grammars.", 77) from error
+        reason = f"{home} cannot be written: {error.strerror}."
+        raise Problem(reason, "Name a folder of your own with --grammars.", 77) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
     if _readme(folder, dict(sorted(sources.items())), schema):
         click.echo("The table of sources in README.md beside them was made anew.")
@@ -114,10 +114,10 @@ def accept(folder: Path, name: str) -> None:
     if name not in sources:
         raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
     source = sources[name]
-    found = outcomes(source, schema, accepted(source))
-    path = write(source, found)
-    rows = [row for file in found["files"].values() for row in file]
+    accepted_now = outcomes(source, schema, accepted(source))
+    path = write(source, accepted_now)
+    rows = [row for file in accepted_now["files"].values() for row in file]
     counts = {word: sum(row["outcome"] == word for row in rows) for word in ("document", "reject", "ignored")}
-    told = ", ".join(f"{count} {word}" for word, count in counts.items())
+    summary = ", ".join(f"{count} {word}" for word, count in counts.items())
     _readme(folder, sources, schema)
-    click.echo(f"{path}: {told}. Now read it.")
+    click.echo(f"{path}: {summary}. Now read it.")

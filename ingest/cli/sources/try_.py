@@ -52,10 +52,10 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
     intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
     flow = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
-    for frame, found in _outcomes(flow, chosen, file.name, data, received_ms):
-        for row in as_rows(found, frame.line):
+    for frame, decoded in _outcomes(flow, chosen, file.name, data, received_ms):
+        for row in as_rows(decoded, frame.line):
             sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
-        rejected = rejected or bool(found.rejects)
+        rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(1 if rejected else 0)
 
@@ -67,7 +67,7 @@ def _outcomes(
     framings = {framing_of(source, name, data) for source in chosen.values()}
     if "message" in framings:
         whole = list(_tried(flow, frames(data, "message"), received_ms))
-        if framings == {"message"} or any(found.documents for _, found in whole):
+        if framings == {"message"} or any(decoded.documents for _, decoded in whole):
             yield from whole
             return
     yield from _tried(flow, frames(data, "line"), received_ms)
