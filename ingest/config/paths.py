@@ -24,7 +24,7 @@ def data_folder(name: str) -> Path:
     inside = _PACKAGE / "_data"
     path = (inside if inside.is_dir() else _PACKAGE.parent) / name
     if not path.exists():
-        raise Problem(f"perflog's own data `{name}` is missing at {path}.", "Install perflog-ingest anew.", 70)
+        raise Problem(f"perflog's own data `{name}` is missing at {path}.", "Reinstall perflog-ingest.", 70)
     return path
 
 

@@ -32,7 +32,7 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
     if not report.told:
         screen.print("Nothing new to tell.")
     if report.overtaken:
-        screen.print(f"{report.overtaken:,} incidents were written by somebody else meanwhile: theirs stands.")
+        screen.print(f"{report.overtaken:,} incidents were written by another process meanwhile: its version is kept.")
 
 
 def _summary(result: RuleResult, screen: Console) -> None:

@@ -15,10 +15,10 @@ from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, RENEWE
 
 _DONE = {
     STORED: "stored: the next sweep judges all settled runs by it",
-    RENEWED: "stored: other numbers, the same judgement; no run is judged anew",
+    RENEWED: "stored: other numbers, the same verdicts; no run is judged again",
     UNCHANGED: "as it is stored already",
     SHOWN: "not stored (--dry-run)",
-    OVERTAKEN: "not stored: somebody else stored one meanwhile",
+    OVERTAKEN: "not stored: another process stored one meanwhile",
     NOTHING: "nothing to learn from: no run of it is quiet or closed",
 }
 

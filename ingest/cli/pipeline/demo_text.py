@@ -92,7 +92,7 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
     if agrees:
         console.print("Every record is accounted for: as many as Kafka says are committed.")
     else:
-        console.print("The ledger and the committed offsets differ: that must not be.", style="bold red")
+        console.print("The ledger and the committed offsets differ, which must never happen.", style="bold red")
     return agrees
 
 

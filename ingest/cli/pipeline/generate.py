@@ -155,12 +155,12 @@ def _check(out: Path | None, intake: Intake | None, workload: Workload, options:
     """Refuse options that do not go together: `Problem` (64)."""
     if intake is None:
         if out is None:
-            raise Problem("It is not said where the messages go.", "Name a folder, or an --intake and a --rate.", 64)
+            raise Problem("No destination is given.", "Name a folder, or an --intake and a --rate.", 64)
         if options["rate"] or options["seconds"]:
             raise Problem("A rate is for sending.", "Name the --intake too.", 64)
         return
     if not options["rate"]:
-        raise Problem("It is not said how fast to send.", "Give --rate, in messages a second.", 64)
+        raise Problem("No rate is given.", "Give --rate, in messages a second.", 64)
     if workload.facilities != (intake.facility,):
         raise Problem(f"Intake {intake.name} is of facility {intake.facility}.", "Leave --facility out.", 64)
     for what, source in READERS.items():

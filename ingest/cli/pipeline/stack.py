@@ -125,7 +125,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
     if not console.is_terminal:
         yield lambda _: None
         return
-    with console.status("Looking around") as spinner:
+    with console.status("Checking the stack") as spinner:
         yield spinner.update
 
 

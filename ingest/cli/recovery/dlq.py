@@ -179,7 +179,7 @@ def _demand_all(settings: Settings, wanted: RejectQuery) -> None:
 
 def _ask(count: int) -> None:
     if not sys.stdin.isatty():
-        raise Problem(f"{count:,} rejects would be deleted for good, and nobody is asked in a pipe.", "Say --yes.", 64)
+        raise Problem(f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", 64)
     click.confirm(f"Delete {count:,} rejects and the letters that only they need, for good?", abort=True, err=True)
 
 

@@ -94,7 +94,7 @@ def _cells(listed: Listed) -> tuple[str, ...]:
 
 
 def _shape(listed: Listed) -> str:
-    return visible(listed.group.shape or "from before shapes were kept")
+    return visible(listed.group.shape or "from before shapes were stored")
 
 
 def show_reject(

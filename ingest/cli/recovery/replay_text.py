@@ -54,7 +54,7 @@ def show_report(report: LinesReport, screen: Console) -> None:
         screen.print(f"  {lines:,} to {topic}")
     _show_corrections(report.corrections, screen)
     if report.left_behind:
-        screen.print(f"{report.left_behind:,} marks taken out of runs that they are of no more.")
+        screen.print(f"{report.left_behind:,} marks removed from runs that they no longer belong to.")
     _show_left_out(report.left_out, screen)
 
 

@@ -214,7 +214,7 @@ def _legend(found: Waterfall, glyphs: Glyphs, marked: Collection[str]) -> Iterat
     if found.folded:
         yield Text(f"{found.folded:,} shorter stages are folded; --unfold shows each")
     if found.elsewhere_s:
-        yield Text(f"{found.elsewhere_s:,.0f} s of waits lie between stages; their place is not kept")
+        yield Text(f"{found.elsewhere_s:,.0f} s of waits lie between stages; their position is not stored")
 
 
 def _explained(sign: str, words: str, style: str) -> Text:

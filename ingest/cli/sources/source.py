@@ -70,7 +70,7 @@ def new(folder: Path, name: str, reader: str) -> None:
         raise Problem(reason, "Name a folder of your own with --grammars.", 77) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
     if _readme(folder, dict(sorted(sources.items())), schema):
-        click.echo("The table of sources in README.md beside them was made anew.")
+        click.echo("The table of sources in README.md beside them was rewritten.")
     click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
 

@@ -195,7 +195,7 @@ class RejectIndex:
         failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
         if failed:
             why = failed[0].get("error", {}).get("reason", failed[0]["status"])
-            raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again when it is mended.", 69)
+            raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again once this is fixed.", 69)
         return [item["status"] for item in items]
 
     def _now(self, reject: StoredReject) -> StoredReject | None:

@@ -63,7 +63,7 @@ def raising_problems(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except _DENIED as error:
-        raise Problem(f"Kafka denies it: {error}.", "Give the user of `kafka.user` the right.", 77) from error
+        raise Problem(f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", 77) from error
     except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError) as error:
         raise unreachable(kafka, error) from error
     except errors.KafkaConfigurationError as error:
@@ -82,7 +82,7 @@ def raising_port_errors() -> Iterator[None]:
     except _LOST_GROUP as error:
         raise Fenced(f"{type(error).__name__}: {error}") from error
     except _DENIED as error:
-        raise Problem(f"Kafka denies it: {error}.", "Give the user of `kafka.user` the right.", 77) from error
+        raise Problem(f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", 77) from error
     except errors.MessageSizeTooLargeError as error:
         raise RequestTooLarge(str(error)) from error
     except (errors.KafkaError, OSError) as error:

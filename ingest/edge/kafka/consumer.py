@@ -32,7 +32,7 @@ KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
 LOOK_MS = 2000
 COMMIT_MS = 10_000
-PINNED = "Install a version that pyproject.toml allows; some of its inner parts are used."
+PINNED = "Install a version that pyproject.toml allows; perflog uses some of its internals."
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
@@ -118,7 +118,7 @@ class GroupConsumer:
 
     def _join(self, client: Any) -> None:
         if not install(client):
-            raise Problem(f"kafka-python {kafka_version} is built otherwise than perflog knows it.", PINNED, 70)
+            raise Problem(f"kafka-python {kafka_version} has other internals than perflog expects.", PINNED, 70)
         self._consumer, self._membership = client, _Membership(client)
         self._gate = RebalanceGate(client._coordinator)
         self._watch.forget()
@@ -140,7 +140,7 @@ class GroupConsumer:
         ends = self._consumer.end_offsets(begun, timeout_ms=LOOK_MS) if begun else {}
         if stuck := self._watch.stuck(_as_ours(at), _as_ours(ends)):
             names = ", ".join(f"{topic}/{number}" for topic, number in stuck)
-            log.warning("Nothing more comes from %s, though there is more. Joining anew; nothing is lost.", names)
+            log.warning("Stuck although there are more records: %s. Rejoining the group; nothing is lost.", names)
             client = self._made()
             self.close()
             self._join(client)

@@ -126,7 +126,7 @@ class Kibana:
         try:
             body = answer.json()
             overall = body["status"]["overall"]
-            return overall.get("level") or overall.get("state") or "no state told", version_in(body)
+            return overall.get("level") or overall.get("state") or "no state given", version_in(body)
         except (ValueError, KeyError, TypeError, AttributeError):
             return f"HTTP {answer.status_code}, {answer.text.strip()[:80] or 'no text'}", None
 
@@ -166,7 +166,7 @@ class Kibana:
                 count = len(kept.get("references", ()))
                 wrong.append(f"{name_of(item)} has {count} references instead of {len(item['references'])}")
         if wrong:
-            raise Problem(f"Kibana took the import but keeps something else: {'; '.join(wrong)}.", REPORT, BAD_DATA)
+            raise Problem(f"Kibana took the import but stored something else: {'; '.join(wrong)}.", REPORT, BAD_DATA)
 
     def _ask_for_warnings(self, item: SavedObject) -> None:
         headers = {"elastic-api-version": "2023-10-31"}

@@ -126,6 +126,6 @@ def _format(run: tuple[str, ...], properties: Path) -> None:
         reason = telling_line(f"{done.stdout}\n{done.stderr}") or f"exit code {done.returncode}"
         raise Problem(
             f"Kafka cannot format its data folder: {sentence(reason)}",
-            "If data of an older stack lies there, `perflog stack down --purge` removes it.",
+            "If it holds data of an older stack, `perflog stack down --purge` removes it.",
             74,
         )
