@@ -1,4 +1,4 @@
-"""The body of a fact: its fields in their places, the bytes that it keeps, and the identity that they make. Pure."""
+"""Build a document's body: its fields, the original bytes it keeps, and its identity."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Mapping, Sequence
@@ -15,15 +15,15 @@ CAPTURED = "captured"
 
 
 class BodyBuilder:
-    """Makes bodies of the fields of one schema."""
+    """Builds document bodies from the fields of one schema."""
 
     def __init__(self, schema: Schema) -> None:
-        """Tell the dates among its fields, and where each field stands."""
+        """Precompute which fields are dates, and each field's path in the body."""
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
     def body(self, turn: EventBuilder, context: Context, ingested_ms: int) -> dict[str, Any]:
-        """What stands in a document: what the turn was filled with, and what surrounds it."""
+        """Build a body from an event's fields and its context (message, provenance, intake, source)."""
         message, provenance = context.message, context.message.provenance
         flat = {
             **original_fields(message.data),
@@ -48,23 +48,23 @@ class BodyBuilder:
 
 
 def original_fields(data: bytes) -> dict[str, str]:
-    """The fields that keep a message's bytes: event.original, and event.original_b64 where it was not valid UTF-8."""
+    """The fields that keep a message's bytes: event.original, and event.original_b64 if they are not valid UTF-8."""
     try:
         return {"event.original": data.decode("utf-8")}
     except UnicodeDecodeError:
-        kept = b64encode(data).decode("ascii")
-        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": kept}
+        encoded = b64encode(data).decode("ascii")
+        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": encoded}
 
 
 def original_of(body: Mapping[str, Any]) -> bytes:
-    """The bytes that a document keeps."""
+    """The original bytes that a document keeps."""
     event = body["event"]
     encoded = event.get("original_b64")
     return b64decode(encoded) if encoded else str(event["original"]).encode()
 
 
 def body_json(body: Mapping[str, Any]) -> str:
-    """The body as JSON. Raises Refused where it has no such form."""
+    """Encode the body as JSON. Raises InvalidRecord if it cannot be encoded."""
     try:
         return orjson.dumps(body).decode()
     except TypeError as error:
@@ -85,7 +85,7 @@ def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
 
 
 def identity(turn: EventBuilder, context: Context, raw: bytes) -> str:
-    """The id that the source declares; `raw` are the canonical bytes. Raises Refused when a part of it is not there."""
+    """Compute the id that the source declares from canonical bytes `raw`. Raises InvalidRecord if a part is missing."""
     named = context.source.identity
     parts = {
         "facility": context.intake.facility,
@@ -93,13 +93,13 @@ def identity(turn: EventBuilder, context: Context, raw: bytes) -> str:
         "ordinal": str(turn.ordinal),
         "captured": context.message.provenance.captured_ms,
     }
-    found = [parts[word] if word in parts else turn.body.get(word) for word in named]
-    if None in found:
-        lacking = named[found.index(None)]
-        raise InvalidRecord("identity", f"its identity needs {lacking}, which it does not have")
+    values = [parts[word] if word in parts else turn.body.get(word) for word in named]
+    if None in values:
+        missing = named[values.index(None)]
+        raise InvalidRecord("identity", f"its identity needs {missing}, which it does not have")
     if len(named) == 1:
         try:
-            return plain_id(str(found[0]))
+            return plain_id(str(values[0]))
         except ValueError as error:
             raise InvalidRecord("identity", str(error)) from error
-    return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in found))
+    return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in values))

@@ -1,7 +1,7 @@
-"""One message -> its outcomes: documents, rejects, or ignored. The whole core behind one call.
+"""Turn one message into its outcomes: documents, rejects, or ignored.
 
-Where several sources share an intake: document before reject before ignored; of several rejects the one whose source
-read furthest. Nothing here raises, whatever the bytes.
+When several sources share an intake, documents win over rejects, and rejects over ignored. Of several rejects, the one
+whose source read furthest wins. No input bytes make this module raise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -46,7 +46,7 @@ GLUED = "glued"
 
 
 class Decoder:
-    """The core for one intake."""
+    """Decodes the messages of one intake."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class Decoder:
         sites: Mapping[str, str] | None = None,
         wrappers: Mapping[str, Wrapper] | None = None,
     ) -> None:
-        """Bind an intake to its sources and wrapper; `Problem` (78) when it names one that is not there."""
+        """Bind the intake to its sources and wrapper; raise `Problem` (78) if it names one that does not exist."""
         missing = [name for name in intake.sources if name not in sources]
         if missing:
             known = ", ".join(sorted(sources))
@@ -73,7 +73,7 @@ class Decoder:
         self._bodies = BodyBuilder(schema)
 
     def _check_multiline(self) -> None:
-        """Lines that a forwarder joined can be told apart only where no message is of several lines by itself."""
+        """Allow `multiline` only if every source reads single lines: otherwise joined lines cannot be told apart."""
         whole = [source.name for source in self._sources if source.framing != "line"]
         if self.intake.multiline and whole:
             what = (
@@ -83,68 +83,71 @@ class Decoder:
 
     @property
     def first(self) -> Source:
-        """The source that is asked first."""
+        """The source that is tried first."""
         return self._sources[0]
 
     def source(self, name: str) -> Source:
-        """One of its sources."""
+        """The intake's source of this name."""
         return next(source for source in self._sources if source.name == name)
 
     @property
     def marking(self) -> tuple[str, ...]:
-        """The names of its sources whose documents are marks."""
+        """The names of the intake's sources whose documents are marks."""
         return tuple(source.name for source in self._sources if source.kind == "marks")
 
     @property
     def revisions(self) -> dict[str, int]:
-        """The revision of each source that may read it, by name."""
+        """The revision of each source of the intake, by name."""
         return {source.name: source.revision for source in self._sources}
 
     @property
     def unwrapped(self) -> bool:
-        """Whether messages come as they are, without a forwarder's wrapper."""
+        """Whether messages arrive without a forwarder's wrapper."""
         return self._wrapper is None
 
     def period(self, kind: str) -> str:
-        """The period of a kind's indices."""
+        """The period of the indices of a document kind."""
         return self._schema.kinds[kind].period
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
-        """What the message becomes; `ingested_ms` (unix ms) is written down and enters nothing else."""
+        """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
             return self._bounded(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
             return Outcomes(rejects=(inner,))
-        found = self._bounded(inner, ingested_ms)
-        told = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in found.rejects)
-        return replace(found, rejects=told, inner=inner)
+        outcomes = self._bounded(inner, ingested_ms)
+        rejects = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in outcomes.rejects)
+        return replace(outcomes, rejects=rejects, inner=inner)
 
     def _bounded(self, message: Message, ingested_ms: int) -> Outcomes:
-        """What the message becomes, or one reject in its place when that is more than a message may become."""
+        """Decode an unwrapped message; return one reject instead if the output exceeds the size limit."""
         split = pieces(message, self.intake.multiline, self._reads_json)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
-        found = self._together(split, ingested_ms) if split else self._outcomes(message, ingested_ms)
+        outcomes = self._together(split, ingested_ms) if split else self._outcomes(message, ingested_ms)
         most = most_output_bytes(len(message.data))
-        written = output_bytes(found, len(message.data))
-        return found if written <= most else Outcomes(rejects=(self._too_much(found, split, message, written),))
+        written = output_bytes(outcomes, len(message.data))
+        return outcomes if written <= most else Outcomes(rejects=(self._too_much(outcomes, split, message, written),))
 
     def _together(self, split: MessagePieces, ingested_ms: int) -> Outcomes:
-        """Each piece as if it had come alone. A message is ignored only if all of it is, once for each shape."""
+        """Decode each piece independently; the message is ignored only if every piece is.
+
+        Equal ignore reasons are reported once.
+        """
         documents: list[Document] = []
         rejects: list[Reject] = []
         ignored: dict[Ignored, None] = {}
         for piece in split.each:
-            found = self._outcomes(piece.message, ingested_ms)
-            documents += found.documents
-            rejects += (_placed(reject, piece) for reject in found.rejects)
-            ignored |= dict.fromkeys(found.ignored)
+            outcomes = self._outcomes(piece.message, ingested_ms)
+            documents += outcomes.documents
+            rejects += (_placed(reject, piece) for reject in outcomes.rejects)
+            ignored |= dict.fromkeys(outcomes.ignored)
         is_blank = not (documents or rejects or ignored)
         return Outcomes(tuple(documents), tuple(rejects), (Ignored("blank"),) if is_blank else tuple(ignored))
 
-    def _too_much(self, found: Outcomes, split: MessagePieces | None, message: Message, written: int) -> Reject:
-        name = next((d.body["perf"]["source"] for d in found.documents), None) or found.rejects[0].source
+    def _too_much(self, outcomes: Outcomes, split: MessagePieces | None, message: Message, written: int) -> Reject:
+        name = next((d.body["perf"]["source"] for d in outcomes.documents), None) or outcomes.rejects[0].source
         of = split.of if split else self.source(name).repeats if name else LINES
         what = (
             f"its {of} would become {written:,} bytes, more than {OUTPUT_FACTOR} times its {len(message.data):,} "
@@ -158,11 +161,11 @@ class Decoder:
             return Outcomes(ignored=(Ignored("blank"),))
         best: Outcomes | None = None
         for source in self._sources:
-            found = self._by(source, raw, message, ingested_ms)
-            if found.documents:
-                return found
-            if best is None or standing(found) > standing(best):
-                best = found
+            outcomes = self._by(source, raw, message, ingested_ms)
+            if outcomes.documents:
+                return outcomes
+            if best is None or standing(outcomes) > standing(best):
+                best = outcomes
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
     def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
@@ -178,7 +181,10 @@ class Decoder:
         return self._documents(record, source, message, ingested_ms)
 
     def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
-        """Lines in one, each read as if it had come alone; None unless one of them reads. A bad one is refused."""
+        """Decode each line of a glued message; None unless at least one yields a document.
+
+        A line that cannot be read becomes a reject.
+        """
         gate = source.gate
         if gate is None or gate.seam is None or not is_ours(gate, message.data):
             return None
@@ -187,22 +193,22 @@ class Decoder:
             return None
         spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
         parts = [MessagePiece(part_of(message, start, end), 1, start) for start, end in spans]
-        found = [self._part(source, part, ingested_ms) for part in parts]
-        documents = tuple(document for part in found for document in part.documents)
-        return Outcomes(documents, tuple(reject for part in found for reject in part.rejects)) if documents else None
+        decoded = [self._part(source, part, ingested_ms) for part in parts]
+        documents = tuple(document for part in decoded for document in part.documents)
+        return Outcomes(documents, tuple(reject for part in decoded for reject in part.rejects)) if documents else None
 
     def _part(self, source: Source, piece: MessagePiece, ingested_ms: int) -> Outcomes:
-        """One of some lines that came glued."""
+        """Decode one line of a glued message."""
         part = piece.message
         raw = canonical(part.data)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            found = mismatched(source, raw, part, record)
+            outcomes = mismatched(source, raw, part, record)
         elif ends_early(record, source):
-            found = mismatched(source, raw, part, torn_among_others(source, record))
+            outcomes = mismatched(source, raw, part, torn_among_others(source, record))
         else:
-            found = self._documents(record, source, part, ingested_ms, (GLUED,))
-        return replace(found, rejects=tuple(_placed(reject, piece) for reject in found.rejects))
+            outcomes = self._documents(record, source, part, ingested_ms, (GLUED,))
+        return replace(outcomes, rejects=tuple(_placed(reject, piece) for reject in outcomes.rejects))
 
     def _documents(
         self, record: ParsedMessage, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
@@ -222,8 +228,8 @@ class Decoder:
                 apply_table(turn, context)
                 documents.append(self._document(turn, context, raw, ingested_ms))
             except InvalidRecord as refusal:
-                found = reject_of(refusal, turn, context, raw)
-                rejects.append(_placed(found, piece) if own else found)
+                reject = reject_of(refusal, turn, context, raw)
+                rejects.append(_placed(reject, piece) if own else reject)
         return Outcomes(tuple(documents), tuple(rejects))
 
     def _document(self, turn: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
@@ -251,19 +257,19 @@ class Decoder:
         if at_ms < EARLIEST_MS:
             raise InvalidRecord("time_range", "it happened before the year 2000", where, TIME_WORDS)
         if not message.backfill and at_ms < message.record_time_ms - days * MS_PER_DAY:
-            told = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
-            raise InvalidRecord("time_too_old", told, where, TIME_WORDS)
+            detail = f"{iso(at_ms)} is older than {days} days and was not shipped as a backfill"
+            raise InvalidRecord("time_too_old", detail, where, TIME_WORDS)
 
 
 def _placed(reject: Reject, piece: MessagePiece) -> Reject:
-    """The reject of a piece, told where it lies in its message."""
+    """Return the reject with its line and byte counted from the start of the whole message."""
     line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
     provenance = reject.provenance or piece.message.provenance
     return replace(reject, provenance=provenance, piece_line=line, piece_byte=byte)
 
 
 def standing(outcomes: Outcomes) -> tuple[bool, int, int]:
-    """How far a source came with a message: rejects before ignored, then by line and column."""
+    """Rank how far a source read a message: rejects before ignored, then by line and column."""
     if not outcomes.rejects:
         return (False, 0, 0)
     furthest = max(

@@ -1,12 +1,11 @@
-"""The short way for plain lines: bytes -> typed mark -> the text of a bulk request.
+"""The fast path for plain lines: bytes -> typed mark -> the text of a bulk request.
 
-Nearly all lines of a workflow differ from lines already seen in four things only: the value, the stamp, the run, and
-where they came from. So the general way (parse, turn, table, functions, dictionary, JSON) reads the first line of each
-script:line, stage and key, and what it made is kept as a template; the lines that follow are matched by the same
-grammar, compiled with the stamp in one piece, and fill in the four. Nothing of the rules is written twice here: a
-stamp, a template, a flag come from the general way. What is not plain (more pairs than one, a value out of bounds, a
-character to escape, bytes that are not ASCII) is answered by None, and the general way does it. Tests hold the two
-against each other.
+Nearly all lines of a workflow differ from earlier lines in only four things: the value, the stamp, the run, and their
+origin. So the slow path (parse, event, table, functions, dictionary, JSON) decodes the first line of each script:line,
+stage and key, and its document is kept as a template. Later lines are matched by the same grammar, compiled with the
+stamp as one group, and fill in the four. No rule is implemented twice: stamps, templates and flags all come from the
+slow path. For a line that is not plain (more than one pair, a value out of bounds, a character to escape, non-ASCII
+bytes) the fast path returns None and the slow path decodes it. Tests compare the output of both paths.
 """
 
 from collections.abc import Callable
@@ -29,12 +28,12 @@ from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, ClockError, iso_ms
 
 IDENTITY = ("facility", "bytes", "ordinal")
 VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = 10, 8, ": "
-LATE_MS = 253_370_764_800_000  # the year 9999: nothing that is learnt from lies ahead of it
+LATE_MS = 253_370_764_800_000  # the year 9999: no line that a template is learnt from is later
 _ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by its length
 
 
 class PlainMark(NamedTuple):
-    """A plain line, read; times in unix ms. What else it says stands in `plain.fields`."""
+    """A plain line, decoded; times in unix ms. Its other fields are in `plain.fields`."""
 
     at_ms: int
     logged_ms: int
@@ -44,12 +43,12 @@ class PlainMark(NamedTuple):
 
 
 class RecordContext(NamedTuple):
-    """Where a record was read and what its shipper told of it, as far as it is one for many records.
+    """Where a record was read and what its shipper declared, as far as many records share it.
 
     Attributes:
-        partition: `topic/partition/`, to which the record's offset is added.
-        backfill: the age limit of the intake does not hold.
-        ingested_ms: when it is handed on (unix ms).
+        partition: `topic/partition/`, to which the record's offset is appended.
+        backfill: the intake's age limit does not apply.
+        ingested_ms: when the record is flushed (unix ms).
     """
 
     partition: str
@@ -63,10 +62,10 @@ Write = Callable[[PlainMark, bytes, int, str, int], BulkAction | None]
 
 
 class FastPath:
-    """The short way through a flow for lines of one origin (host and path, which the templates hold)."""
+    """The fast path of a decoder for lines of one origin (host and path, which the templates contain)."""
 
     def __init__(self, flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> None:
-        """Compile the plain expressions. Raises NotRegular when lines of this source are never plain."""
+        """Compile the regular expressions. Raises NotRegular if no line of this source can be plain."""
         self._flow, self._source, self._kept = flow, source, kept or FastPathCaches()
         self._number = next(self._kept.origins)
         self._origin = replace(origin, kafka="topic/0/0")
@@ -75,9 +74,9 @@ class FastPath:
         self._id_head = begun(flow.intake.facility.encode())
 
     def reader(self) -> Read:
-        """A function that reads one line: a typed mark, or None when the line is not plain."""
+        """Return a function that decodes one line into a typed mark, or None if the line is not plain."""
         stamp = self._source.stamp
-        assert stamp is not None  # noqa: S101 - there is no plain text without
+        assert stamp is not None  # noqa: S101 - a source without a stamp has no plain text
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
         known_stamp, stamp_of, learn, new = self._kept.stamps.get, self._stamp_of, self._learn, tuple.__new__
         match, known_plain, number = self._text.rest.fullmatch, self._kept.plains.get, self._number
@@ -91,10 +90,10 @@ class FastPath:
             known = known_stamp(text[:at]) or stamp_of(text[:at])
             if known is None:
                 return learn(data, text)
-            found = match(text, at + 2)
-            if found is None:
+            matched = match(text, at + 2)
+            if matched is None:
                 return None
-            before, run, between, value = found.groups()
+            before, run, between, value = matched.groups()
             plain = known_plain((number, known[1], before, between))
             if plain is None:
                 return learn(data, text)
@@ -108,9 +107,9 @@ class FastPath:
         return read
 
     def writer(self, place: RecordContext) -> Write:
-        """A function that makes a mark of a line the action it is; None when it is not plain.
+        """Return a function that turns a mark and its line into a bulk action, or None if the line is not plain.
 
-        All lines come from Kafka, with the origin's host and path, and an offset in their file where it has one.
+        All lines come from Kafka, with the origin's host and path, and with a file offset if the origin has one.
         """
         isos, indices, id_head, text_of, new = self._kept.isos, self._indices, self._id_head, letters, tuple.__new__
         latest_ms = MS_PER_DAY
@@ -142,13 +141,13 @@ class FastPath:
         return index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
 
     def _learn(self, data: bytes, text: str) -> PlainMark | None:
-        """Let the general way read the line; keep what it made of it unless it is something out of the ordinary."""
+        """Decode the line on the slow path and keep its template, unless the line is out of the ordinary."""
         head = self._text.head.match(text)
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        found = Decoder.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
-        plain = self._plain_of(found)
+        outcomes = Decoder.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
+        plain = self._plain_of(outcomes)
         if plain is None:
             return None
         body = plain.fields
@@ -160,21 +159,21 @@ class FastPath:
         return PlainMark(at_ms, logged_ms, rest[2], text, plain)
 
     def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
-        """What a stamp tells of all stamps that differ in their clock only.
+        """Cache the midnight of a stamp's day, so that stamps differing only in their clock need no slow path.
 
-        Not where AM and PM are told apart, and not on the day on which its zone's abbreviation changes.
+        Skipped if the stamp has AM and PM, and on the day on which its zone's abbreviation changes.
         """
-        found = self._text.clock.fullmatch(head)
+        clock = self._text.clock.fullmatch(head)
         record = self._source.reader.read(data)
         half = self._source.stamp.parts.get("half") if self._source.stamp else None
-        if found and found.lastindex and isinstance(record, ParsedMessage) and half not in record.values:
-            start, end = found.span(found.lastindex)
+        if clock and clock.lastindex and isinstance(record, ParsedMessage) and half not in record.values:
+            start, end = clock.span(clock.lastindex)
             midnight_ms = logged_ms - self._kept.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
                 self._kept.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
 
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
-        """Whether some hour of the day that begins at `midnight_ms` is one at which the abbreviation is unexpected."""
+        """Whether the zone's abbreviation is unexpected at some hour of the day that begins at `midnight_ms`."""
         stamp = self._source.stamp
         if stamp is None or stamp.daylight is None or zone is None or zone not in stamp.zones:
             return False
@@ -182,13 +181,13 @@ class FastPath:
         return any(stamp.daylight.unexpected(zone, local_ms + ms) for ms in (0, MS_PER_DAY - 1000))
 
     def _stamp_of(self, head: str) -> tuple[int, str | None] | None:
-        """A stamp of a known day, or an ISO stamp with a zone: when it was printed, and its zone."""
-        found = self._text.clock.fullmatch(head)
-        if found is None:
+        """Read a stamp of a known day, or an ISO stamp with a zone: the time it was printed (ms), and its zone."""
+        clock = self._text.clock.fullmatch(head)
+        if clock is None:
             return None
-        start, end = found.span(found.lastindex or 0)
+        start, end = clock.span(clock.lastindex or 0)
         day = self._kept.dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
-        zone = iso_parts(head)[1] if not found.lastindex else None
+        zone = iso_parts(head)[1] if not clock.lastindex else None
         try:
             if day:
                 known = (day[0] + self._kept.clocks[head[start:end]], day[1])
@@ -201,17 +200,17 @@ class FastPath:
         self._kept.stamps.keep(head, known)
         return known
 
-    def _plain_of(self, found: Outcomes) -> LineTemplate | None:
-        """The template of a line's only document, when nothing about it is peculiar to this one line."""
-        if len(found.documents) != 1 or found.rejects:
+    def _plain_of(self, outcomes: Outcomes) -> LineTemplate | None:
+        """The template of a line's only document, if nothing about it is peculiar to this one line."""
+        if len(outcomes.documents) != 1 or outcomes.rejects:
             return None
         plain_flags = {flag.name for flag in self._source.flags}
-        body = found.documents[0].body
-        return line_template(found.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
+        body = outcomes.documents[0].body
+        return line_template(outcomes.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
 def fast_path(flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> FastPath | None:
-    """The short way, where the source has one."""
+    """Return the source's fast path, or None if it has none."""
     try:
         return FastPath(flow, source, origin, kept)
     except NotRegular:
@@ -229,7 +228,7 @@ def _plain_text(source: Source) -> PlainText:
 
 
 def _escaped(data: bytes) -> bool:
-    """Whether JSON escapes a character of the line, beside non-ASCII ones."""
+    """Whether JSON escapes an ASCII character of the line."""
     return b'"' in data or b"\\" in data or b"\t" in data
 
 

@@ -1,7 +1,8 @@
-"""Which way a line takes: the short one of its origin where there is one, else the general one. Pure.
+"""Choose the path of each line: the fast path of its origin if there is one, otherwise the slow path.
 
-Only where no wrapper has to come off and the first source has plain lines; and for an origin (host, path, whether it
-tells offsets) only once it has sent some, so that a thousand files of a few lines each are not all learnt for nothing.
+An origin is a host, a path, and whether it reports offsets. It gets a fast path only if no wrapper has to be removed,
+if the intake's first source has plain lines, and once it has sent enough lines: otherwise a thousand files of a few
+lines each would all be learnt for nothing.
 """
 
 from dataclasses import replace
@@ -12,12 +13,12 @@ from ingest.core.decode.fast_path import FastPath, Read, RecordContext, Write, f
 from ingest.core.decode.fast_template import FastPathCaches
 from ingest.core.model import Provenance
 
-LINES_BEFORE = 64  # of an origin go the general way before its short way is made
+LINES_BEFORE = 64  # of an origin take the slow path before its fast path is built
 ORIGINS = 4096
 
 
 class OriginRoute:
-    """What is known of one origin: how many lines it sent, and the short way once it has sent enough."""
+    """The state of one origin: how many lines it has sent, and its fast path once there were enough."""
 
     __slots__ = ("_lines", "_place", "_quick", "_write", "read")
 
@@ -29,35 +30,38 @@ class OriginRoute:
         self.read: Read | None = None
 
     def more(self, lines: int) -> bool:
-        """Count lines; whether these are the ones at which the short way is to be made."""
+        """Count lines; return True if they cross the threshold at which the fast path is built."""
         before, self._lines = self._lines, self._lines + lines
         return before < LINES_BEFORE <= self._lines
 
-    def make(self, found: FastPath | None) -> None:
-        """Take the short way, where there is one."""
-        self._quick = found
-        self.read = found.reader() if found else None
+    def make(self, path: FastPath | None) -> None:
+        """Set the fast path, if there is one."""
+        self._quick = path
+        self.read = path.reader() if path else None
 
     def write(self, place: RecordContext) -> Write:
-        """The writer for a place; made anew when the place is another one."""
-        assert self._quick is not None  # noqa: S101 - who has read with it has it
+        """Return the writer for a record context; build a new one if the context has changed."""
+        assert self._quick is not None  # noqa: S101 - only a reader of this fast path gets here
         if self._write is None or self._place != place:
             self._write, self._place = self._quick.writer(place), place
         return self._write
 
 
 class OriginRoutes:
-    """The ways of one flow."""
+    """The routes of one decoder, by origin."""
 
     def __init__(self, flow: Decoder) -> None:
-        """None of them is known yet."""
+        """Start without any known origin."""
         self.flow = flow
         self._ways = Cache(lambda _: OriginRoute(), ORIGINS)
         self._kept = FastPathCaches()
 
     def way(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
-        """The way of so many lines of an origin, whose offset says whether there are any; `bare` as in `Message`."""
-        way: OriginRoute = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
-        if way.more(lines) and (bare or self.flow.unwrapped):
-            way.make(fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
-        return way
+        """Return the route for `lines` more lines of an origin; `bare` as in `Message`.
+
+        Only whether the origin's offset is None matters, not its value.
+        """
+        route: OriginRoute = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
+        if route.more(lines) and (bare or self.flow.unwrapped):
+            route.make(fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
+        return route

@@ -1,7 +1,7 @@
-"""What plain lines share: templates that the general way made, and the caches around them. Pure.
+"""Templates of plain lines, learnt from the slow path, and the caches around them.
 
-A template is the JSON of a document, cut at the leaves that differ from line to line. The caches start anew when they
-are full, so that memory stays bounded whatever the lines are.
+A template is a document's JSON, cut at the leaves that differ from line to line. A full cache is emptied and starts
+anew, so memory stays bounded whatever the lines contain.
 """
 
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ QUOTED = {name for name in SLOTS if name not in {"log.offset", "perf.mark.emit_l
 class LineTemplate(NamedTuple):
     """What all plain lines of one script:line, stage, key and zone share: their fields, and the JSON between SLOTS.
 
-    `first` is the mark of the line that it was learnt from, as runs are derived from it: what they share of that.
+    `first` is the mark of the line that the template was learnt from: runs derive from it whatever all lines share.
     """
 
     fields: Mapping[str, Any]
@@ -40,7 +40,7 @@ class LineTemplate(NamedTuple):
 
 
 class FastPathCaches:
-    """What all origins of a flow share, so that memory is bounded once: stamps, times, and all templates."""
+    """The caches that all origins of a decoder share, which bounds memory once: stamps, times and templates."""
 
     __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
 
@@ -49,12 +49,12 @@ class FastPathCaches:
         self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
         self.clocks = Cache(_clock_ms)
         self.isos = Cache(iso)
-        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before the run, text between run and value) -> Plain
+        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before run, text up to value) -> template
         self.origins = count()
 
 
 def line_template(document: Document) -> LineTemplate | None:
-    """The document's JSON cut at its moving leaves; None when it is not laid out as expected."""
+    """Cut the document's JSON at its varying leaves; None if its layout is not as expected."""
     tree = orjson.loads(orjson.dumps(document.body))
     for number, name in enumerate(SLOTS):
         *parents, leaf = name.split(".")
@@ -75,7 +75,7 @@ def _cut(document: Document, text: str) -> LineTemplate | None:
         quote = '"' if name in QUOTED else ""
         pieces.append(before + quote if marker else "")
         rest = quote + behind if marker else rest
-    # One mark of the parts that were cut: a text that holds the marker itself, or characters to escape, is not plain.
+    # A text that contains the marker itself, or characters to escape, is not plain.
     if "@@" in "".join(pieces) + rest or "\\" in text or not text.isascii():
         return None
     first = mark_of(document.id, document.version, document.body)
@@ -83,7 +83,7 @@ def _cut(document: Document, text: str) -> LineTemplate | None:
 
 
 def _clock_ms(text: str) -> int:
-    """`21:39:37` -> milliseconds since midnight; a time that does not exist is left to the general way."""
+    """`21:39:37` -> milliseconds since midnight; a time that does not exist raises, so the slow path handles it."""
     hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
     if hour > 23 or minute > 59 or second > 59:
         raise ClockError(text)

@@ -1,7 +1,7 @@
-"""Several lines in one: writers that append to one file lose a newline, or one another's beginnings (ambiguity 23).
+"""Split several lines glued into one message: concurrent writers to a file lose a newline or overwrite a line's start.
 
-A line is parted wherever a further stamp begins. Alone a line may end without a value; among lines that tore one
-another it was torn itself, so nothing is made of it. Pure; what the parts become is the flow's business.
+This is ambiguity 23 of the reference. A message is split wherever another stamp begins. A line on its own may end
+without a value; a glued line without one was torn, so no document is made of it. The decoder decodes the parts.
 """
 
 import re
@@ -12,11 +12,11 @@ from ingest.core.sources.source import Source
 
 
 def seams(data: bytes, seam: re.Pattern[str], torn: Callable[[bytes], bool]) -> list[int]:
-    """The bytes at which further lines begin in a message; none when nothing inside it looks like a line's beginning.
+    """The byte positions at which further lines begin in a message; empty if nothing inside it looks like a line start.
 
-    Behind a blank a stamp counts only if the message begins with one too, or with a torn one (`torn` asks the grammar):
-    `ri Feb 5 …` and a stamp behind a syslog head are one damaged line each, not two. Lines with a newline between
-    them are not glued: whoever shipped them as one message framed it wrongly.
+    After whitespace a stamp counts only if the message itself begins with a stamp, whole or torn (`torn` asks the
+    grammar): `ri Feb 5 …`, or a stamp after a syslog header, is one damaged line, not two. Lines with a newline between
+    them are not glued: their shipper framed them wrongly.
     """
     if b"\n" in data.strip():
         return []
@@ -40,7 +40,7 @@ def _bytes(text: str) -> bytes:
 
 
 def ends_early(record: ParsedMessage, source: Source) -> bool:
-    """Whether a line that reads lacks the value it was to end with."""
+    """Whether a parsed line lacks the value it should end with."""
     value = source.pairs.value if source.pairs else source.marks.value if source.marks else None
     if value is None or (source.marks and source.marks.instants):
         return False

@@ -1,8 +1,7 @@
-"""Record -> the fields of its documents: the source's table first, then the functions it names.
+"""Fill the fields of a record's documents: first by the source's table, then by the functions it names.
 
-A table row covers what a name, a path and a conversion can say. What needs code (a stamp against its epoch, a
-histogram) is a function of a module beside this one, listed in CALLS and named by the source. Fields are flat here,
-dates in unix ms.
+A table row maps a name or path through a conversion. Anything that needs code (checking a stamp against its epoch, a
+histogram) is a function listed in CALLS and named by the source. Here fields are flat and dates are unix ms.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -32,7 +31,7 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
 
 
 def events_of(record: ParsedMessage, source: Source) -> Iterator[EventBuilder]:
-    """The documents-to-be of a record: one an instant of a workflow line, one a block, or the record as a whole."""
+    """Yield a record's events: one per instant of a workflow line, one per block, or one for the whole record."""
     if source.pairs:
         yield key_values.event_of(record, source)
     elif source.marks:
@@ -45,14 +44,14 @@ def events_of(record: ParsedMessage, source: Source) -> Iterator[EventBuilder]:
 
 
 def documents_of(record: ParsedMessage, source: Source) -> int:
-    """How many documents a record will be, unless some are refused."""
+    """How many documents a record yields if none is rejected."""
     if source.pairs:
         return 1
     return max(workflow_lines.instants_in(record, source.marks) if source.marks else len(record.items), 1)
 
 
 def check(source: Source) -> None:
-    """`Problem` (78) when the source names a function that does not exist."""
+    """Raise `Problem` (78) if the source names a function that does not exist."""
     for name, _ in source.calls:
         if name not in CALLS:
             known = ", ".join(sorted(CALLS))
@@ -60,10 +59,10 @@ def check(source: Source) -> None:
 
 
 def apply_table(turn: EventBuilder, context: Context) -> None:
-    """Apply the source's table, flags and functions to one turn. Raises Refused."""
+    """Apply the source's table, flags and functions to one event. Raises InvalidRecord."""
     source = context.source
     _check_shape(turn, source)
-    kind = next((str(found) for path in source.select if (found := lookup(turn.values, path)) is not None), "")
+    kind = next((str(selected) for path in source.select if (selected := lookup(turn.values, path)) is not None), "")
     for read in source.reads:
         if read.only and kind not in read.only:
             continue
@@ -83,7 +82,7 @@ def apply_table(turn: EventBuilder, context: Context) -> None:
 
 
 def _check_shape(turn: EventBuilder, source: Source) -> None:
-    """Refuse JSON that lacks what makes it one of the source's documents."""
+    """Raise InvalidRecord if the JSON lacks the fields that identify the source's documents."""
     for paths in source.needs:
         if all(lookup(turn.values, path) is None for path in paths):
             wanted = " or ".join(paths)
@@ -101,6 +100,6 @@ def _first(values: Mapping[str, Any], paths: tuple[str, ...]) -> tuple[Any, str]
 
 
 def _joined(values: Mapping[str, Any], read: Read) -> tuple[str | None, str]:
-    found = [lookup(values, path) for path in read.paths]
-    whole = None if None in found or read.join is None else read.join.join(str(each) for each in found)
+    parts = [lookup(values, path) for path in read.paths]
+    whole = None if None in parts or read.join is None else read.join.join(str(part) for part in parts)
     return whole, read.paths[0]

@@ -1,4 +1,4 @@
-"""Lines of `name=value` pairs in any order: one event each. Which names mean what is the source's table's business."""
+"""Decode lines of `name=value` pairs, in any order, into one event each; the source's table gives the names meaning."""
 
 import re
 
@@ -11,24 +11,27 @@ _ESCAPED = re.compile(r'\\(["\\])')
 
 
 def event_of(record: ParsedMessage, source: Source) -> EventBuilder:
-    """The event: its pairs by name, the last of a repeated name; names of no row of the table are kept as data."""
+    """The event of a line: its pairs by name, of which the last of a repeated name wins.
+
+    Names outside the source's table are kept as data.
+    """
     pairs = source.pairs
     if pairs is None:
         raise InvalidRecord("source", f"source {source.name} has no [pairs]")
-    found: dict[str, str] = {}
+    values_by_name: dict[str, str] = {}
     repeated = False
     for item in record.items:
         name, bare = item[pairs.name], item.get(pairs.value)
-        repeated = repeated or name in found
-        found[name] = bare if bare is not None else _unquoted(item.get(pairs.quoted, ""))
-    made = EventBuilder(found, 0, found, items=(found,))
+        repeated = repeated or name in values_by_name
+        values_by_name[name] = bare if bare is not None else _unquoted(item.get(pairs.quoted, ""))
+    event = EventBuilder(values_by_name, 0, values_by_name, items=(values_by_name,))
     if repeated:
-        made.flags.append("name_repeated")
+        event.flags.append("name_repeated")
     known = {path for read in source.reads for path in read.paths}
     if source.marks:
         known |= {source.marks.key, source.marks.value}
-    keep_extra(made, {name: value for name, value in found.items() if name not in known})
-    return made
+    keep_extra(event, {name: value for name, value in values_by_name.items() if name not in known})
+    return event
 
 
 def _unquoted(text: str) -> str:

@@ -1,9 +1,9 @@
-"""One message -> its pieces: the elements of a JSON array, or its lines where the intake says that there are several.
+"""Split one message into pieces: the elements of a JSON array, or its lines if the intake is `multiline`.
 
-A piece is read as if it had come alone: its identity, its event.original, its place in the file and what a replay sends
-are its own, so that what a message becomes grows with its size and not with the square of it. The bytes of a piece are
-those of the message, untouched. A message that had to be mended before it could be read is one piece: its parts have no
-bytes of their own. Blocks of text are told apart by their grammar (see core/sources/grammar.py). Pure.
+Each piece is decoded independently, with its own identity, event.original, file offset and replay bytes, so output
+grows linearly with the size of the message, not quadratically. A piece's bytes are unchanged bytes of the message. A
+message that had to be repaired before parsing stays one piece, because its parts have no bytes of their own. Blocks of
+text are separated by their grammar (see core/sources/grammar.py).
 """
 
 import re
@@ -18,16 +18,16 @@ from ingest.core.bounds import ELEMENTS, LINES, MAX_ELEMENTS, TOO_MANY, too_deep
 from ingest.core.model import Message, ParsedMessage, Reject
 
 _BOM = b"\xef\xbb\xbf"
-_AHEAD = b"\x1e \t\r\n"  # of JSON: blanks, and the record separator of RFC 7464
+_AHEAD = b"\x1e \t\r\n"  # skipped before JSON: whitespace, and the record separator of RFC 7464
 _BLANK = " \t\r\n"
 _OPEN, _NEXT = re.compile(r"\[[ \t\r\n]*"), re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
 _CLOSE = re.compile(r"[ \t\r\n]*\][ \t\r\n\x0b\x0c]*")
-# Numbers are passed over, not made: Python refuses to make those of more than 4,300 digits.
+# Numbers are skipped, not converted: Python refuses to convert more than 4,300 digits.
 _DECODER = JSONDecoder(parse_int=len, parse_float=len)
 
 
 class MessagePiece(NamedTuple):
-    """A piece as a message of its own, and the line (from 1) and byte (from 0) of the whole at which it begins."""
+    """A piece as its own message, with the line (from 1) and byte (from 0) of the whole message at which it begins."""
 
     message: Message
     line: int = 1
@@ -35,7 +35,7 @@ class MessagePiece(NamedTuple):
 
 
 class ElementSpan(NamedTuple):
-    """Where an element lies in its text (characters), and whether it is an object."""
+    """Where an element lies in its text (in characters), and whether it is an object."""
 
     start: int
     stop: int
@@ -43,23 +43,23 @@ class ElementSpan(NamedTuple):
 
 
 class MessagePieces(NamedTuple):
-    """The pieces of a message, and what they are: `elements` or `lines`."""
+    """The pieces of a message and their unit: `elements` or `lines`."""
 
     of: str
     each: Iterator[MessagePiece]
 
 
 def part_of(message: Message, start: int, stop: int) -> Message:
-    """The bytes from `start` to `stop` of a message as a message of their own, that far on in the same file."""
+    """The bytes from `start` to `stop` as a message of their own, with its file offset moved by `start`."""
     at = message.provenance.offset_bytes
     provenance = message.provenance if at is None else replace(message.provenance, offset_bytes=at + start)
     return replace(message, data=message.data[start:stop], provenance=provenance)
 
 
 def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Reject | None:
-    """The pieces of a message; None where it is one, a Reject where they are too many or lie too deep.
+    """Split a message; None if it is a single piece, a Reject if it has too many pieces or nests too deep.
 
-    `multiline`: its lines are messages of their own. `json`: so are the elements of an array.
+    `multiline`: each line is a message. `json`: each element of an array is a message.
     """
     if multiline and b"\n" in message.data:
         return _lines(message)
@@ -87,7 +87,7 @@ def _each_line(message: Message) -> Iterator[MessagePiece]:
 
 
 def _string(text: bytes) -> bytes:
-    """What a JSON string holds; nothing where it is none. Some relays wrap a message so."""
+    """The content of a JSON string, or nothing if `text` is not one. Some relays wrap messages this way."""
     try:
         inner = orjson.loads(text)
     except orjson.JSONDecodeError:
@@ -96,18 +96,24 @@ def _string(text: bytes) -> bytes:
 
 
 def _in_string(message: Message, inner: bytes) -> MessagePieces | Reject | None:
-    """The elements of an array that a string holds: written otherwise there, so they lie where the message does."""
-    found = _elements(replace(message, data=inner), 0) if inner.startswith(b"[") else None
-    if isinstance(found, Reject):
-        return replace(found, original=message.data)
+    """The elements of an array inside a JSON string.
+
+    They are escaped there, so they have no bytes of their own and keep the message's offset.
+    """
+    elements = _elements(replace(message, data=inner), 0) if inner.startswith(b"[") else None
+    if isinstance(elements, Reject):
+        return replace(elements, original=message.data)
     place = message.provenance
-    return found and MessagePieces(
-        found.of, (MessagePiece(replace(each.message, provenance=place)) for each in found.each)
+    return elements and MessagePieces(
+        elements.of, (MessagePiece(replace(piece.message, provenance=place)) for piece in elements.each)
     )
 
 
 def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
-    """The elements of the array that begins at byte `start`; None where it is none of objects: its reader says why."""
+    """The elements of the array that begins at byte `start`; None if it is not an array with objects.
+
+    The reader of the source then reports the fault.
+    """
     try:
         text = message.data[start:].decode()
         spans = _spans(text)
@@ -125,11 +131,11 @@ def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
 
 
 def _spans(text: str) -> list[ElementSpan]:
-    """Where the elements of an array lie, at most one more than are read. ValueError when the text is none.
+    """The spans of an array's elements, at most one more than the limit. Raises ValueError if the text is not an array.
 
-    RecursionError when they lie deeper than Python follows, some thousand levels.
+    Raises RecursionError if elements nest deeper than Python can follow, about a thousand levels.
 
-    orjson tells no element's end; Python's decoder does, at the speed of C.
+    orjson does not report where an element ends; Python's decoder does, and its scanner is C code too.
     """
     spans: list[ElementSpan] = []
     separator = _OPEN.match(text)
@@ -157,7 +163,7 @@ def _each_element(message: Message, start: int, text: str, spans: Sequence[Eleme
 
 
 def blocks_of(record: ParsedMessage, message: Message) -> list[MessagePiece]:
-    """The turns of a record's repeated rule as pieces; none where it has only one, or its bytes were mended first."""
+    """The blocks of a record as pieces; empty if there is only one, or if the bytes were repaired before parsing."""
     base = message.data.find(record.raw)
     if len(record.spans) < 2 or base < 0:
         return []
@@ -179,6 +185,6 @@ def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[in
 
 
 def too_many(message: Message, of: str) -> Reject:
-    """The one reject of a message with more pieces than are read."""
+    """The single reject of a message with more pieces than the limit."""
     what = f"it holds more than the {MAX_ELEMENTS:,} {of} that are read of one message: send fewer together"
     return Reject(TOO_MANY[of], what, message.data)

@@ -1,4 +1,4 @@
-"""What the grammars folder tells: the schema, the sources and the wrappers. Reads that folder."""
+"""Load the grammars folder: the schema, the sources and the wrappers."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from ingest.core.sources.wrappers import Wrapper, load_wrappers
 
 @dataclass(frozen=True, slots=True)
 class Registry:
-    """The list of fields, the sources and the wrappers by name."""
+    """The schema, and the sources and wrappers by name."""
 
     schema: Schema
     sources: Mapping[str, Source]
@@ -20,6 +20,6 @@ class Registry:
 
 
 def load_registry(grammars: Path) -> Registry:
-    """Read and check the folder; `Problem` (78) says what is wrong with it."""
+    """Read and check the folder; raise `Problem` (78) if something in it is wrong."""
     schema = load_schema(grammars / "fields.toml")
     return Registry(schema, load_sources(grammars, schema), load_wrappers(grammars / "wrappers.toml"))

@@ -1,6 +1,6 @@
-"""What is said of a message that no document came of: a reject with reason and place, or ignored. Pure.
+"""Classify a message that yielded no document: a reject with a reason and a position, or ignored.
 
-What keeps a source's tag is never ignored, and neither is a head of it that was torn, nor a tag one letter off.
+A message is never ignored if it contains its source's tag, a torn header with the tag, or a tag one letter off.
 """
 
 import re
@@ -18,11 +18,11 @@ _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
 def reject_of(refusal: InvalidRecord, turn: EventBuilder, context: Context, raw: bytes) -> Reject:
-    """A refusal with the place of the value it is about, where the message is text."""
+    """Turn an InvalidRecord into a reject; in text messages, it points at the value at fault."""
     source, message = context.source, context.message
     place = _place(refusal.where, turn, source) if refusal.where else None
-    found = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
-    line, column = found or (1, None)
+    position = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
+    line, column = position or (1, None)
     if column is not None and line == 1:
         column += _stripped(message.data, raw)
     expected = (refusal.expected,) if refusal.expected else ()
@@ -30,7 +30,7 @@ def reject_of(refusal: InvalidRecord, turn: EventBuilder, context: Context, raw:
 
 
 def _place(where: str, turn: EventBuilder, source: Source) -> tuple[str, str] | None:
-    """The terminal, and its text, that a refusal is about: of a pair its name, of an instant by place its own."""
+    """The terminal at fault and its text: a pair's name, or the terminal that stands for an instant without a key."""
     if source.pairs:
         return source.pairs.name, where
     if source.marks and where == source.marks.value:
@@ -41,13 +41,13 @@ def _place(where: str, turn: EventBuilder, source: Source) -> tuple[str, str] | 
 
 
 def _stripped(data: bytes, raw: bytes) -> int:
-    """Characters of the message before its canonical bytes begin."""
+    """How many characters of the message precede its canonical bytes."""
     before = data.find(raw[:64])
     return len(data[:before].decode("utf-8", "replace")) if before > 0 else 0
 
 
 def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
-    """Reject of what is longer than its source reads, or ignored when it is none of its own."""
+    """Reject a message longer than its source reads, or ignore it if it does not belong to the source."""
     gate = source.gate
     if (
         gate
@@ -60,7 +60,7 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
 
 
 def too_many_documents(source: Source, documents: int, message: Message) -> Reject:
-    """Reject of one piece of which more documents would be made than may keep its bytes."""
+    """Reject a piece that would yield more documents than may each keep a copy of its bytes."""
     size_bytes = len(message.data)
     what = (
         f"its {documents:,} {source.repeats} would each keep its {size_bytes:,} bytes: that is more than "
@@ -70,7 +70,7 @@ def too_many_documents(source: Source, documents: int, message: Message) -> Reje
 
 
 def torn_among_others(source: Source, record: ParsedMessage) -> Mismatch:
-    """Where one of some glued lines ends that lacks its last value."""
+    """The mismatch of a glued line that ends without its last value."""
     text = record.raw.decode("utf-8", "replace")
     name, value = (source.pairs.name, source.pairs.value) if source.pairs else _key_and_value(source.marks)
     expected = value if record.items else name
@@ -83,20 +83,21 @@ def _key_and_value(marks: Marks | None) -> tuple[str, str]:
     return (marks.key, marks.value) if marks else ("", "")
 
 
-def is_torn(found: ParsedMessage | Mismatch) -> bool:
-    """Whether reading came to the end too early."""
-    return isinstance(found, Mismatch) and found.at_end
+def is_torn(result: ParsedMessage | Mismatch) -> bool:
+    """Whether the input ended too early."""
+    return isinstance(result, Mismatch) and result.at_end
 
 
 def is_ours(gate: Gate, raw: bytes) -> bool:
-    """Whether a message holds what makes it the source's own, read or not."""
+    """Whether a message contains a word that marks it as the source's own, parsed or not."""
     return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
 
 
 def is_foreign(source: Source, raw: bytes) -> bool:
-    """Whether a message is ignored without Lark: most lines of a log are somebody else's, and it takes its time.
+    """Whether a message can be ignored without running Lark.
 
-    What is said of a line that is not read, keeps no word of ours and lacks our head does not depend on where it fails.
+    Lark is slow, and most lines of a log belong to other programs. A line that does not parse, has none of
+    the source's words and lacks its header is ignored wherever it fails.
     """
     gate, reader = source.gate, source.reader
     if gate is None or is_ours(gate, raw):
@@ -110,7 +111,10 @@ def is_foreign(source: Source, raw: bytes) -> bool:
 
 
 def classify(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
-    """Reject, or ignored: neither the tag nor a `_DATE=`, not a torn head, and no tag one letter off."""
+    """Reject or ignore a message that did not parse.
+
+    It is ignored if it has neither the tag nor a `_DATE=`, no torn header, and no tag that is one letter off.
+    """
     gate = source.gate
     if gate is None:
         return _rejected(miss.reason, source, raw, message, miss)

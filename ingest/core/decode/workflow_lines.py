@@ -1,14 +1,14 @@
-"""Workflow lines: the instant a key names, the stamp it was printed at, and what the two say of zone and clock.
+"""Workflow lines: the instant that a key names, the stamp of printing, and what both reveal about zone and clock.
 
-Event time is the value, never the stamp; the value is never altered. Numbers in brackets are the ambiguities of the
-reference (als-perf.md 5.5).
+Event time is the value, never the stamp, and the value is never altered. Numbers in brackets are the ambiguities of
+the reference (als-perf.md 5.5).
 
-Neither is the stamp altered: what the reference says of it [5] is overruled. The emission lag is printed minus named,
-in the zone as printed. A line that was printed 29 minutes late looks like one whose zone is half an hour off, and no
-single line tells which it is; so a lag out of bounds is flagged and kept as it is (zone_suspect, printed_late or
-clock_skew). Many lines of one host do tell: core/authoring/zone_faults.py. A zone that the stamp does not tell is known
-up to quarters of an hour, and so is the lag: the smallest is told, flagged. Nothing is measured from a stamp with one
-of these flags (core/mark.py).
+The stamp is not altered either; this departs from the reference [5]. The emission lag is the printed time minus the
+named instant, in the zone as printed. A line that was printed 29 minutes late looks like one whose zone is half an hour
+off, and a single line cannot tell the two apart. So a lag out of bounds is flagged and kept (zone_suspect, printed_late
+or clock_skew). Many lines of one host can tell: see core/authoring/zone_faults.py. If the stamp names no known zone,
+its zone is known only up to quarters of an hour, and so is the lag: the smallest lag is reported, with a flag. Nothing
+is measured from a stamp with one of these flags (core/mark.py).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,7 +41,10 @@ ZONE_WORDS = "zone of the source's table, or +hhmm"
 
 
 def events_of(record: ParsedMessage, marks: Marks) -> Iterator[EventBuilder]:
-    """One turn an instant; pairs whose key names no instant are data of all of them; a line without any is one turn."""
+    """Yield one event per instant; pairs whose key names no instant are added to all of them as data.
+
+    A line without an instant yields one event.
+    """
     items = record.items or _by_place(record, marks)
     instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
     extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
@@ -57,18 +60,18 @@ def instants_in(record: ParsedMessage, marks: Marks) -> int:
 
 
 def _by_place(record: ParsedMessage, marks: Marks) -> tuple[Mapping[str, Any], ...]:
-    """Instants that have no key in the line, with the one that the source gives them."""
+    """The instants that have no key in the line, with the key that the source assigns them."""
     named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)
     return tuple({marks.key: key, marks.value: text} for key, text in named if text is not None)
 
 
 def role_of(key: str, marks: Marks) -> str | None:
-    """What an instant's key says of it: start, end, queued, work, other; None when it names no instant."""
+    """The role that a key gives its instant: start, end, queued, work, other; None if it names no instant."""
     return next((role for ending, role in marks.roles if key.endswith(ending)), None)
 
 
 def stage(turn: EventBuilder, context: Context) -> None:
-    """Split the stage's name by the table of families, longest prefix first; guess at the first dash otherwise."""
+    """Split the stage's name by the table of families, longest prefix first; otherwise guess at the first dash."""
     name = turn.values.get(context.source.stage_from or "")
     if name is None:
         return
@@ -92,10 +95,10 @@ def stage(turn: EventBuilder, context: Context) -> None:
         turn.body["perf.stage.variant"] = rest
 
 
-def _name(found: str, where: str | None) -> str:
-    """A name as it is. Raises Refused where no index takes it whole."""
+def _name(name: str, where: str | None) -> str:
+    """Return the name unchanged. Raises InvalidRecord if it is too long to index."""
     try:
-        return text(found) or found
+        return text(name) or name
     except ValueError as error:
         raise InvalidRecord("value", f"{where}: {error}", where) from error
 
@@ -111,7 +114,7 @@ def _split(name: str, family: Family) -> dict[str, str] | None:
 
 
 def instant(turn: EventBuilder, context: Context) -> None:
-    """Fill @timestamp, the stamp in UTC (where lines have one), the emission lag and what the self-check found."""
+    """Fill @timestamp, the stamp in UTC (if the line has one), the emission lag and the flags of the self-check."""
     marks = context.source.marks
     if marks is None:
         raise InvalidRecord("source", f"source {context.source.name} has no [mark]")
@@ -132,17 +135,20 @@ def instant(turn: EventBuilder, context: Context) -> None:
     turn.body["perf.mark.logged"] = logged
     if key:
         turn.body["perf.mark.key"] = _name(key, marks.key)
-    # Without a value there is no instant: the role must not let anybody measure from it [19].
+    # Without a value there is no instant: the role must keep it out of measurements [19].
     turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
 
 
 def _printed(turn: EventBuilder, logged: int | None, newest: int | None) -> int | None:
-    """When a key without a value was printed: by the stamp, or where that is doubtful at the line's newest instant."""
+    """When a key without a value was printed: at the stamp, or if that is doubtful, at the line's newest instant."""
     return logged if newest is None or DOUBTFUL.isdisjoint(turn.flags) else newest
 
 
 def _ms(value: str, context: Context) -> int:
-    """A value in unix ms: a unix time, or where the source says so an ISO time, in the intake's zone if it has none."""
+    """Convert a value to unix ms: a unix time, or an ISO time if the source allows it.
+
+    An ISO time without a zone is in the intake's zone.
+    """
     marks, zone = context.source.marks, context.intake.zone
     where, iso = (marks.value, marks.iso) if marks else (None, False)
     try:
@@ -167,7 +173,7 @@ def _times(turn: EventBuilder, marks: Marks, context: Context) -> list[int]:
 
 
 def _check_elapsed(turn: EventBuilder, marks: Marks, times: Sequence[int]) -> None:
-    """What a line says twice must agree: the seconds it took, and its ends."""
+    """Check that a line's elapsed seconds agree with its start and end; flag it otherwise."""
     if marks.elapsed is None or len(times) < 2:
         return
     took_s = (times[-1] - times[0]) / 1000
@@ -178,7 +184,7 @@ def _check_elapsed(turn: EventBuilder, marks: Marks, times: Sequence[int]) -> No
 
 
 def _logged(turn: EventBuilder, context: Context, newest: int | None) -> int | None:
-    """When the line was printed (unix ms); None for lines without a stamp."""
+    """When the line was printed (unix ms); None if the line has no stamp."""
     marks, stamp = context.source.marks, context.source.stamp
     if stamp is None or marks is None:
         return None
@@ -188,7 +194,7 @@ def _logged(turn: EventBuilder, context: Context, newest: int | None) -> int | N
     if zone_text:
         turn.body["event.timezone"] = zone_text
         if stamp.daylight and stamp.daylight.unexpected(zone_text, local):
-            turn.flags.append("zone_unexpected")  # the abbreviation is believed all the same [3]
+            turn.flags.append("zone_unexpected")  # the abbreviation is trusted anyway [3]
     doubt = None if newest is None else _doubt(stamp, (logged - newest) / 1000, offset, _waits(turn, marks))
     if doubt is not None:
         turn.flags.append(doubt)
@@ -196,7 +202,7 @@ def _logged(turn: EventBuilder, context: Context, newest: int | None) -> int | N
 
 
 def _waits(turn: EventBuilder, marks: Marks) -> bool:
-    """Whether the newest instant is the entry into a queue: its stamp comes after the wait, however long."""
+    """Whether the newest instant is the entry into a queue: such a line is printed after the wait, however long."""
     keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
     return {role_of(key, marks) for key in keys} == {"queued"}
 
@@ -233,7 +239,7 @@ def _local_of(turn: EventBuilder, read: Mapping[str, Any]) -> int:
 
 
 def _offset(turn: EventBuilder, context: Context, local: int, zone: str | None, newest: int | None) -> int:
-    """Seconds east of UTC: as written, else by the source's table, else by the intake, else as the epoch says [1]."""
+    """Seconds east of UTC: as written, else from the source's table, the intake, or the line's epoch [1]."""
     stamp = context.source.stamp
     if zone and (zone == "Z" or zone[0] in "+-"):
         try:
@@ -256,9 +262,9 @@ def _offset(turn: EventBuilder, context: Context, local: int, zone: str | None, 
 
 
 def _doubt(stamp: Stamp, lag_s: float, offset: int, waits: bool) -> str | None:
-    """The flag of a stamp that does not follow the newest value within bounds, as `offset` has it; None if it does [5].
+    """The flag of a stamp whose lag behind the newest value is out of bounds in zone `offset`; None if in bounds [5].
 
-    Suspect is a zone that is quarters of an hour off another one on earth, by which the line was printed at once.
+    A zone is suspect if another zone on earth, quarters of an hour away, would have had the line printed at once.
     """
     if stamp.earliest_lag_s <= lag_s and (waits or lag_s <= stamp.latest_lag_s):
         return None

@@ -26,9 +26,9 @@ from ingest.core.statistics import Histogram, histogram
 
 DEFAULT_BUCKET_S = 0.001
 OWAMP_START_TTL = 255
-LONGEST_MS = 1e9  # eleven days: what is beyond is no delay of a packet
+LONGEST_MS = 1e9  # eleven days: a larger value is not the delay of a packet
 MOST_PACKETS = 10**12
-PRINTED_SHARE = 0.01  # of a number of three digits
+PRINTED_SHARE = 0.01  # relative rounding error of a number of three digits
 PRINTED_MS = 0.0011  # tools print milliseconds to three digits, and some cut where others round
 RTT_ORDER = ("rtt_min", "rtt_mean", "rtt_max")
 _PERCENTILES = {"p25": 25, "median": 50, "p75": 75, "p95": 95}
@@ -46,7 +46,7 @@ def latency(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, An
     _hops(turn, object_of(result.get("histogram-ttl")))
     width_s = number_of(spec.get("bucket-width", DEFAULT_BUCKET_S) or DEFAULT_BUCKET_S)
     if not width_s or width_s < 0:
-        turn.flags.append("value_unreadable")  # without the width of a bucket its number says nothing [9]
+        turn.flags.append("value_unreadable")  # without the bucket width, bucket numbers have no meaning [9]
         return
     buckets = result.get("histogram-latency")
     if isinstance(buckets, Mapping):
@@ -54,9 +54,9 @@ def latency(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, An
 
 
 def put_histogram(turn: EventBuilder, buckets: Iterable[tuple[float | None, int | None]]) -> None:
-    """Set the delay fields from (ms, count) of each bucket; None is what cannot be read.
+    """Set the delay fields from (ms, count) of each bucket; None stands for an unreadable value.
 
-    Of a histogram with a bucket that cannot be, nothing is computed: the rest of it is another distribution.
+    If any bucket is unreadable, nothing is computed: the remaining buckets are a different distribution.
     """
     kept: list[tuple[float, int]] = []
     for value_ms, count in buckets:
@@ -74,7 +74,7 @@ def put_histogram(turn: EventBuilder, buckets: Iterable[tuple[float | None, int 
 
 
 def _check_total(turn: EventBuilder, total: int) -> None:
-    """A histogram holds what was received, each duplicate once or not at all."""
+    """Flag a histogram whose total is not the packets received, plus at most the duplicates."""
     sent, received, lost = (turn.body.get(f"{NETWORK}packets_{name}") for name in ("sent", "received", "lost"))
     duplicated = turn.body.get(NETWORK + "packets_duplicated", 0)
     if received is None and sent is not None and lost is not None and lost <= sent:
@@ -84,14 +84,14 @@ def _check_total(turn: EventBuilder, total: int) -> None:
 
 
 def put_delays(turn: EventBuilder, delays: Histogram) -> None:
-    """Set the delay fields from a histogram in ms, and flag what clocks make doubtful [10]."""
-    found = {"min": delays.values[0], "max": delays.values[-1], "mean": delays.mean}
+    """Set the delay fields from a histogram in ms, and flag delays that clock errors make doubtful [10]."""
+    delays_ms = {"min": delays.values[0], "max": delays.values[-1], "mean": delays.mean}
     if delays.total > 1:
-        found["stddev"] = delays.stddev
-    found |= {name: delays.percentile(percent) for name, percent in _PERCENTILES.items()}
-    for name, value in found.items():
+        delays_ms["stddev"] = delays.stddev
+    delays_ms |= {name: delays.percentile(percent) for name, percent in _PERCENTILES.items()}
+    for name, value in delays_ms.items():
         turn.body[f"perf.network.delay_{name}_ms"] = round(value, 6)
-    turn.body["perf.network.delay_jitter_ms"] = round(found["p95"] - found["median"], 6)
+    turn.body["perf.network.delay_jitter_ms"] = round(delays_ms["p95"] - delays_ms["median"], 6)
     turn.body["perf.network.delay_histogram"] = {"values_ms": list(delays.values), "counts": list(delays.counts)}
     flag_doubtful(turn)
 
@@ -107,7 +107,7 @@ def flag_doubtful(turn: EventBuilder) -> None:
 
 
 def put_loss(turn: EventBuilder, sent: int | None, lost: int | None) -> None:
-    """Set the loss ratio where something was sent and the loss is known; more lost than sent is flagged, not shown."""
+    """Set the loss ratio if packets were sent and the loss is known; flag a loss larger than the number sent."""
     if lost is None:
         turn.flags.append("loss_unknown")
     elif sent and lost <= sent:
@@ -117,7 +117,7 @@ def put_loss(turn: EventBuilder, sent: int | None, lost: int | None) -> None:
 
 
 def check_counts(turn: EventBuilder) -> None:
-    """Flag counts of one test that contradict each other. What came twice may be counted among the received."""
+    """Flag counts of one test that contradict each other; duplicates may be included in the packets received."""
     names = ("sent", "received", "lost", "duplicated")
     sent, received, lost, duplicated = (turn.body.get(f"{NETWORK}packets_{name}") for name in names)
     if sent is None or received is None:
@@ -129,29 +129,29 @@ def check_counts(turn: EventBuilder) -> None:
 
 
 def check_delays(turn: EventBuilder) -> None:
-    """Leave out and flag a least delay above the largest by more than rounding: three digits are printed [12]."""
+    """Remove and flag a minimum delay that exceeds the maximum by more than rounding to three digits [12]."""
     least, most = (turn.body.get(f"{NETWORK}delay_{name}_ms", 0.0) for name in ("min", "max"))
     check_order(turn, ("delay_min", "delay_max"), max(abs(least), abs(most)) * PRINTED_SHARE)
 
 
 def check_order(turn: EventBuilder, names: Iterable[str], slack_ms: float) -> None:
-    """Leave out and flag a minimum, mean and maximum (those that are there, in this order) that are out of order."""
+    """Remove and flag a minimum, mean and maximum (those present, in this order) that are out of order."""
     fields = [f"{NETWORK}{name}_ms" for name in names]
-    found = [turn.body[name] for name in fields if name in turn.body]
-    if any(first > second + slack_ms for first, second in pairwise(found)):
+    values = [turn.body[name] for name in fields if name in turn.body]
+    if any(first > second + slack_ms for first, second in pairwise(values)):
         turn.flags.append("value_range")
         for name in fields:
             turn.body.pop(name, None)
 
 
 def _duplicates(turn: EventBuilder, value: Any) -> None:
-    """The plug-ins never count duplicates and always write 0: only another number is a count."""
+    """Set the duplicates unless they are 0: the plug-ins do not count duplicates and always write 0."""
     if put_count(turn, "packets_duplicated", value) == 0:
         del turn.body[NETWORK + "packets_duplicated"]
 
 
 def _hops(turn: EventBuilder, ttls: Mapping[str, Any]) -> None:
-    """Hops from the TTL left over; OWAMP sends with 255. A TTL or a count that cannot be is left out and flagged."""
+    """Derive hops from the remaining TTL (OWAMP sends with 255); omit and flag an impossible TTL or count."""
     seen = [(whole_of(text), whole_of(times)) for text, times in ttls.items() if times is not None]
     fit = [
         (ttl, times) for ttl, times in seen if ttl in range(OWAMP_START_TTL + 1) and times is not None and times >= 0
@@ -164,7 +164,7 @@ def _hops(turn: EventBuilder, ttls: Mapping[str, Any]) -> None:
 
 
 def _buckets(buckets: Mapping[str, Any], width_ms: float) -> Iterator[tuple[float | None, int | None]]:
-    """(ms, count) of each bucket; `0.9` and `0.90` are different keys of the same delay; null is no bucket."""
+    """(ms, count) of each bucket; `0.9` and `0.90` are different keys of the same delay; null is skipped."""
     for text, times in buckets.items():
         if times is None:
             continue
@@ -195,30 +195,30 @@ def rtt(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) 
 
 
 def _in_range_ms(value_ms: float) -> float:
-    """A time that a packet can take. Raises OutOfRange beyond eleven days, before or after."""
+    """Check that a packet's time is plausible. Raises OutOfRange beyond eleven days, positive or negative."""
     if not abs(value_ms) <= LONGEST_MS:
         raise OutOfRange(f"{value_ms} ms are no time that a packet takes")
     return value_ms
 
 
 def in_ms(unit_ms: float) -> Convert:
-    """A conversion of a packet's time in a unit of so many ms -> ms, to a picosecond."""
+    """Return a conversion to ms, to a picosecond, from a unit of `unit_ms` ms."""
 
     def convert(value: Any) -> float | None:
-        found = number(value)
-        return None if found is None else _in_range_ms(round(found * unit_ms, 9))
+        parsed = number(value)
+        return None if parsed is None else _in_range_ms(round(parsed * unit_ms, 9))
 
     return convert
 
 
 def trip_ms(value: Any) -> float | None:
-    """A round trip: a duration or a number of seconds -> ms. Raises ValueError; OutOfRange beyond eleven days."""
-    found = milliseconds(value)
-    return None if found is None else _in_range_ms(found)
+    """Convert a round trip (a duration or seconds) to ms. Raises ValueError; OutOfRange beyond eleven days."""
+    parsed = milliseconds(value)
+    return None if parsed is None else _in_range_ms(parsed)
 
 
 def _unrecognised(turn: EventBuilder, result: Mapping[str, Any], answered: int, asked: int | None) -> None:
-    """0 sent means that the plug-in did not recognise ping's summary; its loss is then 100.0, not 1.0 [13]."""
+    """Handle 0 sent: the plug-in did not recognise ping's summary, and its loss is then 100.0, not 1.0 [13]."""
     loss = number_of(result.get("loss"))
     turn.flags.append("loss_recomputed")
     if answered and asked and answered <= asked:
@@ -238,11 +238,11 @@ def _from_trips(turn: EventBuilder, trips: list[Mapping[str, Any]]) -> None:
         put(probe, "rtt", trip.get("rtt"), trip_ms)
         times += [time] if (time := probe.body.pop("perf.network.rtt", None)) is not None else []
     if probe.flags:
-        turn.flags.extend(probe.flags)  # what is left of them would be another distribution
+        turn.flags.extend(probe.flags)  # the remaining ones are a different distribution
         return
     delays = histogram((time, 1) for time in times)
     if delays:
-        found = {"min": delays.values[0], "mean": delays.mean, "max": delays.values[-1]}
+        trips_ms = {"min": delays.values[0], "mean": delays.mean, "max": delays.values[-1]}
         if delays.total > 1:
-            found["stddev"] = delays.stddev
-        turn.body.update({f"perf.network.rtt_{name}_ms": round(value, 6) for name, value in found.items()})
+            trips_ms["stddev"] = delays.stddev
+        turn.body.update({f"perf.network.rtt_{name}_ms": round(value, 6) for name, value in trips_ms.items()})

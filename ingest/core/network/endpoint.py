@@ -1,4 +1,4 @@
-"""One end of a test as its user wrote it -> address, name or IP address. Pure text; nothing is looked up."""
+"""Parse one end of a test, as its user wrote it, into address, name or IP address, without any DNS lookup."""
 
 import re
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ _NAME = re.compile(r"[a-z0-9_](?:[a-z0-9_.-]{0,251}[a-z0-9_])?")
 
 
 def bare_host(text: str) -> str:
-    """Without scheme, user, path, brackets, port and IPv6 scope: `https://[fe80::1%2]:443/x` -> `fe80::1`."""
+    """Strip scheme, user, path, brackets, port and IPv6 scope: `https://[fe80::1%2]:443/x` -> `fe80::1`."""
     host = text.strip()
     if "://" in host:
         host = re.split(r"[/?#]", host.partition("://")[2], maxsplit=1)[0].rpartition("@")[2]
@@ -25,7 +25,7 @@ def bare_host(text: str) -> str:
 
 
 def ip_of(text: str) -> str | None:
-    """The IP address that a text names, in its canonical form; None when it names none."""
+    """The IP address in a text, in its canonical form; None if the text is not one."""
     try:
         return str(ip_address(bare_host(text)))
     except ValueError:
@@ -33,13 +33,13 @@ def ip_of(text: str) -> str | None:
 
 
 def name_of(text: str) -> str | None:
-    """The host name that a text names, lower case, without the root's dot; None when it is an address or no name."""
+    """The host name in a text, lower case, without the trailing dot; None if it is an address or not a name."""
     host = bare_host(text).lower().rstrip(".")
     return host if ip_of(host) is None and _NAME.fullmatch(host) else None
 
 
 def put_end(turn: EventBuilder, end: str, text: str | None, sites: Mapping[str, str]) -> None:
-    """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the `source` or `destination` of a turn."""
+    """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the event's `source` or `destination`."""
     if not text or not text.strip():
         return
     put_text(turn, f"{end}.address", text.strip())
@@ -54,7 +54,7 @@ def put_end(turn: EventBuilder, end: str, text: str | None, sites: Mapping[str, 
 
 
 def ip_version(turn: EventBuilder) -> int | None:
-    """4 or 6 when both ends, or the only one known as an address, are written as addresses of that version."""
+    """4 or 6 if both ends are addresses of that version, or the only end that is known as an address is."""
     versions = {ip_address(turn.body[key]).version for key in ("source.ip", "destination.ip") if key in turn.body}
     return versions.pop() if len(versions) == 1 else None
 

@@ -27,12 +27,12 @@ from ingest.core.sources.event import Context, EventBuilder, at_capture
 from ingest.core.timestamps import EARLIEST_MS, LATEST_MS
 
 JITTER_LIMIT_MS = 10_000
-LONGEST_INT = 19  # digits; a longer one stays text, which no field takes for a number it can hold
+LONGEST_INT = 19  # digits; a longer one stays text, so no numeric field stores it
 _BOUNDED = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) <= LONGEST_INT else text)
 
 
 def iperf3(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one test that iperf3 -J told of. Raises Refused where no time is known at all."""
+    """Fill the fields of one test from the output of iperf3 -J. Raises InvalidRecord if no time is known."""
     tree = turn.values
     turn.body["perf.network.test_type"] = "throughput"
     turn.body["perf.network.tool"] = "iperf3"
@@ -51,13 +51,13 @@ def iperf3(turn: EventBuilder, context: Context) -> None:
     start = object_of(tree.get("start"))
     put(turn, "mss_bytes", None if udp else start.get("tcp_mss", start.get("tcp_mss_default")), integer)
     put(turn, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
-    told, received = object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end)
-    if udp or count_of(told.get("packets")) or received:
-        put_udp(turn, told, received)
+    totals, received = object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end)
+    if udp or count_of(totals.get("packets")) or received:
+        put_udp(turn, totals, received)
 
 
 def _started(turn: EventBuilder, context: Context) -> None:
-    """When the test began, by iperf3's own stamp; an aborted one has none."""
+    """Set the test's start from iperf3's own timestamp; an aborted test has none."""
     stamp = object_of(lookup(turn.values, "start.timestamp"))
     started_ms, started_s = count_of(stamp.get("timemillisecs")), count_of(stamp.get("timesecs"))
     at_ms = started_ms or (started_s * 1000 if started_s else 0)
@@ -68,7 +68,7 @@ def _started(turn: EventBuilder, context: Context) -> None:
 
 
 def ends(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """The sending and the receiving end: a client sends, unless it was asked to run in reverse."""
+    """The sending and the receiving end: the client sends unless the test runs in reverse."""
     local, remote = _connected(tree)
     asked = lookup(tree, "start.connecting_to.host")
     return _sorted_ends(tree, local, asked if isinstance(asked, str) and asked else remote)
@@ -86,7 +86,7 @@ def _sorted_ends(tree: Mapping[str, Any], local: str | None, remote: str | None)
 
 
 def is_reversed(tree: Mapping[str, Any]) -> bool:
-    """Whether the server was asked to send."""
+    """Whether the test runs in reverse: the server sends."""
     return is_true(lookup(tree, "start.test_start.reverse"))
 
 
@@ -97,11 +97,11 @@ def _asked(turn: EventBuilder, start: Mapping[str, Any]) -> None:
     if is_reversed(turn.values):
         turn.flags.append("reversed")
     if is_true(asked.get("bidir")):
-        turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
+        turn.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
 
 
 def _failed(turn: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
-    """An error, or nothing measured, is a failed test [15]."""
+    """Whether the test failed: it reports an error or measured nothing [15]."""
     text = tree.get("error")
     if text is None and any(number_of(object_of(part).get("bits_per_second")) for part in end.values()):
         return False
@@ -116,7 +116,7 @@ def _failed(turn: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any])
 def _rates(turn: EventBuilder, end: Mapping[str, Any]) -> None:
     sent = object_of(end.get("sum_sent")) or object_of(end.get("sum"))
     put(turn, "throughput_bps", sent.get("bits_per_second"))
-    if number_of(lookup(end, "sum_received.seconds")):  # without the server's report all of it is 0
+    if number_of(lookup(end, "sum_received.seconds")):  # without the server's report, all its values are 0
         put(turn, "receiver_throughput_bps", lookup(end, "sum_received.bits_per_second"))
     put(turn, "transferred_bytes", sent.get("bytes"), rounded)
     put(turn, "measured_s", sent.get("seconds"))
@@ -128,24 +128,24 @@ def _rates(turn: EventBuilder, end: Mapping[str, Any]) -> None:
         put_slot(turn, start_ms, start_ms + round(length_s * 1000))
 
 
-def put_udp(turn: EventBuilder, told: Mapping[str, Any], received: Mapping[str, Any]) -> None:
-    """Packets, loss and jitter; the sender's 0 lost is no count, the receiver's is taken [6, 7]."""
-    put_jitter(turn, received.get("jitter_ms", told.get("jitter_ms")))
-    sent = received.get("packets") if count_of(received.get("packets")) else told.get("packets")
+def put_udp(turn: EventBuilder, totals: Mapping[str, Any], received: Mapping[str, Any]) -> None:
+    """Set packets, loss and jitter; the sender's loss of 0 is not a count, the receiver's is used [6, 7]."""
+    put_jitter(turn, received.get("jitter_ms", totals.get("jitter_ms")))
+    sent = received.get("packets") if count_of(received.get("packets")) else totals.get("packets")
     put_packets(turn, sent, received.get("lost_packets"))
 
 
 def put_jitter(turn: EventBuilder, jitter_ms: Any) -> None:
-    """Set the jitter, unless the tool's arithmetic went wrong [8]: the value is in event.original."""
-    found = number_of(jitter_ms)
-    if found is not None and found > JITTER_LIMIT_MS:
+    """Set the jitter, unless the tool computed an impossible value [8]; that value stays in event.original."""
+    value_ms = number_of(jitter_ms)
+    if value_ms is not None and value_ms > JITTER_LIMIT_MS:
         turn.flags.append("jitter_suspect")
     else:
         put(turn, "jitter_ms", jitter_ms)
 
 
 def put_packets(turn: EventBuilder, sent: Any, lost: Any) -> None:
-    """Set what was sent and lost, and their ratio; a loss of UDP that nobody counted is flagged."""
+    """Set packets sent and lost, and their ratio; flag UDP without a counted loss."""
     put_count(turn, "packets_sent", sent)
     put_count(turn, "packets_lost", lost)
     sent, lost = (turn.body.get(f"perf.network.packets_{name}") for name in ("sent", "lost"))
@@ -160,7 +160,7 @@ def put_packets(turn: EventBuilder, sent: Any, lost: Any) -> None:
 
 
 def udp_received(end: Mapping[str, Any]) -> Mapping[str, Any]:
-    """What the receiver counted: `sum_received`, or `sum` of versions before 3.11."""
+    """The receiver's counts: `sum_received`, or `sum` before version 3.11."""
     for part in (object_of(end.get("sum_received")), object_of(end.get("sum"))):
         if count_of(part.get("packets")) and count_of(part.get("lost_packets")) is not None:
             return part
@@ -168,7 +168,7 @@ def udp_received(end: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def in_diagnostics(text: Any) -> Mapping[str, Any]:
-    """iperf3's own JSON, which follows its command line in pScheduler's diagnostics; an empty object without it."""
+    """iperf3's own JSON, which follows its command line in pScheduler's diagnostics; empty if there is none."""
     begin = text.find("{") if isinstance(text, str) else -1
     if begin < 0:
         return {}

@@ -1,4 +1,4 @@
-"""iperf3's text -> what iperf3.py makes of its JSON, as exactly as three printed digits allow (flag `rounded`).
+"""Read iperf3's text output into the fields that iperf3.py fills from JSON, with three digits (flag `rounded`).
 
 Bytes are printed in units of 1024, bits in units of 1000. Numbers in brackets are the cases of the reference.
 """
@@ -24,7 +24,7 @@ _CLOSING = re.compile(
 
 
 def iperf3_text(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one output of iperf3. Raises Refused when no time is known."""
+    """Fill the fields of one output of iperf3. Raises InvalidRecord if no time is known."""
     turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "throughput", "iperf3"
     at_capture(turn, context)
     _ends(turn, context.sites)
@@ -37,7 +37,7 @@ def iperf3_text(turn: EventBuilder, context: Context) -> None:
     if len(rows) < len(turn.values["CLOSING"].splitlines()):
         turn.flags.append("value_unreadable")
     if any(row["role"] for row in rows):
-        turn.flags.append("bidirectional")  # the way back is in event.original: one document, one direction
+        turn.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
         rows = [row for row in rows if row["role"] == rows[0]["role"]]
     summed = [row for row in rows if row["id"] == "SUM"] or rows
     sides = {str(row["end_of"]): row for row in summed}
@@ -56,12 +56,12 @@ def _ends(turn: EventBuilder, sites: Mapping[str, str]) -> None:
 
 
 def _numbers(turn: EventBuilder, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
-    """Rates of both sides; a server prints its client's as 0, which is not known."""
+    """Set the rates of both sides; a server prints 0 for its client's rate, which means unknown."""
     turn.flags.append("rounded")
     if not float(sender.get("rate") or 0) and float(receiver.get("rate") or 0):
         sender = {}
     if receiver.get("total") == "0":
-        receiver = {}  # its report never came: -nan%
+        receiver = {}  # its report never arrived: -nan%
     for row, name in ((sender, "throughput_bps"), (receiver, "receiver_throughput_bps")):
         if row:
             put(turn, name, _rate_bps(row))
@@ -79,7 +79,7 @@ def _numbers(turn: EventBuilder, sender: Mapping[str, str | None], receiver: Map
             turn, receiver.get("total") or sender.get("total"), receiver.get("lost")
         )  # not the sender's 0 [6, 7]
     elif sender.get("retransmits") is not None:
-        turn.body[NETWORK + "protocol"] = TCP  # without the column it may be SCTP, or the system does not count
+        turn.body[NETWORK + "protocol"] = TCP  # without the column: SCTP, or a system that does not count
     put(turn, "retransmits", sender.get("retransmits"), integer)
 
 

@@ -1,7 +1,7 @@
-"""Values deep inside a result, read without trust: what is missing or null is absent, what cannot be read is flagged.
+"""Read values deep inside a result leniently: missing or null is absent, unreadable is flagged.
 
-Tools behind pScheduler write null, text for numbers, arrays for objects. A result is worth keeping without the one
-value that cannot be read, so nothing here raises; `perf.flags` says that something was left out.
+Tools behind pScheduler write null, text for numbers, and arrays for objects. A result is worth keeping without the one
+value that is unreadable, so nothing here raises; `perf.flags` records that a value was left out.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -19,41 +19,41 @@ WHOLE = (integer, rounded)
 
 
 def put(turn: EventBuilder, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
-    """Set `perf.network.<name>` to the converted value; flag what cannot be read or is below `least`."""
+    """Set `perf.network.<name>` to the converted value; flag a value that is unreadable or below `least`."""
     if value is None:
         return
     try:
-        found = convert(value)
+        converted = convert(value)
     except OutOfRange:
         turn.flags.append("value_range")
         return
     except ValueError:
         turn.flags.append("value_unreadable")
         return
-    if found is None:
+    if converted is None:
         return
-    if not isfinite(found) or (least is not None and found < least):
+    if not isfinite(converted) or (least is not None and converted < least):
         turn.flags.append("value_range")
         return
-    turn.body[NETWORK + name] = found if convert in WHOLE else float(found)
+    turn.body[NETWORK + name] = converted if convert in WHOLE else float(converted)
 
 
 def put_text(turn: EventBuilder, field: str, value: Any) -> None:
-    """Set a field to a text that is one, and not empty; one longer than a name may be is left out and flagged."""
+    """Set a field to a non-empty text; omit and flag a text longer than a name may be."""
     try:
-        found = text(value) if isinstance(value, str) else None
+        content = text(value) if isinstance(value, str) else None
     except ValueError:
         turn.flags.append("value_unreadable")
         return
-    if found is not None:
-        turn.body[field] = found
+    if content is not None:
+        turn.body[field] = content
 
 
 def put_count(turn: EventBuilder, name: str, value: Any) -> int | None:
-    """Set a whole number from 0 as `put` does, and give it; None where it is not there or cannot be."""
+    """Set a whole number from 0 as `put` does, and return it; None if it is absent or invalid."""
     put(turn, name, value, integer)
-    found: int | None = turn.body.get(NETWORK + name)
-    return found
+    count: int | None = turn.body.get(NETWORK + name)
+    return count
 
 
 def put_slot(turn: EventBuilder, start_ms: int, end_ms: int) -> None:
@@ -66,16 +66,16 @@ def put_slot(turn: EventBuilder, start_ms: int, end_ms: int) -> None:
 
 
 def number_of(value: Any) -> float | None:
-    """A finite number, also written as text; None for anything else."""
+    """A finite number, also given as text; None for anything else."""
     try:
-        found = None if value is None else number(value)
+        parsed = None if value is None else number(value)
     except ValueError:
         return None
-    return None if found is None else float(found)
+    return None if parsed is None else float(parsed)
 
 
 def whole_of(value: Any) -> int | None:
-    """A whole number of at most 63 bits, also written as text; None for anything else."""
+    """A whole number of at most 63 bits, also given as text; None for anything else."""
     try:
         return None if value is None else integer(value)
     except ValueError:
@@ -83,19 +83,19 @@ def whole_of(value: Any) -> int | None:
 
 
 def count_of(value: Any) -> int | None:
-    """A whole number from 0, also written as text; None for anything else."""
-    found = whole_of(value)
-    return None if found is None or found < 0 else found
+    """A whole number from 0, also given as text; None for anything else."""
+    parsed = whole_of(value)
+    return None if parsed is None or parsed < 0 else parsed
 
 
 def mean_above_0(values: Iterable[Any]) -> float | None:
-    """The mean of the numbers above 0 among them; tools write 0 for what they could not measure. None without one."""
-    found = [number for value in values if (number := number_of(value)) is not None and number > 0]
-    return round(sum(found) / len(found), 3) if found else None
+    """The mean of the values above 0, as tools write 0 for values they could not measure; None if there are none."""
+    numbers = [number for value in values if (number := number_of(value)) is not None and number > 0]
+    return round(sum(numbers) / len(numbers), 3) if numbers else None
 
 
 def is_true(value: Any) -> bool:
-    """Whether it says true, as a boolean, as text or as 1; anything else, null too, does not."""
+    """Whether a value is true, "true" or 1; any other value, including null, is not."""
     try:
         return value is not None and boolean(value)
     except ValueError:
@@ -108,16 +108,16 @@ def object_of(value: Any) -> Mapping[str, Any]:
 
 
 def objects_of(value: Any) -> list[Mapping[str, Any]]:
-    """The JSON objects of an array; what is no object, and what is no array, is left out."""
+    """The JSON objects of an array, without its other elements; empty if it is not an array."""
     return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list) else []
 
 
 def seconds(value: Any) -> float | None:
-    """An ISO 8601 duration, or a number of seconds -> seconds. Raises ValueError."""
+    """Convert an ISO 8601 duration, or a number of seconds, to seconds. Raises ValueError."""
     return iso_duration_s(value) if isinstance(value, str) and "P" in value else number(value)
 
 
 def milliseconds(value: Any) -> float | None:
-    """An ISO 8601 duration, or a number of seconds -> ms, to a nanosecond. Raises ValueError."""
-    found = seconds(value)
-    return None if found is None else round(found * 1000, 6)
+    """Convert an ISO 8601 duration, or a number of seconds, to ms, to a nanosecond. Raises ValueError."""
+    length_s = seconds(value)
+    return None if length_s is None else round(length_s * 1000, 6)

@@ -1,7 +1,7 @@
 """The smaller tests of pScheduler: mtu, clock, dns, http, copies, name and address services and the like.
 
-Their meaningful numbers are rows of a table. The rest of such a result, and the whole result of a type that nobody
-here knows (flag `type_unknown`), is kept as data in perf.extra.result.
+Their meaningful numbers are rows of a table. The rest of such a result, and the whole result of an unknown type (flag
+`type_unknown`), is kept as data in perf.extra.result.
 """
 
 from collections.abc import Mapping
@@ -51,7 +51,7 @@ _BOOLEANS: Mapping[str, tuple[tuple[str, str], ...]] = {
     "netreach": (("gateway-up", "gateway_up"), ("network-up", "network_up")),
 }
 _LENGTHS = {"dns": ("record", "dns_records"), "wifibssid": ("ssid_list", "wifi_bssids")}
-_TOLD = {"schema", "succeeded", "error", "diags", "content"}  # elsewhere in the document, or no data
+_NOT_DATA = {"schema", "succeeded", "error", "diags", "content"}  # stored elsewhere in the document, or not data
 _SHAPES = {
     "intervals": "throughput",
     "histogram-latency": "latency",
@@ -71,12 +71,12 @@ _SHAPES = {
 
 
 def type_by_shape(result: Mapping[str, Any]) -> str | None:
-    """The type of test whose key the result holds; None when none of them tells."""
+    """The type of test whose key the result has; None if it has no such key."""
     return next((kind for key, kind in _SHAPES.items() if key in result), None)
 
 
 def numbers(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
-    """Fill the numbers of a smaller test; of an unknown one there are none."""
+    """Set the numbers of a smaller test; an unknown type has none."""
     for path, name, convert in _NUMBERS.get(kind, ()):
         put(turn, name, lookup(result, path), convert)
     for path, name in _BOOLEANS.get(kind, ()):
@@ -94,8 +94,8 @@ def numbers(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
 
 
 def keep_result(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
-    """Keep what the table does not read as data; flag a type that it does not know."""
-    read = _TOLD | {row[0] for row in (*_NUMBERS.get(kind, ()), *_BOOLEANS.get(kind, ()))}
+    """Keep the rest of the result as data; flag a type that the table does not list."""
+    read = _NOT_DATA | {row[0] for row in (*_NUMBERS.get(kind, ()), *_BOOLEANS.get(kind, ()))}
     rest = {key: value for key, value in result.items() if key not in read and value is not None}
     if kind not in _NUMBERS and (kind or rest):
         turn.flags.append("type_unknown")
@@ -106,7 +106,7 @@ def keep_result(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> Non
 
 
 def _clocks(turn: EventBuilder, result: Mapping[str, Any]) -> None:
-    """Both ends' offsets from their own references, and whether both are synchronised."""
+    """Set both ends' offsets from their own references, and whether both are synchronised."""
     for end in ("local", "remote"):
         put(turn, f"clock_offset_{end}_ms", lookup(result, f"{end}.offset"), milliseconds, least=None)
     said = [lookup(result, f"{end}.synchronized") for end in ("local", "remote")]

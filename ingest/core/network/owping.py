@@ -1,6 +1,6 @@
-"""Blocks of owping's text -> one document each: the zone its times lack, units to ms, nan to nothing.
+"""Read blocks of owping's text into one document each: infer the missing zone, convert units to ms, drop nan.
 
-The times are the local time of whoever ran it, without a zone; the session id holds the same instant as NTP time.
+The times are local times of the host that ran it, without a zone; the session id has the same instant as NTP time.
 Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 """
 
@@ -44,12 +44,12 @@ def _times(turn: EventBuilder, context: Context) -> None:
 
 
 def _session_s(session: str) -> float:
-    """Unix seconds of the NTP time in a session id, behind 8 digits of address; of the era that begins in 2036 too."""
+    """Unix seconds of the NTP time in a session id, after 8 digits of address; also in the era that begins in 2036."""
     return ntp_s(int(session[8:24], 16))
 
 
 def _local_ms(turn: EventBuilder, terminal: str) -> int | None:
-    """Wall clock as ms; `.1000` is what owping prints for a rounded-up second."""
+    """A wall clock as ms; owping prints `.1000` for a second that was rounded up."""
     text = turn.values[terminal]
     whole, _, millis = text.partition(".")
     if text.startswith("XXX"):
@@ -61,16 +61,16 @@ def _local_ms(turn: EventBuilder, terminal: str) -> int | None:
 
 
 def _offset_s(turn: EventBuilder, first_ms: int, session_s: float, declared_s: int | None) -> int:
-    """Seconds east of UTC: as the session id tells, else as the intake declares [22]."""
+    """Seconds east of UTC: from the session id, else as the intake declares [22]."""
     ahead_s = first_ms / 1000 - session_s
     told_s = round(ahead_s / QUARTER_S) * QUARTER_S
-    told = abs(ahead_s - told_s) <= SESSION_SLACK_S and abs(told_s) <= ZONE_LIMIT_S
+    has_zone = abs(ahead_s - told_s) <= SESSION_SLACK_S and abs(told_s) <= ZONE_LIMIT_S
     if declared_s is None:
-        if not told:
+        if not has_zone:
             raise InvalidRecord("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
         turn.flags.append("zone_inferred")
         return told_s
-    if told and told_s != declared_s:
+    if has_zone and told_s != declared_s:
         turn.flags.append("zone_fault")
         return told_s
     return declared_s
@@ -95,7 +95,7 @@ def _packets(turn: EventBuilder) -> None:
 
 
 def _reordered(turn: EventBuilder, text: str, received: int) -> None:
-    """A share of what was received -> packets; nan is none, and more than all of them cannot be."""
+    """Convert a share of the packets received into packets; nan is absent, a share above all of them is invalid."""
     percent = number_of(text)
     if percent is None and "nan" in text:
         return
@@ -121,7 +121,7 @@ def _delays(turn: EventBuilder) -> None:
 
 
 def _put_ms(turn: EventBuilder, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
-    """Set a printed time in ms; nan is none [11]."""
+    """Set a printed time in ms; nan is absent [11]."""
     put(turn, name, text, in_ms(MS_OF[unit or "ms"]), least)
 
 

@@ -1,4 +1,4 @@
-"""owping -M and -R -> delay, loss, TTL. Their times are NTP's: no zone is guessed."""
+"""Read owping -M and -R into delay, loss and TTL; their times are NTP times, so no zone is inferred."""
 
 from collections.abc import Iterator
 from math import isfinite
@@ -10,13 +10,13 @@ from ingest.core.sources.convert import integer
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import NTP_ERA, ntp_s
 
-MOST_TOLD = 1  # rank: of two forms of the same session this one tells more
+MOST_TOLD = 1  # rank: this form of a session has more detail than the other
 UNKNOWN_TTL = 255
 MS_PER_S = 1000.0
 
 
 def owping_machine(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one block of owping -M. Raises Refused when it says no start."""
+    """Fill the fields of one block of owping -M. Raises InvalidRecord if it has no start."""
     values = turn.values
     turn.rank = MOST_TOLD
     _start(turn, int(values["START_TIME"]), int(values["END_TIME"]))
@@ -30,7 +30,7 @@ def owping_machine(turn: EventBuilder, context: Context) -> None:
     if "BUCKETS" in values:
         put_histogram(turn, _buckets(values["BUCKETS"], number_of(values["BUCKET_WIDTH"])))
     for name, terminal in (("min", "MIN"), ("median", "MEDIAN"), ("max", "MAX")):
-        _put_s(turn, f"delay_{name}_ms", values.get(terminal))  # exact, where the buckets' are rounded
+        _put_s(turn, f"delay_{name}_ms", values.get(terminal))  # exact; the buckets' values are rounded
     check_delays(turn)
     _put_s(turn, "delay_jitter_ms", values.get("PDV"), least=0)
     flag_doubtful(turn)
@@ -38,7 +38,7 @@ def owping_machine(turn: EventBuilder, context: Context) -> None:
 
 
 def owping_raw(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one session of raw packets. Raises Refused when no packet says when it was sent."""
+    """Fill the fields of one session of raw packets. Raises InvalidRecord if no packet has a send time."""
     packets = [line.split() for line in turn.values["PACKETS"].splitlines()]
     sent_ntp = sorted(int(packet[1]) for packet in packets)
     _start(turn, sent_ntp[0], sent_ntp[-1])
@@ -52,8 +52,8 @@ def owping_raw(turn: EventBuilder, context: Context) -> None:
     _packets(turn, sent, sent - len(received))
     put(turn, "packets_duplicated", duplicates, integer)
     turn.body[NETWORK + "clock_synchronized"] = all(packet[2] == packet[5] == "1" for packet in received.values())
-    errors = [found for packet in received.values() for text in (packet[3], packet[6])
-              if (found := number_of(text)) is not None]  # fmt: skip
+    errors = [error for packet in received.values() for text in (packet[3], packet[6])
+              if (error := number_of(text)) is not None]  # fmt: skip
     if errors:
         put(turn, "max_clock_error_ms", round(max(errors) * 1000, 6))
     put_histogram(turn, _delays(list(received.values())))
@@ -82,7 +82,7 @@ def _packets(turn: EventBuilder, sent: int, lost: int | None) -> None:
 
 
 def _buckets(text: str, width_s: float | None) -> Iterator[tuple[float | None, int]]:
-    """(ms, count) of each bucket; without a width its number says nothing."""
+    """(ms, count) of each bucket; without a width, bucket numbers have no meaning."""
     for line in text.split("\n"):
         if line.strip():
             bucket, count = line.split()
@@ -91,7 +91,7 @@ def _buckets(text: str, width_s: float | None) -> Iterator[tuple[float | None, i
 
 
 def _delays(packets: list[list[str]]) -> Iterator[tuple[float, int]]:
-    """(ms, 1) of each packet, to a microsecond; the difference is taken of whole numbers, so nothing is lost before."""
+    """(ms, 1) of each packet, to a microsecond; whole numbers are subtracted, so no precision is lost."""
     for packet in packets:
         yield round((int(packet[4]) - int(packet[1])) / 2**32 * 1000, 3), 1
 

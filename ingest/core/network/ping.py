@@ -1,4 +1,4 @@
-"""ping's and traceroute's text -> round trips, loss, route. Terminals are those of grammars/ping and /traceroute."""
+"""Read ping's and traceroute's text into round trips, loss, route; terminals are in grammars/ping and /traceroute."""
 
 import re
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ _ERRORS = {"!H": "host-unreachable", "!N": "net-unreachable", "!P": "protocol-un
 
 
 def ping(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one output of ping. Raises Refused when no time is known."""
+    """Fill the fields of one output of ping. Raises InvalidRecord if no time is known."""
     _head(turn, context, "rtt", "ping")
     sent, received = int(turn.values["SENT"]), int(turn.values["RECEIVED"])
     put(turn, "packets_sent", sent, integer)
@@ -43,12 +43,12 @@ def ping(turn: EventBuilder, context: Context) -> None:
 
 
 def traceroute(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of one output of traceroute. Raises Refused when no time is known."""
+    """Fill the fields of one output of traceroute. Raises InvalidRecord if no time is known."""
     _head(turn, context, "trace", "traceroute")
-    told = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
-    _check_whole(told)
-    hops = {number: _hop(words) for number, words in told if number <= MAX_TTL}
-    if len(hops) < len(told):
+    printed = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
+    _check_whole(printed)
+    hops = {number: _hop(words) for number, words in printed if number <= MAX_TTL}
+    if len(hops) < len(printed):
         turn.flags.append("value_range")
     turn.body["event.outcome"] = "success" if hops else "failure"
     if not hops:
@@ -59,18 +59,18 @@ def traceroute(turn: EventBuilder, context: Context) -> None:
     trace(turn, {"paths": [path]}, {"first-ttl": first})
 
 
-def _check_whole(told: list[tuple[int, str]]) -> None:
-    """Refuse a text that ends inside a hop: behind no probe, or before as many probes as every other hop has."""
-    if not told:
+def _check_whole(printed: list[tuple[int, str]]) -> None:
+    """Reject a text that ends inside a hop: without a probe, or with fewer probes than every other hop."""
+    if not printed:
         return
-    number, words = told[-1]
-    others = [len(_PROBE.findall(before)) for _, before in told[:-1]]
+    number, words = printed[-1]
+    others = [len(_PROBE.findall(before)) for _, before in printed[:-1]]
     if not _PROBE_END.search(words) or (others and len(_PROBE.findall(words)) < min(others)):
         raise InvalidRecord("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
 
 
 def _head(turn: EventBuilder, context: Context, test_type: str, tool: str) -> None:
-    """Type, tool, ends and time: that of the first reply under ping -D, else when the shipper took it."""
+    """Set type, tool, ends and time: the time of the first reply under ping -D, else the shipper's capture time."""
     turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = test_type, tool
     stamp_ms = int(float(turn.values.get("FIRST_AT", 0)) * 1000)
     if stamp_ms >= EARLIEST_MS:
@@ -81,7 +81,7 @@ def _head(turn: EventBuilder, context: Context, test_type: str, tool: str) -> No
 
 
 def _hop(words: str) -> Mapping[str, Any]:
-    """The first host of a hop that answered, in the keys of pScheduler's trace; nothing when none did."""
+    """The first host of a hop that answered, with the keys of pScheduler's trace; empty if none answered."""
     hop: dict[str, Any] = {}
     for word in _WORD.finditer(words):
         if word["time"]:

@@ -1,4 +1,4 @@
-"""One run of pScheduler: its ends, its outcome, its slot. pscheduler.py brings every shape of it to the same keys.
+"""Read one run of pScheduler, in any of its shapes: its ends, its outcome, its slot.
 
 The numbers of each type of test are read in throughput.py, delay.py, route.py and other_tests.py.
 Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
@@ -22,7 +22,7 @@ SPEC = "perf.network.spec"
 NOT_FINAL = ("scheduling", "pending", "on-deck", "running", "cleanup")
 FAILED = {"overdue", "missed", "failed", "preempted", "nonstart"}
 _ENVELOPE = {"id", "schedule", "test", "tool", "participants", "result", "reference", "run", "task"}
-_STEP = 8  # of the ranks of states; between them 4 for a known test and 0 to 3 for the shape
+_STEP = 8  # between the ranks of states; within a step, 4 for a known test and 0 to 3 for the shape
 _OVER, _WITH_RESULT = (len(NOT_FINAL) + 1) * _STEP, (len(NOT_FINAL) + 2) * _STEP
 _TYPES: Mapping[str, Callable[[EventBuilder, Mapping[str, Any], Mapping[str, Any]], None]] = {
     "throughput": throughput,
@@ -34,9 +34,9 @@ _TYPES: Mapping[str, Callable[[EventBuilder, Mapping[str, Any], Mapping[str, Any
 
 
 def read_run(turn: EventBuilder, context: Context, shape: int) -> None:
-    """Fill what a run says of itself, and the numbers of its result unless it failed.
+    """Fill the fields of a run, and the numbers of its result unless it failed.
 
-    `shape` (0 to 3) tells how much its shape says: of two tellings of the same run the richer one stands.
+    `shape` (0 to 3) ranks how much detail the shape has: of two documents of the same run, the richer one wins.
     """
     result = object_of(lookup(turn.values, "result")) or object_of(lookup(turn.values, "run.result-merged"))
     spec = object_of(turn.body.get(SPEC))
@@ -52,7 +52,7 @@ def read_run(turn: EventBuilder, context: Context, shape: int) -> None:
 
 
 def _numbers(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
-    """The numbers of a result that did not fail; of the smaller tests also the rest of it, as data."""
+    """Set the numbers of a successful result; for the smaller tests also keep the rest of it as data."""
     kind = turn.body.get(TYPE, "")
     read = _TYPES.get(kind)
     failed = turn.body["event.outcome"] == "failure"
@@ -65,7 +65,7 @@ def _numbers(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, A
 
 
 def _test_type(turn: EventBuilder, result: Mapping[str, Any]) -> None:
-    """A document without its test is told by the shape of its result [2]."""
+    """Infer a missing test type from the shape of the result [2]."""
     if TYPE not in turn.body:
         shape = type_by_shape(result)
         turn.flags.append("test_missing")
@@ -74,7 +74,7 @@ def _test_type(turn: EventBuilder, result: Mapping[str, Any]) -> None:
 
 
 def _slot(turn: EventBuilder) -> None:
-    """When the run began and ended, from its own stamps, else from its length."""
+    """Set when the run began and ended: from its own timestamps, else from its length."""
     start = turn.body.get("@timestamp")
     if start is None or CAPTURED in turn.flags:
         return
@@ -92,7 +92,7 @@ def _slot(turn: EventBuilder) -> None:
 
 
 def _outcome(turn: EventBuilder, result: Mapping[str, Any]) -> None:
-    """Success, failure or unknown; why it failed; and the rank that lets a final result replace a pending run [1]."""
+    """Set the outcome, the error, and the rank by which a final result replaces a pending run [1]."""
     state = turn.body.get("perf.network.state")
     said = result.get("succeeded")
     if said is not None:
@@ -111,16 +111,16 @@ def _outcome(turn: EventBuilder, result: Mapping[str, Any]) -> None:
 
 
 def _error(turn: EventBuilder, result: Mapping[str, Any]) -> str | None:
-    """The first text that says why: merged, of a participant, of the run; diagnostics where there is nothing better."""
+    """The first error text: the merged one, a participant's, the run's; diagnostics only if there is no other."""
     own = objects_of(lookup(turn.values, "run.result-full"))
     candidates = [result.get("error"), result.get("reason"), *(part.get("error") for part in own)]
     candidates.append(lookup(turn.values, "run.errors"))
     candidates += [part.get("diags") for part in (result, *own)]
-    return next((found for text in candidates if text is not None and (found := message(text))), None)
+    return next((words for text in candidates if text is not None and (words := message(text))), None)
 
 
 def _reference(turn: EventBuilder) -> None:
-    """The user's own data: the task's name and the mark of made-up results are known, the rest is kept as data."""
+    """Read the user's reference: the task's name and the marker of synthetic results; keep the rest as data."""
     reference = turn.values.get("reference")
     known = object_of(reference)
     put_text(turn, "perf.network.task_name", known.get("display-task-name"))
@@ -135,7 +135,7 @@ def _reference(turn: EventBuilder) -> None:
 
 
 def _kept_as_data(turn: EventBuilder) -> None:
-    """What the index cannot take as data stays in event.original alone."""
+    """Flag data that the index cannot store; it stays in event.original only."""
     for name in (SPEC, "perf.extra"):
         if name in turn.body and not fits_flattened(turn.body[name]):
             del turn.body[name]
@@ -148,12 +148,12 @@ _BARE, _RUN, _PLUGIN, _DOCUMENT = range(4)
 
 
 def pscheduler(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of a document as archivers send it, also one that jq has stripped."""
+    """Fill the fields of a document as archivers send it, also if jq has stripped it."""
     read_run(turn, context, _DOCUMENT)
 
 
 def pscheduler_plugin(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of a plug-in's input. Raises Refused when a transform left no object, or no time is known."""
+    """Fill the fields of a plug-in's input. Raises InvalidRecord if a transform left no object, or no time is known."""
     inner = turn.values.get("result")
     if not isinstance(inner, Mapping):
         raise InvalidRecord("shape", "the transform of this archiver left no JSON object", "result", "JSON object")
@@ -168,14 +168,14 @@ def pscheduler_plugin(turn: EventBuilder, context: Context) -> None:
 
 
 def pscheduler_run(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of a run as REST tells it: no test, no tool."""
+    """Fill the fields of a run as the REST API returns it: without test and tool."""
     run = turn.values
     turn.values = {"run": run, "result": run.get("result"), "participants": run.get("participants")}
     read_run(turn, context, _RUN)
 
 
 def pscheduler_result(turn: EventBuilder, context: Context) -> None:
-    """Fill the fields of a result alone. Raises Refused without a capture time."""
+    """Fill the fields of a result alone. Raises InvalidRecord without a capture time."""
     at_capture(turn, context)
     turn.values = {"result": turn.values}
     read_run(turn, context, _BARE)

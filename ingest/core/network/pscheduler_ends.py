@@ -1,4 +1,4 @@
-"""The two ends of a run of pScheduler: as its test names them, else as its result and its participants tell."""
+"""Find the two ends of a pScheduler run: from its test, else from its result and its participants."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,7 +18,7 @@ ONE_WAY = {"throughput", "latency", "latencybg"}
 def put_run_ends(
     turn: EventBuilder, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]
 ) -> None:
-    """The sending and the receiving end; a test that was asked to run in reverse sends from its `dest`."""
+    """Set the sending and the receiving end; a test that runs in reverse sends from its `dest`."""
     source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
     if not spec:
         source, dest = _ends_of_result(turn, result)
@@ -34,19 +34,19 @@ def put_run_ends(
 
 
 def _ends_of_result(turn: EventBuilder, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
-    """Without a test that names them: the participants, in the direction that the tool's own output tells."""
-    told = iperf3_in(result.get("diags"))
+    """The ends of a run whose test does not name them: its participants, in the direction of the tool's own output."""
+    output = iperf3_in(result.get("diags"))
     hosts = lookup(turn.values, "participants")
     if not (isinstance(hosts, list) and len(hosts) == 2 and isinstance(hosts[1], str)):
         answered = {ip for trip in objects_of(result.get("roundtrips")) if isinstance(ip := trip.get("ip"), str)}
-        return iperf3_ends(told) if told else (None, answered.pop() if len(answered) == 1 else None)
-    if not told:
+        return iperf3_ends(output) if output else (None, answered.pop() if len(answered) == 1 else None)
+    if not output:
         turn.flags.append("ends_assumed")
-    return (hosts[1], _lead(turn)) if iperf3_reversed(told) else (_lead(turn), hosts[1])
+    return (hosts[1], _lead(turn)) if iperf3_reversed(output) else (_lead(turn), hosts[1])
 
 
 def _lead(turn: EventBuilder) -> str | None:
-    """The lead participant; null stands for the node itself, which the run's address names."""
+    """The lead participant; null stands for the node itself, which the run's URL names."""
     for path in ("participants", "run.participants"):
         hosts = lookup(turn.values, path)
         if isinstance(hosts, list) and hosts and isinstance(hosts[0], str):

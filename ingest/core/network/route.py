@@ -18,7 +18,7 @@ MAX_AS = 2**32 - 1
 
 
 def trace(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
-    """Fill the fields of a trace; of several paths the first tells the route."""
+    """Fill the fields of a trace; if it has several paths, the first is the route."""
     raw = result.get("paths")
     paths = [
         [object_of(hop) for hop in path] for path in (raw if isinstance(raw, list) else []) if isinstance(path, list)
@@ -40,7 +40,7 @@ def trace(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]
 
 
 def _answered(hop: Hop) -> bool:
-    """Whether a router answered at all: `{}` keeps the place of one that did not [19]."""
+    """Whether a router answered: `{}` is the placeholder of one that did not [19]."""
     return any(hop.get(key) is not None for key in ("ip", "hostname", "rtt", "error"))
 
 
@@ -59,24 +59,24 @@ def _first_path(turn: EventBuilder, path: list[Hop]) -> None:
 
 
 def _ip(hop: Hop) -> str | None:
-    """The hop's address; `[LOCALHOST]` and names in its place are none."""
+    """The hop's address; None for `[LOCALHOST]` or a name in its place."""
     text = hop.get("ip")
     return ip_of(text) if isinstance(text, str) else None
 
 
 def _systems(path: list[Hop]) -> list[int]:
-    """AS numbers in order without repeats in a row; an object with a number, or the bare number."""
-    found: list[int] = []
+    """AS numbers in order, without consecutive repeats; written as an object with a number, or as the bare number."""
+    systems: list[int] = []
     for hop in path:
         system = hop.get("as")
         number = count_of(system.get("number") if isinstance(system, Mapping) else system)
-        if number and number <= MAX_AS and found[-1:] != [number]:
-            found.append(number)
-    return found
+        if number and number <= MAX_AS and systems[-1:] != [number]:
+            systems.append(number)
+    return systems
 
 
 def _reached(turn: EventBuilder, last: Hop) -> bool | None:
-    """Whether the last hop is the destination; None when that cannot be told without looking names up."""
+    """Whether the last hop is the destination; None if that is unknown without a DNS lookup."""
     if not _answered(last) or last.get("error") is not None:
         return False
     address, name = _ip(last), last.get("hostname")

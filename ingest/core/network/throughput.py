@@ -41,9 +41,10 @@ def _protocol(
     whole: list[Mapping[str, Any]],
     intervals: list[Mapping[str, Any]],
 ) -> str | None:
-    """As asked for; else what its numbers tell, or iperf3's own output; a test that does not ask for UDP is TCP.
+    """The protocol of a test: as requested, else from its numbers or iperf3's own output, else TCP.
 
-    That is pScheduler's documented default. A result that came without its test says nothing of it.
+    TCP is pScheduler's documented default. A result without its test does not tell what was requested: it has no
+    default.
     """
     return (
         asked(spec)
@@ -56,13 +57,13 @@ def _protocol(
 
 
 def _data(intervals: list[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """All numbers of the intervals: of each as a whole, and of its streams."""
+    """All numbers of the intervals: each interval's summary and its streams."""
     wholes = [object_of(interval.get("summary")) for interval in intervals]
     return wholes + [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
 
 
 def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key: str) -> Any:
-    """The whole test's count; where only its streams tell it their sum, of jitter that of a single stream."""
+    """A count of the whole test; if only the streams have it, their sum, or for jitter a single stream's value."""
     if total.get(key) is not None or not streams:
         return total.get(key)
     if key == "jitter":
@@ -71,21 +72,21 @@ def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key:
 
 
 def _nothing_moved(turn: EventBuilder) -> None:
-    """Success without an interval and without a bit is a failure that the tool did not notice [4]."""
+    """Set failure for a success without an interval and without a bit: the tool did not notice its failure [4]."""
     turn.flags.append("empty_result")
     turn.body["event.outcome"] = "failure"
     turn.body.setdefault("error.message", "The tool reported success, but no interval and no bit transferred.")
 
 
 def _omitted(interval: Mapping[str, Any]) -> bool:
-    """Warm-up intervals restart at 0 and overlap the others [29]."""
+    """Whether an interval is warm-up: these restart at 0 and overlap the others [29]."""
     return is_true(interval.get("omitted")) or is_true(object_of(interval.get("summary")).get("omitted"))
 
 
 def _totals(
     turn: EventBuilder, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
-    """The whole test's numbers and its streams; summed up from the intervals where the summary is none [5]."""
+    """The whole test's numbers and its streams; summed over the intervals if there is no summary [5]."""
     summary = object_of(result.get("summary"))
     inner = object_of(summary.get("summary")) or summary
     if "throughput-bits" in inner or not intervals:
@@ -120,33 +121,33 @@ def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _sum(parts: list[Mapping[str, Any]], key: str) -> float | None:
-    """The sum over all parts; None when one of them does not know."""
-    found = [number_of(part.get(key)) for part in parts]
-    known = [value for value in found if value is not None and value >= 0]
-    return sum(known) if known and len(known) == len(found) else None
+    """The sum over all parts; None if a part lacks the value."""
+    values = [number_of(part.get(key)) for part in parts]
+    known = [value for value in values if value is not None and value >= 0]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _length_s(datum: Mapping[str, Any]) -> float | None:
-    """Seconds from start to end; the difference also holds for stamps since 1900."""
+    """Seconds from start to end; also correct for timestamps that count from 1900."""
     start, end = number_of(datum.get("start")), number_of(datum.get("end"))
     return None if start is None or end is None or end <= start else round(end - start, 6)
 
 
 def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, Any]]) -> float | None:
-    """Mean of the streams' round trips; of the intervals' streams where the summary has none."""
+    """The mean round trip of the streams, or of the intervals' streams if the summary has none."""
     within = [stream for interval in intervals for stream in objects_of(interval.get("streams"))]
     for source in (streams, within):
-        found = mean_above_0(stream.get("rtt") for stream in source)
-        if found is not None:
-            return found
+        mean_us = mean_above_0(stream.get("rtt") for stream in source)
+        if mean_us is not None:
+            return mean_us
     return None
 
 
 def _loss(turn: EventBuilder, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
-    """UDP packets and jitter. pScheduler's 0 lost of iperf3 is no count: the receiver's is taken [6, 7]."""
+    """Set UDP packets and jitter; pScheduler's loss of 0 for iperf3 is not a count, the receiver's is used [6, 7]."""
     udp = turn.body.get("perf.network.protocol") == UDP
     if not udp and not any(map(number_of, counts.values())):
-        return  # the zeros of what counts no packets
+        return  # the zeros of a protocol without packet counts
     put_jitter(turn, counts["jitter"])
     sent, lost = counts["sent"], counts["lost"]
     if not number_of(lost) and turn.body.get("perf.network.tool", "iperf3") == "iperf3":

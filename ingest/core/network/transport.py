@@ -1,6 +1,6 @@
-"""Which protocol a test of throughput ran over, as far as that is known: asked for, told by its tool, or evident.
+"""Infer the protocol of a throughput test: as requested, as reported by its tool, or as its counts show.
 
-What is not known is None: no default of a tool is taken for what it did.
+An unknown protocol is None: a tool's default is not assumed.
 """
 
 from collections.abc import Iterable, Mapping
@@ -12,14 +12,14 @@ from ingest.core.sources.convert import boolean
 
 UDP, TCP = "udp", "tcp"
 COUNTS = {UDP: ("jitter", "lost", "sent"), TCP: ("retransmits", "rtt", "tcp-window-size")}
-"""What only one of the two counts, in pScheduler's words; tools write null or 0 for what the other would."""
+"""The counts that only one of the two has, in pScheduler's words; tools write null or 0 for the other's counts."""
 
 _COUNTS_OF_IPERF3 = {UDP: ("jitter_ms", "lost_packets", "packets"), TCP: ("retransmits",)}
 Datum = Mapping[str, Any]
 
 
 def asked(spec: Mapping[str, Any]) -> str | None:
-    """What a test's specification says; None where it says nothing, or nothing that can be read."""
+    """The protocol in a test's specification; None if it is missing or unreadable."""
     try:
         return None if spec.get("udp") is None else UDP if boolean(spec["udp"]) else TCP
     except ValueError:
@@ -27,17 +27,17 @@ def asked(spec: Mapping[str, Any]) -> str | None:
 
 
 def counted(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]] = COUNTS) -> str | None:
-    """The protocol whose counts are not all 0; None when neither's or both's are."""
+    """The protocol whose counts are not all 0; None if this holds for neither or for both."""
     return _only({protocol for protocol, values in _values(data, counts) if any(values)})
 
 
 def told(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]] = COUNTS) -> str | None:
-    """The protocol whose counts are there, 0 or not; None when neither's or both's are."""
+    """The protocol whose counts are present, 0 or not; None if this holds for neither or for both."""
     return _only({protocol for protocol, values in _values(data, counts) if values})
 
 
 def of_iperf3(tree: Mapping[str, Any]) -> str | None:
-    """The protocol of iperf3's own JSON: as it names it, else by what it counted."""
+    """The protocol of iperf3's own JSON: as it names it, else from its counts."""
     named = lookup(tree, "start.test_start.protocol")
     if isinstance(named, str) and named:
         return named.lower()
@@ -50,10 +50,10 @@ def of_iperf3(tree: Mapping[str, Any]) -> str | None:
 def _values(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]]) -> list[tuple[str, list[float]]]:
     kept = list(data)
     return [
-        (protocol, [found for datum in kept for name in names if (found := number_of(datum.get(name))) is not None])
+        (protocol, [value for datum in kept for name in names if (value := number_of(datum.get(name))) is not None])
         for protocol, names in counts.items()
     ]
 
 
-def _only(found: set[str]) -> str | None:
-    return found.pop() if len(found) == 1 else None
+def _only(protocols: set[str]) -> str | None:
+    return protocols.pop() if len(protocols) == 1 else None

@@ -1,8 +1,8 @@
-"""One captured value -> the value of its field: the conversions that a source's table may name in `as`.
+"""Convert captured values into field values: the conversions that a source's table may name in `as`.
 
-A conversion takes what was read (text, or anything JSON holds) and returns the field's value, None for "not there".
-What it cannot take raises ValueError with words for people. Dates are unix ms here; core/decode/decoder.py writes them
-as ISO.
+A conversion takes a value as read (text or any JSON value) and returns the field's value, or None for "absent". A value
+that it cannot convert raises ValueError with a readable message. Dates are unix ms here; core/decode/decoder.py writes
+them as ISO.
 """
 
 import math
@@ -15,42 +15,42 @@ from ingest.core.timestamps import iso_duration_s, iso_ms
 MAX_TEXT = 1024
 MAX_MESSAGE = 8192
 MAX_LONG = 2**63 - 1
-_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)  # exact as an integer, where a float may round it
+_WHOLE = re.compile(r"\s*[+-]?[0-9]{1,18}\s*", re.ASCII)  # exact as an integer; a float might round it
 
 
 class OutOfRange(ValueError):
-    """A number that no field can hold: beyond 63 bits where it is whole, beyond a double where it is not."""
+    """A number that no field can hold: a whole number beyond 63 bits, or any other beyond a double."""
 
 
 def shown(value: Any) -> str:
-    """A value in a sentence for people, cut; never walked into: JSON may nest deeper than Python recurses."""
+    """A value shortened for a message; objects and arrays are not walked, JSON may nest deeper than Python recurses."""
     return "an object" if isinstance(value, dict) else "an array" if isinstance(value, list) else str(value)[:60]
 
 
 def text(value: Any) -> str | None:
-    """Text as it is; numbers as written. What is longer than an index takes raises: cut, it would be another's name."""
+    """Text unchanged, numbers as written; raises if it is too long to index, because cut names could collide."""
     if isinstance(value, bool | dict | list):
         raise ValueError(f"{shown(value)} is no text")
-    found = str(value)
-    if len(found) > MAX_TEXT:
-        raise ValueError(f"`{shown(value)}…` has {len(found):,} characters, more than the {MAX_TEXT:,} of a name")
-    return found or None
+    content = str(value)
+    if len(content) > MAX_TEXT:
+        raise ValueError(f"`{shown(value)}…` has {len(content):,} characters, more than the {MAX_TEXT:,} of a name")
+    return content or None
 
 
 def message(value: Any) -> str | None:
-    """Text for people, such as an error, cut at 8,192 characters; an object or array is only named."""
+    """Text for people, such as an error, cut at 8,192 characters; of an object or array, only its type."""
     return (value if isinstance(value, str) else shown(value)).strip()[:MAX_MESSAGE] or None
 
 
 def basename(value: Any) -> str | None:
-    """The last part of a path; the path itself stays in event.original."""
+    """The last part of a path; the whole path stays in event.original."""
     return text(value.rstrip("/").rpartition("/")[2] if isinstance(value, str) else value)
 
 
 def number(value: Any) -> float | int | None:
-    """A finite number; text that holds one counts (old archives write it so); nan and infinities are absent.
+    """A finite number; text that contains one counts too (as in old archives); nan and infinities are absent.
 
-    An integer beyond 63 bits becomes a float. Raises OutOfRange for a number that is beyond a float too.
+    An integer beyond 63 bits becomes a float. Raises OutOfRange for a number beyond a float too.
     """
     if isinstance(value, bool):
         raise ValueError(f"{value} is no number")
@@ -59,36 +59,36 @@ def number(value: Any) -> float | int | None:
     if isinstance(value, int) and -MAX_LONG <= value <= MAX_LONG:
         return value
     try:
-        found = float(value)
+        parsed = float(value)
     except OverflowError:
         raise OutOfRange("a number of more than 308 digits") from None
     except (TypeError, ValueError):
         raise ValueError(f"`{shown(value)}` is no number") from None
-    if math.isinf(found) and not (isinstance(value, str) and "inf" in value.lower()):
+    if math.isinf(parsed) and not (isinstance(value, str) and "inf" in value.lower()):
         raise OutOfRange(f"`{shown(value)}` is beyond every number")
-    return found if math.isfinite(found) else None
+    return parsed if math.isfinite(parsed) else None
 
 
 def integer(value: Any) -> int | None:
     """A whole number of at most 63 bits; 3.0 counts, 3.5 does not. Raises OutOfRange for a larger one."""
-    found = number(value)
-    if found is None:
+    parsed = number(value)
+    if parsed is None:
         return None
-    if abs(found) > MAX_LONG:
-        raise OutOfRange(f"`{found}` is no whole number of 63 bits")
-    if found != int(found):
+    if abs(parsed) > MAX_LONG:
+        raise OutOfRange(f"`{parsed}` is no whole number of 63 bits")
+    if parsed != int(parsed):
         raise ValueError(f"`{shown(value)}` is no whole number of 63 bits")
-    return int(found)
+    return int(parsed)
 
 
 def rounded(value: Any) -> int | None:
-    """The nearest whole number of at most 63 bits: a count that its tool computed in floating point."""
-    found = number(value)
-    return None if found is None else integer(found if isinstance(found, int) else float(round(found)))
+    """The nearest whole number of at most 63 bits, for counts that a tool computed in floating point."""
+    parsed = number(value)
+    return None if parsed is None else integer(parsed if isinstance(parsed, int) else float(round(parsed)))
 
 
 def boolean(value: Any) -> bool:
-    """True and false; also as text or as 1 and 0."""
+    """True or false, also as text or as 1 and 0."""
     known = {"true": True, "1": True, "false": False, "0": False}
     try:
         return known[shown(value).lower()]
@@ -113,12 +113,12 @@ def duration_ms(value: Any) -> float:
 
 def us_to_ms(value: Any) -> float | None:
     """Microseconds -> ms."""
-    found = number(value)
-    return None if found is None else found / 1000
+    parsed = number(value)
+    return None if parsed is None else parsed / 1000
 
 
 def tree(value: Any) -> dict[str, Any]:
-    """A JSON object, kept whole."""
+    """A JSON object, unchanged."""
     if not isinstance(value, dict):
         raise ValueError(f"{shown(value)} is no object")
     return value

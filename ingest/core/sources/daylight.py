@@ -1,7 +1,7 @@
-"""Which of a zone's two abbreviations belongs to a date: the rule of daylight saving time, as a source's table says it.
+"""Which of a zone's two abbreviations fits a date, by the daylight-saving rules in a source's table.
 
-`PST` in July was printed by a host with a fixed offset, or by one whose zone was set by hand: the abbreviation is
-trusted, the document flagged (als-perf.md 5.5, ambiguity 3). No zone data of the process or the system is asked.
+`PST` in July was printed by a host with a fixed offset, or by one whose zone was set by hand. The abbreviation is
+trusted and the document flagged (als-perf.md 5.5, ambiguity 3). Zone data of the process or the system is not used.
 """
 
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ SUNDAY = 6
 
 @dataclass(frozen=True, slots=True)
 class ChangeRule:
-    """From year `since` on: summer begins and ends on the nth Sunday (0 first, -1 last) of a month."""
+    """From year `since` on, summer begins and ends on the nth Sunday (0 first, -1 last) of a month."""
 
     since: int
     begins: tuple[int, int]
@@ -27,7 +27,7 @@ class ChangeRule:
 
 @dataclass(frozen=True, slots=True)
 class Daylight:
-    """The abbreviations of summer and of standard time that change over, when they do, and at what wall-clock hour."""
+    """The abbreviations of summer and standard time, the rules of their changes, and the wall-clock hour of each."""
 
     summer: frozenset[str]
     standard: frozenset[str]
@@ -37,8 +37,8 @@ class Daylight:
     def unexpected(self, zone: str, local: int) -> bool:
         """Whether a wall clock (ms as if UTC) printed with `zone` lies in the other half of the year.
 
-        Compared in standard time, in which no hour is missing and none comes twice: 01:30 PDT and 01:30 PST of the
-        autumn night are both as they should be.
+        Compared in standard time, which skips and repeats no hour: in the autumn night both 01:30 PDT and 01:30 PST are
+        expected.
         """
         in_summer = zone in self.summer
         if not in_summer and zone not in self.standard:
@@ -49,11 +49,11 @@ class Daylight:
 
 
 def daylight(row: Mapping[str, Any]) -> Daylight:
-    """A source's table: `summer`, `standard`, `hour`, `rules` of since, begins, ends (`second Sunday of March`).
+    """Build the rules from a source's table: `summer`, `standard`, `hour`, `rules`.
 
-    Raises ClockError, KeyError.
+    A rule has since, begins, ends (`second Sunday of March`). Raises ClockError, KeyError.
     """
-    rules = [ChangeRule(each["since"], _sunday(each["begins"]), _sunday(each["ends"])) for each in row["rules"]]
+    rules = [ChangeRule(rule["since"], _sunday(rule["begins"]), _sunday(rule["ends"])) for rule in row["rules"]]
     newest_first = tuple(sorted(rules, key=lambda rule: -rule.since))
     return Daylight(frozenset(row["summer"]), frozenset(row["standard"]), newest_first, row["hour"])
 
@@ -68,7 +68,7 @@ def _sunday(words: str) -> tuple[int, int]:
 
 @lru_cache(maxsize=4096)
 def _summer(day: int, rules: tuple[ChangeRule, ...], hour: int) -> tuple[int, int]:
-    """Begin and end (ms of standard time) of the summer in the year of a day counted from 1970; empty if no rule is."""
+    """Begin and end (ms of standard time) of summer in the year of a day counted from 1970; (0, 0) without a rule."""
     year = date.fromordinal(max(1, day + EPOCH_DAY)).year
     rule = next((rule for rule in rules if rule.since <= year), None)
     if rule is None:
@@ -79,6 +79,6 @@ def _summer(day: int, rules: tuple[ChangeRule, ...], hour: int) -> tuple[int, in
 def _change(year: int, sunday: tuple[int, int], hour: int) -> int:
     nth, month = sunday
     following = (year + 1, 1) if month == 12 else (year, month + 1)
-    first, behind = (local_ms(*when, 1, "00:00:00")[0] // MS_PER_DAY for when in ((year, month), following))
-    sundays = [day for day in range(first, behind) if (day + 3) % 7 == SUNDAY]
+    first, after = (local_ms(*when, 1, "00:00:00")[0] // MS_PER_DAY for when in ((year, month), following))
+    sundays = [day for day in range(first, after) if (day + 3) % 7 == SUNDAY]
     return sundays[nth] * MS_PER_DAY + hour * MS_PER_HOUR

@@ -1,4 +1,4 @@
-"""One document in the making, what surrounds it, and the refusal that ends it. A leaf beside model.py."""
+"""A document under construction, its context, and the error that rejects its record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -12,10 +12,10 @@ CAPTURED = "time_captured"
 
 
 class InvalidRecord(Exception):
-    """The record reads but cannot become a document: a reason of README's table, words, and the terminal or path."""
+    """The record parses but cannot become a document: a reason of README's table, a detail, a terminal or path."""
 
     def __init__(self, reason: str, detail: str, where: str | None = None, expected: str | None = None) -> None:
-        """Keep the parts apart: the flow turns `where` into a column; `expected` says what would have done there."""
+        """Keep the parts separate: the decoder turns `where` into a column; `expected` names what is valid there."""
         super().__init__(detail)
         self.expected = expected
         self.reason = reason
@@ -25,7 +25,7 @@ class InvalidRecord(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What surrounds a turn: its source, its intake, the message it came in, and host -> site from the settings."""
+    """The context of an event: its source, its intake, its message, and host -> site from the settings."""
 
     source: Source
     intake: Intake
@@ -35,16 +35,16 @@ class Context:
 
 @dataclass(slots=True)
 class EventBuilder:
-    """One document in the making.
+    """One document under construction.
 
     Attributes:
-        values: what was read, the record's and the item's own together.
-        ordinal: which item of the record it is, from 0.
-        whole: what was read of the record apart from its items.
+        values: values as read, the record's and the item's own together.
+        ordinal: index of the item in the record, from 0.
+        whole: values of the record outside its items.
         body: field name -> value; dates in unix ms.
         flags: becomes perf.flags.
         rank: later states of the same fact replace earlier ones.
-        items: all items of the record, for what concerns them together.
+        items: all items of the record, for checks across them.
     """
 
     values: Mapping[str, Any]
@@ -57,7 +57,7 @@ class EventBuilder:
 
 
 def at_capture(turn: EventBuilder, context: Context) -> None:
-    """A record that carries no time of its own happened when its shipper took it, and says so by its flag."""
+    """Use the shipper's capture time for a record without a time of its own, and flag it."""
     captured_ms = context.message.provenance.captured_ms
     if captured_ms is None or not 0 <= captured_ms < LATEST_MS:
         raise InvalidRecord(

@@ -1,7 +1,7 @@
-"""What Elasticsearch's field type flattened takes: data of unknown keys, within bounds. Pure; never recurses.
+"""The limits of Elasticsearch's field type flattened, for data with unknown keys; never recurses.
 
-It refuses the whole document over deep nesting, NUL in a key, or a term beyond 32,766 bytes; so what does not fit
-is left out (it stays in event.original) and flagged.
+Elasticsearch rejects the whole document if it nests too deep, has NUL in a key, or a term beyond 32,766 bytes. So data
+that exceeds a limit is left out (it stays in event.original) and flagged.
 """
 
 from collections.abc import Mapping
@@ -12,12 +12,12 @@ from ingest.core.sources.convert import MAX_LONG
 from ingest.core.sources.event import EventBuilder
 
 MAX_DEPTH = 20
-MAX_NODES = 10_000  # each leaf is a term of its own in the index, and stands in the document twice
-MAX_PATH_BYTES = 16_384  # of Lucene's 32,766 a term; the value beside it is cut at 1,024 characters by the mapping
+MAX_NODES = 10_000  # each leaf is its own term in the index, and is stored twice in the document
+MAX_PATH_BYTES = 16_384  # Lucene allows 32,766 a term; the value in it is cut at 1,024 characters by the mapping
 
 
 def fits_flattened(value: Any) -> bool:
-    """Whether a value can stand in a flattened field: an object, its names, numbers, depth (20) and size in bounds."""
+    """Whether a value fits a flattened field: an object whose names, numbers, depth (20) and size are within limits."""
     if not isinstance(value, Mapping):
         return False
     todo: list[tuple[Any, int, int]] = [(value, 1, 0)]
@@ -41,12 +41,12 @@ def fits_flattened(value: Any) -> bool:
 
 
 def _is_number(value: float) -> bool:
-    """Whether JSON and its readers agree on it: finite, and of at most 63 bits where it is whole."""
+    """Whether all JSON readers agree on a number: finite, and of at most 63 bits if it is whole."""
     return -MAX_LONG <= value <= MAX_LONG if isinstance(value, int) else isfinite(value)
 
 
 def keep_extra(turn: EventBuilder, extra: Mapping[str, Any]) -> None:
-    """Keep names that the source does not know as data; what the index cannot take stays in event.original alone."""
+    """Keep names that the source does not know in perf.extra; flag them if they exceed what the index accepts."""
     if not extra:
         return
     if fits_flattened(extra):

@@ -1,4 +1,4 @@
-"""A file's bytes -> messages: a line each, or the whole file at once. Workers never join lines; who ships, frames."""
+"""Split a file's bytes into messages: one per line, or the whole file. The shipper frames; workers never join lines."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
 
-LINE_ENDINGS = (".jsonl", ".ndjson")  # such a file holds a message a line, whatever its sources read
+LINE_ENDINGS = (".jsonl", ".ndjson")  # such a file has one message per line, whatever its sources declare
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a file: its first line (from 1), its first byte (from 0), and its bytes without the line's end."""
+    """One message of a file: its first line (from 1), its first byte (from 0), its bytes without the line ending."""
 
     line: int
     offset_bytes: int
@@ -19,7 +19,7 @@ class Frame:
 
 
 def lines(data: bytes) -> Iterator[Frame]:
-    """A message a line, blank ones too; only the newline is taken off, so a CR stays."""
+    """One message per line, blank lines included; only the newline is removed, a CR stays."""
     at = 0
     for number, text in enumerate(data.split(b"\n"), 1):
         if at < len(data):
@@ -28,7 +28,7 @@ def lines(data: bytes) -> Iterator[Frame]:
 
 
 def framing_of(source: Source, name: str, data: bytes) -> str:
-    """`line` or `message`: as the source declares; JSON files hold one document a line unless they are one document."""
+    """Choose `line` or `message`: the source's framing, except for JSON files, which may have one document per line."""
     if source.framing == "line" or not isinstance(source.reader, JsonReader):
         return source.framing
     if name.lower().endswith(LINE_ENDINGS):
@@ -37,7 +37,7 @@ def framing_of(source: Source, name: str, data: bytes) -> str:
 
 
 def frames(data: bytes, framing: str) -> Iterator[Frame]:
-    """The messages of a file; none when it is empty."""
+    """The messages of a file; none if it is empty."""
     if framing == "line":
         yield from lines(data)
     elif data:

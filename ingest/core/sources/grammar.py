@@ -1,6 +1,7 @@
-"""Bytes -> Record: by a Lark grammar (compiled, see regular.py; Lark itself explains what it refuses) or as JSON.
+"""Parse text with a Lark grammar: by a compiled regular expression (see regular.py) first, by Lark if that fails.
 
-Alone imports lark. A reader answers a Record or a Mismatch and never raises, whatever the bytes.
+The only module that imports lark; Lark also explains rejects. A reader returns a ParsedMessage or a Mismatch and never
+raises, whatever the bytes.
 """
 
 import re
@@ -29,7 +30,7 @@ from ingest.core.sources.regular import (
 
 @dataclass(frozen=True, slots=True)
 class PlacedToken:
-    """A token where it stands: characters `start` to `end` of the text; `item` numbers the repeated rule's turns."""
+    """A token with its position: characters `start` to `end` of the text; `item` is its index in the repeated rule."""
 
     terminal: str
     text: str
@@ -39,10 +40,10 @@ class PlacedToken:
 
 
 class GrammarReader:
-    """Reads text by a Lark grammar. `repeat` names the rule whose turns become items of the record."""
+    """Reads text with a Lark grammar. Each match of the rule named by `repeat` becomes an item of the record."""
 
     def __init__(self, text: str, name: str, repeat: str | None) -> None:
-        """Compile; `Problem` (78) tells what is wrong with the grammar. Lark's parser is built when first asked."""
+        """Compile the grammar; raise `Problem` (78) if it is invalid. Lark's parser is built on first use."""
         self._text, self._name = text, name
         with self._told():
             grammar, _ = load_grammar(text, name, [], True)
@@ -66,39 +67,39 @@ class GrammarReader:
 
     @cached_property
     def _lark(self) -> Lark:
-        """The LALR parser: a second for the larger grammars, so commands that need no explanation do without."""
+        """The LALR parser; a large grammar takes a second to build, so commands that explain nothing never build it."""
         with self._told():
             return Lark(self._text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
 
     def prove(self) -> None:
-        """Build Lark's parser now; `Problem` (78) when the grammar is not LALR."""
-        assert self._lark is not None  # noqa: S101 - asked for to be built
+        """Build Lark's parser now; raise `Problem` (78) if the grammar is not LALR."""
+        assert self._lark is not None  # noqa: S101 - accessed so that it is built
 
     @property
     def terminals(self) -> Mapping[str, str]:
-        """Terminal -> its expression."""
+        """Terminal -> its regular expression."""
         return self._patterns
 
     def head(self, last: str) -> re.Pattern[str]:
-        """The expression of a text's beginning up to and with terminal `last`."""
+        """The regular expression of the beginning of a text, up to and including terminal `last`."""
         return compile_head(self._rules, self._patterns, "start", last)
 
     def read(self, raw: bytes) -> ParsedMessage | Mismatch:
-        """Read by the compiled expression; what it does not take, Lark takes or explains."""
+        """Read with the compiled expression; text that it does not match is read or explained by Lark."""
         text = raw.decode("utf-8", "replace")
-        found = self.compiled.read(text) if self.compiled else None
-        return self.explained(text, raw) if found is None else _record(found, raw)
+        captured = self.compiled.read(text) if self.compiled else None
+        return self.explained(text, raw) if captured is None else _record(captured, raw)
 
     def takes(self, text: str) -> bool:
-        """Whether a text might be read: its expression tells; without one, any text might."""
+        """Whether a text may be readable: its expression decides; without an expression, any text may be."""
         return self.compiled is None or self.compiled.read(text) is not None
 
     def plain(self, lead: tuple[str, str], moving: Sequence[str]) -> PlainText:
-        """The expressions of texts with one turn of the repeated rule: see regular.compile_plain. Raises NotRegular."""
+        """Expressions of texts in which the repeated rule matches once (regular.compile_plain). Raises NotRegular."""
         return compile_plain(self._rules, self._patterns, self._repeat or "", lead, moving)
 
     def locate(self, raw: bytes, terminal: str, text: str) -> tuple[int, int] | None:
-        """Line and column (from 1) of the first `terminal` that reads `text`, in bytes that the grammar takes."""
+        """Line and column (from 1) of the first `terminal` whose text is `text`, in bytes that the grammar accepts."""
         whole = raw.decode("utf-8", "replace")
         at = self.compiled.locate(whole, terminal, text) if self.compiled else None
         if at is None:
@@ -107,14 +108,14 @@ class GrammarReader:
 
     def _located(self, whole: str, terminal: str, text: str) -> int | None:
         parser = self._lark.parse_interactive(whole)
-        with suppress(UnexpectedInput):  # Lark does not take it: then nobody knows where it stands
+        with suppress(UnexpectedInput):  # if Lark rejects the text, the position is unknown
             for token in parser.iter_parse():
                 if token.type == terminal and str(token) == text:
                     return token.start_pos
         return None
 
     def pieces(self, text: str) -> tuple[PlacedToken, ...]:
-        """Every token of a text, separators (`_NAME`) too; of a text that is refused those before that place."""
+        """Every token of a text, including separators (`_NAME`); for a rejected text, the tokens before the fault."""
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
         turns: dict[int | None, int] = {}
@@ -123,7 +124,7 @@ class GrammarReader:
                 seen.append(token)
             turns = _turns(parser.resume_parse(), self._repeat)
         except UnexpectedInput:
-            pass  # what was read up to there is the answer
+            pass  # return the tokens read so far
         return tuple(
             PlacedToken(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
             for token in seen
@@ -131,16 +132,18 @@ class GrammarReader:
         )
 
     def explained(self, text: str, raw: bytes) -> ParsedMessage | Mismatch:
-        """What Lark says of a text that the expression does not take; `seen` lacks what is repeated in the middle.
+        """Let Lark read or explain a text that the expression does not match.
 
-        Of many turns Lark reads the first and the last: a refusal costs no more than what stands around it.
+        If the repeated rule matches many times, Lark reads only the first and last matches, so the cost of a reject
+        depends
+        only on the text around its fault; `seen` then lacks the tokens in between.
         """
         middle = self.compiled.middle(text) if self.compiled else None
-        found = self._walked(text, raw, middle)
-        return self.read_slowly(text, raw) if middle and isinstance(found, ParsedMessage) else found
+        result = self._walked(text, raw, middle)
+        return self.read_slowly(text, raw) if middle and isinstance(result, ParsedMessage) else result
 
     def read_slowly(self, text: str, raw: bytes) -> ParsedMessage | Mismatch:
-        """Read by Lark itself, all of it: the arbiter."""
+        """Read all of the text with Lark, the reference for what the grammar accepts."""
         return self._walked(text, raw, None)
 
     def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> ParsedMessage | Mismatch:
@@ -158,14 +161,14 @@ class GrammarReader:
         return _record(_captured(tree, self._repeat), raw)
 
 
-def _record(found: Captured, raw: bytes) -> ParsedMessage:
-    return ParsedMessage(values=found.values, raw=raw, items=tuple(found.turns), spans=tuple(found.spans))
+def _record(captured: Captured, raw: bytes) -> ParsedMessage:
+    return ParsedMessage(values=captured.values, raw=raw, items=tuple(captured.turns), spans=tuple(captured.spans))
 
 
 def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
-    """Where a token begins -> the turn of the repeated rule it belongs to, from 0."""
-    found = (turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat)
-    tokens = ((n, turn.scan_values(lambda value: isinstance(value, Token))) for n, turn in enumerate(found))
+    """Start position of a token -> index (from 0) of the repeated rule's match that contains it."""
+    matches = (turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat)
+    tokens = ((n, turn.scan_values(lambda value: isinstance(value, Token))) for n, turn in enumerate(matches))
     return {token.start_pos: n for n, inside in tokens for token in inside}
 
 
@@ -175,21 +178,21 @@ def _captured(tree: Any, repeat: str | None) -> Captured:
 
 
 def _span(tree: Any) -> tuple[int, int]:
-    """Where a turn lies in its text: from its first token to its last."""
+    """The span of a match in its text, from its first token to its last."""
     tokens = list(tree.scan_values(lambda value: isinstance(value, Token)))
     return tokens[0].start_pos, tokens[-1].end_pos
 
 
 def _tokens(tree: Any, without: str | None = None) -> dict[str, str]:
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     todo: list[Any] = [tree]
     while todo:
         node = todo.pop(0)
         if isinstance(node, Tree):
             todo = [c for c in node.children if not (isinstance(c, Tree) and c.data == without)] + todo
         elif not node.type.startswith("_"):
-            found[node.type] = str(node)
-    return found
+            texts[node.type] = str(node)
+    return texts
 
 
 def _mismatch(text: str, error: UnexpectedInput, accepts: set[str], seen: list[Token]) -> Mismatch:
@@ -198,11 +201,11 @@ def _mismatch(text: str, error: UnexpectedInput, accepts: set[str], seen: list[T
     line = text.count("\n", 0, position) + 1
     column = position - (text.rfind("\n", 0, position) + 1) + 1
     expected = tuple(sorted({"end of text" if name == "$END" else name.lstrip("_") for name in accepts}))
-    found = text[position : position + 40].partition("\n")[0]
-    here = "the text ends" if at_end else f"`{found[:20]}` stands"
+    rest = text[position : position + 40].partition("\n")[0]
+    here = "the text ends" if at_end else f"`{rest[:20]}` stands"
     detail = f"{here} where {_listed(expected)} is expected"
-    told = tuple((token.type, str(token)) for token in seen if token.type != "$END")
-    return Mismatch("syntax", detail, line, column, expected, told, at_end, found)
+    tokens = tuple((token.type, str(token)) for token in seen if token.type != "$END")
+    return Mismatch("syntax", detail, line, column, expected, tokens, at_end, rest)
 
 
 def _listed(names: tuple[str, ...]) -> str:

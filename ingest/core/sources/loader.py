@@ -1,10 +1,10 @@
-"""A source: its folder under grammars/, read and checked. The folder is the registry; nothing is registered elsewhere.
+"""Load and check a source: its folder under grammars/. The folder is the registry; there is no other registration.
 
     grammars/<name>/source.toml    identity, revision, names -> fields, zones, gate
                     grammar.lark   for `reader = "grammar"`
-                    samples.*      what it reads;  samples.json  what that becomes;  rejects.*  what it refuses
+                    samples.*      input it reads;  samples.json  the result;  rejects.*  input it rejects
 
-Reads files below the folder it is given and touches nothing else. Everything wrong is a `Problem` (78) at loading.
+Reads only files in that folder. Every fault is a `Problem` (78) at loading.
 """
 
 import re
@@ -32,15 +32,15 @@ _KEYS = {
 
 
 def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
-    """Every folder with a source.toml, by name."""
-    found = {path.parent.name: load_source(path.parent, schema) for path in sorted(folder.glob("*/source.toml"))}
-    if not found:
+    """Load every folder that has a source.toml, by name."""
+    sources = {path.parent.name: load_source(path.parent, schema) for path in sorted(folder.glob("*/source.toml"))}
+    if not sources:
         raise Problem(f"No source found under {folder}.", "A source is a folder with a source.toml.", 78)
-    return found
+    return sources
 
 
 def load_source(folder: Path, schema: Schema) -> Source:
-    """Read and check one folder."""
+    """Read and check one source folder."""
     try:
         tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
         return _source(folder, tree, schema)
@@ -89,9 +89,9 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
 
 
 def sample_files(folder: Path) -> list[Path]:
-    """The files that show what a source reads (samples.*) and refuses (rejects.*); not samples.json, their outcome."""
-    found = sorted([*folder.glob("samples.*"), *folder.glob("rejects.*")])
-    return [path for path in found if path.name != "samples.json"]
+    """The files of input that a source reads (samples.*) and rejects (rejects.*); not samples.json, the results."""
+    files = sorted([*folder.glob("samples.*"), *folder.glob("rejects.*")])
+    return [path for path in files if path.name != "samples.json"]
 
 
 def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
@@ -128,7 +128,7 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
 
 @lru_cache(maxsize=64)
 def _compiled(text: str, name: str, repeat: str | None) -> GrammarReader:
-    """Once for each text: nothing in a reader changes, and compiling is most of what loading costs."""
+    """Compile each grammar text once: readers are immutable, and compiling is most of the cost of loading."""
     return GrammarReader(text, name, repeat)
 
 
@@ -137,7 +137,7 @@ def _read(row: dict[str, Any]) -> Read:
 
 
 def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
-    """Terminal -> words for people; of a terminal that the grammar does not have there is nothing to say."""
+    """The wording of terminals for people. Raises TypeError for a terminal that the grammar does not have."""
     terminals = reader.terminals if isinstance(reader, GrammarReader) else {}
     unknown = [name for name in table if name not in terminals]
     if unknown:

@@ -1,4 +1,4 @@
-"""Canonical bytes -> record: JSON readers, and what every reader answers when reading stops."""
+"""Parse canonical bytes into a record: the JSON reader, and the mismatch that every reader returns on failure."""
 
 import re
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import orjson
 from ingest.core.bounds import is_too_deep, too_deep_words
 from ingest.core.model import ParsedMessage
 
-TOO_LARGE, TOO_DEEP = "number is infinity", "depth limit"  # what orjson says of it
+TOO_LARGE, TOO_DEEP = "number is infinity", "depth limit"  # orjson's error messages
 _CONTAINERS = (dict, list)
 
 _MARKS = re.compile(rb"^\xef\xbb\xbf|\x1b\[[0-9;?]*[ -/]*[@-~]|\r")
@@ -24,9 +24,9 @@ class Mismatch:
         detail: the sentence for people.
         line, column: from 1, in characters.
         expected: names of the terminals that would have been accepted.
-        seen: (terminal, text) of what was read up to there.
-        at_end: the text was over, though more was expected.
-        found: the text from there on, cut.
+        seen: (terminal, text) of the tokens read before.
+        at_end: the text ended although more was expected.
+        found: the start of the text from there on.
     """
 
     reason: str
@@ -43,33 +43,34 @@ _TOO_DEEP = Mismatch("too_deep", too_deep_words(), 1, 1, ("JSON object",))
 
 
 class Reader(Protocol):
-    """What a source reads with."""
+    """The reader of a source."""
 
     def read(self, raw: bytes) -> ParsedMessage | Mismatch:
-        """Read canonical bytes."""
+        """Parse canonical bytes."""
         ...
 
 
 def canonical(data: bytes) -> bytes:
-    """Without BOM, ANSI codes, CR and outer blanks: what identity is made from, and what readers read."""
+    """Remove BOM, ANSI codes, CR and outer whitespace: readers and identity use the result."""
     if b"\x1b" in data or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
         data = _MARKS.sub(b"", data)
     return data.strip(b" \t\n\x0b\x0c")
 
 
 class JsonReader:
-    """One JSON object a message, also in a JSON string: some relays wrap.
+    """Reads one JSON object per message, also inside a JSON string, as some relays wrap it.
 
-    Ahead of it a record separator (RFC 7464) may stand. `repair`: what is no JSON is mended first (see repair.py).
-    Of an array, which is not often read as a whole (see pieces.py), each object is an item.
+    A record separator (RFC 7464) may precede it. `repair`: invalid JSON is repaired before parsing (see `repaired`).
+    Arrays
+    are usually split before (see pieces.py); of an array that is read whole, each object is an item.
     """
 
     def __init__(self, repair: bool = False) -> None:
-        """Nothing is mended unless the source says so."""
+        """Set whether invalid JSON is repaired; by default it is not."""
         self._repair = repair
 
     def read(self, raw: bytes) -> ParsedMessage | Mismatch:
-        """Decode; NaN, infinities and what lies too deep are refused, with line and column where there is one."""
+        """Parse JSON; NaN, infinities and too deep nesting are rejected, with line and column if known."""
         text = raw.lstrip(b"\x1e \t\n")
         try:
             tree = _decoded(text)
@@ -82,7 +83,7 @@ class JsonReader:
 
 
 def _in_string(text: str, raw: bytes) -> ParsedMessage | Mismatch:
-    """What a JSON string holds; one that holds no JSON is no object either."""
+    """Parse the content of a JSON string; content that is not JSON is reported as "not an object"."""
     try:
         return _opened(_decoded(text.encode()), raw)
     except orjson.JSONDecodeError as error:
@@ -90,14 +91,14 @@ def _in_string(text: str, raw: bytes) -> ParsedMessage | Mismatch:
 
 
 def _no_json(error: orjson.JSONDecodeError) -> Mismatch:
-    """What orjson says; it follows no text deeper than 1,024 levels, be it JSON or not."""
+    """The mismatch for orjson's error; orjson rejects any text nested deeper than 1,024 levels, JSON or not."""
     if error.msg.startswith(TOO_DEEP):
         return _TOO_DEEP
     return Mismatch("json", f"not JSON: {error.msg}", error.lineno, error.colno, ("JSON object",))
 
 
 def _decoded(text: bytes) -> Any:
-    """JSON, a number beyond a double as text. Raises orjson.JSONDecodeError."""
+    """Parse JSON, with a number beyond a double as text. Raises orjson.JSONDecodeError."""
     try:
         return orjson.loads(text)
     except orjson.JSONDecodeError as error:
@@ -107,7 +108,7 @@ def _decoded(text: bytes) -> Any:
 
 
 def _opened(tree: Any, raw: bytes) -> ParsedMessage | Mismatch:
-    """The object, or each object of the array."""
+    """The record of an object, or of an array of objects."""
     if isinstance(tree, _CONTAINERS) and is_too_deep(tree):
         return _TOO_DEEP
     if isinstance(tree, dict):
@@ -117,14 +118,14 @@ def _opened(tree: Any, raw: bytes) -> ParsedMessage | Mismatch:
     return Mismatch("json", "JSON, but not an object", 1, 1, ("JSON object",))
 
 
-# A string is taken whole, closed or not: scanning on from inside one could be quadratic, and would mend text.
+# A string is matched whole, closed or not: resuming inside one could be quadratic, and would alter its text.
 _FAULTS = re.compile(
     rb'(?P<kept>"(?>[^"\\]+|\\.)*"?)|(?P<none>[-+]?\b(?:nan|inf(?:inity)?)\b)|(?P<blank>(?<=[0-9][eE]) (?=[0-9]))'
     rb"|(?P<comma>,(?=\s*+[\]}]))",
     re.IGNORECASE | re.DOTALL,
 )
 
-# Beyond a double, or near it; only where a token begins, so that a long run of digits is looked at once.
+# Beyond a double, or near it; only at the start of a token, so that a long run of digits is scanned once.
 _HUGE = re.compile(
     rb'"(?>[^"\\]+|\\.)*"?|(?P<huge>(?<![0-9.eE+-])-?(?:[0-9]{309,}+(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?'
     rb"|[0-9]++(?:\.[0-9]++)?[eE]\+?[0-9]{3,}+))",
@@ -135,7 +136,7 @@ _BY_FAULT = {"none": b"null", "blank": b"+", "comma": b""}
 
 
 def repaired(text: bytes) -> bytes:
-    """The text from its first brace on, mended; the same text where nothing is wrong that is known."""
+    """The text from its first brace on, with known faults repaired; unchanged if it has none."""
     return _FAULTS.sub(_mended, text[max(text.find(b"{"), 0) :])
 
 
@@ -144,5 +145,5 @@ def _mended(match: re.Match[bytes]) -> bytes:
 
 
 def bounded(text: bytes) -> bytes:
-    """The text with every number that no double holds in quotes: one field is then absent, not the message refused."""
-    return _HUGE.sub(lambda found: b'"%b"' % found[0] if found["huge"] else found[0], text)
+    """Quote every number beyond a double, so that one field is absent instead of the whole message rejected."""
+    return _HUGE.sub(lambda number: b'"%b"' % number[0] if number["huge"] else number[0], text)

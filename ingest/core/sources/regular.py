@@ -1,10 +1,10 @@
-"""A regular grammar -> one anchored expression, from the very rules that Lark reads, so that there is one truth.
+"""Compile a regular grammar into one anchored expression, from the same rules that Lark reads.
 
-Lark's LALR parser manages some twenty thousand lines a second, one compiled expression a million. Each terminal
-and each turn of a loop becomes an atomic group (a lexer never gives back what it took, nor LALR what it reduced),
-alternatives keep their order, and a repeated rule is read by a second, anchored scan, since a group in a loop
-remembers its last turn only. A recursive rule is not regular: `NotRegular`, and Lark does the work. Takes rules as
-trees with `.data` and `.children`; imports nothing, lark neither.
+Lark's LALR parser reads some twenty thousand lines a second, a compiled expression a million. Each terminal and each
+iteration of a loop becomes an atomic group: a lexer never gives back what it matched, nor does LALR what it reduced.
+Alternatives keep their order. A group in a loop remembers only its last iteration, so a repeated rule is read by a
+second, anchored scan. A recursive rule is not regular: it raises `NotRegular`, and Lark parses instead. Rules are trees
+with `.data` and `.children`; this module does not import lark.
 """
 
 import re
@@ -21,7 +21,7 @@ class NotRegular(Exception):
 
 
 class Captured(NamedTuple):
-    """What a text holds: its terminals, those of each turn of the repeated part, and where each turn lies in it."""
+    """The terminals of a text, those of each match of the repeated part, and the span of each match."""
 
     values: dict[str, str]
     turns: list[dict[str, str]]
@@ -35,11 +35,11 @@ class Compiled:
     Attributes:
         line: matches a whole text.
         names: (group number, terminal) of `line`, in order.
-        items: group number of the repeated part; 0 when there is none.
-        step: matches one turn of the repeated part.
+        items: group number of the repeated part; 0 if there is none.
+        step: matches the repeated part once.
         step_names: (group number, terminal) of `step`.
-        reach: matches a text's beginning up to and with as many turns of the repeated part as there are.
-        first, many: match the first turns, and so many at once that a long text is soon passed.
+        reach: matches the beginning of a text, including all matches of the repeated part.
+        first, many: match the repeated part a few times (at the start) and many times (to skip a long text quickly).
     """
 
     line: re.Pattern[str]
@@ -52,14 +52,14 @@ class Compiled:
     many: re.Pattern[str] | None = None
 
     def middle(self, text: str) -> tuple[int, int] | None:
-        """Where turns begin and end that are like those before and behind them; None when there are few.
+        """The span of repeated matches that a parser can skip; None if there are only a few.
 
-        After two turns a parser is in the state in which it is after any number of them.
+        After two matches a parser is in the same state as after any larger number of them.
         """
-        found = self.reach.match(text) if self.reach else None
-        if found is None or found[self.items] is None or self.first is None or self.many is None:
+        reached = self.reach.match(text) if self.reach else None
+        if reached is None or reached[self.items] is None or self.first is None or self.many is None:
             return None
-        begin = self.first.match(text, found.start(self.items))
+        begin = self.first.match(text, reached.start(self.items))
         if begin is None:
             return None
         start = last = at = begin.end()
@@ -68,7 +68,7 @@ class Compiled:
         return (start, last) if last > start else None
 
     def locate(self, text: str, terminal: str, wanted: str) -> int | None:
-        """Where the first `terminal` that reads `wanted` begins; None when none is known to."""
+        """Where the first `terminal` with text `wanted` begins; None if there is none."""
         match = self.line.fullmatch(text)
         if match is None:
             return None
@@ -85,11 +85,11 @@ class Compiled:
         return None
 
     def read(self, text: str) -> "Captured | None":
-        """The terminals of a text and those of each turn of its repeated part; None when it does not match."""
+        """The terminals of a text, and of each match of its repeated part; None if the text does not match."""
         match = self.line.fullmatch(text)
         if match is None:
             return None
-        values = {name: found for group, name in self.names if (found := match[group]) is not None}
+        values = {name: captured for group, name in self.names if (captured := match[group]) is not None}
         if self.step is None or match[self.items] is None:
             return Captured(values, [], [])
         at, end = match.span(self.items)
@@ -97,8 +97,8 @@ class Compiled:
         while at < end:
             turn = self.step.match(text, at, end)
             if turn is None or turn.end() == at:
-                return None  # the turns do not fit together one by one: Lark decides
-            turns.append({name: found for group, name in self.step_names if (found := turn[group]) is not None})
+                return None  # the matches do not join up one by one: let Lark decide
+            turns.append({name: captured for group, name in self.step_names if (captured := turn[group]) is not None})
             spans.append((at, turn.end()))
             at = turn.end()
         return Captured(values, turns, spans)
@@ -122,7 +122,7 @@ class _Writer:
     once: bool = False
 
     def write(self, node: Any, depth: int = 0) -> str:
-        """The expression of a node of a rule."""
+        """The expression of a rule's node."""
         if depth > MAX_DEPTH:
             raise NotRegular("its rules call each other without end")
         parts = node.children
@@ -160,13 +160,13 @@ class _Writer:
         return f"({pattern})"
 
     def _maybe(self, node: Any, depth: int) -> str:
-        """An optional part; required where one turn is wanted and a part that must be captured is in it."""
+        """An optional part; required if the repeated part is to match once and it contains a captured terminal."""
         before = len(self.names)
         inner = self.write(node, depth)
         return inner if self.once and len(self.names) > before else f"(?:{inner})?"
 
     def _whole(self, name: str, depth: int) -> str:
-        """A rule captured in one piece, its terminals not."""
+        """Capture a rule as one group, without capturing its terminals."""
         self.groups += 1
         self.names.append((self.groups, name))
         self.capture = False
@@ -187,13 +187,13 @@ class _Writer:
             self.groups += 1
             self.items, self.step = self.groups, body
         self.capture = False
-        inner = f"(?>{self.write(body, depth)}){sign}"  # a turn is never read anew: two ways each were 2^n for n turns
+        inner = f"(?>{self.write(body, depth)}){sign}"  # no backtracking into a match: that could be 2^n ways
         self.capture = True
         return f"({inner})" if wanted else inner
 
 
 def _called(node: Any, rules: Mapping[str, Any]) -> set[str]:
-    """Every rule that a node calls, through rules that are inlined too."""
+    """Every rule that a node refers to, directly or through other rules."""
     names: set[str] = set()
     todo = [node]
     while todo:
@@ -209,7 +209,7 @@ def _called(node: Any, rules: Mapping[str, Any]) -> set[str]:
 
 
 def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], start: str, repeat: str | None) -> Compiled:
-    """Compile `start`; `repeat` names the rule whose turns are documents of their own. Raises NotRegular."""
+    """Compile `start`; each match of rule `repeat` is its own document. Raises NotRegular."""
     writer = _Writer(rules, terminals, repeat)
     line = re.compile(writer.write(rules[start]))
     if repeat and writer.outside:
@@ -226,12 +226,12 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
 
 @dataclass(frozen=True, slots=True)
 class PlainText:
-    """The expressions of texts that hold a leading rule, then two moving terminals, each once.
+    """The expressions of texts that contain a leading rule, then two moving terminals, once each.
 
     Attributes:
-        head: matches the leading rule and the separator behind it; its group 1 is the rule.
-        clock: matches the leading rule alone; its only group that takes part is the terminal `clock`, if it holds one.
-        rest: matches what follows; its groups are what lies before the first moving terminal, that terminal, what lies
+        head: matches the leading rule and the separator after it; its group 1 is the rule.
+        clock: matches the leading rule alone; its only group that takes part is the terminal `clock`, if it has one.
+        rest: matches the remainder; its groups are the text before the first moving terminal, that terminal, the text
             before the second, the second.
     """
 
@@ -243,7 +243,7 @@ class PlainText:
 def compile_plain(
     rules: Mapping[str, Any], terminals: Mapping[str, str], repeat: str, lead: tuple[str, str], moving: Sequence[str]
 ) -> PlainText:
-    """The expressions of texts with one turn of `repeat`; `lead` = (rule, its clock). NotRegular if there are none."""
+    """The expressions of texts that match `repeat` once; `lead` = (rule, its clock). Raises NotRegular."""
     span, clock = lead
     writer = _Writer(rules, terminals, repeat, span=span, only=moving, once=True)
     whole = writer.write(rules["start"])
@@ -253,19 +253,19 @@ def compile_plain(
     captures = [(start, end) for start, end in groups if whole[start + 1] != "?"]
     if len(captures) != len(writer.names) or captures[0][0] != 0:
         raise NotRegular("a moving part of it is optional, or something stands before its stamp")
-    behind = next(end for start, end in groups if start >= captures[0][1])
+    after_head = next(end for start, end in groups if start >= captures[0][1])
     (first, first_end), (second, second_end) = captures[1], captures[2]
-    between = (whole[behind:first], whole[first:first_end], whole[first_end:second], whole[second:second_end])
+    between = (whole[after_head:first], whole[first:first_end], whole[first_end:second], whole[second:second_end])
     if re.fullmatch(whole[second_end:], "") is None:
         raise NotRegular("something must stand behind its last moving part")
     rest = "({}){}({}){}".format(*between)
     clock_writer = _Writer(rules, terminals, only=(clock,))
-    return PlainText(re.compile(whole[:behind]), re.compile(clock_writer.write(rules[span])), re.compile(rest))
+    return PlainText(re.compile(whole[:after_head]), re.compile(clock_writer.write(rules[span])), re.compile(rest))
 
 
 def _outer_groups(pattern: str) -> list[tuple[int, int]]:
-    """Where the groups that lie in no other group begin and end."""
-    found, depth, start, position = [], 0, 0, 0
+    """The spans of the groups that are not inside another group."""
+    groups, depth, start, position = [], 0, 0, 0
     while position < len(pattern):
         char = pattern[position]
         if char == "[":
@@ -277,13 +277,13 @@ def _outer_groups(pattern: str) -> list[tuple[int, int]]:
         elif char == ")":
             depth -= 1
             if depth == 0:
-                found.append((start, position + 1))
+                groups.append((start, position + 1))
         position += 2 if char == "\\" else 1
-    return found
+    return groups
 
 
 def compile_head(rules: Mapping[str, Any], terminals: Mapping[str, str], start: str, last: str) -> re.Pattern[str]:
-    """The expression of a text's beginning up to and with terminal `last`: how torn lines are told from others."""
+    """The expression of the beginning of a text, up to and including terminal `last`; it identifies torn lines."""
     writer = _Writer(rules, terminals)
     whole = writer.write(rules[start])
     groups = [group for group, name in writer.names if name == last]
@@ -293,7 +293,7 @@ def compile_head(rules: Mapping[str, Any], terminals: Mapping[str, str], start: 
 
 
 def _prefix(pattern: str, group: int) -> str:
-    """Cut a written expression behind its group number `group`; groups that are open there are closed."""
+    """Cut an expression after its group number `group`, and close the groups that are still open."""
     opened: list[int] = []
     count = position = 0
     while position < len(pattern):

@@ -1,4 +1,4 @@
-"""A source, as its source.toml declares it."""
+"""A source, as declared by its source.toml."""
 
 import re
 from collections.abc import Mapping
@@ -14,9 +14,9 @@ from ingest.core.sources.readers import JsonReader, Reader
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """One row of a source's table: the first of `paths` that is there, converted, becomes `field`; for `only` types.
+    """A row of a source's table: `field` is set from the first of `paths` that is present, converted; for `only` types.
 
-    With `join`, all of `paths` together do, joined by it.
+    With `join`, the values of all `paths` are joined by it.
     """
 
     field: str
@@ -28,7 +28,7 @@ class Read:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """Terminal `path` with any text but `unless` is worth flag `name`; or that the document lacks field `lacks` is."""
+    """Sets flag `name` if terminal `path` has any text but `unless`, or if the document lacks field `lacks`."""
 
     name: str
     path: str = ""
@@ -36,7 +36,7 @@ class Flag:
     lacks: str | None = None
 
     def worth(self, values: Mapping[str, Any], body: Mapping[str, Any]) -> bool:
-        """Whether what was read, or what became of it, is worth the flag."""
+        """Whether the values read, or the body built from them, set the flag."""
         if self.lacks is not None:
             return self.lacks not in body
         return bool(values.get(self.path, self.unless) != self.unless)
@@ -44,15 +44,16 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """What tells a damaged line of ours from somebody else's line.
+    """Tells a damaged line of the source from a line of another program.
 
     Attributes:
-        keeps: bytes that only our lines hold: never ignored.
-        head: the expression of the part after which a line that ends is torn; without it, only `keeps` tells.
+        keeps: bytes that only the source's lines contain: such a line is never ignored.
+        head: the expression of the header; a line that ends after it is torn. Without it, only `keeps` decides.
         tag: the terminal of the tag; literal: its text.
-        seam: what a line begins with; further on in a line it shows that two were glued.
+        seam: the beginning of a line; if it matches inside a line, two lines were glued.
         foreign: a line that begins with a stamp in another language.
-        echoed: bytes that only a shell's echo of a command of ours holds: ignored, though `keeps` stand in it.
+        echoed: bytes that only a shell's echo of a command contains: such a line is ignored even if it contains
+    `keeps`.
     """
 
     keeps: tuple[bytes, ...]
@@ -66,7 +67,7 @@ class Gate:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """How the printed time is made up of terminals, and the self-check's bounds in seconds."""
+    """Which terminals make up the printed time, and the bounds of the self-check in seconds."""
 
     parts: Mapping[str, str]
     zones: Mapping[str, int]
@@ -83,10 +84,10 @@ class Marks:
 
     Attributes:
         key, value: the terminals (or names of pairs) of an instant's key and value.
-        roles: what the key's ending says, longest ending first.
-        instants: (terminal, key) where a terminal is an instant by its place; its text then stands as the value.
-        elapsed: the terminal that says in seconds what lies between the first instant and the last.
-        iso: values may be ISO 8601 date-times, not only unix times.
+        roles: ending of a key -> role, longest ending first.
+        instants: (terminal, key) if a terminal itself is an instant; its text is then the value.
+        elapsed: the terminal with the seconds between the first instant and the last.
+        iso: values may be ISO 8601 date-times as well as unix times.
     """
 
     key: str
@@ -108,7 +109,7 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """A stage family: names that begin with `prefix`; `parts` follow, each behind a `separator`."""
+    """A stage family: names that begin with `prefix`; `parts` follow, each after a `separator`."""
 
     prefix: str
     family: str
@@ -118,7 +119,7 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """All that is known of one format; of each row of `needs` one path must be there, else it is another shape."""
+    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another."""
 
     name: str
     folder: Path
@@ -147,12 +148,12 @@ class Source:
 
     @property
     def repeats(self) -> str:
-        """What a message of it may hold many of: `elements` of an array, `pairs` of a line, or `blocks` of a text."""
+        """The unit that a message may repeat: `elements` of an array, `pairs` of a line, or `blocks` of a text."""
         if isinstance(self.reader, JsonReader):
             return ELEMENTS
         return PAIRS if self.marks or self.pairs else BLOCKS
 
     def prove(self) -> None:
-        """Build all that is otherwise built when it is first needed; `Problem` (78) when its grammar is not LALR."""
+        """Build everything that is otherwise built on first use; raise `Problem` (78) if its grammar is not LALR."""
         if isinstance(self.reader, GrammarReader):
             self.reader.prove()

@@ -1,8 +1,8 @@
-"""Takes a forwarder's wrapper off: the message as its file held it, and where the forwarder says it came from.
+"""Unwrap a forwarder's messages: the line as its file has it, and the origin that the forwarder reports.
 
-Everything behind this point concerns the line: its identity, event.original and the columns of its rejects are those
-of the same line shipped bare. The wrapper itself survives where Kafka keeps records: in the intake topic, and of a
-reject in the dead-letter topic. Reads wrappers.toml and touches nothing else.
+All later steps see only the line: its identity, event.original and the columns of its rejects equal those of the same
+line shipped bare. The wrapper itself survives in Kafka: in the intake topic, and for a reject in the dead-letter topic.
+Reads only wrappers.toml.
 """
 
 import json
@@ -24,9 +24,9 @@ _READER = JsonReader()
 
 @dataclass(frozen=True, slots=True)
 class Wrapper:
-    """Where a forwarder's JSON holds what: dotted paths, of which the first that is there counts.
+    """Where a forwarder's JSON has each value: dotted paths, of which the first one present counts.
 
-    `forwarder` is its program and version, joined by a blank.
+    `forwarder` is its program and version, joined by a space.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Wrapper:
 
 
 def load_wrappers(file: Path) -> dict[str, Wrapper]:
-    """The wrappers of a grammars folder, by name; none when it has no such file. Raises `Problem` (78)."""
+    """Load the wrappers of a grammars folder, by name; empty if it has no such file. Raises `Problem` (78)."""
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
@@ -48,14 +48,14 @@ def load_wrappers(file: Path) -> dict[str, Wrapper]:
         raise Problem(f"{file} cannot be used: {error}.", remedy, 78) from error
 
 
-def _paths(key: str, found: Any) -> tuple[str, ...]:
-    if not isinstance(found, list) or not all(isinstance(path, str) for path in found):
+def _paths(key: str, paths: Any) -> tuple[str, ...]:
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
         raise TypeError(f"`{key}` is no list of paths")
-    return tuple(found)
+    return tuple(paths)
 
 
 def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper | None:
-    """The wrapper of that name; None for bare messages. `Problem` (78) lists those there are."""
+    """The wrapper of that name; None for bare messages. `Problem` (78) lists the known names."""
     if name == BARE:
         return None
     if name not in wrappers:
@@ -65,7 +65,7 @@ def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper |
 
 
 def unwrapped(message: Message, wrapper: Wrapper) -> Message | Reject:
-    """The message inside, its provenance as the wrapper tells it, else as the headers do; a Reject if there is none."""
+    """Unwrap a message, with provenance from the wrapper, else from the headers; a Reject if it is not wrapped."""
     tree = _tree(message.data)
     if isinstance(tree, Mismatch):
         what = f"not as {wrapper.name} wraps a message: {tree.detail}"
@@ -79,15 +79,15 @@ def unwrapped(message: Message, wrapper: Wrapper) -> Message | Reject:
 
 
 def _tree(data: bytes) -> Mapping[str, Any] | Mismatch:
-    found = _READER.read(canonical(data))
-    if not isinstance(found, Mismatch):
-        return found.values
+    record = _READER.read(canonical(data))
+    if not isinstance(record, Mismatch):
+        return record.values
     try:
-        # A forwarder that passes undecodable bytes on as they are: read so that they can be put back.
+        # Some forwarders pass undecodable bytes through: decode so that they can be restored.
         tree = json.loads(data.decode("utf-8", "surrogateescape"))
     except (ValueError, RecursionError):
-        return found
-    return tree if isinstance(tree, dict) else found
+        return record
+    return tree if isinstance(tree, dict) else record
 
 
 def _first(tree: Mapping[str, Any], paths: Sequence[str]) -> Any:
@@ -101,20 +101,20 @@ def _bytes(text: str) -> bytes | None:
         return None
 
 
-def _provenance(tree: Mapping[str, Any], wrapper: Wrapper, told: Provenance) -> Provenance:
+def _provenance(tree: Mapping[str, Any], wrapper: Wrapper, headers: Provenance) -> Provenance:
     words = [word for path in wrapper.forwarder if (word := _text(lookup(tree, path)))]
     return replace(
-        told,
-        host=_text(_first(tree, wrapper.host)) or told.host,
-        path=_text(_first(tree, wrapper.path)) or told.path,
-        offset_bytes=_number(_first(tree, wrapper.offset), told.offset_bytes),
-        forwarder=" ".join(words) or told.forwarder or wrapper.name,
-        generation=_text(_first(tree, wrapper.generation)) or told.generation,
+        headers,
+        host=_text(_first(tree, wrapper.host)) or headers.host,
+        path=_text(_first(tree, wrapper.path)) or headers.path,
+        offset_bytes=_number(_first(tree, wrapper.offset), headers.offset_bytes),
+        forwarder=" ".join(words) or headers.forwarder or wrapper.name,
+        generation=_text(_first(tree, wrapper.generation)) or headers.generation,
     )
 
 
 def _text(value: Any) -> str | None:
-    """Text as an index takes it; None when it is no text."""
+    """Text cut to what an index accepts; None if it is not text."""
     return fitting(value.encode("utf-8", "replace").decode()) or None if isinstance(value, str) else None
 
 
