@@ -1,4 +1,4 @@
-"""What there is to know of a source, in rows: for `perflog sources` and for README's table. Reads samples.json only."""
+"""Describe the sources as rows, for `perflog sources` and README's table; reads only samples.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ END = "<!-- end of what is made -->"
 
 @dataclass(frozen=True, slots=True)
 class SourceField:
-    """A field that a source fills, and from which terminals or paths; none when a function derives it."""
+    """A field that a source fills, and the terminals or paths it comes from; none if a function derives it."""
 
     field: Field
     paths: tuple[str, ...]
@@ -32,14 +32,14 @@ class SourceField:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A source as people see it.
+    """The description of a source, for people.
 
     Attributes:
         one: what a document of its kind stands for.
-        reading: how it is read: compiled, by Lark (and why), as JSON.
-        identity: what makes a document the same as another, in words.
-        samples: messages shown; documents, rejects, ignored: what they become.
-        fields: those that its samples and its table show, in the order of fields.toml.
+        reading: how messages are parsed: compiled, by Lark (and why), as JSON.
+        identity: what makes two documents the same, in words.
+        samples: messages in its samples; documents, rejects, ignored: their outcomes.
+        fields: those in its samples and its table, in the order of fields.toml.
     """
 
     name: str
@@ -58,7 +58,7 @@ class Entry:
 
 
 def entry_of(source: Source, schema: Schema, in_detail: bool = False) -> Entry:
-    """A source; `in_detail` also finds out which terminals or paths its derived fields are made of (up to seconds)."""
+    """Describe a source; `in_detail` also finds the terminals or paths of its derived fields (takes up to seconds)."""
     header = accepted(source)
     rows = [row for file in header["files"].values() for row in file]
     bodies = [row["document"] for row in rows if row["outcome"] == "document"]
@@ -86,7 +86,7 @@ _IDENTITY = {"bytes": "its bytes", "ordinal": "which pair of it", "captured": "w
 
 def traced(source: Source, header: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:
     """Field -> the terminals or paths it is made of in the samples, found by changing them one by one."""
-    found: dict[str, dict[str, None]] = {}
+    parts_of: dict[str, dict[str, None]] = {}
     intake = Intake("sources", "sources", header["facility"], (source.name,))
     for text in sample_texts(source)[:MOST_TRACED]:
         record = source.reader.read(text.encode())
@@ -94,8 +94,8 @@ def traced(source: Source, header: Mapping[str, Any]) -> dict[str, tuple[str, ..
             context = Context(source, intake, Message(record.raw, iso_ms(header["received"])), {})
             for part, fed in lineage(record, context).items():
                 for _, name in fed.fields:
-                    found.setdefault(name, {})[part.name] = None
-    return {name: tuple(parts) for name, parts in found.items()}
+                    parts_of.setdefault(name, {})[part.name] = None
+    return {name: tuple(parts) for name, parts in parts_of.items()}
 
 
 def _filled(
@@ -129,7 +129,7 @@ def _word(word: str, count: int) -> str:
 
 
 def between(text: str, table: str) -> str:
-    """A text with the table between its markers made anew; `Problem` (65) when it has no markers."""
+    """Replace the table between a text's markers; raise `Problem` (65) if it has no markers."""
     before, begin, rest = text.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
@@ -140,5 +140,5 @@ def between(text: str, table: str) -> str:
 
 
 def write_between(path: Path, table: str) -> None:
-    """Put the table into a file, between its markers."""
+    """Write the table into a file, between its markers."""
     path.write_text(between(path.read_text(encoding="utf-8"), table), encoding="utf-8")

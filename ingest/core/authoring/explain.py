@@ -1,7 +1,7 @@
-"""Why a message became what it became: which source read it, which token became which field, or where reading stopped.
+"""Explain a message's outcome: which source read it, which token became which field, or where reading stopped.
 
-Asks the very flow that runs in the pipeline, a source at a time, and adds words to its answer; changes nothing in it.
-Columns count characters of the canonical text (without BOM, ANSI codes, CR and outer blanks). Pure.
+Uses the pipeline's own decoder, one source at a time, and adds words to its outcomes without changing them. Columns
+count characters of the canonical text (without BOM, ANSI codes, CR and outer whitespace).
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ class Explainer:
     def __init__(
         self, intake: Intake, sources: Mapping[str, Source], schema: Schema, sites: Mapping[str, str] | None = None
     ) -> None:
-        """Bind the intake's sources, each with a flow of its own."""
+        """Bind the intake's sources, each with its own decoder."""
         self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
         self._sources = [sources[name] for name in intake.sources]
         alone = [replace(intake, sources=(source.name,)) for source in self._sources]
@@ -45,53 +45,55 @@ class Explainer:
         text = raw.decode("utf-8", "replace")
         answers = [flow.outcomes(message, message.record_time_ms) for flow in self._flows]
         asked = list(zip(self._sources, self._flows, answers, strict=True))
-        for source, flow, found in asked:
-            if found.documents:
-                return self._read(source, flow, message, found, text)
+        for source, flow, outcomes in asked:
+            if outcomes.documents:
+                return self._read(source, flow, message, outcomes, text)
         asked.sort(key=lambda one: standing(one[2]), reverse=True)
         near = [one for one in asked if not _foreign(one[0], one[2], text)]
-        told = near or asked
-        refusals = [r for source, flow, found in told for r in self._refused(source, flow, message, found, text)]
-        ignored = [_ignored(source, one) for source, _, found in asked for one in found.ignored]
+        candidates = near or asked
+        refusals = [
+            r for source, flow, outcomes in candidates for r in self._refused(source, flow, message, outcomes, text)
+        ]
+        ignored = [_ignored(source, one) for source, _, outcomes in asked for one in outcomes.ignored]
         outcome = "reject" if refusals else "ignored"
         return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
 
-    def _read(self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str) -> Explanation:
+    def _read(self, source: Source, flow: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
         if isinstance(record, Mismatch):
-            return self._pieced(source, flow, message, found, text)
+            return self._pieced(source, flow, message, outcomes, text)
         context = Context(source, self._intake, message, self._sites)
         filled = [turn for turn in interpreted(record, context) if isinstance(turn, EventBuilder)]
-        numbers = _numbered(filled, interpreted(record, context), found.documents)
+        numbers = _numbered(filled, interpreted(record, context), outcomes.documents)
         fed = _renumbered(lineage(record, context), numbers)
-        told = [self._told(source, document, n, fed) for n, document in enumerate(found.documents)]
-        refusals = self._refused(source, flow, message, found, text)
+        documents = [self._told(source, document, n, fed) for n, document in enumerate(outcomes.documents)]
+        refusals = self._refused(source, flow, message, outcomes, text)
         outcome = "reject" if refusals else "document"
         return Explanation(
-            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(told), tuple(refusals)
+            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(documents), tuple(refusals)
         )
 
-    def _pieced(self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str) -> Explanation:
-        """A message whose parts were read as if each had come alone (glued lines): each is told, in its place."""
-        told: list[ExplainedDocument] = []
+    def _pieced(self, source: Source, flow: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
+        """Explain a message whose parts were decoded separately (glued lines), each part at its position."""
+        documents: list[ExplainedDocument] = []
         tokens: list[Token] = []
-        for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in found.documents):
+        for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in outcomes.documents):
             data = canonical(original.encode())
             part = flow.outcomes(replace(message, data=data), message.record_time_ms)
             if data == message.data or not part.documents:
-                told += [self._told(source, document, 0, {}) for document in part.documents]
+                documents += [self._told(source, document, 0, {}) for document in part.documents]
                 continue
             read = self._read(source, flow, replace(message, data=data), part, data.decode("utf-8", "replace"))
-            tokens += _moved(read.tokens, max(text.find(read.text), 0), len(told))
-            told += [self._as_whole(one, found.documents) for one in read.documents]
-        refusals = tuple(self._refused(source, flow, message, found, text))
+            tokens += _moved(read.tokens, max(text.find(read.text), 0), len(documents))
+            documents += [self._as_whole(one, outcomes.documents) for one in read.documents]
+        refusals = tuple(self._refused(source, flow, message, outcomes, text))
         outcome = "reject" if refusals else "document"
-        return Explanation(outcome, source.name, text, tuple(tokens), tuple(told), refusals)
+        return Explanation(outcome, source.name, text, tuple(tokens), tuple(documents), refusals)
 
-    def _as_whole(self, told: ExplainedDocument, documents: Sequence[Document]) -> ExplainedDocument:
-        """The document that the whole message gave, which bears a flag more than the part alone."""
-        document = next((one for one in documents if one.id == told.document.id), told.document)
-        return replace(told, document=document, flags=self._meanings(document))
+    def _as_whole(self, explained: ExplainedDocument, documents: Sequence[Document]) -> ExplainedDocument:
+        """The document that the whole message yielded; it has one flag more than that of the part alone."""
+        document = next((one for one in documents if one.id == explained.document.id), explained.document)
+        return replace(explained, document=document, flags=self._meanings(document))
 
     def _meanings(self, document: Document) -> tuple[tuple[str, str], ...]:
         return tuple((flag, self._schema.flags.get(flag, "")) for flag in document.body["perf"].get("flags", ()))
@@ -131,15 +133,15 @@ class Explainer:
         return RejectExplanation(source.name, reject, expected, at, form, tokens)
 
 
-def _foreign(source: Source, found: Outcomes, text: str) -> bool:
-    """Whether a refusal only says that this is another format: it stopped at once, and no sample is like it.
+def _foreign(source: Source, outcomes: Outcomes, text: str) -> bool:
+    """Whether a reject only shows that the message has another format: it failed at once, and no sample is similar.
 
-    A source with a gate ignores what is not its own; one without would refuse every line of somebody else's.
+    A source with a gate ignores other programs' lines; a source without one rejects all of them.
     """
-    if source.gate or not found.rejects or not text:
+    if source.gate or not outcomes.rejects or not text:
         return False
     if isinstance(source.reader, GrammarReader):
-        begun = any((reject.line, reject.column) != (1, 1) for reject in found.rejects)
+        begun = any((reject.line, reject.column) != (1, 1) for reject in outcomes.rejects)
     else:
         begun = text[0] in '{["'
     return not begun and all(likeness(text, sample) < ALIKE for sample in sample_texts(source))
@@ -150,7 +152,7 @@ def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:
 
 
 def _in_whole(reject: Reject, data: bytes) -> Reject:
-    """The reject of a piece, its line and column counted in the whole message."""
+    """The reject of a piece, with line and column counted in the whole message."""
     before = data[: reject.piece_byte].decode("utf-8", "replace")
     ahead = len(before) - before.rfind("\n") - 1 if reject.line == 1 else 0
     column = None if reject.column is None else reject.column + ahead
@@ -158,18 +160,18 @@ def _in_whole(reject: Reject, data: bytes) -> Reject:
 
 
 def _offset(text: str, reject: Reject) -> int | None:
-    """The character at which the reject's line and column point."""
+    """The character offset of the reject's line and column."""
     return None if reject.column is None else character_of(text, reject.line, reject.column)
 
 
 def character_of(text: str, line: int, column: int) -> int:
-    """The character at which a line and a column, both from 1, point; the end of the text when they point beyond."""
+    """The character offset of a line and a column, both from 1; the end of the text if they lie beyond it."""
     lines = text.split("\n")
     return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
 
 
 def _numbered(filled: Sequence[EventBuilder], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
-    """Turn -> document: turns are refused behind their fields too (age, identity), so the fields are compared."""
+    """Event -> document, matched by fields: an event with its fields filled may still be rejected (age, identity)."""
     numbers: dict[int, int] = {}
     open_documents = list(enumerate(documents))
     for ordinal, turn in enumerate(turns):
@@ -209,7 +211,7 @@ def _tokens(
 
 
 def _moved(tokens: Sequence[Token], chars: int, documents: int) -> list[Token]:
-    """The tokens of a part of a message, so many characters and documents further on."""
+    """The tokens of a part of a message, moved by so many characters and documents."""
     return [
         replace(
             token,

@@ -1,4 +1,4 @@
-"""An explanation of one message, as data: tokens, fields, documents, rejects."""
+"""The explanation of one message, as data: tokens, fields, documents, rejects."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,12 +13,12 @@ class Token:
 
     Attributes:
         name: terminal, or dotted path.
-        text: as it stands in the message.
+        text: as written in the message.
         start, end: characters of the text; 0, 0 for JSON.
-        item: which turn of the repeated rule it stands in, if any.
-        fields: (document from 0, field) each.
-        flags: (document, flag) each.
-        checks: flags that another text here would raise.
+        item: index in the repeated rule, if the token is part of it.
+        fields: pairs of (document from 0, field).
+        flags: pairs of (document, flag).
+        checks: flags that another text would raise here.
     """
 
     name: str
@@ -33,7 +33,7 @@ class Token:
 
 @dataclass(frozen=True, slots=True)
 class Filled:
-    """A field of a document: its value, the tokens it was made of, and the rule.
+    """A field of a document: its value, the tokens it comes from, and the rule.
 
     Attributes:
         how: `read` by a row of the source's table, `derived`, or from `outside` the message.
@@ -58,7 +58,7 @@ class ExplainedDocument:
 
 @dataclass(frozen=True, slots=True)
 class RejectExplanation:
-    """A reject, with (terminal, words) of what was expected, and the nearest accepted form."""
+    """A reject, with (terminal, words) of the expected terminals, and the nearest accepted form."""
 
     source: str
     reject: Reject
@@ -70,14 +70,14 @@ class RejectExplanation:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """All there is to say about one message; `outcome` is document, reject or ignored.
+    """The whole explanation of one message; `outcome` is document, reject or ignored.
 
     Attributes:
-        source: the one that read it; None when none did.
-        text: the canonical text that columns count in.
-        refusals: the source that came furthest first; those for which it is plainly another format are left out.
+        source: the one that read it; None if none did.
+        text: the canonical text that columns refer to.
+        refusals: rejects, that of the source which read furthest first; without sources whose format plainly differs.
         ignored: (source, shape, why).
-        strange: it is plainly another format for all of them.
+        strange: the format plainly differs from that of every source.
     """
 
     outcome: str

@@ -1,7 +1,8 @@
-"""Which token, or which value of a JSON object, became which field: by changing one at a time and looking what follows.
+"""Trace which token, or which value of a JSON object, became which field, by changing one at a time.
 
-A table row could be read off, a function could not: so every part is changed a little, the record is interpreted anew,
-and the fields that come out otherwise are the ones it feeds. True of every source, whoever wrote its functions. Pure.
+A table row could be read off, a function could not. So each part is changed slightly, the record is interpreted again,
+and the fields whose values differ are the ones that the part feeds. This works for every source, whoever wrote its
+functions.
 """
 
 import re
@@ -24,7 +25,7 @@ STAMPED = ("perf.mark.logged", "perf.mark.emit_lag_s")
 
 @dataclass(frozen=True, slots=True)
 class InputPart:
-    """A terminal, or a dotted path; `item` is the turn of the repeated rule it stands in, if it stands in one."""
+    """A terminal, or a dotted path; `item` is the index in the repeated rule, if it is part of one."""
 
     name: str
     item: int | None = None
@@ -32,11 +33,11 @@ class InputPart:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What a part feeds: (turn, field) each, `flag:NAME` for a flag.
+    """The fields that a part feeds, as pairs of (event, field); `flag:NAME` for a flag.
 
     Attributes:
-        fields: what takes another value when the part does.
-        decides: what is there or not by the part, while its value comes from elsewhere.
+        fields: fields whose value changes with the part.
+        decides: fields that are present or absent depending on the part; their value comes from elsewhere.
         checks: flags that another value would have raised.
     """
 
@@ -46,34 +47,34 @@ class Lineage:
 
 
 def interpreted(record: ParsedMessage, context: Context) -> list[EventBuilder | InvalidRecord]:
-    """The record's turns, filled; the refusal where one is refused."""
-    found: list[EventBuilder | InvalidRecord] = []
+    """The record's events with their fields filled; the exception in place of an event that is rejected."""
+    results: list[EventBuilder | InvalidRecord] = []
     for turn in events_of(record, context.source):
         try:
             apply_table(turn, context)
-            found.append(turn)
+            results.append(turn)
         except InvalidRecord as refusal:
-            found.append(refusal)
-    return found
+            results.append(refusal)
+    return results
 
 
 def lineage(record: ParsedMessage, context: Context) -> dict[InputPart, Lineage]:
-    """Part -> what it feeds. Of long lists and large objects the first children stand for the whole."""
+    """Part -> the fields it feeds. For long lists and large objects, the first children stand for the whole."""
     before = interpreted(record, context)
-    found = {part: _fed(before, new, context) for part, new in islice(_parts(record, context), MOST_PARTS)}
+    results = {part: _fed(before, new, context) for part, new in islice(_parts(record, context), MOST_PARTS)}
     for part, names in _stamped(record, context, before).items():
-        found[part] = replace(found[part], fields=found[part].fields | names)
-    fed = frozenset[tuple[int, str]]().union(*(one.fields for one in found.values()))
+        results[part] = replace(results[part], fields=results[part].fields | names)
+    fed = frozenset[tuple[int, str]]().union(*(one.fields for one in results.values()))
     return {
         part: replace(one, fields=one.fields | (one.decides - fed), decides=one.decides & fed)
-        for part, one in found.items()
+        for part, one in results.items()
     }
 
 
 def _stamped(
     record: ParsedMessage, context: Context, before: Sequence[EventBuilder | InvalidRecord]
 ) -> dict[InputPart, frozenset[tuple[int, str]]]:
-    """What a change may leave no trace of: of a printed time (an inferred zone follows it), a stage's fixed word."""
+    """Effects that a change may not reveal: of a printed time (an inferred zone follows it), of a fixed stage name."""
     source = context.source
     fed: dict[str, tuple[str, ...]] = {}
     if source.stamp:
@@ -96,17 +97,17 @@ def _fed(
     for record in variants:
         try:
             after = interpreted(record, context)
-        except Exception:  # noqa: S112 - a function may rely on what the grammar promised: then this change says nothing
+        except Exception:  # noqa: S112 - a function may rely on the grammar: this change is no test
             continue
         if len(after) != len(before):
-            continue  # another number of turns: which is which cannot be told
+            continue  # the number of events differs: they cannot be matched
         both = [(n, *pair) for n, pair in enumerate(zip(before, after, strict=True))]
-        told = [
+        changes = [
             _effect(n, old, new)
             for n, old, new in both
             if isinstance(old, EventBuilder) and isinstance(new, EventBuilder)
         ]
-        effects += told
+        effects += changes
         if len(effects) >= TRIES * len(before):
             break
     return Lineage(
@@ -117,7 +118,7 @@ def _fed(
 
 
 def _effect(ordinal: int, old: EventBuilder, new: EventBuilder) -> Lineage:
-    """What became otherwise in one turn."""
+    """The fields of one event that differ."""
     changed = {(ordinal, name) for name in old.body if name in new.body and old.body[name] != new.body[name]}
     changed |= {(ordinal, FLAG + name) for name in set(old.flags) - set(new.flags)}
     gone = {(ordinal, name) for name in old.body if name not in new.body}
@@ -150,7 +151,7 @@ def _items(record: ParsedMessage, number: int, name: str, texts: Iterator[str]) 
 
 
 def texts_like(text: str, pattern: str) -> Iterator[str]:
-    """Other texts that the terminal takes too: a digit changed, a character less, a word of the pattern, a letter."""
+    """Other texts that the terminal matches: a digit changed, a character less, a word of the pattern, a letter."""
     shape = re.compile(pattern)
     for other in dict.fromkeys(_edits(text, pattern)):
         if other != text and shape.fullmatch(other):
@@ -158,7 +159,7 @@ def texts_like(text: str, pattern: str) -> Iterator[str]:
 
 
 def _edits(text: str, pattern: str) -> Iterator[str]:
-    """Small changes, the likeliest to keep the text's meaning first; the ends of a long text only."""
+    """Small changes, those most likely to keep the text's meaning first; only the ends of a long text."""
     back = range(len(text) - 1, max(len(text) - 40, 0) - 1, -1)
     front = range(min(len(text), 40))
     for at in back:
@@ -173,7 +174,7 @@ def _edits(text: str, pattern: str) -> Iterator[str]:
 
 
 def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int, ...]]:
-    """Paths to the values of a JSON tree; walked with a list, since JSON may nest deeper than Python recurses."""
+    """Paths to the values of a JSON tree, collected iteratively: JSON may nest deeper than Python recurses."""
     todo: list[tuple[Any, tuple[str | int, ...]]] = [(value, path)]
     while todo:
         node, here = todo.pop()
@@ -187,7 +188,7 @@ def _leaves(value: Any, path: tuple[str | int, ...]) -> Iterator[tuple[str | int
 
 
 def _is_data(node: Mapping[str, Any]) -> bool:
-    """Whether its keys are values themselves, as those of a histogram are."""
+    """Whether an object's keys are values themselves, like those of a histogram."""
     return len(node) > MOST_CHILDREN and not any(key[:1].isalpha() for key in node)
 
 

@@ -1,7 +1,7 @@
-"""What lines cost in information, for each place that prints them: no end, no host, an ambiguous zone.
+"""Lint lines for missing information, by the place that prints them: no end, no host, an ambiguous zone.
 
-The rules are data (lint_rules.py); here lines are read, places told apart, hits counted. Memory grows with the number
-of stages, not of lines. Pure.
+The rules are data (lint_rules.py); this module decodes lines, identifies the places and counts the hits. Memory grows
+with the number of stages, not of lines.
 """
 
 from collections import Counter
@@ -28,7 +28,7 @@ REFUSED = LintRule(
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """A place that prints lines: script and line where the lines name them, else what they name instead."""
+    """A place that prints lines: script and line number if the lines name them, else whatever they name instead."""
 
     name: str
     script: str | None = None
@@ -37,9 +37,9 @@ class Site:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule found at a site: in `lines` of its `of` lines, first in `first` (file:line), mended by `fix`.
+    """The result of a rule at a site: `lines` of `of` lines hit, the first in `first` (file:line), and the `fix`.
 
-    What is found of a host has its name as site: there `of` counts the lines that failed the self-check.
+    The site of a result about a host is the host's name; `of` then counts the lines that failed the self-check.
     """
 
     site: Site
@@ -53,7 +53,7 @@ class Finding:
 
 @dataclass(slots=True)
 class Linter:
-    """Counts over any number of messages; `rules` by source."""
+    """Counts hits over any number of messages; `rules` by source."""
 
     sources: Mapping[str, Source]
     rules: Mapping[str, Sequence[LintRule]]
@@ -66,24 +66,24 @@ class Linter:
     _zones: dict[LintRule, ZoneFaults] = field(default_factory=dict)
 
     def add(self, file: str, number: int, message: Message, flow: Decoder) -> None:
-        """Read one message, which begins on line `number` of `file`."""
-        found = flow.outcomes(message, message.record_time_ms)
-        if found.documents:
-            self._documents(file, number, message, found.documents)
+        """Decode one message, which begins on line `number` of `file`, and count its hits."""
+        outcomes = flow.outcomes(message, message.record_time_ms)
+        if outcomes.documents:
+            self._documents(file, number, message, outcomes.documents)
             self.outcomes["documents"] += 1
-        elif found.rejects and not self._foreign(found.rejects[0], flow):
-            self._reject(file, number, found.rejects[0])
+        elif outcomes.rejects and not self._foreign(outcomes.rejects[0], flow):
+            self._reject(file, number, outcomes.rejects[0])
             self.outcomes["refused"] += 1
         else:
             self.outcomes["ignored"] += 1
 
     def _foreign(self, reject: Reject, flow: Decoder) -> bool:
-        """Whether a source without a gate refuses the first character: then, among several, it is somebody else's."""
+        """Whether one of several sources, without a gate, rejects the first character: another program's line."""
         source = self.sources[reject.source or ""]
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:
-        """What was found, site by site in the order of their first lines; then what was found of hosts."""
+        """The results by site, in the order of their first lines; then the results about hosts."""
         hits = Counter(self._hits)
         for (site, rule, keys), lines in self._open.items():
             if keys - self._ended:
@@ -146,7 +146,7 @@ def _site(body: Mapping[str, Any], file: str) -> Site:
 
 
 def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
-    """The script and line of a refused line, where they were read before reading stopped."""
+    """The script and line number of a rejected line, if they were read before the fault."""
     if not isinstance(source.reader, GrammarReader) or len(data) > source.max_bytes:
         return Site(file)
     pieces = source.reader.pieces(canonical(data).decode("utf-8", "replace"))
@@ -160,7 +160,7 @@ def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
 
 
 def _fix(rule: LintRule, site: Site, file: str, number: int) -> str:
-    """The rule's line of shell for a site. Names come from the log: quoted, so that no shell runs what they hold."""
+    """The rule's shell line for a site; names come from the log, so they are quoted and no shell executes them."""
     known = {"script": site.script or "SCRIPT", "line": str(site.line or "LINE"), "file": file, "number": str(number)}
     fix = rule.fix
     for name, text in known.items():

@@ -1,6 +1,6 @@
 """The rules of `perflog lint`: data in grammars/lint.toml (all sources) and <source>/lint.toml (its own).
 
-Reads those files and touches nothing else. Everything wrong in them is a `Problem` (78) that names file and rule.
+Reads only those files. Every fault in them is a `Problem` (78) that names file and rule.
 """
 
 import re
@@ -21,7 +21,7 @@ UNENDED, SHIFTED = "unended", "shifted"
 
 @dataclass(frozen=True, slots=True)
 class LintRule:
-    """One thing that a line can lack: `condition` is one of CONDITIONS, `about` what it asks for."""
+    """A kind of information that a line can lack: `condition` is one of CONDITIONS, `about` its argument."""
 
     name: str
     kinds: tuple[str, ...]
@@ -62,14 +62,14 @@ CONDITIONS: Mapping[str, Callable[[LintRule, Sequence[Document], ParsedMessage],
     "equals": _equals,
     "token": _token,
     "no_token": _no_token,
-    # Known only when every line was read: see lint.py
+    # Known only after all lines are read: see lint.py
     UNENDED: lambda rule, documents, record: False,
     SHIFTED: lambda rule, documents, record: False,
 }
 
 
 def load_rules(folder: Path, source: Source, schema: Schema) -> tuple[LintRule, ...]:
-    """The rules that apply to a source: its own, and those of all sources that it does not replace."""
+    """The rules that apply to a source: its own, and the general ones that it does not override."""
     own = source.folder / "lint.toml"
     rules = {rule.name: rule for path in (folder / "lint.toml", own) if path.exists() for rule in _rules(path)}
     applying = [rule for rule in rules.values() if source.kind in rule.kinds or rule.kinds == ("*",)]
@@ -89,8 +89,8 @@ def _check(rule: LintRule, source: Source, schema: Schema) -> None:
     }.get(rule.condition, {})
     for name, _ in rule.about:
         if name not in known:
-            told = f"Lint rule {rule.name} of {source.name} names `{name}`, which is no field, flag or terminal there."
-            raise Problem(told, "The head of grammars/lint.toml says what a rule may name.", 78)
+            fault = f"Lint rule {rule.name} of {source.name} names `{name}`, which is no field, flag or terminal there."
+            raise Problem(fault, "The head of grammars/lint.toml says what a rule may name.", 78)
 
 
 def _rules(path: Path) -> Iterator[LintRule]:
@@ -103,8 +103,8 @@ def _rules(path: Path) -> Iterator[LintRule]:
                 [re.compile(pattern) for _, pattern in about]
             yield LintRule(row["name"], tuple(row["kinds"]), condition, about, row["costs"], row["fix"])
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, re.error) as error:
-        told = f"{path.parent.name}/{path.name}: a rule cannot be used: {error!r}."
-        raise Problem(told, "The head of grammars/lint.toml says what a rule is made of.", 78) from error
+        fault = f"{path.parent.name}/{path.name}: a rule cannot be used: {error!r}."
+        raise Problem(fault, "The head of grammars/lint.toml says what a rule is made of.", 78) from error
 
 
 def _about(value: Any) -> tuple[tuple[str, str], ...]:

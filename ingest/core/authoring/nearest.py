@@ -1,7 +1,7 @@
-"""For a refused message: the nearest form that its source accepts. The message repaired in one place, else a sample.
+"""Find the nearest form that the source of a rejected message accepts: the message with one repair, else a sample.
 
-A repair is tried, not trusted: it counts only when the core makes documents of the repaired text. Its values come from
-a sample and show the form, not the truth. Reads the samples in the source's folder and touches nothing else.
+A repair is tested, not trusted: it counts only if the core decodes the repaired text into documents. Its values come
+from a sample; they show the form, not the true values. Reads only the samples in the source's folder.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -36,15 +36,15 @@ class Nearest:
 
 @lru_cache(maxsize=64)
 def _texts(folder: Path, framings: tuple[tuple[str, str], ...]) -> tuple[str, ...]:
-    found: list[str] = []
+    texts: list[str] = []
     for name, framing in framings:
         messages = frames((folder / name).read_bytes(), framing)
-        found += [canonical(frame.data).decode("utf-8", "replace") for frame in messages]
-    return tuple(text for text in found if text)[:MOST_SAMPLES]
+        texts += [canonical(frame.data).decode("utf-8", "replace") for frame in messages]
+    return tuple(text for text in texts if text)[:MOST_SAMPLES]
 
 
 def sample_texts(source: Source) -> tuple[str, ...]:
-    """The messages in the source's samples, canonical."""
+    """The canonical messages in the source's samples."""
     paths = [path for path in sample_files(source.folder) if path.name.startswith("samples.")]
     framings = tuple((path.name, framing_of(source, path.name, path.read_bytes())) for path in paths)
     return _texts(source.folder, framings)
@@ -53,27 +53,28 @@ def sample_texts(source: Source) -> tuple[str, ...]:
 def nearest(
     source: Source, text: str, at: int, expected: Sequence[str], flags_of: Callable[[str], int | None]
 ) -> Nearest:
-    """The nearest accepted form of `text`, which was refused at character `at`, where `expected` terminals would do.
+    """The nearest accepted form of `text`, rejected at character `at`, where `expected` terminals would be valid.
 
-    `flags_of` tells of a candidate how many flags its documents bear; None when it is refused. Of several repairs the
-    smallest counts, a flag as much as five characters; beyond twelve the more alike sample decides.
+    `flags_of` returns the number of flags on a candidate's documents, None if it is rejected. The smallest repair wins;
+    a
+    flag costs as much as five characters. If a repair costs more than twelve, the more similar sample wins.
     """
     samples = sorted(sample_texts(source), key=lambda sample: -likeness(text, sample))
     if isinstance(source.reader, GrammarReader):
         candidates = dict.fromkeys(_repairs(source.reader, text, at, expected, samples[:READ_SAMPLES]))
-        found = []
+        repairs = []
         near = (one for one in candidates if one != text and (one not in samples or _changed(text, one) <= MOST_COST))
         for candidate in islice(near, MOST_REPAIRS):
             flags = flags_of(candidate)
             if flags is not None:
-                found.append((flags * FLAG_COST + min(_changed(text, candidate), MOST_COST), candidate))
-        if found:
-            return Nearest(min(found, key=lambda one: one[0])[1], "repaired")
+                repairs.append((flags * FLAG_COST + min(_changed(text, candidate), MOST_COST), candidate))
+        if repairs:
+            return Nearest(min(repairs, key=lambda one: one[0])[1], "repaired")
     return Nearest(samples[0], "sample")
 
 
 def _changed(text: str, other: str) -> int:
-    """How many characters lie between what both begin and end with."""
+    """How many characters lie between the common prefix and the common suffix of two texts."""
     shorter = min(len(text), len(other))
     front = next((n for n in range(shorter) if text[n] != other[n]), shorter)
     back = next((n for n in range(shorter - front) if text[-n - 1] != other[-n - 1]), shorter - front)
@@ -81,7 +82,7 @@ def _changed(text: str, other: str) -> int:
 
 
 def examples(source: Source) -> dict[str, str]:
-    """Terminal -> a text of it in the samples."""
+    """Terminal -> one of its texts in the samples."""
     found: dict[str, str] = {}
     if isinstance(source.reader, GrammarReader):
         for text in sample_texts(source)[:READ_SAMPLES]:
@@ -91,7 +92,7 @@ def examples(source: Source) -> dict[str, str]:
 
 
 def likeness(text: str, sample: str) -> float:
-    """How much two messages have in common, 0 to 1; of long ones only by their characters, which is cheap."""
+    """The similarity of two messages, 0 to 1; for long ones by their characters only, which is cheap."""
     matcher = SequenceMatcher(None, text[:MOST_CHARS], sample[:MOST_CHARS], autojunk=False)
     return matcher.quick_ratio() if max(len(text), len(sample)) > MOST_CHARS // 8 else matcher.ratio()
 
@@ -99,7 +100,7 @@ def likeness(text: str, sample: str) -> float:
 def _repairs(
     reader: GrammarReader, text: str, at: int, expected: Sequence[str], samples: Sequence[str]
 ) -> Iterator[str]:
-    """Candidates, the smallest change first: a character, a token put in or exchanged, the rest of a sample."""
+    """Candidates, smallest change first: a character, a token inserted or replaced, the rest of a sample."""
     if len(text) > MOST_CHARS:
         return
     read = [reader.pieces(sample) for sample in samples]
@@ -122,7 +123,7 @@ def _word_end(text: str, at: int) -> int:
 
 
 def _exchanged(text: str, at: int, own: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
-    """The token at that place, which reads and means nothing possible: a sample's instead, or what follows it there."""
+    """Exchange a token whose value is impossible for a sample's, or insert the tokens that follow it there."""
     piece = next((piece for piece in own if piece.start <= at < piece.end), None)
     if piece is None:
         return
@@ -134,7 +135,7 @@ def _exchanged(text: str, at: int, own: Sequence[PlacedToken], read: Sequence[Se
 
 
 def _rests(seen: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
-    """How samples go on that began with the same terminals."""
+    """How samples continue that begin with the same terminals."""
     before = [piece.terminal for piece in seen]
     for pieces in read:
         if [piece.terminal for piece in pieces[: len(before)]] == before:

@@ -1,4 +1,4 @@
-"""Outcomes as rows of JSON, the form in which `try` writes them and samples.json keeps them."""
+"""Convert outcomes to JSON rows, the form that `try` prints and samples.json stores."""
 
 from base64 import b64encode
 from collections.abc import Iterator
@@ -8,7 +8,7 @@ from ingest.core.model import Outcomes, Reject
 
 
 def as_rows(found: Outcomes, line: int) -> Iterator[dict[str, Any]]:
-    """One row an outcome; `line` is the line of the file on which the message begins."""
+    """One row per outcome; `line` is the line of the file on which the message begins."""
     for document in found.documents:
         yield {
             "outcome": "document",

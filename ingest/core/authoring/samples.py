@@ -1,9 +1,9 @@
-"""What a source's own samples become: samples.json, written by `perflog source accept`, read by people and by tests.
+"""The outcomes of a source's own samples: samples.json, written by `perflog source accept`, read by people and tests.
 
     {"revision": 1, "facility": "als", "received": "2016-02-07T00:00:00Z", "zone": null, "files": {"samples.log": []}}
 
-A row is one of rows.py; times that only tell of the copy (event.created, event.ingested) are fixed by `received`.
-Reads files below the folders of the sources and touches nothing else.
+A row is one of rows.py; times that depend only on the ingest (event.created, event.ingested) are fixed by `received`.
+Reads only files in the folders of the sources.
 """
 
 import json
@@ -24,16 +24,16 @@ DEFAULTS = {"facility": "example", "received": "2026-03-05T00:00:00Z", "zone": N
 
 
 def accepted(source: Source) -> dict[str, Any]:
-    """The samples.json of a source; an empty one with the defaults when there is none yet."""
+    """The samples.json of a source; an empty one with the defaults if it does not exist yet."""
     path = source.folder / "samples.json"
     if not path.exists():
         return {"revision": 0, **DEFAULTS, "files": {}}
-    found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return found
+    samples: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return samples
 
 
 def outcomes(source: Source, schema: Schema, header: Mapping[str, Any]) -> dict[str, Any]:
-    """What the samples become now, in the form of samples.json."""
+    """The current outcomes of the samples, in the form of samples.json."""
     files = {path.name: rows_of(source, schema, header, path) for path in sample_files(source.folder)}
     settings = {key: header[key] for key in DEFAULTS}
     return {"revision": source.revision, **settings, "files": files}
@@ -48,7 +48,7 @@ def rows_of(source: Source, schema: Schema, header: Mapping[str, Any], path: Pat
 
 
 def read(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) -> list[tuple[int, Outcomes]]:
-    """What `source` makes of a file of samples (its own or another's): the line of each message and its outcomes."""
+    """Decode a file of samples (the source's own or another's): the line of each message, and its outcomes."""
     zone = offset_s(header["zone"]) if header.get("zone") else None
     intake = Intake("samples", "samples", header["facility"], (source.name,), zone=zone)
     flow = Decoder(intake, {source.name: source}, schema)
@@ -63,7 +63,7 @@ def read(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) 
 
 
 def write(source: Source, found: Mapping[str, Any]) -> Path:
-    """Write samples.json; `Problem` (65) when outcomes change under the same revision."""
+    """Write samples.json; raise `Problem` (65) if outcomes change under the same revision."""
     before = accepted(source)
     shared = before["files"].keys() & found["files"].keys()
     changed = [name for name in shared if before["files"][name] != found["files"][name]]
@@ -79,12 +79,12 @@ def write(source: Source, found: Mapping[str, Any]) -> Path:
 
 
 def _only_more(before: Mapping[str, Any], found: Mapping[str, Any], changed: list[str]) -> bool:
-    """Whether every outcome that was there still is: samples were added, no rule was changed."""
+    """Whether all previous outcomes are unchanged: samples were added, no rule was changed."""
     return all(row in found["files"][name] for name in changed for row in before["files"][name])
 
 
 def read_by_two(sources: Mapping[str, Source], schema: Schema) -> list[str]:
-    """Samples that a source other than their own makes documents of: two formats that cannot share an intake."""
+    """Samples from which another source makes documents: the two formats cannot share an intake."""
     found = []
     for owner in sources.values():
         header = accepted(owner)

@@ -1,4 +1,4 @@
-"""A new source: the files of a folder that works at once, with comments that teach. Text only; touches nothing."""
+"""Create a new source: the files of a folder that works at once, with comments that teach. Returns text only."""
 
 import re
 
@@ -135,7 +135,7 @@ READERS = tuple(_FILES)
 
 
 def files_of(name: str, reader: str) -> dict[str, str]:
-    """File name -> text, for a source called `name`; ValueError when it cannot be called so."""
+    """File name -> text, for a source called `name`; ValueError if the name is not allowed."""
     if NAME.fullmatch(name) is None:
         raise ValueError(f"`{name}` cannot name a source")
     return {file: text.replace("@NAME@", name) for file, text in _FILES[reader].items()}

@@ -1,4 +1,4 @@
-"""Words for people: what a terminal is, which rule filled a field, why a line was ignored. Pure."""
+"""Words for people: the meaning of a terminal, the rule that filled a field, the reason a line was ignored."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -26,7 +26,7 @@ OUTSIDE = {
 
 
 def terminal_words(source: Source, name: str, examples: Mapping[str, str]) -> str:
-    """What a terminal is: as source.toml describes it, else by an example of the samples, else its expression."""
+    """Describe a terminal: by source.toml, else by an example from the samples, else by its expression."""
     if not isinstance(source.reader, GrammarReader):
         return name
     whole = next((n for n in (name, f"_{name}") if n in source.reader.terminals), None)
@@ -46,7 +46,7 @@ def _lower(name: str) -> str:
 
 
 def rule_of(source: Source, field: Field, value: Any, parts: Sequence[str]) -> tuple[str, str]:
-    """How the field came by its value: `outside` the message, `read` by a row of the table, or `derived`; and words."""
+    """The origin of a field's value, with words: `outside` the message, `read` by a row of the table, or `derived`."""
     if field.name in OUTSIDE:
         return "outside", OUTSIDE[field.name]
     for read in source.reads:
@@ -70,7 +70,7 @@ def _derived(source: Source, field: Field, value: Any) -> str:
 
 
 def ignored_because(source: Source, shape: str) -> str:
-    """Why a line is somebody else's."""
+    """Why a line belongs to another program."""
     gate = source.gate
     if shape == "blank":
         return "nothing stands in it"
@@ -87,7 +87,7 @@ def ignored_because(source: Source, shape: str) -> str:
 
 
 def missing_words(source: Source, reason: str) -> tuple[str, ...]:
-    """The terminals or paths that would have told what a message lacks (reasons no_time and identity)."""
+    """The terminals or paths that would supply the missing part of a message (reasons no_time and identity)."""
     wanted = {"no_time": ("@timestamp",), "identity": source.identity}.get(reason, ())
     return tuple(" or ".join(read.paths) for read in source.reads if read.field in wanted)
 

@@ -1,14 +1,14 @@
-"""Zones that are wrong: hosts of which many lines are off by the same quarters of an hour. Pure.
+"""Find wrong zones: hosts with many lines that are off by the same multiple of a quarter of an hour.
 
-A worker sees one line, and mends none: a line that was printed two hours late looks like one whose zone is two hours
-off (core/decode/workflow_lines.py). LEAST_LINES of one host with the same shift are no chance any more, and their lags
-can be told as they are without it; nothing that is stored changes.
+A worker sees one line and corrects none: a line that was printed two hours late looks like one whose zone is two hours
+off (core/decode/workflow_lines.py). LEAST_LINES lines of one host with the same shift are no longer chance, and their
+lags can be reported without the shift. Stored documents do not change.
 
-Unless they are late: of lines that are printed late at random, one in seven lies near a quarter of an hour, and of
-hundreds some share it. So nothing is said of a host of which no more lines lie near a shift that they share than fail
+Late lines can mimic this: of lines that are printed late at random, one in seven lies near a quarter of an hour, and
+of hundreds, some share the same one. So a host is reported only if more of its lines lie near a shared shift than fail
 the self-check otherwise.
 
-A host is what a line names in a pair of its own, else what its forwarder names, else the file.
+A host is the name in a pair of the line, else the host that its forwarder names, else the file.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -22,7 +22,7 @@ from ingest.core.runs.run import seconds
 from ingest.core.timestamps import quarters_s
 
 LEAST_LINES = 3
-MOST_HOSTS = 1000  # of more than that the others are passed over, so that memory is bounded
+MOST_HOSTS = 1000  # further hosts are skipped, so that memory is bounded
 HOST_FIELDS = ("perf.extra.HOST", "perf.extra.HOSTNAME", "perf.extra.NODE", "host.name")
 CHECKED = {ZONE_SUSPECT, PRINTED_LATE, CLOCK_SKEW}
 
@@ -31,9 +31,9 @@ class ZoneFault(NamedTuple):
     """Lines of a host (or file) whose stamps are ahead of the truth by `shift_s`, a multiple of 900 s (< 0: behind).
 
     Attributes:
-        lines: how many, of the host's `failed` ones that did not pass the self-check.
-        zone: as the first of them writes it; empty where its stamp names none.
-        file, number: where the first of them stands.
+        lines: how many of the host's `failed` lines (those that did not pass the self-check) have this shift.
+        zone: as the first of them writes it; empty if its stamp names none.
+        file, number: file and line number of the first of them.
         least_lag_s, most_lag_s: their emission lags without the shift.
     """
 
@@ -50,7 +50,7 @@ class ZoneFault(NamedTuple):
 
 @dataclass(slots=True)
 class _Host:
-    """What was seen of a host: its lines that failed, and those near a shift, by shift; ids of the first few of these.
+    """The counts of a host: its failed lines, those near a shift by shift, and ids of the first few of these.
 
     A line that is read twice has one id.
     """
@@ -61,18 +61,18 @@ class _Host:
 
 
 class ZoneFaults:
-    """Counts over any number of lines, in the order in which they stand."""
+    """Collects counts over any number of lines, in file order."""
 
     def __init__(self) -> None:
-        """None yet."""
+        """Start without any host."""
         self._hosts: dict[str, _Host] = {}
 
     def add(self, file: str, number: int, documents: Sequence[Document], earliest_lag_s: int) -> None:
-        """What line `number` of `file` became; `earliest_lag_s` is the source's bound of the self-check."""
+        """Count the documents of line `number` of `file`; `earliest_lag_s` is the self-check's lower bound."""
         failed = {doc.body["event"]["original"]: doc for doc in documents if _is_failed(doc.body)}
         for document in failed.values():
             body = document.body
-            name = next((told for path in HOST_FIELDS if isinstance(told := lookup(body, path), str)), file)
+            name = next((value for path in HOST_FIELDS if isinstance(value := lookup(body, path), str)), file)
             if name not in self._hosts and len(self._hosts) >= MOST_HOSTS:
                 continue
             host = self._hosts.setdefault(name, _Host())
@@ -81,12 +81,12 @@ class ZoneFaults:
                 _count(host, document.id, _fault(name, file, number, body, earliest_lag_s))
 
     def found(self) -> list[ZoneFault]:
-        """The faults, host by host in the order of their first lines."""
+        """The faults by host, in the order of their first lines."""
         return [fault for host in self._hosts.values() for fault in _surely(host)]
 
 
 def _is_failed(body: Mapping[str, Any]) -> bool:
-    """Whether it is a mark whose stamp failed the self-check; of a line's marks the newest, which has the lag."""
+    """Whether a mark's stamp failed the self-check; of a line's marks only the newest one has the lag."""
     perf = body["perf"]
     return "emit_lag_s" in perf.get("mark", ()) and not CHECKED.isdisjoint(perf.get("flags", ()))
 
