@@ -1,4 +1,4 @@
-"""For whoever writes a source or a script.
+"""Tools for authors of sources and scripts.
 
 explain explanation wording nearest lineage   why a message became what it became
 lint lint_rules zone_faults                   what lines cost in information; hosts whose zone is wrong

@@ -134,7 +134,7 @@ def between(text: str, table: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise Problem(
-            "The markers of the table of sources are missing.", f"It stands between `{BEGIN}` and `{END}`.", 65
+            "The markers of the table of sources are missing.", f"The table belongs between `{BEGIN}` and `{END}`.", 65
         )
     return f"{before}{BEGIN}\n{table}{END}{after}"
 

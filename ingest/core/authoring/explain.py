@@ -36,57 +36,59 @@ class Explainer:
         self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
         self._sources = [sources[name] for name in intake.sources]
         alone = [replace(intake, sources=(source.name,)) for source in self._sources]
-        self._flows = [Decoder(one, sources, schema, sites) for one in alone]
+        self._decoders = [Decoder(one, sources, schema, sites) for one in alone]
 
     def explain(self, message: Message) -> Explanation:
         """Explain one message."""
         raw = canonical(message.data)
         message = replace(message, data=raw)
         text = raw.decode("utf-8", "replace")
-        answers = [flow.outcomes(message, message.record_time_ms) for flow in self._flows]
-        asked = list(zip(self._sources, self._flows, answers, strict=True))
-        for source, flow, outcomes in asked:
+        answers = [decoder.outcomes(message, message.record_time_ms) for decoder in self._decoders]
+        asked = list(zip(self._sources, self._decoders, answers, strict=True))
+        for source, decoder, outcomes in asked:
             if outcomes.documents:
-                return self._read(source, flow, message, outcomes, text)
+                return self._read(source, decoder, message, outcomes, text)
         asked.sort(key=lambda one: standing(one[2]), reverse=True)
         near = [one for one in asked if not _foreign(one[0], one[2], text)]
         candidates = near or asked
         refusals = [
-            r for source, flow, outcomes in candidates for r in self._refused(source, flow, message, outcomes, text)
+            r
+            for source, decoder, outcomes in candidates
+            for r in self._refused(source, decoder, message, outcomes, text)
         ]
         ignored = [_ignored(source, one) for source, _, outcomes in asked for one in outcomes.ignored]
         outcome = "reject" if refusals else "ignored"
         return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
 
-    def _read(self, source: Source, flow: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
+    def _read(self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
         if isinstance(record, Mismatch):
-            return self._pieced(source, flow, message, outcomes, text)
+            return self._pieced(source, decoder, message, outcomes, text)
         context = Context(source, self._intake, message, self._sites)
-        filled = [turn for turn in interpreted(record, context) if isinstance(turn, EventBuilder)]
+        filled = [event for event in interpreted(record, context) if isinstance(event, EventBuilder)]
         numbers = _numbered(filled, interpreted(record, context), outcomes.documents)
         fed = _renumbered(lineage(record, context), numbers)
-        documents = [self._told(source, document, n, fed) for n, document in enumerate(outcomes.documents)]
-        refusals = self._refused(source, flow, message, outcomes, text)
+        documents = [self._explained(source, document, n, fed) for n, document in enumerate(outcomes.documents)]
+        refusals = self._refused(source, decoder, message, outcomes, text)
         outcome = "reject" if refusals else "document"
         return Explanation(
             outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(documents), tuple(refusals)
         )
 
-    def _pieced(self, source: Source, flow: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
+    def _pieced(self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
         """Explain a message whose parts were decoded separately (glued lines), each part at its position."""
         documents: list[ExplainedDocument] = []
         tokens: list[Token] = []
         for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in outcomes.documents):
             data = canonical(original.encode())
-            part = flow.outcomes(replace(message, data=data), message.record_time_ms)
+            part = decoder.outcomes(replace(message, data=data), message.record_time_ms)
             if data == message.data or not part.documents:
-                documents += [self._told(source, document, 0, {}) for document in part.documents]
+                documents += [self._explained(source, document, 0, {}) for document in part.documents]
                 continue
-            read = self._read(source, flow, replace(message, data=data), part, data.decode("utf-8", "replace"))
+            read = self._read(source, decoder, replace(message, data=data), part, data.decode("utf-8", "replace"))
             tokens += _moved(read.tokens, max(text.find(read.text), 0), len(documents))
             documents += [self._as_whole(one, outcomes.documents) for one in read.documents]
-        refusals = tuple(self._refused(source, flow, message, outcomes, text))
+        refusals = tuple(self._refused(source, decoder, message, outcomes, text))
         outcome = "reject" if refusals else "document"
         return Explanation(outcome, source.name, text, tuple(tokens), tuple(documents), refusals)
 
@@ -98,7 +100,7 @@ class Explainer:
     def _meanings(self, document: Document) -> tuple[tuple[str, str], ...]:
         return tuple((flag, self._schema.flags.get(flag, "")) for flag in document.body["perf"].get("flags", ()))
 
-    def _told(
+    def _explained(
         self, source: Source, document: Document, number: int, fed: Mapping[InputPart, Lineage]
     ) -> ExplainedDocument:
         fields = []
@@ -112,19 +114,21 @@ class Explainer:
         return ExplainedDocument(document, tuple(fields), self._meanings(document))
 
     def _refused(
-        self, source: Source, flow: Decoder, message: Message, found: Outcomes, text: str
+        self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str
     ) -> list[RejectExplanation]:
-        rejects = (_in_whole(reject, message.data) for reject in found.rejects)
-        return [self._refusal(source, flow, message, reject, text) for reject in rejects]
+        rejects = (_in_whole(reject, message.data) for reject in outcomes.rejects)
+        return [self._refusal(source, decoder, message, reject, text) for reject in rejects]
 
-    def _refusal(self, source: Source, flow: Decoder, message: Message, reject: Reject, text: str) -> RejectExplanation:
+    def _refusal(
+        self, source: Source, decoder: Decoder, message: Message, reject: Reject, text: str
+    ) -> RejectExplanation:
         at = _offset(text, reject)
         names = reject.expected or missing_words(source, reject.reason)
         expected = tuple((name, terminal_words(source, name, examples(source))) for name in names)
         readable = len(message.data) <= source.max_bytes
 
         def flags_of(candidate: str) -> int | None:
-            outcomes = flow.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
+            outcomes = decoder.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
             accepted = outcomes.documents and not outcomes.rejects
             return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
 
@@ -174,11 +178,11 @@ def _numbered(filled: Sequence[EventBuilder], turns: Sequence[Any], documents: S
     """Event -> document, matched by fields: an event with its fields filled may still be rejected (age, identity)."""
     numbers: dict[int, int] = {}
     open_documents = list(enumerate(documents))
-    for ordinal, turn in enumerate(turns):
-        if not open_documents or not isinstance(turn, EventBuilder):
+    for ordinal, event in enumerate(turns):
+        if not open_documents or not isinstance(event, EventBuilder):
             continue
         number, document = open_documents[0]
-        if len(filled) == len(documents) or all(_same(lookup(document.body, k), v) for k, v in turn.body.items()):
+        if len(filled) == len(documents) or all(_same(lookup(document.body, k), v) for k, v in event.body.items()):
             numbers[ordinal] = number
             open_documents.pop(0)
     return numbers

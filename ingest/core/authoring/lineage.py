@@ -49,10 +49,10 @@ class Lineage:
 def interpreted(record: ParsedMessage, context: Context) -> list[EventBuilder | InvalidRecord]:
     """The record's events with their fields filled; the exception in place of an event that is rejected."""
     results: list[EventBuilder | InvalidRecord] = []
-    for turn in events_of(record, context.source):
+    for event in events_of(record, context.source):
         try:
-            apply_table(turn, context)
-            results.append(turn)
+            apply_table(event, context)
+            results.append(event)
         except InvalidRecord as refusal:
             results.append(refusal)
     return results
@@ -82,7 +82,7 @@ def _stamped(
         fed = dict.fromkeys((*names, source.stamp.iso or ""), STAMPED)
     if source.stage_from:
         fed[source.stage_from] = ("perf.stage.name",)
-    bodies = [(n, turn.body) for n, turn in enumerate(before) if isinstance(turn, EventBuilder)]
+    bodies = [(n, event.body) for n, event in enumerate(before) if isinstance(event, EventBuilder)]
     return {
         InputPart(name): frozenset((n, field) for n, body in bodies for field in fields if field in body)
         for name, fields in fed.items()

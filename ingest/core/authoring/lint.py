@@ -65,22 +65,22 @@ class Linter:
     _ended: set[Any] = field(default_factory=set)
     _zones: dict[LintRule, ZoneFaults] = field(default_factory=dict)
 
-    def add(self, file: str, number: int, message: Message, flow: Decoder) -> None:
+    def add(self, file: str, number: int, message: Message, decoder: Decoder) -> None:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
-        outcomes = flow.outcomes(message, message.record_time_ms)
+        outcomes = decoder.outcomes(message, message.record_time_ms)
         if outcomes.documents:
             self._documents(file, number, message, outcomes.documents)
             self.outcomes["documents"] += 1
-        elif outcomes.rejects and not self._foreign(outcomes.rejects[0], flow):
+        elif outcomes.rejects and not self._foreign(outcomes.rejects[0], decoder):
             self._reject(file, number, outcomes.rejects[0])
             self.outcomes["refused"] += 1
         else:
             self.outcomes["ignored"] += 1
 
-    def _foreign(self, reject: Reject, flow: Decoder) -> bool:
+    def _foreign(self, reject: Reject, decoder: Decoder) -> bool:
         """Whether one of several sources, without a gate, rejects the first character: another program's line."""
         source = self.sources[reject.source or ""]
-        return source.gate is None and (reject.line, reject.column) == (1, 1) and len(flow.intake.sources) > 1
+        return source.gate is None and (reject.line, reject.column) == (1, 1) and len(decoder.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:
         """The results by site, in the order of their first lines; then the results about hosts."""

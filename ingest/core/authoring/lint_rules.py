@@ -89,7 +89,9 @@ def _check(rule: LintRule, source: Source, schema: Schema) -> None:
     }.get(rule.condition, {})
     for name, _ in rule.about:
         if name not in known:
-            fault = f"Lint rule {rule.name} of {source.name} names `{name}`, which is no field, flag or terminal there."
+            fault = (
+                f"Lint rule {rule.name} of {source.name} names `{name}`, which is not a field, flag or terminal of it."
+            )
             raise Problem(fault, "The head of grammars/lint.toml says what a rule may name.", 78)
 
 

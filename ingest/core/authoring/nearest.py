@@ -83,12 +83,12 @@ def _changed(text: str, other: str) -> int:
 
 def examples(source: Source) -> dict[str, str]:
     """Terminal -> one of its texts in the samples."""
-    found: dict[str, str] = {}
+    text_of: dict[str, str] = {}
     if isinstance(source.reader, GrammarReader):
         for text in sample_texts(source)[:READ_SAMPLES]:
             for piece in source.reader.pieces(text):
-                found.setdefault(piece.terminal, piece.text)
-    return found
+                text_of.setdefault(piece.terminal, piece.text)
+    return text_of
 
 
 def likeness(text: str, sample: str) -> float:

@@ -7,9 +7,9 @@ from typing import Any
 from ingest.core.model import Outcomes, Reject
 
 
-def as_rows(found: Outcomes, line: int) -> Iterator[dict[str, Any]]:
+def as_rows(outcomes: Outcomes, line: int) -> Iterator[dict[str, Any]]:
     """One row per outcome; `line` is the line of the file on which the message begins."""
-    for document in found.documents:
+    for document in outcomes.documents:
         yield {
             "outcome": "document",
             "index": document.index,
@@ -17,9 +17,9 @@ def as_rows(found: Outcomes, line: int) -> Iterator[dict[str, Any]]:
             "version": document.version,
             "document": document.body,
         }
-    for reject in found.rejects:
+    for reject in outcomes.rejects:
         yield {"outcome": "reject", "line": line + reject.piece_line + reject.line - 2, **_reject(reject)}
-    for ignored in found.ignored:
+    for ignored in outcomes.ignored:
         yield {"outcome": "ignored", "line": line, "shape": ignored.shape}
 
 

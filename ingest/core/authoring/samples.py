@@ -42,8 +42,8 @@ def outcomes(source: Source, schema: Schema, header: Mapping[str, Any]) -> dict[
 def rows_of(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) -> list[dict[str, Any]]:
     """The rows of one file of samples."""
     rows = []
-    for line, found in read(source, schema, header, path):
-        rows += list(as_rows(found, line))
+    for line, message_outcomes in read(source, schema, header, path):
+        rows += list(as_rows(message_outcomes, line))
     return rows
 
 
@@ -51,45 +51,45 @@ def read(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) 
     """Decode a file of samples (the source's own or another's): the line of each message, and its outcomes."""
     zone = offset_s(header["zone"]) if header.get("zone") else None
     intake = Intake("samples", "samples", header["facility"], (source.name,), zone=zone)
-    flow = Decoder(intake, {source.name: source}, schema)
+    decoder = Decoder(intake, {source.name: source}, schema)
     received_ms = iso_ms(header["received"])
     data = path.read_bytes()
-    found = []
+    rows = []
     for frame in frames(data, framing_of(source, path.name, data)):
         provenance = Provenance(captured_ms=received_ms)
         message = Message(frame.data, received_ms, provenance, backfill=True)
-        found.append((frame.line, flow.outcomes(message, received_ms)))
-    return found
+        rows.append((frame.line, decoder.outcomes(message, received_ms)))
+    return rows
 
 
-def write(source: Source, found: Mapping[str, Any]) -> Path:
+def write(source: Source, samples: Mapping[str, Any]) -> Path:
     """Write samples.json; raise `Problem` (65) if outcomes change under the same revision."""
     before = accepted(source)
-    shared = before["files"].keys() & found["files"].keys()
-    changed = [name for name in shared if before["files"][name] != found["files"][name]]
-    if changed and before["revision"] >= source.revision and not _only_more(before, found, changed):
+    shared = before["files"].keys() & samples["files"].keys()
+    changed = [name for name in shared if before["files"][name] != samples["files"][name]]
+    if changed and before["revision"] >= source.revision and not _only_more(before, samples, changed):
         raise Problem(
-            f"The outcomes of {source.name}/{', '.join(sorted(changed))} change, its revision does not.",
+            f"The outcomes of {source.name}/{', '.join(sorted(changed))} change, but its revision does not.",
             "Raise `revision` in source.toml, so that documents already stored are corrected.",
             65,
         )
     path = source.folder / "samples.json"
-    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(samples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     return path
 
 
-def _only_more(before: Mapping[str, Any], found: Mapping[str, Any], changed: list[str]) -> bool:
+def _only_more(before: Mapping[str, Any], now: Mapping[str, Any], changed: list[str]) -> bool:
     """Whether all previous outcomes are unchanged: samples were added, no rule was changed."""
-    return all(row in found["files"][name] for name in changed for row in before["files"][name])
+    return all(row in now["files"][name] for name in changed for row in before["files"][name])
 
 
 def read_by_two(sources: Mapping[str, Source], schema: Schema) -> list[str]:
     """Samples from which another source makes documents: the two formats cannot share an intake."""
-    found = []
+    conflicts = []
     for owner in sources.values():
         header = accepted(owner)
         for path in sample_files(owner.folder):
             for other in sources.values():
                 if other.name != owner.name and any(o.documents for _, o in read(other, schema, header, path)):
-                    found.append(f"{owner.name}/{path.name} is read by {other.name} too")
-    return found
+                    conflicts.append(f"{owner.name}/{path.name} is read by {other.name} too")
+    return conflicts

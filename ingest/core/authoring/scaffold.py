@@ -4,14 +4,14 @@ import re
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 
-_GRAMMAR = r"""// What @NAME@ prints, a line each:
+_GRAMMAR = r"""// The lines that @NAME@ prints:
 //
 //   2026-03-04T19:20:05.250Z @NAME@ 1084664 copy start
 //
-// The language is Lark's. Small letters name rules, capitals name terminals (regular expressions); a terminal that
-// begins with `_` separates and is not kept, every other is a value that source.toml can put into a field. `[X]` may be
-// missing, `(X)*` may repeat. Keep it regular (no rule that calls itself) and it is compiled into one expression, fifty
-// times as fast. Let no terminal take what the next one needs: each takes what it can get and never gives back.
+// This is a Lark grammar. Lower-case names are rules, upper-case names are terminals (regular expressions). A terminal
+// that begins with `_` is a separator and is dropped; any other is a value that source.toml can map to a field. `[X]` is
+// optional, `(X)*` may repeat. Keep the grammar regular (no recursive rule): it is then compiled into one expression,
+// fifty times as fast. A terminal must not match text that the next one needs: matches are greedy, without backtracking.
 
 start: STAMP _BLANK TAG _BLANK RUN _BLANK STAGE _BLANK ROLE
 
@@ -23,9 +23,9 @@ ROLE: /start|end/
 _BLANK: /[ \t]+/
 """
 
-_HEAD = """# What @NAME@ writes, and what that means. `perflog explain` shows it line by line; `perflog source check`
-# holds it to samples.json, and `perflog source accept @NAME@` writes that anew. A change that alters any document
-# raises `revision`: documents already stored are then corrected, none is added.
+_HEAD = """# The format of @NAME@'s output, and its meaning. `perflog explain` shows it line by line; `perflog source check`
+# compares it with samples.json, and `perflog source accept @NAME@` rewrites that file. If a change alters any document,
+# raise `revision`: stored documents are then corrected, and none is added.
 revision = 1
 summary = "@NAME@: what it prints, in one sentence for README"
 kind = "marks"                                   # a kind of grammars/fields.toml: marks, network
@@ -35,16 +35,16 @@ _TEXT_TOML = (
     _HEAD
     + """reader = "grammar"                               # grammar.lark; or json
 framing = "line"                                 # or `message`: a block of lines, framed by the shipper
-identity = ["facility", "bytes", "ordinal"]      # the same again is recognised by these; or fields, e.g. a run's id
+identity = ["facility", "bytes", "ordinal"]      # these recognise duplicates; or fields, e.g. a run's id
 max_bytes = 65536
 
-# A log holds other people's lines. With a gate, those are ignored and counted; without, every one is a reject.
+# A log also has lines of other programs. With a gate, they are ignored and counted; without, each one is a reject.
 [gate]
-keeps = ["@NAME@ "]                              # a line that holds this is never ignored
-torn_after = "STAMP"                             # this much and then the end: a torn line of ours
-tag = "TAG"                                      # one letter off: damaged; another word: not ours
+keeps = ["@NAME@ "]                              # a line that contains this is never ignored
+torn_after = "STAMP"                             # a line that ends after this is torn
+tag = "TAG"                                      # one letter off: damaged; another word: another program
 
-# Terminal -> field. The fields stand in grammars/fields.toml, the only list of them; `as` is a conversion: text,
+# Terminal -> field. All fields are listed in grammars/fields.toml; `as` is a conversion: text,
 # integer, number, time, duration_s, boolean, basename, …
 [[read]]
 field = "@timestamp"
@@ -66,7 +66,7 @@ field = "perf.mark.role"                         # start, end, queued, work or o
 from = ["ROLE"]
 as = "text"
 
-# What `perflog explain` calls the terminals, for people.
+# How `perflog explain` describes the terminals.
 [describe]
 STAMP = "date and time as 2026-03-04T19:20:05.250Z"
 TAG = "the word @NAME@"
@@ -80,12 +80,12 @@ _BLANK = "blank"
 _JSON_TOML = (
     _HEAD
     + """reader = "json"                                  # or grammar, with a grammar.lark
-framing = "message"                              # a .json file is one document, a .jsonl file one a line
-identity = ["facility", "bytes", "ordinal"]      # the same again is recognised by these; or fields, e.g. a run's id
+framing = "message"                              # a .json file is one document, a .jsonl file has one per line
+identity = ["facility", "bytes", "ordinal"]      # these recognise duplicates; or fields, e.g. a run's id
 max_bytes = 1048576
 
-# Dotted path -> field; the first path that is there counts. The fields stand in grammars/fields.toml, the only list of
-# them; `as` is a conversion: text, integer, number, time, duration_s, boolean, basename, …
+# Dotted path -> field; the first path that is present counts. All fields are listed in grammars/fields.toml; `as` is a
+# conversion: text, integer, number, time, duration_s, boolean, basename, …
 [[read]]
 field = "@timestamp"
 from = ["@NAME@.at"]

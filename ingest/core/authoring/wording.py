@@ -9,8 +9,8 @@ from ingest.core.sources.source import Gate, Source
 
 LONGEST = 60
 OUTSIDE = {
-    "event.original": "the message as it came",
-    "event.original_b64": "the message as it came",
+    "event.original": "the message as received",
+    "event.original_b64": "the message as received",
     "event.created": "when Kafka got it",
     "event.ingested": "when it was indexed",
     "host.name": "from the forwarder",
@@ -61,7 +61,7 @@ def _derived(source: Source, field: Field, value: Any) -> str:
     if field.name == "perf.stage.family":
         family = next((one for one in source.families if one.family == value), None)
         if family:
-            parts = f", then behind `{family.separator}`: {', '.join(family.parts)}" if family.parts else ""
+            parts = f", then after each `{family.separator}`: {', '.join(family.parts)}" if family.parts else ""
             return f"`{family.prefix}` is the longest prefix in the source's table that fits{parts}"
     if field.name == "perf.mark.role" and source.marks:
         ending = next((one for one, role in source.marks.roles if role == value), None)
@@ -73,17 +73,17 @@ def ignored_because(source: Source, shape: str) -> str:
     """Why a line belongs to another program."""
     gate = source.gate
     if shape == "blank":
-        return "nothing stands in it"
+        return "it is empty"
     if gate is None:
-        return "it is not of a kind that this source reads"
+        return "this source does not read lines of its kind"
     kept = " nor ".join(f"`{word.decode()}`" for word in gate.keeps)
     if shape == "too_long":
         return f"longer than {source.max_bytes:,} bytes, and it holds neither {kept}"
     if shape.startswith("tag:"):
-        return f"the head of our lines, then the tag `{shape[4:]}`, not {_tag(gate)}: another kind of line"
+        return f"the header of our lines, then the tag `{shape[4:]}`, not {_tag(gate)}: another kind of line"
     if shape == "stamped":
-        return f"the head of our lines, and behind it neither {_tag(gate)} nor a word like it"
-    return f"it does not begin as our lines do, and holds neither {kept}"
+        return f"the header of our lines, followed by neither {_tag(gate)} nor a similar word"
+    return f"it does not begin like our lines, and contains neither {kept}"
 
 
 def missing_words(source: Source, reason: str) -> tuple[str, ...]:

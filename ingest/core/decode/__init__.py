@@ -1,4 +1,4 @@
-"""One message -> documents, rejects, or ignored.
+"""Decode one message into documents, rejects, or ignored.
 
 decoder              the whole of it behind one call; registry: the sources that there are
 pieces bodies        elements, lines and blocks of a message; the body of a fact

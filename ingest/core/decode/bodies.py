@@ -22,7 +22,7 @@ class BodyBuilder:
         self._dates = {name for name, field in schema.fields.items() if field.type == "date"}
         self._paths = {name: tuple(name.split(".")) for name in schema.fields}
 
-    def body(self, turn: EventBuilder, context: Context, ingested_ms: int) -> dict[str, Any]:
+    def body(self, event: EventBuilder, context: Context, ingested_ms: int) -> dict[str, Any]:
         """Build a body from an event's fields and its context (message, provenance, intake, source)."""
         message, provenance = context.message, context.message.provenance
         flat = {
@@ -37,8 +37,8 @@ class BodyBuilder:
             "perf.facility": context.intake.facility,
             "perf.source": context.source.name,
             "perf.workflow": context.intake.workflow if context.source.kind == "marks" else None,
-            "perf.flags": sorted(set(turn.flags)) or None,
-            **turn.body,
+            "perf.flags": sorted(set(event.flags)) or None,
+            **event.body,
         }
         body: dict[str, Any] = {}
         for name, value in flat.items():
@@ -84,16 +84,16 @@ def _put(body: dict[str, Any], path: Sequence[str], value: Any) -> None:
     body[path[-1]] = value
 
 
-def identity(turn: EventBuilder, context: Context, raw: bytes) -> str:
+def identity(event: EventBuilder, context: Context, raw: bytes) -> str:
     """Compute the id that the source declares from canonical bytes `raw`. Raises InvalidRecord if a part is missing."""
     named = context.source.identity
     parts = {
         "facility": context.intake.facility,
         "bytes": raw,
-        "ordinal": str(turn.ordinal),
+        "ordinal": str(event.ordinal),
         "captured": context.message.provenance.captured_ms,
     }
-    values = [parts[word] if word in parts else turn.body.get(word) for word in named]
+    values = [parts[word] if word in parts else event.body.get(word) for word in named]
     if None in values:
         missing = named[values.index(None)]
         raise InvalidRecord("identity", f"its identity needs {missing}, which it does not have")

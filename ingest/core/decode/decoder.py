@@ -60,7 +60,11 @@ class Decoder:
         missing = [name for name in intake.sources if name not in sources]
         if missing:
             known = ", ".join(sorted(sources))
-            raise Problem(f"Intake {intake.name} names source `{missing[0]}`.", f"There are: {known}.", 78)
+            raise Problem(
+                f"Intake {intake.name} names source `{missing[0]}`, which does not exist.",
+                f"The sources are: {known}.",
+                78,
+            )
         self.intake = intake
         self._sources = [sources[name] for name in intake.sources]
         for source in self._sources:
@@ -112,25 +116,29 @@ class Decoder:
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
-            return self._bounded(message, ingested_ms)
+            return self._decode_bounded(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
             return Outcomes(rejects=(inner,))
-        outcomes = self._bounded(inner, ingested_ms)
+        outcomes = self._decode_bounded(inner, ingested_ms)
         rejects = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in outcomes.rejects)
         return replace(outcomes, rejects=rejects, inner=inner)
 
-    def _bounded(self, message: Message, ingested_ms: int) -> Outcomes:
+    def _decode_bounded(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode an unwrapped message; return one reject instead if the output exceeds the size limit."""
         split = pieces(message, self.intake.multiline, self._reads_json)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
-        outcomes = self._together(split, ingested_ms) if split else self._outcomes(message, ingested_ms)
+        outcomes = self._decode_pieces(split, ingested_ms) if split else self._decode_piece(message, ingested_ms)
         most = most_output_bytes(len(message.data))
         written = output_bytes(outcomes, len(message.data))
-        return outcomes if written <= most else Outcomes(rejects=(self._too_much(outcomes, split, message, written),))
+        return (
+            outcomes
+            if written <= most
+            else Outcomes(rejects=(self._too_much_output(outcomes, split, message, written),))
+        )
 
-    def _together(self, split: MessagePieces, ingested_ms: int) -> Outcomes:
+    def _decode_pieces(self, split: MessagePieces, ingested_ms: int) -> Outcomes:
         """Decode each piece independently; the message is ignored only if every piece is.
 
         Equal ignore reasons are reported once.
@@ -139,48 +147,50 @@ class Decoder:
         rejects: list[Reject] = []
         ignored: dict[Ignored, None] = {}
         for piece in split.each:
-            outcomes = self._outcomes(piece.message, ingested_ms)
+            outcomes = self._decode_piece(piece.message, ingested_ms)
             documents += outcomes.documents
-            rejects += (_placed(reject, piece) for reject in outcomes.rejects)
+            rejects += (_in_message(reject, piece) for reject in outcomes.rejects)
             ignored |= dict.fromkeys(outcomes.ignored)
         is_blank = not (documents or rejects or ignored)
         return Outcomes(tuple(documents), tuple(rejects), (Ignored("blank"),) if is_blank else tuple(ignored))
 
-    def _too_much(self, outcomes: Outcomes, split: MessagePieces | None, message: Message, written: int) -> Reject:
+    def _too_much_output(
+        self, outcomes: Outcomes, split: MessagePieces | None, message: Message, written: int
+    ) -> Reject:
         name = next((d.body["perf"]["source"] for d in outcomes.documents), None) or outcomes.rejects[0].source
         of = split.of if split else self.source(name).repeats if name else LINES
         what = (
             f"its {of} would become {written:,} bytes, more than {OUTPUT_FACTOR} times its {len(message.data):,} "
-            f"and {OUTPUT_EXTRA_BYTES:,}: send fewer together"
+            f"plus {OUTPUT_EXTRA_BYTES:,}: send fewer together"
         )
         return Reject(TOO_MANY[of], what, message.data, None if split else name)
 
-    def _outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+    def _decode_piece(self, message: Message, ingested_ms: int) -> Outcomes:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
         best: Outcomes | None = None
         for source in self._sources:
-            outcomes = self._by(source, raw, message, ingested_ms)
+            outcomes = self._decode_by(source, raw, message, ingested_ms)
             if outcomes.documents:
                 return outcomes
             if best is None or standing(outcomes) > standing(best):
                 best = outcomes
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
-    def _by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
+    def _decode_by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         if is_foreign(source, raw):
             return Outcomes(ignored=(Ignored("other"),))
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)
         if message.glued:
-            return self._part(source, MessagePiece(message), ingested_ms)
+            return self._decode_part(source, MessagePiece(message), ingested_ms)
         record = source.reader.read(raw)
         if isinstance(record, Mismatch):
-            return self._glued(source, message, ingested_ms) or classify(source, raw, message, record)
-        return self._documents(record, source, message, ingested_ms)
+            return self._decode_glued(source, message, ingested_ms) or classify(source, raw, message, record)
+        return self._decode_record(record, source, message, ingested_ms)
 
-    def _glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
+    def _decode_glued(self, source: Source, message: Message, ingested_ms: int) -> Outcomes | None:
         """Decode each line of a glued message; None unless at least one yields a document.
 
         A line that cannot be read becomes a reject.
@@ -193,11 +203,11 @@ class Decoder:
             return None
         spans = zip([0, *starts], [*starts, len(message.data)], strict=True)
         parts = [MessagePiece(part_of(message, start, end), 1, start) for start, end in spans]
-        decoded = [self._part(source, part, ingested_ms) for part in parts]
+        decoded = [self._decode_part(source, part, ingested_ms) for part in parts]
         documents = tuple(document for part in decoded for document in part.documents)
         return Outcomes(documents, tuple(reject for part in decoded for reject in part.rejects)) if documents else None
 
-    def _part(self, source: Source, piece: MessagePiece, ingested_ms: int) -> Outcomes:
+    def _decode_part(self, source: Source, piece: MessagePiece, ingested_ms: int) -> Outcomes:
         """Decode one line of a glued message."""
         part = piece.message
         raw = canonical(part.data)
@@ -207,10 +217,10 @@ class Decoder:
         elif ends_early(record, source):
             outcomes = mismatched(source, raw, part, torn_among_others(source, record))
         else:
-            outcomes = self._documents(record, source, part, ingested_ms, (GLUED,))
-        return replace(outcomes, rejects=tuple(_placed(reject, piece) for reject in outcomes.rejects))
+            outcomes = self._decode_record(record, source, part, ingested_ms, (GLUED,))
+        return replace(outcomes, rejects=tuple(_in_message(reject, piece) for reject in outcomes.rejects))
 
-    def _documents(
+    def _decode_record(
         self, record: ParsedMessage, source: Source, message: Message, ingested_ms: int, flags: Sequence[str] = ()
     ) -> Outcomes:
         own = blocks_of(record, message) if source.repeats == BLOCKS else []
@@ -219,31 +229,31 @@ class Decoder:
             return Outcomes(rejects=(too_many_documents(source, number_of, message),))
         documents: list[Document] = []
         rejects: list[Reject] = []
-        for number, turn in enumerate(events_of(record, source)):
+        for number, event in enumerate(events_of(record, source)):
             piece = own[number] if own else MessagePiece(message)
             raw = canonical(piece.message.data) if own else record.raw
             context = Context(source, self.intake, piece.message, self._sites)
-            turn.flags.extend(flags)
+            event.flags.extend(flags)
             try:
-                apply_table(turn, context)
-                documents.append(self._document(turn, context, raw, ingested_ms))
+                apply_table(event, context)
+                documents.append(self._document(event, context, raw, ingested_ms))
             except InvalidRecord as refusal:
-                reject = reject_of(refusal, turn, context, raw)
-                rejects.append(_placed(reject, piece) if own else reject)
+                reject = reject_of(refusal, event, context, raw)
+                rejects.append(_in_message(reject, piece) if own else reject)
         return Outcomes(tuple(documents), tuple(rejects))
 
-    def _document(self, turn: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
+    def _document(self, event: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
         source = context.source
-        at_ms = turn.body.get("@timestamp")
+        at_ms = event.body.get("@timestamp")
         if at_ms is None:
             raise InvalidRecord("no_time", "the record names no time at which it happened")
         self._check_age(at_ms, context)
         kind = self._schema.kinds[source.kind]
-        body = self._bodies.body(turn, context, ingested_ms)
-        rank = max(turn.rank, source.ranks.get(str(turn.body.get(source.rank_field or "")), 0))
+        body = self._bodies.body(event, context, ingested_ms)
+        rank = max(event.rank, source.ranks.get(str(event.body.get(source.rank_field or "")), 0))
         return Document(
             index=index_name(kind.name, self.intake.facility, kind.period, at_ms),
-            id=identity(turn, context, raw),
+            id=identity(event, context, raw),
             version=version(rank, 0, source.revision),
             body=body,
             text=body_json(body),
@@ -261,7 +271,7 @@ class Decoder:
             raise InvalidRecord("time_too_old", detail, where, TIME_WORDS)
 
 
-def _placed(reject: Reject, piece: MessagePiece) -> Reject:
+def _in_message(reject: Reject, piece: MessagePiece) -> Reject:
     """Return the reject with its line and byte counted from the start of the whole message."""
     line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
     provenance = reject.provenance or piece.message.provenance

@@ -64,22 +64,24 @@ Write = Callable[[PlainMark, bytes, int, str, int], BulkAction | None]
 class FastPath:
     """The fast path of a decoder for lines of one origin (host and path, which the templates contain)."""
 
-    def __init__(self, flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> None:
+    def __init__(
+        self, decoder: Decoder, source: Source, origin: Provenance, caches: FastPathCaches | None = None
+    ) -> None:
         """Compile the regular expressions. Raises NotRegular if no line of this source can be plain."""
-        self._flow, self._source, self._kept = flow, source, kept or FastPathCaches()
-        self._number = next(self._kept.origins)
+        self._decoder, self._source, self._caches = decoder, source, caches or FastPathCaches()
+        self._number = next(self._caches.origins)
         self._origin = replace(origin, kafka="topic/0/0")
         self._text = _plain_text(source)
         self._indices = Cache(self._index)
-        self._id_head = begun(flow.intake.facility.encode())
+        self._id_head = begun(decoder.intake.facility.encode())
 
     def reader(self) -> Read:
         """Return a function that decodes one line into a typed mark, or None if the line is not plain."""
         stamp = self._source.stamp
         assert stamp is not None  # noqa: S101 - a source without a stamp has no plain text
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
-        known_stamp, stamp_of, learn, new = self._kept.stamps.get, self._stamp_of, self._learn, tuple.__new__
-        match, known_plain, number = self._text.rest.fullmatch, self._kept.plains.get, self._number
+        known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, tuple.__new__
+        match, known_plain, number = self._text.rest.fullmatch, self._caches.plains.get, self._number
 
         def read(data: bytes) -> PlainMark | None:
             try:
@@ -106,15 +108,15 @@ class FastPath:
 
         return read
 
-    def writer(self, place: RecordContext) -> Write:
+    def writer(self, context: RecordContext) -> Write:
         """Return a function that turns a mark and its line into a bulk action, or None if the line is not plain.
 
         All lines come from Kafka, with the origin's host and path, and with a file offset if the origin has one.
         """
-        isos, indices, id_head, text_of, new = self._kept.isos, self._indices, self._id_head, letters, tuple.__new__
+        isos, indices, id_head, text_of, new = self._caches.isos, self._indices, self._id_head, letters, tuple.__new__
         latest_ms = MS_PER_DAY
-        earliest_ms = -LATE_MS if place.backfill else -self._flow.intake.max_age_days * MS_PER_DAY
-        ingested, partition = isos[place.ingested_ms], place.partition
+        earliest_ms = -LATE_MS if context.backfill else -self._decoder.intake.max_age_days * MS_PER_DAY
+        ingested, partition = isos[context.ingested_ms], context.partition
         head, to_id, to_version, to_json = FACT
 
         def write(mark: PlainMark, data: bytes, received_ms: int, offset: str, number: int) -> BulkAction | None:
@@ -138,7 +140,7 @@ class FastPath:
 
     def _index(self, day: int) -> str:
         kind = self._source.kind
-        return index_name(kind, self._flow.intake.facility, self._flow.period(kind), day * MS_PER_DAY)
+        return index_name(kind, self._decoder.intake.facility, self._decoder.period(kind), day * MS_PER_DAY)
 
     def _learn(self, data: bytes, text: str) -> PlainMark | None:
         """Decode the line on the slow path and keep its template, unless the line is out of the ordinary."""
@@ -146,15 +148,17 @@ class FastPath:
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        outcomes = Decoder.outcomes(self._flow, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS)
-        plain = self._plain_of(outcomes)
+        outcomes = Decoder.outcomes(
+            self._decoder, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS
+        )
+        plain = self._template_of(outcomes)
         if plain is None:
             return None
         body = plain.fields
         at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
         zone = body["event"].get("timezone")
-        self._kept.plains.keep((self._number, zone, rest[1], rest[3]), plain)
-        self._kept.stamps.keep(head[1], (logged_ms, zone))
+        self._caches.plains.keep((self._number, zone, rest[1], rest[3]), plain)
+        self._caches.stamps.keep(head[1], (logged_ms, zone))
         self._learn_day(head[1], data, logged_ms, zone)
         return PlainMark(at_ms, logged_ms, rest[2], text, plain)
 
@@ -168,9 +172,9 @@ class FastPath:
         half = self._source.stamp.parts.get("half") if self._source.stamp else None
         if clock and clock.lastindex and isinstance(record, ParsedMessage) and half not in record.values:
             start, end = clock.span(clock.lastindex)
-            midnight_ms = logged_ms - self._kept.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
+            midnight_ms = logged_ms - self._caches.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
-                self._kept.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
+                self._caches.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
 
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
         """Whether the zone's abbreviation is unexpected at some hour of the day that begins at `midnight_ms`."""
@@ -186,21 +190,21 @@ class FastPath:
         if clock is None:
             return None
         start, end = clock.span(clock.lastindex or 0)
-        day = self._kept.dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
+        day = self._caches.dates.get((head[:start], head[end:])) if end - start == CLOCK_DIGITS else None
         zone = iso_parts(head)[1] if not clock.lastindex else None
         try:
             if day:
-                known = (day[0] + self._kept.clocks[head[start:end]], day[1])
+                known = (day[0] + self._caches.clocks[head[start:end]], day[1])
             elif zone:
                 known = (iso_ms(head), zone)
             else:
                 return None
         except ClockError:
             return None
-        self._kept.stamps.keep(head, known)
+        self._caches.stamps.keep(head, known)
         return known
 
-    def _plain_of(self, outcomes: Outcomes) -> LineTemplate | None:
+    def _template_of(self, outcomes: Outcomes) -> LineTemplate | None:
         """The template of a line's only document, if nothing about it is peculiar to this one line."""
         if len(outcomes.documents) != 1 or outcomes.rejects:
             return None
@@ -209,10 +213,12 @@ class FastPath:
         return line_template(outcomes.documents[0]) if set(lookup(body, "perf.flags") or ()) <= plain_flags else None
 
 
-def fast_path(flow: Decoder, source: Source, origin: Provenance, kept: FastPathCaches | None = None) -> FastPath | None:
+def fast_path(
+    decoder: Decoder, source: Source, origin: Provenance, caches: FastPathCaches | None = None
+) -> FastPath | None:
     """Return the source's fast path, or None if it has none."""
     try:
-        return FastPath(flow, source, origin, kept)
+        return FastPath(decoder, source, origin, caches)
     except NotRegular:
         return None
 

@@ -20,12 +20,12 @@ ORIGINS = 4096
 class OriginRoute:
     """The state of one origin: how many lines it has sent, and its fast path once there were enough."""
 
-    __slots__ = ("_lines", "_place", "_quick", "_write", "read")
+    __slots__ = ("_context", "_fast_path", "_lines", "_write", "read")
 
     def __init__(self) -> None:
         self._lines = 0
-        self._place: RecordContext | None = None
-        self._quick: FastPath | None = None
+        self._context: RecordContext | None = None
+        self._fast_path: FastPath | None = None
         self._write: Write | None = None
         self.read: Read | None = None
 
@@ -36,32 +36,34 @@ class OriginRoute:
 
     def make(self, path: FastPath | None) -> None:
         """Set the fast path, if there is one."""
-        self._quick = path
+        self._fast_path = path
         self.read = path.reader() if path else None
 
-    def write(self, place: RecordContext) -> Write:
+    def write(self, context: RecordContext) -> Write:
         """Return the writer for a record context; build a new one if the context has changed."""
-        assert self._quick is not None  # noqa: S101 - only a reader of this fast path gets here
-        if self._write is None or self._place != place:
-            self._write, self._place = self._quick.writer(place), place
+        assert self._fast_path is not None  # noqa: S101 - only a reader of this fast path gets here
+        if self._write is None or self._context != context:
+            self._write, self._context = self._fast_path.writer(context), context
         return self._write
 
 
 class OriginRoutes:
     """The routes of one decoder, by origin."""
 
-    def __init__(self, flow: Decoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         """Start without any known origin."""
-        self.flow = flow
-        self._ways = Cache(lambda _: OriginRoute(), ORIGINS)
-        self._kept = FastPathCaches()
+        self.flow = decoder
+        self._routes = Cache(lambda _: OriginRoute(), ORIGINS)
+        self._caches = FastPathCaches()
 
     def way(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
         """Return the route for `lines` more lines of an origin; `bare` as in `Message`.
 
         Only whether the origin's offset is None matters, not its value.
         """
-        route: OriginRoute = self._ways[origin.host, origin.path, origin.offset_bytes is None, bare]
+        route: OriginRoute = self._routes[origin.host, origin.path, origin.offset_bytes is None, bare]
         if route.more(lines) and (bare or self.flow.unwrapped):
-            route.make(fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._kept))
+            route.make(
+                fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._caches)
+            )
         return route

@@ -55,18 +55,18 @@ def check(source: Source) -> None:
     for name, _ in source.calls:
         if name not in CALLS:
             known = ", ".join(sorted(CALLS))
-            raise Problem(f"Source {source.name}: there is no function `{name}`.", f"There are: {known}.", 78)
+            raise Problem(f"Source {source.name}: there is no function `{name}`.", f"The functions are: {known}.", 78)
 
 
-def apply_table(turn: EventBuilder, context: Context) -> None:
+def apply_table(event: EventBuilder, context: Context) -> None:
     """Apply the source's table, flags and functions to one event. Raises InvalidRecord."""
     source = context.source
-    _check_shape(turn, source)
-    kind = next((str(selected) for path in source.select if (selected := lookup(turn.values, path)) is not None), "")
+    _check_shape(event, source)
+    kind = next((str(selected) for path in source.select if (selected := lookup(event.values, path)) is not None), "")
     for read in source.reads:
         if read.only and kind not in read.only:
             continue
-        value, path = _first(turn.values, read.paths) if read.join is None else _joined(turn.values, read)
+        value, path = _first(event.values, read.paths) if read.join is None else _joined(event.values, read)
         if value is None:
             continue
         try:
@@ -74,17 +74,17 @@ def apply_table(turn: EventBuilder, context: Context) -> None:
         except ValueError as error:
             raise InvalidRecord("value", f"{path}: {error}", path) from error
         if converted is not None:
-            turn.body[read.field] = converted
-    turn.flags.extend(flag.name for flag in source.flags if flag.worth(turn.values, turn.body))
+            event.body[read.field] = converted
+    event.flags.extend(flag.name for flag in source.flags if flag.worth(event.values, event.body))
     for name, only in source.calls:
         if not only or kind in only:
-            CALLS[name](turn, context)
+            CALLS[name](event, context)
 
 
-def _check_shape(turn: EventBuilder, source: Source) -> None:
+def _check_shape(event: EventBuilder, source: Source) -> None:
     """Raise InvalidRecord if the JSON lacks the fields that identify the source's documents."""
     for paths in source.needs:
-        if all(lookup(turn.values, path) is None for path in paths):
+        if all(lookup(event.values, path) is None for path in paths):
             wanted = " or ".join(paths)
             raise InvalidRecord(
                 "shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted

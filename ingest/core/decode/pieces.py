@@ -186,5 +186,5 @@ def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[in
 
 def too_many(message: Message, of: str) -> Reject:
     """The single reject of a message with more pieces than the limit."""
-    what = f"it holds more than the {MAX_ELEMENTS:,} {of} that are read of one message: send fewer together"
+    what = f"it holds more than the {MAX_ELEMENTS:,} {of} allowed in one message: send fewer together"
     return Reject(TOO_MANY[of], what, message.data)

@@ -17,10 +17,10 @@ _LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
-def reject_of(refusal: InvalidRecord, turn: EventBuilder, context: Context, raw: bytes) -> Reject:
+def reject_of(refusal: InvalidRecord, event: EventBuilder, context: Context, raw: bytes) -> Reject:
     """Turn an InvalidRecord into a reject; in text messages, it points at the value at fault."""
     source, message = context.source, context.message
-    place = _place(refusal.where, turn, source) if refusal.where else None
+    place = _place(refusal.where, event, source) if refusal.where else None
     position = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
     line, column = position or (1, None)
     if column is not None and line == 1:
@@ -29,14 +29,14 @@ def reject_of(refusal: InvalidRecord, turn: EventBuilder, context: Context, raw:
     return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
 
 
-def _place(where: str, turn: EventBuilder, source: Source) -> tuple[str, str] | None:
+def _place(where: str, event: EventBuilder, source: Source) -> tuple[str, str] | None:
     """The terminal at fault and its text: a pair's name, or the terminal that stands for an instant without a key."""
     if source.pairs:
         return source.pairs.name, where
     if source.marks and where == source.marks.value:
         keys = {key: terminal for terminal, key in source.marks.instants}
-        where = keys.get(turn.values.get(source.marks.key, ""), where)
-    text = turn.values.get(where)
+        where = keys.get(event.values.get(source.marks.key, ""), where)
+    text = event.values.get(where)
     return (where, text) if isinstance(text, str) else None
 
 
@@ -63,8 +63,8 @@ def too_many_documents(source: Source, documents: int, message: Message) -> Reje
     """Reject a piece that would yield more documents than may each keep a copy of its bytes."""
     size_bytes = len(message.data)
     what = (
-        f"its {documents:,} {source.repeats} would each keep its {size_bytes:,} bytes: that is more than "
-        f"{OUTPUT_FACTOR} times of them and {OUTPUT_EXTRA_BYTES:,}"
+        f"its {documents:,} {source.repeats} would each keep a copy of its {size_bytes:,} bytes: more than "
+        f"{OUTPUT_FACTOR} times its size plus {OUTPUT_EXTRA_BYTES:,}"
     )
     return Reject(TOO_MANY[source.repeats], what, message.data, source.name)
 
@@ -155,7 +155,7 @@ def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: M
     detail = miss.detail
     if source.framing == "line" and b"\n" in raw:
         lines = raw.count(b"\n") + 1
-        detail += f"; the message holds {lines:,} lines: an intake with `multiline = true` reads each by itself"
+        detail += f"; the message holds {lines:,} lines: an intake with `multiline = true` reads each separately"
     reject = Reject(reason, detail, message.data, source.name, miss.line, miss.column + ahead, miss.expected)
     return Outcomes(rejects=(reject,))
 

@@ -49,9 +49,9 @@ def events_of(record: ParsedMessage, marks: Marks) -> Iterator[EventBuilder]:
     instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
     extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
     for ordinal, item in instants or [(0, {})]:
-        turn = EventBuilder({**record.values, **item}, ordinal, record.values, items=items)
-        keep_extra(turn, extra)
-        yield turn
+        event = EventBuilder({**record.values, **item}, ordinal, record.values, items=items)
+        keep_extra(event, extra)
+        yield event
 
 
 def instants_in(record: ParsedMessage, marks: Marks) -> int:
@@ -70,29 +70,29 @@ def role_of(key: str, marks: Marks) -> str | None:
     return next((role for ending, role in marks.roles if key.endswith(ending)), None)
 
 
-def stage(turn: EventBuilder, context: Context) -> None:
+def stage(event: EventBuilder, context: Context) -> None:
     """Split the stage's name by the table of families, longest prefix first; otherwise guess at the first dash."""
-    name = turn.values.get(context.source.stage_from or "")
+    name = event.values.get(context.source.stage_from or "")
     if name is None:
         return
     if context.source.stage_trims and context.source.marks:
         endings = (ending for ending, _ in context.source.marks.roles if ending and name.endswith(ending))
         name = name.removesuffix(next(endings, "")) or name
-    turn.body["perf.stage.name"] = _name(name, context.source.stage_from)
+    event.body["perf.stage.name"] = _name(name, context.source.stage_from)
     if not context.source.families:
-        turn.body["perf.stage.family"] = name
+        event.body["perf.stage.family"] = name
         return
     for family in context.source.families:
         parts = _split(name, family)
         if parts is not None:
-            turn.body["perf.stage.family"] = family.family
-            turn.body.update({f"perf.stage.{part}": text for part, text in parts.items()})
+            event.body["perf.stage.family"] = family.family
+            event.body.update({f"perf.stage.{part}": text for part, text in parts.items()})
             return
     head, dash, rest = name.partition("-")
-    turn.body["perf.stage.family"] = head
-    turn.body["perf.stage.split"] = "guess"
+    event.body["perf.stage.family"] = head
+    event.body["perf.stage.split"] = "guess"
     if dash and rest:
-        turn.body["perf.stage.variant"] = rest
+        event.body["perf.stage.variant"] = rest
 
 
 def _name(name: str, where: str | None) -> str:
@@ -113,35 +113,35 @@ def _split(name: str, family: Family) -> dict[str, str] | None:
     return {part: piece for part, piece in zip(family.parts, pieces, strict=False) if piece}
 
 
-def instant(turn: EventBuilder, context: Context) -> None:
+def instant(event: EventBuilder, context: Context) -> None:
     """Fill @timestamp, the stamp in UTC (if the line has one), the emission lag and the flags of the self-check."""
     marks = context.source.marks
     if marks is None:
         raise InvalidRecord("source", f"source {context.source.name} has no [mark]")
-    key, value = turn.values.get(marks.key), turn.values.get(marks.value)
+    key, value = event.values.get(marks.key), event.values.get(marks.value)
     if key is None and context.source.pairs:
         raise InvalidRecord("incomplete", f"it has no `{marks.key}`", None, marks.key)
     at_ms = _ms(value, context) if value else None
-    times = _times(turn, marks, context)
+    times = _times(event, marks, context)
     newest = max(times, default=None)
-    logged = _logged(turn, context, newest)
+    logged = _logged(event, context, newest)
     if at_ms is None:
-        turn.flags.append("value_missing")
+        event.flags.append("value_missing")
     elif at_ms == newest and logged is not None:
         lag_ms = logged - at_ms
-        turn.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
-    _check_elapsed(turn, marks, times)
-    turn.body["@timestamp"] = _printed(turn, logged, newest) if at_ms is None else at_ms
-    turn.body["perf.mark.logged"] = logged
+        event.body["perf.mark.emit_lag_s"] = lag_ms // 1000 if lag_ms % 1000 == 0 else lag_ms / 1000
+    _check_elapsed(event, marks, times)
+    event.body["@timestamp"] = _printed(event, logged, newest) if at_ms is None else at_ms
+    event.body["perf.mark.logged"] = logged
     if key:
-        turn.body["perf.mark.key"] = _name(key, marks.key)
+        event.body["perf.mark.key"] = _name(key, marks.key)
     # Without a value there is no instant: the role must keep it out of measurements [19].
-    turn.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
+    event.body["perf.mark.role"] = (role_of(key, marks) or "other") if key and at_ms is not None else "other"
 
 
-def _printed(turn: EventBuilder, logged: int | None, newest: int | None) -> int | None:
+def _printed(event: EventBuilder, logged: int | None, newest: int | None) -> int | None:
     """When a key without a value was printed: at the stamp, or if that is doubtful, at the line's newest instant."""
-    return logged if newest is None or DOUBTFUL.isdisjoint(turn.flags) else newest
+    return logged if newest is None or DOUBTFUL.isdisjoint(event.flags) else newest
 
 
 def _ms(value: str, context: Context) -> int:
@@ -166,57 +166,57 @@ def _ms(value: str, context: Context) -> int:
     return at_ms - zone * 1000
 
 
-def _times(turn: EventBuilder, marks: Marks, context: Context) -> list[int]:
+def _times(event: EventBuilder, marks: Marks, context: Context) -> list[int]:
     """The line's instants; the latest was taken last, so its distance to the stamp is the emission lag [5.4]."""
-    values = (item.get(marks.value) for item in turn.items if role_of(item[marks.key], marks))
+    values = (item.get(marks.value) for item in event.items if role_of(item[marks.key], marks))
     return [_ms(value, context) for value in values if value]
 
 
-def _check_elapsed(turn: EventBuilder, marks: Marks, times: Sequence[int]) -> None:
+def _check_elapsed(event: EventBuilder, marks: Marks, times: Sequence[int]) -> None:
     """Check that a line's elapsed seconds agree with its start and end; flag it otherwise."""
     if marks.elapsed is None or len(times) < 2:
         return
     took_s = (times[-1] - times[0]) / 1000
-    if abs(float(turn.whole[marks.elapsed]) - took_s) > RESOLUTION_S:
-        turn.flags.append("elapsed_mismatch")
+    if abs(float(event.whole[marks.elapsed]) - took_s) > RESOLUTION_S:
+        event.flags.append("elapsed_mismatch")
     if took_s < 0:
-        turn.flags.append("end_before_start")
+        event.flags.append("end_before_start")
 
 
-def _logged(turn: EventBuilder, context: Context, newest: int | None) -> int | None:
+def _logged(event: EventBuilder, context: Context, newest: int | None) -> int | None:
     """When the line was printed (unix ms); None if the line has no stamp."""
     marks, stamp = context.source.marks, context.source.stamp
     if stamp is None or marks is None:
         return None
-    local, zone_text = _local(turn, stamp)
-    offset = _offset(turn, context, local, zone_text, newest)
+    local, zone_text = _local(event, stamp)
+    offset = _offset(event, context, local, zone_text, newest)
     logged = local - 1000 * offset
     if zone_text:
-        turn.body["event.timezone"] = zone_text
+        event.body["event.timezone"] = zone_text
         if stamp.daylight and stamp.daylight.unexpected(zone_text, local):
-            turn.flags.append("zone_unexpected")  # the abbreviation is trusted anyway [3]
-    doubt = None if newest is None else _doubt(stamp, (logged - newest) / 1000, offset, _waits(turn, marks))
+            event.flags.append("zone_unexpected")  # the abbreviation is trusted anyway [3]
+    doubt = None if newest is None else _doubt(stamp, (logged - newest) / 1000, offset, _waits(event, marks))
     if doubt is not None:
-        turn.flags.append(doubt)
+        event.flags.append(doubt)
     return logged
 
 
-def _waits(turn: EventBuilder, marks: Marks) -> bool:
+def _waits(event: EventBuilder, marks: Marks) -> bool:
     """Whether the newest instant is the entry into a queue: such a line is printed after the wait, however long."""
-    keys = (i[marks.key] for i in turn.items if i.get(marks.value) and role_of(i[marks.key], marks))
+    keys = (i[marks.key] for i in event.items if i.get(marks.value) and role_of(i[marks.key], marks))
     return {role_of(key, marks) for key in keys} == {"queued"}
 
 
-def _local(turn: EventBuilder, stamp: Stamp) -> tuple[int, str | None]:
+def _local(event: EventBuilder, stamp: Stamp) -> tuple[int, str | None]:
     """The stamp as wall-clock ms, and its zone as written."""
-    read = {part: turn.whole.get(terminal) for part, terminal in stamp.parts.items()}
+    read = {part: event.whole.get(terminal) for part, terminal in stamp.parts.items()}
     try:
-        if stamp.iso and (text := turn.whole.get(stamp.iso)):
+        if stamp.iso and (text := event.whole.get(stamp.iso)):
             bare, zone = iso_parts(text)
             return iso_ms(bare, 0), zone
-        return _local_of(turn, read), read.get("zone")
+        return _local_of(event, read), read.get("zone")
     except ClockError as error:
-        where = stamp.iso if stamp.iso in turn.whole else stamp.parts["day"]
+        where = stamp.iso if stamp.iso in event.whole else stamp.parts["day"]
         raise InvalidRecord("stamp", str(error), where, "time that exists") from error
 
 
@@ -228,17 +228,17 @@ def iso_parts(text: str) -> tuple[str, str | None]:
     return (text[:cut], text[cut:]) if cut > 0 else (text, None)
 
 
-def _local_of(turn: EventBuilder, read: Mapping[str, Any]) -> int:
+def _local_of(event: EventBuilder, read: Mapping[str, Any]) -> int:
     month = month_number(read["month"])
     local, leap = local_ms(int(read["year"]), month, int(read["day"]), read["clock"], read.get("half"))
     if leap:
-        turn.flags.append("leap_second")
+        event.flags.append("leap_second")
     if (weekday := read.get("weekday")) and not weekday_agrees(weekday, local):
-        turn.flags.append("weekday_mismatch")
+        event.flags.append("weekday_mismatch")
     return local
 
 
-def _offset(turn: EventBuilder, context: Context, local: int, zone: str | None, newest: int | None) -> int:
+def _offset(event: EventBuilder, context: Context, local: int, zone: str | None, newest: int | None) -> int:
     """Seconds east of UTC: as written, else from the source's table, the intake, or the line's epoch [1]."""
     stamp = context.source.stamp
     if zone and (zone == "Z" or zone[0] in "+-"):
@@ -257,7 +257,7 @@ def _offset(turn: EventBuilder, context: Context, local: int, zone: str | None, 
         what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
         where = stamp.parts.get("zone" if zone else "clock") if stamp else None
         raise InvalidRecord("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
-    turn.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
+    event.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
     return likely
 
 

@@ -1,4 +1,4 @@
-"""What perfSONAR and network tools write -> fields with units.
+"""Convert the output of perfSONAR and network tools into fields with units.
 
 pscheduler pscheduler_ends    runs of pScheduler in four shapes, and their two ends
 throughput delay route other_tests    by type of test

@@ -38,38 +38,38 @@ def name_of(text: str) -> str | None:
     return host if ip_of(host) is None and _NAME.fullmatch(host) else None
 
 
-def put_end(turn: EventBuilder, end: str, text: str | None, sites: Mapping[str, str]) -> None:
+def put_end(event: EventBuilder, end: str, text: str | None, sites: Mapping[str, str]) -> None:
     """Set `<end>.address`, `.domain` or `.ip`, and `.site` of the event's `source` or `destination`."""
     if not text or not text.strip():
         return
-    put_text(turn, f"{end}.address", text.strip())
+    put_text(event, f"{end}.address", text.strip())
     ip, name = ip_of(text), name_of(text)
     if ip:
-        turn.body[f"{end}.ip"] = ip
+        event.body[f"{end}.ip"] = ip
     if name:
-        turn.body[f"{end}.domain"] = name
+        event.body[f"{end}.domain"] = name
     site = sites.get(name or ip or "")
     if site:
-        turn.body[f"{end}.site"] = site
+        event.body[f"{end}.site"] = site
 
 
-def ip_version(turn: EventBuilder) -> int | None:
+def ip_version(event: EventBuilder) -> int | None:
     """4 or 6 if both ends are addresses of that version, or the only end that is known as an address is."""
-    versions = {ip_address(turn.body[key]).version for key in ("source.ip", "destination.ip") if key in turn.body}
+    versions = {ip_address(event.body[key]).version for key in ("source.ip", "destination.ip") if key in event.body}
     return versions.pop() if len(versions) == 1 else None
 
 
 def put_ends(
-    turn: EventBuilder, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
+    event: EventBuilder, named: tuple[str | None, ...], addresses: tuple[str | None, ...], sites: Mapping[str, str]
 ) -> None:
     """Set both ends: names where the user gave them, addresses where a connection tells them."""
     for end, text, address in zip(("source", "destination"), named, addresses, strict=True):
-        put_end(turn, end, text, sites)
+        put_end(event, end, text, sites)
         known = ip_of(address) if address else None
         if known:
-            turn.body[f"{end}.ip"] = known
-            if f"{end}.site" not in turn.body and known in sites:
-                turn.body[f"{end}.site"] = sites[known]
-    version = ip_version(turn)
+            event.body[f"{end}.ip"] = known
+            if f"{end}.site" not in event.body and known in sites:
+                event.body[f"{end}.site"] = sites[known]
+    version = ip_version(event)
     if version:
-        turn.body["perf.network.ip_version"] = version
+        event.body["perf.network.ip_version"] = version

@@ -31,40 +31,40 @@ LONGEST_INT = 19  # digits; a longer one stays text, so no numeric field stores 
 _BOUNDED = json.JSONDecoder(parse_int=lambda text: int(text) if len(text) <= LONGEST_INT else text)
 
 
-def iperf3(turn: EventBuilder, context: Context) -> None:
+def iperf3(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one test from the output of iperf3 -J. Raises InvalidRecord if no time is known."""
-    tree = turn.values
-    turn.body["perf.network.test_type"] = "throughput"
-    turn.body["perf.network.tool"] = "iperf3"
+    tree = event.values
+    event.body["perf.network.test_type"] = "throughput"
+    event.body["perf.network.tool"] = "iperf3"
     version = lookup(tree, "start.version")
     if isinstance(version, str):
-        put_text(turn, "perf.network.tool_version", version.removeprefix("iperf "))
+        put_text(event, "perf.network.tool_version", version.removeprefix("iperf "))
     end = object_of(tree.get("end"))
-    _started(turn, context)
-    put_ends(turn, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
-    _asked(turn, object_of(tree.get("start")))
-    if _failed(turn, tree, end):
+    _started(event, context)
+    put_ends(event, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
+    _asked(event, object_of(tree.get("start")))
+    if _failed(event, tree, end):
         return
-    turn.body["event.outcome"] = "success"
-    _rates(turn, end)
-    udp = turn.body.get("perf.network.protocol") == UDP
+    event.body["event.outcome"] = "success"
+    _rates(event, end)
+    udp = event.body.get("perf.network.protocol") == UDP
     start = object_of(tree.get("start"))
-    put(turn, "mss_bytes", None if udp else start.get("tcp_mss", start.get("tcp_mss_default")), integer)
-    put(turn, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
+    put(event, "mss_bytes", None if udp else start.get("tcp_mss", start.get("tcp_mss_default")), integer)
+    put(event, "retransmits", lookup(end, "sum_sent.retransmits"), integer)
     totals, received = object_of(end.get("sum")) or object_of(end.get("sum_sent")), udp_received(end)
     if udp or count_of(totals.get("packets")) or received:
-        put_udp(turn, totals, received)
+        put_udp(event, totals, received)
 
 
-def _started(turn: EventBuilder, context: Context) -> None:
+def _started(event: EventBuilder, context: Context) -> None:
     """Set the test's start from iperf3's own timestamp; an aborted test has none."""
-    stamp = object_of(lookup(turn.values, "start.timestamp"))
+    stamp = object_of(lookup(event.values, "start.timestamp"))
     started_ms, started_s = count_of(stamp.get("timemillisecs")), count_of(stamp.get("timesecs"))
     at_ms = started_ms or (started_s * 1000 if started_s else 0)
     if EARLIEST_MS <= at_ms < LATEST_MS:
-        turn.body["@timestamp"] = turn.body["event.start"] = at_ms
+        event.body["@timestamp"] = event.body["event.start"] = at_ms
     else:
-        at_capture(turn, context)
+        at_capture(event, context)
 
 
 def ends(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -90,73 +90,73 @@ def is_reversed(tree: Mapping[str, Any]) -> bool:
     return is_true(lookup(tree, "start.test_start.reverse"))
 
 
-def _asked(turn: EventBuilder, start: Mapping[str, Any]) -> None:
+def _asked(event: EventBuilder, start: Mapping[str, Any]) -> None:
     asked = object_of(start.get("test_start"))
-    put_text(turn, "perf.network.protocol", of_iperf3(turn.values))
-    put(turn, "parallel_streams", asked.get("num_streams"), integer, least=1)
-    if is_reversed(turn.values):
-        turn.flags.append("reversed")
+    put_text(event, "perf.network.protocol", of_iperf3(event.values))
+    put(event, "parallel_streams", asked.get("num_streams"), integer, least=1)
+    if is_reversed(event.values):
+        event.flags.append("reversed")
     if is_true(asked.get("bidir")):
-        turn.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
+        event.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
 
 
-def _failed(turn: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
+def _failed(event: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any]) -> bool:
     """Whether the test failed: it reports an error or measured nothing [15]."""
     text = tree.get("error")
     if text is None and any(number_of(object_of(part).get("bits_per_second")) for part in end.values()):
         return False
     if text is None:
-        turn.flags.append("empty_result")
-    turn.body["event.outcome"] = "failure"
+        event.flags.append("empty_result")
+    event.body["event.outcome"] = "failure"
     said = message(text) if text is not None else None
-    turn.body["error.message"] = said or "iperf3 named no error, but measured nothing."
+    event.body["error.message"] = said or "iperf3 named no error, but measured nothing."
     return True
 
 
-def _rates(turn: EventBuilder, end: Mapping[str, Any]) -> None:
+def _rates(event: EventBuilder, end: Mapping[str, Any]) -> None:
     sent = object_of(end.get("sum_sent")) or object_of(end.get("sum"))
-    put(turn, "throughput_bps", sent.get("bits_per_second"))
+    put(event, "throughput_bps", sent.get("bits_per_second"))
     if number_of(lookup(end, "sum_received.seconds")):  # without the server's report, all its values are 0
-        put(turn, "receiver_throughput_bps", lookup(end, "sum_received.bits_per_second"))
-    put(turn, "transferred_bytes", sent.get("bytes"), rounded)
-    put(turn, "measured_s", sent.get("seconds"))
+        put(event, "receiver_throughput_bps", lookup(end, "sum_received.bits_per_second"))
+    put(event, "transferred_bytes", sent.get("bytes"), rounded)
+    put(event, "measured_s", sent.get("seconds"))
     senders = [object_of(stream.get("sender")) for stream in objects_of(end.get("streams"))]
-    put(turn, "tcp_rtt_mean_ms", mean_above_0(sender.get("mean_rtt") for sender in senders), us_to_ms)
-    length_s = turn.body.get("perf.network.measured_s")
-    start_ms = turn.body.get("event.start")
+    put(event, "tcp_rtt_mean_ms", mean_above_0(sender.get("mean_rtt") for sender in senders), us_to_ms)
+    length_s = event.body.get("perf.network.measured_s")
+    start_ms = event.body.get("event.start")
     if length_s and start_ms is not None and length_s < 1e9:
-        put_slot(turn, start_ms, start_ms + round(length_s * 1000))
+        put_slot(event, start_ms, start_ms + round(length_s * 1000))
 
 
-def put_udp(turn: EventBuilder, totals: Mapping[str, Any], received: Mapping[str, Any]) -> None:
+def put_udp(event: EventBuilder, totals: Mapping[str, Any], received: Mapping[str, Any]) -> None:
     """Set packets, loss and jitter; the sender's loss of 0 is not a count, the receiver's is used [6, 7]."""
-    put_jitter(turn, received.get("jitter_ms", totals.get("jitter_ms")))
+    put_jitter(event, received.get("jitter_ms", totals.get("jitter_ms")))
     sent = received.get("packets") if count_of(received.get("packets")) else totals.get("packets")
-    put_packets(turn, sent, received.get("lost_packets"))
+    put_packets(event, sent, received.get("lost_packets"))
 
 
-def put_jitter(turn: EventBuilder, jitter_ms: Any) -> None:
+def put_jitter(event: EventBuilder, jitter_ms: Any) -> None:
     """Set the jitter, unless the tool computed an impossible value [8]; that value stays in event.original."""
     value_ms = number_of(jitter_ms)
     if value_ms is not None and value_ms > JITTER_LIMIT_MS:
-        turn.flags.append("jitter_suspect")
+        event.flags.append("jitter_suspect")
     else:
-        put(turn, "jitter_ms", jitter_ms)
+        put(event, "jitter_ms", jitter_ms)
 
 
-def put_packets(turn: EventBuilder, sent: Any, lost: Any) -> None:
+def put_packets(event: EventBuilder, sent: Any, lost: Any) -> None:
     """Set packets sent and lost, and their ratio; flag UDP without a counted loss."""
-    put_count(turn, "packets_sent", sent)
-    put_count(turn, "packets_lost", lost)
-    sent, lost = (turn.body.get(f"perf.network.packets_{name}") for name in ("sent", "lost"))
+    put_count(event, "packets_sent", sent)
+    put_count(event, "packets_lost", lost)
+    sent, lost = (event.body.get(f"perf.network.packets_{name}") for name in ("sent", "lost"))
     if lost is None:
-        if turn.body.get("perf.network.protocol") == UDP:
-            turn.flags.append("loss_unknown")
+        if event.body.get("perf.network.protocol") == UDP:
+            event.flags.append("loss_unknown")
     elif sent is not None and lost > sent:
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
     elif sent:
-        turn.body["perf.network.packets_received"] = sent - lost
-        turn.body["perf.network.loss_ratio"] = lost / sent
+        event.body["perf.network.packets_received"] = sent - lost
+        event.body["perf.network.loss_ratio"] = lost / sent
 
 
 def udp_received(end: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -23,64 +23,64 @@ _CLOSING = re.compile(
 )
 
 
-def iperf3_text(turn: EventBuilder, context: Context) -> None:
+def iperf3_text(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of iperf3. Raises InvalidRecord if no time is known."""
-    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "throughput", "iperf3"
-    at_capture(turn, context)
-    _ends(turn, context.sites)
-    if "ERROR" in turn.values:
-        turn.body["event.outcome"] = "failure"
-        turn.body["error.message"] = message(turn.values["ERROR"]) or "iperf3 failed."
+    event.body[NETWORK + "test_type"], event.body[NETWORK + "tool"] = "throughput", "iperf3"
+    at_capture(event, context)
+    _ends(event, context.sites)
+    if "ERROR" in event.values:
+        event.body["event.outcome"] = "failure"
+        event.body["error.message"] = message(event.values["ERROR"]) or "iperf3 failed."
         return
-    turn.body["event.outcome"] = "success"
-    rows = [row.groupdict() for row in _CLOSING.finditer(turn.values["CLOSING"])]
-    if len(rows) < len(turn.values["CLOSING"].splitlines()):
-        turn.flags.append("value_unreadable")
+    event.body["event.outcome"] = "success"
+    rows = [row.groupdict() for row in _CLOSING.finditer(event.values["CLOSING"])]
+    if len(rows) < len(event.values["CLOSING"].splitlines()):
+        event.flags.append("value_unreadable")
     if any(row["role"] for row in rows):
-        turn.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
+        event.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
         rows = [row for row in rows if row["role"] == rows[0]["role"]]
     summed = [row for row in rows if row["id"] == "SUM"] or rows
     sides = {str(row["end_of"]): row for row in summed}
-    _numbers(turn, sides.get("sender", {}), sides.get("receiver", {}))
+    _numbers(event, sides.get("sender", {}), sides.get("receiver", {}))
 
 
-def _ends(turn: EventBuilder, sites: Mapping[str, str]) -> None:
-    values = turn.values
+def _ends(event: EventBuilder, sites: Mapping[str, str]) -> None:
+    values = event.values
     local, remote = values.get("LOCAL"), values.get("REMOTE")
     named = (local, values.get("PEER") or values.get("CLIENT") or remote)
     server, reverse = "CLIENT" in values, "REVERSE" in values
     if reverse:
-        turn.flags.append("reversed")
+        event.flags.append("reversed")
     turned = server != reverse
-    put_ends(turn, named[::-1] if turned else named, (remote, local) if turned else (local, remote), sites)
+    put_ends(event, named[::-1] if turned else named, (remote, local) if turned else (local, remote), sites)
 
 
-def _numbers(turn: EventBuilder, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
+def _numbers(event: EventBuilder, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
     """Set the rates of both sides; a server prints 0 for its client's rate, which means unknown."""
-    turn.flags.append("rounded")
+    event.flags.append("rounded")
     if not float(sender.get("rate") or 0) and float(receiver.get("rate") or 0):
         sender = {}
     if receiver.get("total") == "0":
         receiver = {}  # its report never arrived: -nan%
     for row, name in ((sender, "throughput_bps"), (receiver, "receiver_throughput_bps")):
         if row:
-            put(turn, name, _rate_bps(row))
+            put(event, name, _rate_bps(row))
     whole = sender or receiver
     if not whole:
-        turn.flags.append("value_unreadable")
+        event.flags.append("value_unreadable")
         return
     if sender:
-        put(turn, "transferred_bytes", _scaled(sender, "size", 1024), rounded)
-    put(turn, "measured_s", round(float(whole["end"] or 0) - float(whole["start"] or 0), 3))
+        put(event, "transferred_bytes", _scaled(sender, "size", 1024), rounded)
+    put(event, "measured_s", round(float(whole["end"] or 0) - float(whole["start"] or 0), 3))
     if any(row.get("total") is not None for row in (sender, receiver)):
-        turn.body[NETWORK + "protocol"] = UDP
-        put_jitter(turn, receiver.get("jitter"))
+        event.body[NETWORK + "protocol"] = UDP
+        put_jitter(event, receiver.get("jitter"))
         put_packets(
-            turn, receiver.get("total") or sender.get("total"), receiver.get("lost")
+            event, receiver.get("total") or sender.get("total"), receiver.get("lost")
         )  # not the sender's 0 [6, 7]
     elif sender.get("retransmits") is not None:
-        turn.body[NETWORK + "protocol"] = TCP  # without the column: SCTP, or a system that does not count
-    put(turn, "retransmits", sender.get("retransmits"), integer)
+        event.body[NETWORK + "protocol"] = TCP  # without the column: SCTP, or a system that does not count
+    put(event, "retransmits", sender.get("retransmits"), integer)
 
 
 def _rate_bps(row: Mapping[str, str | None]) -> float:

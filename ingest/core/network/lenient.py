@@ -18,51 +18,51 @@ LONGEST_MS = 366 * 86_400_000
 WHOLE = (integer, rounded)
 
 
-def put(turn: EventBuilder, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
+def put(event: EventBuilder, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
     """Set `perf.network.<name>` to the converted value; flag a value that is unreadable or below `least`."""
     if value is None:
         return
     try:
         converted = convert(value)
     except OutOfRange:
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
         return
     except ValueError:
-        turn.flags.append("value_unreadable")
+        event.flags.append("value_unreadable")
         return
     if converted is None:
         return
     if not isfinite(converted) or (least is not None and converted < least):
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
         return
-    turn.body[NETWORK + name] = converted if convert in WHOLE else float(converted)
+    event.body[NETWORK + name] = converted if convert in WHOLE else float(converted)
 
 
-def put_text(turn: EventBuilder, field: str, value: Any) -> None:
+def put_text(event: EventBuilder, field: str, value: Any) -> None:
     """Set a field to a non-empty text; omit and flag a text longer than a name may be."""
     try:
         content = text(value) if isinstance(value, str) else None
     except ValueError:
-        turn.flags.append("value_unreadable")
+        event.flags.append("value_unreadable")
         return
     if content is not None:
-        turn.body[field] = content
+        event.body[field] = content
 
 
-def put_count(turn: EventBuilder, name: str, value: Any) -> int | None:
+def put_count(event: EventBuilder, name: str, value: Any) -> int | None:
     """Set a whole number from 0 as `put` does, and return it; None if it is absent or invalid."""
-    put(turn, name, value, integer)
-    count: int | None = turn.body.get(NETWORK + name)
+    put(event, name, value, integer)
+    count: int | None = event.body.get(NETWORK + name)
     return count
 
 
-def put_slot(turn: EventBuilder, start_ms: int, end_ms: int) -> None:
+def put_slot(event: EventBuilder, start_ms: int, end_ms: int) -> None:
     """Set the end and the length of a test; flag an end before its start, or more than a year after it."""
     if 0 <= end_ms - start_ms <= LONGEST_MS:
-        turn.body["event.end"] = end_ms
-        turn.body["event.duration"] = (end_ms - start_ms) * 1_000_000
+        event.body["event.end"] = end_ms
+        event.body["event.duration"] = (end_ms - start_ms) * 1_000_000
     else:
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
 
 
 def number_of(value: Any) -> float | None:

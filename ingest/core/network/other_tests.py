@@ -75,48 +75,48 @@ def type_by_shape(result: Mapping[str, Any]) -> str | None:
     return next((kind for key, kind in _SHAPES.items() if key in result), None)
 
 
-def numbers(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
+def numbers(event: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
     """Set the numbers of a smaller test; an unknown type has none."""
     for path, name, convert in _NUMBERS.get(kind, ()):
-        put(turn, name, lookup(result, path), convert)
+        put(event, name, lookup(result, path), convert)
     for path, name in _BOOLEANS.get(kind, ()):
-        _put_boolean(turn, name, lookup(result, path))
+        _put_boolean(event, name, lookup(result, path))
     if kind in _LENGTHS:
         path, name = _LENGTHS[kind]
         listed = result.get(path)
         if listed is not None:
-            turn.body[NETWORK + name] = len(listed) if isinstance(listed, list) else 1
+            event.body[NETWORK + name] = len(listed) if isinstance(listed, list) else 1
     if kind == "clock":
-        _clocks(turn, result)
+        _clocks(event, result)
     status = count_of(result.get("status")) if kind == "http" else None
     if status is not None and status < 1000:
-        turn.body["http.response.status_code"] = status
+        event.body["http.response.status_code"] = status
 
 
-def keep_result(turn: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
+def keep_result(event: EventBuilder, result: Mapping[str, Any], kind: str) -> None:
     """Keep the rest of the result as data; flag a type that the table does not list."""
     read = _NOT_DATA | {row[0] for row in (*_NUMBERS.get(kind, ()), *_BOOLEANS.get(kind, ()))}
     rest = {key: value for key, value in result.items() if key not in read and value is not None}
     if kind not in _NUMBERS and (kind or rest):
-        turn.flags.append("type_unknown")
+        event.flags.append("type_unknown")
     if rest and not fits_flattened({"result": rest}):
-        turn.flags.append("not_indexed")
+        event.flags.append("not_indexed")
     elif rest:
-        turn.body["perf.extra"] = {**turn.body.get("perf.extra", {}), "result": rest}
+        event.body["perf.extra"] = {**event.body.get("perf.extra", {}), "result": rest}
 
 
-def _clocks(turn: EventBuilder, result: Mapping[str, Any]) -> None:
+def _clocks(event: EventBuilder, result: Mapping[str, Any]) -> None:
     """Set both ends' offsets from their own references, and whether both are synchronised."""
     for end in ("local", "remote"):
-        put(turn, f"clock_offset_{end}_ms", lookup(result, f"{end}.offset"), milliseconds, least=None)
+        put(event, f"clock_offset_{end}_ms", lookup(result, f"{end}.offset"), milliseconds, least=None)
     said = [lookup(result, f"{end}.synchronized") for end in ("local", "remote")]
     if None not in said:
-        _put_boolean(turn, "clock_synchronized", all(value is True or value == "true" for value in said))
+        _put_boolean(event, "clock_synchronized", all(value is True or value == "true" for value in said))
 
 
-def _put_boolean(turn: EventBuilder, name: str, value: Any) -> None:
+def _put_boolean(event: EventBuilder, name: str, value: Any) -> None:
     try:
         if value is not None:
-            turn.body[NETWORK + name] = boolean(value)
+            event.body[NETWORK + name] = boolean(value)
     except ValueError:
-        turn.flags.append("value_unreadable")
+        event.flags.append("value_unreadable")

@@ -17,30 +17,30 @@ MS_OF = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
 _PERCENTILE = re.compile(r"([0-9.]+):\s+(\S+)\s+(ns|us|ms|s)\b")
 
 
-def owping(turn: EventBuilder, context: Context) -> None:
+def owping(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one block of owping."""
-    turn.body["perf.network.test_type"] = "latency"
-    turn.body["perf.network.tool"] = "owping"
-    _times(turn, context)
-    put_end(turn, "source", turn.values["FROM_HOST"], context.sites)
-    put_end(turn, "destination", turn.values["TO_HOST"], context.sites)
-    version = ip_version(turn)
+    event.body["perf.network.test_type"] = "latency"
+    event.body["perf.network.tool"] = "owping"
+    _times(event, context)
+    put_end(event, "source", event.values["FROM_HOST"], context.sites)
+    put_end(event, "destination", event.values["TO_HOST"], context.sites)
+    version = ip_version(event)
     if version:
-        turn.body["perf.network.ip_version"] = version
-    _packets(turn)
-    _delays(turn)
-    _hops(turn)
+        event.body["perf.network.ip_version"] = version
+    _packets(event)
+    _delays(event)
+    _hops(event)
 
 
-def _times(turn: EventBuilder, context: Context) -> None:
-    session_s = _session_s(turn.values["SID"])
-    first, last = _local_ms(turn, "FIRST"), _local_ms(turn, "LAST")
+def _times(event: EventBuilder, context: Context) -> None:
+    session_s = _session_s(event.values["SID"])
+    first, last = _local_ms(event, "FIRST"), _local_ms(event, "LAST")
     if first is None:
         raise InvalidRecord("no_time", "owping printed no time of its first packet", "FIRST")
-    offset_s = _offset_s(turn, first, session_s, context.intake.zone)
-    turn.body["@timestamp"] = turn.body["event.start"] = first - offset_s * 1000
+    offset_s = _offset_s(event, first, session_s, context.intake.zone)
+    event.body["@timestamp"] = event.body["event.start"] = first - offset_s * 1000
     if last is not None:
-        put_slot(turn, first - offset_s * 1000, last - offset_s * 1000)
+        put_slot(event, first - offset_s * 1000, last - offset_s * 1000)
 
 
 def _session_s(session: str) -> float:
@@ -48,9 +48,9 @@ def _session_s(session: str) -> float:
     return ntp_s(int(session[8:24], 16))
 
 
-def _local_ms(turn: EventBuilder, terminal: str) -> int | None:
+def _local_ms(event: EventBuilder, terminal: str) -> int | None:
     """A wall clock as ms; owping prints `.1000` for a second that was rounded up."""
-    text = turn.values[terminal]
+    text = event.values[terminal]
     whole, _, millis = text.partition(".")
     if text.startswith("XXX"):
         return None
@@ -60,7 +60,7 @@ def _local_ms(turn: EventBuilder, terminal: str) -> int | None:
         raise InvalidRecord("stamp", str(error), terminal) from error
 
 
-def _offset_s(turn: EventBuilder, first_ms: int, session_s: float, declared_s: int | None) -> int:
+def _offset_s(event: EventBuilder, first_ms: int, session_s: float, declared_s: int | None) -> int:
     """Seconds east of UTC: from the session id, else as the intake declares [22]."""
     ahead_s = first_ms / 1000 - session_s
     told_s = round(ahead_s / QUARTER_S) * QUARTER_S
@@ -68,69 +68,69 @@ def _offset_s(turn: EventBuilder, first_ms: int, session_s: float, declared_s: i
     if declared_s is None:
         if not has_zone:
             raise InvalidRecord("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
-        turn.flags.append("zone_inferred")
+        event.flags.append("zone_inferred")
         return told_s
     if has_zone and told_s != declared_s:
-        turn.flags.append("zone_fault")
+        event.flags.append("zone_fault")
         return told_s
     return declared_s
 
 
-def _packets(turn: EventBuilder) -> None:
-    sent, lost, duplicates = (int(turn.values[name]) for name in ("SENT", "LOST", "DUPLICATES"))
-    turn.body["perf.network.packets_sent"] = sent
-    turn.body["perf.network.packets_lost"] = lost
-    turn.body["perf.network.packets_duplicated"] = duplicates
+def _packets(event: EventBuilder) -> None:
+    sent, lost, duplicates = (int(event.values[name]) for name in ("SENT", "LOST", "DUPLICATES"))
+    event.body["perf.network.packets_sent"] = sent
+    event.body["perf.network.packets_lost"] = lost
+    event.body["perf.network.packets_duplicated"] = duplicates
     received = sent - lost
     if received >= 0:
-        turn.body["perf.network.packets_received"] = received
-    put_loss(turn, sent, lost)
-    turn.body["event.outcome"] = "success" if sent else "failure"
+        event.body["perf.network.packets_received"] = received
+    put_loss(event, sent, lost)
+    event.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
-        turn.body["error.message"] = "owping sent no packet."
-    if "NO_REORDERING" in turn.values and received > 0:
-        turn.body["perf.network.packets_reordered"] = 0
-    elif "REORDERED_PERCENT" in turn.values:
-        _reordered(turn, turn.values["REORDERED_PERCENT"], received)
+        event.body["error.message"] = "owping sent no packet."
+    if "NO_REORDERING" in event.values and received > 0:
+        event.body["perf.network.packets_reordered"] = 0
+    elif "REORDERED_PERCENT" in event.values:
+        _reordered(event, event.values["REORDERED_PERCENT"], received)
 
 
-def _reordered(turn: EventBuilder, text: str, received: int) -> None:
+def _reordered(event: EventBuilder, text: str, received: int) -> None:
     """Convert a share of the packets received into packets; nan is absent, a share above all of them is invalid."""
     percent = number_of(text)
     if percent is None and "nan" in text:
         return
     if percent is None or not 0 <= percent <= 100:
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
     elif received >= 0:
-        turn.body["perf.network.packets_reordered"] = round(percent * received / 100)
+        event.body["perf.network.packets_reordered"] = round(percent * received / 100)
 
 
-def _delays(turn: EventBuilder) -> None:
-    values = turn.values
+def _delays(event: EventBuilder) -> None:
+    values = event.values
     for name in ("min", "median", "max"):
-        _put_ms(turn, f"delay_{name}_ms", values.get(f"DELAY_{name.upper()}"), values.get("DELAY_UNIT"))
-    check_delays(turn)
-    _put_ms(turn, "max_clock_error_ms", values.get("ERROR"), values.get("ERROR_UNIT"), least=0)
-    _put_ms(turn, "delay_jitter_ms", values.get("JITTER"), values.get("JITTER_UNIT"), least=0)
+        _put_ms(event, f"delay_{name}_ms", values.get(f"DELAY_{name.upper()}"), values.get("DELAY_UNIT"))
+    check_delays(event)
+    _put_ms(event, "max_clock_error_ms", values.get("ERROR"), values.get("ERROR_UNIT"), least=0)
+    _put_ms(event, "delay_jitter_ms", values.get("JITTER"), values.get("JITTER_UNIT"), least=0)
     if "UNSYNC" in values or "ERROR" in values:
-        turn.body["perf.network.clock_synchronized"] = "UNSYNC" not in values
+        event.body["perf.network.clock_synchronized"] = "UNSYNC" not in values
     for percent, value, unit in _PERCENTILE.findall(values.get("PERCENTILES", "")):
         if (rank := number_of(percent)) in {25.0, 75.0, 95.0}:
-            _put_ms(turn, f"delay_p{rank:.0f}_ms", value, unit)
-    flag_doubtful(turn)
+            _put_ms(event, f"delay_p{rank:.0f}_ms", value, unit)
+    flag_doubtful(event)
 
 
-def _put_ms(turn: EventBuilder, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
+def _put_ms(event: EventBuilder, name: str, text: str | None, unit: str | None, least: float | None = None) -> None:
     """Set a printed time in ms; nan is absent [11]."""
-    put(turn, name, text, in_ms(MS_OF[unit or "ms"]), least)
+    put(event, name, text, in_ms(MS_OF[unit or "ms"]), least)
 
 
-def _hops(turn: EventBuilder) -> None:
-    least = turn.values.get("HOPS", turn.values.get("HOPS_MIN"))
-    most = turn.values.get("HOPS", turn.values.get("HOPS_MAX"))
+def _hops(event: EventBuilder) -> None:
+    least = event.values.get("HOPS", event.values.get("HOPS_MIN"))
+    most = event.values.get("HOPS", event.values.get("HOPS_MAX"))
     if least is None or most is None:
         return
     if int(least) <= int(most) <= OWAMP_START_TTL:
-        turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = int(least), int(most)
+        event.body[NETWORK + "hops_min"], event.body[NETWORK + "hops_max"] = int(least), int(most)
     else:
-        turn.flags.append("value_range")
+        event.flags.append("value_range")

@@ -15,33 +15,33 @@ UNKNOWN_TTL = 255
 MS_PER_S = 1000.0
 
 
-def owping_machine(turn: EventBuilder, context: Context) -> None:
+def owping_machine(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one block of owping -M. Raises InvalidRecord if it has no start."""
-    values = turn.values
-    turn.rank = MOST_TOLD
-    _start(turn, int(values["START_TIME"]), int(values["END_TIME"]))
-    put_ends(turn, (values["FROM_HOST"], values["TO_HOST"]), (values["FROM_ADDR"], values["TO_ADDR"]), context.sites)
+    values = event.values
+    event.rank = MOST_TOLD
+    _start(event, int(values["START_TIME"]), int(values["END_TIME"]))
+    put_ends(event, (values["FROM_HOST"], values["TO_HOST"]), (values["FROM_ADDR"], values["TO_ADDR"]), context.sites)
     lost = int(values["LOST"]) if "LOST" in values else None
-    _packets(turn, int(values["SENT"]), lost)
-    put(turn, "packets_duplicated", values.get("DUPS"), integer)
-    put(turn, "packets_reordered", values.get("REORDERED"), integer)
-    turn.body[NETWORK + "clock_synchronized"] = values["SYNC"] == "1"
-    _put_s(turn, "max_clock_error_ms", values.get("MAXERR"), least=0)
+    _packets(event, int(values["SENT"]), lost)
+    put(event, "packets_duplicated", values.get("DUPS"), integer)
+    put(event, "packets_reordered", values.get("REORDERED"), integer)
+    event.body[NETWORK + "clock_synchronized"] = values["SYNC"] == "1"
+    _put_s(event, "max_clock_error_ms", values.get("MAXERR"), least=0)
     if "BUCKETS" in values:
-        put_histogram(turn, _buckets(values["BUCKETS"], number_of(values["BUCKET_WIDTH"])))
+        put_histogram(event, _buckets(values["BUCKETS"], number_of(values["BUCKET_WIDTH"])))
     for name, terminal in (("min", "MIN"), ("median", "MEDIAN"), ("max", "MAX")):
-        _put_s(turn, f"delay_{name}_ms", values.get(terminal))  # exact; the buckets' values are rounded
-    check_delays(turn)
-    _put_s(turn, "delay_jitter_ms", values.get("PDV"), least=0)
-    flag_doubtful(turn)
-    _hops(turn, [int(values[name]) for name in ("MINTTL", "MAXTTL") if name in values])
+        _put_s(event, f"delay_{name}_ms", values.get(terminal))  # exact; the buckets' values are rounded
+    check_delays(event)
+    _put_s(event, "delay_jitter_ms", values.get("PDV"), least=0)
+    flag_doubtful(event)
+    _hops(event, [int(values[name]) for name in ("MINTTL", "MAXTTL") if name in values])
 
 
-def owping_raw(turn: EventBuilder, context: Context) -> None:
+def owping_raw(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one session of raw packets. Raises InvalidRecord if no packet has a send time."""
-    packets = [line.split() for line in turn.values["PACKETS"].splitlines()]
+    packets = [line.split() for line in event.values["PACKETS"].splitlines()]
     sent_ntp = sorted(int(packet[1]) for packet in packets)
-    _start(turn, sent_ntp[0], sent_ntp[-1])
+    _start(event, sent_ntp[0], sent_ntp[-1])
     received: dict[str, list[str]] = {}
     duplicates = 0
     for packet in packets:
@@ -49,36 +49,36 @@ def owping_raw(turn: EventBuilder, context: Context) -> None:
             duplicates += packet[0] in received
             received.setdefault(packet[0], packet)
     sent = len({packet[0] for packet in packets})
-    _packets(turn, sent, sent - len(received))
-    put(turn, "packets_duplicated", duplicates, integer)
-    turn.body[NETWORK + "clock_synchronized"] = all(packet[2] == packet[5] == "1" for packet in received.values())
+    _packets(event, sent, sent - len(received))
+    put(event, "packets_duplicated", duplicates, integer)
+    event.body[NETWORK + "clock_synchronized"] = all(packet[2] == packet[5] == "1" for packet in received.values())
     errors = [error for packet in received.values() for text in (packet[3], packet[6])
               if (error := number_of(text)) is not None]  # fmt: skip
     if errors:
-        put(turn, "max_clock_error_ms", round(max(errors) * 1000, 6))
-    put_histogram(turn, _delays(list(received.values())))
-    _hops(turn, sorted(int(packet[7]) for packet in received.values()))
+        put(event, "max_clock_error_ms", round(max(errors) * 1000, 6))
+    put_histogram(event, _delays(list(received.values())))
+    _hops(event, sorted(int(packet[7]) for packet in received.values()))
 
 
-def _start(turn: EventBuilder, start_ntp: int, end_ntp: int) -> None:
-    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = "latency", "owping"
+def _start(event: EventBuilder, start_ntp: int, end_ntp: int) -> None:
+    event.body[NETWORK + "test_type"], event.body[NETWORK + "tool"] = "latency", "owping"
     if not start_ntp or max(start_ntp, end_ntp) >= NTP_ERA:
         raise InvalidRecord("no_time", "owping gave no time of its first packet", "START_TIME")
     start_ms = round(ntp_s(start_ntp) * 1000)
-    turn.body["@timestamp"] = turn.body["event.start"] = start_ms
+    event.body["@timestamp"] = event.body["event.start"] = start_ms
     if end_ntp:
-        put_slot(turn, start_ms, round(ntp_s(end_ntp) * 1000))
+        put_slot(event, start_ms, round(ntp_s(end_ntp) * 1000))
 
 
-def _packets(turn: EventBuilder, sent: int, lost: int | None) -> None:
-    put(turn, "packets_sent", sent, integer)
+def _packets(event: EventBuilder, sent: int, lost: int | None) -> None:
+    put(event, "packets_sent", sent, integer)
     if lost is not None:
-        put(turn, "packets_lost", lost, integer)
-        put(turn, "packets_received", sent - lost if lost <= sent else None, integer)
-    put_loss(turn, sent, lost)
-    turn.body["event.outcome"] = "success" if sent else "failure"
+        put(event, "packets_lost", lost, integer)
+        put(event, "packets_received", sent - lost if lost <= sent else None, integer)
+    put_loss(event, sent, lost)
+    event.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
-        turn.body["error.message"] = "owping sent no packet."
+        event.body["error.message"] = "owping sent no packet."
 
 
 def _buckets(text: str, width_s: float | None) -> Iterator[tuple[float | None, int]]:
@@ -96,14 +96,14 @@ def _delays(packets: list[list[str]]) -> Iterator[tuple[float, int]]:
         yield round((int(packet[4]) - int(packet[1])) / 2**32 * 1000, 3), 1
 
 
-def _put_s(turn: EventBuilder, name: str, text: str | None, least: float | None = None) -> None:
-    put(turn, name, text, in_ms(MS_PER_S), least)
+def _put_s(event: EventBuilder, name: str, text: str | None, least: float | None = None) -> None:
+    put(event, name, text, in_ms(MS_PER_S), least)
 
 
-def _hops(turn: EventBuilder, ttls: list[int]) -> None:
+def _hops(event: EventBuilder, ttls: list[int]) -> None:
     if any(ttl > UNKNOWN_TTL for ttl in ttls) or ttls != sorted(ttls):
-        turn.flags.append("value_range")
+        event.flags.append("value_range")
         return
     hops = [OWAMP_START_TTL - ttl for ttl in ttls if ttl < UNKNOWN_TTL]
     if hops:
-        turn.body[NETWORK + "hops_min"], turn.body[NETWORK + "hops_max"] = min(hops), max(hops)
+        event.body[NETWORK + "hops_min"], event.body[NETWORK + "hops_max"] = min(hops), max(hops)

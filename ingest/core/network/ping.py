@@ -22,41 +22,41 @@ _PROBE_END = re.compile(r"(?:[0-9] ?ms|\s\*|\s![^\s]*|\([0-9]+% loss\))\s*\Z")
 _ERRORS = {"!H": "host-unreachable", "!N": "net-unreachable", "!P": "protocol-unreachable"}
 
 
-def ping(turn: EventBuilder, context: Context) -> None:
+def ping(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of ping. Raises InvalidRecord if no time is known."""
-    _head(turn, context, "rtt", "ping")
-    sent, received = int(turn.values["SENT"]), int(turn.values["RECEIVED"])
-    put(turn, "packets_sent", sent, integer)
-    put(turn, "packets_received", received, integer)
+    _head(event, context, "rtt", "ping")
+    sent, received = int(event.values["SENT"]), int(event.values["RECEIVED"])
+    put(event, "packets_sent", sent, integer)
+    put(event, "packets_received", received, integer)
     for name, terminal in (("packets_duplicated", "DUPLICATES"), ("packets_error", "ERRORS")):
-        put(turn, name, turn.values.get(terminal), integer)
+        put(event, name, event.values.get(terminal), integer)
     if sent >= received:
-        put(turn, "packets_lost", sent - received, integer)
-    put_loss(turn, sent, sent - received if sent >= received else None)
-    check_counts(turn)
-    turn.body["event.outcome"] = "success" if sent else "failure"
+        put(event, "packets_lost", sent - received, integer)
+    put_loss(event, sent, sent - received if sent >= received else None)
+    check_counts(event)
+    event.body["event.outcome"] = "success" if sent else "failure"
     if not sent:
-        turn.body["error.message"] = "ping sent no packet."
+        event.body["error.message"] = "ping sent no packet."
     for name in ("MIN", "MEAN", "MAX", "STDDEV"):
-        put(turn, f"rtt_{name.lower()}_ms", turn.values.get(f"RTT_{name}"), in_ms(1.0))
-    check_order(turn, RTT_ORDER, PRINTED_MS)
+        put(event, f"rtt_{name.lower()}_ms", event.values.get(f"RTT_{name}"), in_ms(1.0))
+    check_order(event, RTT_ORDER, PRINTED_MS)
 
 
-def traceroute(turn: EventBuilder, context: Context) -> None:
+def traceroute(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one output of traceroute. Raises InvalidRecord if no time is known."""
-    _head(turn, context, "trace", "traceroute")
-    printed = [(int(number), words) for number, words in _HOP.findall(turn.values["HOPS"])]
+    _head(event, context, "trace", "traceroute")
+    printed = [(int(number), words) for number, words in _HOP.findall(event.values["HOPS"])]
     _check_whole(printed)
     hops = {number: _hop(words) for number, words in printed if number <= MAX_TTL}
     if len(hops) < len(printed):
-        turn.flags.append("value_range")
-    turn.body["event.outcome"] = "success" if hops else "failure"
+        event.flags.append("value_range")
+    event.body["event.outcome"] = "success" if hops else "failure"
     if not hops:
-        turn.flags.append("empty_result")
+        event.flags.append("empty_result")
         return
     first, last = min(hops), max(hops)
     path = [hops.get(number, {}) for number in range(first, last + 1)]
-    trace(turn, {"paths": [path]}, {"first-ttl": first})
+    trace(event, {"paths": [path]}, {"first-ttl": first})
 
 
 def _check_whole(printed: list[tuple[int, str]]) -> None:
@@ -69,15 +69,15 @@ def _check_whole(printed: list[tuple[int, str]]) -> None:
         raise InvalidRecord("torn", f"the text ends inside hop {number}", None, "the rest of the hop")
 
 
-def _head(turn: EventBuilder, context: Context, test_type: str, tool: str) -> None:
+def _head(event: EventBuilder, context: Context, test_type: str, tool: str) -> None:
     """Set type, tool, ends and time: the time of the first reply under ping -D, else the shipper's capture time."""
-    turn.body[NETWORK + "test_type"], turn.body[NETWORK + "tool"] = test_type, tool
-    stamp_ms = int(float(turn.values.get("FIRST_AT", 0)) * 1000)
+    event.body[NETWORK + "test_type"], event.body[NETWORK + "tool"] = test_type, tool
+    stamp_ms = int(float(event.values.get("FIRST_AT", 0)) * 1000)
     if stamp_ms >= EARLIEST_MS:
-        turn.body["@timestamp"] = turn.body["event.start"] = stamp_ms
+        event.body["@timestamp"] = event.body["event.start"] = stamp_ms
     else:
-        at_capture(turn, context)
-    put_ends(turn, (turn.values.get("FROM"), turn.values["HOST"]), (None, turn.values["IP"]), context.sites)
+        at_capture(event, context)
+    put_ends(event, (event.values.get("FROM"), event.values["HOST"]), (None, event.values["IP"]), context.sites)
 
 
 def _hop(words: str) -> Mapping[str, Any]:

@@ -33,113 +33,113 @@ _TYPES: Mapping[str, Callable[[EventBuilder, Mapping[str, Any], Mapping[str, Any
 }
 
 
-def read_run(turn: EventBuilder, context: Context, shape: int) -> None:
+def read_run(event: EventBuilder, context: Context, shape: int) -> None:
     """Fill the fields of a run, and the numbers of its result unless it failed.
 
     `shape` (0 to 3) ranks how much detail the shape has: of two documents of the same run, the richer one wins.
     """
-    result = object_of(lookup(turn.values, "result")) or object_of(lookup(turn.values, "run.result-merged"))
-    spec = object_of(turn.body.get(SPEC))
-    _test_type(turn, result)
-    _slot(turn)
-    _outcome(turn, result)
-    turn.rank += shape + (4 if spec else 0)
-    put_run_ends(turn, spec, result, context.sites)
-    _reference(turn)
-    _kept_as_data(turn)
-    put(turn, "repeat_s", lookup(turn.values, "task.schedule.repeat"), seconds)
-    _numbers(turn, result, spec)
+    result = object_of(lookup(event.values, "result")) or object_of(lookup(event.values, "run.result-merged"))
+    spec = object_of(event.body.get(SPEC))
+    _test_type(event, result)
+    _slot(event)
+    _outcome(event, result)
+    event.rank += shape + (4 if spec else 0)
+    put_run_ends(event, spec, result, context.sites)
+    _reference(event)
+    _kept_as_data(event)
+    put(event, "repeat_s", lookup(event.values, "task.schedule.repeat"), seconds)
+    _numbers(event, result, spec)
 
 
-def _numbers(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def _numbers(event: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Set the numbers of a successful result; for the smaller tests also keep the rest of it as data."""
-    kind = turn.body.get(TYPE, "")
+    kind = event.body.get(TYPE, "")
     read = _TYPES.get(kind)
-    failed = turn.body["event.outcome"] == "failure"
+    failed = event.body["event.outcome"] == "failure"
     if read and result and not failed:
-        read(turn, result, spec)
+        read(event, result, spec)
     if read is None and result:
         if not failed:
-            numbers(turn, result, kind)
-        keep_result(turn, result, kind)
+            numbers(event, result, kind)
+        keep_result(event, result, kind)
 
 
-def _test_type(turn: EventBuilder, result: Mapping[str, Any]) -> None:
+def _test_type(event: EventBuilder, result: Mapping[str, Any]) -> None:
     """Infer a missing test type from the shape of the result [2]."""
-    if TYPE not in turn.body:
+    if TYPE not in event.body:
         shape = type_by_shape(result)
-        turn.flags.append("test_missing")
+        event.flags.append("test_missing")
         if shape:
-            turn.body[TYPE] = shape
+            event.body[TYPE] = shape
 
 
-def _slot(turn: EventBuilder) -> None:
+def _slot(event: EventBuilder) -> None:
     """Set when the run began and ended: from its own timestamps, else from its length."""
-    start = turn.body.get("@timestamp")
-    if start is None or CAPTURED in turn.flags:
+    start = event.body.get("@timestamp")
+    if start is None or CAPTURED in event.flags:
         return
-    turn.body["event.start"] = start
-    end_text = lookup(turn.values, "run.end-time")
-    length = lookup(turn.values, "run.duration") or lookup(turn.values, "schedule.duration")
+    event.body["event.start"] = start
+    end_text = lookup(event.values, "run.end-time")
+    length = lookup(event.values, "run.duration") or lookup(event.values, "schedule.duration")
     try:
         length_s = seconds(length) if end_text is None and length is not None else None
         end = time(end_text) if end_text is not None else None if length_s is None else start + round(length_s * 1000)
     except (ValueError, OverflowError):
-        turn.flags.append("value_unreadable")
+        event.flags.append("value_unreadable")
         return
     if end is not None:
-        put_slot(turn, start, end)
+        put_slot(event, start, end)
 
 
-def _outcome(turn: EventBuilder, result: Mapping[str, Any]) -> None:
+def _outcome(event: EventBuilder, result: Mapping[str, Any]) -> None:
     """Set the outcome, the error, and the rank by which a final result replaces a pending run [1]."""
-    state = turn.body.get("perf.network.state")
+    state = event.body.get("perf.network.state")
     said = result.get("succeeded")
     if said is not None:
         outcome = "success" if is_true(said) else "failure"
     else:
         outcome = "failure" if state in FAILED else "unknown"
-    turn.body["event.outcome"] = outcome
+    event.body["event.outcome"] = outcome
     final = state not in NOT_FINAL if state else bool(result)
     if final:
-        turn.rank = _WITH_RESULT if result else _OVER
+        event.rank = _WITH_RESULT if result else _OVER
     else:
-        turn.rank = (NOT_FINAL.index(state) + 1) * _STEP if state else 0
-    text = _error(turn, result) if outcome != "success" else None
+        event.rank = (NOT_FINAL.index(state) + 1) * _STEP if state else 0
+    text = _error(event, result) if outcome != "success" else None
     if text:
-        turn.body["error.message"] = text
+        event.body["error.message"] = text
 
 
-def _error(turn: EventBuilder, result: Mapping[str, Any]) -> str | None:
+def _error(event: EventBuilder, result: Mapping[str, Any]) -> str | None:
     """The first error text: the merged one, a participant's, the run's; diagnostics only if there is no other."""
-    own = objects_of(lookup(turn.values, "run.result-full"))
+    own = objects_of(lookup(event.values, "run.result-full"))
     candidates = [result.get("error"), result.get("reason"), *(part.get("error") for part in own)]
-    candidates.append(lookup(turn.values, "run.errors"))
+    candidates.append(lookup(event.values, "run.errors"))
     candidates += [part.get("diags") for part in (result, *own)]
     return next((words for text in candidates if text is not None and (words := message(text))), None)
 
 
-def _reference(turn: EventBuilder) -> None:
+def _reference(event: EventBuilder) -> None:
     """Read the user's reference: the task's name and the marker of synthetic results; keep the rest as data."""
-    reference = turn.values.get("reference")
+    reference = event.values.get("reference")
     known = object_of(reference)
-    put_text(turn, "perf.network.task_name", known.get("display-task-name"))
+    put_text(event, "perf.network.task_name", known.get("display-task-name"))
     if is_true(known.get("synthetic")):
-        turn.body["perf.synthetic"] = True
+        event.body["perf.synthetic"] = True
     rest: Any = {key: value for key, value in known.items() if key not in {"display-task-name", "synthetic"}}
-    extra = {key: value for key, value in turn.values.items() if key not in _ENVELOPE and value is not None}
+    extra = {key: value for key, value in event.values.items() if key not in _ENVELOPE and value is not None}
     if rest or (reference is not None and not isinstance(reference, Mapping)):
         extra["reference"] = rest or reference
     if extra:
-        turn.body["perf.extra"] = extra
+        event.body["perf.extra"] = extra
 
 
-def _kept_as_data(turn: EventBuilder) -> None:
+def _kept_as_data(event: EventBuilder) -> None:
     """Flag data that the index cannot store; it stays in event.original only."""
     for name in (SPEC, "perf.extra"):
-        if name in turn.body and not fits_flattened(turn.body[name]):
-            del turn.body[name]
-            turn.flags.append("not_indexed")
+        if name in event.body and not fits_flattened(event.body[name]):
+            del event.body[name]
+            event.flags.append("not_indexed")
 
 
 _OF_DOCUMENT = {"id", "run", "test", "task", "schedule"}
@@ -147,38 +147,38 @@ _OF_DOCUMENT = {"id", "run", "test", "task", "schedule"}
 _BARE, _RUN, _PLUGIN, _DOCUMENT = range(4)
 
 
-def pscheduler(turn: EventBuilder, context: Context) -> None:
+def pscheduler(event: EventBuilder, context: Context) -> None:
     """Fill the fields of a document as archivers send it, also if jq has stripped it."""
-    read_run(turn, context, _DOCUMENT)
+    read_run(event, context, _DOCUMENT)
 
 
-def pscheduler_plugin(turn: EventBuilder, context: Context) -> None:
+def pscheduler_plugin(event: EventBuilder, context: Context) -> None:
     """Fill the fields of a plug-in's input. Raises InvalidRecord if a transform left no object, or no time is known."""
-    inner = turn.values.get("result")
+    inner = event.values.get("result")
     if not isinstance(inner, Mapping):
         raise InvalidRecord("shape", "the transform of this archiver left no JSON object", "result", "JSON object")
-    addresses: dict[str, Any] = {"href": turn.values.get("run-href"), "task-href": turn.values.get("task-href")}
+    addresses: dict[str, Any] = {"href": event.values.get("run-href"), "task-href": event.values.get("task-href")}
     if _OF_DOCUMENT & inner.keys():
-        turn.values = {**inner, "run": {**addresses, **object_of(inner.get("run"))}}
-        read_run(turn, context, _PLUGIN)
+        event.values = {**inner, "run": {**addresses, **object_of(inner.get("run"))}}
+        read_run(event, context, _PLUGIN)
         return
-    at_capture(turn, context)
-    turn.values = {"result": inner, "run": addresses}
-    read_run(turn, context, _BARE)
+    at_capture(event, context)
+    event.values = {"result": inner, "run": addresses}
+    read_run(event, context, _BARE)
 
 
-def pscheduler_run(turn: EventBuilder, context: Context) -> None:
+def pscheduler_run(event: EventBuilder, context: Context) -> None:
     """Fill the fields of a run as the REST API returns it: without test and tool."""
-    run = turn.values
-    turn.values = {"run": run, "result": run.get("result"), "participants": run.get("participants")}
-    read_run(turn, context, _RUN)
+    run = event.values
+    event.values = {"run": run, "result": run.get("result"), "participants": run.get("participants")}
+    read_run(event, context, _RUN)
 
 
-def pscheduler_result(turn: EventBuilder, context: Context) -> None:
+def pscheduler_result(event: EventBuilder, context: Context) -> None:
     """Fill the fields of a result alone. Raises InvalidRecord without a capture time."""
-    at_capture(turn, context)
-    turn.values = {"result": turn.values}
-    read_run(turn, context, _BARE)
+    at_capture(event, context)
+    event.values = {"result": event.values}
+    read_run(event, context, _BARE)
 
 
 SHAPES: Mapping[str, Callable[[EventBuilder, Context], None]] = {

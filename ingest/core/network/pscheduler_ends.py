@@ -16,43 +16,43 @@ ONE_WAY = {"throughput", "latency", "latencybg"}
 
 
 def put_run_ends(
-    turn: EventBuilder, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]
+    event: EventBuilder, spec: Mapping[str, Any], result: Mapping[str, Any], sites: Mapping[str, str]
 ) -> None:
     """Set the sending and the receiving end; a test that runs in reverse sends from its `dest`."""
     source, dest = (spec.get(name) if isinstance(spec.get(name), str) else None for name in ("source", "dest"))
     if not spec:
-        source, dest = _ends_of_result(turn, result)
-    source = source or _lead(turn)
-    if is_true(spec.get("reverse")) and turn.body.get(TYPE) in ONE_WAY:
+        source, dest = _ends_of_result(event, result)
+    source = source or _lead(event)
+    if is_true(spec.get("reverse")) and event.body.get(TYPE) in ONE_WAY:
         source, dest = dest, source
-        turn.flags.append("reversed")
-    put_end(turn, "source", source, sites)
-    put_end(turn, "destination", dest, sites)
-    version = count_of(spec.get("ip-version")) or ip_version(turn)
+        event.flags.append("reversed")
+    put_end(event, "source", source, sites)
+    put_end(event, "destination", dest, sites)
+    version = count_of(spec.get("ip-version")) or ip_version(event)
     if version in {4, 6}:
-        turn.body["perf.network.ip_version"] = version
+        event.body["perf.network.ip_version"] = version
 
 
-def _ends_of_result(turn: EventBuilder, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
+def _ends_of_result(event: EventBuilder, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The ends of a run whose test does not name them: its participants, in the direction of the tool's own output."""
     output = iperf3_in(result.get("diags"))
-    hosts = lookup(turn.values, "participants")
+    hosts = lookup(event.values, "participants")
     if not (isinstance(hosts, list) and len(hosts) == 2 and isinstance(hosts[1], str)):
         answered = {ip for trip in objects_of(result.get("roundtrips")) if isinstance(ip := trip.get("ip"), str)}
         return iperf3_ends(output) if output else (None, answered.pop() if len(answered) == 1 else None)
     if not output:
-        turn.flags.append("ends_assumed")
-    return (hosts[1], _lead(turn)) if iperf3_reversed(output) else (_lead(turn), hosts[1])
+        event.flags.append("ends_assumed")
+    return (hosts[1], _lead(event)) if iperf3_reversed(output) else (_lead(event), hosts[1])
 
 
-def _lead(turn: EventBuilder) -> str | None:
+def _lead(event: EventBuilder) -> str | None:
     """The lead participant; null stands for the node itself, which the run's URL names."""
     for path in ("participants", "run.participants"):
-        hosts = lookup(turn.values, path)
+        hosts = lookup(event.values, path)
         if isinstance(hosts, list) and hosts and isinstance(hosts[0], str):
             return hosts[0]
     for path in ("run.href", "task.href"):
-        href = lookup(turn.values, path)
+        href = lookup(event.values, path)
         host = bare_host(href) if isinstance(href, str) else ""
         if host and host != "localhost":
             return host

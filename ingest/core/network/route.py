@@ -17,26 +17,26 @@ MAX_TTL = 255
 MAX_AS = 2**32 - 1
 
 
-def trace(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def trace(event: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a trace; if it has several paths, the first is the route."""
     raw = result.get("paths")
     paths = [
         [object_of(hop) for hop in path] for path in (raw if isinstance(raw, list) else []) if isinstance(path, list)
     ]
     if not paths or not paths[0]:
-        turn.flags.append("empty_result")
+        event.flags.append("empty_result")
         return
     before = min(count_of(spec.get("first-ttl")) or 1, MAX_TTL) - 1
     lengths = [before + len(path) for path in paths if path and _answered(path[-1])]
     if lengths:
-        turn.body["perf.network.hops_min"], turn.body["perf.network.hops_max"] = min(lengths), max(lengths)
-    _first_path(turn, paths[0])
+        event.body["perf.network.hops_min"], event.body["perf.network.hops_max"] = min(lengths), max(lengths)
+    _first_path(event, paths[0])
     mtus = [mtu for path in paths for hop in path if (mtu := count_of(hop.get("mtu")))]
     if mtus:
-        turn.body["perf.network.mtu_bytes"] = min(mtus)
-    reached = _reached(turn, paths[0][-1])
+        event.body["perf.network.mtu_bytes"] = min(mtus)
+    reached = _reached(event, paths[0][-1])
     if reached is not None:
-        turn.body["perf.network.reached"] = reached
+        event.body["perf.network.reached"] = reached
 
 
 def _answered(hop: Hop) -> bool:
@@ -44,18 +44,18 @@ def _answered(hop: Hop) -> bool:
     return any(hop.get(key) is not None for key in ("ip", "hostname", "rtt", "error"))
 
 
-def _first_path(turn: EventBuilder, path: list[Hop]) -> None:
+def _first_path(event: EventBuilder, path: list[Hop]) -> None:
     addresses = [_ip(hop) for hop in path]
-    turn.body["perf.network.hops_answered"] = sum(_answered(hop) for hop in path)
-    turn.body["perf.network.path_hash"] = digest_id(*((address or "").encode() for address in addresses))
+    event.body["perf.network.hops_answered"] = sum(_answered(hop) for hop in path)
+    event.body["perf.network.path_hash"] = digest_id(*((address or "").encode() for address in addresses))
     known = [address for address in addresses if address]
     if known:
-        turn.body["perf.network.path_ips"] = known
+        event.body["perf.network.path_ips"] = known
     systems = _systems(path)
     if systems:
-        turn.body["perf.network.path_as"] = systems
+        event.body["perf.network.path_as"] = systems
     if any(hop.get("error") is not None for hop in path):
-        turn.flags.append("hop_error")
+        event.flags.append("hop_error")
 
 
 def _ip(hop: Hop) -> str | None:
@@ -75,14 +75,14 @@ def _systems(path: list[Hop]) -> list[int]:
     return systems
 
 
-def _reached(turn: EventBuilder, last: Hop) -> bool | None:
+def _reached(event: EventBuilder, last: Hop) -> bool | None:
     """Whether the last hop is the destination; None if that is unknown without a DNS lookup."""
     if not _answered(last) or last.get("error") is not None:
         return False
     address, name = _ip(last), last.get("hostname")
-    if "destination.ip" in turn.body and address:
-        return bool(turn.body["destination.ip"] == address)
-    wanted = turn.body.get("destination.domain")
+    if "destination.ip" in event.body and address:
+        return bool(event.body["destination.ip"] == address)
+    wanted = event.body.get("destination.domain")
     if wanted and isinstance(name, str) and name_of(name) == wanted:
         return True
     return None

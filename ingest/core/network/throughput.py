@@ -15,24 +15,24 @@ from ingest.core.sources.event import EventBuilder
 _ADDED = ("throughput-bytes", "retransmits", "sent", "lost")
 
 
-def throughput(turn: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
+def throughput(event: EventBuilder, result: Mapping[str, Any], spec: Mapping[str, Any]) -> None:
     """Fill the fields of a throughput test."""
     intervals = [part for part in objects_of(result.get("intervals")) if not _omitted(part)]
-    total, streams = _totals(turn, result, intervals)
-    put_text(turn, "perf.network.protocol", _protocol(result, spec, [total, *streams], intervals))
-    put(turn, "parallel_streams", spec.get("parallel"), integer, least=1)
+    total, streams = _totals(event, result, intervals)
+    put_text(event, "perf.network.protocol", _protocol(result, spec, [total, *streams], intervals))
+    put(event, "parallel_streams", spec.get("parallel"), integer, least=1)
     if not intervals and not number_of(total.get("throughput-bits")):
-        _nothing_moved(turn)
+        _nothing_moved(event)
         return
-    put(turn, "throughput_bps", total.get("throughput-bits"))
-    put(turn, "receiver_throughput_bps", total.get("receiver-throughput-bits"))
-    put(turn, "transferred_bytes", total.get("throughput-bytes"), rounded)
-    put(turn, "measured_s", _length_s(total))
-    put(turn, "mss_bytes", result.get("mss"), integer)
-    put(turn, "mtu_bytes", result.get("mtu"), integer)
-    put(turn, "tcp_rtt_mean_ms", _mean_rtt_us(streams, intervals), us_to_ms)
-    put(turn, "retransmits", _of_streams(total, streams, "retransmits"), integer)
-    _loss(turn, result, {key: _of_streams(total, streams, key) for key in COUNTS[UDP]})
+    put(event, "throughput_bps", total.get("throughput-bits"))
+    put(event, "receiver_throughput_bps", total.get("receiver-throughput-bits"))
+    put(event, "transferred_bytes", total.get("throughput-bytes"), rounded)
+    put(event, "measured_s", _length_s(total))
+    put(event, "mss_bytes", result.get("mss"), integer)
+    put(event, "mtu_bytes", result.get("mtu"), integer)
+    put(event, "tcp_rtt_mean_ms", _mean_rtt_us(streams, intervals), us_to_ms)
+    put(event, "retransmits", _of_streams(total, streams, "retransmits"), integer)
+    _loss(event, result, {key: _of_streams(total, streams, key) for key in COUNTS[UDP]})
 
 
 def _protocol(
@@ -71,11 +71,11 @@ def _of_streams(total: Mapping[str, Any], streams: list[Mapping[str, Any]], key:
     return _sum(streams, key)
 
 
-def _nothing_moved(turn: EventBuilder) -> None:
+def _nothing_moved(event: EventBuilder) -> None:
     """Set failure for a success without an interval and without a bit: the tool did not notice its failure [4]."""
-    turn.flags.append("empty_result")
-    turn.body["event.outcome"] = "failure"
-    turn.body.setdefault("error.message", "The tool reported success, but no interval and no bit transferred.")
+    event.flags.append("empty_result")
+    event.body["event.outcome"] = "failure"
+    event.body.setdefault("error.message", "The tool reported success, but no interval and no bit transferred.")
 
 
 def _omitted(interval: Mapping[str, Any]) -> bool:
@@ -84,14 +84,14 @@ def _omitted(interval: Mapping[str, Any]) -> bool:
 
 
 def _totals(
-    turn: EventBuilder, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
+    event: EventBuilder, result: Mapping[str, Any], intervals: list[Mapping[str, Any]]
 ) -> tuple[Mapping[str, Any], list[Mapping[str, Any]]]:
     """The whole test's numbers and its streams; summed over the intervals if there is no summary [5]."""
     summary = object_of(result.get("summary"))
     inner = object_of(summary.get("summary")) or summary
     if "throughput-bits" in inner or not intervals:
         return inner, objects_of(summary.get("streams"))
-    turn.flags.append("summary_recomputed")
+    event.flags.append("summary_recomputed")
     return _summed([_of_interval(interval) for interval in intervals]), []
 
 
@@ -143,15 +143,15 @@ def _mean_rtt_us(streams: list[Mapping[str, Any]], intervals: list[Mapping[str, 
     return None
 
 
-def _loss(turn: EventBuilder, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
+def _loss(event: EventBuilder, result: Mapping[str, Any], counts: Mapping[str, Any]) -> None:
     """Set UDP packets and jitter; pScheduler's loss of 0 for iperf3 is not a count, the receiver's is used [6, 7]."""
-    udp = turn.body.get("perf.network.protocol") == UDP
+    udp = event.body.get("perf.network.protocol") == UDP
     if not udp and not any(map(number_of, counts.values())):
         return  # the zeros of a protocol without packet counts
-    put_jitter(turn, counts["jitter"])
+    put_jitter(event, counts["jitter"])
     sent, lost = counts["sent"], counts["lost"]
-    if not number_of(lost) and turn.body.get("perf.network.tool", "iperf3") == "iperf3":
+    if not number_of(lost) and event.body.get("perf.network.tool", "iperf3") == "iperf3":
         received = udp_received(object_of(in_diagnostics(result.get("diags")).get("end")))
         lost = received.get("lost_packets")
         sent = received.get("packets") or sent
-    put_packets(turn, sent, lost)
+    put_packets(event, sent, lost)

@@ -1,4 +1,4 @@
-"""What a source declares, and how bytes become a record by it.
+"""The declaration of a source, and the readers that parse bytes into a record.
 
 source loader        a source's folder, read and checked
 readers grammar regular   bytes -> record: JSON, Lark, one compiled expression

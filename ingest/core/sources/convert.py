@@ -30,7 +30,7 @@ def shown(value: Any) -> str:
 def text(value: Any) -> str | None:
     """Text unchanged, numbers as written; raises if it is too long to index, because cut names could collide."""
     if isinstance(value, bool | dict | list):
-        raise ValueError(f"{shown(value)} is no text")
+        raise ValueError(f"{shown(value)} is not text")
     content = str(value)
     if len(content) > MAX_TEXT:
         raise ValueError(f"`{shown(value)}…` has {len(content):,} characters, more than the {MAX_TEXT:,} of a name")
@@ -53,7 +53,7 @@ def number(value: Any) -> float | int | None:
     An integer beyond 63 bits becomes a float. Raises OutOfRange for a number beyond a float too.
     """
     if isinstance(value, bool):
-        raise ValueError(f"{value} is no number")
+        raise ValueError(f"{value} is not a number")
     if isinstance(value, str) and _WHOLE.fullmatch(value):
         return int(value)
     if isinstance(value, int) and -MAX_LONG <= value <= MAX_LONG:
@@ -63,9 +63,9 @@ def number(value: Any) -> float | int | None:
     except OverflowError:
         raise OutOfRange("a number of more than 308 digits") from None
     except (TypeError, ValueError):
-        raise ValueError(f"`{shown(value)}` is no number") from None
+        raise ValueError(f"`{shown(value)}` is not a number") from None
     if math.isinf(parsed) and not (isinstance(value, str) and "inf" in value.lower()):
-        raise OutOfRange(f"`{shown(value)}` is beyond every number")
+        raise OutOfRange(f"`{shown(value)}` is larger than any number of 64 bits")
     return parsed if math.isfinite(parsed) else None
 
 
@@ -75,9 +75,9 @@ def integer(value: Any) -> int | None:
     if parsed is None:
         return None
     if abs(parsed) > MAX_LONG:
-        raise OutOfRange(f"`{parsed}` is no whole number of 63 bits")
+        raise OutOfRange(f"`{parsed}` is not a whole number of at most 63 bits")
     if parsed != int(parsed):
-        raise ValueError(f"`{shown(value)}` is no whole number of 63 bits")
+        raise ValueError(f"`{shown(value)}` is not a whole number of at most 63 bits")
     return int(parsed)
 
 
@@ -120,7 +120,7 @@ def us_to_ms(value: Any) -> float | None:
 def tree(value: Any) -> dict[str, Any]:
     """A JSON object, unchanged."""
     if not isinstance(value, dict):
-        raise ValueError(f"{shown(value)} is no object")
+        raise ValueError(f"{shown(value)} is not an object")
     return value
 
 

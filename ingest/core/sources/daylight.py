@@ -62,7 +62,7 @@ def _sunday(words: str) -> tuple[int, int]:
     """`second Sunday of March` -> (1, 3)."""
     count, day, _, month = [*words.split(), "", "", "", ""][:4]
     if count not in _COUNTS or day != "Sunday":
-        raise ClockError(f"`{words}` is no day of change; write it like `second Sunday of March`")
+        raise ClockError(f"`{words}` is not a day of change; write it like `second Sunday of March`")
     return _COUNTS[count], month_number(month)
 
 

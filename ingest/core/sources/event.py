@@ -56,12 +56,10 @@ class EventBuilder:
     items: tuple[Mapping[str, Any], ...] = ()
 
 
-def at_capture(turn: EventBuilder, context: Context) -> None:
+def at_capture(event: EventBuilder, context: Context) -> None:
     """Use the shipper's capture time for a record without a time of its own, and flag it."""
     captured_ms = context.message.provenance.captured_ms
     if captured_ms is None or not 0 <= captured_ms < LATEST_MS:
-        raise InvalidRecord(
-            "identity", "it carries no time, and its shipper names no capture time", None, "capture time"
-        )
-    turn.body["@timestamp"] = captured_ms
-    turn.flags.append(CAPTURED)
+        raise InvalidRecord("identity", "it has no time, and its shipper sent no capture time", None, "capture time")
+    event.body["@timestamp"] = captured_ms
+    event.flags.append(CAPTURED)

@@ -45,11 +45,11 @@ def _is_number(value: float) -> bool:
     return -MAX_LONG <= value <= MAX_LONG if isinstance(value, int) else isfinite(value)
 
 
-def keep_extra(turn: EventBuilder, extra: Mapping[str, Any]) -> None:
+def keep_extra(event: EventBuilder, extra: Mapping[str, Any]) -> None:
     """Keep names that the source does not know in perf.extra; flag them if they exceed what the index accepts."""
     if not extra:
         return
     if fits_flattened(extra):
-        turn.body["perf.extra"] = dict(extra)
+        event.body["perf.extra"] = dict(extra)
     else:
-        turn.flags.append("not_indexed")
+        event.flags.append("not_indexed")

@@ -45,7 +45,7 @@ class GrammarReader:
     def __init__(self, text: str, name: str, repeat: str | None) -> None:
         """Compile the grammar; raise `Problem` (78) if it is invalid. Lark's parser is built on first use."""
         self._text, self._name = text, name
-        with self._told():
+        with self._raising_problem():
             grammar, _ = load_grammar(text, name, [], True)
             terminals, _, _ = grammar.compile(["start"], "*")
         self._repeat = repeat
@@ -58,17 +58,17 @@ class GrammarReader:
             self.compiled, self.why_slow = None, str(reason)
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _raising_problem(self) -> Iterator[None]:
         try:
             yield
         except LarkError as error:
             what = f"The grammar of source {self._name} does not compile: {error}"
-            raise Problem(what, "Mend grammar.lark.", 78) from error
+            raise Problem(what, "Fix grammar.lark.", 78) from error
 
     @cached_property
     def _lark(self) -> Lark:
         """The LALR parser; a large grammar takes a second to build, so commands that explain nothing never build it."""
-        with self._told():
+        with self._raising_problem():
             return Lark(self._text, parser="lalr", lexer="contextual", keep_all_tokens=True, maybe_placeholders=False)
 
     def prove(self) -> None:
@@ -139,14 +139,14 @@ class GrammarReader:
         only on the text around its fault; `seen` then lacks the tokens in between.
         """
         middle = self.compiled.middle(text) if self.compiled else None
-        result = self._walked(text, raw, middle)
+        result = self._read_by_lark(text, raw, middle)
         return self.read_slowly(text, raw) if middle and isinstance(result, ParsedMessage) else result
 
     def read_slowly(self, text: str, raw: bytes) -> ParsedMessage | Mismatch:
         """Read all of the text with Lark, the reference for what the grammar accepts."""
-        return self._walked(text, raw, None)
+        return self._read_by_lark(text, raw, None)
 
-    def _walked(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> ParsedMessage | Mismatch:
+    def _read_by_lark(self, text: str, raw: bytes, middle: tuple[int, int] | None) -> ParsedMessage | Mismatch:
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
         try:

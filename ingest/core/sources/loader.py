@@ -101,11 +101,11 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
     for key in tree.keys() - _KEYS:
         refuse(f"source.toml has an unknown key `{key}`")
     if tree["kind"] not in schema.kinds:
-        refuse(f"`{tree['kind']}` is no kind of document in fields.toml")
+        refuse(f"`{tree['kind']}` is not a kind of document in fields.toml")
     if tree["framing"] not in {"line", "message"}:
-        refuse("framing is `line` or `message`")
+        refuse("framing must be `line` or `message`")
     if not 1 <= tree["revision"] < 4096:
-        refuse("revision is a number from 1 to 4095")
+        refuse("revision must be a number from 1 to 4095")
     fields = schema.of(tree["kind"])
     named = [row["field"] for row in tree.get("read", ())]
     named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
@@ -114,7 +114,7 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
             refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
     for row in tree.get("read", ()):
         if row["as"] not in CONVERSIONS:
-            refuse(f"`{row['as']}` is no conversion (there are {', '.join(sorted(CONVERSIONS))})")
+            refuse(f"`{row['as']}` is not a conversion (available: {', '.join(sorted(CONVERSIONS))})")
 
 
 def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
@@ -123,7 +123,7 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
     if tree["reader"] == "grammar":
         text = (folder / "grammar.lark").read_text(encoding="utf-8")
         return _compiled(text, folder.name, tree.get("repeat"))
-    raise Problem(f"Source {folder.name}: reader is `grammar` or `json`, not `{tree['reader']}`.", "", 78)
+    raise Problem(f"Source {folder.name}: reader must be `grammar` or `json`, not `{tree['reader']}`.", "", 78)
 
 
 @lru_cache(maxsize=64)
@@ -141,7 +141,7 @@ def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
     terminals = reader.terminals if isinstance(reader, GrammarReader) else {}
     unknown = [name for name in table if name not in terminals]
     if unknown:
-        raise TypeError(f"[describe] names `{unknown[0]}`, which is no terminal of its grammar")
+        raise TypeError(f"[describe] names `{unknown[0]}`, which is not a terminal of its grammar")
     return dict(table)
 
 

@@ -139,7 +139,7 @@ class _Writer:
                 return self._loop(parts, depth + 1)
             case "value":
                 return self._symbol(parts[0], depth + 1)
-        raise NotRegular(f"it holds {node.data}, which has no expression")
+        raise NotRegular(f"it contains {node.data}, which has no expression")
 
     @staticmethod
     def _either(choices: Sequence[str]) -> str:
@@ -213,7 +213,7 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
     writer = _Writer(rules, terminals, repeat)
     line = re.compile(writer.write(rules[start]))
     if repeat and writer.outside:
-        raise NotRegular(f"rule {repeat} stands outside its loop too")
+        raise NotRegular(f"rule {repeat} also appears outside its loop")
     if writer.step is None:
         return Compiled(line, tuple(writer.names), 0, None, ())
     turn = _Writer(rules, terminals)
@@ -248,16 +248,16 @@ def compile_plain(
     writer = _Writer(rules, terminals, repeat, span=span, only=moving, once=True)
     whole = writer.write(rules["start"])
     if writer.step is None or [name for _, name in writer.names] != [span, *moving]:
-        raise NotRegular("its moving parts do not stand once each, in this order")
+        raise NotRegular("its moving parts do not appear once each, in this order")
     groups = _outer_groups(whole)
     captures = [(start, end) for start, end in groups if whole[start + 1] != "?"]
     if len(captures) != len(writer.names) or captures[0][0] != 0:
-        raise NotRegular("a moving part of it is optional, or something stands before its stamp")
+        raise NotRegular("a moving part of it is optional, or something precedes its stamp")
     after_head = next(end for start, end in groups if start >= captures[0][1])
     (first, first_end), (second, second_end) = captures[1], captures[2]
     between = (whole[after_head:first], whole[first:first_end], whole[first_end:second], whole[second:second_end])
     if re.fullmatch(whole[second_end:], "") is None:
-        raise NotRegular("something must stand behind its last moving part")
+        raise NotRegular("something must follow its last moving part")
     rest = "({}){}({}){}".format(*between)
     clock_writer = _Writer(rules, terminals, only=(clock,))
     return PlainText(re.compile(whole[:after_head]), re.compile(clock_writer.write(rules[span])), re.compile(rest))

@@ -44,13 +44,13 @@ def load_wrappers(file: Path) -> dict[str, Wrapper]:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
-        remedy = "See the one that came with perflog for its form."
+        remedy = "Use the wrappers.toml that comes with perflog as a template."
         raise Problem(f"{file} cannot be used: {error}.", remedy, 78) from error
 
 
 def _paths(key: str, paths: Any) -> tuple[str, ...]:
     if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
-        raise TypeError(f"`{key}` is no list of paths")
+        raise TypeError(f"`{key}` is not a list of paths")
     return tuple(paths)
 
 
@@ -60,7 +60,9 @@ def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper |
         return None
     if name not in wrappers:
         known = ", ".join([BARE, *sorted(wrappers)])
-        raise Problem(f"Intake {intake} names wrapper `{name}`.", f"There are: {known}.", 78)
+        raise Problem(
+            f"Intake {intake} names wrapper `{name}`, which does not exist.", f"The wrappers are: {known}.", 78
+        )
     return wrappers[name]
 
 
