@@ -9,9 +9,9 @@ _GRAMMAR = r"""// The lines that @NAME@ prints:
 //   2026-03-04T19:20:05.250Z @NAME@ 1084664 copy start
 //
 // This is a Lark grammar. Lower-case names are rules, upper-case names are terminals (regular expressions). A terminal
-// that begins with `_` is a separator and is dropped; any other is a value that source.toml can map to a field. `[X]` is
-// optional, `(X)*` may repeat. Keep the grammar regular (no recursive rule): it is then compiled into one expression,
-// fifty times as fast. A terminal must not match text that the next one needs: matches are greedy, without backtracking.
+// that begins with `_` is a separator and is dropped; any other is a value that source.toml can map to a field. `[X]`
+// is optional, `(X)*` may repeat. Keep the grammar regular (no recursive rule): it is then compiled into one
+// expression, fifty times as fast. A terminal must not match text that the next one needs: it does not backtrack.
 
 start: STAMP _BLANK TAG _BLANK RUN _BLANK STAGE _BLANK ROLE
 
@@ -23,9 +23,9 @@ ROLE: /start|end/
 _BLANK: /[ \t]+/
 """
 
-_HEAD = """# The format of @NAME@'s output, and its meaning. `perflog explain` shows it line by line; `perflog source check`
-# compares it with samples.json, and `perflog source accept @NAME@` rewrites that file. If a change alters any document,
-# raise `revision`: stored documents are then corrected, and none is added.
+_HEAD = """# The format of @NAME@'s output, and its meaning. `perflog explain` shows it by line; `perflog source check`
+# compares it with samples.json, and `perflog source accept @NAME@` rewrites that file. If a change alters any
+# document, raise `revision`: stored documents are then corrected, and none is added.
 revision = 1
 summary = "@NAME@: what it prints, in one sentence for README"
 kind = "marks"                                   # a kind of grammars/fields.toml: marks, network

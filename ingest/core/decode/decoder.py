@@ -132,11 +132,9 @@ class Decoder:
         outcomes = self._decode_pieces(split, ingested_ms) if split else self._decode_piece(message, ingested_ms)
         most = most_output_bytes(len(message.data))
         written = output_bytes(outcomes, len(message.data))
-        return (
-            outcomes
-            if written <= most
-            else Outcomes(rejects=(self._too_much_output(outcomes, split, message, written),))
-        )
+        if written <= most:
+            return outcomes
+        return Outcomes(rejects=(self._too_much_output(outcomes, split, message, written),))
 
     def _decode_pieces(self, split: MessagePieces, ingested_ms: int) -> Outcomes:
         """Decode each piece independently; the message is ignored only if every piece is.

@@ -63,16 +63,16 @@ def _local_ms(event: EventBuilder, terminal: str) -> int | None:
 def _offset_s(event: EventBuilder, first_ms: int, session_s: float, declared_s: int | None) -> int:
     """Seconds east of UTC: from the session id, else as the intake declares [22]."""
     ahead_s = first_ms / 1000 - session_s
-    told_s = round(ahead_s / QUARTER_S) * QUARTER_S
-    has_zone = abs(ahead_s - told_s) <= SESSION_SLACK_S and abs(told_s) <= ZONE_LIMIT_S
+    inferred_s = round(ahead_s / QUARTER_S) * QUARTER_S
+    has_zone = abs(ahead_s - inferred_s) <= SESSION_SLACK_S and abs(inferred_s) <= ZONE_LIMIT_S
     if declared_s is None:
         if not has_zone:
             raise InvalidRecord("zone_unknown", "the times name no zone, and the session id tells none", "FIRST")
         event.flags.append("zone_inferred")
-        return told_s
-    if has_zone and told_s != declared_s:
+        return inferred_s
+    if has_zone and inferred_s != declared_s:
         event.flags.append("zone_fault")
-        return told_s
+        return inferred_s
     return declared_s
 
 

@@ -10,7 +10,7 @@ from ingest.core.sources.convert import integer
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import NTP_ERA, ntp_s
 
-MOST_TOLD = 1  # rank: this form of a session has more detail than the other
+MOST_DETAIL = 1  # rank: this form of a session has more detail than the other
 UNKNOWN_TTL = 255
 MS_PER_S = 1000.0
 
@@ -18,7 +18,7 @@ MS_PER_S = 1000.0
 def owping_machine(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one block of owping -M. Raises InvalidRecord if it has no start."""
     values = event.values
-    event.rank = MOST_TOLD
+    event.rank = MOST_DETAIL
     _start(event, int(values["START_TIME"]), int(values["END_TIME"]))
     put_ends(event, (values["FROM_HOST"], values["TO_HOST"]), (values["FROM_ADDR"], values["TO_ADDR"]), context.sites)
     lost = int(values["LOST"]) if "LOST" in values else None
