@@ -18,21 +18,21 @@ pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.orac
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is played."""
     told = "faults with 200,000 lines and real time-outs, properties four times as often, what takes minutes (an hour)"
-    parser.addoption("--soak", action="store_true", help=told)
+    parser.addoption("--system", action="store_true", help=told)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """How much is played, and the marker of what only --soak plays."""
-    amount.soak = config.getoption("soak")
-    config.addinivalue_line("markers", "soak: takes minutes; only with --soak")
+    """How much is played, and the marker of what only --system plays."""
+    amount.system = config.getoption("system")
+    config.addinivalue_line("markers", "system: takes minutes; only with --system")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --soak what takes minutes is skipped, and says so."""
-    if not config.getoption("soak"):
+    """Without --system what takes minutes is skipped, and says so."""
+    if not config.getoption("system"):
         for item in items:
-            if item.get_closest_marker("soak"):
-                item.add_marker(pytest.mark.skip(reason="takes minutes: --soak"))
+            if item.get_closest_marker("system"):
+                item.add_marker(pytest.mark.skip(reason="takes minutes: --system"))
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

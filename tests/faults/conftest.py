@@ -13,7 +13,7 @@ from ingest.synthetic.workload.generator import Shares, Workload, messages
 from tests.conftest import free_port
 from tests.faults.cargo import Cargo
 from tests.faults.servers import Servers
-from tests.faults.sizes import QUICK, SOAK, Size
+from tests.faults.sizes import QUICK, SYSTEM, Size
 from tests.faults.table import FAULTS
 
 SPAN_S = 70 * 86_400.0  # several months, so that indices come up all the time
@@ -43,8 +43,8 @@ def cargo(lines: int, shares: Shares, seed: int = 1) -> Cargo:
 
 @pytest.fixture(scope="session")
 def size(pytestconfig: pytest.Config) -> Size:
-    """Chosen by --soak."""
-    return SOAK if pytestconfig.getoption("soak") else QUICK
+    """Chosen by --system."""
+    return SYSTEM if pytestconfig.getoption("system") else QUICK
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Size:
-    """How many lines, and how long the workers' waits are (the soak's are the defaults of the settings).
+    """How many lines, and how long the workers' waits are (the system's are the defaults of the settings).
 
     Attributes:
         lines: messages of each fault.
@@ -56,8 +56,8 @@ QUICK = Size(
     away_s=3.0,
     least_rate=0.5,
 )
-SOAK = Size(
-    name="soak",
+SYSTEM = Size(
+    name="system",
     lines=200_000,
     session_timeout_s=45.0,
     heartbeat_s=3.0,

@@ -43,7 +43,7 @@ def packages(text: str) -> list[str]:
 
 README = (ROOT / "README.md").read_text()
 WANTED = packages(README)
-SOAK = [*WANTED, "rsyslog", "rsyslog-kafka"]
+SYSTEM = [*WANTED, "rsyslog", "rsyslog-kafka"]
 
 
 class Machine:
@@ -105,7 +105,7 @@ def test_ci_is_readmes_line_and_readmes_command() -> None:
     assert commands == [line(README), "./tests/run"]
 
 
-@pytest.mark.parametrize(("arguments", "wanted"), [([], USED), (["dev"], WANTED), (["soak"], SOAK)])
+@pytest.mark.parametrize(("arguments", "wanted"), [([], USED), (["dev"], WANTED), (["system"], SYSTEM)])
 def test_all_that_is_missing_is_named_at_once_before_anything_is_made(
     arguments: list[str], wanted: list[str], tmp_path: Path
 ) -> None:
@@ -119,12 +119,12 @@ def test_all_that_is_missing_is_named_at_once_before_anything_is_made(
     assert not (tmp_path / ".venv").exists()
 
 
-@pytest.mark.parametrize("package", SOAK)
+@pytest.mark.parametrize("package", SYSTEM)
 def test_each_package_is_looked_for(package: str, tmp_path: Path) -> None:
     """Where it alone is missing it alone is named; without Python nobody can say whether its venv is there."""
-    machine = Machine(tmp_path, [name for name in SOAK if name != package])
+    machine = Machine(tmp_path, [name for name in SYSTEM if name != package])
 
-    done = machine.prepare("soak")
+    done = machine.prepare("system")
 
     assert done.returncode == 69
     assert packages(done.stderr) == (["python3", "python3-venv"] if package == "python3" else [package])

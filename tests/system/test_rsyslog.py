@@ -1,4 +1,4 @@
-"""deploy/forwarders/rsyslog.conf in the real rsyslog, into a real topic. Only with --soak, which needs rsyslog."""
+"""deploy/forwarders/rsyslog.conf in the real rsyslog, into a real topic. Only with --system, which needs rsyslog."""
 
 import shutil
 import subprocess
@@ -21,9 +21,9 @@ MOST_BYTES = 128 * 1024
 
 @pytest.fixture
 def rsyslogd() -> str:
-    """The program; missing, it fails: who asks for --soak wants to know."""
-    if not amount.soak:
-        pytest.skip("needs rsyslog and its module for Kafka: --soak")
+    """The program; missing, it fails: who asks for --system wants to know."""
+    if not amount.system:
+        pytest.skip("needs rsyslog and its module for Kafka: --system")
     found = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert found, "rsyslog is missing: apt-get install rsyslog rsyslog-kafka"
     return found

@@ -115,7 +115,7 @@ def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("many", [1_000, pytest.param(10_000, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("many", [1_000, pytest.param(10_000, marks=pytest.mark.system)])
 def test_of_thousands_of_runs_analyze_and_show_print_the_same(world: World, many: int) -> None:
     """Once through a real worker; every run's object, read by the code that `show` reads with."""
     lines = [made.data for made in messages(Workload(30, round(many * LINES_OF_A_RUN), shares=SHORT))]

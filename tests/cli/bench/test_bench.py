@@ -99,7 +99,7 @@ def test_replays_are_measured_beside_the_first_reading(stack: Running, tmp_path:
     assert all(row["lines_per_s"] > 0 for row in found.values())
 
 
-@pytest.mark.soak
+@pytest.mark.system
 @pytest.mark.stack
 @pytest.mark.timeout(7200)
 def test_a_million_marks_are_replayed_at_half_the_rate(stack: Running, tmp_path: Path) -> None:

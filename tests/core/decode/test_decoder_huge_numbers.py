@@ -26,7 +26,7 @@ from tests.support.messages import document, flags, network, read
 
 LINES = ("als_perf", "lcls_psjob", "netlogger")
 DIGITS = ("9" * 19, "9" * 20, "1" + "0" * 40, "9" * 400, "9" * 5000, "1e308", "1e400", "-5", "-" + "9" * 40, "-1e400")
-OFTEN = 4  # so many of the runs or places that are alike are tried, with --soak
+OFTEN = 4  # so many of the runs or places that are alike are tried, with --system
 RUN = re.compile(rb"[0-9]+")
 
 

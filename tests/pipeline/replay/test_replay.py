@@ -104,7 +104,7 @@ def test_a_revision_that_moves_half_of_the_lines_leaves_the_new_documents_only(w
     assert_tiled(world)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.system) for seed in (1, 2))])
 def test_in_any_order_of_shipping_and_replaying(world: World, seed: int) -> None:
     """Old and new workers read shares of the lines, shipped once and again, and replays of what there is by then."""
     world.set_up()
@@ -134,7 +134,7 @@ def test_in_any_order_of_shipping_and_replaying(world: World, seed: int) -> None
     assert_settled(world)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.soak) for seed in range(1, 8))])
+@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.system) for seed in range(1, 8))])
 def test_a_revision_may_take_back_what_the_one_before_moved(world: World, seed: int) -> None:
     """Three revisions read replays in any order; a line of the first and third run was in another by the second."""
     world.set_up()
