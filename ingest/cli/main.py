@@ -84,7 +84,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         command = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
-        assert isinstance(command, click.Command)  # noqa: S101 - every module of the door ends in one
+        assert isinstance(command, click.Command)  # noqa: S101 - every command module ends in one
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -31,10 +31,10 @@ class Store(Protocol):
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """Like `bulk`, for compare-and-swaps: the results carry the sequence number that the next one must match."""
 
-    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+    def get(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """Return the documents at (index, id), in order, independent of refreshes; None where none exists."""
 
-    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
+    def versions(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """Return the origin and version of the document at (index, id), in order; None where none exists."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:

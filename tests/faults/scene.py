@@ -154,8 +154,8 @@ class Scene:
 
     def gate(self, share: float, then: Step = handed_on) -> Gate:
         """Let only so large a share of the documents through the front, until it is opened; a former one is."""
-        for former in self.gates:
-            former.opened.set()
+        for old in self.gates:
+            old.opened.set()
         gate = Gate(int(share * len(self.cargo.facts)), self.size.bound_s, then)
         self.gates.append(gate)
         self.front.step = gate

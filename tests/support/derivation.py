@@ -36,12 +36,12 @@ def mixed(rng: Random, lines: Sequence[bytes], again: float = 0.1) -> list[bytes
 def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
     """The documents of kind marks."""
     known = world.knowledge
-    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
+    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
     origin = Provenance("beamline", "/x.log")
     return [
         document
         for line in lines
-        for document in flow.outcomes(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
+        for document in decoder.outcomes(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
     ]
 
 

@@ -23,11 +23,11 @@ Sets = dict[RunKey, dict[str, RunMark]]
 def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
     """The set of marks of each run id in some lines."""
     known = shipped(GRAMMARS)
-    flow = Decoder(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
+    decoder = Decoder(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
 
     def facts() -> Iterator[Document]:
         for line in lines:
-            yield from flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
 
     return gathered((document.id, document.version, document.body) for document in facts())
 

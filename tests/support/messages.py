@@ -12,23 +12,23 @@ RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 CAPTURED_MS = RECEIVED_MS - 60_000
 
 
-def read(flow: Decoder, data: Any, captured_ms: int | None = CAPTURED_MS) -> Outcomes:
+def read(decoder: Decoder, data: Any, captured_ms: int | None = CAPTURED_MS) -> Outcomes:
     """What a message becomes: bytes and text as they are, anything else as JSON."""
     raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else orjson.dumps(data)
-    return flow.outcomes(Message(raw, RECEIVED_MS, Provenance(captured_ms=captured_ms)), RECEIVED_MS)
+    return decoder.outcomes(Message(raw, RECEIVED_MS, Provenance(captured_ms=captured_ms)), RECEIVED_MS)
 
 
-def document(flow: Decoder, data: Any) -> Document:
+def document(decoder: Decoder, data: Any) -> Document:
     """The one document that a message becomes."""
-    found = read(flow, data)
+    found = read(decoder, data)
     assert not found.rejects, found.rejects
     assert len(found.documents) == 1
     return found.documents[0]
 
 
-def reject(flow: Decoder, data: Any, captured_ms: int | None = CAPTURED_MS) -> Reject:
+def reject(decoder: Decoder, data: Any, captured_ms: int | None = CAPTURED_MS) -> Reject:
     """The one reject that a message becomes."""
-    found = read(flow, data, captured_ms)
+    found = read(decoder, data, captured_ms)
     assert not found.documents
     assert len(found.rejects) == 1
     return found.rejects[0]

@@ -122,8 +122,8 @@ def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") ->
 
 def sets_by(world: World, known: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run, as these grammars read the lines."""
-    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    found = [flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
+    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
+    found = [decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
     return gathered((d.id, d.version, d.body) for each in found for d in each.documents)
 
 
@@ -146,5 +146,5 @@ def mending(world: World) -> Registry:
     zones = {**source.stamp.zones, "PDT": -25_200 + 1800, "HST": -36_000 + 3600}
     stamp = replace(source.stamp, zones=zones, earliest_lag_s=-120)
     flags = (*source.flags, Flag("zone_fault", "ZONE", "PST"))
-    former = replace(source, revision=2, stamp=stamp, flags=flags)
-    return replace(known, sources={**known.sources, "als_perf": former})
+    old = replace(source, revision=2, stamp=stamp, flags=flags)
+    return replace(known, sources={**known.sources, "als_perf": old})

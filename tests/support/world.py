@@ -218,10 +218,10 @@ class World:
     def expected(self, lines: Sequence[bytes], known: Registry | None = None) -> Documents:
         """What the core alone makes of these lines."""
         known = known or self.knowledge
-        flow = Decoder(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
+        decoder = Decoder(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
         made: Documents = {}
         for line in lines:
-            found = flow.outcomes(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
+            found = decoder.outcomes(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
             for document in found.documents:
                 made[document.index, document.id] = without_provenance(document.body, known.schema)
         return made

@@ -13,7 +13,7 @@ from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message
 from ingest.core.sources.loader import load_sources
 from ingest.synthetic.network.owping import owping_blocks
-from ingest.synthetic.network.path import weather
+from ingest.synthetic.network.path import path_conditions
 from ingest.synthetic.network.schedule import day
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
@@ -159,7 +159,7 @@ def test_each_shape_of_failure_occurs(documents: list[dict[str, Any]]) -> None:
 
 def test_load_follows_the_local_day() -> None:
     """The afternoon is busier than the night."""
-    path = weather(START, 24, 1)
+    path = path_conditions(START, 24, 1)
     quiet = [START + timedelta(minutes=minute) for minute in range(24 * 60)]
     quiet = [when for when in quiet if not path.congestion(when)]
     by_hour = {hour: [path.load(when) for when in quiet if when.hour == (hour + 8) % 24] for hour in (3, 14)}
@@ -170,11 +170,11 @@ def test_core_reads_every_made_up_result(messages: list[bytes]) -> None:
     """Each becomes one document, marked; the successful ones with the number their type is run for."""
     schema = load_schema(GRAMMARS / "fields.toml")
     intake = Intake("results", "perf.als.results.v1", "als", ("perfsonar",))
-    flow = Decoder(intake, load_sources(GRAMMARS, schema), schema)
+    decoder = Decoder(intake, load_sources(GRAMMARS, schema), schema)
     received_ms = int((START + timedelta(days=2)).timestamp() * 1000)
     told = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
     for message in messages:
-        found = flow.outcomes(Message(message, received_ms), received_ms)
+        found = decoder.outcomes(Message(message, received_ms), received_ms)
         assert not found.rejects
         (document,) = found.documents
         perf = document.body["perf"]

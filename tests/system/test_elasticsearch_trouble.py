@@ -131,7 +131,7 @@ def test_a_blocked_index_pauses_the_worker_and_rejects_nothing(
 
     assert report.counts["lines"].outcomes == Counter(stored=35)
     assert "cluster_block_exception" in caplog.text
-    assert "for a person to mend" in caplog.text
+    assert "An operator has to fix this" in caplog.text
     assert {entry["epoch"] for entry in world.ledger()} == {1}, "the group must not have given up on us meanwhile"
     assert_all_arrived(world, sample_lines)
 

@@ -31,18 +31,18 @@ MIXED = Shares(**dict.fromkeys(RUNS, 0.25), **dict.fromkeys(LINES, 0.03))
 
 
 @pytest.fixture(scope="module")
-def flow() -> Decoder:
+def decoder() -> Decoder:
     """The core as an intake of lines has it."""
     schema: Schema = load_schema(GRAMMARS / "fields.toml")
     return Decoder(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
 
 
-def sets_of(flow: Decoder, workload: Workload) -> dict[RunKey, dict[str, RunMark]]:
+def sets_of(decoder: Decoder, workload: Workload) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of every run of a workload."""
 
     def stored() -> Iterator[Document]:
         for made in messages(workload):
-            yield from flow.outcomes(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.outcomes(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
 
     return gathered((document.id, document.version, document.body) for document in stored())
 
@@ -121,18 +121,20 @@ def attempts(truth: RunTruth) -> list[tuple[str, int]]:
         **{name: st.floats(0, 0.2) for name in LINES},
     ),
 )
-def test_runs_are_what_the_plan_says_can_be_known(flow: Decoder, seed: int, shares: Shares) -> None:
+def test_runs_are_what_the_plan_says_can_be_known(decoder: Decoder, seed: int, shares: Shares) -> None:
     """Whatever is late, lost, torn, retried, parallel, skewed or used again: kind, seconds, closer, attempt."""
     workload = Workload(seed, 300, shares=shares)
-    for truth, found in pairs(workload, sets_of(flow, workload)):
+    for truth, found in pairs(workload, sets_of(decoder, workload)):
         assert_known(truth, found)
         assert sorted((stage.mark.what.stage, stage.attempt) for stage in found.stages) == attempts(truth)
 
 
-def test_thousands_of_lines_of_every_kind_of_run(flow: Decoder) -> None:
+def test_thousands_of_lines_of_every_kind_of_run(decoder: Decoder) -> None:
     """All kinds come up, and nearly every run is compared to the last stage."""
     workload = Workload(11, 12_000, shares=MIXED)
-    compared = [(truth, found, assert_known(truth, found)) for truth, found in pairs(workload, sets_of(flow, workload))]
+    compared = [
+        (truth, found, assert_known(truth, found)) for truth, found in pairs(workload, sets_of(decoder, workload))
+    ]
 
     assert sum(whole for *_, whole in compared) > 0.9 * len(compared)
     assert {stage.kind for _, found, _ in compared for stage in found.stages} == {"exact", "upper", "lower", "none"}
@@ -140,10 +142,10 @@ def test_thousands_of_lines_of_every_kind_of_run(flow: Decoder) -> None:
     assert sum(found.ordinal > 1 for _, found, _ in compared) > 50
 
 
-def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Decoder) -> None:
+def test_queue_and_dispatch_of_runs_whose_clocks_agree(decoder: Decoder) -> None:
     """Exactly the plan's; the parts add up."""
     workload = Workload(5, 4_000, shares=Shares(parallel=0.3, with_ends=0.3, retried=0.3))
-    for truth, found in islice(pairs(workload, sets_of(flow, workload)), 200):
+    for truth, found in islice(pairs(workload, sets_of(decoder, workload)), 200):
         if truth.queued_written and truth.work_written and truth.stages and truth.stages[0].start_written:
             assert found.part_lengths_ms.get("queue") == truth.queue_s * 1000
             assert found.part_lengths_ms.get("dispatch") == truth.dispatch_s * 1000
@@ -151,11 +153,11 @@ def test_queue_and_dispatch_of_runs_whose_clocks_agree(flow: Decoder) -> None:
         assert sum(part.end_ms - part.start_ms for part in found.parts) == found.observed_ms
 
 
-def test_exact_durations_are_the_true_ones_and_bounds_hold(flow: Decoder) -> None:
+def test_exact_durations_are_the_true_ones_and_bounds_hold(decoder: Decoder) -> None:
     """Against what really happened, not only what was printed: END minus START is true, upper is not below it."""
     workload = Workload(6, 8_000, shares=Shares(parallel=0.2, with_ends=0.4, retried=0.2, tailless=0.2, stuck=0.1))
     kinds = set()
-    for truth, found in pairs(workload, sets_of(flow, workload)):
+    for truth, found in pairs(workload, sets_of(decoder, workload)):
         if truth.parallel != found.parallel:
             continue
         stages = sorted(found.stages, key=lambda stage: (stage.start_ms, stage.mark.what.stage))

@@ -95,8 +95,8 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Whether memory stays flat over many different lines: resident memory after each tenth of them."""
     known = load_registry(load_settings(settings_path).grammars)
     source = known.sources["als_perf"]
-    flow = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = FastPath(flow, source, ORIGIN)
+    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = FastPath(decoder, source, ORIGIN)
     read, write = quick.reader(), quick.writer(PLACE)
     sizes_mib = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
@@ -104,7 +104,7 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
         for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
             mark = read(line)
             if mark is None or write(mark, line, RECEIVED_MS, "0", n) is None:
-                flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
+                decoder.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
             if n % (count // 10) == 0:
                 sizes_mib.append(round(_status_mib("VmRSS"), 1))
                 progress.update(task, completed=n)
@@ -116,8 +116,8 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
     source = known.sources["als_perf"]
     lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
     texts = [line.decode() for line in lines]
-    flow = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = FastPath(flow, source, ORIGIN)
+    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
+    quick = FastPath(decoder, source, ORIGIN)
     read, write = quick.reader(), quick.writer(PLACE)
 
     def bulk() -> None:
@@ -129,7 +129,7 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
                 if action:
                     batch.append(action)
                 else:
-                    batch += _generally(flow, line)
+                    batch += _generally(decoder, line)
             request_body(batch)
 
     def bare(text: str) -> object:
@@ -147,20 +147,20 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
     return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
 
 
-def _generally(flow: Decoder, line: bytes) -> list[BulkAction]:
-    documents = flow.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
+def _generally(decoder: Decoder, line: bytes) -> list[BulkAction]:
+    documents = decoder.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
     return [index(document.index, document.id, document.version, document.json) for document in documents]
 
 
 def _documents(known: Registry, repeat: int) -> Timing:
-    flow = Decoder(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
+    decoder = Decoder(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
     start = datetime(2016, 2, 6, tzinfo=UTC)
     data = [_of_size(document) for document in day(start) if b'"throughput-bits"' in document]
     messages = [Message(document, RECEIVED_MS, backfill=True) for document in data]
     size_mb = sum(map(len, data)) / 1e6
     name = f"perfSONAR throughput results of {size_mb * 1000 / len(data):.0f} KB to documents"
     return Timing(
-        name, _rate(lambda: _each(lambda m: flow.outcomes(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
+        name, _rate(lambda: _each(lambda m: decoder.outcomes(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
     )
 
 

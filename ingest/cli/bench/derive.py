@@ -41,7 +41,7 @@ from ingest.edge.elasticsearch.client import client
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
 SPAN_A_LINE_S = 0.08  # runs of half an hour with some 27 lines each: 1,000 overlap
-STRETCH = 2000
+BATCH_MARKS = 2000
 PLACE = re.compile(rb'\{"(?:index|create)":\{"_index":"perf-([a-z]+)-[^"]*","_id":"([^"]+)"')
 KINDS = ("marks", "runstate", "writers", "stages", "runs", "ledger")
 
@@ -79,7 +79,7 @@ def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json:
 
 def interleaved(count: int) -> Iterator[ConsumerRecord]:
     """Yield records in the order of printing, by file in short segments."""
-    for segment in in_batches(_made(count), STRETCH):
+    for segment in in_batches(_made(count), BATCH_MARKS):
         yield from by_file(segment)
 
 

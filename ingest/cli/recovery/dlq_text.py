@@ -117,19 +117,21 @@ def show_reject(
 
 
 def _broken(reject: StoredReject, sources: Mapping[str, Source], screen: Console) -> None:
-    line, column = reject.told("perf.reject.line") or 1, reject.told("perf.reject.column")
+    line, column = reject.value("perf.reject.line") or 1, reject.value("perf.reject.column")
     where = f"line {line}" + (f", column {column}" if column else "")
-    source = reject.told("perf.source")
-    says = "Elasticsearch" if reject.told("perf.reject.stage") == "index" else source or "the intake's wrapper"
-    reason = (reject.told("error.type") or "", "bold red")
+    source = reject.value("perf.source")
+    says = "Elasticsearch" if reject.value("perf.reject.stage") == "index" else source or "the intake's wrapper"
+    reason = (reject.value("error.type") or "", "bold red")
     screen.print(Text.assemble((f"{where}: ", "bold"), reason, f", says {visible(says)}"))
-    text = reject.told("event.original")
+    text = reject.value("event.original")
     if text and column:
         pointed(text, character_of(text, line, column), screen)
-    words = dict.fromkeys(_words(sources.get(source or ""), name) for name in reject.told("perf.reject.expected") or ())
+    words = dict.fromkeys(
+        _words(sources.get(source or ""), name) for name in reject.value("perf.reject.expected") or ()
+    )
     if words:
         screen.print(Text.assemble(("  expected ", "bold"), visible(" or ".join(words))))
-    screen.print(Text.assemble(("  found    ", "bold"), visible(reject.told("error.message") or "")))
+    screen.print(Text.assemble(("  found    ", "bold"), visible(reject.value("error.message") or "")))
 
 
 def _words(source: Source | None, name: str) -> str:
@@ -145,15 +147,15 @@ def _facts(
     rows = {
         "id": reject.id,
         "index": reject.index,
-        "shape": reject.told("perf.reject.shape"),
-        "facility": reject.told("perf.facility"),
-        "intake": reject.told("perf.intake"),
-        "record time": reject.told("event.created"),
-        "indexed": reject.told("event.ingested"),
-        "host": reject.told("host.name"),
+        "shape": reject.value("perf.reject.shape"),
+        "facility": reject.value("perf.facility"),
+        "intake": reject.value("perf.intake"),
+        "record time": reject.value("event.created"),
+        "indexed": reject.value("event.ingested"),
+        "host": reject.value("host.name"),
         "file": _file(reject),
-        "forwarder": reject.told("provenance.forwarder"),
-        "letter": reject.told("perf.reject.letter"),
+        "forwarder": reject.value("provenance.forwarder"),
+        "letter": reject.value("perf.reject.letter"),
         "replayed": _replayed(reject),
         "other parts": ", ".join(parts) or None,
         "bytes from": _bytes_from(original),
@@ -166,16 +168,16 @@ def _facts(
 
 
 def _file(reject: StoredReject) -> str | None:
-    path, offset = reject.told("log.file.path"), reject.told("log.offset")
+    path, offset = reject.value("log.file.path"), reject.value("log.offset")
     return path if offset is None or path is None else f"{path} at byte {offset:,}"
 
 
 def _replayed(reject: StoredReject) -> str | None:
-    times, copies = reject.told("perf.reject.replays"), reject.told("perf.reject.replayed_as") or ()
+    times, copies = reject.value("perf.reject.replays"), reject.value("perf.reject.replayed_as") or ()
     if not times:
         return None
     often = "once" if times == 1 else f"{times:,} times"
-    return f"{often}, at {reject.told('perf.reject.replayed')}" + (f", as {', '.join(copies)}" if copies else "")
+    return f"{often}, at {reject.value('perf.reject.replayed')}" + (f", as {', '.join(copies)}" if copies else "")
 
 
 def _bytes_from(original: Original | None) -> str:

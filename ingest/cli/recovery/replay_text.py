@@ -41,7 +41,7 @@ def report_row(report: LinesReport) -> dict[str, Any]:
 
 
 def _change_row(change: Change) -> dict[str, Any]:
-    sides = {"old": change.former, "new": change.made}
+    sides = {"old": change.old, "new": change.made}
     versions = {name: edition._asdict() if edition else None for name, edition in sides.items()}
     return {"line": change.line.decode("utf-8", "replace"), **versions}
 
@@ -79,7 +79,7 @@ def _show_corrections(corrections: Corrections, screen: Console) -> None:
 def _moved(word: str, change: Change) -> str:
     if change.made is None:
         return visible(change.line.decode("utf-8", "replace"))[:LINE_CHARACTERS]
-    return f"{_told(word, change.former)} → {_told(word, change.made)}"
+    return f"{_told(word, change.old)} → {_told(word, change.made)}"
 
 
 def _told(word: str, edition: DocumentVersion) -> str:

@@ -52,8 +52,8 @@ def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, 
     """
     known = load_registry(options["grammars"] or settings.grammars)
     intake = _intake(settings, known, options)
-    flow = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
-    analysis = Analysis(flow, known.schema, options["most"])
+    decoder = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
+    analysis = Analysis(decoder, known.schema, options["most"])
     limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
     size_bytes = checked([file for file in files if str(file) != "-"], "")
     screen = Console(stderr=True)

@@ -124,9 +124,9 @@ def _axis(on: Axis, layout: Layout, glyphs: Glyphs) -> Iterator[str]:
     step_ms = on.step_ms(COLUMNS_A_TICK)
     ticks = on.ticks(step_ms)
     labels, rule = [" "] * on.columns, [glyphs.rule] * on.columns
-    for stretch in on.breaks:
-        rule[stretch.column : stretch.end_column] = _broken(stretch.end_column - stretch.column, glyphs.rule, glyphs)
-    free, day = 0, _at(ticks[0][1] if ticks else on.stretches[0].start_ms, "%Y-%m-%d")
+    for segment in on.breaks:
+        rule[segment.column : segment.end_column] = _broken(segment.end_column - segment.column, glyphs.rule, glyphs)
+    free, day = 0, _at(ticks[0][1] if ticks else on.segments[0].start_ms, "%Y-%m-%d")
     head = f"{day} UTC"
     for column, ms in ticks:
         text = _moment(ms, step_ms, day)
@@ -165,9 +165,9 @@ def _line(row: WaterfallRow, on: Axis, layout: Layout, glyphs: Glyphs, marked: C
 
 def _bar(row: WaterfallRow, on: Axis, style: str, glyphs: Glyphs) -> Text:
     cells = [" "] * row.start + [glyphs.bars[row.what]] * (row.end - row.start)
-    for stretch in on.breaks:
-        inside = range(max(stretch.column, row.start), min(stretch.end_column, row.end))
-        if len(inside) == stretch.end_column - stretch.column:
+    for segment in on.breaks:
+        inside = range(max(segment.column, row.start), min(segment.end_column, row.end))
+        if len(inside) == segment.end_column - segment.column:
             cells[inside.start : inside.stop] = _broken(len(inside), glyphs.bars[row.what], glyphs)
     if row.open:
         cells += [glyphs.on] * (on.columns - len(cells)) + [glyphs.arrow]
@@ -205,7 +205,7 @@ def _legend(found: Waterfall, glyphs: Glyphs, marked: Collection[str]) -> Iterat
             yield _explained(glyphs.bars[what] * 2 + (glyphs.arrow if what == LOWER else ""), words, STYLES[what])
     if there & set(_WAITS):
         yield _explained(glyphs.bars[QUEUE] * 2, "waiting", STYLES[QUEUE])
-    broken_s = [(stretch.end_ms - stretch.start_ms) / 1000 for stretch in found.axis.breaks]
+    broken_s = [(segment.end_ms - segment.start_ms) / 1000 for segment in found.axis.breaks]
     if broken_s:
         lengths = ", ".join(f"{length_s:,.0f} s" for length_s in broken_s)
         yield _explained(glyphs.broken * 2, f"axis broken: {lengths} without a stage drawn short", "bold")

@@ -103,7 +103,7 @@ def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapp
     ignored = f"; {outcomes['ignored']:,} of somebody else left out" if outcomes.get("ignored") else ""
     screen.print(Text(f"{_counted(lines, 'line')}, printed at {_counted(len(sites), 'place')}{ignored}", style="bold"))
     if not findings:
-        screen.print("Nothing to mend." if lines else "No line that a source knows.")
+        screen.print("Nothing to fix." if lines else "No line that a source knows.")
         return
     of_places = [finding for finding in findings if finding.zone_fault is None]
     rules = list(dict.fromkeys(finding.rule for finding in of_places))

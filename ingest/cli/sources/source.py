@@ -88,7 +88,7 @@ def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema:
 
 
 def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
-    """Make the table of sources in the folder's README anew, if one with a table is there."""
+    """Rewrite the table of sources in the folder's README, if it has one."""
     path = folder / "README.md"
     if not path.exists() or BEGIN not in path.read_text(encoding="utf-8"):
         return False

@@ -50,9 +50,9 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
     if multiline:
         chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
     intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
-    flow = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
+    decoder = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
-    for frame, decoded in _outcomes(flow, chosen, file.name, data, received_ms):
+    for frame, decoded in _outcomes(decoder, chosen, file.name, data, received_ms):
         for row in as_rows(decoded, frame.line):
             sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
         rejected = rejected or bool(decoded.rejects)
@@ -61,18 +61,18 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
 
 
 def _outcomes(
-    flow: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+    decoder: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
     """Decode the file as one message if a source accepts it; otherwise message by message, by its framing."""
     framings = {framing_of(source, name, data) for source in chosen.values()}
     if "message" in framings:
-        whole = list(_tried(flow, frames(data, "message"), received_ms))
+        whole = list(_tried(decoder, frames(data, "message"), received_ms))
         if framings == {"message"} or any(decoded.documents for _, decoded in whole):
             yield from whole
             return
-    yield from _tried(flow, frames(data, "line"), received_ms)
+    yield from _tried(decoder, frames(data, "line"), received_ms)
 
 
-def _tried(flow: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+def _tried(decoder: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
     for frame in found:
-        yield frame, flow.outcomes(message_of(frame, received_ms), received_ms)
+        yield frame, decoder.outcomes(message_of(frame, received_ms), received_ms)

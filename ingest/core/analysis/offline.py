@@ -93,20 +93,20 @@ class Analysis:
         newest_ms: (facility, source) -> newest timestamp of its lines (unix ms), available after `runs`.
     """
 
-    def __init__(self, flow: Decoder, schema: Schema, most: int = MOST_MARKS) -> None:
+    def __init__(self, decoder: Decoder, schema: Schema, most: int = MOST_MARKS) -> None:
         """Take the decoder; `add` raises `Problem` (65) as soon as there are more than `most` marks."""
         self.counts = Counts()
         self.zone_faults = ZoneFaults()
         self._zones = Zones()
         self.newest_ms: dict[tuple[str, str], int] = {}
-        self._flow, self._schema, self._most = flow, schema, most
-        self._ways, self._gathered = OriginRoutes(flow), BatchUpdates()
+        self._decoder, self._schema, self._most = decoder, schema, most
+        self._routes, self._gathered = OriginRoutes(decoder), BatchUpdates()
         self._marks = 0
 
     def add(self, path: str, lines: Sequence[FileLine], received_ms: int) -> None:
         """Add lines of a file, in any order; `received_ms` (unix ms) is when they are read. Old lines are accepted."""
         self.counts.lines += len(lines)
-        way = self._ways.way(Provenance(path=path, offset_bytes=0), len(lines))
+        way = self._routes.route(Provenance(path=path, offset_bytes=0), len(lines))
         if way.read is None:
             for line in lines:
                 self._generally(path, line, received_ms)
@@ -138,7 +138,7 @@ class Analysis:
 
     def printed(self, run: StoredRun, at_ms: int) -> str:
         """Format a time of a run in the zone that its timestamps name: `2016-02-05 21:39:37 PST`."""
-        stamp = self._flow.source(run.source).stamp
+        stamp = self._decoder.source(run.source).stamp
         zone = self._zones.of(RunKey(run.facility, run.source, run.run), at_ms)
         return local(at_ms, zone, stamp.zones if stamp else {})
 
@@ -159,9 +159,9 @@ class Analysis:
 
     def _generally(self, path: str, line: FileLine, received_ms: int) -> None:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
-        decoded = self._flow.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
+        decoded = self._decoder.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
         self._count(decoded, path, line)
-        if decoded.documents and (stamp := self._flow.source(decoded.documents[0].body["perf"]["source"]).stamp):
+        if decoded.documents and (stamp := self._decoder.source(decoded.documents[0].body["perf"]["source"]).stamp):
             self.zone_faults.add(path, line.number, decoded.documents, stamp.earliest_lag_s)
         for document in decoded.documents:
             self._gathered.add_document(document, received_ms, True)

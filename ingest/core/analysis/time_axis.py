@@ -35,25 +35,25 @@ class AxisSegment(NamedTuple):
 class Axis(NamedTuple):
     """The segments in order, adjacent in time and in columns."""
 
-    stretches: tuple[AxisSegment, ...]
+    segments: tuple[AxisSegment, ...]
 
     @property
     def columns(self) -> int:
         """The width of the axis."""
-        return self.stretches[-1].end_column
+        return self.segments[-1].end_column
 
     @property
     def breaks(self) -> tuple[AxisSegment, ...]:
         """The broken segments."""
-        return tuple(stretch for stretch in self.stretches if stretch.broken)
+        return tuple(segment for segment in self.segments if segment.broken)
 
     def at(self, ms: int) -> float:
         """Return the position of a time in columns, clamped to the axis."""
-        ms = max(self.stretches[0].start_ms, min(ms, self.stretches[-1].end_ms))
-        stretch = next(segment for segment in self.stretches if ms <= segment.end_ms)
-        length_ms = stretch.end_ms - stretch.start_ms
-        share = (ms - stretch.start_ms) / length_ms if length_ms else 0
-        return stretch.column + share * (stretch.end_column - stretch.column)
+        ms = max(self.segments[0].start_ms, min(ms, self.segments[-1].end_ms))
+        segment = next(segment for segment in self.segments if ms <= segment.end_ms)
+        length_ms = segment.end_ms - segment.start_ms
+        share = (ms - segment.start_ms) / length_ms if length_ms else 0
+        return segment.column + share * (segment.end_column - segment.column)
 
     def bar(self, start_ms: int, end_ms: int) -> tuple[int, int]:
         """Return the columns of a bar, at least one, end exclusive."""
@@ -62,7 +62,7 @@ class Axis(NamedTuple):
 
     def step_ms(self, columns_a_tick: int) -> int:
         """Return the smallest of the usual steps that leaves `columns_a_tick` columns between two ticks."""
-        linear = [segment for segment in self.stretches if not segment.broken]
+        linear = [segment for segment in self.segments if not segment.broken]
         columns = sum(segment.end_column - segment.column for segment in linear)
         length_ms = sum(segment.end_ms - segment.start_ms for segment in linear)
         least_ms = columns_a_tick * length_ms / columns if columns else STEPS_MS[-1]
@@ -71,7 +71,7 @@ class Axis(NamedTuple):
     def ticks(self, step_ms: int) -> list[tuple[int, int]]:
         """Return (column, unix ms) of each multiple of a step that lies in an unbroken segment."""
         by_column: dict[int, int] = {}
-        for segment in self.stretches:
+        for segment in self.segments:
             if not segment.broken:
                 first_ms = -(-segment.start_ms // step_ms) * step_ms
                 for ms in range(first_ms, segment.end_ms + 1, step_ms):
@@ -86,17 +86,17 @@ def axis(span: Span, waits: Sequence[Span], columns: int) -> Axis:
     each_break = max(1, min(BREAK_COLUMNS, columns // (2 * len(broken)))) if broken else 0
     linear_ms = sum(end - start for start, end, is_broken in spans if not is_broken)
     room = columns - each_break * len(broken)
-    stretches, column, done_ms, breaks = [], 0, 0, 0
+    segments, column, done_ms, breaks = [], 0, 0, 0
     for start_ms, end_ms, is_broken in spans:
         if is_broken:
             breaks += 1
         else:
             done_ms += end_ms - start_ms
         behind = breaks * each_break + (round(room * done_ms / linear_ms) if linear_ms else 0)
-        stretches.append(AxisSegment(start_ms, end_ms, column, behind, is_broken))
+        segments.append(AxisSegment(start_ms, end_ms, column, behind, is_broken))
         column = behind
-    last = stretches[-1]
-    return Axis((*stretches[:-1], last._replace(end_column=columns)))
+    last = segments[-1]
+    return Axis((*segments[:-1], last._replace(end_column=columns)))
 
 
 def _broken(span: Span, waits: Sequence[Span], columns: int) -> Iterable[Span]:

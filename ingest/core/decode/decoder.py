@@ -95,7 +95,7 @@ class Decoder:
         return next(source for source in self._sources if source.name == name)
 
     @property
-    def marking(self) -> tuple[str, ...]:
+    def mark_sources(self) -> tuple[str, ...]:
         """The names of the intake's sources whose documents are marks."""
         return tuple(source.name for source in self._sources if source.kind == "marks")
 
@@ -105,7 +105,7 @@ class Decoder:
         return {source.name: source.revision for source in self._sources}
 
     @property
-    def unwrapped(self) -> bool:
+    def is_bare(self) -> bool:
         """Whether messages arrive without a forwarder's wrapper."""
         return self._wrapper is None
 

@@ -52,18 +52,18 @@ class OriginRoutes:
 
     def __init__(self, decoder: Decoder) -> None:
         """Start without any known origin."""
-        self.flow = decoder
+        self.decoder = decoder
         self._routes = Cache(lambda _: OriginRoute(), ORIGINS)
         self._caches = FastPathCaches()
 
-    def way(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
+    def route(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
         """Return the route for `lines` more lines of an origin; `bare` as in `Message`.
 
         Only whether the origin's offset is None matters, not its value.
         """
         route: OriginRoute = self._routes[origin.host, origin.path, origin.offset_bytes is None, bare]
-        if route.more(lines) and (bare or self.flow.unwrapped):
+        if route.more(lines) and (bare or self.decoder.is_bare):
             route.make(
-                fast_path(self.flow, self.flow.first, replace(origin, kafka=None, captured_ms=None), self._caches)
+                fast_path(self.decoder, self.decoder.first, replace(origin, kafka=None, captured_ms=None), self._caches)
             )
         return route

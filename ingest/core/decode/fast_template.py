@@ -1,7 +1,7 @@
 """Templates of plain lines, learnt from the slow path, and the caches around them.
 
 A template is a document's JSON, cut at the leaves that differ from line to line. A full cache is emptied and starts
-anew, so memory stays bounded whatever the lines contain.
+empty again, so memory stays bounded whatever the lines contain.
 """
 
 from collections.abc import Mapping

@@ -47,7 +47,7 @@ class DecodedBatch:
     actions: list[BulkAction] = field(default_factory=list)
     owners: list[int] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
-    stretches: list[tuple[int, bool | None]] = field(default_factory=list)
+    segments: list[tuple[int, bool | None]] = field(default_factory=list)
     special: dict[int, DecodedRecord] = field(default_factory=dict)
     files: dict[FileKey, FileUpdate] = field(default_factory=dict)
     ends: dict[WriterKey, int] = field(default_factory=dict)

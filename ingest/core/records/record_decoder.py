@@ -37,13 +37,13 @@ FastFunctions = tuple[Read, Write]
 class RecordDecoder:
     """Decodes the records of one intake."""
 
-    def __init__(self, flow: Decoder, typed: bool = True) -> None:
+    def __init__(self, decoder: Decoder, typed: bool = True) -> None:
         """Bind the decoder; `typed` keeps the fact of each action, which deriving needs and which costs memory."""
-        self.flow = flow
+        self.decoder = decoder
         self._typed = typed
-        self._follows = typed and flow.intake.gaps
-        self._routes = OriginRoutes(flow)
-        self._judge = RereadJudge(flow)
+        self._follows = typed and decoder.intake.gaps
+        self._routes = OriginRoutes(decoder)
+        self._judge = RereadJudge(decoder)
 
     def read(self, records: Sequence[ConsumerRecord], ingested_ms: int) -> DecodedBatch:
         """Decode records of one partition; `ingested_ms` (unix ms) is only written to the documents."""
@@ -71,7 +71,7 @@ class RecordDecoder:
         with_offset = offset_text(first.tail) is not None
         heads = dict(first.head)
         plain_tail = (with_offset or first.tail is None) and REPLAY_OF not in heads and MANIFEST not in heads
-        route = self._routes.way(provenance, len(numbers)) if plain_tail else None
+        route = self._routes.route(provenance, len(numbers)) if plain_tail else None
         if route is None or route.read is None:
             for n in numbers:
                 self._decode_slowly(n, records[n], ingested_ms, batch)
@@ -80,7 +80,7 @@ class RecordDecoder:
             self._decode_fast(
                 route, records, numbers, RecordContext(f"{topic}/{number}/", backfill, ingested_ms), batch
             )
-        batch.stretches.append((len(batch.actions), backfill))
+        batch.segments.append((len(batch.actions), backfill))
         if self._follows and MANIFEST not in heads:
             self._add_ranges(
                 records, numbers, provenance if with_offset else origin(first._replace(tail=None))[0], batch
@@ -94,16 +94,16 @@ class RecordDecoder:
         `provenance` is what their common headers state.
         """
         facts = positions.DecodedFacts(batch.owners, batch.facts)
-        if self.flow.unwrapped and provenance.path:
-            self._file_update(provenance, batch).hear(positions.of_records(records, numbers, facts))
-        elif not self.flow.unwrapped:
+        if self.decoder.is_bare and provenance.path:
+            self._file_update(provenance, batch).add_ranges(positions.of_records(records, numbers, facts))
+        elif not self.decoder.is_bare:
             inner = {n: it for n in numbers if n in batch.special and (it := batch.special[n].outcomes.inner)}
             for inner_message, piece in positions.of_wrapped(records, inner, facts):
-                self._file_update(inner_message.provenance, batch).hear([piece])
+                self._file_update(inner_message.provenance, batch).add_ranges([piece])
 
     def _file_update(self, provenance: Provenance, batch: DecodedBatch) -> FileUpdate:
         """Return the update of the file that a record belongs to."""
-        intake = self.flow.intake
+        intake = self.decoder.intake
         key = FileKey(
             intake.facility,
             intake.topic,
@@ -152,7 +152,7 @@ class RecordDecoder:
         first = records[numbers.start]
         with_offset = lines[0] is not None and lines[0].offset_bytes is not None
         provenance = replace(origin(first)[0], offset_bytes=0 if with_offset else None)
-        route = self._routes.way(provenance, len(numbers), bare=True)
+        route = self._routes.route(provenance, len(numbers), bare=True)
         topic, partition = first.partition
         context = RecordContext(f"{topic}/{partition}/", True, ingested_ms)
         fast_functions = (route.read, route.write(context)) if route.read else None
@@ -162,7 +162,7 @@ class RecordDecoder:
                 is_like and line and fast_functions and self._reread_fast(n, records[n], line, fast_functions, batch)
             ):
                 self._decode_slowly(n, records[n], ingested_ms, batch)
-        batch.stretches.append((len(batch.actions), None))
+        batch.segments.append((len(batch.actions), None))
 
     def _reread_fast(
         self, n: int, received: ConsumerRecord, line: StoredLine, fast_functions: FastFunctions, batch: DecodedBatch
@@ -208,11 +208,11 @@ class RecordDecoder:
         """Decode a manifest: update its file, and note that the file's writer has ended."""
         content, outcomes = read_as(manifest, role)
         if content is not None and self._follows:
-            self._file_update(manifest.provenance, batch).say(role, content)
+            self._file_update(manifest.provenance, batch).add_manifest(role, content)
         if content is not None and role == END:
             host, path = manifest.provenance.host or "", manifest.provenance.path or ""
-            for source in self.flow.marking:
-                writer = WriterKey(self.flow.intake.facility, source, host, path, manifest.backfill)
+            for source in self.decoder.mark_sources:
+                writer = WriterKey(self.decoder.intake.facility, source, host, path, manifest.backfill)
                 batch.ends[writer] = max(batch.ends.get(writer, 0), content.record_ms)
         return outcomes
 
@@ -221,7 +221,7 @@ class RecordDecoder:
     ) -> Outcomes:
         """Decode a message; a bug in perflog rejects the one record instead of crashing the worker again and again."""
         try:
-            return self.flow.outcomes(received_message, ingested_ms)
+            return self.decoder.outcomes(received_message, ingested_ms)
         except Exception as error:
             batch.faults.append((received.coordinates, error))
             return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", received_message.data),))

@@ -15,9 +15,9 @@ from ingest.core.replay.stored_line import DocumentVersion, StoredLine
 class RereadJudge:
     """Compares the new documents of a stored line with its earlier ones."""
 
-    def __init__(self, flow: Decoder) -> None:
+    def __init__(self, decoder: Decoder) -> None:
         """Bind the decoder that reads the lines."""
-        self._facility, self._revisions = flow.intake.facility, flow.revisions
+        self._facility, self._revisions = decoder.intake.facility, decoder.revisions
 
     def judge_plain(self, n: int, mark: PlainMark, line: StoredLine, batch: DecodedBatch) -> None:
         """Judge a plain line, whose action was added last; usually the stored document is the same."""
@@ -26,9 +26,9 @@ class RereadJudge:
         plain = mark.plain
         source = plain.fields["perf"]["source"]
         run = mark.run if plain.first is not None else ""
-        version, formers = plain.version, line.formers
-        old_version = formers[0].version if len(formers) == 1 else version + 1
-        if old_version <= version and formers[0] == (index, doc_id, old_version, source, run, mark.at_ms):
+        version, previous = plain.version, line.previous
+        old_version = previous[0].version if len(previous) == 1 else version + 1
+        if old_version <= version and previous[0] == (index, doc_id, old_version, source, run, mark.at_ms):
             (batch.there if old_version == version else batch.corrected).add(position)
         else:
             self.judge(n, [DocumentVersion(index, doc_id, version, source, run, mark.at_ms)], line, batch)
@@ -36,7 +36,7 @@ class RereadJudge:
     def judge(self, n: int, made: Sequence[DocumentVersion], line: StoredLine, batch: DecodedBatch) -> None:
         """Judge a line whose actions, one for each new document, were added last."""
         first = len(batch.actions) - len(made)
-        verdict = reconcile(made, line.formers, self._facility, self._revisions)
+        verdict = reconcile(made, line.previous, self._facility, self._revisions)
         batch.there.update(first + number for number in verdict.there)
         for number, version in verdict.lost.items():
             batch.lost.add(first + number)

@@ -31,7 +31,7 @@ _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingeste
 class Retraction(NamedTuple):
     """A former document to overwrite with a tombstone; `replaced`: a newer document with this id holds the bytes."""
 
-    former: DocumentVersion
+    old: DocumentVersion
     version: int
     replaced: bool
 
@@ -63,56 +63,56 @@ class Reconciled:
 
 
 def reconcile(
-    made: Sequence[DocumentVersion], formers: Sequence[DocumentVersion], facility: str, revisions: Mapping[str, int]
+    made: Sequence[DocumentVersion], previous: Sequence[DocumentVersion], facility: str, revisions: Mapping[str, int]
 ) -> Reconciled:
     """Compare a line's new documents with its former ones; `revisions` by source, for the sources that may read it."""
-    result = Reconciled(added=len({document.id for document in made} - {former.id for former in formers}))
+    result = Reconciled(added=len({document.id for document in made} - {old.id for old in previous}))
     positions = {document.id: n for n, document in enumerate(made)}
-    for former in formers:
-        index_match = _INDEX.fullmatch(former.index)
+    for old in previous:
+        index_match = _INDEX.fullmatch(old.index)
         if index_match is None or index_match[2] != facility:
             continue
-        position = positions.get(former.id)
+        position = positions.get(old.id)
         if position is None:
-            _gone(former, facility, revisions.get(former.source, 0), result)
-        elif made[position].version > former.version:
-            _corrected(former, made[position], facility, result)
+            _gone(old, facility, revisions.get(old.source, 0), result)
+        elif made[position].version > old.version:
+            _corrected(old, made[position], facility, result)
         else:
-            _stays(former, position, made[position], facility, result)
+            _stays(old, position, made[position], facility, result)
     return result
 
 
-def _gone(former: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:
-    if revision <= revision_of(former.version):
+def _gone(old: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:
+    if revision <= revision_of(old.version):
         return
-    version = at_revision(former.version, revision)
-    result.changes.append((GONE, former, None))
-    result.retractions.append(Retraction(former, version, replaced=False))
-    _forget(former.key(facility), former.id, version, former.at_ms, result)
+    version = at_revision(old.version, revision)
+    result.changes.append((GONE, old, None))
+    result.retractions.append(Retraction(old, version, replaced=False))
+    _forget(old.key(facility), old.id, version, old.at_ms, result)
 
 
-def _corrected(former: DocumentVersion, made: DocumentVersion, facility: str, result: Reconciled) -> None:
-    result.changes.append((CORRECTED, former, made))
-    if made.at_ms != former.at_ms:
-        result.changes.append((TO_TIME, former, made))
-    if made.index != former.index:
-        result.changes.append((TO_INDEX, former, made))
-        result.retractions.append(Retraction(former, made.version, replaced=True))
-    if made.key(facility) != former.key(facility):
-        result.changes.append((TO_RUN, former, made))
-        _forget(former.key(facility), former.id, made.version, former.at_ms, result)
+def _corrected(old: DocumentVersion, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+    result.changes.append((CORRECTED, old, made))
+    if made.at_ms != old.at_ms:
+        result.changes.append((TO_TIME, old, made))
+    if made.index != old.index:
+        result.changes.append((TO_INDEX, old, made))
+        result.retractions.append(Retraction(old, made.version, replaced=True))
+    if made.key(facility) != old.key(facility):
+        result.changes.append((TO_RUN, old, made))
+        _forget(old.key(facility), old.id, made.version, old.at_ms, result)
 
 
-def _stays(former: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled) -> None:
-    same_index = made.index == former.index
+def _stays(old: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+    same_index = made.index == old.index
     if same_index:
         result.there.add(position)
-    if former.version > made.version:
-        result.lost[position] = former.version
-        if made.key(facility) != former.key(facility):
-            _forget(made.key(facility), made.id, former.version, made.at_ms, result)
-    elif not same_index or made.key(facility) != former.key(facility):
-        result.lost[position] = former.version
+    if old.version > made.version:
+        result.lost[position] = old.version
+        if made.key(facility) != old.key(facility):
+            _forget(made.key(facility), made.id, old.version, made.at_ms, result)
+    elif not same_index or made.key(facility) != old.key(facility):
+        result.lost[position] = old.version
 
 
 def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, result: Reconciled) -> None:
@@ -132,14 +132,14 @@ def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> Ru
     return RunMark(mark.id, version, mark.at_ms, None, _NOTHING, True)
 
 
-def tombstone(former: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
+def tombstone(old: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
     """The body that overwrites a former document: its time and source only.
 
     If `body` is given, the tombstone keeps the line's bytes and origin from it, so that a line without any document
     left can still be replayed.
     """
-    perf = {"facility": facility, "source": former.source, "retracted": True}
-    fields: dict[str, Any] = {"@timestamp": iso(former.at_ms), "perf": perf}
+    perf = {"facility": facility, "source": old.source, "retracted": True}
+    fields: dict[str, Any] = {"@timestamp": iso(old.at_ms), "perf": perf}
     for name in _KEPT:
         value = lookup(body, name) if body else None
         if value is not None:

@@ -36,19 +36,19 @@ class StoredLine(NamedTuple):
     Attributes:
         created_ms: when its record was first appended (unix ms).
         glued: whether it came glued to another line.
-        formers: the documents that were made of it.
+        previous: the documents that were made of it.
     """
 
     created_ms: int
     offset_bytes: int | None
     glued: bool
-    formers: tuple[DocumentVersion, ...]
+    previous: tuple[DocumentVersion, ...]
 
     @property
     def text(self) -> bytes:
         """The value of the record's header."""
-        created_ms, offset_bytes, glued, formers = self
-        return orjson.dumps((created_ms, offset_bytes, glued, [tuple(former) for former in formers]))
+        created_ms, offset_bytes, glued, previous = self
+        return orjson.dumps((created_ms, offset_bytes, glued, [tuple(old) for old in previous]))
 
 
 def version_of_document(index: str, doc_id: str, version: int, body: Mapping[str, Any]) -> DocumentVersion:
@@ -61,10 +61,8 @@ def version_of_document(index: str, doc_id: str, version: int, body: Mapping[str
 def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
     """Parse the header; None if it is malformed or its time is after the record's own (`time_ms`)."""
     try:
-        created_ms, offset_bytes, glued, formers = orjson.loads(text)
-        line = _new(
-            StoredLine, (created_ms, offset_bytes, glued, tuple([_checked_version(former) for former in formers]))
-        )
+        created_ms, offset_bytes, glued, previous = orjson.loads(text)
+        line = _new(StoredLine, (created_ms, offset_bytes, glued, tuple([_checked_version(old) for old in previous])))
     except (ValueError, TypeError):
         return None
     if type(created_ms) is not int or type(glued) is not bool or not EARLIEST_MS <= created_ms <= time_ms:
@@ -74,8 +72,8 @@ def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
     return line
 
 
-def _checked_version(former: Sequence[Any]) -> DocumentVersion:
+def _checked_version(old: Sequence[Any]) -> DocumentVersion:
     """A former document as the header lists it; raises ValueError if it is malformed."""
-    if tuple(map(type, former)) != _TYPES or not (0 <= former[2] < _LIMIT and 0 <= former[5] < _LIMIT):
-        raise ValueError(former)
-    return _new(DocumentVersion, former)
+    if tuple(map(type, old)) != _TYPES or not (0 <= old[2] < _LIMIT and 0 <= old[5] < _LIMIT):
+        raise ValueError(old)
+    return _new(DocumentVersion, old)

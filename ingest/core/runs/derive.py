@@ -16,7 +16,7 @@ which also repairs what a crash left behind.
 
 How complete a run is (completeness.py) also depends on the template of its workflow. If templates are given, settled
 runs are judged; without templates their documents leave it out. A run of which anything changed is always written
-anew, so that no judgement of an earlier set of marks remains.
+as a whole, so that no judgement of an earlier set of marks remains.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -162,7 +162,7 @@ def _begin_ms(year: int) -> int:
 
 
 def documents(
-    derived: Derived, schema: Schema, former: Derived | None = None, templates: Templates = _NONE
+    derived: Derived, schema: Schema, old: Derived | None = None, templates: Templates = _NONE
 ) -> Iterator[DerivedDocument]:
     """The documents to write, stages first: all, or only the differences from a `former` result that was written.
 
@@ -170,17 +170,15 @@ def documents(
     runs that can be judged are judged, and are always written.
     """
     builder = _DocumentBuilder(derived, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
-    former_stages = former.stages if former else {}
+    former_stages = old.stages if old else {}
     changed = [
         (doc_id, stage_of_run)
         for doc_id, stage_of_run in derived.stages.items()
         if former_stages.get(doc_id) != stage_of_run
     ]
-    yield from _stages(derived, builder, former, changed)
-    yield from _runs(
-        derived, builder, _unchanged_runs(former, changed), _judged(derived, templates) if templates else {}
-    )
-    yield from _gone_runs(derived, builder, former)
+    yield from _stages(derived, builder, old, changed)
+    yield from _runs(derived, builder, _unchanged_runs(old, changed), _judged(derived, templates) if templates else {})
+    yield from _gone_runs(derived, builder, old)
 
 
 class _DocumentBuilder:
@@ -205,12 +203,12 @@ Changed = Sequence[tuple[str, StageOfRun]]
 
 
 def _stages(
-    derived: Derived, builder: _DocumentBuilder, former: Derived | None, changed: Changed
+    derived: Derived, builder: _DocumentBuilder, old: Derived | None, changed: Changed
 ) -> Iterator[DerivedDocument]:
     for doc_id, (ordinal, stage) in changed:
         json = stage_json(derived.key, ordinal, stage)
         yield builder.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
-    former_retractions = former.retracted_stages if former else {}
+    former_retractions = old.retracted_stages if old else {}
     for (doc_id, year), stale in derived.retracted_stages.items():
         if former_retractions.get((doc_id, year)) != stale:
             json = tombstone(derived.key, stale.at_ms)
@@ -226,17 +224,17 @@ def _runs(
             yield builder.run(uid(derived.key, ordinal), derived.anchor_ms, judged.get(ordinal, json))
 
 
-def _unchanged_runs(former: Derived | None, changed: Changed) -> dict[int, str]:
+def _unchanged_runs(old: Derived | None, changed: Changed) -> dict[int, str]:
     """The former documents of runs without a changed stage: if a stage changes, the run's judgement is void."""
     changed_ordinals = {stage_of_run.ordinal for _, stage_of_run in changed}
-    runs = enumerate(former.run_documents, 1) if former else ()
+    runs = enumerate(old.run_documents, 1) if old else ()
     return {ordinal: json for ordinal, json in runs if ordinal not in changed_ordinals}
 
 
-def _gone_runs(derived: Derived, builder: _DocumentBuilder, former: Derived | None) -> Iterator[DerivedDocument]:
-    moved = former is not None and former.anchor_ms != derived.anchor_ms
+def _gone_runs(derived: Derived, builder: _DocumentBuilder, old: Derived | None) -> Iterator[DerivedDocument]:
+    moved = old is not None and old.anchor_ms != derived.anchor_ms
     for ordinal in derived.retracted_runs:
-        if former is None or ordinal not in former.retracted_runs or moved:
+        if old is None or ordinal not in old.retracted_runs or moved:
             yield builder.run(uid(derived.key, ordinal), derived.anchor_ms, tombstone(derived.key, derived.anchor_ms))
 
 

@@ -51,7 +51,7 @@ def _set(state: FileState) -> dict[str, Any]:
         ],
         "gaps": [list(gap) for gap in state.gaps],
         "seen_ms": state.seen_ms,
-        "owing": state.owing,
+        "owing": state.pending,
     }
     for name, manifest in (("begun", state.begun), ("ended", state.ended)):
         if manifest is not None:

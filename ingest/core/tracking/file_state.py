@@ -4,7 +4,7 @@ The state is changed by compare-and-swap only. A worker merges a batch's update 
 the newest record time. The result depends only on the set of records, not on their order. A gap is a range of bytes
 that was once found missing (`record_gaps`, called only by the sweeper). When the last bytes of a gap arrive, the worker
 that brings them sets the time. How many bytes of a gap are still missing follows from the received ranges. The sweeper
-writes the documents of gaps, with the state's revision as version; while a state is `owing`, some are not written yet.
+writes the documents of gaps, with the state's revision as version; while a state is `pending`, some are unwritten.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -77,13 +77,13 @@ class FileUpdate:
     begun: Manifest | None = None
     ended: Manifest | None = None
 
-    def hear(self, pieces: Iterable[ByteRange]) -> None:
+    def add_ranges(self, pieces: Iterable[ByteRange]) -> None:
         """Add received ranges."""
         for piece in pieces:
             self.pieces.append(piece)
             self.seen_ms = max(self.seen_ms, piece.start_ms, piece.stop_ms)
 
-    def say(self, role: str, manifest: Manifest) -> None:
+    def add_manifest(self, role: str, manifest: Manifest) -> None:
         """Add a manifest."""
         self.seen_ms = max(self.seen_ms, manifest.record_ms)
         if role == BEGIN:
@@ -114,7 +114,7 @@ class FileState:
         begun, ended: the newest manifest of a beginning and of an end.
         scattered: there are more ranges than are kept: no gaps are reported until the file is whole.
         revision: counts the changes; 0: never written.
-        owing: some documents of gaps are not written yet.
+        pending: some documents of gaps are not written yet.
     """
 
     key: FileKey
@@ -126,7 +126,7 @@ class FileState:
     scattered: bool = False
     gaps: tuple[Gap, ...] = ()
     revision: int = 0
-    owing: bool = False
+    pending: bool = False
 
     @property
     def under_way(self) -> bool:
@@ -181,13 +181,13 @@ def merge(state: FileState, update: FileUpdate) -> FileState:
 
 
 def _filled(before: FileState, after: FileState, seen_ms: int) -> FileState:
-    """Set the time of gaps that are filled now; mark the state as owing if the documents of gaps change."""
-    gaps, owing = [], after.owing
+    """Set the time of gaps that are filled now; mark the state as pending if the documents of gaps change."""
+    gaps, pending = [], after.pending
     for gap in after.gaps:
         missing = missing_of(gap, after.pieces)
-        owing = owing or missing != missing_of(gap, before.pieces)
+        pending = pending or missing != missing_of(gap, before.pieces)
         gaps.append(gap._replace(filled_ms=seen_ms) if gap.filled_ms is None and not missing else gap)
-    return replace(after, gaps=tuple(gaps), owing=owing)
+    return replace(after, gaps=tuple(gaps), pending=pending)
 
 
 def missing_of(gap: Gap, pieces: Sequence[ByteRange]) -> int:

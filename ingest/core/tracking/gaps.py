@@ -45,7 +45,7 @@ def candidates(state: FileState) -> Iterator[MissingRange]:
 
 def is_due(state: FileState) -> bool:
     """Whether the sweeper has to look at the state."""
-    return state.owing or next(candidates(state), None) is not None
+    return state.pending or next(candidates(state), None) is not None
 
 
 def confirmed(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[MissingRange, str]]:
@@ -74,7 +74,7 @@ def record_gaps(state: FileState, confirmed_holes: Sequence[tuple[MissingRange, 
     ]
     if not new_gaps:
         return state
-    return replace(state, gaps=(*state.gaps, *new_gaps), owing=True, revision=state.revision + 1)
+    return replace(state, gaps=(*state.gaps, *new_gaps), pending=True, revision=state.revision + 1)
 
 
 def _grouped(confirmed_holes: Sequence[tuple[MissingRange, str]]) -> Iterator[tuple[Sequence[MissingRange], str]]:

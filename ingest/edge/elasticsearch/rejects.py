@@ -87,7 +87,7 @@ class StoredReject:
     primary_term: int
     body: dict[str, Any]
 
-    def told(self, name: str) -> Any:
+    def value(self, name: str) -> Any:
         """Return the value of a field, or None."""
         return lookup(self.body, name)
 
@@ -239,14 +239,14 @@ def _update(reject: StoredReject) -> dict[str, Any]:
 
 
 def _marked(found: StoredReject, copy: str | None, at_ms: int) -> bytes:
-    copies = [*(found.told("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
-    reject: dict[str, Any] = {"replayed": iso(at_ms), "replays": (found.told("perf.reject.replays") or 0) + 1}
+    copies = [*(found.value("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
+    reject: dict[str, Any] = {"replayed": iso(at_ms), "replays": (found.value("perf.reject.replays") or 0) + 1}
     return orjson.dumps({"doc": {"perf": {"reject": reject | ({"replayed_as": copies} if copies else {})}}})
 
 
 def letter_of(found: StoredReject) -> Coordinates | None:
     """Return the coordinates of the reject's dead letter, if they were stored."""
-    return Coordinates.read(found.told("perf.reject.letter") or "")
+    return Coordinates.read(found.value("perf.reject.letter") or "")
 
 
 @contextmanager

@@ -68,20 +68,20 @@ class ElasticsearchStore:
             answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=filter_path).body  # type: ignore[arg-type]  # bytes go as they are
         return answer
 
-    def standing(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
+    def versions(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """Return each document's origin and version, independent of refreshes; None if it does not exist."""
         if not wanted:
             return []
         docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
         answers = self._looked_up(docs, _ORIGIN)
-        return [_standing(doc) for doc in answers]
+        return [_versions(doc) for doc in answers]
 
-    def kept(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+    def get(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """Return the documents, independent of refreshes; None for each that does not exist."""
         if not wanted:
             return []
         docs = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
-        return [_kept(doc) for doc in docs]
+        return [_stored(doc) for doc in docs]
 
     def _looked_up(self, docs: Sequence[dict[str, Any]], filter_path: str) -> list[dict[str, Any]]:
         with raising_port_errors():
@@ -115,13 +115,13 @@ class ElasticsearchStore:
         return int(epoch), {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
 
 
-def _kept(doc: Mapping[str, Any]) -> StoredDocument | None:
+def _stored(doc: Mapping[str, Any]) -> StoredDocument | None:
     if "_source" not in doc:
         return None
     return StoredDocument((doc["_seq_no"], doc["_primary_term"]), doc["_source"], doc["_version"])
 
 
-def _standing(doc: Mapping[str, Any]) -> StoredVersion | None:
+def _versions(doc: Mapping[str, Any]) -> StoredVersion | None:
     if "_version" not in doc:
         return None
     return StoredVersion(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])

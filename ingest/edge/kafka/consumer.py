@@ -169,7 +169,7 @@ class GroupConsumer:
         with raising_port_errors():
             first = self._consumer.committed(at)
             if first is not None and first > self._consumer.end_offsets([at])[at]:
-                log.error("%s/%d ends before offset %d, where the group stands: was the topic made anew?", *at, first)
+                log.error("%s/%d ends before offset %d, where the group stands: was the topic recreated?", *at, first)
                 first = None
             if first is None:
                 first = self._consumer.beginning_offsets([at])[at]

@@ -97,7 +97,7 @@ def _collect_updates(
     outdated = overtaken | reading.lost
     already_stored = BatchUpdates()
     start = 0
-    for stop, backfill in reading.stretches:
+    for stop, backfill in reading.segments:
         plain: list[tuple[str, PlainMark, int]] = []
         plain_stored: list[tuple[str, PlainMark, int]] = []
         for n in range(start, stop):
@@ -171,7 +171,7 @@ def _stored_versions(
     reading = portion.reading
     present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.PRESENT and n not in reading.there]
     wanted = [reading.actions[n][:2] for n in present]
-    versions = services.retry_policy.until_done(lambda: services.store.standing(wanted))
+    versions = services.retry_policy.until_done(lambda: services.store.versions(wanted))
     return dict(zip(present, versions, strict=True))
 
 
@@ -200,7 +200,7 @@ def _send_dead_letters(
     None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
     """
     replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
-    versions = services.retry_policy.until_done(lambda: services.store.standing([refs[n] for n in replayed]))
+    versions = services.retry_policy.until_done(lambda: services.store.versions([refs[n] for n in replayed]))
     has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
     due = [n for n in range(len(refused)) if n not in has_letter]
     topic = services.dead_letter_topic

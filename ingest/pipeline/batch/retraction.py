@@ -66,9 +66,9 @@ def retract(
     """Overwrite the retracted documents; yield the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
     wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
-    foreign = {retraction.former.id for _, retraction in wanted if not retraction.replaced}
+    foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
     for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
-        foreign -= {former.id for former in _overwrite(chunk, reading, records, services)}
+        foreign -= {old.id for old in _overwrite(chunk, reading, records, services)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
 
@@ -83,8 +83,8 @@ def _overwrite(
 
     If a line has no document left, its tombstone keeps the bytes.
     """
-    refs = [(retraction.former.index, retraction.former.id) for _, retraction in wanted]
-    stored = services.retry_policy.until_done(lambda: services.store.kept(refs))
+    refs = [(retraction.old.index, retraction.old.id) for _, retraction in wanted]
+    stored = services.retry_policy.until_done(lambda: services.store.get(refs))
     owned = [
         (n, retraction, document)
         for (n, retraction), document in zip(wanted, stored, strict=True)
@@ -94,7 +94,7 @@ def _overwrite(
         _action(retraction, None if _has_documents(reading, n) else document) for n, retraction, document in owned
     ]
     services.writer.write(actions)
-    return [retraction.former for _, retraction, _ in owned]
+    return [retraction.old for _, retraction, _ in owned]
 
 
 def _has_documents(reading: DecodedBatch, n: int) -> bool:
@@ -119,7 +119,7 @@ def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocumen
 
 
 def _action(retraction: Retraction, stored: StoredDocument | None) -> BulkAction:
-    former = retraction.former
+    old = retraction.old
     body: Any = None if retraction.replaced or stored is None else stored.body
-    stone = tombstone(former, former.index.split("-")[2], body)
-    return index(former.index, former.id, retraction.version, orjson.dumps(stone).decode())
+    stone = tombstone(old, old.index.split("-")[2], body)
+    return index(old.index, old.id, retraction.version, orjson.dumps(stone).decode())

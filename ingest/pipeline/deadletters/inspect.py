@@ -96,10 +96,10 @@ def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
     replayed = rejects.each(replace(wanted, replayed=True), fields)
     while chunk := list(islice(replayed, CHUNK_REJECTS)):
-        copies = {copy: reject for reject in chunk for copy in reject.told("perf.reject.replayed_as") or ()}
+        copies = {copy: reject for reject in chunk for copy in reject.value("perf.reject.replayed_as") or ()}
         stored = {copies[copy].id: copies[copy] for copy in rejects.stored(list(copies))}
         counts.update(
-            (reject.told("error.type"), reject.told("perf.source"), reject.told("perf.reject.shape"))
+            (reject.value("error.type"), reject.value("perf.source"), reject.value("perf.reject.shape"))
             for reject in stored.values()
         )
     return counts
@@ -121,7 +121,7 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
         if found is None:
             criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
             raise Problem(f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", 66)
-        parts = [part.id for part in rejects.of_records([found.told("provenance.kafka")]) if part.id != found.id]
+        parts = [part.id for part in rejects.of_records([found.value("provenance.kafka")]) if part.id != found.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
         ((_, original),) = originals([found], fetcher, settings)
     return found, original, sorted(parts)
@@ -149,9 +149,9 @@ def _coordinates(reject: StoredReject, found_in: str) -> list[Coordinates]:
         at = letter_of(reject)
         return [at] if at else []
     texts = (
-        [reject.told("provenance.kafka")]
+        [reject.value("provenance.kafka")]
         if found_in == RECORD
-        else reversed(reject.told("perf.reject.replayed_as") or [])
+        else reversed(reject.value("perf.reject.replayed_as") or [])
     )
     return [at for text in texts if text and (at := Coordinates.read(text))]
 
@@ -162,11 +162,11 @@ def _is_it(reject: StoredReject, record: ConsumerRecord, found_in: str) -> bool:
         coordinates = "/".join(
             header_texts.get(f"__connect.errors.{part}", "") for part in ("topic", "partition", "offset")
         )
-        return coordinates == reject.told("provenance.kafka") and VALUE_LEFT_OUT not in header_texts
+        return coordinates == reject.value("provenance.kafka") and VALUE_LEFT_OUT not in header_texts
     if found_in == COPY:
         replay = headers.replay_of(record)
         return replay is not None and replay.of == reject.record
-    return headers.message(record).record_time_ms == iso_ms(reject.told("event.created"))
+    return headers.message(record).record_time_ms == iso_ms(reject.value("event.created"))
 
 
 def _original(record: ConsumerRecord, found_in: str) -> Original:
@@ -176,16 +176,16 @@ def _original(record: ConsumerRecord, found_in: str) -> Original:
 
 def _from_index(reject: StoredReject, settings: Settings) -> Original | None:
     """The message and its origin, as far as the index keeps them."""
-    text, encoded = reject.told("event.original"), reject.told("event.original_b64")
+    text, encoded = reject.value("event.original"), reject.value("event.original_b64")
     if text is None:
         return None
     origin = Provenance(
-        host=reject.told("host.name"),
-        path=reject.told("log.file.path"),
-        offset_bytes=reject.told("log.offset"),
-        forwarder=reject.told("provenance.forwarder"),
+        host=reject.value("host.name"),
+        path=reject.value("log.file.path"),
+        offset_bytes=reject.value("log.offset"),
+        forwarder=reject.value("provenance.forwarder"),
     )
-    intake = settings.intakes.get(reject.told("perf.intake") or "")
+    intake = settings.intakes.get(reject.value("perf.intake") or "")
     value = b64decode(encoded) if encoded else text.encode()
     bare = intake is not None and intake.wrapper == "none"
     return Original(INDEX, None, None, value, headers.to_headers(origin, backfill=False), whole=bare)

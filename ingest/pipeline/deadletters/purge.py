@@ -42,7 +42,7 @@ class Reach:
         if at is not None:
             self.lowest[at.partition] = min(at.offset, self.lowest.get(at.partition, at.offset))
             self.highest[at.partition] = max(at.offset, self.highest.get(at.partition, at.offset))
-        elif reject.told("perf.reject.shape") is None:
+        elif reject.value("perf.reject.shape") is None:
             self.unknown += 1
 
 

@@ -133,7 +133,7 @@ def _chunks(
     matching = rejects.each(wanted, ["provenance.kafka"])
     while chunk := list(islice(matching, CHUNK_REJECTS)):
         records: dict[str, list[StoredReject]] = {}
-        for part in rejects.of_records(sorted({reject.told("provenance.kafka") for reject in chunk})):
+        for part in rejects.of_records(sorted({reject.value("provenance.kafka") for reject in chunk})):
             records.setdefault(part.record, []).append(part)
         records_to_send = [
             tuple(parts)
@@ -146,7 +146,7 @@ def _chunks(
 
 def _is_new(parts: Sequence[StoredReject]) -> bool:
     """Whether any part of it was not replayed, according to the newest read."""
-    return any(part.told("perf.reject.replayed") is None for part in parts)
+    return any(part.value("perf.reject.replayed") is None for part in parts)
 
 
 def _copies(
@@ -168,7 +168,7 @@ def _copies(
 
 
 def _copy(topic: str, reject: StoredReject, original: Original) -> ProducerRecord:
-    replay_header = Replay(reject.record, iso_ms(reject.told("event.created")))
+    replay_header = Replay(reject.record, iso_ms(reject.value("event.created")))
     return ProducerRecord(topic, original.key, original.value, replay_headers(original.headers, replay_header))
 
 

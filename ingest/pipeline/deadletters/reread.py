@@ -21,7 +21,7 @@ def as_of_now(
     if at is None or intake is None or original is None or not original.whole:
         return None
     decoder = Decoder(intake, registry.sources, registry.schema, settings.sites, registry.wrappers)
-    time_ms = iso_ms(reject.told("event.created"))
+    time_ms = iso_ms(reject.value("event.created"))
     record = ConsumerRecord(at.partition, at.offset, time_ms, original.key, original.value, original.headers)
     message, role = headers.message(record), headers.manifest_role(record)
     return decoder.outcomes(message, time_ms) if role is None else read_as(message, role)[1]

@@ -103,7 +103,7 @@ class Deriver:
             document.more, document.stood = marks, updates.standing[key] == len(marks)
             run_documents.append(document)
         other_documents = [*_with_updates(self._writers, updates.writers), *_with_updates(self._files, updates.files)]
-        tasks = [self._pool.submit(self._cas_writer.swap, other_documents)]
+        tasks = [self._pool.submit(self._cas_writer.write, other_documents)]
         tasks += [
             self._pool.submit(self._portion, portion)
             for portion in batched(run_documents, RunStateDocument.news, self._at_once)
@@ -120,7 +120,7 @@ class Deriver:
 
         Portions share nothing, so one is computed while Elasticsearch answers for another.
         """
-        conflicts = self._cas_writer.swap(run_documents)
+        conflicts = self._cas_writer.write(run_documents)
         write(
             self._writer,
             [document for run_document in run_documents for document in run_document.documents(self._schema)],

@@ -77,10 +77,10 @@ class GapDocument(PendingDocument):
         """Confirm that the next state is stored."""
         self._first = self.state
 
-    def pay(self) -> None:
+    def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
-        if self.state is not None and self.state.owing:
-            self.state = replace(self.state, owing=False)
+        if self.state is not None and self.state.pending:
+            self.state = replace(self.state, pending=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +134,7 @@ class GapSweeper:
         ]
 
         def gap_documents(gap_state: GapDocument) -> Iterable[Document]:
-            return documents(gap_state.state, self._schema) if gap_state.state and gap_state.state.owing else ()
+            return documents(gap_state.state, self._schema) if gap_state.state and gap_state.state.pending else ()
 
         taken, written = write_pending(self._cas_writer, self._writer, gap_states, gap_documents)
         return GapsFound(sum(gap_state.new for gap_state in taken), written)

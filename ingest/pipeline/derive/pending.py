@@ -24,7 +24,7 @@ class PendingDocument(CasDocument):
         """Whether anything has to be written."""
 
     @abstractmethod
-    def pay(self) -> None:
+    def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
 
 
@@ -39,11 +39,11 @@ def write_pending(
 ) -> tuple[list[C], int]:
     """Read the states and write what follows from those that are due; return these and the number of documents."""
     cas_writer.read(states)
-    conflicts = cas_writer.swap_once(states)
+    conflicts = cas_writer.write_once(states)
     taken = [state for state in states if state.is_due and not state.lost and state not in conflicts]
     derived = [document for state in taken for document in documents(state)]
     write(writer, derived)
     for state in taken:
-        state.pay()
-    cas_writer.swap_once(taken)
+        state.clear()
+    cas_writer.write_once(taken)
     return taken, len(derived)

@@ -10,7 +10,7 @@ from files in the same rounds.
 
 How complete a run is follows from its state and from the template of its workflow. The sweeper writes it once a run has
 become quiet or closed. A worker leaves it out when it writes a run that has changed. The sweeper finds such runs, and
-those judged by an older template, by the template version in their documents, and judges them anew, each with the next
+those judged by an older template, by the template version in their documents, and judges them again, each with the next
 revision. So a newly learned template is applied to everything that is stored by the next sweep, without a command of
 its own. In the end every settled run is judged by the newest template, in whatever order things were written.
 """
@@ -48,10 +48,10 @@ MARKS_AT_ONCE = 20_000
 class SweptDocument(PendingDocument):
     """A state that is due. `after` is its next state; `before` is what was derived from it so far, if that is known."""
 
-    def __init__(self, index: str, doc_id: str, until_ms: int | None, anew: bool = False) -> None:
-        """`until_ms` is the watermark, None without one; `anew`: a run of this state has to be judged, due or not."""
+    def __init__(self, index: str, doc_id: str, until_ms: int | None, rejudge: bool = False) -> None:
+        """`until_ms` is the watermark, None without one; `rejudge`: the runs of this state are judged, due or not."""
         super().__init__(index, doc_id)
-        self._until_ms, self._anew = until_ms, anew
+        self._until_ms, self._rejudge = until_ms, rejudge
         self.before: Derived | None = None
         self.after: RunState | None = None
         self.found: Derived | None = None
@@ -64,11 +64,11 @@ class SweptDocument(PendingDocument):
             return
         due = body["perf"]["runstate"].get("due")
         due_ms = iso_ms(due) if due else sys.maxsize
-        if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._anew:
+        if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._rejudge:
             return
         self._first = state_of(body)
         self.after = self._first if self._until_ms is None else at_watermark(self._first, self._until_ms)
-        if self._anew and self.after is self._first and due_ms > AT_ONCE_MS:
+        if self._rejudge and self.after is self._first and due_ms > AT_ONCE_MS:
             self.after = next_revision(self._first)
         self.found = derive_or_log(self.after)
         if due_ms > AT_ONCE_MS:
@@ -88,7 +88,7 @@ class SweptDocument(PendingDocument):
     def keep(self) -> None:
         """Nothing to keep: a swept state is not cached."""
 
-    def pay(self) -> None:
+    def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
         self._owing = False
 
@@ -139,13 +139,13 @@ class Sweeper:
             unjudged = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
             for portion in batched(self._states.unjudged(unjudged), _marks, MARKS_AT_ONCE):
                 total = self._sweep_states(
-                    round_._replace(anew=True), list({state.id: state for state in portion}.values()), total
+                    round_._replace(rejudge=True), list({state.id: state for state in portion}.values()), total
                 )
         return total
 
     def _sweep_states(self, round_: "_SweepRound", due: Sequence[Due], total: Swept) -> Swept:
         index = index_name("runstate", round_.facility, "none", 0)
-        swept_documents = [SweptDocument(index, state.id, round_.until_ms, round_.anew) for state in due]
+        swept_documents = [SweptDocument(index, state.id, round_.until_ms, round_.rejudge) for state in due]
 
         def derived_documents(swept_document: SweptDocument) -> Iterator[DerivedDocument]:
             return (
@@ -163,12 +163,12 @@ def _marks(due: Due) -> int:
 
 
 class _SweepRound(NamedTuple):
-    """The settings of a sweep of one facility; `anew`: its runs are judged even if their states are not due."""
+    """The settings of a sweep of one facility; `rejudge`: its runs are judged even if their states are not due."""
 
     facility: str
     until_ms: int | None
     templates: Templates
-    anew: bool = False
+    rejudge: bool = False
 
 
 class Rounds:

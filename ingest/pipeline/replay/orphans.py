@@ -53,7 +53,7 @@ class OrphanFinder:
         suspects = (suspect for body in bodies for suspect in _older(body, revision))
         while group := list(islice(suspects, AT_ONCE)):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
-            stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.kept(refs))  # type: ignore[misc]
+            stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.get(refs))  # type: ignore[misc]
             yield [
                 (key, removal)
                 for (key, mark), document in zip(group, stored, strict=True)
@@ -81,7 +81,7 @@ def _removal(key: RunKey, mark: RunMark, document: StoredDocument | None) -> Run
 def remove_orphans(
     settings: Settings, registry: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
 ) -> int:
-    """Remove orphaned marks from the sets of the selected runs and derive these anew; return the number of marks.
+    """Remove orphaned marks from the sets of the selected runs and derive these again; return the number of marks.
 
     `newest`: facility and source -> the newest revision of the stored documents.
 

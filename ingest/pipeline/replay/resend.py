@@ -43,7 +43,7 @@ class Change:
     """An example of a correction: a line and one of its documents before and after; `made` is None if it is gone."""
 
     line: bytes
-    former: DocumentVersion
+    old: DocumentVersion
     made: DocumentVersion | None
 
 
@@ -68,11 +68,11 @@ class Corrections:
         self.same += len(decoded.there)
         self.words[CORRECTED] += len(decoded.corrected)
         for n, verdict in decoded.judged.items():
-            for word, former, made in verdict.changes:
+            for word, old, made in verdict.changes:
                 self.words[word] += 1
                 changes = self.examples.setdefault(word, [])
                 if len(changes) < EXAMPLES:
-                    changes.append(Change(records[n].value or b"", former, made))
+                    changes.append(Change(records[n].value or b"", old, made))
         self.words[NEW] += sum(verdict.added for verdict in decoded.judged.values())
         for special in decoded.special.values():
             self.rejects.update(reject.reason for _, reject in special.refused)
@@ -120,7 +120,7 @@ class Resender:
         return records
 
     def _record(self, line: StoredFileLine, origin_headers: Headers) -> ProducerRecord:
-        run = line.told.formers[0].run  # all lines of a run to one partition, in order: it is derived once
+        run = line.told.previous[0].run  # all lines of a run to one partition, in order: it is derived once
         key = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
         headers = (*origin_headers, (STORED, line.told.text))
         return ProducerRecord(line.intake.topic, key.encode("utf-8", "replace"), line.data, headers)
@@ -141,7 +141,7 @@ class Resender:
                 )
                 line_headers.append(line.told)
             else:
-                self._report.corrections.same += len(line.told.formers)
+                self._report.corrections.same += len(line.told.previous)
         if records:
             decoded = self._decoder(stored_lines[0].intake).read_again(records, line_headers)
             self._report.corrections.add(records, decoded)
@@ -149,7 +149,7 @@ class Resender:
     def _is_older(self, line: StoredFileLine) -> bool:
         """Whether any of its documents was read by another revision than the current one."""
         current_revision = self._revisions.get
-        return any(current_revision(former.source) != revision_of(former.version) for former in line.told.formers)
+        return any(current_revision(old.source) != revision_of(old.version) for old in line.told.previous)
 
     def _decoder(self, intake: Intake) -> RecordDecoder:
         if intake.name not in self._decoders:

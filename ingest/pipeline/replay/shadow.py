@@ -40,22 +40,22 @@ class Shadow:
         outcomes = self._read(line.intake, line.message)
         old = {
             version.id: (version.index, body)
-            for version, body in zip(line.told.formers, line.bodies, strict=True)
+            for version, body in zip(line.told.previous, line.bodies, strict=True)
             if body is not None
         }
         self.found.add(line.data, old, _bodies(outcomes), _why(outcomes))
 
     def compare_refused(self, reject: StoredReject) -> None:
         """Compare a rejected message; if it was one of two glued lines, the whole of it."""
-        intake = self._settings.intakes.get(reject.told("perf.intake") or "")
-        text, encoded = reject.told("event.original"), reject.told("event.original_b64")
+        intake = self._settings.intakes.get(reject.value("perf.intake") or "")
+        text, encoded = reject.value("event.original"), reject.value("event.original_b64")
         if intake is None or text is None:
             return
         data = b64decode(encoded) if encoded else text.encode()
-        origin = Provenance(host=reject.told("host.name"), path=reject.told("log.file.path"))
+        origin = Provenance(host=reject.value("host.name"), path=reject.value("log.file.path"))
         # Nothing says whether it was a backfill: assume so, unless it was rejected for not being one.
-        backfill = reject.told("error.type") != TOO_OLD
-        message = Message(data, iso_ms(reject.told("event.created")), origin, backfill, bare=True)
+        backfill = reject.value("error.type") != TOO_OLD
+        message = Message(data, iso_ms(reject.value("event.created")), origin, backfill, bare=True)
         outcomes = self._read(intake, message)
         if outcomes.documents and not outcomes.rejects:
             self.found.add(data, {}, _bodies(outcomes))
@@ -95,7 +95,7 @@ def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:
     )
     with open_rejects(settings.elasticsearch) as rejects:
         for reject in rejects.each(selection):
-            path = reject.told("log.file.path") or ""
+            path = reject.value("log.file.path") or ""
             if not wanted.files or any(_is_like(path, file) for file in wanted.files):
                 yield reject
 

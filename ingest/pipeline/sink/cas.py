@@ -62,12 +62,12 @@ class CasWriter:
         """Bind a store, the writer for its swaps, and the retry policy."""
         self._store, self._writer, self._retry_policy = store, writer, retry_policy
 
-    def swap(self, cells: Iterable[CasDocument]) -> int:
+    def write(self, cells: Iterable[CasDocument]) -> int:
         """Write until every document is up to date; return how many writes lost to another writer."""
         pending, conflicts = list(cells), 0
         while pending:
             self.read([cell for cell in pending if not cell.known])
-            pending = self.swap_once(pending)
+            pending = self.write_once(pending)
             conflicts += len(pending)
         return conflicts
 
@@ -76,12 +76,12 @@ class CasWriter:
         for start in range(0, len(cells), READ_AT_ONCE):
             chunk = cells[start : start + READ_AT_ONCE]
             wanted = [cell.place for cell in chunk]
-            stored_documents = self._retry_policy.until_done(lambda wanted=wanted: self._store.kept(wanted))  # type: ignore[misc]
+            stored_documents = self._retry_policy.until_done(lambda wanted=wanted: self._store.get(wanted))  # type: ignore[misc]
             for cell, stored in zip(chunk, stored_documents, strict=True):
                 cell.seen, cell.known = (stored.seen if stored else None), True
                 cell.take(stored.body if stored else None)
 
-    def swap_once(self, cells: Iterable[CasDocument]) -> list[CasDocument]:
+    def write_once(self, cells: Iterable[CasDocument]) -> list[CasDocument]:
         """Try once; return the documents that lost to another writer and have to be read again."""
         changes = [(cell, json) for cell in cells if (json := cell.changed()) is not None]
         answers = self._writer.write([cell.action(json) for cell, json in changes])

@@ -14,7 +14,7 @@ from ingest.edge.errors import ServiceBlocked, Unavailable
 
 T = TypeVar("T")
 log = logging.getLogger("perflog.run")
-NEEDS_OPERATOR = "This is for a person to mend, no document is at fault."
+NEEDS_OPERATOR = "An operator has to fix this; no document is at fault."
 
 
 class StopRequested(Exception):

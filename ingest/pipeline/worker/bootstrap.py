@@ -82,7 +82,7 @@ def run_worker(
             loop.run(until_drained(loop, list(readers))) if drain else loop.run()
             stopped = loop.threads.services.retry_policy.stop
             waits.on("the last requests to be answered before the worker leaves")
-    work_time = loop.stretch
+    work_time = loop.work_time
     duration_s = time.monotonic() - began_s
     return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, work_time.wall_s, work_time.cpu_s)
 
@@ -105,7 +105,7 @@ def open_worker(
     context = build_context(settings, store_of(elasticsearch), producer)
     threads = WorkerThreads(context, delivery.connections, build_deriver(context, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
-    flows = {topic: reader.flow for topic, reader in readers.items()}
+    flows = {topic: reader.decoder for topic, reader in readers.items()}
     buffer_limits = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
     buffer = RecordBuffer(buffer_limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
     committer = Committer(consumer, threads, flows, worker, delivery.commit_s)

@@ -7,7 +7,7 @@ collects by the clock what the clients leave behind.
 
 Allocator: requests and responses are megabytes large and short-lived. glibc keeps one arena for every few threads, and
 each stays as large as its peak: a tenth of all memory. With two arenas most of it is returned. The memory of a request
-is kept for the next one: mapping it anew each time costs a tenth of all processor time in page faults.
+is kept for the next one: mapping it again each time costs a tenth of all processor time in page faults.
 
 Interpreter: only one thread runs Python at a time, and a computing thread is asked to yield every 5 ms. The threads
 that wait for responses can wait longer, and longer slices make deriving about 6 % faster.

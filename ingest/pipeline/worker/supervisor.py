@@ -111,7 +111,7 @@ class Supervisor:
         wait_s = delay_s(slot.deaths - 1, RESTART_FIRST_S, RESTART_MOST_S, 1.0)
         slot.not_before_s = time.monotonic() + wait_s
         if not self._stopping:
-            log.error("Worker %d died (%s); started anew in %.1f s. Nothing is lost.", slot.number, why, wait_s)
+            log.error("Worker %d died (%s); restarting in %.1f s. Nothing is lost.", slot.number, why, wait_s)
 
     def _stop(self) -> None:
         self._stopping = True

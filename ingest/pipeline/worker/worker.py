@@ -60,7 +60,7 @@ class Worker:
     trackers: dict[Partition, OffsetTracker] = field(default_factory=dict)
     counts: dict[str, OutcomeCounts] = field(default_factory=dict)
     skipped_offsets: int = 0
-    stretch: WorkTime = field(default_factory=WorkTime)
+    work_time: WorkTime = field(default_factory=WorkTime)
     waits: Waits = field(default_factory=Waits)
     _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
@@ -71,7 +71,7 @@ class Worker:
     def run(self, caught_up: Callable[["Worker"], bool] = lambda _: False) -> None:
         """Run until asked to stop, or until idle and `caught_up` returns true; then finish what is in flight."""
         for reader in self.readers.values():
-            self.counts[reader.flow.intake.name] = OutcomeCounts()
+            self.counts[reader.decoder.intake.name] = OutcomeCounts()
         while not (self._ending or (self.idle and caught_up(self))):
             self.turn()
         self.buffer.drop()
@@ -137,9 +137,9 @@ class Worker:
             for coordinates, error in reading.faults:
                 log.error("A bug in perflog: please report it. Record %s is rejected.", coordinates, exc_info=error)
             span = tracker.take(records[-1].offset + 1, records[0].time_ms)
-            portions.append((span, PartitionBatch(reader.flow.intake, records, reading)))
+            portions.append((span, PartitionBatch(reader.decoder.intake, records, reading)))
         if portions:
-            self.stretch.begin()
+            self.work_time.begin()
             self.threads.take(portions)
 
     def finish(self, most_s: float) -> None:
@@ -178,9 +178,9 @@ class Worker:
 
     def _step_committer(self, at_once: bool) -> None:
         for span in self.committer.keep(self.trackers, at_once):
-            self.stretch.end()
+            self.work_time.end()
             self.waits.got_on()
-            self.counts[self.readers[span.partition.topic].flow.intake.name].add(span.count)
+            self.counts[self.readers[span.partition.topic].decoder.intake.name].add(span.count)
             self._explain_gaps(span)
         while self.committer.overtaken:
             self._begin(self.committer.overtaken.pop())
@@ -203,7 +203,7 @@ class Worker:
         self.trackers.pop(partition, None)
         services = self.threads.services
         index, doc_id, body = assignment(
-            partition, self.worker, self.readers[partition.topic].flow.intake, services.now_ms()
+            partition, self.worker, self.readers[partition.topic].decoder.intake, services.now_ms()
         )
 
         def raise_epoch() -> int:

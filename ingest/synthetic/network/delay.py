@@ -6,7 +6,7 @@ from math import log, sqrt
 from random import Random
 from typing import Any
 
-from ingest.synthetic.network.path import Weather
+from ingest.synthetic.network.path import PathConditions
 from ingest.synthetic.network.pscheduler import ADDRESS, NERSC, Report, Task, duration
 
 _LONGER_ROUTE_MS = 0.12
@@ -33,11 +33,11 @@ def hops(rerouted: bool) -> int:
     return 7 if rerouted else 6
 
 
-def latency(task: Task, weather: Weather, when: datetime, packets: int, rng: Random) -> Report:
+def latency(task: Task, path_conditions: PathConditions, when: datetime, packets: int, rng: Random) -> Report:
     """Return a latency or latencybg result of so many packets sent from that instant on."""
-    rerouted = weather.rerouted(when)
-    lost = lost_packets(weather.congestion(when), packets, rng)
-    delays = one_way_ms(task, weather.load(when), rerouted, packets - lost, rng)
+    rerouted = path_conditions.rerouted(when)
+    lost = lost_packets(path_conditions.congestion(when), packets, rng)
+    delays = one_way_ms(task, path_conditions.load(when), rerouted, packets - lost, rng)
     counts = Counter(round(delay * 100) for delay in delays)
     buckets = list(counts.items())
     rng.shuffle(buckets)
@@ -56,12 +56,12 @@ def latency(task: Task, weather: Weather, when: datetime, packets: int, rng: Ran
     return Report(merged=result, full=[result, {"succeeded": True, "diags": ""}])
 
 
-def rtt(task: Task, weather: Weather, when: datetime, packets: int, rng: Random) -> Report:
+def rtt(task: Task, path_conditions: PathConditions, when: datetime, packets: int, rng: Random) -> Report:
     """Return a ping result; a lost packet has no entry among the round trips, as ping prints none."""
-    lost = lost_packets(weather.congestion(when), packets, rng)
-    rerouted = weather.rerouted(when)
-    there = one_way_ms(task, weather.load(when), rerouted, packets, rng)
-    back = one_way_ms(task, weather.load(when), rerouted, packets, rng)
+    lost = lost_packets(path_conditions.congestion(when), packets, rng)
+    rerouted = path_conditions.rerouted(when)
+    there = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
+    back = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
     gone = set(rng.sample(range(packets), lost))
     times_s = {
         number + 1: round((there[number] + back[number]) / 1000, 6) for number in range(packets) if number not in gone

@@ -9,7 +9,7 @@ from ipaddress import IPv4Address
 from random import Random
 
 from ingest.synthetic.network.delay import hops, lost_packets, one_way_ms
-from ingest.synthetic.network.path import PACIFIC, Weather, generator, weather
+from ingest.synthetic.network.path import PACIFIC, PathConditions, generator, path_conditions
 from ingest.synthetic.network.pscheduler import ADDRESS, ALS_LATENCY, NERSC, Task
 
 _NTP_TO_UNIX_S = 2_208_988_800
@@ -24,7 +24,7 @@ def owping_blocks(start: datetime, hours: float, seed: int) -> Iterator[bytes]:
         hours: length of the window.
         seed: the same seed and window give the same bytes.
     """
-    path = weather(start, hours, seed)
+    path = path_conditions(start, hours, seed)
     for number in range(max(1, round(hours / 4))):
         when = start + timedelta(hours=4 * number, minutes=7)
         rng = generator("owping", seed, when.astimezone(UTC).isoformat())
@@ -40,7 +40,7 @@ def session_id(receiver: str, when: datetime, rng: Random) -> str:
     return f"{int(IPv4Address(receiver)):08x}{seconds:08x}{fraction:08x}{rng.getrandbits(32):08x}"
 
 
-def _block(source: str, dest: str, when: datetime, path: Weather, rng: Random) -> str:
+def _block(source: str, dest: str, when: datetime, path: PathConditions, rng: Random) -> str:
     task = Task("latency", "owping", source, dest, repeat_s=14_400, slot_s=21)
     begun = when + timedelta(seconds=rng.uniform(0, 1))
     first = (begun + timedelta(seconds=rng.uniform(1, 3))).astimezone(PACIFIC)

@@ -1,6 +1,6 @@
 """The invented path between the two ends: how loaded it is at an instant, and which route it takes.
 
-Pure functions of (seed, time). Touches nothing but the standard library's random numbers, which need not be secret.
+Functions of (seed, time). The random numbers are the standard library's: they need not be secret.
 """
 
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ class Episode:
 
 
 @dataclass(frozen=True, slots=True)
-class Weather:
+class PathConditions:
     """What the path is like during the window: its congestion, and when it moves to the longer route."""
 
     episodes: tuple[Episode, ...]
@@ -48,11 +48,11 @@ def generator(*parts: object) -> Random:
     return Random("/".join(str(part) for part in parts))  # noqa: S311 - made-up measurements, no secrets
 
 
-def weather(start: datetime, hours: float, seed: int) -> Weather:
+def path_conditions(start: datetime, hours: float, seed: int) -> PathConditions:
     """Return the path's day: an episode of 4 to 25 minutes in every four hours, one route change in the middle."""
     rng = generator("weather", seed, start.astimezone(UTC).isoformat())
     episodes = []
     for _ in range(max(1, round(hours / 4))):
         begin = start + timedelta(hours=rng.uniform(0, hours))
         episodes.append(Episode(begin, begin + timedelta(minutes=rng.uniform(4, 25)), rng.uniform(0.3, 1.0)))
-    return Weather(tuple(episodes), start + timedelta(hours=hours * rng.uniform(0.4, 0.7)))
+    return PathConditions(tuple(episodes), start + timedelta(hours=hours * rng.uniform(0.4, 0.7)))

@@ -1,4 +1,4 @@
-"""The pScheduler document around a result, with all the keys that an http archiver sends. Pure."""
+"""The pScheduler document around a result, with all the keys that an http archiver sends."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

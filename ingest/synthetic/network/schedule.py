@@ -8,12 +8,12 @@ from heapq import merge
 from random import Random
 
 from ingest.synthetic.network.delay import latency, rtt
-from ingest.synthetic.network.path import Weather, generator, weather
+from ingest.synthetic.network.path import PathConditions, generator, path_conditions
 from ingest.synthetic.network.pscheduler import ALS_LATENCY, ALS_THROUGHPUT, NERSC, Report, Task, document, run_id
 from ingest.synthetic.network.throughput import throughput
 from ingest.synthetic.network.trace import trace
 
-Measure = Callable[[Task, Weather, datetime, Random], Report]
+Measure = Callable[[Task, PathConditions, datetime, Random], Report]
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,12 +55,12 @@ def day_of_results(start: datetime, hours: float = 24, seed: int = 1) -> Iterato
     """Yield the same, each with what is known of it without reading it. Raises ValueError: start has no zone."""
     if start.tzinfo is None:
         raise ValueError("start needs a time zone")
-    path = weather(start, hours, seed)
+    path = path_conditions(start, hours, seed)
     runs = (_runs(series, start, hours, seed, path) for series in _all_series())
     yield from merge(*runs, key=lambda result: (result.end, result.run))
 
 
-def _runs(series: Series, start: datetime, hours: float, seed: int, path: Weather) -> Iterator[Result]:
+def _runs(series: Series, start: datetime, hours: float, seed: int, path: PathConditions) -> Iterator[Result]:
     task = series.task
     first = start + timedelta(seconds=series.offset_s)
     count = max(0, int((hours * 3600 - series.offset_s - 1) // task.repeat_s) + 1)
@@ -91,23 +91,23 @@ def _all_series() -> Iterator[Series]:
         yield Series(task, 45 + 360 * turn, _trace, (_text_lost_in_merging,))
 
 
-def _throughput(task: Task, path: Weather, when: datetime, rng: Random) -> Report:
+def _throughput(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
     return throughput(task, path.load(when), path.congestion(when), rng)
 
 
-def _latencybg(task: Task, path: Weather, when: datetime, rng: Random) -> Report:
+def _latencybg(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
     return latency(task, path, when, 600, rng)
 
 
-def _latency(task: Task, path: Weather, when: datetime, rng: Random) -> Report:
+def _latency(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
     return latency(task, path, when, 100, rng)
 
 
-def _rtt(task: Task, path: Weather, when: datetime, rng: Random) -> Report:
+def _rtt(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
     return rtt(task, path, when, 10, rng)
 
 
-def _trace(task: Task, path: Weather, when: datetime, rng: Random) -> Report:
+def _trace(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
     return trace(task, path.rerouted(when), rng)
 
 

@@ -1,4 +1,4 @@
-"""One run, planned: what it really does, and the lines that its scripts print of it. Pure but for the draws."""
+"""One run, planned: what it really does, and the lines that its scripts print of it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -113,7 +113,7 @@ class Workload:
         if self.start_ms < EARLIEST_MS:
             raise Problem(f"A workload cannot begin at {self.start_ms} ms.", "Unix times need ten digits.", 64)
         if self.lines < 0 or self.results < 0 or self.span_s <= 0:
-            raise Problem("A workload has no negative numbers, and a span.", "Mend lines, results or span.", 64)
+            raise Problem("A workload has no negative numbers, and a span.", "Correct lines, results or span.", 64)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,8 +39,8 @@ def piece(start: int, stop: int) -> ByteRange:
 def state(path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, facility: str = FACILITY) -> FileState:
     """A file of which this was received."""
     news = FileUpdate()
-    news.hear(pieces)
-    news.say(role, Manifest(NOW + 9000, size_bytes))
+    news.add_ranges(pieces)
+    news.add_manifest(role, Manifest(NOW + 9000, size_bytes))
     return merge(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), news)
 
 
@@ -52,7 +52,7 @@ def with_gaps(found: FileState) -> FileState:
 def more(found: FileState, piece_: ByteRange) -> FileState:
     """With another piece."""
     news = FileUpdate()
-    news.hear([piece_])
+    news.add_ranges([piece_])
     return merge(found, news)
 
 
@@ -70,7 +70,7 @@ def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
         state("/data/whole.log", [piece(0, 5000)], END, 5000, OTHER),
     ]
     for each in files:
-        written = replace(each, owing=False)
+        written = replace(each, pending=False)
         index = f"perf-files-{each.key.facility}"
         made.client.index(index=index, id=each.key.id, document=body_of(written, is_due(written)))
         made.put(documents(each, shipped(GRAMMARS).schema))

@@ -57,8 +57,8 @@ def lines() -> list[bytes]:
 def facts(found: list[bytes]) -> list[Document]:
     """The marks of these lines."""
     known = shipped(GRAMMARS)
-    flow = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
-    return [each for line in found for each in flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents]
+    decoder = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
+    return [each for line in found for each in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents]
 
 
 @pytest.fixture(scope="module")

@@ -69,13 +69,13 @@ def told(found: Outcomes, data: bytes) -> None:
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
     """Five hundred messages a source, the very core that `try` runs."""
-    flow = Decoder(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
+    decoder = Decoder(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
 
     @settings(max_examples=500, deadline=None)
     @given(damaged(name))
     def fuzz(data: bytes) -> None:
         message = Message(data, NOW_MS, Provenance(captured_ms=NOW_MS), backfill=True)
-        told(flow.outcomes(message, NOW_MS), data)
+        told(decoder.outcomes(message, NOW_MS), data)
 
     fuzz()
 

@@ -28,7 +28,7 @@ MIXED = Shares(parallel=0.2, retried=0.2, with_ends=0.3, headless=0.2, tailless=
                refused=0.02, foreign=0.05, repeated=0.05)  # fmt: skip
 
 
-def flow(facility: str = "als", zone: int | None = None) -> Decoder:
+def decoder(facility: str = "als", zone: int | None = None) -> Decoder:
     """The core as an intake of lines has it."""
     known = shipped(GRAMMARS)
     return Decoder(Intake("t", "t", facility, ("als_perf",), "als-tomography", zone), known.sources, known.schema)
@@ -36,7 +36,7 @@ def flow(facility: str = "als", zone: int | None = None) -> Decoder:
 
 def analysed(lines: Sequence[bytes], portion: int = 500, path: str = "a.log") -> Analysis:
     """The lines as one file, so many at once."""
-    analysis = Analysis(flow(), SCHEMA)
+    analysis = Analysis(decoder(), SCHEMA)
     numbered = [FileLine(number, 0, data) for number, data in enumerate(lines, 1)]
     for begin in range(0, len(numbered), portion):
         analysis.add(path, numbered[begin : begin + portion], RECEIVED_MS)
@@ -102,7 +102,7 @@ def test_shapes_are_bounded_whatever_is_refused() -> None:
 
 def test_more_marks_than_there_may_be_are_refused() -> None:
     """65, with what to do, before memory is full."""
-    analysis = Analysis(flow(), SCHEMA, most=20)
+    analysis = Analysis(decoder(), SCHEMA, most=20)
     lines = [FileLine(n, 0, data) for n, data in enumerate(SAMPLE.read_bytes().splitlines(), 1)]
     with pytest.raises(Problem, match="more than 20 marks") as caught:
         analysis.add("a.log", lines, RECEIVED_MS)
@@ -113,7 +113,7 @@ def test_more_marks_than_there_may_be_are_refused() -> None:
 def test_time_passes_up_to_the_newest_instant_of_all_files(order: int) -> None:
     """A run that was silent for an hour before it is quiet, in whichever file it stands."""
     lines = SAMPLE.read_bytes().splitlines()
-    analysis = Analysis(flow(), SCHEMA)
+    analysis = Analysis(decoder(), SCHEMA)
     for name, own in [("first.log", lines[:21]), ("second.log", lines[21:])][::order]:
         analysis.add(name, [FileLine(n, 0, data) for n, data in enumerate(own, 1)], RECEIVED_MS)
     first, second = analysis.runs()

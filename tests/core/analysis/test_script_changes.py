@@ -65,10 +65,10 @@ def test_different_lines_of_one_script_are_no_edit() -> None:
 def marks(lines: Iterable[bytes]) -> list[Spell]:
     """What marks of these lines tell."""
     known = shipped(GRAMMARS)
-    flow = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
+    decoder = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
     found = []
     for line in lines:
-        for document in flow.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents:
+        for document in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents:
             body = document.body
             file, at_ms = body["log"]["origin"]["file"], iso_ms(body["@timestamp"])
             stage, key = body["perf"]["stage"]["name"], body["perf"]["mark"]["key"]

@@ -42,7 +42,7 @@ def test_a_broken_wait_leaves_its_room_to_what_was_done() -> None:
     """A wait of a thousand times the stages has eight columns of 88, and the rest one scale."""
     found = axis((0, 1_001_000 * S), seconds((0, 1_000_000)), 88)
 
-    assert [(each.column, each.end_column, each.broken) for each in found.stretches] == [(0, 8, True), (8, 88, False)]
+    assert [(each.column, each.end_column, each.broken) for each in found.segments] == [(0, 8, True), (8, 88, False)]
     assert found.bar(0, 1_000_000 * S) == (0, 8)
     assert found.bar(1_000_000 * S, 1_000_500 * S) == (8, 48)
     assert found.bar(1_000_500 * S, 1_001_000 * S) == (48, 88)
@@ -102,9 +102,9 @@ def test_stretches_adjoin_and_order_is_kept(begin_ms: int, pairs: list[tuple[int
         at_ms += work_ms + wait_ms
     found = axis((begin_ms, at_ms), waits, columns)
 
-    assert found.stretches[0].column == 0
+    assert found.segments[0].column == 0
     assert found.columns == columns
-    for one, after in pairwise(found.stretches):
+    for one, after in pairwise(found.segments):
         assert (one.end_ms, one.end_column) == (after.start_ms, after.column)
     instants = [begin_ms, at_ms, *(ms for wait in waits for ms in wait)]
     places = [found.at(ms) for ms in sorted(instants)]

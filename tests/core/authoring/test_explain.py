@@ -113,11 +113,11 @@ def test_json_is_told_by_paths() -> None:
 def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
     """For every sample of every source: the outcome is the flow's, every field and value that of the document."""
     source = SOURCES[name]
-    flow = Decoder(Intake("test", "test", "als", (name,)), SOURCES, SCHEMA)
+    decoder = Decoder(Intake("test", "test", "als", (name,)), SOURCES, SCHEMA)
     for path in sample_files(source.folder):
         data = path.read_bytes()
         for frame in frames(data, framing_of(source, path.name, data)):
-            outcomes = flow.outcomes(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
+            outcomes = decoder.outcomes(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
             found = explained(frame.data, name)
 
             assert len(found.documents) == len(outcomes.documents)

@@ -25,9 +25,9 @@ GOOD = "2016-02-05T21:39:37.250-08:00: s.sh:{}:1-2:PERF:SUBMIT_NORM:{}_DATE=1454
 def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> list[Finding]:
     """Lint lines as one file, of an intake that may declare a zone (seconds east)."""
     linter = Linter(SOURCES, {source: load_rules(GRAMMARS, SOURCES[source], SCHEMA)})
-    flow = Decoder(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
+    decoder = Decoder(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
     for number, line in enumerate(lines, 1):
-        linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), flow)
+        linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), decoder)
     return list(linter.findings())
 
 

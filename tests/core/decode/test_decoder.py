@@ -15,9 +15,9 @@ NOW_MS = 1454803200000
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
 
 
-def outcomes(flow: Decoder, data: bytes) -> Outcomes:
+def outcomes(decoder: Decoder, data: bytes) -> Outcomes:
     """Of a message that arrives a day after the sample's lines were printed."""
-    return flow.outcomes(Message(data, NOW_MS), NOW_MS)
+    return decoder.outcomes(Message(data, NOW_MS), NOW_MS)
 
 
 @pytest.mark.parametrize("end", range(1, len(LINE)))
@@ -122,10 +122,10 @@ def test_random_and_mutated_bytes_never_raise(
     data: bytes, cut: int, flow_of: Callable[..., Decoder], sources: dict[str, object]
 ) -> None:
     """Random bytes, and a real line with random bytes inside it, get a verdict."""
-    flow = flow_of(*sources)
+    decoder = flow_of(*sources)
 
     for message in (data, LINE[:cut] + data + LINE[cut:], LINE[:cut] + data):
-        found = outcomes(flow, message)
+        found = outcomes(decoder, message)
 
         assert found.documents or found.rejects or found.ignored
 
@@ -142,10 +142,10 @@ def test_bad_utf8_survives(flow_of: Callable[..., Decoder]) -> None:
 
 def test_old_events_need_a_backfill(flow_of: Callable[..., Decoder]) -> None:
     """Older than the intake allows is a reject, unless the shipper said that old data is meant."""
-    flow, later_ms = flow_of("als_perf"), NOW_MS + 500 * 86_400_000
+    decoder, later_ms = flow_of("als_perf"), NOW_MS + 500 * 86_400_000
 
-    live = flow.outcomes(Message(LINE, later_ms), later_ms)
-    backfill = flow.outcomes(Message(LINE, later_ms, backfill=True), later_ms)
+    live = decoder.outcomes(Message(LINE, later_ms), later_ms)
+    backfill = decoder.outcomes(Message(LINE, later_ms, backfill=True), later_ms)
 
     assert [reject.reason for reject in live.rejects] == ["time_too_old"]
     assert len(backfill.documents) == 1

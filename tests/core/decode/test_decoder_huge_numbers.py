@@ -110,10 +110,10 @@ def wholes(kept: Any) -> Iterator[str]:
 @pytest.mark.parametrize("name", [*LINES, *TEXTS, *JSONS])
 def test_a_huge_number_anywhere_becomes_no_value(name: str, sources: dict[str, Source], schema: Schema) -> None:
     """Of no source, at no place, does one raise or reach a document."""
-    flow = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
+    decoder = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
     samples = messages(sources[name])
     for raw in damaged_trees(samples) if name in JSONS else damaged_texts(samples):
-        check(read(flow, raw))
+        check(read(decoder, raw))
 
 
 @pytest.mark.parametrize("value", [2**63, 2**64 - 1, -(2**63), 10**400, "9" * 19, "9" * 5000, 1e19, "1e19"])

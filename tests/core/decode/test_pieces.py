@@ -33,9 +33,9 @@ RUN = {
 PLACE = Provenance(path="/r.json", offset_bytes=1000, captured_ms=CAPTURED_MS)
 
 
-def read(flow: Decoder, data: bytes, place: Provenance = PLACE) -> Outcomes:
+def read(decoder: Decoder, data: bytes, place: Provenance = PLACE) -> Outcomes:
     """What a message becomes that lies at byte 1,000 of its file."""
-    return flow.outcomes(Message(data, RECEIVED_MS, place), RECEIVED_MS)
+    return decoder.outcomes(Message(data, RECEIVED_MS, place), RECEIVED_MS)
 
 
 def runs(number: int) -> list[dict[str, Any]]:
@@ -52,17 +52,17 @@ def test_an_element_is_what_it_is_alone(
     name: str, ahead: str, between: str, behind: str, flow_of: Callable[..., Decoder]
 ) -> None:
     """The same id, its own bytes, and the place where they lie in the file."""
-    flow = flow_of(name)
+    decoder = flow_of(name)
     texts = [
         json.dumps(run if name == "perfsonar" else {**PING, "n": run["id"]}, ensure_ascii=False) for run in runs(9)
     ]
     whole = (ahead + between.join(texts) + behind).encode()
 
-    found = read(flow, whole).documents
+    found = read(decoder, whole).documents
 
     assert len(found) == 9
     for document, text in zip(found, texts, strict=True):
-        (alone,) = read(flow, text.encode()).documents
+        (alone,) = read(decoder, text.encode()).documents
         assert (document.id, document.version, document.index) == (alone.id, alone.version, alone.index)
         assert original_of(document.body) == text.encode()
         offset = document.body["log"]["offset"]
@@ -114,11 +114,11 @@ def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Decoder]) ->
 
 def test_a_mended_message_is_one_piece(flow_of: Callable[..., Decoder]) -> None:
     """What was no JSON when it came (here in colours) has elements without bytes of their own: all keep the message."""
-    flow = flow_of("perfsonar_result")
+    decoder = flow_of("perfsonar_result")
     coloured = b"\x1b[0m[" + b",".join([orjson.dumps(PING)] * 3) + b"]"
 
-    few = read(flow, coloured).documents
-    many = read(flow, coloured.replace(b"[{", b"[" + (orjson.dumps(PING) + b",") * 300 + b"{"))
+    few = read(decoder, coloured).documents
+    many = read(decoder, coloured.replace(b"[{", b"[" + (orjson.dumps(PING) + b",") * 300 + b"{"))
 
     assert [original_of(document.body) for document in few] == [coloured] * 3
     assert not many.documents
@@ -148,16 +148,16 @@ def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_
 @pytest.mark.parametrize("wrap", ["{}", "[{}]", '"[{}]"', '"{}"'])
 def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Decoder]) -> None:
     """A level more, ten thousand, and a million are one reject that says so; brackets in text are no level."""
-    flow = flow_of("perfsonar")
+    decoder = flow_of("perfsonar")
 
     def message(levels: int) -> bytes:
         text = '{"id":"%s","x":' % RUN["id"] + "[" * (levels - 1) + "]" * (levels - 1)  # noqa: UP031 - braces
         text += ',"t":"[[[{{{\\"","test":{},"schedule":{"start":"2026-03-04T11:20:05-08:00"}}'
         return wrap.replace("{}", text if wrap[0] != '"' else json.dumps(text)[1:-1]).encode()
 
-    assert len(read(flow, message(MAX_DEPTH)).documents) == 1
+    assert len(read(decoder, message(MAX_DEPTH)).documents) == 1
     for levels in (MAX_DEPTH + 1, 10_000, 1_000_000):
-        found = read(flow, message(levels))
+        found = read(decoder, message(levels))
         assert [reject.reason for reject in found.rejects] == ["too_deep"]
         assert "more than 64 deep" in found.rejects[0].detail
 
@@ -179,7 +179,7 @@ def test_depth_is_that_of_the_tree(tree: Any) -> None:
 
 def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., Decoder]) -> None:
     """Their identity is made of its bytes. More than may be written for it are one reject; 16 of the longest fit."""
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
 
     def line(pairs: int, size_bytes: int) -> bytes:
         text = LINE.replace("submitNormJobs.sh", "/s.sh") + "".join(f":K{n}_DATE=1454737177" for n in range(pairs - 1))
@@ -189,7 +189,7 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
         data = line(pairs, size_bytes)
         assert len(data) == size_bytes
         fits = pairs * (len(data) + 512) <= 16 * len(data) + 65_536
-        found = flow.outcomes(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
+        found = decoder.outcomes(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
         assert len(found.documents) == (pairs if fits else 0)
         assert [(r.reason, r.original) for r in found.rejects] == ([] if fits else [("too_many_pairs", data)])
 
@@ -197,14 +197,14 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
 def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """Its own bytes, the place where they lie, and the document that it becomes when it is sent alone."""
     for name in ("owping", "owping_machine"):
-        flow, text = flow_of(name), (sources[name].folder / "samples.both.txt").read_bytes()
-        found = read(flow, text).documents
+        decoder, text = flow_of(name), (sources[name].folder / "samples.both.txt").read_bytes()
+        found = read(decoder, text).documents
         assert len(found) == 2
         for document in found:
             original = original_of(document.body)
             place = Provenance(path="/r.json", offset_bytes=document.body["log"]["offset"], captured_ms=CAPTURED_MS)
             assert text[document.body["log"]["offset"] - 1000 :].startswith(original)
-            assert read(flow, original, place).documents == (document,)
+            assert read(decoder, original, place).documents == (document,)
         assert original_of(found[0].body) != original_of(found[1].body)
 
 

@@ -41,8 +41,8 @@ class Read:
     def __call__(self, line: str | bytes, zone: int | None = None) -> Outcomes:
         """Everything that a line becomes."""
         data = line.encode() if isinstance(line, str) else line
-        flow = self._flow_of("als_perf", zone=zone)
-        return flow.outcomes(Message(data, RECEIVED_MS, backfill=True), RECEIVED_MS)
+        decoder = self._flow_of("als_perf", zone=zone)
+        return decoder.outcomes(Message(data, RECEIVED_MS, backfill=True), RECEIVED_MS)
 
     def one(self, line: str | bytes, zone: int | None = None) -> dict:  # type: ignore[type-arg]
         """The one document that a line becomes."""
@@ -320,8 +320,8 @@ def test_15_a_run_id_belongs_to_its_facility(schema: Schema, sources: dict[str, 
     message = Message(LINE.encode(), RECEIVED_MS, backfill=True)
     documents: list[Document] = []
     for facility in ("als", "aps"):
-        flow = Decoder(Intake("i", "t", facility, ("als_perf",)), sources, schema)
-        documents += flow.outcomes(message, 0).documents
+        decoder = Decoder(Intake("i", "t", facility, ("als_perf",)), sources, schema)
+        documents += decoder.outcomes(message, 0).documents
 
     assert documents[0].id != documents[1].id
     assert [document.index for document in documents] == ["perf-marks-als-2016.02", "perf-marks-aps-2016.02"]
@@ -557,10 +557,10 @@ def test_26_nul_and_bad_utf8_keep_their_bytes(read: Read) -> None:
 def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callable[..., Decoder]) -> None:
     """Nothing in a line chooses them: a line that names others keeps that as data, and a missing host stays missing."""
     message = Message(f"{LINE}:FACILITY=aps:HOST=evil".encode(), RECEIVED_MS, Provenance(host="als-node-17"), True)
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
 
-    (document,) = flow.outcomes(message, 0).documents
-    bare = flow.outcomes(Message(LINE.encode(), RECEIVED_MS, backfill=True), 0).documents[0]
+    (document,) = decoder.outcomes(message, 0).documents
+    bare = decoder.outcomes(Message(LINE.encode(), RECEIVED_MS, backfill=True), 0).documents[0]
 
     assert document.body["perf"]["facility"] == "als"
     assert document.body["host"] == {"name": "als-node-17"}

@@ -122,12 +122,12 @@ def test_a_line_of_the_sample_becomes_what_the_truth_table_says(
 
 def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Decoder]) -> None:
     """35 lines, 35 documents with 35 ids, all in the index of their month."""
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
 
     documents = [
         document
         for line in SAMPLE.read_bytes().splitlines()
-        for document in flow.outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
+        for document in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
     ]
 
     assert len({document.id for document in documents}) == 35
@@ -137,10 +137,10 @@ def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Deco
 def test_a_mark_is_lean(flow_of: Callable[..., Decoder], schema: Schema) -> None:
     """Beside the line itself and what tells of its copy, no document of the sample takes 450 bytes."""
     provenance = Provenance("als-node-17", "/data/logs/als/tomography-2016-02.log", 123456, "fluent-bit 5", "t/0/1")
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
 
     for line in SAMPLE.read_bytes().splitlines():
-        (document,) = flow.outcomes(Message(line, RECEIVED_MS, provenance, True), RECEIVED_MS).documents
+        (document,) = decoder.outcomes(Message(line, RECEIVED_MS, provenance, True), RECEIVED_MS).documents
         fact = without_provenance(document.body, schema)
         del fact["event"]["original"]
 
@@ -180,10 +180,10 @@ def test_cosmetic_differences_do_not_make_another_fact(flow_of: Callable[..., De
     """BOM, ANSI colours, CR and outer blanks are not part of a line's identity; a blank inside it is."""
     line = b"Fri Feb 5 21:39:37 PST 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE=1454737177"
     dressed = [line, line + b"\r", b"\xef\xbb\xbf" + line, b"  " + line + b"\t", b"\x1b[31m" + line + b"\x1b[0m"]
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
 
-    ids = {flow.outcomes(Message(data, RECEIVED_MS, backfill=True), 0).documents[0].id for data in dressed}
-    other = flow.outcomes(Message(line.replace(b":PERF", b": PERF"), RECEIVED_MS, backfill=True), 0).documents[0].id
+    ids = {decoder.outcomes(Message(data, RECEIVED_MS, backfill=True), 0).documents[0].id for data in dressed}
+    other = decoder.outcomes(Message(line.replace(b":PERF", b": PERF"), RECEIVED_MS, backfill=True), 0).documents[0].id
 
     assert len(ids) == 1
     assert other not in ids

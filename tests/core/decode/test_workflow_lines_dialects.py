@@ -23,14 +23,14 @@ END = "ts=2026-03-04T19:21:41.5Z event=als.transfer.end guid=736ee764 status=0"
 LINES = ("als_perf", "lcls_psjob", "netlogger")
 
 
-def outcomes(flow: Decoder, line: str) -> Outcomes:
+def outcomes(decoder: Decoder, line: str) -> Outcomes:
     """Everything a line becomes that came a day after the samples."""
-    return flow.outcomes(Message(line.encode(), NOW_MS), NOW_MS)
+    return decoder.outcomes(Message(line.encode(), NOW_MS), NOW_MS)
 
 
-def bodies(flow: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
+def bodies(decoder: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
     """The documents of lines of which none is refused."""
-    found = [outcomes(flow, line) for line in lines]
+    found = [outcomes(decoder, line) for line in lines]
     assert not any(each.rejects for each in found)
     return [document.body for each in found for document in each.documents]
 
@@ -49,10 +49,10 @@ def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[...,
 
 def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Decoder]) -> None:
     """Seconds taken that are not the difference of the ends, and an end before the start, are flagged; ±1 s is not."""
-    flow = flow_of("lcls_psjob")
+    decoder = flow_of("lcls_psjob")
 
     def flags(numbers: str) -> list[str]:
-        return list(bodies(flow, f"PSJobCompleted TotalElapsed {numbers}")[0]["perf"].get("flags", []))
+        return list(bodies(decoder, f"PSJobCompleted TotalElapsed {numbers}")[0]["perf"].get("flags", []))
 
     assert flags("432 1772651605 1772652036") == []
     assert flags("433 1772651605 1772652036") == ["elapsed_mismatch"]
@@ -79,9 +79,9 @@ def test_a_script_that_prints_itself_is_no_damaged_line(line: str, flow_of: Call
 
 def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Decoder]) -> None:
     """The event's stem is the stage, its ending the role, guid the run; the order of the lines does not matter."""
-    flow = flow_of("netlogger")
+    decoder = flow_of("netlogger")
     for lines in ((START, END), (END, START)):
-        (run,) = runs_in(outcomes(flow, line) for line in lines)
+        (run,) = runs_in(outcomes(decoder, line) for line in lines)
 
         assert run.key.run == "736ee764"
         assert told(run) == [("als.transfer", "exact", 96.377, "end")]
@@ -160,17 +160,17 @@ def test_names_that_the_index_cannot_take_stay_in_the_line(flow_of: Callable[...
 
 def test_dialects_share_an_intake(flow_of: Callable[..., Decoder]) -> None:
     """Each line is read by the one source it is for; somebody else's stays ignored."""
-    flow = flow_of(*LINES)
+    decoder = flow_of(*LINES)
     sample = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()[0]
 
-    found = [d.body["perf"]["source"] for x in (sample, JOB, START) for d in _backfilled(flow, x).documents]
+    found = [d.body["perf"]["source"] for x in (sample, JOB, START) for d in _backfilled(decoder, x).documents]
 
     assert found == ["als_perf", "lcls_psjob", "lcls_psjob", "netlogger"]
-    assert _backfilled(flow, "ts=2026-03-04T19:20:05Z caller=main.go msg=listening").ignored
+    assert _backfilled(decoder, "ts=2026-03-04T19:20:05Z caller=main.go msg=listening").ignored
 
 
-def _backfilled(flow: Decoder, line: str) -> Outcomes:
-    return flow.outcomes(Message(line.encode(), NOW_MS, backfill=True), NOW_MS)
+def _backfilled(decoder: Decoder, line: str) -> Outcomes:
+    return decoder.outcomes(Message(line.encode(), NOW_MS, backfill=True), NOW_MS)
 
 
 def test_no_dialect_is_named_in_the_code() -> None:

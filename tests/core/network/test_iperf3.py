@@ -39,7 +39,7 @@ def changed(tree: dict[str, Any], **changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def flow(flow_of: FlowOf) -> Decoder:
+def decoder(flow_of: FlowOf) -> Decoder:
     """A flow that reads iperf3 -J."""
     return flow_of("iperf3_json", sites={"192.0.2.20": "NERSC", "198.51.100.7": "ALS"})
 
@@ -50,9 +50,9 @@ def text_flow(flow_of: FlowOf) -> Decoder:
     return flow_of("iperf3_text")
 
 
-def test_units_are_bits_bytes_seconds_and_milliseconds(flow: Decoder) -> None:
+def test_units_are_bits_bytes_seconds_and_milliseconds(decoder: Decoder) -> None:
     """Round trips are µs in the output; goodput is the receiver's [23]."""
-    found = network(document(flow, SAMPLE))
+    found = network(document(decoder, SAMPLE))
     assert found["throughput_bps"] == 9310306903.0
     assert found["receiver_throughput_bps"] == 9258872000.0
     assert found["transferred_bytes"] == 11638000000
@@ -62,10 +62,10 @@ def test_units_are_bits_bytes_seconds_and_milliseconds(flow: Decoder) -> None:
     assert found["tool_version"] == "3.17"
 
 
-def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Decoder) -> None:
+def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(decoder: Decoder) -> None:
     """A stamp that cannot be gives way to the capture time, with a flag."""
-    assert document(flow, SAMPLE).body["@timestamp"] == "2026-03-04T19:20:06Z"
-    assert document(flow, UDP).body["@timestamp"] == "2026-03-04T19:20:06.123Z"
+    assert document(decoder, SAMPLE).body["@timestamp"] == "2026-03-04T19:20:06Z"
+    assert document(decoder, UDP).body["@timestamp"] == "2026-03-04T19:20:06.123Z"
     for stamp in (
         None,
         {},
@@ -75,44 +75,47 @@ def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(flow: Decoder) -> None
         {"timesecs": 2**40},
         {"timesecs": 2**63},
     ):
-        found = read(flow, changed(SAMPLE, start__timestamp=stamp))
+        found = read(decoder, changed(SAMPLE, start__timestamp=stamp))
         if found.documents:
             assert "time_captured" in flags(found.documents[0])
         else:
             assert found.rejects[0].reason == "time_ahead"
 
 
-def test_identity_is_capture_time_and_bytes(flow: Decoder) -> None:
+def test_identity_is_capture_time_and_bytes(decoder: Decoder) -> None:
     """The same capture again is the same fact; without one there is no identity."""
-    assert document(flow, SAMPLE).id == document(flow, SAMPLE).id
-    assert document(flow, SAMPLE).id != read(flow, SAMPLE, 1_772_600_000_000).documents[0].id
-    assert reject(flow, SAMPLE, captured_ms=None).reason == "identity"
+    assert document(decoder, SAMPLE).id == document(decoder, SAMPLE).id
+    assert document(decoder, SAMPLE).id != read(decoder, SAMPLE, 1_772_600_000_000).documents[0].id
+    assert reject(decoder, SAMPLE, captured_ms=None).reason == "identity"
 
 
-def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(flow: Decoder) -> None:
+def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(decoder: Decoder) -> None:
     """A client sends, a server receives, and in reverse the other way round; names go before addresses."""
     server = changed(SAMPLE, start__accepted_connection={"host": "192.0.2.20", "port": 40000})
     del server["start"]["connecting_to"]
-    assert ends(document(flow, SAMPLE)) == ("198.51.100.7", "ps-nersc.example")
-    assert ends(document(flow, changed(SAMPLE, start__test_start__reverse=1))) == ("ps-nersc.example", "198.51.100.7")
-    assert ends(document(flow, server)) == ("192.0.2.20", "198.51.100.7")
-    assert ends(document(flow, changed(server, start__test_start__reverse=1))) == ("198.51.100.7", "192.0.2.20")
-    body = document(flow, SAMPLE).body
+    assert ends(document(decoder, SAMPLE)) == ("198.51.100.7", "ps-nersc.example")
+    assert ends(document(decoder, changed(SAMPLE, start__test_start__reverse=1))) == (
+        "ps-nersc.example",
+        "198.51.100.7",
+    )
+    assert ends(document(decoder, server)) == ("192.0.2.20", "198.51.100.7")
+    assert ends(document(decoder, changed(server, start__test_start__reverse=1))) == ("198.51.100.7", "192.0.2.20")
+    body = document(decoder, SAMPLE).body
     assert body["destination"]["ip"] == "192.0.2.20"
     assert (body["source"]["site"], body["destination"]["site"]) == ("ALS", "NERSC")
 
 
-def test_scope_of_an_ipv6_address_is_dropped(flow: Decoder) -> None:
+def test_scope_of_an_ipv6_address_is_dropped(decoder: Decoder) -> None:
     """The index's address type refuses it [20]."""
     connected = [{"local_host": "fe80::1%2", "remote_host": "2001:db8::1"}]
-    found = document(flow, changed(SAMPLE, start__connected=connected, start__connecting_to__host="2001:db8::1"))
+    found = document(decoder, changed(SAMPLE, start__connected=connected, start__connecting_to__host="2001:db8::1"))
     assert found.body["source"]["ip"] == "fe80::1"
     assert network(found)["ip_version"] == 6
 
 
-def test_udp_loss_is_the_receivers(flow: Decoder) -> None:
+def test_udp_loss_is_the_receivers(decoder: Decoder) -> None:
     """The sender's block says 0 lost from 3.11 on [6, 7]."""
-    found = network(document(flow, UDP))
+    found = network(document(decoder, UDP))
     assert (found["packets_sent"], found["packets_lost"], found["packets_received"]) == (862069, 690, 861379)
     assert found["loss_ratio"] == 690 / 862069
     assert found["jitter_ms"] == 0.012
@@ -120,36 +123,36 @@ def test_udp_loss_is_the_receivers(flow: Decoder) -> None:
     assert "mss_bytes" not in found
 
 
-def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(flow: Decoder) -> None:
+def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(decoder: Decoder) -> None:
     """Its block is then all zeros [6]."""
     silent = {"seconds": 0, "bytes": 0, "bits_per_second": 0, "packets": 0, "lost_packets": 0}
     tree = changed(UDP, end__sum_received=silent)
     del tree["end"]["sum"]
-    found = document(flow, tree)
+    found = document(decoder, tree)
     assert "loss_unknown" in flags(found)
     assert network(found)["packets_sent"] == 862069
     assert not {"packets_lost", "loss_ratio", "receiver_throughput_bps"} & network(found).keys()
 
 
-def test_absurd_jitter_is_left_out_and_flagged(flow: Decoder) -> None:
+def test_absurd_jitter_is_left_out_and_flagged(decoder: Decoder) -> None:
     """28 seconds of jitter are the tool's arithmetic, not the network [8]."""
-    found = document(flow, changed(UDP, end__sum_received__jitter_ms=28487.0))
+    found = document(decoder, changed(UDP, end__sum_received__jitter_ms=28487.0))
     assert "jitter_suspect" in flags(found)
     assert "jitter_ms" not in network(found)
 
 
 @pytest.mark.parametrize("error", ["unable to connect to server: Connection refused", "x" * 100_000, {"a": 1}, 5])
-def test_aborted_test_is_a_failure_with_its_text(flow: Decoder, error: Any) -> None:
+def test_aborted_test_is_a_failure_with_its_text(decoder: Decoder, error: Any) -> None:
     """`end` is empty, there are no intervals, often no stamp either [15, 3]."""
-    found = document(flow, {"start": {"connected": []}, "intervals": [], "end": {}, "error": error})
+    found = document(decoder, {"start": {"connected": []}, "intervals": [], "end": {}, "error": error})
     assert found.body["event"]["outcome"] == "failure"
     assert 0 < len(found.body["error"]["message"]) <= 8192
     assert "throughput_bps" not in network(found)
 
 
-def test_end_without_numbers_and_without_error_is_a_failure(flow: Decoder) -> None:
+def test_end_without_numbers_and_without_error_is_a_failure(decoder: Decoder) -> None:
     """Nothing measured is not a rate of 0 [4, 15]."""
-    found = document(flow, changed(SAMPLE, end={}, intervals=[]))
+    found = document(decoder, changed(SAMPLE, end={}, intervals=[]))
     assert found.body["event"]["outcome"] == "failure"
     assert "empty_result" in flags(found)
 
@@ -165,14 +168,14 @@ def test_end_without_numbers_and_without_error_is_a_failure(flow: Decoder) -> No
         ('{"start":{},"intervals":[],"end":{"sum_sent":{"bits_per_second":4,"bits_per_second":5}}}', 5),
     ],
 )
-def test_what_iperf3_writes_for_json_is_mended(flow: Decoder, broken: str, value: float) -> None:
+def test_what_iperf3_writes_for_json_is_mended(decoder: Decoder, broken: str, value: float) -> None:
     """nan, a lost plus, a comma too many, warnings ahead, keys twice: the last one counts [14]."""
-    assert network(document(flow, broken))["throughput_bps"] == value
+    assert network(document(decoder, broken))["throughput_bps"] == value
 
 
-def test_json_that_is_merely_cut_is_refused_where_it_ends(flow: Decoder) -> None:
+def test_json_that_is_merely_cut_is_refused_where_it_ends(decoder: Decoder) -> None:
     """Mending adds nothing [26]."""
-    found = reject(flow, json.dumps(SAMPLE)[:-5])
+    found = reject(decoder, json.dumps(SAMPLE)[:-5])
     assert found.reason == "json"
     assert found.column is not None
     assert found.column > 1000

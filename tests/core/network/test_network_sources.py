@@ -76,7 +76,7 @@ def check(found: Outcomes, schema: Schema) -> None:
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
+def decoder(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow of all of them, as the example settings have it."""
     return Decoder(Intake("results", "perf.als.results.v1", "als", (*JSONS, *TEXTS)), sources, schema)
 
@@ -85,7 +85,7 @@ def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
 @given(data=st.data())
 @FUZZ
 def test_json_with_anything_anywhere_gets_a_verdict(
-    name: str, data: st.DataObject, flow: Decoder, sources: dict[str, Source], schema: Schema
+    name: str, data: st.DataObject, decoder: Decoder, sources: dict[str, Source], schema: Schema
 ) -> None:
     """Up to three values replaced, removed or repeated: wrong types, null, huge numbers, NUL, deep nesting."""
     reader = JsonReader(repair=True)
@@ -106,7 +106,7 @@ def test_json_with_anything_anywhere_gets_a_verdict(
             del holder[last]
         else:
             holder[last] = json.loads(json.dumps(value))  # a copy: a later change may go inside
-    check(read(flow, json.dumps(tree)), schema)
+    check(read(decoder, json.dumps(tree)), schema)
 
 
 def nested(depth: int) -> Any:
@@ -121,7 +121,7 @@ def nested(depth: int) -> Any:
 @given(data=st.data())
 @FUZZ
 def test_damaged_bytes_get_a_verdict(
-    name: str, data: st.DataObject, flow: Decoder, sources: dict[str, Source], schema: Schema
+    name: str, data: st.DataObject, decoder: Decoder, sources: dict[str, Source], schema: Schema
 ) -> None:
     """A piece of a sample replaced by other bytes, by another piece, or by nothing."""
     raw = data.draw(st.sampled_from(messages(sources[name])))
@@ -130,8 +130,8 @@ def test_damaged_bytes_get_a_verdict(
         end = begin + data.draw(st.sampled_from([0, 1, 4, 60, 100_000]))
         new = data.draw(st.binary(max_size=8) | st.sampled_from([b"9" * 400, b"\n", b"nan", None]))
         raw = raw[:begin] + (raw[at : at + 60] if new is None else new) + raw[end:]
-    check(read(flow, raw), schema)
-    check(read(flow, raw, captured_ms=None), schema)
+    check(read(decoder, raw), schema)
+    check(read(decoder, raw, captured_ms=None), schema)
 
 
 @pytest.mark.parametrize("name", TEXTS)
@@ -170,10 +170,10 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
     name: str, piece: bytes, sources: dict[str, Source], schema: Schema
 ) -> None:
     """200 kB behind every beginning of a sample: linear terminals need no more than a moment."""
-    flow = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
+    decoder = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
     for sample in messages(sources[name])[:2]:
         for share in (0.2, 0.5, 0.9):
             head = sample[: int(len(sample) * share)]
             found, text = [], head + piece * (200_000 // len(piece))
-            assert within(MOMENT_S, lambda: found.append(read(flow, text)))  # noqa: B023  (asked at once)
+            assert within(MOMENT_S, lambda: found.append(read(decoder, text)))  # noqa: B023  (asked at once)
             assert found[0].documents or found[0].rejects

@@ -18,13 +18,13 @@ FlowOf = Callable[..., Decoder]
 @pytest.fixture
 def read(flow_of: FlowOf) -> Callable[..., Any]:
     """The document of a run of that type with that result."""
-    flow = flow_of("perfsonar")
+    decoder = flow_of("perfsonar")
 
     def one(kind: str, result: dict[str, Any], **said: Any) -> Any:
         test = {"type": kind, "spec": {"schema": 1, "dest": "ps-nersc.example"}}
         schedule = {"start": "2026-03-04T19:20:05Z"}
         merged = {"succeeded": True, **result}
-        return document(flow, {"id": "0b7c6f0e-1", "test": test, "schedule": schedule, "result": merged, **said})
+        return document(decoder, {"id": "0b7c6f0e-1", "test": test, "schedule": schedule, "result": merged, **said})
 
     return one
 

@@ -46,9 +46,9 @@ def block(**changes: str) -> str:
     return "".join(f"{line}\n" for line in {**lines, **changes}.values() if line)
 
 
-def read(flow: Decoder, text: str) -> Outcomes:
+def read(decoder: Decoder, text: str) -> Outcomes:
     """What a message becomes."""
-    return flow.outcomes(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
+    return decoder.outcomes(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
 
 
 def only(found: Outcomes) -> Document:
@@ -66,7 +66,7 @@ def refused(found: Outcomes) -> Reject:
 
 
 @pytest.fixture
-def flow(flow_of: FlowOf) -> Decoder:
+def decoder(flow_of: FlowOf) -> Decoder:
     """An intake that declares no zone."""
     return flow_of("owping", sites={"ps-als.example": "ALS"})
 
@@ -77,9 +77,9 @@ def network(found: Document) -> dict[str, Any]:
     return fields
 
 
-def test_block_becomes_a_document_with_its_session_as_identity(flow: Decoder) -> None:
+def test_block_becomes_a_document_with_its_session_as_identity(decoder: Decoder) -> None:
     """Every line of the block is a field; the local time becomes UTC by the session id."""
-    found = only(read(flow, block()))
+    found = only(read(decoder, block()))
     assert found.id == session()
     body = found.body
     assert body["@timestamp"] == body["event"]["start"] == "2026-03-04T19:20:05.387Z"
@@ -109,7 +109,7 @@ def test_block_becomes_a_document_with_its_session_as_identity(flow: Decoder) ->
     }
 
 
-def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Decoder) -> None:
+def test_both_blocks_of_a_message_are_documents_of_their_own(decoder: Decoder) -> None:
     """The tool prints there and back at once; each has its own session, ends and numbers."""
     back = block(
         head="--- owping statistics from [2001:db8:20::5]:9271 to [ps-als.example]:8916 ---",
@@ -117,16 +117,16 @@ def test_both_blocks_of_a_message_are_documents_of_their_own(flow: Decoder) -> N
         counts="50 sent, 0 lost (0.000%), 0 duplicates",
     )
     notice = "Approximately 13.2 seconds until results available\n\n"
-    found = read(flow, f"{notice}{block()}\n{back}")
+    found = read(decoder, f"{notice}{block()}\n{back}")
     assert [document.id for document in found.documents] == [session(), session(random=7)]
     assert [network(document)["packets_sent"] for document in found.documents] == [100, 50]
     assert found.documents[1].body["source"]["ip"] == "2001:db8:20::5"
 
 
-def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Decoder) -> None:
+def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(decoder: Decoder) -> None:
     """One document and one reject, which keep their own bytes; the message counts as rejected."""
     text = block() + "\n" + block(sid="SID:\t" + "0" * 31 + "1")
-    found = read(flow, text)
+    found = read(decoder, text)
     assert len(found.documents) == len(found.rejects) == 1
     assert found.rejects[0].reason == "zone_unknown"
     assert found.rejects[0].original == block(sid="SID:\t" + "0" * 31 + "1").strip().encode()
@@ -137,24 +137,24 @@ def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(flow: Decod
     ("first", "minutes"),
     [("2026-03-04T19:20:05.387", 0), ("2026-03-05T01:05:05.387", 345), ("2026-03-05T09:20:05.387", 840)],
 )
-def test_zone_is_told_by_the_session_id(flow: Decoder, first: str, minutes: int) -> None:
+def test_zone_is_told_by_the_session_id(decoder: Decoder, first: str, minutes: int) -> None:
     """Quarter hours between -14 and +14 h; here UTC, Nepal and Kiritimati [22]."""
-    found = only(read(flow, block(first=f"first:\t{first}", last="last:\tXXX")))
+    found = only(read(decoder, block(first=f"first:\t{first}", last="last:\tXXX")))
     assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
     assert minutes % 15 == 0
 
 
 @pytest.mark.parametrize("first", ["2026-03-04T11:27:45.000", "2026-03-05T10:20:05.387", "2026-03-03T19:20:05.387"])
-def test_time_that_no_zone_explains_is_refused(flow: Decoder, first: str) -> None:
+def test_time_that_no_zone_explains_is_refused(decoder: Decoder, first: str) -> None:
     """Off the quarter hours, or beyond 14 h: the instant is not guessed."""
-    found = refused(read(flow, block(first=f"first:\t{first}")))
+    found = refused(read(decoder, block(first=f"first:\t{first}")))
     assert (found.reason, found.line, found.column) == ("zone_unknown", 3, 8)
 
 
 def test_zone_of_the_intake_counts_where_the_session_id_tells_none(flow_of: FlowOf) -> None:
     """A session id without a time is no reason to refuse what the operator declared."""
-    flow = flow_of("owping", zone=-8 * 3600)
-    found = only(read(flow, block(sid="SID:\t" + "0" * 31 + "1")))
+    decoder = flow_of("owping", zone=-8 * 3600)
+    found = only(read(decoder, block(sid="SID:\t" + "0" * 31 + "1")))
     assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
     assert "flags" not in found.body["perf"]
 
@@ -169,17 +169,17 @@ def test_zone_of_the_intake_yields_to_a_session_id_that_knows_better(flow_of: Fl
 
 def test_session_ids_of_the_ntp_era_after_2036_are_read(flow_of: FlowOf) -> None:
     """NTP seconds begin anew in February 2036."""
-    flow = flow_of("owping")
+    decoder = flow_of("owping")
     at = datetime(2036, 3, 4, 19, 20, 3, tzinfo=UTC)
     sid = f"c6336407{(int(at.timestamp()) + NTP_1900_S) % 2**32:08x}4000000000000001"
     text = block(sid=f"SID:\t{sid}", first="first:\t2036-03-04T11:20:05.387", last="last:\tXXX")
-    found = only(flow.outcomes(Message(text.encode(), int(at.timestamp()) * 1000), 0))
+    found = only(decoder.outcomes(Message(text.encode(), int(at.timestamp()) * 1000), 0))
     assert found.body["@timestamp"] == "2036-03-04T19:20:05.387Z"
 
 
-def test_thousand_milliseconds_are_the_next_second(flow: Decoder) -> None:
+def test_thousand_milliseconds_are_the_next_second(decoder: Decoder) -> None:
     """The tool rounds up without carrying."""
-    found = only(read(flow, block(first="first:\t2026-03-04T11:20:04.1000")))
+    found = only(read(decoder, block(first="first:\t2026-03-04T11:20:04.1000")))
     assert found.body["@timestamp"] == "2026-03-04T19:20:05Z"
 
 
@@ -187,44 +187,44 @@ def test_thousand_milliseconds_are_the_next_second(flow: Decoder) -> None:
     ("first", "reason"),
     [("XXX", "no_time"), ("2026-02-30T11:20:05.387", "stamp"), ("2026-03-04T25:20:05.387", "stamp")],
 )
-def test_time_that_is_none_is_refused(flow: Decoder, first: str, reason: str) -> None:
+def test_time_that_is_none_is_refused(decoder: Decoder, first: str, reason: str) -> None:
     """A failed session prints XXX; a day that does not exist is a damaged line."""
-    assert refused(read(flow, block(first=f"first:\t{first}"))).reason == reason
+    assert refused(read(decoder, block(first=f"first:\t{first}"))).reason == reason
 
 
-def test_last_that_is_no_time_leaves_the_length_open(flow: Decoder) -> None:
+def test_last_that_is_no_time_leaves_the_length_open(decoder: Decoder) -> None:
     """The beginning is enough."""
-    body = only(read(flow, block(last="last:\tXXX"))).body
+    body = only(read(decoder, block(last="last:\tXXX"))).body
     assert "end" not in body["event"]
     assert "duration" not in body["event"]
 
 
 @pytest.mark.parametrize(("unit", "value"), [("ns", 5.4e-4), ("us", 0.54), ("ms", 540), ("s", 540_000)])
-def test_printed_units_become_milliseconds(flow: Decoder, unit: str, value: float) -> None:
+def test_printed_units_become_milliseconds(decoder: Decoder, unit: str, value: float) -> None:
     """The unit is printed beside every number, and may differ between them."""
     delay = f"one-way delay min/median/max = 540/540/540 {unit}, (err=540 {unit})"
-    found = network(only(read(flow, block(delay=delay, jitter=f"one-way jitter = 540 {unit} (P95-P50)"))))
+    found = network(only(read(decoder, block(delay=delay, jitter=f"one-way jitter = 540 {unit} (P95-P50)"))))
     assert [found[name] for name in ("delay_min_ms", "delay_max_ms", "max_clock_error_ms", "delay_jitter_ms")] == [
         value
     ] * 4
     assert MS_OF[unit] * 540 == pytest.approx(value)
 
 
-def test_numbers_may_be_negative_exponential_and_out_of_order(flow: Decoder) -> None:
+def test_numbers_may_be_negative_exponential_and_out_of_order(decoder: Decoder) -> None:
     """Clocks that differ make negative delays [10]; three digits make 1e+03 and a min above the median [12]."""
     delay = "one-way delay min/median/max = -0.049/12.8/1e+03 ms, (err=0.37 ms)"
-    found = only(read(flow, block(delay=delay)))
+    found = only(read(decoder, block(delay=delay)))
     assert (network(found)["delay_min_ms"], network(found)["delay_max_ms"]) == (-0.049, 1000)
     assert "negative_delay" in found.body["perf"]["flags"]
     swapped = "one-way delay min/median/max = 12.9/12.8/12.8 ms, (err=0.37 ms)"
-    assert network(only(read(flow, block(delay=swapped))))["delay_min_ms"] == 12.9
+    assert network(only(read(decoder, block(delay=swapped))))["delay_min_ms"] == 12.9
 
 
-def test_nothing_sent_has_neither_delay_nor_loss(flow: Decoder) -> None:
+def test_nothing_sent_has_neither_delay_nor_loss(decoder: Decoder) -> None:
     """Nan is nothing, not 0 [11]; that nothing was sent is a failure."""
     found = only(
         read(
-            flow,
+            decoder,
             block(
                 counts="0 sent, 0 lost (nan%), 0 duplicates",
                 delay="one-way delay min/median/max = nan/nan/nan ms, (err=0.37 ms)",
@@ -240,17 +240,17 @@ def test_nothing_sent_has_neither_delay_nor_loss(flow: Decoder) -> None:
     assert "packets_reordered" not in fields
 
 
-def test_clocks_that_are_not_synchronised_are_named(flow: Decoder) -> None:
+def test_clocks_that_are_not_synchronised_are_named(decoder: Decoder) -> None:
     """(unsync) stands in the error's place: there is no error to show."""
-    fields = network(only(read(flow, block(delay="one-way delay min/median/max = 12.8/12.9/12.8 ms, (unsync)"))))
+    fields = network(only(read(decoder, block(delay="one-way delay min/median/max = 12.8/12.9/12.8 ms, (unsync)"))))
     assert fields["clock_synchronized"] is False
     assert "max_clock_error_ms" not in fields
 
 
-def test_delay_within_the_clock_error_is_flagged(flow: Decoder) -> None:
+def test_delay_within_the_clock_error_is_flagged(decoder: Decoder) -> None:
     """It says little about the network; nobody should be woken by it [10]."""
     delay = "one-way delay min/median/max = 0.2/0.3/0.4 ms, (err=0.37 ms)"
-    assert "within_clock_error" in only(read(flow, block(delay=delay))).body["perf"]["flags"]
+    assert "within_clock_error" in only(read(decoder, block(delay=delay))).body["perf"]["flags"]
 
 
 @pytest.mark.parametrize(
@@ -263,9 +263,9 @@ def test_delay_within_the_clock_error_is_flagged(flow: Decoder) -> None:
         ("", None, None),
     ],
 )
-def test_hops_have_four_forms(flow: Decoder, hops: str, least: int | None, most: int | None) -> None:
+def test_hops_have_four_forms(decoder: Decoder, hops: str, least: int | None, most: int | None) -> None:
     """Old versions print a capital and no remark; without a TTL there are none."""
-    fields = network(only(read(flow, block(hops=hops))))
+    fields = network(only(read(decoder, block(hops=hops))))
     assert (fields.get("hops_min"), fields.get("hops_max")) == (least, most)
 
 
@@ -280,27 +280,27 @@ def test_hops_have_four_forms(flow: Decoder, hops: str, least: int | None, most:
     ],
 )
 def test_reordered_packets_are_counted_from_the_share_of_those_received(
-    flow: Decoder, lines: str, count: int | None
+    decoder: Decoder, lines: str, count: int | None
 ) -> None:
     """2.020202 % of 99 received are 2 packets; what is not handled is unknown, not 0."""
-    assert network(only(read(flow, block(reordering=lines)))).get("packets_reordered") == count
+    assert network(only(read(decoder, block(reordering=lines)))).get("packets_reordered") == count
 
 
-def test_percentiles_are_read_where_asked_for(flow: Decoder) -> None:
+def test_percentiles_are_read_where_asked_for(decoder: Decoder) -> None:
     """Those that documents know; the others stay in event.original."""
     lines = "Percentiles:\n\t25.0: 551 us\n\t50.0: 566 us\n\t75.0: nan us\n\t95.0: 0.588 ms"
-    fields = network(only(read(flow, block(percentiles=lines))))
+    fields = network(only(read(decoder, block(percentiles=lines))))
     assert (fields["delay_p25_ms"], fields["delay_p95_ms"]) == (0.551, 0.588)
     assert "delay_p75_ms" not in fields
     assert fields["delay_median_ms"] == 2.6
 
 
-def test_line_ends_blank_lines_and_packet_lines_do_not_matter(flow: Decoder) -> None:
+def test_line_ends_blank_lines_and_packet_lines_do_not_matter(decoder: Decoder) -> None:
     """CRLF, a mark of byte order, blank lines around, packets listed before: the same document."""
-    plain = only(read(flow, block()))
+    plain = only(read(decoder, block()))
     packets = "seq_no=0          delay=0.571 ms\t(sync, err=0.389 ms)\nseq_no=1          *LOST*\n"
     for text in (block().replace("\n", "\r\n"), "\ufeff\n\n" + block() + "\n\n", packets + block(), block().rstrip()):
-        found = only(read(flow, text))
+        found = only(read(decoder, text))
         assert (found.id, network(found), found.body["@timestamp"]) == (
             plain.id,
             network(plain),
@@ -321,10 +321,10 @@ def test_line_ends_blank_lines_and_packet_lines_do_not_matter(flow: Decoder) -> 
     ],
 )
 def test_damaged_block_is_refused_where_it_breaks(
-    flow: Decoder, text: str, line: int, column: int, expected: str
+    decoder: Decoder, text: str, line: int, column: int, expected: str
 ) -> None:
     """Line, column and what was expected there."""
-    found = refused(read(flow, text))
+    found = refused(read(decoder, text))
     assert found.reason in {"syntax", "torn"}
     assert (found.line, found.column, expected in found.expected) == (line, column, True), found
     assert found.original == text.encode()
@@ -365,9 +365,9 @@ def test_both_readers_agree_on_near_misses(sources: dict[str, Source]) -> None:
     assert 100 < read < 5 * len(whole)
 
 
-def test_made_up_blocks_are_read_whole(flow: Decoder) -> None:
+def test_made_up_blocks_are_read_whole(decoder: Decoder) -> None:
     """What the synthetic path prints is owping's form: two documents a message, no rejects."""
     for text in owping_blocks(INSTANT, 24, 3):
-        found = flow.outcomes(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
+        found = decoder.outcomes(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
         assert len(found.documents) == 2
         assert not found.rejects

@@ -31,7 +31,7 @@ def packet(seq: int, sent_s: float, delay_s: float | None, ttl: int = 249) -> st
 
 
 @pytest.fixture
-def flow(flow_of: FlowOf) -> Decoder:
+def decoder(flow_of: FlowOf) -> Decoder:
     """A flow that reads both."""
     return flow_of("owping_machine", "owping_raw", "owping")
 
@@ -43,9 +43,9 @@ def test_ntp_times_are_unix_times_of_both_eras() -> None:
     assert ntp_s(0) == 2**32 - NTP_TO_UNIX_S
 
 
-def test_machine_form_is_read_in_seconds(flow: Decoder) -> None:
+def test_machine_form_is_read_in_seconds(decoder: Decoder) -> None:
     """Delays, error and jitter are s there, ms here; buckets are index times width [9, 23]."""
-    found = document(flow, MACHINE)
+    found = document(decoder, MACHINE)
     fields = network(found)
     assert found.id == "c6336407ed531ce5400000002c33dd01"
     assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
@@ -60,69 +60,69 @@ def test_machine_form_is_read_in_seconds(flow: Decoder) -> None:
     assert found.body["source"]["ip"] == "198.51.100.7"
 
 
-def test_histogram_of_delays_never_becomes_fields(flow: Decoder, schema: Schema) -> None:
+def test_histogram_of_delays_never_becomes_fields(decoder: Decoder, schema: Schema) -> None:
     """600 buckets a document would be as many mappings: two arrays, kept and not indexed [30]."""
     mapped = schema.mappings("network")["properties"]["perf"]["properties"]["network"]["properties"]
     assert mapped["delay_histogram"] == {"type": "object", "enabled": False}
-    kept = network(document(flow, MACHINE))["delay_histogram"]
+    kept = network(document(decoder, MACHINE))["delay_histogram"]
     assert set(kept) == {"values_ms", "counts"}
     assert kept["values_ms"] == sorted(kept["values_ms"])
 
 
-def test_negative_delay_is_kept_and_flagged(flow: Decoder) -> None:
+def test_negative_delay_is_kept_and_flagged(decoder: Decoder) -> None:
     """Clocks differ [10]; a median within their error says nothing either."""
-    assert "negative_delay" in flags(document(flow, MACHINE))
-    found = document(flow, MACHINE.replace("MAXERR\t0.00037", "MAXERR\t0.02747"))
+    assert "negative_delay" in flags(document(decoder, MACHINE))
+    found = document(decoder, MACHINE.replace("MAXERR\t0.00037", "MAXERR\t0.02747"))
     assert "within_clock_error" in flags(found)
 
 
-def test_min_may_exceed_the_median(flow: Decoder) -> None:
+def test_min_may_exceed_the_median(decoder: Decoder) -> None:
     """Rounding does that; nothing is asserted of their order [12]."""
-    found = network(document(flow, MACHINE.replace("MEDIAN\t0.002600", "MEDIAN\t-0.000130")))
+    found = network(document(decoder, MACHINE.replace("MEDIAN\t0.002600", "MEDIAN\t-0.000130")))
     assert (found["delay_min_ms"], found["delay_median_ms"]) == (-0.12, -0.13)
 
 
-def test_undefined_values_are_absent(flow: Decoder) -> None:
+def test_undefined_values_are_absent(decoder: Decoder) -> None:
     """MIN, MEDIAN, MAX, PDV and LOST are left out, or nan [11]."""
     lines = [line for line in MACHINE.split("\n") if line.split("\t")[0] not in {"LOST", "MIN", "PDV"}]
-    found = document(flow, "\n".join(lines).replace("MAX\t0.088200", "MAX\tnan"))
+    found = document(decoder, "\n".join(lines).replace("MAX\t0.088200", "MAX\tnan"))
     assert "loss_unknown" in flags(found)
     assert "packets_lost" not in network(found)
     assert network(found)["delay_max_ms"] == 88.2  # as the buckets tell
 
 
-def test_nothing_sent_is_a_failure_without_numbers(flow: Decoder) -> None:
+def test_nothing_sent_is_a_failure_without_numbers(decoder: Decoder) -> None:
     """No loss of 0 of 0."""
-    found = document(flow, (GRAMMARS / "owping_machine" / "samples.nothing.txt").read_text())
+    found = document(decoder, (GRAMMARS / "owping_machine" / "samples.nothing.txt").read_text())
     assert found.body["event"]["outcome"] == "failure"
     assert not {"loss_ratio", "delay_min_ms", "hops_min"} & network(found).keys()
 
 
-def test_machine_form_stands_over_the_text_of_the_same_session(flow: Decoder) -> None:
+def test_machine_form_stands_over_the_text_of_the_same_session(decoder: Decoder) -> None:
     """Both name the session; the one with the buckets tells more."""
     text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
-    assert rank(document(flow, MACHINE)) > rank(read(flow, text).documents[0])
+    assert rank(document(decoder, MACHINE)) > rank(read(decoder, text).documents[0])
 
 
-def test_both_directions_of_a_message_are_documents(flow: Decoder) -> None:
+def test_both_directions_of_a_message_are_documents(decoder: Decoder) -> None:
     """One block each."""
-    found = read(flow, (GRAMMARS / "owping_machine" / "samples.both.txt").read_bytes())
+    found = read(decoder, (GRAMMARS / "owping_machine" / "samples.both.txt").read_bytes())
     assert [ends(one) for one in found.documents] == [
         ("ps-als.example", "ps-nersc.example"),
         ("ps-nersc.example", "ps-als.example"),
     ]
 
 
-def test_twping_and_torn_machine_forms_are_refused(flow: Decoder) -> None:
+def test_twping_and_torn_machine_forms_are_refused(decoder: Decoder) -> None:
     """Its columns mean other things; half a block counts nothing."""
-    assert reject(flow, MACHINE.replace("MIN\t", "MIN_FWD\t")).source == "owping_machine"
-    assert reject(flow, MACHINE[: MACHINE.index("SENT")]).reason == "syntax"
+    assert reject(decoder, MACHINE.replace("MIN\t", "MIN_FWD\t")).source == "owping_machine"
+    assert reject(decoder, MACHINE[: MACHINE.index("SENT")]).reason == "syntax"
 
 
-def test_raw_packets_become_delay_and_loss(flow: Decoder) -> None:
+def test_raw_packets_become_delay_and_loss(decoder: Decoder) -> None:
     """A delay is the difference of two NTP numbers, exact to a microsecond; times of 0 are lost packets."""
     delays_s = [0.0026, 0.0027, None, 0.0025, 0.0031]
-    found = document(flow, "".join(packet(n, AT_S + n / 10, delay) for n, delay in enumerate(delays_s)))
+    found = document(decoder, "".join(packet(n, AT_S + n / 10, delay) for n, delay in enumerate(delays_s)))
     fields = network(found)
     assert (fields["packets_sent"], fields["packets_lost"], fields["loss_ratio"]) == (5, 1, 0.2)
     assert (fields["delay_min_ms"], fields["delay_median_ms"], fields["delay_max_ms"]) == (2.5, 2.65, 3.1)
@@ -131,31 +131,31 @@ def test_raw_packets_become_delay_and_loss(flow: Decoder) -> None:
     assert found.body["event"]["duration"] == 400_000_000
 
 
-def test_raw_duplicates_are_counted_once(flow: Decoder) -> None:
+def test_raw_duplicates_are_counted_once(decoder: Decoder) -> None:
     """The same sequence number again is a duplicate, not a packet sent."""
-    fields = network(document(flow, packet(0, AT_S, 0.002) + packet(0, AT_S, 0.003) + packet(1, AT_S + 1, 0.002)))
+    fields = network(document(decoder, packet(0, AT_S, 0.002) + packet(0, AT_S, 0.003) + packet(1, AT_S + 1, 0.002)))
     assert (fields["packets_sent"], fields["packets_duplicated"], fields["packets_lost"]) == (2, 1, 0)
     assert fields["delay_max_ms"] == 2
 
 
-def test_raw_ttl_of_255_is_unknown(flow: Decoder) -> None:
+def test_raw_ttl_of_255_is_unknown(decoder: Decoder) -> None:
     """It would be 0 hops."""
-    assert "hops_min" not in network(document(flow, packet(0, AT_S, 0.002, ttl=255)))
-    assert network(document(flow, packet(0, AT_S, 0.002, ttl=250)))["hops_min"] == 5
+    assert "hops_min" not in network(document(decoder, packet(0, AT_S, 0.002, ttl=255)))
+    assert network(document(decoder, packet(0, AT_S, 0.002, ttl=250)))["hops_min"] == 5
 
 
-def test_raw_packets_are_the_same_fact_whenever_they_are_captured(flow: Decoder) -> None:
+def test_raw_packets_are_the_same_fact_whenever_they_are_captured(decoder: Decoder) -> None:
     """Their times are in the bytes."""
-    assert read(flow, RAW, None).documents[0].id == read(flow, RAW, 1_772_600_000_000).documents[0].id
+    assert read(decoder, RAW, None).documents[0].id == read(decoder, RAW, 1_772_600_000_000).documents[0].id
 
 
 @pytest.mark.parametrize("text", [RAW[:-3].rstrip("0123456789"), RAW.replace(" 1 ", " 2 ", 1), "0 1 1 0 1 1 0 249"])
-def test_raw_lines_of_another_form_are_refused(flow: Decoder, text: str) -> None:
+def test_raw_lines_of_another_form_are_refused(decoder: Decoder, text: str) -> None:
     """Torn, or no 20 digits."""
-    assert reject(flow, text).reason == "syntax"
+    assert reject(decoder, text).reason == "syntax"
 
 
-def test_raw_packet_without_a_time_is_refused(flow: Decoder) -> None:
+def test_raw_packet_without_a_time_is_refused(decoder: Decoder) -> None:
     """A session that was never sent happened at no time."""
     zero = "0" * 20
-    assert reject(flow, f"0 {zero} 1 0 {zero} 1 0 255").reason == "no_time"
+    assert reject(decoder, f"0 {zero} 1 0 {zero} 1 0 255").reason == "no_time"

@@ -67,19 +67,19 @@ def document(result: Any = PING, kind: str = "rtt", **changes: Any) -> dict[str,
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
+def decoder(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow that reads pScheduler's documents."""
     intake = Intake("results", "perf.als.results.v1", "als", ("perfsonar",))
     return Decoder(intake, sources, schema, {"ps-als.example": "ALS", "192.0.2.20": "NERSC"})
 
 
 @pytest.fixture
-def read(flow: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
+def read(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
     """What one message becomes, which must be one document."""
 
     def one(tree: Mapping[str, Any] | bytes) -> Document:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = flow.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
+        found = decoder.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not found.rejects, found.rejects
         assert len(found.documents) == 1
         return found.documents[0]
@@ -88,12 +88,12 @@ def read(flow: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
 
 
 @pytest.fixture
-def refuse(flow: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
+def refuse(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
     """What one message becomes, which must be one reject."""
 
     def one(tree: Mapping[str, Any] | bytes) -> Reject:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = flow.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
+        found = decoder.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not found.documents
         assert len(found.rejects) == 1
         return found.rejects[0]
@@ -409,7 +409,7 @@ def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLES)))
-def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(flow: Decoder, number: int) -> None:
+def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(decoder: Decoder, number: int) -> None:
     """Every value of every sample replaced: no traceback, and documents of numbers that Elasticsearch can hold."""
     whole = json.loads(SAMPLES[number])
     for *steps, last in places(whole):
@@ -419,7 +419,7 @@ def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(flow: Decoder, 
         before = holder[last]
         for value in HOSTILE:
             holder[last] = value
-            found = flow.outcomes(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
+            found = decoder.outcomes(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
             assert len(found.documents) + len(found.rejects) == 1
             for made in found.documents:
                 body = {key: inner for key, inner in made.body.items() if key != "perf"}

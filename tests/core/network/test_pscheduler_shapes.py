@@ -51,7 +51,7 @@ def plugin(result: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
+def decoder(sources: dict[str, Source], schema: Schema) -> Decoder:
     """A flow that reads every JSON shape, as the example settings have it."""
     return Decoder(Intake("results", "perf.als.results.v1", "als", ALL), sources, schema, {"ps-als.example": "ALS"})
 
@@ -66,9 +66,9 @@ def flow(sources: dict[str, Source], schema: Schema) -> Decoder:
         (IPERF3, "iperf3_json"),
     ],
 )
-def test_each_shape_is_read_by_its_own_source(flow: Decoder, message: Any, source: str) -> None:
+def test_each_shape_is_read_by_its_own_source(decoder: Decoder, message: Any, source: str) -> None:
     """Dispatch is by keys that must be there; the order of the sources does not matter."""
-    assert document(flow, message).body["perf"]["source"] == source
+    assert document(decoder, message).body["perf"]["source"] == source
 
 
 def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> None:
@@ -80,12 +80,12 @@ def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> 
     assert (found.reason, found.source) == ("value", "perfsonar_run")
 
 
-def test_pending_and_running_runs_give_way_to_the_final_one(flow: Decoder) -> None:
+def test_pending_and_running_runs_give_way_to_the_final_one(decoder: Decoder) -> None:
     """In whatever order they come, the highest version stands [1]."""
     states = ["pending", "on-deck", "running", "cleanup"]
-    told = [document(flow, rest(state=state, result=None)) for state in states]
-    lost = document(flow, rest(state="missed", result=None, errors="The run was missed."))
-    final = document(flow, rest())
+    told = [document(decoder, rest(state=state, result=None)) for state in states]
+    lost = document(decoder, rest(state="missed", result=None, errors="The run was missed."))
+    final = document(decoder, rest())
     ranks = [rank(found) for found in (*told, lost, final)]
 
     assert ranks == sorted(set(ranks))
@@ -98,12 +98,12 @@ def test_pending_and_running_runs_give_way_to_the_final_one(flow: Decoder) -> No
     assert network(final)["rtt_mean_ms"] == 2
 
 
-def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Decoder) -> None:
+def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(decoder: Decoder) -> None:
     """It tells the test and its ends; a REST poll that comes later must not take them away [16, 17, 18]."""
     full = {**FULL, "id": RUN}
     bare_test = {key: value for key, value in full.items() if key not in {"test", "task"}}
     tellings = [plugin(full["result"]), rest(result=full["result"]), bare_test, plugin(full), full]
-    found = [document(flow, telling) for telling in tellings]
+    found = [document(decoder, telling) for telling in tellings]
     ranks = [rank(one) for one in found]
 
     assert {one.id for one in found} == {RUN}
@@ -111,23 +111,23 @@ def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(flow: Dec
 
 
 @pytest.mark.parametrize("front", ["", "\x1e", "\x1e\n", "\ufeff"])
-def test_record_separator_ahead_of_json_is_taken_off(flow: Decoder, front: str) -> None:
+def test_record_separator_ahead_of_json_is_taken_off(decoder: Decoder, front: str) -> None:
     """RFC 7464 frames what a plug-in reads."""
-    found = document(flow, front + json.dumps(plugin(FULL)))
+    found = document(decoder, front + json.dumps(plugin(FULL)))
     assert found.id == FULL["id"]
     assert network(found)["throughput_bps"] == 9.31e9
 
 
-def test_plugin_with_a_bare_result_is_the_fact_of_its_run(flow: Decoder) -> None:
+def test_plugin_with_a_bare_result_is_the_fact_of_its_run(decoder: Decoder) -> None:
     """A transform of `.result` keeps neither id nor time: the address beside it is the run's."""
-    found = document(flow, plugin(PING))
+    found = document(decoder, plugin(PING))
     assert found.id == RUN
     assert network(found)["task_id"] == "5a0f3c1e-1111-4222-8333-944455566677"
     assert ends(found)[0] == "ps-als.example"
     assert found.body["source"]["site"] == "ALS"
     assert "time_captured" in flags(found)
     assert "start" not in found.body["event"]
-    assert reject(flow, plugin(PING), captured_ms=None).reason == "identity"
+    assert reject(decoder, plugin(PING), captured_ms=None).reason == "identity"
 
 
 @pytest.mark.parametrize("left", ["text of output-raw", None, 5, [PING]])
@@ -136,13 +136,13 @@ def test_plugin_whose_transform_left_no_object_is_refused(flow_of: FlowOf, left:
     assert reject(flow_of("perfsonar_plugin"), plugin(left)).reason == "shape"
 
 
-def test_document_stripped_by_jq_says_the_same(flow: Decoder) -> None:
+def test_document_stripped_by_jq_says_the_same(decoder: Decoder) -> None:
     """The diagnostics and the copies of the result are not needed for a TCP test [26]."""
     run = {key: value for key, value in FULL["run"].items() if key not in {"result-full", "result-merged"}}
     result = {key: value for key, value in FULL["result"].items() if key != "diags"}
     stripped = {**FULL, "run": run, "result": result}
 
-    assert network(document(flow, stripped)) == network(document(flow, FULL))
+    assert network(document(decoder, stripped)) == network(document(decoder, FULL))
 
 
 def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
@@ -154,55 +154,55 @@ def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
     assert reject(flow_of("perfsonar"), {**tiny, "id": None}).reason == "shape"
 
 
-def test_array_and_json_string_of_a_relay_are_opened(flow: Decoder) -> None:
+def test_array_and_json_string_of_a_relay_are_opened(decoder: Decoder) -> None:
     """Each object of an array is a document; one that is refused costs the others nothing."""
     second = {**FULL, "id": RUN[:-1] + "f"}
-    assert [found.id for found in read(flow, [FULL, second]).documents] == [FULL["id"], second["id"]]
-    assert document(flow, json.dumps(json.dumps(FULL))).id == FULL["id"]
-    mixed = read(flow, [FULL, {**FULL, "id": "no id"}])
+    assert [found.id for found in read(decoder, [FULL, second]).documents] == [FULL["id"], second["id"]]
+    assert document(decoder, json.dumps(json.dumps(FULL))).id == FULL["id"]
+    mixed = read(decoder, [FULL, {**FULL, "id": "no id"}])
     assert (len(mixed.documents), len(mixed.rejects)) == (1, 1)
 
 
-def test_equal_results_in_an_array_are_one_fact(flow: Decoder) -> None:
+def test_equal_results_in_an_array_are_one_fact(decoder: Decoder) -> None:
     """An element is the fact that it is alone: nothing tells equal ones apart, so they merge as repeats do."""
-    found = read(flow, [PING, PING]).documents
-    assert [one.id for one in found] == [document(flow, PING).id] * 2
+    found = read(decoder, [PING, PING]).documents
+    assert [one.id for one in found] == [document(decoder, PING).id] * 2
 
 
-def test_bare_result_has_its_shippers_time_and_identity(flow: Decoder) -> None:
+def test_bare_result_has_its_shippers_time_and_identity(decoder: Decoder) -> None:
     """The same bytes captured again later are another fact; without a capture time there is none."""
-    found = document(flow, PING)
-    again = read(flow, PING).documents[0]
-    later = read(flow, PING, CAPTURED_MS + 1).documents[0]
+    found = document(decoder, PING)
+    again = read(decoder, PING).documents[0]
+    later = read(decoder, PING, CAPTURED_MS + 1).documents[0]
     assert found.id == again.id != later.id
     assert found.body["@timestamp"] == "2026-03-04T23:59:00Z"
     assert flags(found) == ["test_missing", "time_captured"]
-    assert reject(flow, PING, captured_ms=None).reason == "identity"
+    assert reject(decoder, PING, captured_ms=None).reason == "identity"
 
 
-def test_direction_of_a_run_without_its_test_comes_from_the_tool(flow: Decoder) -> None:
+def test_direction_of_a_run_without_its_test_comes_from_the_tool(decoder: Decoder) -> None:
     """REST names the participants, iperf3's own JSON in the diagnostics who of them sent."""
 
     def run(**asked: Any) -> dict[str, Any]:
         told = json.dumps({"start": {"test_start": {"reverse": 0, **asked}}, "end": {}})
         return rest(result={**FULL["result"], "diags": f"iperf3 -c x\n{told}"})
 
-    assert ends(document(flow, run())) == tuple(ENDS)
-    assert ends(document(flow, run(reverse=1))) == tuple(reversed(ENDS))
-    assert "ends_assumed" not in flags(document(flow, run()))
-    assert "ends_assumed" in flags(document(flow, rest()))
+    assert ends(document(decoder, run())) == tuple(ENDS)
+    assert ends(document(decoder, run(reverse=1))) == tuple(reversed(ENDS))
+    assert "ends_assumed" not in flags(document(decoder, run()))
+    assert "ends_assumed" in flags(document(decoder, rest()))
 
 
-def test_end_of_a_lone_ping_is_who_answered(flow: Decoder) -> None:
+def test_end_of_a_lone_ping_is_who_answered(decoder: Decoder) -> None:
     """One participant only: the replies name the other end."""
     trips = [{"seq": 1, "ip": "192.0.2.1", "rtt": "PT0.002S"}]
-    found = document(flow, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
+    found = document(decoder, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
     assert ends(found) == ("ps-als.example", "192.0.2.1")
 
 
-def test_time_zones_of_one_fleet_may_differ(flow: Decoder) -> None:
+def test_time_zones_of_one_fleet_may_differ(decoder: Decoder) -> None:
     """Each node writes its own offset; the instant is the same [22]."""
     stamps = ["2026-03-04T20:20:05+01:00", "2026-03-04T19:20:05Z", "2026-03-04T11:20:05-08:00"]
-    found = {document(flow, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
+    found = {document(decoder, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
     assert found == {"2026-03-04T19:20:05Z"}
-    assert reject(flow, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "value"
+    assert reject(decoder, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "value"

@@ -33,7 +33,7 @@ TAILS: list[Header | None] = [
 ]  # fmt: skip
 
 
-def stretches(rng: Random) -> list[ConsumerRecord]:
+def segments(rng: Random) -> list[ConsumerRecord]:
     """Records in stretches that share their first headers, as Kafka's batches hold them."""
     found: list[ConsumerRecord] = []
     for _ in range(rng.randint(1, 4)):
@@ -51,7 +51,7 @@ def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
     """Documents to the value, rejects and ignored lines; whatever came before, wherever stretches begin."""
     rng, reader = Random(seed), RecordDecoder(FLOW)
     for _ in range(3):
-        records = stretches(rng)
+        records = segments(rng)
         found = reader.read(records, INGESTED_MS)
         of_record: dict[int, list[tuple[str, str, object]]] = {n: [] for n in range(len(records))}
         for owner, action in zip(found.owners, found.actions, strict=True):

@@ -59,7 +59,7 @@ def written_bytes(reader: RecordDecoder, value: bytes) -> int:
     special = found.special.get(0)
     if special is None or not special.refused:
         return size
-    told, intake = message(received), reader.flow.intake
+    told, intake = message(received), reader.decoder.intake
     rejects = dead_letter.actions(
         dead_letter.reject_ref(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1"
     )

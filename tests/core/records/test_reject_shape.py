@@ -46,9 +46,9 @@ def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
     return FAULTS[fault].format(script=script, number=number, **known)
 
 
-def reject(flow: Decoder, text: str) -> Reject:
+def reject(decoder: Decoder, text: str) -> Reject:
     """The one reject that a line becomes, whatever its age."""
-    (found,) = flow.outcomes(_message(text), RECEIVED_MS).rejects
+    (found,) = decoder.outcomes(_message(text), RECEIVED_MS).rejects
     return found
 
 
@@ -59,8 +59,8 @@ def test_one_script_at_one_fault_is_one_shape(
     flow_of: Made, fault: str, one: dict[str, object], other: dict[str, object], number: int
 ) -> None:
     """Other stamps, runs and stages change nothing; the shape names script and line."""
-    flow = flow_of("als_perf")
-    first, second = (reject(flow, line(fault, "submit_norm.sh", number, what)) for what in (one, other))
+    decoder = flow_of("als_perf")
+    first, second = (reject(decoder, line(fault, "submit_norm.sh", number, what)) for what in (one, other))
 
     assert shape(first) == shape(second)
     assert shape(first).startswith(f"submit_norm.sh:{number}: ")
@@ -72,14 +72,14 @@ def test_another_script_or_line_or_fault_is_another_shape(
     flow_of: Made, what: dict[str, object], faults: list[str]
 ) -> None:
     """What a person mends at two places, or in two ways, is two lines of the list."""
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
     made = [
         line(faults[0], "a.sh", 7, what),
         line(faults[0], "b.sh", 7, what),
         line(faults[0], "a.sh", 8, what),
         line(faults[1], "a.sh", 7, what),
     ]
-    rejects = [reject(flow, one) for one in made]
+    rejects = [reject(decoder, one) for one in made]
 
     assert len({(found.reason, shape(found)) for found in rejects}) == 4
 
@@ -90,8 +90,8 @@ def test_a_script_whose_name_has_no_ending_is_one_shape_too(
     flow_of: Made, one: dict[str, object], other: dict[str, object]
 ) -> None:
     """Then the place is what stood before the fault, without days, months and numbers."""
-    flow = flow_of("als_perf")
-    first, second = (reject(flow, line("tag", "submit", n, what)) for n, what in ((5, one), (66, other)))
+    decoder = flow_of("als_perf")
+    first, second = (reject(decoder, line("tag", "submit", n, what)) for n, what in ((5, one), (66, other)))
 
     assert "submit:#" in shape(first).replace(" ", "")
     numbered = all(str(what["run"])[0].isdigit() for what in (one, other))

@@ -105,10 +105,10 @@ class Pages:
                 found.setdefault(index if self.apart else "", []).append(body or stone)
         return [tuple(each) for each in found.values()]
 
-    def read(self, formers: tuple[DocumentVersion, ...], revision: int) -> None:
+    def read(self, previous: tuple[DocumentVersion, ...], revision: int) -> None:
         """A record of a replay is read."""
         made = self.readings[revision]
-        verdict = reconcile(made, formers, FACILITY, {SOURCE: revision})
+        verdict = reconcile(made, previous, FACILITY, {SOURCE: revision})
         for n, each in enumerate(made):
             if n in verdict.lost:
                 if n not in verdict.there:
@@ -116,15 +116,15 @@ class Pages:
             elif self.write(each.index, each.id, each.version, each) == each.version:
                 self.merge(each.key(FACILITY), _mark(each))
         for retraction in verdict.retractions:
-            former = retraction.former
-            self.write(former.index, former.id, retraction.version, None, not retraction.replaced)
+            old = retraction.old
+            self.write(old.index, old.id, retraction.version, None, not retraction.replaced)
         for key, mark in verdict.forgotten:
             self.merge(key, mark)
 
     def replay(self, revision: int) -> None:
         """Sent and read."""
-        for formers in self.records():
-            self.read(formers, revision)
+        for previous in self.records():
+            self.read(previous, revision)
 
     def take_out(self) -> None:
         """What was left behind in runs."""
@@ -180,8 +180,8 @@ def played(
             under_way += pages.records()
         elif under_way:
             pages.read(under_way[pick(len(under_way))], revision)
-    for formers in under_way:
-        pages.read(formers, last[pick(len(last))])
+    for previous in under_way:
+        pages.read(previous, last[pick(len(last))])
     return pages
 
 

@@ -34,9 +34,9 @@ Store = dict[tuple[str, str], tuple[int, dict[str, Any]]]
 WATERMARKS = st.one_of(st.none(), st.integers(-100, 40 * DAY_S).map(lambda s: BEGIN_MS + s * 1000))
 
 
-def write(store: Store, state: RunState, schema: Schema, former: RunState | None = None) -> None:
+def write(store: Store, state: RunState, schema: Schema, old: RunState | None = None) -> None:
     """As Elasticsearch does with external versions: what is older than what is there is not taken."""
-    before = derive(former) if former else None
+    before = derive(old) if old else None
     for found in documents(derive(state), schema, before):
         place = (found.index, found.id)
         if place not in store or store[place][0] < found.version:
@@ -63,15 +63,15 @@ def test_any_order_any_batches_the_same_documents(
     """Shuffled, repeated, in batches: what is alive in the end is what the whole set says at once, and nothing else."""
     everything = [*found, *data.draw(versions(found))]
     store: Store = {}
-    state, former = RunState(KEY, watermark_ms=watermark_ms), None
+    state, old = RunState(KEY, watermark_ms=watermark_ms), None
     for batch in splits(data, everything):
         state = with_marks(state, batch)
         if not state.marks:
             continue
         state = state_of(orjson.loads(json_of(state, derive(state).issued, None)))
-        warm = former if data.draw(st.booleans()) else None  # the cache may vanish at any time
+        warm = old if data.draw(st.booleans()) else None  # the cache may vanish at any time
         write(store, state, schema, warm)
-        former = state
+        old = state
     whole = written(state_of_marks(everything, watermark_ms, state.issued), schema)
 
     alive = {place: body for place, body in bodies(store).items() if not is_retracted(body)}
@@ -189,8 +189,8 @@ def test_a_tombstone_is_the_same_with_a_warm_cache_as_with_a_cold_one(schema: Sc
     state = with_marks(RunState(KEY), [start, *marks(f"{10 * DAY_S} START B")])
     write(store, state, schema)
     for batch in (marks(f"{5 * DAY_S} X A"), gone[:1], gone[1:], marks("50 X A")):
-        former, state = state, with_marks(state_of(orjson.loads(json_of(state, derive(state).issued, None))), batch)
-        write(store, state, schema, former)
+        old, state = state, with_marks(state_of(orjson.loads(json_of(state, derive(state).issued, None))), batch)
+        write(store, state, schema, old)
 
     now = written(state, schema)
     assert is_retracted(now["perf-stages-als-2016", start.id])
@@ -230,8 +230,8 @@ def test_a_sweep_writes_only_what_time_changed(schema: Schema) -> None:
     closed = at_watermark(quiet, BEGIN_MS + 9 * DAY_S * 1000)
     after = at_watermark(closed, BEGIN_MS + 99 * DAY_S * 1000)
 
-    def ids(now: RunState, former: RunState) -> set[str]:
-        return {found.id for found in documents(derive(now), schema, derive(former))}
+    def ids(now: RunState, old: RunState) -> set[str]:
+        return {found.id for found in documents(derive(now), schema, derive(old))}
 
     assert ids(quiet, state) == ids(closed, quiet) == {mark(9, "START", "B").id, uid(KEY, 1)}
     assert ids(after, closed) == set()
@@ -261,13 +261,13 @@ def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
     template = StoredTemplate("als", "", 7, 0, learned)
     state = state_of_marks(found, watermark_ms)
     shuffled = state_of_marks(data.draw(st.permutations(found)), watermark_ms)
-    former = derive(state_of_marks(found[:1], watermark_ms))
+    old = derive(state_of_marks(found[:1], watermark_ms))
 
     def runs(now: RunState, warm: Derived | None = None) -> dict[str, Any]:
         made = documents(derive(now), schema, warm, {"": template})
         return {each.id: each.body["perf"]["run"] for each in made if each.index.startswith("perf-runs-")}
 
-    cold, warm = runs(state), runs(state, former)
+    cold, warm = runs(state), runs(state, old)
     told = {name: run["completeness"] for name, run in cold.items() if "completeness" in run}
     assert runs(shuffled) == cold
     assert set(told) <= set(warm)

@@ -27,10 +27,10 @@ WEEK_S = 7 * 86_400
 @pytest.fixture
 def sample(flow_of: Callable[..., Decoder]) -> dict[str, Run]:
     """The runs of the 35 lines."""
-    flow = flow_of("als_perf")
+    decoder = flow_of("als_perf")
     lines = SAMPLE.read_bytes().splitlines()
     return {
-        run.key.run: run for run in runs_in(flow.outcomes(Message(s, RECEIVED_MS, backfill=True), 0) for s in lines)
+        run.key.run: run for run in runs_in(decoder.outcomes(Message(s, RECEIVED_MS, backfill=True), 0) for s in lines)
     }
 
 

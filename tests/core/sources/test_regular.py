@@ -170,7 +170,7 @@ def test_every_line_grammar_is_linear(name: str, filler: str, schema: Schema) ->
 def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Callable[..., Decoder]) -> None:
     """64 KiB of beginnings: one search, one split, one verdict."""
     line = ("PERF" + filler * 40_000)[:65_536].encode()
-    flow, message = flow_of("als_perf"), Message(line, 1454803200000, backfill=True)
+    decoder, message = flow_of("als_perf"), Message(line, 1454803200000, backfill=True)
 
-    assert len(flow.outcomes(message, 0).rejects) == 1
-    assert within(2, lambda: flow.outcomes(message, 0))
+    assert len(decoder.outcomes(message, 0).rejects) == 1
+    assert within(2, lambda: decoder.outcomes(message, 0))

@@ -31,14 +31,14 @@ def line(n: int) -> ByteRange:
 def heard(numbers: Iterable[int]) -> FileUpdate:
     """A batch of lines."""
     news = FileUpdate()
-    news.hear(merge_ranges(line(n) for n in numbers))
+    news.add_ranges(merge_ranges(line(n) for n in numbers))
     return news
 
 
 def said(role: str, record_ms: int, size_bytes: int = SIZE) -> FileUpdate:
     """A manifest."""
     news = FileUpdate()
-    news.say(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
+    news.add_manifest(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
     return news
 
 
@@ -126,8 +126,8 @@ def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -
     assert (gap.start, gap.stop, gap.since_ms, gap.until_ms) == (40, 360, line(0).last.ms, line(9).first.ms)  # type: ignore[union-attr]
     assert list(candidates(state)) == []
 
-    half = after([heard([1, 2, 3, 7])], replace(state, owing=False))
-    assert (half.owing, missing_of(gap, half.pieces), half.missing_bytes) == (True, 160, 160)
+    half = after([heard([1, 2, 3, 7])], replace(state, pending=False))
+    assert (half.pending, missing_of(gap, half.pieces), half.missing_bytes) == (True, 160, 160)
     assert half.gaps == state.gaps
     assert [each.body["perf"]["gap"]["size_bytes"] for each in documents(half, schema)] == [320]
     longer = after([said(END, NOON + 9, SIZE + 100)], half)
@@ -202,11 +202,11 @@ def test_files_are_told_apart() -> None:
 def test_a_file_in_very_many_pieces_says_so_until_it_is_whole() -> None:
     """What is kept is bounded, and nothing is called missing that was only forgotten."""
     every_other = FileUpdate()
-    every_other.hear(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_PIECES + 1))
+    every_other.add_ranges(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_PIECES + 1))
     state = after([every_other, said(END, NOON, 4 * (MOST_PIECES + 1))])
 
     assert (state.scattered, len(state.pieces)) == (True, MOST_PIECES)
     assert list(candidates(state)) == []
     rest = FileUpdate()
-    rest.hear([ByteRange(0, 4 * (MOST_PIECES + 1), NOON, NOON)])
+    rest.add_ranges([ByteRange(0, 4 * (MOST_PIECES + 1), NOON, NOON)])
     assert not after([rest], state).scattered

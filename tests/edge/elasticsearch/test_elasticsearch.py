@@ -166,10 +166,10 @@ def test_origins_are_seen_before_any_refresh(connected: Elasticsearch, index: st
     store = ElasticsearchStore(connected)
     store.bulk([act(index, "a", 1, {"provenance": {"kafka": "t/0/1"}}), act(index, "b", 1, {"n": 1})])
 
-    found = store.standing([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
+    found = store.versions([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
 
     assert found == [None, StoredVersion("t/0/1", 1), StoredVersion(None, 1), None]
-    assert store.standing([]) == []
+    assert store.versions([]) == []
     assert store.bulk([]) == []
 
 

@@ -105,7 +105,7 @@ def test_the_record_is_found_wherever_it_is_kept(world: World) -> None:
     """First the letter, then the record, then its copy, then the index; a letter that is another's is not believed."""
     first, second = refused(world, misspelt(1), misspelt(2) + b"\xff")
     found, by_letter = shown(world, ids=(f"{world.topic}/0/1",))
-    assert found.told("perf.reject.letter") == str(by_letter.at)
+    assert found.value("perf.reject.letter") == str(by_letter.at)
     one_letter, other_letter = letters(world)
     topic = other_letter.topic
     assert shown(world, ids=(f"{topic}/0/1",))[0].id == found.id
@@ -207,7 +207,7 @@ def test_a_copy_whose_reject_was_purged_meanwhile_is_dead_lettered_anew(world: W
     assert doc_id == f"{world.topic}/0/0"
     found, original = shown(world)
     assert (original.found_in, original.value) == (LETTER, misspelt(1))
-    assert found.told("provenance.kafka") == f"{world.topic}/0/1"
+    assert found.value("provenance.kafka") == f"{world.topic}/0/1"
 
 
 def test_a_record_with_two_refused_parts_is_replayed_once(world: World) -> None:

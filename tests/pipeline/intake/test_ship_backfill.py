@@ -40,8 +40,8 @@ def swept(world: World) -> Swept:
 def of_then(world: World) -> Documents:
     """What the lines became when they were new: their record time was that of their day."""
     known = world.knowledge
-    flow = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    made = [flow.outcomes(Message(line, THEN_MS), THEN_MS) for line in LINES]
+    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
+    made = [decoder.outcomes(Message(line, THEN_MS), THEN_MS) for line in LINES]
     return {(d.index, d.id): without_provenance(d.body, known.schema) for each in made for d in each.documents}
 
 

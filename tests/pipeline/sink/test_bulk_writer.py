@@ -42,5 +42,5 @@ def test_the_complaint_names_what_a_person_must_mend_before_what_will_pass() -> 
     )
 
     assert "cluster_block_exception" in said
-    assert "for a person to mend" in said
+    assert "An operator has to fix this" in said
     assert "for a person" not in retry_reason([ItemResult(429)])

@@ -83,6 +83,6 @@ def test_a_topic_made_anew_is_read_from_its_start(
 
     report = world.drain()
 
-    assert "was the topic made anew?" in caplog.text
+    assert "was the topic recreated?" in caplog.text
     assert report.counts["lines"].outcomes["stored"] == 10
     assert world.committed() == {0: 10}

@@ -34,15 +34,15 @@ SUMMER_ENDS_MS = int(datetime(2016, 11, 6, 6, tzinfo=UTC).timestamp() * 1000)
 
 
 @pytest.fixture(scope="module")
-def flow() -> Decoder:
+def decoder() -> Decoder:
     """The core as an intake of lines has it."""
     schema = load_schema(GRAMMARS / "fields.toml")
     return Decoder(Intake("test", "t", "als", ("als_perf",), "w"), load_sources(GRAMMARS, schema), schema)
 
 
-def outcomes(flow: Decoder, made: Made) -> Outcomes:
+def outcomes(decoder: Decoder, made: Made) -> Outcomes:
     """What the core makes of a message."""
-    return flow.outcomes(Message(made.data, RECEIVED_MS, Provenance(), backfill=True), 0)
+    return decoder.outcomes(Message(made.data, RECEIVED_MS, Provenance(), backfill=True), 0)
 
 
 def fact_of(body: dict[str, Any]) -> ExpectedDocument:
@@ -66,9 +66,9 @@ def told(fact: ExpectedDocument) -> ExpectedDocument:
     return replace(fact, at_ms=iso(fact.at_ms), logged_ms=iso(fact.logged_ms))  # type: ignore[arg-type]
 
 
-def assert_agree(flow: Decoder, made: Made) -> None:
+def assert_agree(decoder: Decoder, made: Made) -> None:
     """Outcome, reason and facts of one message are the same by plan and by reading."""
-    found, truth = outcomes(flow, made), made.truth
+    found, truth = outcomes(decoder, made), made.truth
     if truth.reason == INDEX:
         assert (len(found.documents), found.rejects, truth.facts) == (1, (), ()), made
         assert found.documents[0].body["perf"]["stage"]["split"] == "guess"
@@ -91,17 +91,17 @@ starts = st.one_of(
 
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), chosen=shares, start_ms=starts, facility=st.sampled_from(["als", "aps", "nsls"]))
-def test_truth_and_core_agree(flow: Decoder, seed: int, chosen: Shares, start_ms: int, facility: str) -> None:
+def test_truth_and_core_agree(decoder: Decoder, seed: int, chosen: Shares, start_ms: int, facility: str) -> None:
     """Whatever the seed, the shares, the season and the zone: same outcome, same reason, same facts."""
     for made in messages(Workload(seed, 200, (facility,), start_ms, shares=chosen)):
-        assert_agree(flow, made)
+        assert_agree(decoder, made)
 
 
-def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(flow: Decoder) -> None:
+def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(decoder: Decoder) -> None:
     """Every reason and outcome that the generator knows comes up, and none that the core sees otherwise."""
     seen = Counter[tuple[str, str | None]]()
     for made in messages(Workload(7, 10_000, shares=EVERYTHING)):
-        assert_agree(flow, made)
+        assert_agree(decoder, made)
         seen[made.truth.outcome, made.truth.reason] += 1
 
     reasons = {"torn", "syntax", "value", "tag", "time_ahead", "time_range", "stamp", "stamp_locale", INDEX}
@@ -233,11 +233,11 @@ def test_late_lines_arrive_hours_after_they_were_printed_and_others_at_once() ->
     assert 0.2 < sum(lag > 3600 for lag in lags_s["1.0"]) / 3_000 < 0.5
 
 
-def test_skewed_runs_are_seen_where_the_clock_is_ahead(flow: Decoder) -> None:
+def test_skewed_runs_are_seen_where_the_clock_is_ahead(decoder: Decoder) -> None:
     """The core flags about half of them; values and stamps are told as they are printed."""
     flagged = defaultdict(set)
     for made in messages(Workload(3, 3_000, shares=Shares(skewed=1.0))):
-        (document,) = outcomes(flow, made).documents
+        (document,) = outcomes(decoder, made).documents
         flagged[document.body["perf"]["run"]["id"]].update(document.body["perf"].get("flags", ()))
     seen = {run for run, flags in flagged.items() if "clock_skew" in flags}
     assert 0.3 < len(seen) / len(flagged) < 0.7
