@@ -1,7 +1,6 @@
 """Entry point of `perflog` and `python -m ingest`. Imports a subcommand only when it is called.
 
-Problems become one sentence and an exit code, as in sysexits: 64 usage, 65 data, 66 no input, 69 unavailable,
-70 software, 78 configuration.
+Problems become one sentence and an `ExitCode`.
 """
 
 import sys
@@ -11,7 +10,7 @@ from pathlib import Path
 
 import click
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Start here": {
@@ -116,10 +115,10 @@ def main() -> None:
         code = problem.exit_code
     except click.exceptions.Abort:
         click.echo("perflog: stopped", err=True)
-        code = 130
+        code = ExitCode.INTERRUPTED
     except click.ClickException as error:
         error.show()
-        code = 64 if isinstance(error, click.UsageError) else error.exit_code
+        code = ExitCode.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: not an error, and nothing more can be said
         code = 0

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.core.ids import is_facility
-from ingest.core.model import Message, Problem, Provenance
+from ingest.core.model import ExitCode, Message, Problem, Provenance
 from ingest.core.sources.framing import Frame
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import ClockError, iso_ms, offset_s
@@ -29,14 +29,14 @@ def chosen_of(sources: Mapping[str, Source], name: Any) -> dict[str, Source]:
     if name is None:
         return dict(sources)
     if name not in sources:
-        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
+        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", ExitCode.USAGE)
     return {name: sources[name]}
 
 
 def facility_of(name: str) -> str:
     """Check a facility's name; `Problem` (64) if it is invalid."""
     if not is_facility(name):
-        raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", 64)
+        raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", ExitCode.USAGE)
     return name
 
 
@@ -45,7 +45,7 @@ def zone_of(text: Any) -> int | None:
     try:
         return None if text is None else offset_s(str(text))
     except ClockError as error:
-        raise Problem(f"--zone: {error}.", "Write it like -08:00.", 64) from error
+        raise Problem(f"--zone: {error}.", "Write it like -08:00.", ExitCode.USAGE) from error
 
 
 def time_of(text: Any) -> int:
@@ -53,7 +53,7 @@ def time_of(text: Any) -> int:
     try:
         return iso_ms(str(text))
     except ClockError as error:
-        raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", 64) from error
+        raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", ExitCode.USAGE) from error
 
 
 def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
@@ -66,7 +66,9 @@ def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
     try:
         return iso_ms(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, default_offset_s=0)
     except ClockError as error:
-        raise Problem(f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", 64) from error
+        raise Problem(
+            f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", ExitCode.USAGE
+        ) from error
 
 
 def now_ms() -> int:
@@ -79,4 +81,4 @@ def bytes_of(file: Path) -> bytes:
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
     except OSError as error:
-        raise Problem(f"{file} cannot be read: {error.strerror}.", "", 66) from error
+        raise Problem(f"{file} cannot be read: {error.strerror}.", "", ExitCode.NO_INPUT) from error

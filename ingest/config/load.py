@@ -14,7 +14,7 @@ from typing import Any
 from ingest.config.paths import data_folder
 from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings
 from ingest.core.ids import is_facility
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
 from ingest.core.timestamps import ClockError, offset_s
 from ingest.core.toml_checks import Checks
@@ -36,10 +36,12 @@ def load_settings(path: Path | None = None) -> Settings:
         raise Problem(
             f"The settings file {where} cannot be read: {error.strerror}.",
             f"Copy {SETTINGS_FILE} there, or name another with --config.",
-            78,
+            ExitCode.CONFIG,
         ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise Problem(f"The settings file {where} is not TOML: {error}.", "Correct it there.", 78) from error
+        raise Problem(
+            f"The settings file {where} is not TOML: {error}.", "Correct it there.", ExitCode.CONFIG
+        ) from error
     checks = Checks(where)
     return _settings(_expanded(tree, checks, ""), checks)
 
@@ -101,7 +103,9 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
         return offset_s(str(zone))
     except ClockError as error:
         what = f"{checks.where}: `{label}`: {error}."
-        raise Problem(what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", 78) from error
+        raise Problem(
+            what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", ExitCode.CONFIG
+        ) from error
 
 
 def _delivery(delivery: Delivery, checks: Checks) -> Delivery:

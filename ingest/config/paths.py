@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 _PACKAGE = Path(__file__).parent.parent
 
@@ -24,7 +24,9 @@ def data_folder(name: str) -> Path:
     inside = _PACKAGE / "_data"
     path = (inside if inside.is_dir() else _PACKAGE.parent) / name
     if not path.exists():
-        raise Problem(f"perflog's own data `{name}` is missing at {path}.", "Reinstall perflog-ingest.", 70)
+        raise Problem(
+            f"perflog's own data `{name}` is missing at {path}.", "Reinstall perflog-ingest.", ExitCode.SOFTWARE
+        )
     return path
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
 
 MIB = 1024 * 1024
@@ -89,6 +89,6 @@ class Settings:
             raise Problem(
                 f"There is no intake `{name}` in {self.path}.",
                 f"Declared are: {', '.join(self.intakes) or 'none'}.",
-                64,
+                ExitCode.USAGE,
             )
         return self.intakes[name]

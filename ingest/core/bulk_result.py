@@ -53,29 +53,29 @@ class ItemStatus(Enum):
 
     STORED = "stored"
     CORRECTED = "corrected"
-    PRESENT = "present"
-    REFUSED = "refused"
-    AGAIN = "again"
-    OURS = "ours"
+    CONFLICT = "conflict"
+    REJECTED = "rejected"
+    RETRY = "retry"
+    BLOCKED = "blocked"
 
 
 def item_status(answer: ItemResult) -> ItemStatus:
-    """Classify one answer; an error not known to be the document's fault counts as ours, so no document is dropped.
+    """Classify one answer; an error not known to be the document's fault is `BLOCKED`, so none is dropped.
 
     >>> item_status(ItemResult(201, "created")), item_status(ItemResult(429))
-    (<ItemStatus.STORED: 'stored'>, <ItemStatus.AGAIN: 'again'>)
+    (<ItemStatus.STORED: 'stored'>, <ItemStatus.RETRY: 'retry'>)
     >>> item_status(ItemResult(403, error="cluster_block_exception"))
-    <ItemStatus.OURS: 'ours'>
+    <ItemStatus.BLOCKED: 'blocked'>
     """
     if answer.failure_store or answer.error in DOCUMENT_FAULTS:
-        return ItemStatus.REFUSED
+        return ItemStatus.REJECTED
     if answer.status in (200, 201):
         return ItemStatus.CORRECTED if answer.result == "updated" else ItemStatus.STORED
     if answer.status == 409:
-        return ItemStatus.PRESENT
-    return ItemStatus.AGAIN if answer.status == 429 or answer.status >= 500 else ItemStatus.OURS
+        return ItemStatus.CONFLICT
+    return ItemStatus.RETRY if answer.status == 429 or answer.status >= 500 else ItemStatus.BLOCKED
 
 
 def is_final(answer: ItemResult) -> bool:
     """Whether a retry would not change the answer."""
-    return item_status(answer) not in (ItemStatus.AGAIN, ItemStatus.OURS)
+    return item_status(answer) not in (ItemStatus.RETRY, ItemStatus.BLOCKED)

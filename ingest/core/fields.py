@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 _TYPES: Mapping[str, dict[str, Any]] = {
     "keyword": {"type": "keyword", "ignore_above": 1024},
@@ -83,11 +83,15 @@ def _checked(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
         field = Field(**{**entry, "kinds": named})
     except (KeyError, TypeError) as error:
         raise Problem(
-            f"fields.toml: field {entry.get('name', entry)}: {error}.", "See the comment at the top of the file.", 78
+            f"fields.toml: field {entry.get('name', entry)}: {error}.",
+            "See the comment at the top of the file.",
+            ExitCode.CONFIG,
         ) from error
     wrong = [k for k in named if k not in kinds] or ([field.type] if field.type not in _TYPES else [])
     if wrong:
-        raise Problem(f"fields.toml: field {field.name} names `{wrong[0]}`, which is not a kind or a type.", "", 78)
+        raise Problem(
+            f"fields.toml: field {field.name} names `{wrong[0]}`, which is not a kind or a type.", "", ExitCode.CONFIG
+        )
     return field
 
 
@@ -96,15 +100,15 @@ def load_schema(path: Path) -> Schema:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, tomllib.TOMLDecodeError) as error:
-        raise Problem(f"{path}: {error}.", "perflog needs its list of fields.", 78) from error
+        raise Problem(f"{path}: {error}.", "perflog needs its list of fields.", ExitCode.CONFIG) from error
     kinds = {name: Kind(name, **body) for name, body in tree["kind"].items()}
     for kind in kinds.values():
         if kind.period not in _PERIODS or kind.write not in _WRITES:
-            raise Problem(f"fields.toml: kind {kind.name} has an unknown period or write mode.", "", 78)
+            raise Problem(f"fields.toml: kind {kind.name} has an unknown period or write mode.", "", ExitCode.CONFIG)
     fields = [_checked(entry, kinds) for entry in tree["field"]]
     by_name = {field.name: field for field in fields}
     if len(by_name) != len(fields):
-        raise Problem("fields.toml lists a field twice.", "List each field once.", 78)
+        raise Problem("fields.toml lists a field twice.", "List each field once.", ExitCode.CONFIG)
     return Schema(tree["schema_version"], kinds, by_name, tree.get("flag", {}))
 
 

@@ -5,18 +5,45 @@ The bottom layer: it imports nothing else of perflog, so every package may impor
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import IntEnum
 from typing import Any
 
 import orjson
 
 
+class ExitCode(IntEnum):
+    """How a command ends, as in sysexits; `meaning` is what README's table says about the code."""
+
+    meaning: str
+
+    def __new__(cls, code: int, meaning: str) -> "ExitCode":
+        """Keep the meaning beside the number."""
+        member = int.__new__(cls, code)
+        member._value_, member.meaning = code, meaning
+        return member
+
+    DONE = 0, "done"
+    FINDINGS = (
+        1,
+        "`try`, `explain`: something was rejected; `lint`: something to fix; `replay --shadow`: something differs",
+    )
+    USAGE = 64, "the command was called wrongly"
+    BAD_DATA = 65, "bad data; `run`: too much was rejected; `replay`: a line could not be sent"
+    NO_INPUT = 66, "a file, a run or a reject that does not exist"
+    UNAVAILABLE = 69, "a service does not answer, or something is missing on this machine"
+    SOFTWARE = 70, "a bug in perflog, or a client library that it does not know"
+    CANNOT_CREATE = 73, "a file for the output cannot be created"
+    IO_ERROR = 74, "reading or writing a file failed"
+    TEMPORARY = 75, "somebody else wrote the same document meanwhile: try again"
+    NO_PERMISSION = 77, "a permission is missing"
+    CONFIG = 78, "wrong settings, or `perflog setup` is missing"
+    INTERRUPTED = 130, "stopped by Ctrl-C"
+
+
 class Problem(Exception):
-    """An error that the user can fix: what happened, what to do about it, and the sysexits exit code.
+    """An error that the user can fix: what happened, what to do about it, and the exit code."""
 
-    Codes: 64 usage, 65 bad data, 69 service unavailable, 70 software, 74 I/O, 78 bad configuration.
-    """
-
-    def __init__(self, message: str, remedy: str = "", exit_code: int = 70) -> None:
+    def __init__(self, message: str, remedy: str = "", exit_code: int = ExitCode.SOFTWARE) -> None:
         """Keep the three parts separate, so that the command line can lay them out."""
         super().__init__(message)
         self.message = message

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import UnionType
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 T = TypeVar("T")
 
@@ -25,7 +25,7 @@ class Checks:
     def demand(self, holds: object, label: str, complaint: str) -> None:
         """Raise a `Problem` about a key unless the condition holds."""
         if not holds:
-            raise Problem(f"{self.where}: `{label}` {complaint}.", "Correct it there.", 78)
+            raise Problem(f"{self.where}: `{label}` {complaint}.", "Correct it there.", ExitCode.CONFIG)
 
     def refuse_unknown(self, raw: Mapping[str, Any], known: Sequence[str], label: str) -> None:
         """Raise a `Problem` about the first unknown key, and suggest the nearest known one."""
@@ -33,7 +33,9 @@ class Checks:
             if key not in known:
                 near = get_close_matches(key, known, n=1, cutoff=0.5)
                 hint = f"Did you mean `{near[0]}`?" if near else f"Known here are: {', '.join(known)}."
-                raise Problem(f"{self.where}: unknown key `{f'{label}.{key}' if label else key}`.", hint, 78)
+                raise Problem(
+                    f"{self.where}: unknown key `{f'{label}.{key}' if label else key}`.", hint, ExitCode.CONFIG
+                )
 
     def refuse_double(self, names: Sequence[str], label: str) -> None:
         """Raise a `Problem` about a name that occurs twice."""
@@ -68,7 +70,7 @@ class Checks:
         strings = [value] if isinstance(value, str) else value
         if isinstance(strings, list) and all(isinstance(text, str) for text in strings):
             return tuple(strings)
-        raise Problem(f"{self.where}: `{label}` must be a list of strings.", "Correct it there.", 78)
+        raise Problem(f"{self.where}: `{label}` must be a list of strings.", "Correct it there.", ExitCode.CONFIG)
 
     def table(self, tree: Mapping[str, Any], name: str) -> dict[str, Any]:
         """Return a table of the tree; empty if it is missing."""

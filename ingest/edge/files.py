@@ -6,12 +6,11 @@ from hashlib import blake2b, sha256
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.sources.framing import LINE_ENDINGS
 
 LINE = "line"
 FILE = "file"
-NO_INPUT = 66
 NOTHING_SENT = "Nothing was sent."
 PARTLY_SENT = "What was sent before stays sent; ship the file again when it can be read."
 HEAD_BYTES = 1024  # the first bytes of the first line tell apart files that had the same name
@@ -54,7 +53,7 @@ def framing(path: Path, framings: Sequence[str], chosen: str | None) -> str:
     kinds = set(framings)
     if len(kinds) > 1:
         what = f"The intake's sources read lines as well as whole messages; what {path} holds is not known."
-        raise Problem(what, "Say --framing line or --framing file.", 64)
+        raise Problem(what, "Say --framing line or --framing file.", ExitCode.USAGE)
     return LINE if kinds == {"line"} else FILE
 
 
@@ -67,7 +66,7 @@ def checked(paths: Sequence[Path], remedy: str = NOTHING_SENT) -> int:
                 file.read(1)
             size_bytes += path.stat().st_size
         except OSError as error:
-            raise Problem(f"{path} cannot be read: {error.strerror}.", remedy, NO_INPUT) from error
+            raise Problem(f"{path} cannot be read: {error.strerror}.", remedy, ExitCode.NO_INPUT) from error
     return size_bytes
 
 
@@ -99,7 +98,7 @@ def pieces(
         with path.open("rb") as file:
             yield from pieces_of(file, how, limit_bytes, tally)
     except OSError as error:
-        raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, NO_INPUT) from error
+        raise Problem(f"{path} could not be read to its end: {error.strerror}.", remedy, ExitCode.NO_INPUT) from error
 
 
 def pieces_of(file: BinaryIO, how: str, limit_bytes: int, tally: ReadTally | None = None) -> Iterator[FileMessage]:

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest.config.settings import Settings
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.edge.elasticsearch.index_templates import open_templates
 from ingest.edge.kafka.topics import Topic, open_topics
 
@@ -14,7 +14,11 @@ SET_UP = "Run `perflog setup`."
 def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
     """Raise `Problem` (78) if a topic is missing or lacks append time, or a template is not of this schema version."""
     if not intakes:
-        raise Problem(f"{settings.path} declares no [[intake]].", "Declare one: see deploy/settings.example.toml.", 78)
+        raise Problem(
+            f"{settings.path} declares no [[intake]].",
+            "Declare one: see deploy/settings.example.toml.",
+            ExitCode.CONFIG,
+        )
     intake_topics = [intake.topic for intake in intakes]
     with open_topics(settings.kafka) as cluster:
         _check_topics(cluster.described([*intake_topics, settings.delivery.dead_letter_topic]), intake_topics, settings)
@@ -25,21 +29,25 @@ def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None
 def _check_topics(topics: Mapping[str, Topic], intake_topics: Sequence[str], settings: Settings) -> None:
     for name in [*intake_topics, settings.delivery.dead_letter_topic]:
         if name not in topics:
-            raise Problem(f"There is no topic {name} in Kafka.", SET_UP, 78)
+            raise Problem(f"There is no topic {name} in Kafka.", SET_UP, ExitCode.CONFIG)
     for name in intake_topics:
         if not topics[name].append_time:
             why = "with the shippers' own timestamps, old records are deleted unread and record time cannot be trusted"
-            raise Problem(f"Topic {name} is not set to message.timestamp.type=LogAppendTime: {why}.", SET_UP, 78)
+            raise Problem(
+                f"Topic {name} is not set to message.timestamp.type=LogAppendTime: {why}.", SET_UP, ExitCode.CONFIG
+            )
 
 
 def _check_templates(versions: Mapping[str, int], schema: Schema) -> None:
     for kind in schema.kinds:
         if kind not in versions:
-            raise Problem(f"There is no index template perf-{kind} in Elasticsearch.", SET_UP, 78)
+            raise Problem(f"There is no index template perf-{kind} in Elasticsearch.", SET_UP, ExitCode.CONFIG)
         if versions[kind] != schema.version:
             versions_differ = f"is of schema version {versions[kind]}, this worker of {schema.version}"
             fault = f"The index template perf-{kind} {versions_differ}."
-            raise Problem(fault, f"{SET_UP} If it is newer than this worker, install the newer perflog.", 78)
+            raise Problem(
+                fault, f"{SET_UP} If it is newer than this worker, install the newer perflog.", ExitCode.CONFIG
+            )
 
 
 def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
@@ -51,4 +59,4 @@ def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
         version = templates.versions().get(kind)
     if version != schema.version:
         fault = "is not there" if version is None else f"is of schema version {version}, not {schema.version}"
-        raise Problem(f"The index template perf-{kind} {fault}.", "Run `perflog setup`.", 78)
+        raise Problem(f"The index template perf-{kind} {fault}.", "Run `perflog setup`.", ExitCode.CONFIG)

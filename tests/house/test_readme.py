@@ -7,6 +7,7 @@ from click.testing import CliRunner
 from ingest.cli.main import GROUPS, cli
 from ingest.core.authoring.catalogue import between
 from ingest.core.bounds import TOO_MANY
+from ingest.core.model import ExitCode
 from tests.house.test_house import ROOT
 
 README = (ROOT / "README.md").read_text()
@@ -81,8 +82,14 @@ def commands_table() -> str:
     return "\n".join(rows)
 
 
+def exit_codes_table() -> str:
+    """The exit codes, as README shows them."""
+    return "\n".join(["| exit code | meaning |", "|---|---|", *(f"| {code} | {code.meaning} |" for code in ExitCode)])
+
+
 def test_readme_is_one_screen_and_shows_the_commands_by_group() -> None:
     """As `perflog --help` lists them; every page that it names is there, and every page is named."""
     assert commands_table() in README
+    assert exit_codes_table() in README
     assert len(README.splitlines()) <= MAX_README_LINES
     assert {ROOT / path for path in re.findall(r"\]\(([^)]+\.md)\)", README)} == set(PAGES)

@@ -36,7 +36,7 @@ from ingest.cli.console import plain_table, progress_bar
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry, load_registry
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.kafka.offsets import committed
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
@@ -94,7 +94,9 @@ def _replayed(settings: Settings, known: Registry) -> Replayed:
         lines, sent_s = apart(lambda: _sent(settings, known))
         while _committed(settings) < before + lines:
             if not reading.is_alive():
-                raise Problem("The worker ended before it had read everything.", "See what it said above.", 70)
+                raise Problem(
+                    "The worker ended before it had read everything.", "See what it said above.", ExitCode.SOFTWARE
+                )
             time.sleep(ASK_EVERY_S)
         return Replayed(lines, sent_s, time.monotonic() - began_s)
 

@@ -15,7 +15,7 @@ from ingest.config.paths import RULES_FILE, data_folder
 from ingest.core.alerts.documents import incident_in
 from ingest.core.alerts.incidents import CLOSED, FIRING
 from ingest.core.fields import load_schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.alerts import AlertQuery, Alerts
 from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import MOST
@@ -58,7 +58,7 @@ def run(
     """
     log_to_stderr()
     if not once:
-        raise Problem("`perflog alerts run` evaluates once so far.", "Say --once, e.g. from a timer.", 64)
+        raise Problem("`perflog alerts run` evaluates once so far.", "Say --once, e.g. from a timer.", ExitCode.USAGE)
     settings = load_settings(settings_path)
     rules = load_rules(rules_path or data_folder("dashboards") / RULES_FILE)
     schema = load_schema(settings.grammars / "fields.toml")

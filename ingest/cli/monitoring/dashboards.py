@@ -13,7 +13,7 @@ from ingest.core.dashboards.compiler import board_path, compile_boards
 from ingest.core.dashboards.definition import Board, read_board
 from ingest.core.dashboards.saved_objects import SavedObject, ndjson
 from ingest.core.fields import load_schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.kibana.client import Access, Kibana
 
 
@@ -66,7 +66,9 @@ def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> 
     try:
         output.write_bytes(ndjson(objects))
     except OSError as error:
-        raise Problem(f"{output} cannot be written: {error.strerror}.", "Name another file with -o.", 73) from error
+        raise Problem(
+            f"{output} cannot be written: {error.strerror}.", "Name another file with -o.", ExitCode.CANNOT_CREATE
+        ) from error
     click.echo(f"{output}: {len(objects)} objects.")
 
 
@@ -87,5 +89,5 @@ def _board(path: Path, specs: dict[str, str]) -> Board:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise Problem(f"{path} is not TOML: {error}.", "Correct it there.", 65) from error
+        raise Problem(f"{path} is not TOML: {error}.", "Correct it there.", ExitCode.BAD_DATA) from error
     return read_board(tree, path.name, specs)

@@ -12,7 +12,7 @@ from ingest.cli.monitoring.workflow_text import show_learned, show_templates, sh
 from ingest.cli.options import moment_of, now_ms
 from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.query import MOST
 from ingest.pipeline.derive.workflow_templates import (
     NOTHING,
@@ -65,7 +65,9 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
     asked = LearnRequest(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
     learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
     if not [result for result in learned if result.done != NOTHING]:
-        raise Problem("No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", 66)
+        raise Problem(
+            "No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", ExitCode.NO_INPUT
+        )
     if as_json:
         rows = [
             {"facility": result.facility, "workflow": result.workflow, "done": result.done}
@@ -76,7 +78,9 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
     else:
         show_learned(learned, console())
     if any(result.done == OVERTAKEN for result in learned):
-        raise Problem("Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", 75)
+        raise Problem(
+            "Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", ExitCode.TEMPORARY
+        )
 
 
 @command.command("list")
@@ -108,7 +112,9 @@ def show(
     settings = load_settings(settings_path)
     templates = stored(settings, facilities, (workflow,))
     if not templates:
-        raise Problem(f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", 66)
+        raise Problem(
+            f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", ExitCode.NO_INPUT
+        )
     changes = edits(settings, templates, moment_of("--since", since, now_ms()))
     with_edits = [(template, changes[WorkflowKey(template.facility, template.workflow)]) for template in templates]
     if as_json:

@@ -23,7 +23,7 @@ from ingest.config.paths import home
 from ingest.config.settings import Settings
 from ingest.core.analysis.network_window import TestResult, measured_of
 from ingest.core.decode.registry import Registry, load_registry
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.timestamps import MS_PER_DAY
 from ingest.edge.elasticsearch.client import client, raising_problems
@@ -83,7 +83,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
         demo_text.show(answers.runs, answers.tests, _pairs(settings), console)
         agrees = demo_text.show_ledger(answers.ledger, answers.committed, console)
         demo_text.show_next(running, keep, answers.runs, console)
-    return 0 if agrees else 70
+    return ExitCode.DONE if agrees else ExitCode.SOFTWARE
 
 
 @contextmanager
@@ -119,7 +119,7 @@ def _ship(settings: Settings, known: Registry) -> None:
             )
             report = ship(settings, what)
             if report.too_large:
-                raise Problem(f"{path.name}: {len(report.too_large)} messages are too large.", "", 65)
+                raise Problem(f"{path.name}: {len(report.too_large)} messages are too large.", "", ExitCode.BAD_DATA)
             synthetic = " (synthetic, and marked so)" if name == RESULTS else ""
             _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
 

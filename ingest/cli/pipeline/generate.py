@@ -17,7 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from ingest.config.load import load_settings
 from ingest.core.kafka_record import ProducerRecord
-from ingest.core.model import Intake, Problem, Provenance
+from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.timestamps import ClockError, iso_ms
 from ingest.edge.kafka.producer import open_producer
@@ -120,11 +120,13 @@ def _slowed(word: str) -> Slowed:
     if stage not in checked:
         near = get_close_matches(stage, checked, n=1, cutoff=0.5)
         remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(checked)}."
-        raise Problem(f"There is no stage `{stage}` in generated runs.", remedy, 64)
+        raise Problem(f"There is no stage `{stage}` in generated runs.", remedy, ExitCode.USAGE)
     try:
         return Slowed(stage, float(times), iso_ms(instant) if instant else 0)
     except ValueError as error:
-        raise Problem(f"--slow {word}: {error}.", "Write it like SUBMIT_NORM=3@2016-02-06T00:00:00Z.", 64) from error
+        raise Problem(
+            f"--slow {word}: {error}.", "Write it like SUBMIT_NORM=3@2016-02-06T00:00:00Z.", ExitCode.USAGE
+        ) from error
 
 
 def _shares(words: Sequence[str]) -> Shares:
@@ -134,9 +136,9 @@ def _shares(words: Sequence[str]) -> Shares:
         try:
             shares[name] = float(text)
         except ValueError:
-            raise Problem(f"`--share {word}` names no share.", "Write it like torn=0.01.", 64) from None
+            raise Problem(f"`--share {word}` names no share.", "Write it like torn=0.01.", ExitCode.USAGE) from None
         if name not in Shares.__slots__:
-            raise Problem(f"There is no share `{name}`.", f"There are: {SHARES}.", 64)
+            raise Problem(f"There is no share `{name}`.", f"There are: {SHARES}.", ExitCode.USAGE)
     return Shares(**shares)
 
 
@@ -148,24 +150,28 @@ def _start_ms(text: str | None, span_s: float) -> int:
     try:
         return iso_ms(text)
     except ClockError as error:
-        raise Problem(f"--start: {error}.", "Write it like 2016-02-05T08:00:00Z.", 64) from error
+        raise Problem(f"--start: {error}.", "Write it like 2016-02-05T08:00:00Z.", ExitCode.USAGE) from error
 
 
 def _check(out: Path | None, intake: Intake | None, workload: Workload, options: dict[str, Any]) -> None:
     """Refuse options that do not go together: `Problem` (64)."""
     if intake is None:
         if out is None:
-            raise Problem("No destination is given.", "Name a folder, or an --intake and a --rate.", 64)
+            raise Problem("No destination is given.", "Name a folder, or an --intake and a --rate.", ExitCode.USAGE)
         if options["rate"] or options["seconds"]:
-            raise Problem("A rate is for sending.", "Name the --intake too.", 64)
+            raise Problem("A rate is for sending.", "Name the --intake too.", ExitCode.USAGE)
         return
     if not options["rate"]:
-        raise Problem("No rate is given.", "Give --rate, in messages a second.", 64)
+        raise Problem("No rate is given.", "Give --rate, in messages a second.", ExitCode.USAGE)
     if workload.facilities != (intake.facility,):
-        raise Problem(f"Intake {intake.name} is of facility {intake.facility}.", "Leave --facility out.", 64)
+        raise Problem(
+            f"Intake {intake.name} is of facility {intake.facility}.", "Leave --facility out.", ExitCode.USAGE
+        )
     for what, source in READERS.items():
         if getattr(workload, what) and source not in intake.sources:
-            raise Problem(f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", 64)
+            raise Problem(
+                f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", ExitCode.USAGE
+            )
 
 
 def _counted(made: Iterator[Made], where: Folder | None, counts: GeneratedCounts) -> Iterator[tuple[Made, int]]:

@@ -11,11 +11,10 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColu
 
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
+from ingest.core.model import ExitCode
 from ingest.edge.files import checked
 from ingest.pipeline.intake.ship import ShipReport, ship, shipment
 from ingest.telemetry import log_to_stderr
-
-BAD_DATA = 65
 
 
 @click.command("ship")
@@ -48,7 +47,7 @@ def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name:
         task = progress.add_task("ship", total=checked(files))
         report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
     _show(report, options["as_json"])
-    return BAD_DATA if report.too_large else 0
+    return ExitCode.BAD_DATA if report.too_large else 0
 
 
 def _progress(console: Console) -> Progress:

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ingest.core.model import ExitCode
 from ingest.edge.local import stack as local
 from ingest.edge.local.plan import ELASTICSEARCH_PORT, KAFKA_PORT
 
@@ -79,7 +80,7 @@ def status(folder: Path | None, as_json: bool) -> None:
                 click.echo(
                     f"{server.name} has died; its log is {server.log}. `perflog stack up` starts it again.", err=True
                 )
-        sys.exit(69)
+        sys.exit(ExitCode.UNAVAILABLE)
 
 
 @command.command()

@@ -18,7 +18,7 @@ from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, 
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import load_registry
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.rejects import RejectQuery
 from ingest.pipeline.deadletters.inspect import counted, listing, one
 from ingest.pipeline.deadletters.purge import purge as purge_them
@@ -26,7 +26,6 @@ from ingest.pipeline.deadletters.replay import replay as replay_them
 from ingest.pipeline.deadletters.reread import as_of_now
 from ingest.telemetry import log_to_stderr
 
-BAD_DATA = 65
 _FILTERS = (
     click.option("--reason", "reasons", multiple=True, help="Only rejects of this reason; may be given several times."),
     click.option("--source", "sources", multiple=True, help="Only those of this source; several times."),
@@ -88,7 +87,7 @@ def show(
     reject, original, parts = one(settings, _wanted(chosen, (reject_id,) if reject_id else ()))
     if raw:
         if original is None or original.value is None:
-            raise Problem(f"Nothing is left of the value of {reject.id}.", "", 66)
+            raise Problem(f"Nothing is left of the value of {reject.id}.", "", ExitCode.NO_INPUT)
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
@@ -125,7 +124,7 @@ def replay(
         click.echo(orjson.dumps(replay_row(report)))
     else:
         show_replay(report, console())
-    return BAD_DATA if report.not_sent else 0
+    return ExitCode.BAD_DATA if report.not_sent else 0
 
 
 @command.command()
@@ -148,9 +147,9 @@ def purge(
     settings = load_settings(settings_path)
     wanted = _wanted(chosen, ids)
     if wanted.everything and not every:
-        raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", 64)
+        raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", ExitCode.USAGE)
     if every and not wanted.everything:
-        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", 64)
+        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
     _demand_all(settings, wanted)
     count = counted(settings, wanted)
     if count and not yes:
@@ -174,12 +173,14 @@ def _demand_all(settings: Settings, wanted: RejectQuery) -> None:
     for reject_id in wanted.ids:
         if not counted(settings, RejectQuery(ids=(reject_id,))):
             what = f"There is no reject with the id {reject_id}."
-            raise Problem(what, "`perflog dlq list` names those there are.", 66)
+            raise Problem(what, "`perflog dlq list` names those there are.", ExitCode.NO_INPUT)
 
 
 def _ask(count: int) -> None:
     if not sys.stdin.isatty():
-        raise Problem(f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", 64)
+        raise Problem(
+            f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", ExitCode.USAGE
+        )
     click.confirm(f"Delete {count:,} rejects and the letters that only they need, for good?", abort=True, err=True)
 
 

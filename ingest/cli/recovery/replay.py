@@ -11,14 +11,12 @@ from ingest.cli.options import facility_of, moment_of, now_ms
 from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.pipeline.replay.resend import resend
 from ingest.pipeline.replay.shadow import shadow as shadow_them
 from ingest.pipeline.worker.process import fit_for_work
 from ingest.telemetry import log_to_stderr
-
-DIFFERENT, BAD_DATA = 1, 65
 
 
 @click.command("replay")
@@ -53,7 +51,7 @@ def command(
     fit_for_work()
     wanted = _wanted(chosen)
     if shadow and (dry_run or rate):
-        raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", 64)
+        raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", ExitCode.USAGE)
     screen = console()
     with progress_bar() as progress:
         if shadow:
@@ -64,9 +62,9 @@ def command(
         click.echo(orjson.dumps(shadow_row(differences, left_out))) if as_json else show_shadow(
             differences, left_out, screen
         )
-        return DIFFERENT if differences.any else 0
+        return ExitCode.FINDINGS if differences.any else ExitCode.DONE
     click.echo(orjson.dumps(report_row(report))) if as_json else show_report(report, screen)
-    return BAD_DATA if report.left_out else 0
+    return ExitCode.BAD_DATA if report.left_out else 0
 
 
 def _wanted(chosen: dict[str, Any]) -> FactQuery:
@@ -80,7 +78,9 @@ def _wanted(chosen: dict[str, Any]) -> FactQuery:
         until_ms=until_ms,
     )
     if wanted.everything and not chosen["every"]:
-        raise Problem("Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", 64)
+        raise Problem(
+            "Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", ExitCode.USAGE
+        )
     if chosen["every"] and not wanted.everything:
-        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", 64)
+        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
     return wanted

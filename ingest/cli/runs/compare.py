@@ -15,7 +15,7 @@ from ingest.cli.runs.show import stored_run
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.analysis.compare import compared
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 
@@ -55,7 +55,7 @@ def _demand_file(options: dict[str, Any]) -> None:
     given = [name for name in _OF_FILES if options[name] is not None]
     if given and not options["files"]:
         what = f"--{given[0].removesuffix('_name')} says how a file is read, and there is none."
-        raise Problem(what, "Name it with --file, or leave the option out.", 64)
+        raise Problem(what, "Name it with --file, or leave the option out.", ExitCode.USAGE)
 
 
 def _of_files(settings: Settings, wanted: Sequence[tuple[str, int | None]], options: Any) -> Iterator[StoredRun]:

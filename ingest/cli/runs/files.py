@@ -16,7 +16,7 @@ from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE
@@ -113,7 +113,7 @@ def _intake(settings: Settings, known: Registry, options: Mapping[str, Any]) -> 
         given = [name for name in _OF_AN_INTAKE if options[name] is not None]
         if given:
             what = f"--intake and --{given[0].removesuffix('_name')} are given both."
-            raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", 64)
+            raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
         intake = settings.intake(options["intake_name"])
         _demand_marks(known.sources, intake.sources)
         return intake
@@ -133,4 +133,8 @@ def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
 
 def _demand_marks(sources: Mapping[str, Source], names: Sequence[str]) -> None:
     if not any(sources[name].kind == MARKS for name in names):
-        raise Problem(f"{names[0]} reads no workflow lines.", "Runs are made of those; `perflog try` reads others.", 64)
+        raise Problem(
+            f"{names[0]} reads no workflow lines.",
+            "Runs are made of those; `perflog try` reads others.",
+            ExitCode.USAGE,
+        )

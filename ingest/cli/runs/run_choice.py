@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 from difflib import SequenceMatcher
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 
 NEAR_ONES = 3
@@ -17,10 +17,12 @@ def chosen(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
     if len(whose) > 1:
         named = ", ".join(f"{facility} ({source})" for facility, source in whose)
         what = f"Several have a run {uses[0].run}: {named}."
-        raise Problem(what, "Say which with --facility or --source.", 64)
+        raise Problem(what, "Say which with --facility or --source.", ExitCode.USAGE)
     by_instance = {use.instance: use for use in uses}
     if instance is not None and instance not in by_instance:
-        raise Problem(f"The run id {uses[0].run} was used {len(uses)} times.", f"There is no use {instance}.", 66)
+        raise Problem(
+            f"The run id {uses[0].run} was used {len(uses)} times.", f"There is no use {instance}.", ExitCode.NO_INPUT
+        )
     return by_instance[instance or max(by_instance)]
 
 
@@ -33,7 +35,7 @@ def no_such_run(run: str, others: Iterable[str], hint: str = STORED) -> Problem:
     )
     near = near[:NEAR_ONES]
     remedy = f"Did you mean {' or '.join(near)}?" if near else hint
-    return Problem(f"There is no run {run}.", remedy, 66)
+    return Problem(f"There is no run {run}.", remedy, ExitCode.NO_INPUT)
 
 
 def _likeness(run: str, other: str) -> float:

@@ -16,7 +16,7 @@ from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
 from ingest.core.authoring.explanation import Explanation, Filled, RejectExplanation, Token
 from ingest.core.fields import load_schema
-from ingest.core.model import Intake
+from ingest.core.model import ExitCode, Intake
 from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
@@ -57,7 +57,7 @@ def command(settings_path: Path | None, /, line: str, as_json: bool, **options: 
             show(explanation, frame.line, screen)
         refused = refused or explanation.outcome == "reject"
     sys.stdout.flush()
-    sys.exit(1 if refused else 0)
+    sys.exit(ExitCode.FINDINGS if refused else ExitCode.DONE)
 
 
 def _explained(

@@ -20,7 +20,7 @@ from ingest.core.authoring.lint import Finding, Linter, Site
 from ingest.core.authoring.lint_rules import LintRule, load_rules
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.sources.framing import frames
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
@@ -57,7 +57,7 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
         sys.stdout.buffer.flush()
     else:
         _show(findings, linter.sites, linter.outcomes, console())
-    sys.exit(1 if findings else 0)
+    sys.exit(ExitCode.FINDINGS if findings else ExitCode.DONE)
 
 
 def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
@@ -67,7 +67,7 @@ def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[
     chosen = chosen_of(sources, name)
     texts = {n: source for n, source in chosen.items() if isinstance(source.reader, GrammarReader)}
     if not texts:
-        raise Problem(f"Source {name} does not read text.", "lint is for lines that scripts print.", 64)
+        raise Problem(f"Source {name} does not read text.", "lint is for lines that scripts print.", ExitCode.USAGE)
     by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
     intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
     rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}

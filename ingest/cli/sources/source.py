@@ -11,7 +11,7 @@ from ingest.core.authoring.lint_rules import load_rules
 from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
 from ingest.core.authoring.scaffold import READERS, files_of
 from ingest.core.fields import Schema, load_schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.sources.loader import load_source, load_sources
 from ingest.core.sources.source import Source
 
@@ -40,7 +40,9 @@ def check(folder: Path) -> None:
     wrong_words = [f"the samples of {name} do not become what its samples.json says" for name in wrong]
     problems = wrong_words + read_by_two(sources, schema)
     if problems:
-        raise Problem("; ".join(problems) + ".", "`perflog source accept NAME` writes what they become now.", 65)
+        raise Problem(
+            "; ".join(problems) + ".", "`perflog source accept NAME` writes what they become now.", ExitCode.BAD_DATA
+        )
     click.echo(f"{len(sources)} sources: samples become what samples.json says, and none is read by two.")
 
 
@@ -56,10 +58,10 @@ def new(folder: Path, name: str, reader: str) -> None:
         files = files_of(name, reader)
     except ValueError as error:
         raise Problem(
-            f"{error}.", "Small letters, digits and `_` make its name, a letter first, 40 at most.", 64
+            f"{error}.", "Small letters, digits and `_` make its name, a letter first, 40 at most.", ExitCode.USAGE
         ) from error
     if home.exists():
-        raise Problem(f"{home} exists already.", "Choose another name, or remove it first.", 64)
+        raise Problem(f"{home} exists already.", "Choose another name, or remove it first.", ExitCode.USAGE)
     try:
         sources[name] = _make(home, files, sources, schema)
     except (OSError, Problem) as error:
@@ -67,7 +69,7 @@ def new(folder: Path, name: str, reader: str) -> None:
         if isinstance(error, Problem):
             raise
         reason = f"{home} cannot be written: {error.strerror}."
-        raise Problem(reason, "Name a folder of your own with --grammars.", 77) from error
+        raise Problem(reason, "Name a folder of your own with --grammars.", ExitCode.NO_PERMISSION) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
     if _readme(folder, dict(sorted(sources.items())), schema):
         click.echo("The table of sources in README.md beside them was rewritten.")
@@ -83,7 +85,7 @@ def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema:
     write(source, outcomes(source, schema, accepted(source)))
     shared = read_by_two({**sources, source.name: source}, schema)
     if shared:
-        raise Problem("; ".join(shared) + ".", "Choose another name.", 65)
+        raise Problem("; ".join(shared) + ".", "Choose another name.", ExitCode.BAD_DATA)
     return source
 
 
@@ -102,7 +104,7 @@ def readme(folder: Path) -> None:
     """Rewrite README's table of sources."""
     sources, schema = _loaded(folder)
     if not _readme(folder, sources, schema):
-        raise Problem(f"There is no README.md with a table of sources in {folder}.", "", 66)
+        raise Problem(f"There is no README.md with a table of sources in {folder}.", "", ExitCode.NO_INPUT)
 
 
 @command.command("accept")
@@ -112,7 +114,7 @@ def accept(folder: Path, name: str) -> None:
     """Rewrite NAME's samples.json. Read the difference before you commit it: it is the source's promise."""
     sources, schema = _loaded(folder)
     if name not in sources:
-        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", 64)
+        raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", ExitCode.USAGE)
     source = sources[name]
     accepted_now = outcomes(source, schema, accepted(source))
     path = write(source, accepted_now)

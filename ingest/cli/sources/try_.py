@@ -13,7 +13,7 @@ from ingest.config.load import load_settings
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
-from ingest.core.model import Intake, Outcomes
+from ingest.core.model import ExitCode, Intake, Outcomes
 from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
@@ -57,7 +57,7 @@ def command(settings_path: Path | None, /, file: Path, multiline: bool, **option
             sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
-    sys.exit(1 if rejected else 0)
+    sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
 
 
 def _outcomes(

@@ -23,7 +23,7 @@ from ingest.core.decode.fast_routing import OriginRoutes
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of
-from ingest.core.model import Message, Outcomes, Problem, Provenance, Reject
+from ingest.core.model import ExitCode, Message, Outcomes, Problem, Provenance, Reject
 from ingest.core.records.reject_shape import shape
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.derive import RUNS, as_swept, documents
@@ -116,7 +116,11 @@ class Analysis:
             what = (
                 f"The files hold more than {self._most:,} marks, some {self._most * MARK_BYTES / 1e9:.1f} GB of memory."
             )
-            raise Problem(what, "Analyse them in parts, or let `perflog run` store them and ask `perflog runs`.", 65)
+            raise Problem(
+                what,
+                "Analyse them in parts, or let `perflog run` store them and ask `perflog runs`.",
+                ExitCode.BAD_DATA,
+            )
 
     def too_long(self, path: str, number: int, size_bytes: int, most_bytes: int) -> None:
         """Count a line that was too long to be read."""

@@ -11,7 +11,7 @@ from ingest.core.authoring.samples import accepted
 from ingest.core.authoring.wording import OUTSIDE
 from ingest.core.fields import Field, Schema
 from ingest.core.lookup import lookup
-from ingest.core.model import Intake, Message, ParsedMessage, Problem
+from ingest.core.model import ExitCode, Intake, Message, ParsedMessage, Problem
 from ingest.core.sources.event import Context
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Source
@@ -134,7 +134,9 @@ def between(text: str, table: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise Problem(
-            "The markers of the table of sources are missing.", f"The table belongs between `{BEGIN}` and `{END}`.", 65
+            "The markers of the table of sources are missing.",
+            f"The table belongs between `{BEGIN}` and `{END}`.",
+            ExitCode.BAD_DATA,
         )
     return f"{before}{BEGIN}\n{table}{END}{after}"
 

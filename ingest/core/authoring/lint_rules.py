@@ -12,7 +12,7 @@ from typing import Any
 
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
-from ingest.core.model import Document, ParsedMessage, Problem
+from ingest.core.model import Document, ExitCode, ParsedMessage, Problem
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Source
 
@@ -92,7 +92,7 @@ def _check(rule: LintRule, source: Source, schema: Schema) -> None:
             fault = (
                 f"Lint rule {rule.name} of {source.name} names `{name}`, which is not a field, flag or terminal of it."
             )
-            raise Problem(fault, "The head of grammars/lint.toml says what a rule may name.", 78)
+            raise Problem(fault, "The head of grammars/lint.toml says what a rule may name.", ExitCode.CONFIG)
 
 
 def _rules(path: Path) -> Iterator[LintRule]:
@@ -106,7 +106,7 @@ def _rules(path: Path) -> Iterator[LintRule]:
             yield LintRule(row["name"], tuple(row["kinds"]), condition, about, row["costs"], row["fix"])
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ValueError, re.error) as error:
         fault = f"{path.parent.name}/{path.name}: a rule cannot be used: {error!r}."
-        raise Problem(fault, "The head of grammars/lint.toml says what a rule is made of.", 78) from error
+        raise Problem(fault, "The head of grammars/lint.toml says what a rule is made of.", ExitCode.CONFIG) from error
 
 
 def _about(value: Any) -> tuple[tuple[str, str], ...]:

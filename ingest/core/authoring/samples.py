@@ -14,7 +14,7 @@ from typing import Any
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
+from ingest.core.model import ExitCode, Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.framing import frames, framing_of
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.source import Source
@@ -71,7 +71,7 @@ def write(source: Source, samples: Mapping[str, Any]) -> Path:
         raise Problem(
             f"The outcomes of {source.name}/{', '.join(sorted(changed))} change, but its revision does not.",
             "Raise `revision` in source.toml, so that documents already stored are corrected.",
-            65,
+            ExitCode.BAD_DATA,
         )
     path = source.folder / "samples.json"
     path.write_text(json.dumps(samples, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")

@@ -12,7 +12,7 @@ from typing import Any
 from ingest.core.dashboards.panel_fields import layers_of, unknown_fields
 from ingest.core.dashboards.saved_objects import SavedObject, ndjson
 from ingest.core.fields import Schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 COLUMNS = 48
 MOST_BYTES = 25 * 1024 * 1024
@@ -26,7 +26,9 @@ def check(objects: Sequence[SavedObject], schema: Schema, most_bytes: int = MOST
         problems += broken or _of_one(item, objects, schema)
     if problems:
         raise Problem(
-            f"The boards are not fit for Kibana: {'; '.join(problems)}.", "Correct them under dashboards/.", 65
+            f"The boards are not fit for Kibana: {'; '.join(problems)}.",
+            "Correct them under dashboards/.",
+            ExitCode.BAD_DATA,
         )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dataclasses import fields as fields_of
 from typing import Any, TypeVar
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 FORMS = ("markdown", "vega", "lines", "bars", "table", "number")
 WORST = ("min", "max")
@@ -67,22 +67,30 @@ def _read(cls: Callable[..., T], raw: Any, where: str) -> T:
     known = {f.name for f in fields_of(cls)}  # type: ignore[arg-type]
     if not isinstance(raw, dict) or not raw.keys() <= known:
         odd = sorted(raw.keys() - known) if isinstance(raw, dict) else raw
-        raise Problem(f"{where}: {odd} is not known there.", f"Known are: {', '.join(sorted(known))}.", 65)
+        raise Problem(
+            f"{where}: {odd} is not known there.", f"Known are: {', '.join(sorted(known))}.", ExitCode.BAD_DATA
+        )
     try:
         return cls(**{key: tuple(item) if isinstance(item, list) else item for key, item in raw.items()})
     except TypeError as error:
-        raise Problem(f"{where}: {error}.", _REMEDY, 65) from error
+        raise Problem(f"{where}: {error}.", _REMEDY, ExitCode.BAD_DATA) from error
 
 
 def _panel(raw: Mapping[str, Any], where: str, specs: Mapping[str, str]) -> Panel:
     place = f"{where}, panel `{raw.get('key')}`"
     panel = _read(Panel, {**raw, "grid": _read(Grid, raw.get("grid"), f"{place}, grid")}, place)
     if panel.form not in FORMS:
-        raise Problem(f"{place}: there is no form `{panel.form}`.", f"There are: {', '.join(FORMS)}.", 65)
+        raise Problem(
+            f"{place}: there is no form `{panel.form}`.", f"There are: {', '.join(FORMS)}.", ExitCode.BAD_DATA
+        )
     if panel.form == "vega" and panel.spec not in specs:
-        raise Problem(f"{place}: there is no file `{panel.spec}` beside the board.", "Name one that is there.", 65)
+        raise Problem(
+            f"{place}: there is no file `{panel.spec}` beside the board.", "Name one that is there.", ExitCode.BAD_DATA
+        )
     if (panel.field or panel.form == "lines") and (not panel.field or panel.worst_of not in WORST):
-        raise Problem(f"{place}: `field` and `worst_of` go together.", f"worst_of takes {' or '.join(WORST)}.", 65)
+        raise Problem(
+            f"{place}: `field` and `worst_of` go together.", f"worst_of takes {' or '.join(WORST)}.", ExitCode.BAD_DATA
+        )
     return panel
 
 
@@ -94,9 +102,11 @@ def read_board(tree: Mapping[str, Any], where: str, specs: Mapping[str, str]) ->
         raise Problem(
             f"{where}: controls of more than one kind: each would empty the panels of the other.",
             "Keep the controls of one kind.",
-            65,
+            ExitCode.BAD_DATA,
         )
     if {"panels", "controls"} & tree.keys():
-        raise Problem(f"{where}: panels and controls are written one by one.", "As [[panel]] and [[control]].", 65)
+        raise Problem(
+            f"{where}: panels and controls are written one by one.", "As [[panel]] and [[control]].", ExitCode.BAD_DATA
+        )
     rest = {key: item for key, item in tree.items() if key not in ("panel", "control")}
     return _read(Board, {**rest, "panels": panels, "controls": controls}, where)

@@ -34,7 +34,7 @@ from ingest.core.decode.rejects import (
 )
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, version
-from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
+from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
@@ -63,7 +63,7 @@ class Decoder:
             raise Problem(
                 f"Intake {intake.name} names source `{missing[0]}`, which does not exist.",
                 f"The sources are: {known}.",
-                78,
+                ExitCode.CONFIG,
             )
         self.intake = intake
         self._sources = [sources[name] for name in intake.sources]
@@ -83,7 +83,7 @@ class Decoder:
             what = (
                 f"Intake {self.intake.name}: `multiline = true`, but one message of {whole[0]} may have several lines."
             )
-            raise Problem(what, "Give its messages a topic and an intake of their own.", 78)
+            raise Problem(what, "Give its messages a topic and an intake of their own.", ExitCode.CONFIG)
 
     @property
     def first(self) -> Source:

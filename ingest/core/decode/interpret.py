@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.core.decode import key_values, workflow_lines
 from ingest.core.lookup import lookup
-from ingest.core.model import ParsedMessage, Problem
+from ingest.core.model import ExitCode, ParsedMessage, Problem
 from ingest.core.network import iperf3, iperf3_text, owping, owping_machine, ping
 from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
@@ -55,7 +55,9 @@ def check(source: Source) -> None:
     for name, _ in source.calls:
         if name not in CALLS:
             known = ", ".join(sorted(CALLS))
-            raise Problem(f"Source {source.name}: there is no function `{name}`.", f"The functions are: {known}.", 78)
+            raise Problem(
+                f"Source {source.name}: there is no function `{name}`.", f"The functions are: {known}.", ExitCode.CONFIG
+            )
 
 
 def apply_table(event: EventBuilder, context: Context) -> None:

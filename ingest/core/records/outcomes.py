@@ -41,9 +41,9 @@ OUTCOMES = ("rejected", "corrected", "stored", "duplicate", "ignored")
 
 def document_outcome(status: ItemStatus, origin: str | None, coordinates: str) -> str:
     """Return a document's outcome; a document that this same record stored before a crash counts as `stored`."""
-    if status is ItemStatus.PRESENT:
+    if status is ItemStatus.CONFLICT:
         return "stored" if origin == coordinates else "duplicate"
-    return "rejected" if status is ItemStatus.REFUSED else status.value
+    return "rejected" if status is ItemStatus.REJECTED else status.value
 
 
 def record_outcome(rejected: bool, document_outcomes: Iterable[str]) -> str:

@@ -15,7 +15,7 @@ from lark import Lark, Token, Tree
 from lark.exceptions import LarkError, UnexpectedInput
 from lark.load_grammar import load_grammar
 
-from ingest.core.model import ParsedMessage, Problem
+from ingest.core.model import ExitCode, ParsedMessage, Problem
 from ingest.core.sources.readers import Mismatch
 from ingest.core.sources.regular import (
     Captured,
@@ -63,7 +63,7 @@ class GrammarReader:
             yield
         except LarkError as error:
             what = f"The grammar of source {self._name} does not compile: {error}"
-            raise Problem(what, "Fix grammar.lark.", 78) from error
+            raise Problem(what, "Fix grammar.lark.", ExitCode.CONFIG) from error
 
     @cached_property
     def _lark(self) -> Lark:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.core.fields import Schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.daylight import daylight
 from ingest.core.sources.grammar import GrammarReader
@@ -35,7 +35,7 @@ def load_sources(folder: Path, schema: Schema) -> dict[str, Source]:
     """Load every folder that has a source.toml, by name."""
     sources = {path.parent.name: load_source(path.parent, schema) for path in sorted(folder.glob("*/source.toml"))}
     if not sources:
-        raise Problem(f"No source found under {folder}.", "A source is a folder with a source.toml.", 78)
+        raise Problem(f"No source found under {folder}.", "A source is a folder with a source.toml.", ExitCode.CONFIG)
     return sources
 
 
@@ -46,13 +46,15 @@ def load_source(folder: Path, schema: Schema) -> Source:
         return _source(folder, tree, schema)
     except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError, NotRegular, re.error) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
-        raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", 78) from error
+        raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", ExitCode.CONFIG) from error
 
 
 def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
     _check_words(folder.name, tree, schema)
     if not any(path.name.startswith("samples.") for path in sample_files(folder)):
-        raise Problem(f"Source {folder.name} has no samples.", "Put lines it must read into samples.log.", 78)
+        raise Problem(
+            f"Source {folder.name} has no samples.", "Put lines it must read into samples.log.", ExitCode.CONFIG
+        )
     reader = _reader(folder, tree)
     gate = tree.get("gate")
     stamp = tree.get("stamp")
@@ -96,7 +98,7 @@ def sample_files(folder: Path) -> list[Path]:
 
 def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
     def refuse(what: str) -> None:
-        raise Problem(f"Source {name}: {what}.", "See grammars/als_perf/source.toml for the form.", 78)
+        raise Problem(f"Source {name}: {what}.", "See grammars/als_perf/source.toml for the form.", ExitCode.CONFIG)
 
     for key in tree.keys() - _KEYS:
         refuse(f"source.toml has an unknown key `{key}`")
@@ -123,7 +125,9 @@ def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
     if tree["reader"] == "grammar":
         text = (folder / "grammar.lark").read_text(encoding="utf-8")
         return _compiled(text, folder.name, tree.get("repeat"))
-    raise Problem(f"Source {folder.name}: reader must be `grammar` or `json`, not `{tree['reader']}`.", "", 78)
+    raise Problem(
+        f"Source {folder.name}: reader must be `grammar` or `json`, not `{tree['reader']}`.", "", ExitCode.CONFIG
+    )
 
 
 @lru_cache(maxsize=64)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ingest.core.ids import fitting
 from ingest.core.lookup import lookup
-from ingest.core.model import Message, Problem, Provenance, Reject
+from ingest.core.model import ExitCode, Message, Problem, Provenance, Reject
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 
 BARE = "none"
@@ -45,7 +45,7 @@ def load_wrappers(file: Path) -> dict[str, Wrapper]:
         return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         remedy = "Use the wrappers.toml that comes with perflog as a template."
-        raise Problem(f"{file} cannot be used: {error}.", remedy, 78) from error
+        raise Problem(f"{file} cannot be used: {error}.", remedy, ExitCode.CONFIG) from error
 
 
 def _paths(key: str, paths: Any) -> tuple[str, ...]:
@@ -61,7 +61,9 @@ def chosen(name: str, wrappers: Mapping[str, Wrapper], intake: str) -> Wrapper |
     if name not in wrappers:
         known = ", ".join([BARE, *sorted(wrappers)])
         raise Problem(
-            f"Intake {intake} names wrapper `{name}`, which does not exist.", f"The wrappers are: {known}.", 78
+            f"Intake {intake} names wrapper `{name}`, which does not exist.",
+            f"The wrappers are: {known}.",
+            ExitCode.CONFIG,
         )
     return wrappers[name]
 

@@ -15,7 +15,7 @@ from elasticsearch import ApiError, OrjsonSerializer
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import RequestTooLarge, ServiceBlocked, Unavailable
 
 BUSY = (429, 500, 502, 503, 504)
@@ -73,7 +73,7 @@ def client(settings: Elasticsearch, connections: int = 1) -> Client:
         )
     except (ValueError, TypeError, OSError) as error:
         raise Problem(
-            f"The section [elasticsearch] of the settings does not work: {error}.", "Correct it there.", 78
+            f"The section [elasticsearch] of the settings does not work: {error}.", "Correct it there.", ExitCode.CONFIG
         ) from error
 
 
@@ -87,13 +87,15 @@ def raising_problems(settings: Elasticsearch) -> Iterator[None]:
         raise Problem(
             f"Elasticsearch at {where} does not answer ({type(error).__name__}).",
             "Is it up (`perflog stack status`), and are `elasticsearch.url` and `ca_certs` right?",
-            69,
+            ExitCode.UNAVAILABLE,
         ) from error
     except ApiError as error:
         if error.status_code in DENIED:
             remedy = "Give the API key or user of [elasticsearch] the right."
-            raise Problem(f"Elasticsearch at {where} denies it: {described(error)}.", remedy, 77) from error
-        raise Problem(f"Elasticsearch at {where} refuses: {described(error)}.", "", 69) from error
+            raise Problem(
+                f"Elasticsearch at {where} denies it: {described(error)}.", remedy, ExitCode.NO_PERMISSION
+            ) from error
+        raise Problem(f"Elasticsearch at {where} refuses: {described(error)}.", "", ExitCode.UNAVAILABLE) from error
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.fields import Schema
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.client import client, raising_problems
 
 PRIORITY = 500  # above 200, which Elastic's own examples use, and above 100, which its built-in templates use
@@ -135,7 +135,7 @@ def _refuse_changed(index: str, before: Mapping[str, str], wanted: Mapping[str, 
             raise Problem(
                 f"Index {index} has the field {name} as {before[name]}, the schema wants {kind}.",
                 "A field never changes its type: give it a new name, or reindex into a new index.",
-                65,
+                ExitCode.BAD_DATA,
             )
 
 

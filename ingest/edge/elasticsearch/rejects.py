@@ -15,7 +15,7 @@ from elasticsearch.helpers import scan
 from ingest.config.settings import Elasticsearch
 from ingest.core.kafka_record import Coordinates
 from ingest.core.lookup import lookup
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
 from ingest.edge.elasticsearch.client import client, raising_problems
 
@@ -181,7 +181,11 @@ class RejectIndex:
             conflicting = [pair for pair, status in zip(due, statuses, strict=True) if status == CONFLICT]
             due = [(now, copy) for reject, copy in conflicting if (now := self._now(reject)) is not None]
         if due:
-            raise Problem(f"{due[0][0].id} is replayed by somebody else again and again.", "Let one of you do it.", 69)
+            raise Problem(
+                f"{due[0][0].id} is replayed by somebody else again and again.",
+                "Let one of you do it.",
+                ExitCode.UNAVAILABLE,
+            )
 
     def delete(self, each: Sequence[StoredReject]) -> int:
         """Delete rejects and return how many existed; `Problem` (69) if Elasticsearch does not delete them."""
@@ -195,7 +199,11 @@ class RejectIndex:
         failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
         if failed:
             why = failed[0].get("error", {}).get("reason", failed[0]["status"])
-            raise Problem(f"{len(failed):,} rejects could not be {done}: {why}.", "Try again once this is fixed.", 69)
+            raise Problem(
+                f"{len(failed):,} rejects could not be {done}: {why}.",
+                "Try again once this is fixed.",
+                ExitCode.UNAVAILABLE,
+            )
         return [item["status"] for item in items]
 
     def _now(self, reject: StoredReject) -> StoredReject | None:

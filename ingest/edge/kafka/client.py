@@ -8,7 +8,7 @@ from typing import Any
 from kafka import errors
 
 from ingest.config.settings import Kafka
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import Fenced, RequestTooLarge, Unavailable
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
@@ -53,7 +53,7 @@ def unreachable(kafka: Kafka, error: Exception) -> Problem:
     return Problem(
         f"Kafka at {', '.join(kafka.bootstrap)} does not answer ({type(error).__name__}).",
         "Is the broker up (`perflog stack status`), and are `kafka.bootstrap` and its security settings right?",
-        69,
+        ExitCode.UNAVAILABLE,
     )
 
 
@@ -63,15 +63,17 @@ def raising_problems(kafka: Kafka) -> Iterator[None]:
     try:
         yield
     except _DENIED as error:
-        raise Problem(f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", 77) from error
+        raise Problem(
+            f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", ExitCode.NO_PERMISSION
+        ) from error
     except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError) as error:
         raise unreachable(kafka, error) from error
     except errors.KafkaConfigurationError as error:
         raise Problem(
-            f"The section [kafka] of the settings does not work: {error}.", "Correct it there.", 78
+            f"The section [kafka] of the settings does not work: {error}.", "Correct it there.", ExitCode.CONFIG
         ) from error
     except (errors.KafkaError, Fenced, RequestTooLarge, Unavailable) as error:
-        raise Problem(f"Kafka refuses: {error}.", "", 69) from error
+        raise Problem(f"Kafka refuses: {error}.", "", ExitCode.UNAVAILABLE) from error
 
 
 @contextmanager
@@ -82,7 +84,9 @@ def raising_port_errors() -> Iterator[None]:
     except _LOST_GROUP as error:
         raise Fenced(f"{type(error).__name__}: {error}") from error
     except _DENIED as error:
-        raise Problem(f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", 77) from error
+        raise Problem(
+            f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", ExitCode.NO_PERMISSION
+        ) from error
     except errors.MessageSizeTooLargeError as error:
         raise RequestTooLarge(str(error)) from error
     except (errors.KafkaError, OSError) as error:

@@ -20,7 +20,7 @@ from kafka.errors import KafkaError
 
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
 from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
@@ -118,7 +118,9 @@ class GroupConsumer:
 
     def _join(self, client: Any) -> None:
         if not install(client):
-            raise Problem(f"kafka-python {kafka_version} has other internals than perflog expects.", PINNED, 70)
+            raise Problem(
+                f"kafka-python {kafka_version} has other internals than perflog expects.", PINNED, ExitCode.SOFTWARE
+            )
         self._consumer, self._membership = client, _Membership(client)
         self._gate = RebalanceGate(client._coordinator)
         self._watch.forget()

@@ -11,10 +11,8 @@ from typing import Any
 import requests
 
 from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
-UNAVAILABLE = 69
-BAD_DATA = 65
 CHECK_ADDRESS = "Check --kibana, and that Kibana runs and can be reached from here."
 WRONG_ADDRESS = "Check --kibana (with its base path, if it has one) and --space."
 REPORT = "This Kibana reads the format differently: please report its version."
@@ -81,7 +79,7 @@ def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Proble
             f"Kibana refused the whole file: {name_of(item)} is written in format {match['needed']},"
             f" this Kibana knows {item['type']} up to {match['known']}."
         )
-    return Problem(what, f"The boards need Kibana {dotted(OLDEST_KIBANA)} or newer.", BAD_DATA)
+    return Problem(what, f"The boards need Kibana {dotted(OLDEST_KIBANA)} or newer.", ExitCode.BAD_DATA)
 
 
 def _cause(error: BaseException) -> str:
@@ -98,7 +96,7 @@ def refusal(base: str, answer: requests.Response) -> Problem:
     where = answer.headers.get("Location")
     remedy = WRONG_ADDRESS if where else DENIED.get(answer.status_code, CHECK_ADDRESS)
     said = f"it redirects to {where}" if where else said or "no text"
-    code = BAD_DATA if answer.status_code in (400, 413) else UNAVAILABLE
+    code = ExitCode.BAD_DATA if answer.status_code in (400, 413) else ExitCode.UNAVAILABLE
     return Problem(f"Kibana at {base} answers {answer.status_code}: {said.rstrip('.')}.", remedy, code)
 
 
@@ -108,5 +106,5 @@ def unreachable(base: str, error: requests.RequestException) -> Problem:
     if isinstance(error, requests.exceptions.SSLError):
         remedy = "Give the certificate authority of its certificate with --ca-cert."
     elif isinstance(error, ValueError):  # raised by requests for an invalid address
-        return Problem(f"`{base}` is no address of a Kibana.", "Write it like http://127.0.0.1:5601.", 64)
-    return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", remedy, UNAVAILABLE)
+        return Problem(f"`{base}` is no address of a Kibana.", "Write it like http://127.0.0.1:5601.", ExitCode.USAGE)
+    return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", remedy, ExitCode.UNAVAILABLE)

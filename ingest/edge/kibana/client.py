@@ -11,12 +11,10 @@ from typing import Any
 import requests
 
 from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject, ndjson
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.kibana.answers import (
-    BAD_DATA,
     CHECK_ADDRESS,
     REPORT,
-    UNAVAILABLE,
     WRONG_ADDRESS,
     dotted,
     in_words,
@@ -83,11 +81,11 @@ class Kibana:
             if time.monotonic() >= deadline_s:
                 remedy = CHECK_ADDRESS if state == NOBODY else "See Kibana's own log, or give it longer with --wait."
                 what = f"Kibana at {self._access.base} is not available after {limit_s:g} s: {state}."
-                raise Problem(what, remedy, UNAVAILABLE)
+                raise Problem(what, remedy, ExitCode.UNAVAILABLE)
             pause(_POLL_S)
         if version is not None and version < OLDEST_KIBANA:
             what = f"Kibana at {self._access.base} is {dotted(version)}: too old for the boards."
-            raise Problem(what, f"They need {dotted(OLDEST_KIBANA)} or newer.", UNAVAILABLE)
+            raise Problem(what, f"They need {dotted(OLDEST_KIBANA)} or newer.", ExitCode.UNAVAILABLE)
         return version
 
     def put(self, objects: Sequence[SavedObject], version: tuple[int, ...] | None = None) -> int:
@@ -136,7 +134,7 @@ class Kibana:
             answer = self._request("GET", f"spaces/space/{self._access.space}")
             if answer.status_code == 404:
                 what = f"Kibana at {self._access.base} has no space `{self._access.space}`."
-                raise Problem(what, "Create it (Stack Management, Spaces), or leave --space out.", UNAVAILABLE)
+                raise Problem(what, "Create it (Stack Management, Spaces), or leave --space out.", ExitCode.UNAVAILABLE)
 
     def _import(self, objects: Sequence[SavedObject]) -> int:
         files = {"file": ("perflog.ndjson", ndjson(objects), "application/ndjson")}
@@ -148,7 +146,7 @@ class Kibana:
             names = {item["id"]: name_of(item) for item in objects}
             refused = [in_words(error, names) for error in body.get("errors", ())] or ["it does not say why"]
             what = f"Kibana refused {len(refused)} of {len(objects)} objects: {'; '.join(refused)}."
-            raise Problem(what, "The others are in.", BAD_DATA)
+            raise Problem(what, "The others are in.", ExitCode.BAD_DATA)
         return int(body["successCount"])
 
     def _compare(self, objects: Sequence[SavedObject]) -> None:
@@ -166,7 +164,9 @@ class Kibana:
                 count = len(kept.get("references", ()))
                 wrong.append(f"{name_of(item)} has {count} references instead of {len(item['references'])}")
         if wrong:
-            raise Problem(f"Kibana took the import but stored something else: {'; '.join(wrong)}.", REPORT, BAD_DATA)
+            raise Problem(
+                f"Kibana took the import but stored something else: {'; '.join(wrong)}.", REPORT, ExitCode.BAD_DATA
+            )
 
     def _ask_for_warnings(self, item: SavedObject) -> None:
         headers = {"elastic-api-version": "2023-10-31"}
@@ -174,7 +174,7 @@ class Kibana:
         dropped = [warning for warning in body.get("warnings", ()) if warning.get("type") == "dropped_panel"]
         if dropped:
             said = "; ".join(str(warning.get("message") or warning) for warning in dropped)
-            raise Problem(f"Kibana drops {len(dropped)} panels of {name_of(item)}: {said}.", REPORT, BAD_DATA)
+            raise Problem(f"Kibana drops {len(dropped)} panels of {name_of(item)}: {said}.", REPORT, ExitCode.BAD_DATA)
 
     def _post(self, path: str, **how: Any) -> requests.Response:
         return self._request("POST", path, **how)
@@ -194,5 +194,5 @@ class Kibana:
             body = answer.json()
         except ValueError as error:
             what = f"What answers at {self._access.base} is not Kibana: it sends no JSON."
-            raise Problem(what, WRONG_ADDRESS, UNAVAILABLE) from error
+            raise Problem(what, WRONG_ADDRESS, ExitCode.UNAVAILABLE) from error
         return body if isinstance(body, Mapping) else {}

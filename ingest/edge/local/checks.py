@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local.processes import memory_available_bytes
 from ingest.edge.local.service import HOST
 
@@ -22,7 +22,9 @@ def linux() -> None:
     """Require Linux, because processes are identified by /proc."""
     if not Path("/proc/self/stat").exists():
         raise Problem(
-            "The local stack needs Linux: there is no /proc here.", "Run it in a Linux machine or container.", 69
+            "The local stack needs Linux: there is no /proc here.",
+            "Run it in a Linux machine or container.",
+            ExitCode.UNAVAILABLE,
         )
 
 
@@ -32,7 +34,7 @@ def folder_usable(folder: Path) -> None:
         raise Problem(
             f"The stack's folder {folder} holds a `:` or `,`, which Java's paths cannot.",
             "Choose another with --folder.",
-            64,
+            ExitCode.USAGE,
         )
 
 
@@ -41,7 +43,7 @@ def ports_free(ports: Mapping[str, int]) -> None:
     for port, count in Counter(ports.values()).items():
         if count > 1:
             options = " and ".join(option for option in ports if ports[option] == port)
-            raise Problem(f"{options} name the same port {port}.", "Give each its own.", 64)
+            raise Problem(f"{options} name the same port {port}.", "Give each its own.", ExitCode.USAGE)
     for option, port in ports.items():
         _bind(option, port)
 
@@ -61,7 +63,7 @@ def memory_suffices(heaps_mib: Iterable[int]) -> None:
         raise Problem(
             f"Too little memory: the stack needs {needed} MiB, {available} MiB are available.",
             "End other programs, or give less with --elasticsearch-heap-mib and --kafka-heap-mib.",
-            69,
+            ExitCode.UNAVAILABLE,
         )
 
 
@@ -75,4 +77,6 @@ def _bind(option: str, port: int) -> None:
             taken = error.errno == errno.EADDRINUSE
             why = "is taken by another program" if taken else f"cannot be used: {error.strerror}"
             look = f", or end that program (`ss -ltnp 'sport = :{port}'` shows it)" if taken else ""
-            raise Problem(f"Port {port} on {HOST} {why}.", f"Choose another with {option}{look}.", 69) from error
+            raise Problem(
+                f"Port {port} on {HOST} {why}.", f"Choose another with {option}{look}.", ExitCode.UNAVAILABLE
+            ) from error

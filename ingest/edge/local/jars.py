@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local.java import OLDEST, Java, compiler
 from ingest.edge.local.maven import ARGUMENTS, COPY_DEPENDENCIES, complaint
 from ingest.edge.local.service import sentence
@@ -32,7 +32,7 @@ def fetched(cache: Path, pom: Path, server: str, java: Java, tell: Callable[[str
         raise Problem(
             f"The jars of {server} are not in {cache} yet, and Maven (mvn), which fetches them, is not installed.",
             "Install it: apt-get install maven.",
-            69,
+            ExitCode.UNAVAILABLE,
         )
     tell(f"Fetching the jars of {server} with Maven (once; a minute or two)")
     with _completed(target) as folder:
@@ -57,7 +57,9 @@ def compiled(cache: Path, source: Path, javas: tuple[Java, ...]) -> Path:
         if done.returncode != 0:
             # If the JVM itself fails to start the compiler, it reports that on the other stream.
             output = f"{done.stdout}\n{done.stderr}".strip() or f"exit code {done.returncode}"
-            raise Problem(f"{java.home} cannot compile {source}: {sentence(output)}", "Install another JDK.", 70)
+            raise Problem(
+                f"{java.home} cannot compile {source}: {sentence(output)}", "Install another JDK.", ExitCode.SOFTWARE
+            )
     return target
 
 
@@ -67,7 +69,9 @@ def version(folder: Path, artifact: str) -> str:
         if jar.stem[len(artifact) + 1 :][:1].isdigit():
             return jar.stem[len(artifact) + 1 :]
     raise Problem(
-        f"There is no {artifact} among the jars in {folder}.", "Delete that folder, they are fetched again.", 74
+        f"There is no {artifact} among the jars in {folder}.",
+        "Delete that folder, they are fetched again.",
+        ExitCode.IO_ERROR,
     )
 
 
@@ -87,11 +91,11 @@ def _copy_dependencies(maven: str, pom: Path, server: str, java: Java, folder: P
         raise Problem(
             f"Maven did not fetch the jars of {server} within {FETCH_TIMEOUT_S} s.",
             "Look whether this machine reaches Maven Central, then try again.",
-            69,
+            ExitCode.UNAVAILABLE,
         ) from error
     if done.returncode != 0:
         reason, remedy = complaint(f"{done.stdout}\n{done.stderr}", done.returncode)
-        raise Problem(f"Maven could not fetch the jars of {server}: {sentence(reason)}", remedy, 69)
+        raise Problem(f"Maven could not fetch the jars of {server}: {sentence(reason)}", remedy, ExitCode.UNAVAILABLE)
 
 
 @contextmanager

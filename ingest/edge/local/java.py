@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 OLDEST = 17
 OLDEST_FOR_ELASTICSEARCH_9 = 21
@@ -44,10 +44,12 @@ def find_all(java_home: Path | None = None, folders: Iterable[Path] = DISTRIBUTI
 def newest(javas: tuple[Java, ...], oldest: int, what: str) -> Java:
     """Return the newest Java, at least `oldest`; the `Problem` (69) says what was found instead."""
     if not javas:
-        raise Problem(f"No Java was found, and {what} needs Java {oldest} or newer.", _install(oldest), 69)
+        raise Problem(
+            f"No Java was found, and {what} needs Java {oldest} or newer.", _install(oldest), ExitCode.UNAVAILABLE
+        )
     if javas[0].major < oldest:
         best = f"the newest here is {javas[0].version} in {javas[0].home}"
-        raise Problem(f"{what} needs Java {oldest} or newer; {best}.", _install(oldest), 69)
+        raise Problem(f"{what} needs Java {oldest} or newer; {best}.", _install(oldest), ExitCode.UNAVAILABLE)
     return javas[0]
 
 
@@ -59,7 +61,9 @@ def compiler(javas: tuple[Java, ...]) -> Java:
     problem = (
         f"only runtimes without a compiler were found, the newest in {javas[0].home}" if javas else "none was found"
     )
-    raise Problem(f"A JDK is needed to compile Elasticsearch's launcher; {problem}.", f"{INSTALL}.", 69)
+    raise Problem(
+        f"A JDK is needed to compile Elasticsearch's launcher; {problem}.", f"{INSTALL}.", ExitCode.UNAVAILABLE
+    )
 
 
 def _install(oldest: int) -> str:

@@ -7,7 +7,7 @@ import subprocess
 import uuid
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local import jars
 from ingest.edge.local.java import Java
 from ingest.edge.local.service import HOST, LIGHT_JVM, LOG4J, SHORT_LIVED_JVM, Service, sentence, telling_line
@@ -127,5 +127,5 @@ def _format(run: tuple[str, ...], properties: Path) -> None:
         raise Problem(
             f"Kafka cannot format its data folder: {sentence(reason)}",
             "If it holds data of an older stack, `perflog stack down --purge` removes it.",
-            74,
+            ExitCode.IO_ERROR,
         )

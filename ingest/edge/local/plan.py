@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ingest.config.paths import data_folder, home, java_home
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local import checks, elasticsearch_node, jars, java, kafka_broker
 from ingest.edge.local.service import LIGHT_JVM, SHORT_LIVED_JVM, Service, Started
 
@@ -73,7 +73,7 @@ def refuse_contradiction(stack: LocalStack, running: Mapping[str, Started]) -> N
             raise Problem(
                 f"The stack in {stack.place} already runs {name} {server.version} on port {server.port}.",
                 "End it first (`perflog stack down`), or start a second stack with another --folder.",
-                64,
+                ExitCode.USAGE,
             )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from errno import ENOTEMPTY
 from pathlib import Path
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local import elasticsearch_node, kafka_broker, plan, processes, state
 from ingest.edge.local.plan import ELASTICSEARCH, KAFKA, SERVICES, LocalStack
 from ingest.edge.local.service import Service, Started, last_telling_line, sentence
@@ -120,7 +120,7 @@ def _await_answers(servers: Sequence[Started], timeout_s: float, tell: Callable[
 def _failure(server: Started, what: str) -> Problem:
     said = last_telling_line(server.log)
     quoted = f" Its log says: {sentence(said)}" if said else ""
-    return Problem(f"{server.name} {what}.{quoted}", f"The whole log is {server.log}.", 69)
+    return Problem(f"{server.name} {what}.{quoted}", f"The whole log is {server.log}.", ExitCode.UNAVAILABLE)
 
 
 def _status(server: Started) -> Status:

@@ -10,7 +10,7 @@ from pathlib import Path
 from stat import S_ISDIR
 from typing import IO
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.local.processes import Process
 from ingest.edge.local.service import Started
 
@@ -33,7 +33,7 @@ def read(folder: Path) -> dict[str, Started]:
         raise Problem(
             f"{folder / STATE_FILE} is not a state file of perflog ({error}).",
             "If no server runs from that folder, delete the file; else choose another --folder.",
-            74,
+            ExitCode.IO_ERROR,
         ) from error
     return {entry.name: entry for entry in entries}
 
@@ -77,7 +77,9 @@ def _opened(path: Path) -> IO[str]:
                 return path.open("w")
     except OSError as error:
         raise Problem(
-            f"The stack's folder {path.parent} cannot be used: {error.strerror}.", "Choose another with --folder.", 74
+            f"The stack's folder {path.parent} cannot be used: {error.strerror}.",
+            "Choose another with --folder.",
+            ExitCode.IO_ERROR,
         ) from error
 
 

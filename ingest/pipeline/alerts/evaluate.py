@@ -18,7 +18,7 @@ from ingest.core.alerts.rules import Rule, read_rules
 from ingest.core.alerts.slow_stage import TimeSpan, Verdict, reach_ms, verdicts
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.alerts import Alerts
 from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.documents import CurrentDocument
@@ -74,7 +74,7 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise Problem(f"{path}: {error}.", "perflog needs its alarm rules.", 78) from error
+        raise Problem(f"{path}: {error}.", "perflog needs its alarm rules.", ExitCode.CONFIG) from error
     return read_rules(tree, path)
 
 

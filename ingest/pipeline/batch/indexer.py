@@ -101,7 +101,7 @@ def _collect_updates(
         plain: list[tuple[str, PlainMark, int]] = []
         plain_stored: list[tuple[str, PlainMark, int]] = []
         for n in range(start, stop):
-            if n in outdated or (answers[n] is not CREATED and item_status(answers[n]) is ItemStatus.REFUSED):
+            if n in outdated or (answers[n] is not CREATED and item_status(answers[n]) is ItemStatus.REJECTED):
                 continue
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
@@ -155,7 +155,7 @@ def _document_outcomes(
             classified.overtaken.add(n)
         word = document_outcome(status, stored.origin if stored else None, received.coordinates)
         outcomes.setdefault(owner, []).append(retraction.outcome_after_reread(word, n, owner, reading))
-        if status is ItemStatus.REFUSED:
+        if status is ItemStatus.REJECTED:
             special = reading.made_special(owner, received)
             reject = dead_letter.reject_of_document(
                 answer, orjson.loads(reading.actions[n].json), (special.outcomes.inner or special.message).provenance
@@ -169,7 +169,7 @@ def _stored_versions(
 ) -> dict[int, StoredVersion | None]:
     """Look up the stored version for each action that met a conflict, except where it is known to be the same."""
     reading = portion.reading
-    present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.PRESENT and n not in reading.there]
+    present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.CONFLICT and n not in reading.there]
     wanted = [reading.actions[n][:2] for n in present]
     versions = services.retry_policy.until_done(lambda: services.store.versions(wanted))
     return dict(zip(present, versions, strict=True))
@@ -188,7 +188,7 @@ def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchConte
         for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
     ]
     answers = services.writer.write(actions)
-    rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REFUSED]
+    rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REJECTED]
     services.writer.write([dead_letter.without_bytes(action) for action in rejected])
 
 

@@ -13,7 +13,7 @@ from itertools import islice
 
 from ingest.config.settings import Settings
 from ingest.core.kafka_record import ConsumerRecord, Coordinates
-from ingest.core.model import Problem, Provenance
+from ingest.core.model import ExitCode, Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.records.dead_letter import VALUE_LEFT_OUT
 from ingest.core.timestamps import iso_ms
@@ -120,7 +120,9 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
         found = rejects.newest(wanted)
         if found is None:
             criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
-            raise Problem(f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", 66)
+            raise Problem(
+                f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", ExitCode.NO_INPUT
+            )
         parts = [part.id for part in rejects.of_records([found.value("provenance.kafka")]) if part.id != found.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
         ((_, original),) = originals([found], fetcher, settings)

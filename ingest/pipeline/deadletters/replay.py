@@ -12,7 +12,7 @@ from itertools import islice
 
 from ingest.config.settings import Settings
 from ingest.core.kafka_record import Coordinates, ProducerRecord
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.records.headers import Replay, replay_headers
 from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredReject, open_rejects
@@ -83,7 +83,9 @@ class Replayer:
             return
         except Unavailable as error:
             problem = f"Kafka stopped answering after {self._report.records:,} records were sent and marked ({error})."
-            raise Problem(problem, "Replay again when Kafka is back: marked records are skipped.", 69) from error
+            raise Problem(
+                problem, "Replay again when Kafka is back: marked records are skipped.", ExitCode.UNAVAILABLE
+            ) from error
         pairs = [(part, at) for sent, at in zip(flight, coordinates, strict=True) for part in sent.parts]
         self._rejects.mark(pairs, self._now_ms())
         self._count(flight)

@@ -148,5 +148,5 @@ def write(writer: BulkWriter, documents: Sequence[DerivedDocument | Document]) -
         index(document.index, document.id, document.version, document.json) for document in documents
     ]
     for action, answer in zip(actions, writer.write(actions), strict=True):
-        if item_status(answer) is ItemStatus.REFUSED:
+        if item_status(answer) is ItemStatus.REJECTED:
             log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)

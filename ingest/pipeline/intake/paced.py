@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ingest.core.kafka_record import ProducerRecord
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import RequestTooLarge, Unavailable
 from ingest.edge.kafka.producer import AcknowledgedProducer
 
@@ -62,6 +62,6 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], sent
     except (Unavailable, RequestTooLarge) as error:
         problem = f"Kafka stopped accepting messages after {sent:,} ({error})."
         raise Problem(
-            problem, "Send the same workload again: messages that arrive twice are stored once.", 69
+            problem, "Send the same workload again: messages that arrive twice are stored once.", ExitCode.UNAVAILABLE
         ) from error
     return len(flight)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ingest.config.settings import Settings
 from ingest.core.kafka_record import ProducerRecord
-from ingest.core.model import Intake, Problem, Provenance
+from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records import headers
 from ingest.core.sources.source import Source
 from ingest.core.tracking import manifest
@@ -162,7 +162,7 @@ def _limit_bytes(settings: Settings, topic: str) -> int:
     with open_topics(settings.kafka) as cluster:
         described = cluster.described([topic]).get(topic)
     if described is None:
-        raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", 78)
+        raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", ExitCode.CONFIG)
     return min(settings.delivery.max_message_bytes, described.max_message_bytes - ENVELOPE_BYTES)
 
 
@@ -200,4 +200,4 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], repo
     except Unavailable as error:
         problem = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
         remedy = "Ship the same files again when Kafka is back: duplicates are counted, not stored twice."
-        raise Problem(problem, remedy, 69) from error
+        raise Problem(problem, remedy, ExitCode.UNAVAILABLE) from error

@@ -17,7 +17,7 @@ from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, revision_of
 from ingest.core.mark import RunKey, RunMark, key_of
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.replay.corrections import left_run
 from ingest.core.runs.state import state_of
@@ -106,7 +106,7 @@ def remove_orphans(
                     deriver.derive([updates])
                 removed += len(removals)
     except (Unavailable, ServiceBlocked) as error:
-        raise Problem(f"{error}.", "Replay again: finished work is kept.", 69) from error
+        raise Problem(f"{error}.", "Replay again: finished work is kept.", ExitCode.UNAVAILABLE) from error
     finally:
         deriver.dismiss()
         connected.close()

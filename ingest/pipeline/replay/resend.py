@@ -18,7 +18,7 @@ from ingest.core.decode.fast_routing import ORIGINS
 from ingest.core.decode.registry import Registry
 from ingest.core.ids import revision_of
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
-from ingest.core.model import Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import STORED, Headers, to_headers
 from ingest.core.records.record_decoder import RecordDecoder
@@ -207,4 +207,4 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord]) -> N
         producer.send(flight)
     except (Unavailable, RequestTooLarge) as error:
         problem = f"Kafka stopped accepting lines ({error})."
-        raise Problem(problem, "Replay again: lines that arrive twice change nothing.", 69) from error
+        raise Problem(problem, "Replay again: lines that arrive twice change nothing.", ExitCode.UNAVAILABLE) from error

@@ -79,7 +79,7 @@ class BulkWriter:
 
 def retry_reason(answers: Sequence[ItemResult]) -> str:
     """Say in one sentence why items must be retried; a setting to fix is named before a busy cluster."""
-    worst = next((a for a in answers if item_status(a) is ItemStatus.OURS), answers[0])
+    worst = next((a for a in answers if item_status(a) is ItemStatus.BLOCKED), answers[0])
     why = f"{worst.status} {worst.error}: {worst.reason}" if worst.error else str(worst.status)
-    operator_note = f" {NEEDS_OPERATOR}" if item_status(worst) is ItemStatus.OURS else ""
+    operator_note = f" {NEEDS_OPERATOR}" if item_status(worst) is ItemStatus.BLOCKED else ""
     return f"Elasticsearch deferred {len(answers)} documents ({why}).{operator_note}"

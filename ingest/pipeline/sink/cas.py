@@ -88,10 +88,10 @@ class CasWriter:
         conflicting = []
         for (cell, _), answer in zip(changes, answers, strict=True):
             status = item_status(answer)
-            if status is ItemStatus.PRESENT:
+            if status is ItemStatus.CONFLICT:
                 cell.known = False
                 conflicting.append(cell)
-            elif status is ItemStatus.REFUSED:
+            elif status is ItemStatus.REJECTED:
                 cell.lost = True
                 log.error("Elasticsearch refuses %s/%s: %s: %s.", *cell.place, answer.error, answer.reason)
             else:

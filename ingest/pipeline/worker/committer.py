@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from ingest.core.bulk_result import ItemResult, ItemStatus, item_status
 from ingest.core.decode.decoder import Decoder
 from ingest.core.kafka_record import Partition
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import Fenced, Unavailable
 from ingest.edge.ports import Consumer
 from ingest.pipeline.sink.retry import StopRequested, delay_s
@@ -91,10 +91,12 @@ class Committer:
         accepted = []
         for span, answer in zip(self._written, answers, strict=True):
             status = item_status(answer)
-            if status is ItemStatus.REFUSED:
+            if status is ItemStatus.REJECTED:
                 remedy = "Run `perflog setup`; nothing is committed until then."
-                raise Problem(f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, 78)
-            if status is ItemStatus.PRESENT:
+                raise Problem(
+                    f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, ExitCode.CONFIG
+                )
+            if status is ItemStatus.CONFLICT:
                 log.warning("%s/%d has a new owner; its uncommitted records are dropped.", *span.partition)
                 self.overtaken.add(span.partition)
             else:

@@ -16,7 +16,7 @@ from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.pipeline.signals import heard
 from ingest.pipeline.sink.retry import delay_s
 from ingest.pipeline.worker.report import RunReport
@@ -24,7 +24,6 @@ from ingest.telemetry import name_worker
 
 log = logging.getLogger("perflog.run")
 PR_SET_PDEATHSIG = 1
-UNAVAILABLE, FAULT = 69, 70
 RESTART_FIRST_S, RESTART_MOST_S = 0.1, 30.0
 SETTLED_S = 60.0  # after running this long, a worker's next death counts as its first
 TURN_S = 0.25
@@ -99,7 +98,7 @@ class Supervisor:
         if isinstance(result, RunReport):
             self.report.add(result)
             slot.left = True
-        elif isinstance(result, Problem) and not (result.exit_code == UNAVAILABLE and slot.deaths):
+        elif isinstance(result, Problem) and not (result.exit_code == ExitCode.UNAVAILABLE and slot.deaths):
             self._problem = self._problem or result
             slot.left = True
             self._stop()

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from ingest.core.kafka_record import Partition
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.core.records.decoded import PartitionBatch
 from ingest.core.records.outcomes import OutcomeCounts
 from ingest.core.records.record_decoder import RecordDecoder
@@ -171,7 +171,9 @@ class Worker:
             except StopRequested as stopped:
                 log.warning("Stopped while waiting (%s) The batch is not committed and will be read again.", stopped)
             except TooManyRejects as error:
-                self._problem = Problem(f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, 65)
+                self._problem = Problem(
+                    f"{error}: perflog stops, for then the fault is likelier its own.", ACCEPT, ExitCode.BAD_DATA
+                )
             else:
                 for span, count in zip(spans, counts, strict=True):
                     span.count = count
@@ -227,7 +229,9 @@ class Worker:
             self.threads.services.retry_policy.pause(KAFKA_AWAY_S)
         except Fenced as error:
             remedy = "Does another worker use the same `kafka.instance`?"
-            raise Problem(f"The group {self.worker.group} shut this worker out: {error}.", remedy, 69) from error
+            raise Problem(
+                f"The group {self.worker.group} shut this worker out: {error}.", remedy, ExitCode.UNAVAILABLE
+            ) from error
         return None
 
     def _explain_gaps(self, span: CommittableRange) -> None:

@@ -12,11 +12,10 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 from ingest.synthetic.workload.generator import Made, Workload, as_json, run_as_json, runs_truth
 
 BUFFER_BYTES = 64 * 1024
-CANNOT_WRITE = 74
 
 
 class OutputFiles:
@@ -69,8 +68,10 @@ def folder(path: Path) -> Iterator[Folder]:
     try:
         path.mkdir(parents=True, exist_ok=True)
         if any(path.iterdir()):
-            raise Problem(f"{path} is not empty.", "Name a folder that is, or that is not there yet.", 64)
+            raise Problem(f"{path} is not empty.", "Name a folder that is, or that is not there yet.", ExitCode.USAGE)
         with ExitStack() as opened:
             yield Folder(path, opened)
     except OSError as error:
-        raise Problem(f"{path} cannot be written: {error.strerror}.", "Name another folder.", CANNOT_WRITE) from error
+        raise Problem(
+            f"{path} cannot be written: {error.strerror}.", "Name another folder.", ExitCode.IO_ERROR
+        ) from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass, fields
 import orjson
 
 from ingest.core.ids import is_facility
-from ingest.core.model import Problem
+from ingest.core.model import ExitCode, Problem
 
 START_MS = 1_454_659_200_000  # midnight at the ALS before the sample's first run
 
@@ -54,12 +54,16 @@ class Shares:
     def __post_init__(self) -> None:
         wrong = [field.name for field in fields(self) if not 0 <= getattr(self, field.name) <= 1]
         if wrong:
-            raise Problem(f"The share `{wrong[0]}` is {getattr(self, wrong[0])}.", "Shares lie from 0 to 1.", 64)
+            raise Problem(
+                f"The share `{wrong[0]}` is {getattr(self, wrong[0])}.", "Shares lie from 0 to 1.", ExitCode.USAGE
+            )
         if self.torn + self.glued + self.refused + self.poisoned > 1:
-            raise Problem("The shares of damaged lines are more than 1 together.", "Lower one of them.", 64)
+            raise Problem("The shares of damaged lines are more than 1 together.", "Lower one of them.", ExitCode.USAGE)
         if self.foreign + self.repeated > MAX_ADDED:
             raise Problem(
-                f"`foreign` and `repeated` are more than {MAX_ADDED} together.", "Lines of runs must be left.", 64
+                f"`foreign` and `repeated` are more than {MAX_ADDED} together.",
+                "Lines of runs must be left.",
+                ExitCode.USAGE,
             )
 
 
@@ -74,7 +78,7 @@ class Slowed:
     def __post_init__(self) -> None:
         if not 0 < self.times <= MOST_TIMES:
             what = f"{self.stage} cannot take {self.times} times as long."
-            raise Problem(what, f"A number above 0, {MOST_TIMES} at most.", 64)
+            raise Problem(what, f"A number above 0, {MOST_TIMES} at most.", ExitCode.USAGE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,14 +110,20 @@ class Workload:
 
     def __post_init__(self) -> None:
         if not self.facilities or len(set(self.facilities)) != len(self.facilities):
-            raise Problem("A workload needs facilities of different names.", "Name at least one.", 64)
+            raise Problem("A workload needs facilities of different names.", "Name at least one.", ExitCode.USAGE)
         unfit = [name for name in self.facilities if not is_facility(name)]
         if unfit:
-            raise Problem(f"`{unfit[0]}` cannot name a facility.", "Lower-case letters, digits and _ can.", 64)
+            raise Problem(
+                f"`{unfit[0]}` cannot name a facility.", "Lower-case letters, digits and _ can.", ExitCode.USAGE
+            )
         if self.start_ms < EARLIEST_MS:
-            raise Problem(f"A workload cannot begin at {self.start_ms} ms.", "Unix times need ten digits.", 64)
+            raise Problem(
+                f"A workload cannot begin at {self.start_ms} ms.", "Unix times need ten digits.", ExitCode.USAGE
+            )
         if self.lines < 0 or self.results < 0 or self.span_s <= 0:
-            raise Problem("A workload has no negative numbers, and a span.", "Correct lines, results or span.", 64)
+            raise Problem(
+                "A workload has no negative numbers, and a span.", "Correct lines, results or span.", ExitCode.USAGE
+            )
 
 
 @dataclass(frozen=True, slots=True)
