@@ -10,7 +10,8 @@ import pytest
 from ingest.edge.local.stack import Running
 
 ROOT = Path(__file__).parents[3]
-README = (ROOT / "README.md").read_text().split("```text\n")[1].split("```")[0].splitlines()
+AFTER_COMMAND = (ROOT / "README.md").read_text().split("./deploy/demo\n")[1]
+README = AFTER_COMMAND.split("```text\n")[1].split("```")[0].splitlines()
 
 pytestmark = pytest.mark.stack
 

@@ -55,7 +55,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "told"),
     [
-        ([], "where the messages go"),
+        ([], "No destination is given"),
         (["out", "--share", "tron=0.1"], "There is no share `tron`"),
         (["out", "--share", "torn"], "`--share torn` names no share"),
         (["out", "--share", "torn=2"], "`torn` is 2.0"),
@@ -66,7 +66,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
         (["out", "--rate", "5"], "A rate is for sending"),
         (["out", "--start", "yesterday"], "no ISO 8601 date-time"),
         (["full"], "is not empty"),
-        (["--intake", "als-lines"], "how fast"),
+        (["--intake", "als-lines"], "No rate is given"),
         (["--intake", "als-lines", "--rate", "5", "--facility", "aps"], "is of facility als"),
         (["--intake", "als-lines", "--rate", "5", "--results", "9"], "does not read results"),
         (["--intake", "nothing", "--rate", "5"], "There is no intake `nothing`"),

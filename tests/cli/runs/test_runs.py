@@ -142,7 +142,7 @@ def test_a_run_is_a_line_where_there_is_room(call: Caller) -> None:
 def test_nothing_is_wider_than_the_terminal(call: Caller, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """At 80 and 160 columns no row is broken, and the numbers are all there."""
     for name in ("runs", "show"):
-        monkeypatch.setattr(f"ingest.cli.{name}.console", lambda: Console(highlight=False, width=columns))
+        monkeypatch.setattr(f"ingest.cli.runs.{name}.console", lambda: Console(highlight=False, width=columns))
     for words in ((runs.command, "--facility", FACILITY), (show.command, FIRST, "--facility", FACILITY)):
         out = call(*words, columns=columns).stdout
         assert max(len(row.rstrip()) for row in out.splitlines()) <= columns

@@ -308,4 +308,4 @@ def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
     assert sorted(record.value or b"" for record in found) == [b"2", b"3"]
     stood = {record.partition: record.offset + 1 for record in first}
     assert {partition: reader.first[partition] for partition in stood} == stood
-    assert "Joining anew" in caplog.text
+    assert "Rejoining the group" in caplog.text
