@@ -7,7 +7,7 @@ text are separated by their grammar (see core/sources/grammar.py).
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from json import JSONDecoder
 from typing import NamedTuple
@@ -124,7 +124,7 @@ def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
     if len(spans) > MAX_ELEMENTS:
         return too_many(message, ELEMENTS)
     return (
-        MessagePieces(ELEMENTS, _each_element(message, start, text, spans))
+        MessagePieces(ELEMENTS, _each_span(message, start, text, ((span.start, span.stop) for span in spans)))
         if any(span.is_object for span in spans)
         else None
     )
@@ -149,17 +149,18 @@ def _spans(text: str) -> list[ElementSpan]:
     return spans
 
 
-def _each_element(message: Message, start: int, text: str, spans: Sequence[ElementSpan]) -> Iterator[MessagePiece]:
+def _each_span(message: Message, start: int, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[MessagePiece]:
+    """The pieces at `spans` (characters, ascending) of a text that begins at byte `start` of the message."""
     byte, line, done = start, message.data.count(b"\n", 0, start) + 1, 0
-    for span in spans:
-        before, inside = text[done : span.start], text[span.start : span.stop]
+    for begin, stop in spans:
+        before, inside = text[done:begin], text[begin:stop]
         byte += len(before.encode())
         line += before.count("\n")
         size_bytes = len(inside.encode())
         yield MessagePiece(part_of(message, byte, byte + size_bytes), line, byte)
         byte += size_bytes
         line += inside.count("\n")
-        done = span.stop
+        done = stop
 
 
 def blocks_of(record: ParsedMessage, message: Message) -> list[MessagePiece]:
@@ -171,17 +172,13 @@ def blocks_of(record: ParsedMessage, message: Message) -> list[MessagePiece]:
         text = record.raw.decode()
     except UnicodeDecodeError:
         return []
-    return list(_each_block(message, base, text, record.spans))
+    return list(_each_span(message, base, text, (_stripped(text, *span) for span in record.spans)))
 
 
-def _each_block(message: Message, base: int, text: str, spans: Sequence[tuple[int, int]]) -> Iterator[MessagePiece]:
-    byte, line, done = base, message.data.count(b"\n", 0, base) + 1, 0
-    for start, stop in spans:
-        at, inside = stop - len(text[start:stop].lstrip()), text[start:stop].strip()
-        byte += len(text[done:at].encode())
-        line += text.count("\n", done, at)
-        yield MessagePiece(part_of(message, byte, byte + len(inside.encode())), line, byte)
-        done = at
+def _stripped(text: str, start: int, stop: int) -> tuple[int, int]:
+    """The span without the whitespace around it."""
+    inside = text[start:stop]
+    return stop - len(inside.lstrip()), start + len(inside.rstrip())
 
 
 def too_many(message: Message, of: str) -> Reject:
