@@ -1,5 +1,6 @@
 """The result of decoding records: bulk actions, the fact behind each action, and records decoded on the slow path."""
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -64,10 +65,17 @@ class DecodedBatch:
         fact = self.facts[n]
         return fact.version if isinstance(fact, Document) else fact.plain.version
 
+    def first_action(self, n: int) -> int | None:
+        """Return the position of a record's first action, None if it has none; owners ascend: a bisection."""
+        at = bisect_left(self.owners, n)
+        return at if at < len(self.owners) and self.owners[at] == n else None
+
     def made_special(self, n: int, received: ConsumerRecord) -> DecodedRecord:
         """Return the record as a slow-path record, rebuilt from its action if it took the fast path."""
         if n not in self.special:
-            action = self.actions[self.owners.index(n)]
+            at = self.first_action(n)
+            assert at is not None  # noqa: S101 - only a record with an action can be refused without being special
+            action = self.actions[at]
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
             self.special[n] = DecodedRecord(message(received), Outcomes((document,)), [])
         return self.special[n]

@@ -6,7 +6,6 @@ document, nothing of its record is retracted. An earlier document with a differe
 line: a record may retract only its own documents.
 """
 
-from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -91,16 +90,10 @@ def _overwrite(
         if _is_of(records[n], retraction, document)
     ]
     actions = [
-        _action(retraction, None if _has_documents(reading, n) else document) for n, retraction, document in owned
+        _action(retraction, document if reading.first_action(n) is None else None) for n, retraction, document in owned
     ]
     services.writer.write(actions)
     return [retraction.old for _, retraction, _ in owned]
-
-
-def _has_documents(reading: DecodedBatch, n: int) -> bool:
-    """Whether the record has a document; the owners of actions are in ascending order."""
-    at = bisect_left(reading.owners, n)
-    return at < len(reading.owners) and reading.owners[at] == n
 
 
 def _refused(reading: DecodedBatch, n: int) -> bool:
