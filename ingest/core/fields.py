@@ -6,7 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ingest.core.ids import index_name, is_kind
 from ingest.core.model import ExitCode, Problem
+from ingest.core.timestamps import MS_PER_DAY
 
 _TYPES: Mapping[str, dict[str, Any]] = {
     "keyword": {"type": "keyword", "ignore_above": 1024},
@@ -65,6 +67,13 @@ class Schema:
         """Return the fields of a kind, by name."""
         return {name: field for name, field in self.fields.items() if kind in field.kinds}
 
+    def index(self, kind: str, facility: str, at_ms: int = 0) -> str:
+        """Return the index of a document: of its kind, its facility and the period of `at_ms` in UTC.
+
+        `at_ms` is the time of what the document stands for; documents that stand for no time are given none.
+        """
+        return index_name(kind, facility, self.kinds[kind].period, at_ms // MS_PER_DAY)
+
     def mappings(self, kind: str) -> dict[str, Any]:
         """Return the strict mapping of a kind; dotted names become objects, which are strict too."""
         root: dict[str, Any] = {"dynamic": "strict", "_meta": {"schema_version": self.version}, "properties": {}}
@@ -103,6 +112,10 @@ def load_schema(path: Path) -> Schema:
         raise Problem(f"{path}: {error}.", "perflog needs its list of fields.", ExitCode.CONFIG) from error
     kinds = {name: Kind(name, **body) for name, body in tree["kind"].items()}
     for kind in kinds.values():
+        if not is_kind(kind.name):
+            raise Problem(
+                f"fields.toml: `{kind.name}` cannot name a kind.", "Use lower-case letters only.", ExitCode.CONFIG
+            )
         if kind.period not in _PERIODS or kind.write not in _WRITES:
             raise Problem(f"fields.toml: kind {kind.name} has an unknown period or write mode.", "", ExitCode.CONFIG)
     fields = [_checked(entry, kinds) for entry in tree["field"]]

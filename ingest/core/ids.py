@@ -5,11 +5,17 @@ The rules are the design's promise 3. What identifies the facts of a source is d
 
 import re
 from binascii import b2a_base64
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import blake2b
+from typing import NamedTuple
+
+from ingest.core.timestamps import MS_PER_DAY
 
 _FACILITY = re.compile(r"[a-z0-9_]{1,64}")
+_KIND = re.compile(r"[a-z]{1,32}")
+_INDEX = re.compile(rf"perf-({_KIND.pattern})-({_FACILITY.pattern})(?:-([0-9]{{4}}(?:\.[0-9]{{2}})?))?")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
 REVISION_BITS = 12
 UPDATE_BITS = 44
@@ -74,14 +80,59 @@ def at_revision(version_: int, revision: int) -> int:
     return version_ - revision_of(version_) + revision
 
 
+def is_kind(name: str) -> bool:
+    """Whether a name is valid for a kind of document: lower-case letters, so that no pattern covers two kinds."""
+    return _KIND.fullmatch(name) is not None
+
+
+def template_name(kind: str) -> str:
+    """Return the name of the index template of a kind; `*` for all kinds."""
+    return f"perf-{kind}"
+
+
+def kind_of_template(name: str) -> str:
+    """Return the kind whose index template has this name."""
+    return name.removeprefix("perf-")
+
+
+def index_pattern(kind: str, facilities: Sequence[str] = ()) -> str:
+    """Return the indices that a search of a kind asks for: those of the given facilities, or of all if none is given.
+
+    The pattern covers the index without a period and those of every period. So a search also reaches the documents that
+    were written before the period of a kind changed. `*` for all kinds.
+    """
+    return ",".join(f"perf-{kind}-{name},perf-{kind}-{name}-*" for name in facilities) or f"perf-{kind}-*"
+
+
+def index_patterns(kinds: Iterable[str], facilities: Sequence[str] = ()) -> str:
+    """Return the indices that a search of several kinds asks for."""
+    return ",".join(index_pattern(kind, facilities) for kind in kinds)
+
+
+class IndexName(NamedTuple):
+    """The parts of an index name; `period` is `2016`, `2016.02` or empty."""
+
+    kind: str
+    facility: str
+    period: str
+
+
 @lru_cache(maxsize=1024)
-def _period(kind: str, facility: str, period: str, day: int) -> str:
+def parse_index(name: str) -> IndexName:
+    """Take the name of one of our indices apart; ValueError for any other name."""
+    parts = _INDEX.fullmatch(name)
+    if parts is None:
+        raise ValueError(f"`{name[:100]}` is no index of perflog")
+    return IndexName(parts[1], parts[2], parts[3] or "")
+
+
+@lru_cache(maxsize=1024)
+def index_name(kind: str, facility: str, period: str, day: int) -> str:
+    """Return `perf-<kind>-<facility>[-<period>]`; the period (`month`, `year`, `none`) is that of a day since 1970.
+
+    `Schema.index` is what makes names: it knows the period of each kind.
+    """
     if period == "none":
         return f"perf-{kind}-{facility}"
-    at = datetime.fromtimestamp(day * 86_400, UTC)
+    at = datetime.fromtimestamp(day * MS_PER_DAY // 1000, UTC)
     return f"perf-{kind}-{facility}-{at:%Y.%m}" if period == "month" else f"perf-{kind}-{facility}-{at:%Y}"
-
-
-def index_name(kind: str, facility: str, period: str, at_ms: int) -> str:
-    """Return `perf-<kind>-<facility>[-<period>]`; the period (`month`, `year`, `none`) is that of `at_ms` in UTC."""
-    return _period(kind, facility, period, at_ms // 86_400_000)

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from ingest.config.settings import Settings
 from ingest.core.fields import Schema
+from ingest.core.ids import template_name
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.edge.elasticsearch.index_templates import open_templates
 from ingest.edge.kafka.topics import Topic, open_topics
@@ -41,10 +42,12 @@ def _check_topics(topics: Mapping[str, Topic], intake_topics: Sequence[str], set
 def _check_templates(versions: Mapping[str, int], schema: Schema) -> None:
     for kind in schema.kinds:
         if kind not in versions:
-            raise Problem(f"There is no index template perf-{kind} in Elasticsearch.", SET_UP, ExitCode.CONFIG)
+            raise Problem(
+                f"There is no index template {template_name(kind)} in Elasticsearch.", SET_UP, ExitCode.CONFIG
+            )
         if versions[kind] != schema.version:
             versions_differ = f"is of schema version {versions[kind]}, this worker of {schema.version}"
-            fault = f"The index template perf-{kind} {versions_differ}."
+            fault = f"The index template {template_name(kind)} {versions_differ}."
             raise Problem(
                 fault, f"{SET_UP} If it is newer than this worker, install the newer perflog.", ExitCode.CONFIG
             )
@@ -59,4 +62,4 @@ def demand_template(settings: Settings, schema: Schema, kind: str) -> None:
         version = templates.versions().get(kind)
     if version != schema.version:
         fault = "is not there" if version is None else f"is of schema version {version}, not {schema.version}"
-        raise Problem(f"The index template perf-{kind} {fault}.", "Run `perflog setup`.", ExitCode.CONFIG)
+        raise Problem(f"The index template {template_name(kind)} {fault}.", "Run `perflog setup`.", ExitCode.CONFIG)

@@ -1,11 +1,14 @@
 """The one list of fields and what is made from it."""
 
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from ingest.core.fields import Schema, load_schema, without_provenance
+from ingest.core.ids import index_pattern
 from ingest.core.model import Problem
 from tests.core.conftest import GRAMMARS
 
@@ -57,6 +60,7 @@ def test_provenance_is_left_out_of_a_comparison(schema: Schema) -> None:
         ('kinds = ["marks"]', 'kinds = ["remarks"]', "remarks"),
         ('name = "perf.run.id"', 'name = "perf.source"', "twice"),
         ('period = "month"', 'period = "fortnight"', "period"),
+        ("[kind.runs]", '[kind."runs-of"]', "runs-of"),
         ("schema_version = ", "[schema_version = ", "fields.toml"),
     ],
 )
@@ -69,3 +73,26 @@ def test_a_wrong_list_does_not_load(old: str, new: str, says: str, tmp_path: Pat
         load_schema(path)
 
     assert caught.value.exit_code == 78
+
+
+LAST_OF_FEBRUARY_MS = 1_456_790_399_999
+
+
+def test_the_period_of_an_index_is_that_of_its_kind(schema: Schema) -> None:
+    """By the month, by the year, or none; a document that stands for no time is of the first period there is."""
+    names = {kind: schema.index(kind, "als", LAST_OF_FEBRUARY_MS) for kind in ("marks", "stages", "runs")}
+
+    assert names == {"marks": "perf-marks-als-2016.02", "stages": "perf-stages-als-2016", "runs": "perf-runs-als"}
+    assert schema.index("marks", "als", LAST_OF_FEBRUARY_MS + 1) == "perf-marks-als-2016.03"
+    assert schema.index("runstate", "als") == "perf-runstate-als"
+
+
+def test_a_kind_that_gets_another_period_is_written_to_indices_of_it(schema: Schema) -> None:
+    """Nothing else has to change; what was written before is still found."""
+    runs = replace(schema.kinds["runs"], period="month")
+    changed = replace(schema, kinds={**schema.kinds, "runs": runs})
+    names = [each.index("runs", "als", LAST_OF_FEBRUARY_MS) for each in (schema, changed)]
+
+    assert names == ["perf-runs-als", "perf-runs-als-2016.02"]
+    for name in names:
+        assert any(fnmatchcase(name, part) for part in index_pattern("runs", ("als",)).split(","))

@@ -202,3 +202,52 @@ def test_no_class_name_stands_twice() -> None:
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
 
     assert {name: found for name, found in places.items() if len(found) > 1} == {}
+
+
+NAMERS = {"core/ids.py", "core/fields.py"}
+KINDS = tuple(tomllib.loads((ROOT / "grammars" / "fields.toml").read_text())["kind"])
+INDEX_NAME = re.compile(rf"perf-(?:$|[*(\[]|(?:{'|'.join(KINDS)})\b)")
+TAKING_APART = {"split", "rsplit", "partition", "rpartition", "startswith", "endswith", "removeprefix"}
+
+
+def docstrings(tree: ast.AST) -> set[ast.AST]:
+    """What is said for people: help texts may name an index."""
+    nodes = (ast.Module, ast.ClassDef, ast.FunctionDef)
+    return {n.body[0].value for n in ast.walk(tree) if isinstance(n, nodes) and ast.get_docstring(n)}  # type: ignore[attr-defined]
+
+
+def naming(tree: ast.AST) -> list[str]:
+    """The parts of a module that make an index name, or take one apart."""
+    prose = docstrings(tree)
+    found = []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and node not in prose:
+            text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
+            found += [text] if INDEX_NAME.search(text) and not text.endswith("/perf-") else []
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TAKING_APART:
+            subject = ast.unparse(node.func.value)
+            found += [ast.unparse(node)] if re.search(r"(?i)(?:^|[._])index(?:_name)?$", subject) else []
+        if isinstance(node, ast.ImportFrom) and "index_name" in {alias.name for alias in node.names}:
+            found.append(ast.unparse(node))
+    return found
+
+
+def test_one_place_makes_and_reads_index_names() -> None:
+    """`Schema.index`, `index_pattern` and `parse_index`: a period that is written elsewhere is not found, silently."""
+    assert set(naming(ast.parse(MADE_BY_HAND))) == {
+        "from ingest.core.ids import index_name",
+        "perf-",
+        "old.index.split('-')",
+        "perf-runs-*",
+    }
+    users = [path for path in MODULES if path.relative_to(ROOT / "ingest").as_posix() not in NAMERS]
+
+    assert {path.name: parts for path in users if (parts := naming(ast.parse(path.read_text())))} == {}
+
+
+MADE_BY_HAND = """
+from ingest.core.ids import index_name
+def pattern(kind, old):
+    'Not `perf-runs-*`.'
+    return f"perf-{kind}", old.index.split("-")[2], "perf-runs-*", "/logs/perf-"
+"""

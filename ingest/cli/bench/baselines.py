@@ -21,6 +21,7 @@ from elasticsearch.helpers import bulk
 from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config.settings import Kafka
+from ingest.core.ids import parse_index
 from ingest.core.timestamps import iso
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.client import client_configuration
@@ -31,7 +32,8 @@ BARE = re.compile(
 FETCH_BYTES = 5 * 1024 * 1024
 POLLED = 2000
 SEEN = re.compile(rb',"if_seq_no":\d+,"if_primary_term":\d+')
-UNSEEN = re.compile(rb'\{"create":\{"_index":"perf-(runstate|writers)')
+CREATE = re.compile(rb'\{"create":(\{"_index":"([^"]+)")')
+SWAPPED = frozenset({"runstate", "writers"})
 AFTERNOON = "bench-afternoon"
 
 
@@ -66,7 +68,11 @@ class Recorder(ElasticsearchStore):
 
     def unconditional(self) -> list[bytes]:
         """Return the bodies without the conditions that only the first run can meet (create, if_seq_no)."""
-        return [UNSEEN.sub(rb'{"index":{"_index":"perf-\1', SEEN.sub(b"", body)) for body in self.bodies]
+        return [CREATE.sub(_unconditional, SEEN.sub(b"", body)) for body in self.bodies]
+
+
+def _unconditional(create: re.Match[bytes]) -> bytes:
+    return b'{"index":' + create[1] if parse_index(create[2].decode()).kind in SWAPPED else create[0]
 
 
 def recording() -> tuple[StoreOf, list[Recorder]]:

@@ -36,13 +36,14 @@ from ingest.cli.bench.harness import (
 from ingest.cli.console import plain_table
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry
+from ingest.core.ids import parse_index
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.edge.elasticsearch.client import client
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
 SPAN_A_LINE_S = 0.08  # runs of half an hour with some 27 lines each: 1,000 overlap
 BATCH_MARKS = 2000
-PLACE = re.compile(rb'\{"(?:index|create)":\{"_index":"perf-([a-z]+)-[^"]*","_id":"([^"]+)"')
+ITEM = re.compile(rb'\{"(?:index|create)":\{"_index":"([^"]+)","_id":"([^"]+)"')
 KINDS = ("marks", "runstate", "writers", "stages", "runs", "ledger")
 
 
@@ -98,9 +99,9 @@ def _rounds(settings: Settings, known: Registry, records: Records, repeat: int) 
         kept = Path(folder) / "bodies"
         rounds = []
         for turn in range(repeat + 1):
-            emptied(settings)
+            emptied(settings, known.schema)
             measured = apart(lambda: _recorded(settings, known, kept))
-            emptied(settings)
+            emptied(settings, known.schema)
             items, load_s, sent = apart(lambda: _again(settings, kept))
             if turn:  # the first round warms the servers up
                 rounds.append(Round(measured, items, load_s, sent))
@@ -119,9 +120,10 @@ def _again(settings: Settings, kept: Path) -> tuple[int, float, dict[str, tuple[
     items: Counter[str] = Counter()
     ids: dict[str, set[bytes]] = {}
     for body in bodies:
-        for kind, doc_id in PLACE.findall(body):
-            items[kind.decode()] += 1
-            ids.setdefault(kind.decode(), set()).add(doc_id)
+        for index, doc_id in ITEM.findall(body):
+            kind = parse_index(index.decode()).kind
+            items[kind] += 1
+            ids.setdefault(kind, set()).add(doc_id)
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         load_s = baselines.load_again(connected, bodies, settings.delivery.connections)
     return items.total(), load_s, {kind: (items[kind], len(ids[kind])) for kind in items}

@@ -11,6 +11,8 @@ from typing import Any, TypeVar
 
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry
+from ingest.core.fields import Schema
+from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 from ingest.core.model import Intake, Provenance
 from ingest.core.records.headers import to_headers
@@ -23,9 +25,9 @@ from ingest.pipeline.intake.ship import CHUNK_MESSAGES as CHUNK
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
-TOPIC, FACILITY, INDEX = "perf.bench.lines.v1", "bench", "perf-marks-bench-2016.02"
+TOPIC, FACILITY = "perf.bench.lines.v1", "bench"
 INTAKE = Intake("bench", TOPIC, FACILITY, ("als_perf",), "als-tomography")
-DERIVED = "perf-runstate-bench,perf-writers-bench,perf-runs-bench,perf-stages-bench-*,perf-ledger-bench-*"
+WRITTEN = ("marks", "runstate", "writers", "runs", "stages", "ledger")
 FLIGHT = 5000
 T = TypeVar("T")
 Records = Callable[[], Iterator[ConsumerRecord]]
@@ -67,11 +69,16 @@ def apart(way: Callable[[], T]) -> T:
         process.join()
 
 
-def emptied(settings: Settings) -> None:
+def marks_index(schema: Schema) -> str:
+    """Return the index of the workload's marks, which are all of one day."""
+    return schema.index("marks", FACILITY, Workload().start_ms)
+
+
+def emptied(settings: Settings, schema: Schema) -> None:
     """Recreate the index of marks from its template and delete everything derived."""
     with client(settings.elasticsearch) as connected:
-        _deleted(connected, f"{DERIVED},{INDEX}")
-        connected.indices.create(index=INDEX)
+        _deleted(connected, index_patterns(WRITTEN, (FACILITY,)))
+        connected.indices.create(index=marks_index(schema))
         connected.cluster.health(wait_for_status="yellow")
 
 
@@ -144,6 +151,6 @@ def ship(settings: Settings, records: Records) -> None:
 def removed(settings: Settings) -> None:
     """Delete everything that the benchmark created."""
     with client(settings.elasticsearch) as connected:
-        _deleted(connected, "perf-*-bench,perf-*-bench-*")
+        _deleted(connected, index_pattern("*", (FACILITY,)))
     with open_topics(settings.kafka) as cluster:
         cluster.delete([TOPIC, settings.delivery.dead_letter_topic])

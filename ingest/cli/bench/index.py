@@ -20,7 +20,6 @@ from rich.progress import Progress
 from ingest.cli.bench import baselines
 from ingest.cli.bench.derive import bench as bench_derived
 from ingest.cli.bench.harness import (
-    INDEX,
     INTAKE,
     TOPIC,
     Measurement,
@@ -28,6 +27,7 @@ from ingest.cli.bench.harness import (
     bench_settings,
     emptied,
     in_batches,
+    marks_index,
     peak_mib,
     received,
     shipped,
@@ -73,15 +73,15 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
     ways: dict[str, Way] = {
         "the limit: the same bytes, no pipeline": lambda: _limit(settings, known, count),
         "perflog run, one worker": lambda: worker(settings, known),
-        "a bare loop, no promises": lambda: _bare(settings),
+        "a bare loop, no promises": lambda: _bare(settings, known),
         "plain Lark and helpers.bulk": lambda: _afternoon(settings, known, count),
     }
     with shipped(settings, known, lambda: received(count), DEFAULT_PARTITIONS):
-        measurements = _measured(ways, repeat, settings)
+        measurements = _measured(ways, repeat, settings, known)
     click.echo(orjson.dumps(_tree(measurements))) if as_json else _show(measurements, count, repeat, settings)
 
 
-def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str, list[Measurement]]:
+def _measured(ways: dict[str, Way], repeat: int, settings: Settings, known: Registry) -> dict[str, list[Measurement]]:
     measurements: dict[str, list[Measurement]] = {name: [] for name in ways}
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
@@ -90,7 +90,7 @@ def _measured(ways: dict[str, Way], repeat: int, settings: Settings) -> dict[str
             for name, way in ways.items():
                 if turn == 0 and way is not next(iter(ways.values())):
                     continue  # one variant is enough to warm up the servers
-                emptied(settings)
+                emptied(settings, known.schema)
                 measured = apart(way)
                 if turn:
                     measurements[name].append(measured)
@@ -112,7 +112,7 @@ def _reader(known: Registry) -> RecordDecoder:
     return RecordDecoder(Decoder(INTAKE, known.sources, known.schema))
 
 
-def _bare(settings: Settings) -> Measurement:
+def _bare(settings: Settings, known: Registry) -> Measurement:
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         polls = baselines.records(settings.kafka, TOPIC)
         first = next(polls)
@@ -122,7 +122,7 @@ def _bare(settings: Settings) -> Measurement:
             yield first
             yield from polls
 
-        lines = baselines.bare_loop(connected, all_polls(), INDEX, settings.delivery.connections)
+        lines = baselines.bare_loop(connected, all_polls(), marks_index(known.schema), settings.delivery.connections)
         return Measurement(lines, time.perf_counter() - began[0], time.process_time() - began[1], peak_mib())
 
 

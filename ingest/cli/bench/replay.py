@@ -67,7 +67,7 @@ def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     known = load_registry(settings.grammars)
     fit_for_work()
     with shipped(settings, known, lambda: interleaved(count), DEFAULT_PARTITIONS):
-        emptied(settings)
+        emptied(settings, known.schema)
         first = apart(lambda: _drained(settings, known))
         same = _replayed(settings, known)
         raised = _replayed(settings, _raised(known))

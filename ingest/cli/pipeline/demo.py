@@ -23,6 +23,7 @@ from ingest.config.paths import home
 from ingest.config.settings import Settings
 from ingest.core.analysis.network_window import TestResult, measured_of
 from ingest.core.decode.registry import Registry, load_registry
+from ingest.core.ids import index_pattern
 from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.timestamps import MS_PER_DAY
@@ -129,7 +130,7 @@ def _ask(settings: Settings) -> DemoAnswers:
     with raising_problems(settings.elasticsearch):
         connected = client(settings.elasticsearch)
         questions = LedgerQueries(connected)
-        questions.refresh("perf-*")
+        questions.refresh(index_pattern("*"))
         start_ms = int(DAY.timestamp() * 1000)
         end_ms = start_ms + MS_PER_DAY - 1
         tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from ingest.cli.format import NONE, bounded
 from ingest.core.analysis.network_window import Direction, NetworkWindow, TestResult, network_window
+from ingest.core.ids import index_pattern
 from ingest.core.runs.phases import DISPATCH, QUEUE
 from ingest.core.runs.stored import StoredRun
 from ingest.edge.local.stack import Running
@@ -103,9 +104,10 @@ def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: 
         console.print("`perflog demo --keep` leaves the servers up, to look further.")
         return
     run = runs[0].run if runs else "RUN"
+    marks = index_pattern("marks")
     console.print("The servers stay up. To look further:", style="bold")
     for line in (
-        f"curl -s '{running.elasticsearch}/perf-marks-als-*/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
+        f"curl -s '{running.elasticsearch}/{marks}/_search?q=perf.run.id:%22{run}%22&size=3&pretty'",
         "perflog ship grammars/als_perf/samples.log --intake als-lines --backfill && perflog run --drain",
         "perflog dashboards import --kibana http://127.0.0.1:5601 --from 2016-02-06 --to 2016-02-07   # your Kibana",
         "perflog stack status        perflog stack down",

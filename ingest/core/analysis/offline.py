@@ -21,6 +21,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import PlainMark, Read, RecordContext, Write
 from ingest.core.decode.fast_routing import OriginRoutes
 from ingest.core.fields import Schema
+from ingest.core.ids import parse_index
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of
 from ingest.core.model import ExitCode, Message, Outcomes, Problem, Provenance, Reject
@@ -191,7 +192,7 @@ def stored(key: RunKey, marks: Iterable[RunMark], newest_ms: int | None, schema:
         body = document.body
         if "retracted" in body["perf"]:
             continue
-        if document.index.startswith(f"perf-{RUNS}-"):
+        if parse_index(document.index).kind == RUNS:
             runs.append(run_from(body))
         else:
             stages.append(stage_from(document.id, body))

@@ -5,8 +5,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from ingest.core.dashboards.saved_objects import SavedObject, index_pattern
+from ingest.core.dashboards.saved_objects import SavedObject
 from ingest.core.fields import Schema
+from ingest.core.ids import index_pattern
 
 _KQL_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
 _KQL_FIELD = re.compile(r"([@\w.]+)\s*:")

@@ -9,6 +9,7 @@ from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from ingest.core.fields import Kind, Schema
+from ingest.core.ids import index_pattern
 
 SavedObject = dict[str, Any]
 Reference = dict[str, str]
@@ -65,11 +66,6 @@ def saved_object(
         "coreMigrationVersion": _CORE_VERSION,
         "typeMigrationVersion": _TYPE_VERSION[kind],
     }
-
-
-def index_pattern(kind: str) -> str:
-    """Return the index pattern of a kind, for all facilities and periods."""
-    return f"perf-{kind}-*"
 
 
 def _data_view(kind: Kind, schema: Schema, space: str) -> SavedObject:

@@ -33,7 +33,7 @@ from ingest.core.decode.rejects import (
     torn_among_others,
 )
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name, version
+from ingest.core.ids import version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
@@ -109,9 +109,9 @@ class Decoder:
         """Whether messages arrive without a forwarder's wrapper."""
         return self._wrapper is None
 
-    def period(self, kind: str) -> str:
-        """The period of the indices of a document kind."""
-        return self._schema.kinds[kind].period
+    def index(self, kind: str, at_ms: int) -> str:
+        """The index of a document of the intake's facility."""
+        return self._schema.index(kind, self.intake.facility, at_ms)
 
     def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
@@ -246,11 +246,10 @@ class Decoder:
         if at_ms is None:
             raise InvalidRecord("no_time", "the record names no time at which it happened")
         self._check_age(at_ms, context)
-        kind = self._schema.kinds[source.kind]
         body = self._bodies.body(event, context, ingested_ms)
         rank = max(event.rank, source.ranks.get(str(event.body.get(source.rank_field or "")), 0))
         return Document(
-            index=index_name(kind.name, self.intake.facility, kind.period, at_ms),
+            index=self.index(source.kind, at_ms),
             id=identity(event, context, raw),
             version=version(rank, 0, source.revision),
             body=body,

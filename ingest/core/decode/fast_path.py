@@ -17,7 +17,7 @@ from ingest.core.cache import Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_template import RUN, FastPathCaches, LineTemplate, line_template
 from ingest.core.decode.workflow_lines import iso_parts
-from ingest.core.ids import begun, index_name, letters
+from ingest.core.ids import begun, letters
 from ingest.core.lookup import lookup
 from ingest.core.model import Document, Message, Outcomes, ParsedMessage, Provenance
 from ingest.core.sources.convert import MAX_TEXT
@@ -139,8 +139,7 @@ class FastPath:
         return write
 
     def _index(self, day: int) -> str:
-        kind = self._source.kind
-        return index_name(kind, self._decoder.intake.facility, self._decoder.period(kind), day * MS_PER_DAY)
+        return self._decoder.index(self._source.kind, day * MS_PER_DAY)
 
     def _learn(self, data: bytes, text: str) -> PlainMark | None:
         """Decode the line on the slow path and keep its template, unless the line is out of the ordinary."""

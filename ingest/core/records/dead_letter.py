@@ -9,7 +9,7 @@ import orjson
 from ingest.core.bulk import BulkAction, create
 from ingest.core.bulk_result import ItemResult
 from ingest.core.decode.bodies import original_fields, original_of
-from ingest.core.ids import index_name
+from ingest.core.fields import Schema
 from ingest.core.kafka_record import ConsumerRecord, ProducerRecord
 from ingest.core.lookup import lookup
 from ingest.core.model import Intake, Message, Provenance, Reject
@@ -35,9 +35,9 @@ def reject_of_document(answer: ItemResult, body: Mapping[str, Any], message_prov
     return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 
 
-def reject_ref(received: ConsumerRecord, message: Message, intake: Intake) -> tuple[str, str]:
+def reject_ref(received: ConsumerRecord, message: Message, intake: Intake, schema: Schema) -> tuple[str, str]:
     """Return index and id of a record's first reject; a replayed record has those of the record it copies."""
-    index = index_name("rejects", intake.facility, "month", message.record_time_ms)
+    index = schema.index("rejects", intake.facility, message.record_time_ms)
     replay = replay_of(received)
     return index, replay.of if replay else received.coordinates
 

@@ -10,12 +10,11 @@ worker reads it, its documents lose against the listed ones. If versions are equ
 same revision changes nothing. A document that the line no longer produces is retracted only by a higher revision.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ingest.core.ids import at_revision, revision_of
+from ingest.core.ids import at_revision, parse_index, revision_of
 from ingest.core.lookup import lookup
 from ingest.core.mark import OTHER, MarkKind, RunKey, RunMark
 from ingest.core.replay.stored_line import DocumentVersion
@@ -23,7 +22,6 @@ from ingest.core.timestamps import iso
 
 KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
-_INDEX = re.compile(r"perf-(" + "|".join(KINDS) + r")-([a-z0-9_]{1,64})-[0-9]{4}\.[0-9]{2}")
 _NOTHING = MarkKind("", "", OTHER)
 _KEPT = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
 
@@ -69,8 +67,7 @@ def reconcile(
     result = Reconciled(added=len({document.id for document in made} - {old.id for old in previous}))
     positions = {document.id: n for n, document in enumerate(made)}
     for old in previous:
-        index_match = _INDEX.fullmatch(old.index)
-        if index_match is None or index_match[2] != facility:
+        if not _is_fact(old.index, facility):
             continue
         position = positions.get(old.id)
         if position is None:
@@ -80,6 +77,15 @@ def reconcile(
         else:
             _stays(old, position, made[position], facility, result)
     return result
+
+
+def _is_fact(index: str, facility: str) -> bool:
+    """Whether an index holds facts of the facility, of whatever period: a record's list of documents may name any."""
+    try:
+        name = parse_index(index)
+    except ValueError:
+        return False
+    return name.kind in KINDS and name.facility == facility
 
 
 def _gone(old: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:

@@ -27,7 +27,7 @@ from typing import Any, NamedTuple
 import orjson
 
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name, revision_of
+from ingest.core.ids import revision_of
 from ingest.core.mark import RunKey, year_of
 from ingest.core.runs.completeness import SETTLED, Completeness, completeness, sequence_of
 from ingest.core.runs.documents import run_json, stage_json, tombstone, uid
@@ -169,7 +169,7 @@ def documents(
     Stages come before runs, so that a reader who sees a run of a revision finds its stages too. With `templates` the
     runs that can be judged are judged, and are always written.
     """
-    builder = _DocumentBuilder(derived, {kind: schema.kinds[kind].period for kind in (RUNS, STAGES)})
+    builder = _DocumentBuilder(derived, schema)
     former_stages = old.stages if old else {}
     changed = [
         (doc_id, stage_of_run)
@@ -184,18 +184,15 @@ def documents(
 class _DocumentBuilder:
     """Makes documents of texts: sets index, id and version."""
 
-    def __init__(self, derived: Derived, periods: Mapping[str, str]) -> None:
-        self._facility, self._revision, self._periods = derived.key.facility, derived.revision, periods
+    def __init__(self, derived: Derived, schema: Schema) -> None:
+        self._facility, self._revision, self._index = derived.key.facility, derived.revision, schema.index
 
     def run(self, doc_id: str, at_ms: int, json: str) -> DerivedDocument:
-        return DerivedDocument(self._index(RUNS, at_ms), doc_id, self._revision, json)
+        return DerivedDocument(self._index(RUNS, self._facility, at_ms), doc_id, self._revision, json)
 
     def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> DerivedDocument:
         version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
-        return _new(DerivedDocument, (self._index(STAGES, at_ms), doc_id, version, json))
-
-    def _index(self, kind: str, at_ms: int) -> str:
-        return index_name(kind, self._facility, self._periods[kind], at_ms)
+        return _new(DerivedDocument, (self._index(STAGES, self._facility, at_ms), doc_id, version, json))
 
 
 Changed = Sequence[tuple[str, StageOfRun]]

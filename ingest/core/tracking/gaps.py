@@ -19,7 +19,7 @@ from dataclasses import replace
 from typing import Any
 
 from ingest.core.fields import Schema
-from ingest.core.ids import digest_id, index_name
+from ingest.core.ids import digest_id
 from ingest.core.model import Document
 from ingest.core.timestamps import iso
 from ingest.core.tracking.byte_ranges import SLACK_BYTES, MissingRange, subtract
@@ -111,7 +111,7 @@ def gap_id(key: FileKey, byte_range: Range) -> str:
 
 def documents(state: FileState, schema: Schema) -> list[Document]:
     """The documents of all gaps of a file."""
-    index = index_name(KIND, state.key.facility, schema.kinds[KIND].period, 0)
+    index = schema.index(KIND, state.key.facility)
     return [
         Document(index, gap_id(state.key, gap[:2]), state.revision, body)
         for gap, body in zip(state.gaps, _bodies(state), strict=True)

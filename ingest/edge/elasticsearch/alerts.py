@@ -6,8 +6,9 @@ from typing import Any
 
 from elasticsearch.helpers import scan
 
+from ingest.core.ids import index_pattern
 from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument, current_document
-from ingest.edge.elasticsearch.query import MOST, PAGE, indices, within
+from ingest.edge.elasticsearch.query import MOST, PAGE, within
 
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 
@@ -40,17 +41,17 @@ class Alerts(CasDocuments):
 
     def refresh(self) -> None:
         """Make all earlier writes visible to the queries that follow."""
-        self._client.indices.refresh(index=indices("alerts"), **_LACKING)
+        self._client.indices.refresh(index=index_pattern("alerts"), **_LACKING)
 
     def count(self, wanted: AlertQuery) -> int:
         """Return the number of matching incidents."""
-        where = indices("alerts", wanted.facilities)
+        where = index_pattern("alerts", wanted.facilities)
         return int(self._client.count(index=where, query=wanted.query, **_LACKING)["count"])
 
     def newest(self, wanted: AlertQuery, most: int) -> list[CurrentDocument]:
         """Return up to `most` incidents (at most 10,000), newest first."""
         answer = self._client.search(
-            index=indices("alerts", wanted.facilities),
+            index=index_pattern("alerts", wanted.facilities),
             query=wanted.query,
             size=min(most, MOST),
             sort=[{"@timestamp": "desc"}, {"perf.alert.stage_id": "asc"}],
@@ -65,5 +66,5 @@ class Alerts(CasDocuments):
         either = {"bool": {"should": [through, {"term": {"perf.alert.state": "firing"}}], "minimum_should_match": 1}}
         query = {"bool": {"filter": [{"term": {"perf.alert.rule": rule}}, either]}}
         body = {"query": query, "seq_no_primary_term": True}
-        for hit in scan(self._client, query=body, index=indices("alerts", (facility,)), size=PAGE, **_LACKING):
+        for hit in scan(self._client, query=body, index=index_pattern("alerts", (facility,)), size=PAGE, **_LACKING):
             yield current_document(hit)

@@ -17,9 +17,9 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
-from ingest.core.ids import revision_of
+from ingest.core.ids import index_pattern, index_patterns, revision_of
 from ingest.edge.elasticsearch.client import client, raising_problems
-from ingest.edge.elasticsearch.query import WILD, indices, within
+from ingest.edge.elasticsearch.query import WILD, within
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
 SPAN = 50_000  # documents per time span
@@ -99,7 +99,7 @@ class FactIndex:
 
     def count(self, wanted: FactQuery) -> int:
         """Return the number of matching facts, retracted ones included."""
-        index = ",".join(indices(kind, wanted.facilities) for kind in PAGES)
+        index = index_patterns(PAGES, wanted.facilities)
         return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
 
     def pages(self, wanted: FactQuery) -> Iterator[list[StoredFact]]:
@@ -114,7 +114,7 @@ class FactIndex:
 
     def revisions(self) -> dict[tuple[str, str], int]:
         """Map (facility, source) to the lower revision of its oldest and its newest fact, retracted ones excluded."""
-        index = ",".join(indices(kind, ()) for kind in PAGES)
+        index = index_patterns(PAGES)
         self._client.indices.refresh(index=index, **_LACKING)
         response = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
         return {
@@ -141,9 +141,9 @@ class FactIndex:
                 todo += [(middle_ms, until_ms), (since_ms, middle_ms)]
 
     def _indices(self, kind: str, facilities: Sequence[str]) -> list[str]:
-        self._client.indices.refresh(index=indices(kind, facilities), **_LACKING)
+        self._client.indices.refresh(index=index_pattern(kind, facilities), **_LACKING)
         existing = self._client.indices.get(
-            index=indices(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
+            index=index_pattern(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
         )
         return sorted(existing.body)
 

@@ -9,6 +9,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.ids import index_pattern, index_patterns
 from ingest.edge.elasticsearch.client import client, raising_port_errors, raising_problems
 
 SCAN_SIZE = 1000
@@ -26,7 +27,7 @@ class ElasticsearchFiles:
 
     def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
         """Return (id, document) of the files that have something to find out or to write."""
-        index = f"perf-files-{facility}"
+        index = index_pattern("files", (facility,))
         clauses = [{"term": {"perf.file.due": True}}, {"term": {"perf.file.topic": topic}}]
         body = {"query": {"bool": {"filter": clauses}}, "_source": True}
         with raising_port_errors():
@@ -57,10 +58,6 @@ class GapQuery:
         states = [{"terms": {"perf.gap.state": list(self.states)}}] if self.states else []
         return {"bool": {"filter": [*self.of_file, *states]}}
 
-    def indices(self, kind: str) -> str:
-        """Return the index pattern for documents of a kind."""
-        return ",".join(f"perf-{kind}-{name}" for name in self.facilities) or f"perf-{kind}-*"
-
 
 def _named(name: str) -> list[dict[str, Any]]:
     """Return the clauses that match a path or the end of one."""
@@ -78,7 +75,7 @@ class GapIndex:
     def listed(self, wanted: GapQuery, most: int) -> tuple[list[dict[str, Any]], int]:
         """Return up to `most` gaps, open ones first, then newest first; and the total number."""
         answer = self._client.search(
-            index=wanted.indices("gaps"),
+            index=index_pattern("gaps", wanted.facilities),
             query=wanted.query,
             size=min(most, MOST),
             sort=[{"perf.gap.state": "desc"}, {"@timestamp": "desc"}, {"perf.gap.first_byte": "asc"}],
@@ -90,7 +87,9 @@ class GapIndex:
     def files(self, wanted: GapQuery) -> int:
         """Return the number of files whose byte ranges are tracked."""
         query = {"bool": {"filter": wanted.of_file}}
-        return int(self._client.count(index=wanted.indices("files"), query=query, **_LACKING)["count"])
+        return int(
+            self._client.count(index=index_pattern("files", wanted.facilities), query=query, **_LACKING)["count"]
+        )
 
     def unsettled(self, wanted: GapQuery) -> list[dict[str, Any]]:
         """Return files with holes that are not gaps yet: just shipped, not yet checked, or in too many pieces."""
@@ -98,7 +97,7 @@ class GapIndex:
         holes = {"range": {"perf.file.missing_bytes": {"gt": 0}}}
         clauses = [*wanted.of_file, holes, {"bool": {"should": either, "minimum_should_match": 1}}]
         answer = self._client.search(
-            index=wanted.indices("files"),
+            index=index_pattern("files", wanted.facilities),
             query={"bool": {"filter": clauses}},
             size=MOST,
             sort=[{"@timestamp": "desc"}],
@@ -114,7 +113,7 @@ def open_gaps(settings: Elasticsearch) -> Iterator[GapIndex]:
     connected = client(settings)
     with raising_problems(settings):
         try:
-            connected.indices.refresh(index="perf-gaps-*,perf-files-*", **_LACKING)
+            connected.indices.refresh(index=index_patterns(("gaps", "files")), **_LACKING)
             yield GapIndex(connected)
         finally:
             connected.close()

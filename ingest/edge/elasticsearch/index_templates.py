@@ -12,6 +12,7 @@ from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.fields import Schema
+from ingest.core.ids import index_pattern, kind_of_template, template_name
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.client import client, raising_problems
 
@@ -36,11 +37,11 @@ class Templates:
     def versions(self) -> dict[str, int]:
         """Return the schema version of each existing template, by kind."""
         try:
-            templates = self._client.indices.get_index_template(name="perf-*").body["index_templates"]
+            templates = self._client.indices.get_index_template(name=template_name("*")).body["index_templates"]
         except NotFoundError:
             return {}
         metas = {t["name"]: t["index_template"].get("_meta", {}) for t in templates}
-        return {name.removeprefix("perf-"): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
+        return {kind_of_template(name): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
 
     def put(self, kind: str, schema: Schema) -> str:
         """Write the template of a kind; returns `created`, `changed` or `unchanged`."""
@@ -48,7 +49,7 @@ class Templates:
         before = self._stored(kind)
         if before is not None and _same(before, wanted):
             return "unchanged"
-        self._client.indices.put_index_template(name=f"perf-{kind}", meta=wanted["_meta"], **_arguments(wanted))
+        self._client.indices.put_index_template(name=template_name(kind), meta=wanted["_meta"], **_arguments(wanted))
         return "created" if before is None else "changed"
 
     def extend(self, kind: str, schema: Schema) -> dict[str, list[str]]:
@@ -57,7 +58,7 @@ class Templates:
         Raises `Problem` (65) if a field has another type in an index: mappings can only grow.
         """
         wanted = schema.mappings(kind)
-        existing = self._client.indices.get_mapping(index=f"perf-{kind}-*", expand_wildcards=["open", "hidden"]).body
+        existing = self._client.indices.get_mapping(index=index_pattern(kind), expand_wildcards=["open", "hidden"]).body
         added: dict[str, list[str]] = {}
         for index, current in existing.items():
             mapping = current["mappings"]
@@ -84,14 +85,14 @@ class Templates:
 
     def _stored(self, kind: str) -> dict[str, Any] | None:
         try:
-            templates = self._client.indices.get_index_template(name=f"perf-{kind}").body["index_templates"]
+            templates = self._client.indices.get_index_template(name=template_name(kind)).body["index_templates"]
         except NotFoundError:
             return None
         return dict(templates[0]["index_template"])
 
     def _body(self, kind: str, schema: Schema) -> dict[str, Any]:
         return {
-            "index_patterns": [f"perf-{kind}-*"],
+            "index_patterns": [index_pattern(kind)],
             "priority": PRIORITY,
             "allow_auto_create": True,
             "_meta": {"schema_version": schema.version, "managed_by": "perflog"},

@@ -6,6 +6,7 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
+from ingest.core.ids import index_pattern
 from ingest.edge.elasticsearch.query import alive
 
 SCAN_SIZE = 2000
@@ -34,7 +35,7 @@ class LedgerQueries:
     ) -> Iterator[dict[str, Any]]:
         """Yield the same documents as hits with `_id`, `_version` and `_source`; retracted documents are left out."""
         query = alive(clauses)
-        index = f"perf-{kind}-{facility},perf-{kind}-{facility}-*"
+        index = index_pattern(kind, (facility,))
         body = {"query": query, "_source": list(fields), "version": True}
         yield from scan(self._client, query=body, index=index, size=SCAN_SIZE, ignore_unavailable=True)
 
@@ -42,7 +43,7 @@ class LedgerQueries:
         """Return the sums of all ledger ranges of a consumer group, by topic."""
         sums = {name: {"sum": {"field": f"perf.ledger.{name}"}} for name in _OUTCOMES}
         response = self._client.search(
-            index="perf-ledger-*",
+            index=index_pattern("ledger"),
             size=0,
             query={"term": {"perf.ledger.group": group}},
             aggs={"topics": {"terms": {"field": "perf.ledger.topic", "size": 1000}, "aggs": sums}},

@@ -16,11 +16,6 @@ WILD = str.maketrans({"?": r"\?", "\\": r"\\"})  # escapes all wildcards but `*`
 _WILD = WILD | str.maketrans({"*": r"\*", "?": r"\?", "\\": r"\\"})
 
 
-def indices(kind: str, facilities: Sequence[str] = ()) -> str:
-    """Return the index pattern of a kind, for the given facilities or for all."""
-    return ",".join(f"perf-{kind}-{name},perf-{kind}-{name}-*" for name in facilities) or f"perf-{kind}-*"
-
-
 def alive(clauses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return the query for documents that match all clauses and are not retracted."""
     return {"bool": {"filter": list(clauses), "must_not": [_RETRACTED]}}

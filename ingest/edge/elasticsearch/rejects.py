@@ -13,14 +13,15 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.kafka_record import Coordinates
 from ingest.core.lookup import lookup
 from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
 from ingest.edge.elasticsearch.client import client, raising_problems
 
-INDICES = "perf-rejects-*"
-FACTS = "perf-marks-*,perf-network-*"
+INDICES = index_pattern("rejects")
+FACTS = index_patterns(("marks", "network"))
 PAGE = 1000
 MAX_COPIES = 10
 MAX_CONFLICTS = 5

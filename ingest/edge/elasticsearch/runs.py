@@ -12,10 +12,12 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
 from ingest.edge.elasticsearch.client import client, raising_problems
-from ingest.edge.elasticsearch.query import _LACKING, _WILD, MOST, PAGE, alive, indices, within
+from ingest.edge.elasticsearch.query import _LACKING, _WILD, MOST, PAGE, alive, within
 
+KINDS = ("runs", "stages")
 UIDS = 500
 NEAR = 200
 SHORTEST_PART = 3
@@ -62,18 +64,18 @@ class RunIndex:
 
     def refresh(self) -> None:
         """Make all earlier writes visible to the queries that follow."""
-        self._client.indices.refresh(index="perf-runs-*,perf-stages-*", **_LACKING)
+        self._client.indices.refresh(index=index_patterns(KINDS), **_LACKING)
 
     def count(self, wanted: RunQuery) -> int:
         """Return the number of matching runs."""
         return int(
-            self._client.count(index=indices("runs", wanted.facilities), query=wanted.query, **_LACKING)["count"]
+            self._client.count(index=index_pattern("runs", wanted.facilities), query=wanted.query, **_LACKING)["count"]
         )
 
     def newest(self, wanted: RunQuery, most: int) -> list[StoredRun]:
         """Return up to `most` runs (at most 10,000), those that began last first."""
         answer = self._client.search(
-            index=indices("runs", wanted.facilities),
+            index=index_pattern("runs", wanted.facilities),
             query=wanted.query,
             size=min(most, MOST),
             sort=[{"@timestamp": "desc"}, {"perf.run.uid": "asc"}],
@@ -110,7 +112,9 @@ class RunIndex:
         newest_ms: dict[str, int] = {}
         while True:
             aggregations = {"facilities": {"composite": paging, "aggs": newest}}
-            answer = self._client.search(index=indices("runs"), size=0, query=alive([]), aggs=aggregations, **_LACKING)
+            answer = self._client.search(
+                index=index_pattern("runs"), size=0, query=alive([]), aggs=aggregations, **_LACKING
+            )
             page = answer.body.get("aggregations", {}).get("facilities", {})
             newest_ms |= {b["key"]["facility"]: int(b["newest"]["value"]) for b in page.get("buckets", [])}
             if "after_key" not in page:
@@ -130,12 +134,14 @@ class RunIndex:
         query = alive([either, replace(wanted, runs=(), instance=None).query])
         ids = {"ids": {"terms": {"field": "perf.run.id", "size": NEAR}}}
         answer = self._client.search(
-            index=indices("runs", wanted.facilities), size=0, query=query, aggs=ids, **_LACKING
+            index=index_pattern("runs", wanted.facilities), size=0, query=query, aggs=ids, **_LACKING
         )
         return [b["key"] for b in answer.body.get("aggregations", {}).get("ids", {}).get("buckets", [])]
 
     def _scan(self, kind: str, facilities: Sequence[str], query: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-        yield from scan(self._client, query={"query": query}, index=indices(kind, facilities), size=PAGE, **_LACKING)
+        yield from scan(
+            self._client, query={"query": query}, index=index_pattern(kind, facilities), size=PAGE, **_LACKING
+        )
 
 
 @contextmanager

@@ -6,10 +6,12 @@ from typing import Any
 from elasticsearch.helpers import scan
 
 from ingest.core.analysis.script_changes import Spell
+from ingest.core.ids import index_pattern, index_patterns
 from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument, current_document
-from ingest.edge.elasticsearch.query import PAGE, alive, indices
+from ingest.edge.elasticsearch.query import PAGE, alive
 from ingest.edge.elasticsearch.runs import RunQuery
 
+KINDS = ("workflows", "marks")
 SPELL = "1h"
 _LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
 _AT = ("script", "stage", "key", "line")
@@ -21,19 +23,19 @@ class Workflows(CasDocuments):
 
     def refresh(self) -> None:
         """Make all earlier writes visible to the queries that follow."""
-        self._client.indices.refresh(index="perf-workflows-*,perf-marks-*", **_LACKING)
+        self._client.indices.refresh(index=index_patterns(KINDS), **_LACKING)
 
     def stored(self, facilities: tuple[str, ...] = (), workflows: tuple[str, ...] = ()) -> list[CurrentDocument]:
         """Return the templates of the given facilities and workflows, or of all if none are given."""
         named = [{"terms": {"perf.workflow": list(workflows)}}] if workflows else []
         body = {"query": {"bool": {"filter": named}}, "seq_no_primary_term": True}
-        where = indices("workflows", facilities)
+        where = index_pattern("workflows", facilities)
         return [current_document(hit) for hit in scan(self._client, query=body, index=where, size=PAGE, **_LACKING)]
 
     def names(self, facility: str) -> list[str]:
         """Return the workflows of which the facility has runs."""
         paging = {"size": PAGE, "sources": [{"workflow": {"terms": {"field": "perf.workflow"}}}]}
-        buckets = self._buckets(indices("runs", (facility,)), alive([]), {"composite": paging})
+        buckets = self._buckets(index_pattern("runs", (facility,)), alive([]), {"composite": paging})
         return [bucket["key"]["workflow"] for bucket in buckets]
 
     def spells(self, wanted: RunQuery) -> Iterator[Spell]:
@@ -44,7 +46,7 @@ class Workflows(CasDocuments):
         sources.append({"hour": {"date_histogram": {"field": "@timestamp", "fixed_interval": SPELL}}})
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
         aggregation = {"composite": {"size": PAGE, "sources": sources}, "aggs": ends}
-        for bucket in self._buckets(indices("marks", wanted.facilities), wanted.query, aggregation):
+        for bucket in self._buckets(index_pattern("marks", wanted.facilities), wanted.query, aggregation):
             key = bucket["key"]
             at = (int(bucket[end]["value"]) for end in ("min", "max"))
             yield Spell(key["script"], key["stage"], key["key"], key["line"], *at)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from ingest.config.settings import Settings
 from ingest.core.fields import Schema
+from ingest.core.ids import template_name
 from ingest.core.sources.source import Source
 from ingest.edge.elasticsearch.facts import open_facts
 from ingest.edge.elasticsearch.index_templates import Templates, open_templates
@@ -99,7 +100,7 @@ def _set_up_topic(cluster: Topics, name: str, partitions: int, configs: dict[str
 
 def _set_up_kind(templates: Templates, kind: str, schema: Schema) -> list[Step]:
     done = templates.put(kind, schema)
-    steps = [Step("template", f"perf-{kind}", done, f"schema version {schema.version}")]
+    steps = [Step("template", template_name(kind), done, f"schema version {schema.version}")]
     for index, added in templates.extend(kind, schema).items():
         detail = f"new fields: {', '.join(added)}" if added else f"schema version {schema.version}"
         steps.append(Step("index", index, "changed", detail))

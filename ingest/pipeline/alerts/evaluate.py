@@ -17,7 +17,6 @@ from ingest.core.alerts.messages import message
 from ingest.core.alerts.rules import Rule, read_rules
 from ingest.core.alerts.slow_stage import TimeSpan, Verdict, reach_ms, verdicts
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.alerts import Alerts
 from ingest.edge.elasticsearch.client import client, raising_problems
@@ -89,7 +88,7 @@ def evaluate(
     connected = client(settings.elasticsearch)
     with raising_problems(settings.elasticsearch):
         try:
-            evaluation = _Evaluation(RunIndex(connected), Alerts(connected), schema.kinds[ALERTS].period, notifier)
+            evaluation = _Evaluation(RunIndex(connected), Alerts(connected), schema, notifier)
             return evaluation.run(rules, asked)
         finally:
             connected.close()
@@ -103,8 +102,8 @@ def _since_ms(rule: Rule, asked: EvaluateRequest, now_ms: int) -> int:
 class _Evaluation:
     """One evaluation of the rules."""
 
-    def __init__(self, runs: RunIndex, alerts: Alerts, period: str, notifier: Notifier) -> None:
-        self._runs, self._alerts, self._period, self._notifier = runs, alerts, period, notifier
+    def __init__(self, runs: RunIndex, alerts: Alerts, schema: Schema, notifier: Notifier) -> None:
+        self._runs, self._alerts, self._schema, self._notifier = runs, alerts, schema, notifier
         self._report = AlertsReport()
 
     def run(self, rules: Iterable[Rule], asked: EvaluateRequest) -> AlertsReport:
@@ -154,5 +153,5 @@ class _Evaluation:
     ) -> CurrentDocument | None:
         if before is not None:
             return self._alerts.change(before, body)
-        index = index_name(ALERTS, incident.like.facility, self._period, incident.first.start_ms)
+        index = self._schema.index(ALERTS, incident.like.facility, incident.first.start_ms)
         return self._alerts.create(index, incident.id, body)

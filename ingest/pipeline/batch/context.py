@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from ingest.core.fields import Schema
 from ingest.edge.ports import Producer, Store
 from ingest.pipeline.batch.reject_limit import RejectLimit
 from ingest.pipeline.sink.bulk_writer import BulkWriter
@@ -13,6 +14,7 @@ from ingest.pipeline.sink.retry import RetryPolicy
 class BatchContext:
     """The services that a batch is indexed with: store, producer, bulk writer, retry policy, reject limit and clock."""
 
+    schema: Schema
     store: Store
     outbox: Producer
     writer: BulkWriter

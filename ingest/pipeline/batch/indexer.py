@@ -179,7 +179,7 @@ def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchConte
     """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
     if not refused:
         return
-    refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]
+    refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake, services.schema) for r in refused]
     letters = _send_dead_letters(refused, refs, services)
     now_ms = services.now_ms()
     actions = [

@@ -14,6 +14,7 @@ import orjson
 from ingest.core.batching import batched
 from ingest.core.bulk import BulkAction, index
 from ingest.core.decode.bodies import original_fields
+from ingest.core.ids import parse_index
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.records.dead_letter import INDEX_STAGE
@@ -114,5 +115,5 @@ def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocumen
 def _action(retraction: Retraction, stored: StoredDocument | None) -> BulkAction:
     old = retraction.old
     body: Any = None if retraction.replaced or stored is None else stored.body
-    stone = tombstone(old, old.index.split("-")[2], body)
+    stone = tombstone(old, parse_index(old.index).facility, body)
     return index(old.index, old.id, retraction.version, orjson.dumps(stone).decode())

@@ -26,6 +26,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ingest.core.batching import batched
@@ -56,11 +57,11 @@ class RunCache:
     marks: int = 0
     _documents: "OrderedDict[RunKey, RunStateDocument]" = field(default_factory=OrderedDict)
 
-    def taken(self, key: RunKey) -> RunStateDocument:
+    def taken(self, key: RunKey, schema: Schema) -> RunStateDocument:
         """Remove and return a run's state document; put it back once everything that follows from it was written."""
         document = self._documents.pop(key, None)
         if document is None:
-            return RunStateDocument(key)
+            return RunStateDocument(key, schema)
         self.marks -= len(document.state.marks)
         return document
 
@@ -88,8 +89,8 @@ class Deriver:
         self._at_once = writer.limits.documents
         self._pool = ThreadPoolExecutor(bulk_threads, "perflog-deriver-bulk")
         self._runs = cache or RunCache()
-        self._writers = Cache(WriterDocument, WRITERS)
-        self._files = Cache(FileStateDocument, FILES)
+        self._writers = Cache(partial(WriterDocument, schema=schema), WRITERS)
+        self._files = Cache(partial(FileStateDocument, schema=schema), FILES)
         self.conflicts = 0
 
     def derive(self, batches: Sequence[BatchUpdates]) -> None:
@@ -99,7 +100,7 @@ class Deriver:
             updates.join(batch)
         run_documents = []
         for key, marks in updates.runs.items():
-            document = self._runs.taken(key)
+            document = self._runs.taken(key, self._schema)
             document.more, document.stood = marks, updates.standing[key] == len(marks)
             run_documents.append(document)
         other_documents = [*_with_updates(self._writers, updates.writers), *_with_updates(self._files, updates.files)]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from ingest.core.ids import index_name
+from ingest.core.fields import Schema
 from ingest.core.tracking.file_document import body_of, state_of
 from ingest.core.tracking.file_state import FileKey, FileState, FileUpdate, merge
 from ingest.core.tracking.gaps import is_due
@@ -16,9 +16,9 @@ KIND = "files"
 class FileStateDocument(CasDocument):
     """What was received of a file. `more` is the update from a round of batches."""
 
-    def __init__(self, key: FileKey) -> None:
+    def __init__(self, key: FileKey, schema: Schema) -> None:
         """Start with an empty state."""
-        super().__init__(index_name(KIND, key.facility, "none", 0), key.id)
+        super().__init__(schema.index(KIND, key.facility), key.id)
         self.state = FileState(key)
         self.more: FileUpdate | None = None
         self._next = self.state

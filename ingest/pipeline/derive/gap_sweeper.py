@@ -18,7 +18,6 @@ from functools import partial
 from typing import Any
 
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
 from ingest.core.model import Document
 from ingest.core.tracking.file_document import body_of, state_of
 from ingest.core.tracking.file_state import FileState
@@ -124,7 +123,7 @@ class GapSweeper:
         return total
 
     def _sweep_files(self, facility: str, due: Sequence[tuple[str, Ranges]], offsets: Progress) -> GapsFound:
-        index = index_name(KIND, facility, "none", 0)
+        index = self._schema.index(KIND, facility)
         now_ms = self._now_ms()
         gap_states = [
             GapDocument(

@@ -13,7 +13,6 @@ from typing import Any
 import orjson
 
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.runs.derive import Derived, DerivedDocument, derive, documents
 from ingest.core.runs.state import AT_ONCE_MS, RunState, json_of, state_of, with_marks
@@ -30,9 +29,9 @@ class RunStateDocument(CasDocument):
     `stood`: all of `more` is known to be in the index. If the state has it too, everything that follows was written.
     """
 
-    def __init__(self, key: RunKey) -> None:
+    def __init__(self, key: RunKey, schema: Schema) -> None:
         """Start with an empty state."""
-        super().__init__(index_name("runstate", key.facility, "none", 0), key.id)
+        super().__init__(schema.index("runstate", key.facility), key.id)
         self.state = RunState(key)
         self.written: Derived | None = None
         self.more: Sequence[RunMark] = ()
@@ -84,9 +83,9 @@ class RunStateDocument(CasDocument):
 class WriterDocument(CasDocument):
     """A writer's progress, merged from what its lines say."""
 
-    def __init__(self, key: WriterKey) -> None:
+    def __init__(self, key: WriterKey, schema: Schema) -> None:
         """Start without progress."""
-        super().__init__(index_name("writers", key.facility, "none", 0), key.id)
+        super().__init__(schema.index("writers", key.facility), key.id)
         self.key = key
         self.heard: WriterProgress | None = None
         self.more: WriterProgress | None = None

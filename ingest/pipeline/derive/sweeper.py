@@ -25,7 +25,6 @@ from typing import Any, NamedTuple
 
 from ingest.core.batching import batched
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name
 from ingest.core.runs.derive import Derived, DerivedDocument, documents
 from ingest.core.runs.instances import SILENCE_MS
 from ingest.core.runs.run import QUIET_MS
@@ -144,7 +143,7 @@ class Sweeper:
         return total
 
     def _sweep_states(self, round_: "_SweepRound", due: Sequence[Due], total: Swept) -> Swept:
-        index = index_name("runstate", round_.facility, "none", 0)
+        index = self._schema.index("runstate", round_.facility)
         swept_documents = [SweptDocument(index, state.id, round_.until_ms, round_.rejudge) for state in due]
 
         def derived_documents(swept_document: SweptDocument) -> Iterator[DerivedDocument]:

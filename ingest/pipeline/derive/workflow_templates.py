@@ -12,7 +12,7 @@ from ingest.config.settings import Settings
 from ingest.core.analysis.learning import learn
 from ingest.core.analysis.script_changes import ScriptChange, script_changes
 from ingest.core.fields import Schema
-from ingest.core.ids import digest_id, index_name
+from ingest.core.ids import digest_id
 from ingest.core.runs.completeness import SETTLED
 from ingest.core.runs.stored import with_stages
 from ingest.core.runs.template import StoredTemplate, template_body, template_in
@@ -87,7 +87,7 @@ def learn_all(settings: Settings, schema: Schema, request: LearnRequest) -> list
     with _open(settings) as (runs, workflows):
         facilities = request.facilities or tuple(sorted(runs.newest_line_ms()))
         return [
-            _learned(settings, request, WorkflowKey(facility, workflow), (runs, workflows))
+            _learned(settings, schema, request, WorkflowKey(facility, workflow), (runs, workflows))
             for facility in facilities
             for workflow in request.workflows or _names(settings, workflows, facility)
         ]
@@ -107,7 +107,7 @@ def _names(settings: Settings, workflows: Workflows, facility: str) -> list[str]
 
 
 def _learned(
-    settings: Settings, request: LearnRequest, key: WorkflowKey, stores: tuple[RunIndex, Workflows]
+    settings: Settings, schema: Schema, request: LearnRequest, key: WorkflowKey, stores: tuple[RunIndex, Workflows]
 ) -> Learned:
     runs, workflows = stores
     settled = RunQuery(
@@ -127,15 +127,17 @@ def _learned(
     if not request.store:
         return Learned(key.facility, key.workflow, SHOWN, learned)
     done = RENEWED if same_rules else STORED
-    return Learned(key.facility, key.workflow, done if _put(workflows, learned, before) else OVERTAKEN, learned)
+    is_stored = _put(workflows, schema, learned, before)
+    return Learned(key.facility, key.workflow, done if is_stored else OVERTAKEN, learned)
 
 
-def _put(workflows: Workflows, template: StoredTemplate, before: CurrentDocument | None) -> CurrentDocument | None:
+def _put(workflows: Workflows, schema: Schema, template: StoredTemplate, before: CurrentDocument | None) -> bool:
+    """Store a template; returns False if another process stored one since `before` was read."""
     body = template_body(template)
     if before is not None:
-        return workflows.change(before, body)
-    index = index_name(WORKFLOWS, template.facility, "none", 0)
-    return workflows.create(index, digest_id(template.workflow.encode()), body)
+        return workflows.change(before, body) is not None
+    index = schema.index(WORKFLOWS, template.facility)
+    return workflows.create(index, digest_id(template.workflow.encode()), body) is not None
 
 
 def stored(

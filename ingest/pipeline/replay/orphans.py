@@ -15,7 +15,7 @@ from typing import Any
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
-from ingest.core.ids import index_name, revision_of
+from ingest.core.ids import revision_of
 from ingest.core.mark import RunKey, RunMark, key_of
 from ingest.core.model import ExitCode, Problem
 from ingest.core.records.updates import BatchUpdates
@@ -61,7 +61,7 @@ class OrphanFinder:
             ]
 
     def _index(self, key: RunKey, mark: RunMark) -> str:
-        return index_name("marks", key.facility, self.schema.kinds["marks"].period, mark.at_ms)
+        return self.schema.index("marks", key.facility, mark.at_ms)
 
 
 def _older(body: Mapping[str, Any], revision: int) -> Iterator[Suspect]:

@@ -102,8 +102,8 @@ def open_worker(
     consumer = GroupConsumer(settings.kafka, delivery, list(readers), group)
     producer = AcknowledgedProducer(settings.kafka)
     elasticsearch = client(settings.elasticsearch, 2 * delivery.connections + 2)
-    context = build_context(settings, store_of(elasticsearch), producer)
-    threads = WorkerThreads(context, delivery.connections, build_deriver(context, schema, delivery))
+    context = build_context(settings, schema, store_of(elasticsearch), producer)
+    threads = WorkerThreads(context, delivery.connections, build_deriver(context, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.decoder for topic, reader in readers.items()}
     buffer_limits = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
@@ -118,19 +118,21 @@ def open_worker(
         elasticsearch.close()
 
 
-def build_context(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
+def build_context(settings: Settings, schema: Schema, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
     """Build the services that batches are indexed with."""
     delivery = settings.delivery
     retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
     limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
     writer = BulkWriter(store.bulk, retry_policy, request_limits(delivery))
-    return BatchContext(store, outbox, writer, retry_policy, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
+    return BatchContext(
+        schema, store, outbox, writer, retry_policy, limit, delivery.dead_letter_topic, now_ms, delivery.derive
+    )
 
 
-def build_deriver(with_: BatchContext, schema: Schema, delivery: Delivery) -> Deriver | None:
+def build_deriver(with_: BatchContext, delivery: Delivery) -> Deriver | None:
     """Build the deriver; None if the settings switch deriving off."""
     if not delivery.derive:
         return None
     swaps = BulkWriter(with_.store.swap, with_.retry_policy, request_limits(delivery))
     views = BulkWriter(with_.store.rewrite, with_.retry_policy, request_limits(delivery))
-    return Deriver(schema, CasWriter(with_.store, swaps, with_.retry_policy), views, delivery.connections)
+    return Deriver(with_.schema, CasWriter(with_.store, swaps, with_.retry_policy), views, delivery.connections)

@@ -82,7 +82,10 @@ class Committer:
             return
         services = self.threads.services
         now_ms = services.now_ms()
-        actions = [ledger_action(r, self.worker, self.flows[r.partition.topic].intake, now_ms) for r in self._written]
+        actions = [
+            ledger_action(r, self.worker, self.flows[r.partition.topic].intake, services.schema, now_ms)
+            for r in self._written
+        ]
         self._last_s = time.monotonic()
         self._asked = self.threads.submit_commit(lambda: services.writer.write(actions))
 

@@ -12,7 +12,7 @@ from typing import Any
 import orjson
 
 from ingest.core.bulk import BulkAction, index_gte
-from ingest.core.ids import index_name
+from ingest.core.fields import Schema
 from ingest.core.kafka_record import Partition
 from ingest.core.model import Intake
 from ingest.core.timestamps import iso
@@ -27,7 +27,9 @@ class WorkerIdentity:
     name: str
 
 
-def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake, ingested_ms: int) -> BulkAction:
+def ledger_action(
+    span: CommittableRange, worker: WorkerIdentity, intake: Intake, schema: Schema, ingested_ms: int
+) -> BulkAction:
     """Build the ledger document of a range: an equal or higher epoch may overwrite it, a lower one is rejected."""
     topic, number = span.partition
     body = {
@@ -45,16 +47,16 @@ def ledger_action(span: CommittableRange, worker: WorkerIdentity, intake: Intake
             },
         },
     }
-    index = index_name("ledger", intake.facility, "month", span.first_time_ms)
+    index = schema.index("ledger", intake.facility, span.first_time_ms)
     doc_id = f"{worker.group}/{topic}/{number}/{span.first_offset}"
     return index_gte(index, doc_id, span.tracker.epoch, orjson.dumps(body).decode())
 
 
 def assignment(
-    partition: Partition, worker: WorkerIdentity, intake: Intake, now_ms: int
+    partition: Partition, worker: WorkerIdentity, intake: Intake, schema: Schema, now_ms: int
 ) -> tuple[str, str, dict[str, Any]]:
     """Return index, id and body (without epoch) of the document that counts a group's assignments of a partition."""
-    index = index_name("assignments", intake.facility, "none", now_ms)
+    index = schema.index("assignments", intake.facility, now_ms)
     body = {
         "@timestamp": iso(now_ms),
         "event": {"ingested": iso(now_ms)},

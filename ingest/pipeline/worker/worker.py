@@ -205,7 +205,7 @@ class Worker:
         self.trackers.pop(partition, None)
         services = self.threads.services
         index, doc_id, body = assignment(
-            partition, self.worker, self.readers[partition.topic].decoder.intake, services.now_ms()
+            partition, self.worker, self.readers[partition.topic].decoder.intake, services.schema, services.now_ms()
         )
 
         def raise_epoch() -> int:

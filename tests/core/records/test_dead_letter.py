@@ -4,6 +4,7 @@ import orjson
 
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import load_registry
+from ingest.core.fields import Schema
 from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake
 from ingest.core.records import dead_letter, headers
@@ -24,7 +25,8 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     rejects = Decoder(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
     refused = [(dead_letter.READ_STAGE, reject) for reject in rejects]
 
-    (action,) = dead_letter.actions(dead_letter.reject_ref(received, told, intake), told, intake, refused, NOW_MS)
+    ref = dead_letter.reject_ref(received, told, intake, known.schema)
+    (action,) = dead_letter.actions(ref, told, intake, refused, NOW_MS)
     letter = dead_letter.dead_letter_record("dead", received, intake, refused)
     body = orjson.loads(action.json)
 
@@ -37,7 +39,7 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     assert letter.headers[:1] == (("h", b"1"),)
 
 
-def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first() -> None:
+def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first(schema: Schema) -> None:
     """Index and id of the record that it is the copy of, months later too, so that `create` finds it there."""
     intake = Intake("als-lines", "t", "als", ("als_perf",))
     then_ms = NOW_MS - 90 * 86_400_000
@@ -45,6 +47,6 @@ def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first() ->
     again = headers.replay_headers(first.headers, headers.Replay(first.coordinates, then_ms))
     copy = ConsumerRecord(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
 
-    found = [dead_letter.reject_ref(record, message(record), intake) for record in (first, copy)]
+    found = [dead_letter.reject_ref(record, message(record), intake, schema) for record in (first, copy)]
 
     assert found == [("perf-rejects-als-2015.11", "t/0/5")] * 2

@@ -60,9 +60,8 @@ def written_bytes(reader: RecordDecoder, value: bytes) -> int:
     if special is None or not special.refused:
         return size
     told, intake = message(received), reader.decoder.intake
-    rejects = dead_letter.actions(
-        dead_letter.reject_ref(received, told, intake), told, intake, special.refused, NOW_MS, "d/0/1"
-    )
+    ref = dead_letter.reject_ref(received, told, intake, KNOWN.schema)
+    rejects = dead_letter.actions(ref, told, intake, special.refused, NOW_MS, "d/0/1")
     letter = dead_letter.dead_letter_record("perf.deadletter.v1", received, intake, special.refused)
     headers = sum(len(name) + len(text) for name, text in letter.headers)
     return size + sum(len(action.text.encode()) for action in rejects) + len(letter.value or b"") + headers

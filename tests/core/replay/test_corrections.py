@@ -297,13 +297,22 @@ def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
 
 
 @pytest.mark.parametrize(
-    "index", ["perf-marks-nersc-2016.02", "perf-runs-als", "perf-marks-als", "perf-rejects-als-2016.02", "x", ""]
+    "index",
+    ["perf-marks-nersc-2016.02", "perf-runs-als", "perf-marks-als-2016.02-", "perf-rejects-als-2016.02", "x", ""],
 )
 def test_a_record_may_take_back_facts_of_its_own_facility_only(index: str) -> None:
     """Anything else that it names is passed over."""
     found = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
 
     assert [found.retractions, found.forgotten, found.changes, found.lost] == [[], [], [], {}]
+
+
+@pytest.mark.parametrize("index", ["perf-marks-als", "perf-marks-als-2016"])
+def test_facts_of_an_earlier_period_are_taken_back_too(index: str) -> None:
+    """The period of the kind may have changed since they were written."""
+    (retraction,) = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2}).retractions
+
+    assert (retraction.old.index, retraction.replaced) == (index, True)
 
 
 def test_what_a_record_tells_is_read_back() -> None:
