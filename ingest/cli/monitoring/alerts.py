@@ -17,7 +17,7 @@ from ingest.core.alerts.incidents import CLOSED, FIRING
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.alerts import AlertQuery, Alerts
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.query import MOST
 from ingest.edge.notify import LogNotifier
 from ingest.pipeline.alerts.evaluate import EvaluateRequest, evaluate, load_rules
@@ -85,14 +85,10 @@ def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: An
     settings = load_settings(settings_path)
     since, until = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
     wanted = AlertQuery(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)
-    connected = client(settings.elasticsearch)
-    with raising_problems(settings.elasticsearch):
-        try:
-            alerts = Alerts(connected)
-            alerts.refresh()
-            documents, matching = alerts.newest(wanted, limit), alerts.count(wanted)
-        finally:
-            connected.close()
+    with session(settings.elasticsearch) as connected:
+        alerts = Alerts(connected)
+        alerts.refresh()
+        documents, matching = alerts.newest(wanted, limit), alerts.count(wanted)
     incidents = [
         (incident_in(document.id, document.body), document.body["perf"]["alert"]["message"]) for document in documents
     ]

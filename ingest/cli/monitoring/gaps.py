@@ -11,7 +11,8 @@ from ingest.cli.console import console
 from ingest.cli.monitoring.gaps_text import show_gaps
 from ingest.config.load import load_settings
 from ingest.core.lookup import lookup
-from ingest.edge.elasticsearch.files import MOST, GapQuery, open_gaps
+from ingest.edge.elasticsearch.files import GapQuery, open_gaps
+from ingest.edge.elasticsearch.query import MOST
 
 _GAP = (
     "state", "first_byte", "end_byte", "size_bytes", "missing_bytes", "lines", "shown_by", "since", "until",
@@ -38,8 +39,8 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
     settings = load_settings(settings_path)
     wanted = GapQuery(**chosen, states=("open",) if only_open else ())
     with open_gaps(settings.elasticsearch) as stored:
-        gaps, matching = stored.listed(wanted, limit)
-        known, unsettled = stored.files(wanted), stored.unsettled(wanted)
+        gaps, matching = stored.list_gaps(wanted, limit), stored.count_gaps(wanted)
+        known, unsettled = stored.count_files(wanted), stored.list_unsettled(wanted)
     if as_json:
         result = {"gaps": [gap_row(body) for body in gaps], "matching": matching, "files": known}
         click.echo(orjson.dumps({**result, "unsettled": [file_row(body) for body in unsettled]}))

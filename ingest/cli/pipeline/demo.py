@@ -27,7 +27,7 @@ from ingest.core.ids import index_pattern
 from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.timestamps import MS_PER_DAY
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.ledger import LedgerQueries
 from ingest.edge.elasticsearch.query import between
 from ingest.edge.elasticsearch.runs import RunIndex, RunQuery
@@ -127,8 +127,7 @@ def _ship(settings: Settings, known: Registry) -> None:
 
 def _ask(settings: Settings) -> DemoAnswers:
     facility = settings.intake(LINES).facility
-    with raising_problems(settings.elasticsearch):
-        connected = client(settings.elasticsearch)
+    with session(settings.elasticsearch) as connected:
         questions = LedgerQueries(connected)
         questions.refresh(index_pattern("*"))
         start_ms = int(DAY.timestamp() * 1000)

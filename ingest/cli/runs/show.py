@@ -49,7 +49,7 @@ def stored_run(stored: RunIndex, wanted: RunQuery, instance: int | None) -> tupl
     """Return the wanted run with its stages, and the number of uses of its id; `Problem` (64, 66) if not found."""
     uses = stored.newest(wanted, MOST)
     if not uses:
-        raise no_such_run(wanted.runs[0], stored.near(wanted.runs[0], wanted))
+        raise no_such_run(wanted.runs[0], stored.similar_ids(wanted.runs[0], wanted))
     one = chosen(uses, instance)
     (found,) = with_stages([one], stored.stages_of([one]))
     return found, len(uses)

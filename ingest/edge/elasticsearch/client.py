@@ -6,7 +6,7 @@ being created: its shards are not started for a moment, which is not a failure.
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 from elastic_transport import NdjsonSerializer, ObjectApiResponse, TransportError
@@ -35,21 +35,21 @@ class _Lines(NdjsonSerializer):
 class _Client(Client):
     """A client whose searches and counts wait for shards that are starting."""
 
-    def search(self, **asked: Any) -> ObjectApiResponse[Any]:
+    def search(self, **request: Any) -> ObjectApiResponse[Any]:
         """Search, waiting for shards that are starting."""
-        return once_started(lambda: super(_Client, self).search(**asked), STARTING_S)
+        return once_started(lambda: super(_Client, self).search(**request), STARTING_S)
 
-    def count(self, **asked: Any) -> ObjectApiResponse[Any]:
+    def count(self, **request: Any) -> ObjectApiResponse[Any]:
         """Count, waiting for shards that are starting."""
-        return once_started(lambda: super(_Client, self).count(**asked), STARTING_S)
+        return once_started(lambda: super(_Client, self).count(**request), STARTING_S)
 
 
-def once_started(ask: Callable[[], T], most_s: float) -> T:
+def once_started(search: Callable[[], T], most_s: float) -> T:
     """Run a search, repeating it for up to `most_s` seconds while the shards of a new index are starting."""
     deadline = time.monotonic() + most_s
     while True:
         try:
-            return ask()
+            return search()
         except ApiError as error:
             if error.status_code != NO_SHARD or time.monotonic() > deadline:
                 raise
@@ -99,6 +99,17 @@ def raising_problems(settings: Elasticsearch) -> Iterator[None]:
 
 
 @contextmanager
+def session(settings: Elasticsearch) -> Iterator[Client]:
+    """Open a client for an interactive command; its exceptions become a `Problem`, and it is closed at the end.
+
+    The `Problem` says 69 if Elasticsearch does not answer, and 77 if it denies access.
+    """
+    connected = client(settings)
+    with raising_problems(settings), closing(connected):
+        yield connected
+
+
+@contextmanager
 def raising_port_errors() -> Iterator[None]:
     """Turn the client's exceptions into the port errors of edge/errors.py, for loops that retry."""
     try:
@@ -118,8 +129,7 @@ def _let_go(error: BaseException) -> None:
     """Drop the tracebacks of an error and of its causes: elastic-transport keeps them in a reference cycle.
 
     Each traceback holds its request: megabytes that only the garbage collector would free, and a worker collects
-    rarely.
-    While Elasticsearch is down, every attempt would leak one.
+    rarely. While Elasticsearch is down, every attempt would leak one.
     """
     due: list[BaseException | None] = [error]
     while due:

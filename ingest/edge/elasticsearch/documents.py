@@ -34,19 +34,19 @@ class CasDocuments:
             return None
         return CurrentDocument(index, doc_id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
-    def change(self, kept: CurrentDocument, body: Mapping[str, Any]) -> CurrentDocument | None:
+    def change(self, stored: CurrentDocument, body: Mapping[str, Any]) -> CurrentDocument | None:
         """Replace a document's body; returns None if somebody else wrote it since it was read."""
         try:
             answer = self._client.index(
-                index=kept.index,
-                id=kept.id,
+                index=stored.index,
+                id=stored.id,
                 document=body,
-                if_seq_no=kept.seq_no,
-                if_primary_term=kept.primary_term,
+                if_seq_no=stored.seq_no,
+                if_primary_term=stored.primary_term,
             ).body
         except ConflictError:
             return None
-        return CurrentDocument(kept.index, kept.id, answer["_seq_no"], answer["_primary_term"], dict(body))
+        return CurrentDocument(stored.index, stored.id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
 
 def current_document(hit: Mapping[str, Any]) -> CurrentDocument:

@@ -1,9 +1,7 @@
 """Reads the stored facts, marks and network results: counts them and pages through them. Reads only.
 
-No script, licence or sort is needed: a scroll in index order reads any number of documents at a constant rate. It
-goes
-index by index and time span by time span, some ten thousand documents each, so that the facts of one line and the
-lines
+No script, licence or sort is needed: a scroll in index order reads any number of documents at a constant rate. It goes
+index by index and time span by time span, some ten thousand documents each, so that the facts of one line and the lines
 of one run come close together, however the index was filled.
 """
 
@@ -14,18 +12,17 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from elasticsearch import Elasticsearch as Client
-from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.ids import index_pattern, index_patterns, revision_of
-from ingest.edge.elasticsearch.client import client, raising_problems
-from ingest.edge.elasticsearch.query import WILD, within
+from ingest.edge.elasticsearch.client import session
+from ingest.edge.elasticsearch.query import Clause, alive, all_of, any_of, terms, wildcard, within
+from ingest.edge.elasticsearch.search import Search
 
 PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
 SPAN = 50_000  # documents per time span
 SHORTEST_MS = 1000  # shortest time span, however many documents it holds
-KEPT_OPEN = "15m"  # scroll timeout: how long the caller may take for one page
-_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+SCROLL = "15m"  # how long the caller may take for one page
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,17 +49,14 @@ class FactQuery:
         return self == FactQuery()
 
     @property
-    def query(self) -> dict[str, Any]:
-        """The Elasticsearch query."""
-        named = {"perf.source": self.sources, "perf.run.id": self.runs}
-        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+    def body(self) -> Clause:
+        """The query as Elasticsearch takes it."""
+        clauses = terms({"perf.source": self.sources, "perf.run.id": self.runs})
         if self.files:
-            paths = [{"wildcard": {"log.file.path": path.translate(WILD)}} for path in self.files]
-            clauses.append({"bool": {"should": paths, "minimum_should_match": 1}})
-        return {"bool": {"filter": [*clauses, *within(self.since_ms, self.until_ms)]}}
+            clauses.append(any_of(wildcard("log.file.path", path) for path in self.files))
+        return all_of([*clauses, *within(self.since_ms, self.until_ms)])
 
 
-_NOT_RETRACTED: Mapping[str, Any] = {"bool": {"must_not": [{"term": {"perf.retracted": True}}]}}
 _ENDS = {"oldest": "asc", "newest": "desc"}
 _REVISIONS: Mapping[str, Any] = {
     "facility": {
@@ -94,58 +88,53 @@ class FactIndex:
 
     def __init__(self, connected: Client, span: int = SPAN) -> None:
         """Take an open client, and the maximum number of documents per time span."""
-        self._client = connected
+        self._search = Search(connected)
         self._span = span
 
-    def count(self, wanted: FactQuery) -> int:
+    def count(self, query: FactQuery) -> int:
         """Return the number of matching facts, retracted ones included."""
-        index = index_patterns(PAGES, wanted.facilities)
-        return int(self._client.count(index=index, query=wanted.query, **_LACKING)["count"])
+        return self._search.count(index_patterns(PAGES, query.facilities), query.body)
 
-    def pages(self, wanted: FactQuery) -> Iterator[list[StoredFact]]:
+    def pages(self, query: FactQuery) -> Iterator[list[StoredFact]]:
         """Yield all matching facts in pages, index by index and time span by time span."""
         for kind, size in PAGES.items():
-            for index in self._indices(kind, wanted.facilities):
-                for query in self._spans(index, wanted.query):
-                    body = {"query": query, "version": True}
-                    facts = map(_fact, scan(self._client, query=body, index=index, size=size, scroll=KEPT_OPEN))
+            for index in self._indices(kind, query.facilities):
+                for span in self._spans(index, query.body):
+                    facts = map(_fact, self._search.scan(index, span, size, SCROLL, version=True))
                     while page := list(islice(facts, size)):
                         yield page
 
     def revisions(self) -> dict[tuple[str, str], int]:
         """Map (facility, source) to the lower revision of its oldest and its newest fact, retracted ones excluded."""
         index = index_patterns(PAGES)
-        self._client.indices.refresh(index=index, **_LACKING)
-        response = self._client.search(index=index, query=_NOT_RETRACTED, aggs=_REVISIONS, size=0, **_LACKING)
+        self._search.refresh(index)
+        results = self._search.aggregations(index, alive([]), _REVISIONS)
         return {
             (facility["key"], source["key"]): min(revision_of(_version(source[end])) for end in _ENDS)
-            for facility in response.get("aggregations", {}).get("facility", {}).get("buckets", ())
+            for facility in results.get("facility", {}).get("buckets", ())
             for source in facility["source"]["buckets"]
         }
 
-    def _spans(self, index: str, query: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    def _spans(self, index: str, query: Clause) -> Iterator[Clause]:
         """Yield one query per time span, in order; spans are halved until each holds few enough documents."""
         ends = {name: {name: {"field": "@timestamp"}} for name in ("min", "max")}
-        bounds = self._client.search(index=index, query=query, aggs=ends, size=0, **_LACKING)["aggregations"]
-        if bounds["min"]["value"] is None:
+        bounds = self._search.aggregations(index, query, ends)
+        if not bounds or bounds["min"]["value"] is None:
             return
         todo = [(int(bounds["min"]["value"]), int(bounds["max"]["value"]) + 1)]
         while todo:
             since_ms, until_ms = todo.pop()
-            span = {"bool": {"filter": [query, *within(since_ms, until_ms)]}}
-            documents = int(self._client.count(index=index, query=span, **_LACKING)["count"])
-            if documents <= self._span or until_ms - since_ms <= SHORTEST_MS:
+            span = all_of([query, *within(since_ms, until_ms)])
+            if self._search.count(index, span) <= self._span or until_ms - since_ms <= SHORTEST_MS:
                 yield span
             else:
                 middle_ms = (since_ms + until_ms) // 2
                 todo += [(middle_ms, until_ms), (since_ms, middle_ms)]
 
     def _indices(self, kind: str, facilities: Sequence[str]) -> list[str]:
-        self._client.indices.refresh(index=index_pattern(kind, facilities), **_LACKING)
-        existing = self._client.indices.get(
-            index=index_pattern(kind, facilities), filter_path="*.settings.index.uuid", **_LACKING
-        )
-        return sorted(existing.body)
+        pattern = index_pattern(kind, facilities)
+        self._search.refresh(pattern)
+        return self._search.indices(pattern)
 
 
 def _version(top_hits: Mapping[str, Any]) -> int:
@@ -160,9 +149,5 @@ def _fact(hit: Mapping[str, Any]) -> StoredFact:
 @contextmanager
 def open_facts(settings: Elasticsearch) -> Iterator[FactIndex]:
     """Open the facts of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
-    connected = client(settings)
-    with raising_problems(settings):
-        try:
-            yield FactIndex(connected)
-        finally:
-            connected.close()
+    with session(settings) as connected:
+        yield FactIndex(connected)

@@ -14,7 +14,7 @@ from ingest.config.settings import Elasticsearch
 from ingest.core.fields import Schema
 from ingest.core.ids import index_pattern, kind_of_template, template_name
 from ingest.core.model import ExitCode, Problem
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
 
 PRIORITY = 500  # above 200, which Elastic's own examples use, and above 100, which its built-in templates use
 _ABSENT = (400, 404, 405)
@@ -163,10 +163,6 @@ def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
 @contextmanager
 def open_templates(settings: Elasticsearch) -> Iterator[Templates]:
     """Open the templates of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies."""
-    connected = client(settings)
-    with raising_problems(settings):
-        try:
-            connected.cluster.health()
-            yield Templates(connected, settings)
-        finally:
-            connected.close()
+    with session(settings) as connected:
+        connected.cluster.health()
+        yield Templates(connected, settings)

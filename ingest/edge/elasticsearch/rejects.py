@@ -10,7 +10,6 @@ from typing import Any
 
 import orjson
 from elasticsearch import Elasticsearch as Client
-from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.ids import index_pattern, index_patterns
@@ -18,7 +17,9 @@ from ingest.core.kafka_record import Coordinates
 from ingest.core.lookup import lookup
 from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
+from ingest.edge.elasticsearch.query import Clause, all_of, any_of, terms, within, without
+from ingest.edge.elasticsearch.search import Search
 
 INDICES = index_pattern("rejects")
 FACTS = index_patterns(("marks", "network"))
@@ -27,7 +28,14 @@ MAX_COPIES = 10
 MAX_CONFLICTS = 5
 DONE, GONE, CONFLICT = 200, 404, 409
 _KEYS = {"reason": "error.type", "source": "perf.source", "shape": "perf.reject.shape"}
-_LACKING: Mapping[str, Any] = {"ignore_unavailable": True, "allow_no_indices": True}
+_REPLAYED: Clause = {"exists": {"field": "perf.reject.replayed"}}
+_OF_GROUP: Mapping[str, Any] = {
+    "first": {"min": {"field": "@timestamp"}},
+    "last": {"max": {"field": "@timestamp"}},
+    "replayed": {"filter": _REPLAYED},
+    "intakes": {"terms": {"field": "perf.intake", "size": 100}},
+    "newest": {"top_hits": {"size": 1, "_source": False, "sort": [{"@timestamp": "desc"}]}},
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,26 +64,23 @@ class RejectQuery:
         return self == RejectQuery()
 
     @property
-    def query(self) -> dict[str, Any]:
-        """The Elasticsearch query."""
-        named = {
-            "error.type": self.reasons,
-            "perf.source": self.sources,
-            "perf.facility": self.facilities,
-            "perf.intake": self.intakes,
-            "perf.reject.shape": self.shapes,
-        }
-        clauses: list[dict[str, Any]] = [{"terms": {name: list(values)}} for name, values in named.items() if values]
+    def body(self) -> Clause:
+        """The query as Elasticsearch takes it."""
+        clauses = terms(
+            {
+                "error.type": self.reasons,
+                "perf.source": self.sources,
+                "perf.facility": self.facilities,
+                "perf.intake": self.intakes,
+                "perf.reject.shape": self.shapes,
+            }
+        )
         if self.ids:
-            by_id = [{"ids": {"values": list(self.ids)}}, {"terms": {"perf.reject.letter": list(self.ids)}}]
-            clauses.append({"bool": {"should": by_id, "minimum_should_match": 1}})
-        span = {"gte": self.since_ms, "lt": self.until_ms}
-        if given := {name: ms for name, ms in span.items() if ms is not None}:
-            clauses.append({"range": {"@timestamp": {**given, "format": "epoch_millis"}}})
+            clauses.append(any_of([{"ids": {"values": list(self.ids)}}, *terms({"perf.reject.letter": self.ids})]))
+        clauses += within(self.since_ms, self.until_ms)
         if self.replayed is not None:
-            exists = {"exists": {"field": "perf.reject.replayed"}}
-            clauses.append(exists if self.replayed else {"bool": {"must_not": [exists]}})
-        return {"bool": {"filter": clauses}}
+            clauses.append(_REPLAYED if self.replayed else without(_REPLAYED))
+        return all_of(clauses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,56 +124,43 @@ class RejectIndex:
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
+        self._search = Search(connected)
 
     def refresh(self) -> None:
-        """Make all earlier writes visible to the queries that follow."""
-        self._client.indices.refresh(index=INDICES, **_LACKING)
+        """Make all earlier writes visible to the searches that follow."""
+        self._search.refresh(INDICES)
 
-    def count(self, wanted: RejectQuery) -> int:
+    def count(self, query: RejectQuery) -> int:
         """Return the number of matching rejects."""
-        return int(self._client.count(index=INDICES, query=wanted.query, **_LACKING)["count"])
+        return self._search.count(INDICES, query.body)
 
-    def groups(self, wanted: RejectQuery) -> Iterator[RejectGroup]:
+    def groups(self, query: RejectQuery) -> Iterator[RejectGroup]:
         """Yield the matching rejects grouped by reason, source and shape, in no particular order."""
         sources = [{name: {"terms": {"field": field, "missing_bucket": True}}} for name, field in _KEYS.items()]
-        paging: dict[str, Any] = {"size": PAGE, "sources": sources}
-        while True:
-            aggregation = {"shapes": {"composite": paging, "aggs": _of_group()}}
-            answer = self._client.search(index=INDICES, size=0, query=wanted.query, aggs=aggregation, **_LACKING)
-            composite = answer.body.get("aggregations", {}).get("shapes", {})
-            yield from (_group(bucket) for bucket in composite.get("buckets", []))
-            if "after_key" not in composite:
-                return
-            paging["after"] = composite["after_key"]
+        return map(_group, self._search.buckets(INDICES, query.body, sources, _OF_GROUP))
 
-    def each(self, wanted: RejectQuery, fields: Sequence[str] | None = None) -> Iterator[StoredReject]:
+    def scan(self, query: RejectQuery, fields: Sequence[str] | None = None) -> Iterator[StoredReject]:
         """Yield all matching rejects, in no particular order; with `fields=None` whole documents."""
-        body = {"query": wanted.query, "seq_no_primary_term": True, "_source": True if fields is None else list(fields)}
-        for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING):
-            yield _found(hit)
+        return self._scan(query.body, True if fields is None else list(fields))
 
-    def newest(self, wanted: RejectQuery) -> StoredReject | None:
+    def newest(self, query: RejectQuery) -> StoredReject | None:
         """Return the newest matching reject, or None."""
-        answer = self._client.search(
-            index=INDICES, query=wanted.query, size=1, sort=["@timestamp:desc"], seq_no_primary_term=True, **_LACKING
-        )
-        return next((_found(hit) for hit in answer["hits"]["hits"]), None)
+        hits = self._search.first(INDICES, query.body, 1, ["@timestamp:desc"], seq_no_primary_term=True)
+        return _stored_reject(hits[0]) if hits else None
 
     def of_records(self, coordinates: Sequence[str]) -> list[StoredReject]:
         """Return all rejects of these records, given the records' coordinates (`provenance.kafka`)."""
-        body = {"query": {"terms": {"provenance.kafka": list(coordinates)}}, "seq_no_primary_term": True}
-        return [_found(hit) for hit in scan(self._client, query=body, index=INDICES, size=PAGE, **_LACKING)]
+        return list(self._scan({"terms": {"provenance.kafka": list(coordinates)}}, True))
 
-    def stored(self, coordinates: Sequence[str]) -> set[str]:
+    def records_with_facts(self, coordinates: Sequence[str]) -> set[str]:
         """Return the coordinates of those records that have at least one stored fact."""
         if not coordinates:
             return set()
-        counted = {"records": {"terms": {"field": "provenance.kafka", "size": len(coordinates)}}}
-        query = {"terms": {"provenance.kafka": list(coordinates)}}
-        self._client.indices.refresh(index=FACTS, **_LACKING)
-        answer = self._client.search(index=FACTS, size=0, query=query, aggs=counted, **_LACKING)
-        buckets = answer.body.get("aggregations", {}).get("records", {}).get("buckets", [])
-        return {bucket["key"] for bucket in buckets}
+        of_records = {"terms": {"provenance.kafka": list(coordinates)}}
+        by_record = {"records": {"terms": {"field": "provenance.kafka", "size": len(coordinates)}}}
+        self._search.refresh(FACTS)
+        results = self._search.aggregations(FACTS, of_records, by_record)
+        return {bucket["key"] for bucket in results.get("records", {}).get("buckets", [])}
 
     def mark(self, sent: Sequence[tuple[StoredReject, str | None]], at_ms: int) -> None:
         """Mark rejects as replayed, each with the coordinates of its copy; concurrent writes are not overwritten.
@@ -177,10 +169,11 @@ class RejectIndex:
         """
         due = list(sent)
         for _ in range(MAX_CONFLICTS):
-            lines = [line for reject, copy in due for line in (_update(reject), _marked(reject, copy, at_ms))]
+            lines = [line for reject, copy in due for line in (_update(reject), _replayed(reject, copy, at_ms))]
             statuses = self._bulk(lines, "marked as replayed") if due else []
             conflicting = [pair for pair, status in zip(due, statuses, strict=True) if status == CONFLICT]
-            due = [(now, copy) for reject, copy in conflicting if (now := self._now(reject)) is not None]
+            reloaded = [(self._reload(reject), copy) for reject, copy in conflicting]
+            due = [(reject, copy) for reject, copy in reloaded if reject is not None]
         if due:
             raise Problem(
                 f"{due[0][0].id} is replayed by somebody else again and again.",
@@ -188,9 +181,9 @@ class RejectIndex:
                 ExitCode.UNAVAILABLE,
             )
 
-    def delete(self, each: Sequence[StoredReject]) -> int:
+    def delete(self, rejects: Sequence[StoredReject]) -> int:
         """Delete rejects and return how many existed; `Problem` (69) if Elasticsearch does not delete them."""
-        lines = [{"delete": {"_index": reject.index, "_id": reject.id}} for reject in each]
+        lines = [{"delete": {"_index": reject.index, "_id": reject.id}} for reject in rejects]
         return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
 
     def _bulk(self, lines: Sequence[Any], done: str) -> list[int]:
@@ -207,20 +200,14 @@ class RejectIndex:
             )
         return [item["status"] for item in items]
 
-    def _now(self, reject: StoredReject) -> StoredReject | None:
+    def _scan(self, query: Clause, source: Any) -> Iterator[StoredReject]:
+        hits = self._search.scan(INDICES, query, PAGE, seq_no_primary_term=True, _source=source)
+        return map(_stored_reject, hits)
+
+    def _reload(self, reject: StoredReject) -> StoredReject | None:
         """Return the document as it is now, independent of refreshes; None if it was deleted."""
         docs = self._client.mget(docs=[{"_index": reject.index, "_id": reject.id}]).body["docs"]
-        return _found(docs[0]) if docs[0].get("found") else None
-
-
-def _of_group() -> dict[str, Any]:
-    return {
-        "first": {"min": {"field": "@timestamp"}},
-        "last": {"max": {"field": "@timestamp"}},
-        "replayed": {"filter": {"exists": {"field": "perf.reject.replayed"}}},
-        "intakes": {"terms": {"field": "perf.intake", "size": 100}},
-        "newest": {"top_hits": {"size": 1, "_source": False, "sort": [{"@timestamp": "desc"}]}},
-    }
+        return _stored_reject(docs[0]) if docs[0].get("found") else None
 
 
 def _group(bucket: dict[str, Any]) -> RejectGroup:
@@ -233,12 +220,12 @@ def _group(bucket: dict[str, Any]) -> RejectGroup:
         first_ms=int(bucket["first"]["value"]),
         last_ms=int(bucket["last"]["value"]),
         replayed=bucket["replayed"]["doc_count"],
-        intakes=tuple(sorted(one["key"] for one in bucket["intakes"]["buckets"])),
+        intakes=tuple(sorted(intake["key"] for intake in bucket["intakes"]["buckets"])),
         newest=bucket["newest"]["hits"]["hits"][0]["_id"],
     )
 
 
-def _found(hit: Mapping[str, Any]) -> StoredReject:
+def _stored_reject(hit: Mapping[str, Any]) -> StoredReject:
     return StoredReject(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
 
 
@@ -247,25 +234,22 @@ def _update(reject: StoredReject) -> dict[str, Any]:
     return {"update": {"_index": reject.index, "_id": reject.id, **condition}}
 
 
-def _marked(found: StoredReject, copy: str | None, at_ms: int) -> bytes:
-    copies = [*(found.value("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
-    reject: dict[str, Any] = {"replayed": iso(at_ms), "replays": (found.value("perf.reject.replays") or 0) + 1}
-    return orjson.dumps({"doc": {"perf": {"reject": reject | ({"replayed_as": copies} if copies else {})}}})
+def _replayed(reject: StoredReject, copy: str | None, at_ms: int) -> bytes:
+    """Return the line of a bulk request that marks a reject as replayed."""
+    copies = [*(reject.value("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
+    fields: dict[str, Any] = {"replayed": iso(at_ms), "replays": (reject.value("perf.reject.replays") or 0) + 1}
+    return orjson.dumps({"doc": {"perf": {"reject": fields | ({"replayed_as": copies} if copies else {})}}})
 
 
-def letter_of(found: StoredReject) -> Coordinates | None:
+def letter_of(reject: StoredReject) -> Coordinates | None:
     """Return the coordinates of the reject's dead letter, if they were stored."""
-    return Coordinates.read(found.value("perf.reject.letter") or "")
+    return Coordinates.read(reject.value("perf.reject.letter") or "")
 
 
 @contextmanager
 def open_rejects(settings: Elasticsearch) -> Iterator[RejectIndex]:
     """Open the rejects of the cluster in the settings; `Problem` (69) if it does not answer, 77 if it denies access."""
-    connected = client(settings)
-    with raising_problems(settings):
-        try:
-            made = RejectIndex(connected)
-            made.refresh()
-            yield made
-        finally:
-            connected.close()
+    with session(settings) as connected:
+        rejects = RejectIndex(connected)
+        rejects.refresh()
+        yield rejects

@@ -19,7 +19,7 @@ from ingest.core.alerts.slow_stage import TimeSpan, Verdict, reach_ms, verdicts
 from ingest.core.fields import Schema
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.elasticsearch.alerts import Alerts
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.documents import CurrentDocument
 from ingest.edge.elasticsearch.runs import RunIndex
 from ingest.edge.ports import Notice, Notifier
@@ -85,13 +85,8 @@ def evaluate(
     `Problem`: 69 when Elasticsearch does not answer, 78 when it has no template for alerts of this schema.
     """
     demand_template(settings, schema, ALERTS)
-    connected = client(settings.elasticsearch)
-    with raising_problems(settings.elasticsearch):
-        try:
-            evaluation = _Evaluation(RunIndex(connected), Alerts(connected), schema, notifier)
-            return evaluation.run(rules, asked)
-        finally:
-            connected.close()
+    with session(settings.elasticsearch) as connected:
+        return _Evaluation(RunIndex(connected), Alerts(connected), schema, notifier).run(rules, asked)
 
 
 def _since_ms(rule: Rule, asked: EvaluateRequest, now_ms: int) -> int:

@@ -94,10 +94,10 @@ def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     """How many replayed rejects have a fact made from a copy of their record, by reason, source and shape."""
     counts: Counter[Key] = Counter()
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
-    replayed = rejects.each(replace(wanted, replayed=True), fields)
+    replayed = rejects.scan(replace(wanted, replayed=True), fields)
     while chunk := list(islice(replayed, CHUNK_REJECTS)):
         copies = {copy: reject for reject in chunk for copy in reject.value("perf.reject.replayed_as") or ()}
-        stored = {copies[copy].id: copies[copy] for copy in rejects.stored(list(copies))}
+        stored = {copies[copy].id: copies[copy] for copy in rejects.records_with_facts(list(copies))}
         counts.update(
             (reject.value("error.type"), reject.value("perf.source"), reject.value("perf.reject.shape"))
             for reject in stored.values()

@@ -62,7 +62,7 @@ def purge(
         rejects.refresh()
         remaining = Reach()
         if purged.highest:
-            for reject in rejects.each(RejectQuery(), NEEDED):
+            for reject in rejects.scan(RejectQuery(), NEEDED):
                 remaining.add(reject)
     offsets = {} if remaining.unknown else upto(purged, remaining)
     due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
@@ -88,7 +88,7 @@ def _delete(
 ) -> Reach:
     purged = Reach()
     total, done = rejects.count(wanted), 0
-    for chunk in _chunks(rejects.each(wanted, NEEDED)):
+    for chunk in _chunks(rejects.scan(wanted, NEEDED)):
         report.rejects += rejects.delete(chunk)
         for reject in chunk:
             purged.add(reject)

@@ -132,7 +132,7 @@ def _chunks(
 ) -> Iterator[tuple[int, list[tuple[StoredReject, ...]]]]:
     """Yield the number of rejects in a chunk and all parts of each of their records; every record once."""
     records_with_parts: set[str] = set()
-    matching = rejects.each(wanted, ["provenance.kafka"])
+    matching = rejects.scan(wanted, ["provenance.kafka"])
     while chunk := list(islice(matching, CHUNK_REJECTS)):
         records: dict[str, list[StoredReject]] = {}
         for part in rejects.of_records(sorted({reject.value("provenance.kafka") for reject in chunk})):

@@ -16,7 +16,7 @@ from ingest.core.ids import digest_id
 from ingest.core.runs.completeness import SETTLED
 from ingest.core.runs.stored import with_stages
 from ingest.core.runs.template import StoredTemplate, template_body, template_in
-from ingest.edge.elasticsearch.client import client, raising_problems
+from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.documents import CurrentDocument
 from ingest.edge.elasticsearch.runs import RunIndex, RunQuery
 from ingest.edge.elasticsearch.workflows import Workflows
@@ -66,15 +66,11 @@ class Learned:
 
 @contextmanager
 def _open(settings: Settings) -> Iterator[tuple[RunIndex, Workflows]]:
-    connected = client(settings.elasticsearch)
-    with raising_problems(settings.elasticsearch):
-        try:
-            runs, workflows = RunIndex(connected), Workflows(connected)
-            runs.refresh()
-            workflows.refresh()
-            yield runs, workflows
-        finally:
-            connected.close()
+    with session(settings.elasticsearch) as connected:
+        runs, workflows = RunIndex(connected), Workflows(connected)
+        runs.refresh()
+        workflows.refresh()
+        yield runs, workflows
 
 
 def learn_all(settings: Settings, schema: Schema, request: LearnRequest) -> list[Learned]:

@@ -94,7 +94,7 @@ def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:
         facilities=wanted.facilities, sources=wanted.sources, since_ms=wanted.since_ms, until_ms=wanted.until_ms
     )
     with open_rejects(settings.elasticsearch) as rejects:
-        for reject in rejects.each(selection):
+        for reject in rejects.scan(selection):
             path = reject.value("log.file.path") or ""
             if not wanted.files or any(_is_like(path, file) for file in wanted.files):
                 yield reject

@@ -16,7 +16,7 @@ from ingest.cli.runs import runs, show
 from ingest.core.decode.decoder import Decoder
 from ingest.core.model import Document, Intake, Message, Problem
 from ingest.core.runs.template import Templates, template_in
-from ingest.edge.elasticsearch import workflows as edge
+from ingest.edge.elasticsearch import search
 from ingest.edge.elasticsearch.workflows import Workflows
 from ingest.edge.local.stack import Running
 from ingest.pipeline.derive import workflow_templates as learning
@@ -176,7 +176,7 @@ def test_show_tells_when_a_script_was_edited(
     call: Caller, learned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One edit of one script, from line 91 to 97, whatever the size of a page; none since a time behind it."""
-    monkeypatch.setattr(edge, "PAGE", 7)
+    monkeypatch.setattr(search, "BUCKETS", 7)
     (found,) = told(call, "show", WORKFLOW)["templates"]
     (change,) = found["script_changes"]
     later = told(call, "show", WORKFLOW, "--since", "2016-03-01")["templates"]

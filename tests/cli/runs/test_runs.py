@@ -19,7 +19,7 @@ from ingest.core.model import Problem
 from ingest.core.runs.derive import DerivedDocument, derive, documents
 from ingest.core.runs.state import RunState, with_marks
 from ingest.core.runs.stored import run_from, stage_from, with_stages
-from ingest.edge.elasticsearch import runs as edge
+from ingest.edge.elasticsearch import search
 from ingest.edge.elasticsearch.runs import RunQuery
 from ingest.edge.elasticsearch.runs import open_runs as stored_runs
 from ingest.edge.local.stack import Running
@@ -287,7 +287,8 @@ def test_whole_runs_are_what_was_written(world: Stored) -> None:
 
 def test_no_facility_is_lost_behind_a_page(world: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
     """With pages of one: every facility has its newest line, every run and stage is read."""
-    monkeypatch.setattr(edge, "PAGE", 1)
+    for limit in ("PAGE", "BUCKETS"):
+        monkeypatch.setattr(search, limit, 1)
     with stored_runs(world.settings.elasticsearch) as stored:
         newest = stored.newest_line_ms()
         found = stored.whole(RunQuery(facilities=(FACILITY, OTHER)))

@@ -265,7 +265,7 @@ def test_two_who_replay_at_once_both_leave_their_mark(world: World) -> None:
     body = {"@timestamp": 0, "perf": {"facility": world.facility, "reject": {"shape": "made by a test"}}}
     world.client.index(index=f"perf-rejects-{world.facility}-1970.01", id=f"{world.topic}/0/0", document=body)
     with open_rejects(world.settings.elasticsearch) as known:
-        stale = list(known.each(wanted(world)))
+        stale = list(known.scan(wanted(world)))
         known.mark([(stale[0], "t/0/1")], NOW_MS)
         known.mark([(stale[0], "t/0/2")], NOW_MS + 1000)
 
