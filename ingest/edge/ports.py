@@ -31,10 +31,10 @@ class Store(Protocol):
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """Like `bulk`, for compare-and-swaps: the results carry the sequence number that the next one must match."""
 
-    def get(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+    def get(self, refs: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """Return the documents at (index, id), in order, independent of refreshes; None where none exists."""
 
-    def versions(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
+    def versions(self, refs: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """Return the origin and version of the document at (index, id), in order; None where none exists."""
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
@@ -78,7 +78,7 @@ class States(Protocol):
     def templates(self, facility: str) -> list[dict[str, Any]]:
         """Return the documents of the facility's workflows."""
 
-    def unjudged(self, wanted: "Unjudged") -> Iterable[Due]:
+    def unjudged(self, selection: "Unjudged") -> Iterable[Due]:
         """Yield the states of these runs; a state may come more than once."""
 
 

@@ -115,7 +115,7 @@ def raising_port_errors() -> Iterator[None]:
     try:
         yield
     except TransportError as error:
-        _let_go(error)
+        _drop_tracebacks(error)
         raise Unavailable(f"Elasticsearch: {type(error).__name__}: {error.message}") from error
     except ApiError as error:
         if error.status_code in BUSY:
@@ -125,7 +125,7 @@ def raising_port_errors() -> Iterator[None]:
         raise ServiceBlocked(f"Elasticsearch: {error.status_code}: {described(error)}") from error
 
 
-def _let_go(error: BaseException) -> None:
+def _drop_tracebacks(error: BaseException) -> None:
     """Drop the tracebacks of an error and of its causes: elastic-transport keeps them in a reference cycle.
 
     Each traceback holds its request: megabytes that only the garbage collector would free, and a worker collects
@@ -133,9 +133,9 @@ def _let_go(error: BaseException) -> None:
     """
     due: list[BaseException | None] = [error]
     while due:
-        if (one := due.pop()) is not None and one.__traceback__ is not None:
-            one.__traceback__ = None
-            due += [one.__cause__, one.__context__, *getattr(one, "errors", ())]
+        if (cause := due.pop()) is not None and cause.__traceback__ is not None:
+            cause.__traceback__ = None
+            due += [cause.__cause__, cause.__context__, *getattr(cause, "errors", ())]
 
 
 def described(error: ApiError) -> str:

@@ -40,36 +40,37 @@ class Templates:
             templates = self._client.indices.get_index_template(name=template_name("*")).body["index_templates"]
         except NotFoundError:
             return {}
-        metas = {t["name"]: t["index_template"].get("_meta", {}) for t in templates}
+        metas = {template["name"]: template["index_template"].get("_meta", {}) for template in templates}
         return {kind_of_template(name): int(meta.get("schema_version", 0)) for name, meta in metas.items()}
 
     def put(self, kind: str, schema: Schema) -> str:
         """Write the template of a kind; returns `created`, `changed` or `unchanged`."""
-        wanted = self._body(kind, schema)
-        before = self._stored(kind)
-        if before is not None and _same(before, wanted):
+        template = self._template(kind, schema)
+        stored = self._stored(kind)
+        if stored is not None and _same(stored, template):
             return "unchanged"
-        self._client.indices.put_index_template(name=template_name(kind), meta=wanted["_meta"], **_arguments(wanted))
-        return "created" if before is None else "changed"
+        arguments = {key: value for key, value in template.items() if key != "_meta"}
+        self._client.indices.put_index_template(name=template_name(kind), meta=template["_meta"], **arguments)
+        return "created" if stored is None else "changed"
 
     def extend(self, kind: str, schema: Schema) -> dict[str, list[str]]:
         """Add the schema's new fields to the indices of a kind; returns index -> added fields, changed indices only.
 
         Raises `Problem` (65) if a field has another type in an index: mappings can only grow.
         """
-        wanted = schema.mappings(kind)
+        mapping = schema.mappings(kind)
         existing = self._client.indices.get_mapping(index=index_pattern(kind), expand_wildcards=["open", "hidden"]).body
         added: dict[str, list[str]] = {}
-        for index, current in existing.items():
-            mapping = current["mappings"]
-            new = sorted(set(leaves(wanted)) - set(leaves(mapping)))
-            _refuse_changed(index, leaves(mapping), leaves(wanted))
-            if new or mapping.get("_meta") != wanted["_meta"]:
-                properties = _as_before(wanted, mapping)["properties"]
+        for index, body in existing.items():
+            stored = body["mappings"]
+            new_fields = sorted(set(leaves(mapping)) - set(leaves(stored)))
+            _refuse_changed(index, leaves(stored), leaves(mapping))
+            if new_fields or stored.get("_meta") != mapping["_meta"]:
+                properties = _extended(stored, mapping)["properties"]
                 self._client.indices.put_mapping(
-                    index=index, properties=properties, meta=wanted["_meta"], dynamic="strict"
+                    index=index, properties=properties, meta=mapping["_meta"], dynamic="strict"
                 )
-                added[index] = new
+                added[index] = new_fields
         return added
 
     def features(self) -> dict[str, tuple[bool, str]]:
@@ -90,7 +91,7 @@ class Templates:
             return None
         return dict(templates[0]["index_template"])
 
-    def _body(self, kind: str, schema: Schema) -> dict[str, Any]:
+    def _template(self, kind: str, schema: Schema) -> dict[str, Any]:
         return {
             "index_patterns": [index_pattern(kind)],
             "priority": PRIORITY,
@@ -120,32 +121,33 @@ def leaves(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
     return types
 
 
-def _as_before(wanted: Mapping[str, Any], before: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wanted mapping, keeping existing fields as the index has them: their definition cannot change."""
+def _extended(stored: Mapping[str, Any], mapping: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the mapping, keeping existing fields as the index has them: their definition cannot change."""
     merged: dict[str, Any] = {}
-    for name, body in wanted["properties"].items():
-        existing = before.get("properties", {}).get(name)
+    for name, body in mapping["properties"].items():
+        existing = stored.get("properties", {}).get(name)
         nested = "properties" in body and existing is not None
-        merged[name] = _as_before(body, existing) if nested else (existing or body)
-    return {**wanted, "properties": merged}
+        merged[name] = _extended(existing, body) if nested else (existing or body)
+    return {**mapping, "properties": merged}
 
 
-def _refuse_changed(index: str, before: Mapping[str, str], wanted: Mapping[str, str]) -> None:
-    for name, kind in wanted.items():
-        if name in before and before[name] != kind:
+def _refuse_changed(index: str, stored_types: Mapping[str, str], types: Mapping[str, str]) -> None:
+    for name, type_ in types.items():
+        if name in stored_types and stored_types[name] != type_:
             raise Problem(
-                f"Index {index} has the field {name} as {before[name]}, the schema wants {kind}.",
+                f"Index {index} has the field {name} as {stored_types[name]}, the schema wants {type_}.",
                 "A field never changes its type: give it a new name, or reindex into a new index.",
                 ExitCode.BAD_DATA,
             )
 
 
-def _same(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    ours = ("index_patterns", "priority", "allow_auto_create", "_meta")
-    same_head = all(before.get(key) == wanted[key] for key in ours)
-    old, new = before.get("template", {}), wanted["template"]
+def _same(stored: Mapping[str, Any], template: Mapping[str, Any]) -> bool:
+    head = ("index_patterns", "priority", "allow_auto_create", "_meta")
+    old, new = stored.get("template", {}), template["template"]
     return (
-        same_head and old.get("settings") == new["settings"] and _typed(old.get("mappings")) == _typed(new["mappings"])
+        all(stored.get(key) == template[key] for key in head)
+        and old.get("settings") == new["settings"]
+        and _typed(old.get("mappings")) == _typed(new["mappings"])
     )
 
 
@@ -154,10 +156,6 @@ def _typed(mapping: Mapping[str, Any] | None) -> Any:
     if isinstance(mapping, Mapping):
         return {key: _typed(value) for key, value in mapping.items()}
     return str(mapping).lower()
-
-
-def _arguments(body: Mapping[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in body.items() if key != "_meta"}
 
 
 @contextmanager

@@ -17,10 +17,10 @@ _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,i
 _ITEM += ",items.*.error.caused_by.reason"
 _SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
 _ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
-_KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
+_DOCUMENT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
 FAILED = 300  # the lowest status that is not a success
-_WELL = {CREATED.result: CREATED, UPDATED.result: UPDATED}
+_SUCCESS = {CREATED.result: CREATED, UPDATED.result: UPDATED}
 _EPOCH = ("perf", "ledger", "epoch")
 
 
@@ -30,7 +30,7 @@ class ElasticsearchStore:
     def __init__(self, client: Client) -> None:
         """Take an open client whose own retries are off."""
         self._client = client
-        self._calm = True
+        self._all_well = True
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """Send one bulk request and return one result per action, in order."""
@@ -43,17 +43,16 @@ class ElasticsearchStore:
     def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """Like `bulk`, for actions that may be written twice; asks for item results only after a failure.
 
-        If no item failed, every result is CREATED. If one failed, the actions are written again to get the results
-        of the
-        items; until a request succeeds entirely, the following requests ask for item results at once.
+        If no item failed, every result is CREATED. If one failed, the actions are written again to get the results of
+        the items; until a request succeeds entirely, the following requests ask for item results at once.
         """
         if not actions:
             return []
-        if self._calm and self._send(request_body(actions), "errors").get("errors") is False:
+        if self._all_well and self._send(request_body(actions), "errors").get("errors") is False:
             return [CREATED] * len(actions)
-        answers = self.bulk(actions)
-        self._calm = all(answer.status < FAILED for answer in answers)
-        return answers
+        results = self.bulk(actions)
+        self._all_well = all(result.status < FAILED for result in results)
+        return results
 
     def _bulk(self, actions: Sequence[BulkAction], filter_path: str) -> list[ItemResult]:
         if not actions:
@@ -61,35 +60,34 @@ class ElasticsearchStore:
         items = self._send(request_body(actions), filter_path).get("items", ())
         if len(items) != len(actions):
             raise Unavailable(f"Elasticsearch answered {len(items)} of {len(actions)} actions")
-        return [_answer(item) for entry in items for item in entry.values()]
+        return [_item_result(item) for entry in items for item in entry.values()]
 
     def _send(self, body: bytes, filter_path: str) -> dict[str, Any]:
         with raising_port_errors():
             answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=filter_path).body  # type: ignore[arg-type]  # bytes go as they are
         return answer
 
-    def versions(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
+    def versions(self, refs: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """Return each document's origin and version, independent of refreshes; None if it does not exist."""
-        if not wanted:
+        if not refs:
             return []
-        docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in wanted]
-        answers = self._looked_up(docs, _ORIGIN)
-        return [_versions(doc) for doc in answers]
+        docs = [{"_index": index, "_id": doc_id, "_source": ["provenance.kafka"]} for index, doc_id in refs]
+        return [_stored_version(doc) for doc in self._get(docs, _ORIGIN)]
 
-    def get(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+    def get(self, refs: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """Return the documents, independent of refreshes; None for each that does not exist."""
-        if not wanted:
+        if not refs:
             return []
-        docs = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
-        return [_stored(doc) for doc in docs]
+        docs = [{"_index": index, "_id": doc_id} for index, doc_id in refs]
+        return [_stored_document(doc) for doc in self._get(docs, _DOCUMENT)]
 
-    def _looked_up(self, docs: Sequence[dict[str, Any]], filter_path: str) -> list[dict[str, Any]]:
+    def _get(self, docs: Sequence[dict[str, Any]], filter_path: str) -> list[dict[str, Any]]:
         with raising_port_errors():
-            answers: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=filter_path).body.get("docs", [])
-        failed = [doc["error"]["type"] for doc in answers if doc.get("error", {}).get("type") not in _GONE]
+            stored: list[dict[str, Any]] = self._client.mget(docs=docs, filter_path=filter_path).body.get("docs", [])
+        failed = [doc["error"]["type"] for doc in stored if doc.get("error", {}).get("type") not in _GONE]
         if failed:
             raise Unavailable(f"Elasticsearch: {failed[0]} when looking up documents")
-        return answers
+        return stored
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Repeat a compare-and-swap until it succeeds; the new epoch is the stored one plus one."""
@@ -99,7 +97,7 @@ class ElasticsearchStore:
             try:
                 with raising_port_errors():
                     _write(self._client, index, doc_id, document, condition)
-            except _Lost:
+            except _Overtaken:
                 continue
             return epoch + 1
 
@@ -115,13 +113,13 @@ class ElasticsearchStore:
         return int(epoch), {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
 
 
-def _stored(doc: Mapping[str, Any]) -> StoredDocument | None:
+def _stored_document(doc: Mapping[str, Any]) -> StoredDocument | None:
     if "_source" not in doc:
         return None
     return StoredDocument((doc["_seq_no"], doc["_primary_term"]), doc["_source"], doc["_version"])
 
 
-def _versions(doc: Mapping[str, Any]) -> StoredVersion | None:
+def _stored_version(doc: Mapping[str, Any]) -> StoredVersion | None:
     if "_version" not in doc:
         return None
     return StoredVersion(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])
@@ -131,7 +129,7 @@ StoreOf = Callable[[Client], ElasticsearchStore]
 """Builds a store from an open client."""
 
 
-class _Lost(Exception):
+class _Overtaken(Exception):
     """Another writer wrote between our read and our write."""
 
 
@@ -142,7 +140,7 @@ def _write(client: Client, index: str, doc_id: str, document: dict[str, Any], co
         else:
             client.create(index=index, id=doc_id, document=document)
     except ConflictError as error:
-        raise _Lost from error
+        raise _Overtaken from error
 
 
 def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
@@ -151,9 +149,9 @@ def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
     return document
 
 
-def _answer(item: dict[str, Any]) -> ItemResult:
-    if len(item) == 2 and (well := _WELL.get(item.get("result", ""))) is not None:
-        return well
+def _item_result(item: dict[str, Any]) -> ItemResult:
+    if len(item) == 2 and (success := _SUCCESS.get(item.get("result", ""))) is not None:
+        return success
     error = item.get("error", {})
     cause = error.get("caused_by", {}).get("reason")
     reason = error.get("reason", "")
