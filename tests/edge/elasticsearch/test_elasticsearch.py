@@ -1,4 +1,4 @@
-"""The Elasticsearch edge against the real node: what each answer is, and that a compare-and-swap is one."""
+"""The Elasticsearch edge against the real node: item results, compare-and-swap, templates, failures."""
 
 import gc
 import os
@@ -42,9 +42,9 @@ def settings(stack: Running) -> ElasticsearchSettings:
 @pytest.fixture
 def connected(settings: ElasticsearchSettings) -> Iterator[Elasticsearch]:
     """An open client."""
-    found = client(settings)
-    yield found
-    found.close()
+    opened = client(settings)
+    yield opened
+    opened.close()
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def act(index: str, doc_id: str, version: int | None, body: object) -> BulkActio
     return bulk.create(index, doc_id, json) if version is None else bulk.index(index, doc_id, version, json)
 
 
-def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str) -> None:
+def test_each_item_has_a_result_of_its_own(connected: Elasticsearch, index: str) -> None:
     """New, the same, newer, older, refused for a field, refused for a type, created twice, no index: in order."""
     store = ElasticsearchStore(connected)
     actions = [
@@ -88,24 +88,24 @@ def test_each_item_has_an_answer_of_its_own(connected: Elasticsearch, index: str
         act("edge-nowhere", "e", 1, {"n": 1}),
     ]
 
-    answers = store.bulk(actions)
+    results = store.bulk(actions)
 
-    assert [a.status for a in answers] == [201, 409, 200, 409, 400, 400, 201, 409, 404]
-    assert [a.result for a in answers[:3]] == ["created", "", "updated"]
-    assert answers[4].error == "strict_dynamic_mapping_exception"
-    assert answers[5].error == "document_parsing_exception"
-    assert "many" in answers[5].reason
-    assert answers[8].error == "index_not_found_exception"
+    assert [result.status for result in results] == [201, 409, 200, 409, 400, 400, 201, 409, 404]
+    assert [result.result for result in results[:3]] == ["created", "", "updated"]
+    assert results[4].error == "strict_dynamic_mapping_exception"
+    assert results[5].error == "document_parsing_exception"
+    assert "many" in results[5].reason
+    assert results[8].error == "index_not_found_exception"
     assert connected.get(index=index, id="a")["_source"] == {"n": 2}
 
 
-def test_what_may_be_written_twice_is_told_of_item_by_item_only_where_one_failed(
+def test_item_results_of_what_may_be_written_twice_are_asked_for_only_after_a_failure(
     connected: Elasticsearch, index: str
 ) -> None:
-    """All well: created, whatever was there. One refused: each item's own answer, in order, and what went well stays.
+    """No failure: CREATED, whatever was stored. One failure: each item's result, in order; the others are stored.
 
-    What Elasticsearch was sent: one request where all was well, a second one where an item had failed, and after that
-    one that asks for its items at once.
+    One request if all items succeed, a second one if an item failed, and after that one request that asks for the
+    results of its items at once.
     """
     store = Recorder(connected)
     old, new = (act(index, "a", version, {"n": version}) for version in (5, 6))
@@ -114,20 +114,20 @@ def test_what_may_be_written_twice_is_told_of_item_by_item_only_where_one_failed
     assert store.rewrite([old, act(index, "c", 1, {"n": 1})]) == [CREATED, CREATED]
     assert store.rewrite([new]) == [CREATED]
     assert len(store.bodies) == 2
-    assert [a.status for a in store.rewrite([old, bad, act(index, "d", 1, {"n": 4})])] == [409, 400, 409]
+    assert [result.status for result in store.rewrite([old, bad, act(index, "d", 1, {"n": 4})])] == [409, 400, 409]
     assert len(store.bodies) == 4
-    assert [a.status for a in store.rewrite([old, act(index, "e", 1, {"n": 5})])] == [409, 201]
-    assert [a.status for a in store.rewrite([act(index, "a", 7, {"n": 7})])] == [200]
+    assert [result.status for result in store.rewrite([old, act(index, "e", 1, {"n": 5})])] == [409, 201]
+    assert [result.status for result in store.rewrite([act(index, "a", 7, {"n": 7})])] == [200]
     assert len(store.bodies) == 6
     assert store.rewrite([act(index, "f", 1, {"n": 1})]) == [CREATED]
     assert store.rewrite([]) == []
     assert [connected.get(index=index, id=doc_id)["_source"]["n"] for doc_id in "acdef"] == [7, 1, 4, 5, 1]
 
 
-def test_a_search_waits_for_an_index_that_is_just_being_made(
+def test_a_search_waits_for_an_index_that_is_just_being_created(
     connected: Elasticsearch, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its shard starts half a second later; one that never starts is told as what it is."""
+    """Its shard starts half a second later; if it never starts, the error of the server is raised."""
     index = f"edge-starting-{os.getpid()}"
     nowhere = {"index.routing.allocation.require._name": "nobody"}
     connected.indices.create(index=index, settings=nowhere, wait_for_active_shards="0")
@@ -155,9 +155,10 @@ def test_an_equal_epoch_may_correct_its_ledger_and_a_lower_one_is_refused(connec
     """The fence: external_gte."""
     store = ElasticsearchStore(connected)
 
-    answers = [store.bulk([bulk.index_gte(index, "l", v, f'{{"n":{n}}}')])[0] for n, v in enumerate([3, 3, 2, 4])]
+    epochs = enumerate([3, 3, 2, 4])
+    results = [store.bulk([bulk.index_gte(index, "l", epoch, f'{{"n":{n}}}')])[0] for n, epoch in epochs]
 
-    assert [a.status for a in answers] == [201, 200, 409, 200]
+    assert [result.status for result in results] == [201, 200, 409, 200]
     assert connected.get(index=index, id="l")["_source"] == {"n": 3}
 
 
@@ -166,14 +167,14 @@ def test_origins_are_seen_before_any_refresh(connected: Elasticsearch, index: st
     store = ElasticsearchStore(connected)
     store.bulk([act(index, "a", 1, {"provenance": {"kafka": "t/0/1"}}), act(index, "b", 1, {"n": 1})])
 
-    found = store.versions([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
+    versions = store.versions([(index, "missing"), (index, "a"), (index, "b"), ("edge-nowhere", "a")])
 
-    assert found == [None, StoredVersion("t/0/1", 1), StoredVersion(None, 1), None]
+    assert versions == [None, StoredVersion("t/0/1", 1), StoredVersion(None, 1), None]
     assert store.versions([]) == []
     assert store.bulk([]) == []
 
 
-def test_epochs_are_taken_by_one_each_however_many_ask_at_once(connected: Elasticsearch) -> None:
+def test_an_epoch_is_taken_only_once_however_many_workers_raise_it_at_once(connected: Elasticsearch) -> None:
     """Eight workers, forty assignments: the epochs are 1 to 40, none twice."""
     store = ElasticsearchStore(connected)
     index = f"edge-epochs-{os.getpid()}"
@@ -181,21 +182,21 @@ def test_epochs_are_taken_by_one_each_however_many_ask_at_once(connected: Elasti
     body = {"perf": {"ledger": {"group": "g"}}}
 
     with ThreadPoolExecutor(8) as pool:
-        taken = list(pool.map(lambda _: store.raise_epoch(index, "g/t/0", body), range(40)))
+        epochs = list(pool.map(lambda _: store.raise_epoch(index, "g/t/0", body), range(40)))
 
-    assert sorted(taken) == list(range(1, 41))
+    assert sorted(epochs) == list(range(1, 41))
     assert connected.get(index=index, id="g/t/0")["_source"] == {"perf": {"ledger": {"group": "g", "epoch": 40}}}
     assert body == {"perf": {"ledger": {"group": "g"}}}
 
 
-def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
+def test_a_template_gives_new_indices_of_its_kind_the_strict_mapping(
     settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
-    """An index of the kind comes up by itself with the schema's mapping; a second put changes nothing."""
+    """An index of the kind is created by its first document; putting the template again changes nothing."""
     (kind,) = schema.kinds
-    with open_templates(settings) as known:
-        done = [known.put(kind, schema), known.put(kind, schema)]
-        versions = known.versions()
+    with open_templates(settings) as templates:
+        done = [templates.put(kind, schema), templates.put(kind, schema)]
+        versions = templates.versions()
     store = ElasticsearchStore(connected)
 
     (stored, refused) = store.bulk(
@@ -208,69 +209,69 @@ def test_a_template_makes_indices_come_up_strict_and_only_where_it_reaches(
     assert done == ["created", "unchanged"]
     assert versions[kind] == schema.version
     assert (stored.status, refused.error) == (201, "strict_dynamic_mapping_exception")
-    found = connected.indices.get_mapping(index=f"perf-{kind}-als-2016.02").body[f"perf-{kind}-als-2016.02"]["mappings"]
-    assert leaves(found) == leaves(schema.mappings(kind))
+    mappings = connected.indices.get_mapping(index=f"perf-{kind}-als-2016.02").body
+    assert leaves(mappings[f"perf-{kind}-als-2016.02"]["mappings"]) == leaves(schema.mappings(kind))
     connected.indices.delete_index_template(name=f"perf-{kind}")
 
 
 def test_a_new_field_reaches_old_indices_and_a_changed_type_is_refused(
     settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
-    """Mappings only grow; what cannot be is said with index, field and both types."""
+    """Mappings only grow; the error names the index, the field and both types."""
     (kind,) = schema.kinds
     index = f"perf-{kind}-als"
     new = Field("perf.edge.new_s", "double", (kind,), "new")
-    grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
+    extended = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
     changed = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: replace(new, type="keyword")})
     connected.indices.create(index=index, mappings=schema.mappings(kind))
 
-    with open_templates(settings) as known:
-        added = [known.extend(kind, grown), known.extend(kind, grown)]
+    with open_templates(settings) as templates:
+        added = [templates.extend(kind, extended), templates.extend(kind, extended)]
 
     assert added == [{index: ["perf.edge.new_s"]}, {}]
     assert connected.indices.get_mapping(index=index)[index]["mappings"]["dynamic"] == "strict"
-    with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, open_templates(settings) as known:
-        known.extend(kind, changed)
+    with pytest.raises(Problem, match=r"perf\.edge\.new_s as double") as caught, open_templates(settings) as templates:
+        templates.extend(kind, changed)
     assert caught.value.exit_code == 65
 
 
 def test_an_old_index_keeps_its_fields_as_they_are_when_new_ones_come(
     settings: ElasticsearchSettings, connected: Elasticsearch, schema: Schema
 ) -> None:
-    """What was searched when the index was made is searched still, though new indices spare it."""
+    """A field that the index made searchable stays searchable, though new indices leave that out."""
     (kind,) = schema.kinds
     index = f"perf-{kind}-als"
     mapping = schema.mappings(kind)
     assert mapping["properties"]["log"]["properties"]["offset"].pop("index") is False
     connected.indices.create(index=index, mappings=mapping)
     new = Field("perf.edge.new_s", "double", (kind,), "new", searched=False)
-    grown = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
+    extended = Schema(schema.version + 1, schema.kinds, {**schema.fields, new.name: new})
 
-    with open_templates(settings) as known:
-        added = known.extend(kind, grown)
+    with open_templates(settings) as templates:
+        added = templates.extend(kind, extended)
 
     assert added == {index: ["perf.edge.new_s"]}
-    found = connected.indices.get_mapping(index=index)[index]["mappings"]["properties"]
-    assert "index" not in found["log"]["properties"]["offset"]
-    assert found["perf"]["properties"]["edge"]["properties"]["new_s"]["index"] is False
+    properties = connected.indices.get_mapping(index=index)[index]["mappings"]["properties"]
+    assert "index" not in properties["log"]["properties"]["offset"]
+    assert properties["perf"]["properties"]["edge"]["properties"]["new_s"]["index"] is False
 
 
-def test_this_cluster_tells_what_it_lacks(settings: ElasticsearchSettings) -> None:
-    """The bare jars have no lifecycle management and no security; both are said with what follows from it."""
-    with open_templates(settings) as known:
-        features = known.features()
+def test_the_features_that_a_cluster_lacks_are_listed(settings: ElasticsearchSettings) -> None:
+    """The bare jars have no lifecycle management and no security; each comes with its consequence."""
+    with open_templates(settings) as templates:
+        features = templates.features()
 
     assert not features["lifecycle management"][0]
     assert not features["security"][0]
     assert all(without for _, without in features.values())
 
 
-def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run() -> None:
-    """The same trouble twice: `Problem` 69 in setup, `Unavailable` in the loop."""
-    away = ElasticsearchSettings(url=(f"http://127.0.0.1:{free_port()}",))
-    store = ElasticsearchStore(client(away))
+def test_an_unreachable_node_is_a_problem_for_commands_and_unavailable_for_run() -> None:
+    """`Problem` 69 in setup, `Unavailable` in the loop, which retries."""
+    unreachable = ElasticsearchSettings(url=(f"http://127.0.0.1:{free_port()}",))
+    store = ElasticsearchStore(client(unreachable))
 
-    with pytest.raises(Problem, match="does not answer") as caught, open_templates(away):
+    with pytest.raises(Problem, match="does not answer") as caught, open_templates(unreachable):
         pass
     with pytest.raises(Unavailable):
         store.bulk([act("edge", "a", 1, {})])
@@ -279,8 +280,8 @@ def test_a_node_that_is_not_there_is_a_sentence_for_people_and_a_retry_for_run()
 
 
 @pytest.mark.parametrize("answers", ["refused", "silent"])
-def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
-    """However long the node is away, and however seldom the process collects: a request is gone with its attempt."""
+def test_a_failed_attempt_keeps_no_memory(answers: str) -> None:
+    """The request is freed with its attempt, without the garbage collector: the node may be down for hours."""
     megabyte, attempts = [BulkAction("i", "d", "x" * 2**20)], 20
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
@@ -295,15 +296,15 @@ def test_an_attempt_that_failed_leaves_nothing_behind(answers: str) -> None:
             for _ in range(attempts):
                 with pytest.raises(Unavailable):
                     store.bulk(megabyte)
-            left_bytes, _ = tracemalloc.get_traced_memory()
+            traced_bytes, _ = tracemalloc.get_traced_memory()
         finally:
             tracemalloc.stop()
             gc.enable()
 
-    assert left_bytes < 2**20
+    assert traced_bytes < 2**20
 
 
-def test_a_request_that_the_node_refuses_is_not_blamed_on_a_document(connected: Elasticsearch, index: str) -> None:
-    """An id of 600 bytes makes the whole request invalid: a refusal, which run waits with and does not dead-letter."""
+def test_a_request_that_the_node_rejects_as_a_whole_blocks_the_service(connected: Elasticsearch, index: str) -> None:
+    """An id of 600 bytes makes the whole request invalid: run waits, and dead-letters no document for it."""
     with pytest.raises(ServiceBlocked, match="too long"):
         ElasticsearchStore(connected).bulk([act(index, "x" * 600, 1, {"n": 1})])

@@ -1,4 +1,4 @@
-"""The facts that are stored, on the real node: all of them, once, and those of one time close together."""
+"""Reading all stored facts from the real node: each once, and those of one time close together."""
 
 import os
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ _NUMBERS = count()
 @pytest.fixture
 def connected(stack: Running) -> Iterator[Elasticsearch]:
     """An open client."""
-    found = client(ElasticsearchSettings(url=(stack.elasticsearch,)))
-    yield found
-    found.close()
+    opened = client(ElasticsearchSettings(url=(stack.elasticsearch,)))
+    yield opened
+    opened.close()
 
 
 def stored(connected: Elasticsearch, times_ms: list[int]) -> str:
-    """A facility of one's own, with a mark at each of these times (after BEGIN_MS), in this order."""
+    """Store a mark at each of these times (after BEGIN_MS), in this order; return their new facility."""
     facility = f"facts{os.getpid()}x{next(_NUMBERS)}"
     index = f"perf-marks-{facility}-2016.02"
     connected.indices.create(index=index, mappings={"properties": {"@timestamp": {"type": "date"}}})
@@ -36,7 +36,7 @@ def stored(connected: Elasticsearch, times_ms: list[int]) -> str:
 
 
 def pages(connected: Elasticsearch, facility: str, span: int) -> list[list[StoredFact]]:
-    """What is found of it, in spans of at most so many documents."""
+    """Read the facility's facts, in spans of at most so many documents."""
     return list(FactIndex(connected, span).pages(FactQuery(facilities=(facility,))))
 
 
@@ -45,19 +45,19 @@ def test_every_document_comes_once_and_spans_of_time_follow_one_another(connecte
     times_ms = [(n * 7_919) % 300 * 60_000 + (0 if n % 3 else 20 * 86_400_000) for n in range(300)]
     facility = stored(connected, times_ms)
 
-    found = pages(connected, facility, 20)
+    read = pages(connected, facility, 20)
 
-    assert sorted(int(fact.id) for page in found for fact in page) == list(range(300))
-    assert all(0 < len(page) <= 20 for page in found)
-    spans = [[fact.body["@timestamp"] for fact in page] for page in found]
-    assert all(max(one) < min(next_) for one, next_ in pairwise(spans))
+    assert sorted(int(fact.id) for page in read for fact in page) == list(range(300))
+    assert all(0 < len(page) <= 20 for page in read)
+    spans = [[fact.body["@timestamp"] for fact in page] for page in read]
+    assert all(max(earlier) < min(later) for earlier, later in pairwise(spans))
 
 
-def test_what_happened_in_one_second_is_one_span_however_much_it_is(connected: Elasticsearch) -> None:
-    """Halving ends there; and where there is nothing, there is no page."""
+def test_the_documents_of_one_second_are_one_span_however_many_they_are(connected: Elasticsearch) -> None:
+    """Halving ends at a second; a facility without documents has no page."""
     facility = stored(connected, [n * SHORTEST_MS // 100 for n in range(90)])
 
-    found = pages(connected, facility, 5)
+    read = pages(connected, facility, 5)
 
-    assert [len(page) for page in found] == [90]
+    assert [len(page) for page in read] == [90]
     assert pages(connected, "nothing-of-the-kind", 5) == []
