@@ -111,7 +111,7 @@ class Deriver:
         wait(tasks)
         self.conflicts += sum(task.result() for task in tasks)
         for document in run_documents:
-            if not document.lost:
+            if not document.rejected:
                 document.settle()
                 self._runs.put(document.state.key, document)
 

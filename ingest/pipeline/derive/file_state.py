@@ -23,15 +23,15 @@ class FileStateDocument(CasDocument):
         self.more: FileUpdate | None = None
         self._next = self.state
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state."""
         self.state = state_of(body) if body else FileState(self.state.key)
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the document with the update merged in; None if it adds nothing."""
         self._next = merge(self.state, self.more) if self.more else self.state
         return None if self._next is self.state else as_text(body_of(self._next, is_due(self._next)))
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the new state is stored."""
         self.state, self.more = self._next, None

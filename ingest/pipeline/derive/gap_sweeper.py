@@ -54,7 +54,7 @@ class GapDocument(PendingDocument):
         self.state: FileState | None = None
         self.new = 0
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state and compute the next one."""
         self._first = self.state = None
         if body is not None:
@@ -62,7 +62,7 @@ class GapDocument(PendingDocument):
             self.state = self._judge(self._first)
             self.new = len(self.state.gaps) - len(self._first.gaps)
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the next state as JSON; None if it is stored already."""
         if self.state is None or self.state is self._first:
             return None
@@ -73,7 +73,7 @@ class GapDocument(PendingDocument):
         """Whether the state document exists."""
         return self.state is not None
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the next state is stored."""
         self._first = self.state
 

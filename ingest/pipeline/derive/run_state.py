@@ -40,12 +40,12 @@ class RunStateDocument(CasDocument):
         self.found: Derived | None = None
         self._next = self.state
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state; forget the derived results, since it is unknown which of them were written."""
         self.state = state_of(body) if body else RunState(self.state.key)
         self.written = self.found = None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the next revision, with the new marks; None if they add nothing."""
         self._next = with_marks(self.state, self.more)
         if self._next is self.state:
@@ -56,14 +56,14 @@ class RunStateDocument(CasDocument):
         self.stood = False  # from here on we have to write what follows, even if we read our own change again
         return json_of(self._next, issued, due_ms)
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the next revision is stored, with the number of instances it says were issued."""
         issued = self.found.issued if self.found else self._next.issued
         self.state = replace(self._next, issued=issued)
 
     def documents(self, schema: Schema) -> Iterator[DerivedDocument]:
         """The documents to write now: the differences from `written`, or everything if that is unknown."""
-        if self.lost or self.state.large or (self.written is not None and self.found is self.written):
+        if self.rejected or self.state.large or (self.written is not None and self.found is self.written):
             return iter(())
         if self.found is None and self.stood:
             return iter(())
@@ -91,16 +91,16 @@ class WriterDocument(CasDocument):
         self.heard: WriterProgress | None = None
         self.more: WriterProgress | None = None
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored progress."""
         self.heard = writer_of(body)[1] if body else None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the document with the new progress; None if it adds nothing."""
         after = merged(self.heard, self.more) if self.more else self.heard
         return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the merged progress is stored."""
         if self.more:
             self.heard = merged(self.heard, self.more)

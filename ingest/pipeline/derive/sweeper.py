@@ -56,9 +56,9 @@ class SweptDocument(PendingDocument):
         self.after: RunState | None = None
         self.found: Derived | None = None
         self._first: RunState | None = None
-        self._owing = True
+        self._pending = True
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state and move its watermark on, unless another sweeper has done so already."""
         if body is None:
             return
@@ -79,18 +79,18 @@ class SweptDocument(PendingDocument):
         """Whether anything has to be written."""
         return self.found is not None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the state: first marked as pending, then with its next due time. None if there is nothing to write."""
-        if self.after is None or self.found is None or (self._owing and self.after is self._first):
+        if self.after is None or self.found is None or (self._pending and self.after is self._first):
             return None
-        return json_of(self.after, self.found.issued, AT_ONCE_MS if self._owing else self.found.due_ms)
+        return json_of(self.after, self.found.issued, AT_ONCE_MS if self._pending else self.found.due_ms)
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Nothing to keep: a swept state is not cached."""
 
     def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
-        self._owing = False
+        self._pending = False
 
 
 @dataclass(frozen=True, slots=True)
