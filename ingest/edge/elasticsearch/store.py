@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
 from ingest.core.bulk import BulkAction, request_body
 from ingest.core.bulk_result import CREATED, UPDATED, ItemResult, StoredVersion
 from ingest.edge.elasticsearch.client import raising_port_errors
+from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument
 from ingest.edge.errors import Unavailable
 from ingest.edge.ports import StoredDocument
 
@@ -17,11 +17,11 @@ _ITEM = "items.*.status,items.*.result,items.*.error.type,items.*.error.reason,i
 _ITEM += ",items.*.error.caused_by.reason"
 _SWAP = f"{_ITEM},items.*._seq_no,items.*._primary_term"
 _ORIGIN = "docs._id,docs.error.type,docs._version,docs._source.provenance.kafka"
-_KEPT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
+_DOCUMENT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._version,docs._source"
 _GONE = (None, "index_not_found_exception")
 FAILED = 300  # the lowest status that is not a success
-_WELL = {CREATED.result: CREATED, UPDATED.result: UPDATED}
-_EPOCH = ("perf", "ledger", "epoch")
+_SUCCESS = {CREATED.result: CREATED, UPDATED.result: UPDATED}
+_EPOCH = "perf.ledger.epoch"
 
 
 class ElasticsearchStore:
@@ -80,7 +80,7 @@ class ElasticsearchStore:
         """Return the documents, independent of refreshes; None for each that does not exist."""
         if not wanted:
             return []
-        docs = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _KEPT)
+        docs = self._looked_up([{"_index": index, "_id": doc_id} for index, doc_id in wanted], _DOCUMENT)
         return [_stored(doc) for doc in docs]
 
     def _looked_up(self, docs: Sequence[dict[str, Any]], filter_path: str) -> list[dict[str, Any]]:
@@ -93,26 +93,12 @@ class ElasticsearchStore:
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Repeat a compare-and-swap until it succeeds; the new epoch is the stored one plus one."""
-        while True:
-            epoch, condition = self._epoch(index, doc_id)
-            document = _with_epoch(body, epoch + 1)
-            try:
-                with raising_port_errors():
-                    _write(self._client, index, doc_id, document, condition)
-            except _Lost:
-                continue
-            return epoch + 1
 
-    def _epoch(self, index: str, doc_id: str) -> tuple[int, dict[str, int]]:
+        def next_body(stored: CurrentDocument | None) -> dict[str, Any]:
+            return _with_epoch(body, 1 if stored is None else int(stored.value(_EPOCH)) + 1)
+
         with raising_port_errors():
-            try:
-                stored = self._client.get(index=index, id=doc_id).body
-            except NotFoundError:
-                return 0, {}
-        epoch = stored["_source"]
-        for step in _EPOCH:
-            epoch = epoch[step]
-        return int(epoch), {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+            return int(CasDocuments(self._client).update(index, doc_id, next_body).value(_EPOCH))
 
 
 def _stored(doc: Mapping[str, Any]) -> StoredDocument | None:
@@ -131,20 +117,6 @@ StoreOf = Callable[[Client], ElasticsearchStore]
 """Builds a store from an open client."""
 
 
-class _Lost(Exception):
-    """Another writer wrote between our read and our write."""
-
-
-def _write(client: Client, index: str, doc_id: str, document: dict[str, Any], condition: dict[str, int]) -> None:
-    try:
-        if condition:
-            client.index(index=index, id=doc_id, document=document, **condition)  # type: ignore[arg-type]
-        else:
-            client.create(index=index, id=doc_id, document=document)
-    except ConflictError as error:
-        raise _Lost from error
-
-
 def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
     document: dict[str, Any] = orjson.loads(orjson.dumps(body))
     document.setdefault("perf", {}).setdefault("ledger", {})["epoch"] = epoch
@@ -152,7 +124,7 @@ def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:
 
 
 def _answer(item: dict[str, Any]) -> ItemResult:
-    if len(item) == 2 and (well := _WELL.get(item.get("result", ""))) is not None:
+    if len(item) == 2 and (well := _SUCCESS.get(item.get("result", ""))) is not None:
         return well
     error = item.get("error", {})
     cause = error.get("caused_by", {}).get("reason")
