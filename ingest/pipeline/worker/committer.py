@@ -6,7 +6,7 @@ range grew in the meantime and the worker died between ledger and commit, its su
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -17,13 +17,13 @@ from ingest.core.kafka_record import Partition
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import Fenced, Unavailable
 from ingest.edge.ports import Consumer
-from ingest.pipeline.sink.retry import StopRequested, delay_s
+from ingest.pipeline.sink.retry import Backoff, RetryPolicy, StopRequested
 from ingest.pipeline.worker.ledger import WorkerIdentity, ledger_action
 from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
 from ingest.pipeline.worker.threads import WorkerThreads
 
 log = logging.getLogger("perflog.run")
-RETRY_FIRST_S, RETRY_MOST_S = 0.2, 5.0
+COMMITS = RetryPolicy(0.2, 5.0)  # shorter than for requests: a commit that waits holds up no service
 
 
 @dataclass(slots=True)
@@ -46,8 +46,7 @@ class Committer:
     _written: list[CommittableRange] = field(default_factory=list)
     _due: list[CommittableRange] = field(default_factory=list)
     _last_s: float = field(default_factory=time.monotonic)
-    _not_before_s: float = 0.0
-    _attempt: int = 0
+    _backoff: Backoff = field(default_factory=COMMITS.backoff)
 
     @property
     def idle(self) -> bool:
@@ -107,25 +106,21 @@ class Committer:
         """Commit the ranges this worker still owns and return those confirmed; empty if the commit must be retried."""
         self._due = [span for span in self._due if trackers.get(span.partition) is span.tracker]
         self.shut_out = self.shut_out and bool(self._due)
-        if not self._due or time.monotonic() < self._not_before_s:
+        if not self._due or not self._backoff.due:
             return []
         try:
             self.inbox.commit({span.partition: span.next_offset for span in self._due})
         except Fenced as error:
             self.shut_out = True
-            self._retry_later(
-                f"The group is changing ({error}); what this worker still owns is committed afterwards.", log.info
-            )
+            self._backoff.failed()
+            log.info("The group is changing (%s); what this worker still owns is committed afterwards.", error)
             return []
         except Unavailable as error:
-            self._retry_later(f"{error}. The commit will be retried; no record is lost.", log.warning)
+            self._backoff.failed()
+            log.warning("%s. The commit will be retried; no record is lost.", error)
             return []
-        confirmed, self._due, self._attempt, self.shut_out = self._due, [], 0, False
+        confirmed, self._due, self.shut_out = self._due, [], False
+        self._backoff.succeeded()
         for span in confirmed:
             span.tracker.committed(span.next_offset)
         return confirmed
-
-    def _retry_later(self, why: str, log_line: Callable[[str], None]) -> None:
-        log_line(why)
-        self._not_before_s = time.monotonic() + delay_s(self._attempt, RETRY_FIRST_S, RETRY_MOST_S, 1.0)
-        self._attempt += 1
