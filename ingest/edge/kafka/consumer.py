@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka import __version__ as kafka_version
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition
-from ingest.core.model import ExitCode, Problem
+from ingest.edge.kafka import internals
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
 from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
@@ -32,7 +31,6 @@ KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
 LOOK_MS = 2000
 COMMIT_MS = 10_000
-PINNED = "Install a version that pyproject.toml allows; perflog uses some of its internals."
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
@@ -117,10 +115,8 @@ class GroupConsumer:
             self._join(self._made())
 
     def _join(self, client: Any) -> None:
-        if not install(client):
-            raise Problem(
-                f"kafka-python {kafka_version} has other internals than perflog expects.", PINNED, ExitCode.SOFTWARE
-            )
+        internals.check(client)
+        install(client)
         self._consumer, self._membership = client, _Membership(client)
         self._gate = RebalanceGate(client._coordinator)
         self._watch.forget()
