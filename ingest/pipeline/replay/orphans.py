@@ -21,17 +21,14 @@ from ingest.core.model import ExitCode, Problem
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.replay.corrections import left_run
 from ingest.core.runs.state import state_of
-from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.errors import ServiceBlocked, Unavailable
 from ingest.edge.ports import StoredDocument
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.sink.bulk_writer import BulkWriter
-from ingest.pipeline.sink.cas import CasWriter
 from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import request_limits
+from ingest.pipeline.sink.wiring import Sink
 
 log = logging.getLogger("perflog.run")
 AT_ONCE = 1000
@@ -87,14 +84,9 @@ def remove_orphans(
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
-    connected = client(settings.elasticsearch, settings.delivery.connections)
-    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    store = ElasticsearchStore(connected)
-    cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(settings.delivery)), retry_policy)
-    deriver = Deriver(
-        registry.schema, cas_writer, BulkWriter(store.rewrite, retry_policy, request_limits(settings.delivery))
-    )
-    finder = OrphanFinder(ElasticsearchStates(connected), store, retry_policy, registry.schema)
+    sink = Sink(settings, settings.delivery.connections)
+    deriver = Deriver(registry.schema, sink.cas_writer, sink.rewriter)
+    finder = OrphanFinder(ElasticsearchStates(sink.client), sink.store, sink.retry_policy, registry.schema)
     removed = 0
     try:
         for (facility, source), revision in newest.items():
@@ -109,5 +101,5 @@ def remove_orphans(
         raise Problem(f"{error}.", "Replay again: finished work is kept.", ExitCode.UNAVAILABLE) from error
     finally:
         deriver.dismiss()
-        connected.close()
+        sink.close()
     return removed

@@ -13,7 +13,6 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.records.record_decoder import RecordDecoder
-from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.producer import AcknowledgedProducer
@@ -21,13 +20,11 @@ from ingest.edge.ports import Producer
 from ingest.pipeline.batch.context import BatchContext
 from ingest.pipeline.batch.reject_limit import RejectLimit
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.derive.sweep_service import sweeping, targets_of
+from ingest.pipeline.derive.sweep_service import sweep_in_background, targets_of
 from ingest.pipeline.preflight import check
 from ingest.pipeline.signals import heard
-from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
-from ingest.pipeline.sink.cas import CasWriter
-from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import now_ms, request_limits
+from ingest.pipeline.sink.bulk_writer import RequestLimits
+from ingest.pipeline.sink.wiring import Sink, now_ms
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.drain import until_drained
@@ -71,12 +68,13 @@ def run_worker(
         began_s = time.monotonic()
         group = group or settings.kafka.group
         targets = targets_of(intakes, known.sources)
-        sweep_service = sweeping(settings, known.schema, targets, group) if derive and not drain else nullcontext()
+        sweeps = derive and not drain
+        background = sweep_in_background(settings, known.schema, targets, group) if sweeps else nullcontext()
         waits.on(f"Kafka to let the worker join the group {group}")
         with (
             open_worker(settings, readers, group, drain, known.schema, store_of) as loop,
             heard(loop.threads.services.retry_policy.end),
-            sweep_service,
+            background,
         ):
             loop.waits = waits
             loop.run(until_drained(loop, list(readers))) if drain else loop.run()
@@ -101,9 +99,9 @@ def open_worker(
     delivery = settings.delivery
     consumer = GroupConsumer(settings.kafka, delivery, list(readers), group)
     producer = AcknowledgedProducer(settings.kafka)
-    elasticsearch = client(settings.elasticsearch, 2 * delivery.connections + 2)
-    context = build_context(settings, store_of(elasticsearch), producer)
-    threads = WorkerThreads(context, delivery.connections, build_deriver(context, schema, delivery))
+    sink = Sink(settings, 2 * delivery.connections + 2, store_of)
+    context = build_context(sink, delivery, producer)
+    threads = WorkerThreads(context, delivery.connections, build_deriver(sink, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
     flows = {topic: reader.decoder for topic, reader in readers.items()}
     buffer_limits = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
@@ -115,22 +113,16 @@ def open_worker(
         consumer.close()
         threads.dismiss()
         producer.close()
-        elasticsearch.close()
+        sink.close()
 
 
-def build_context(settings: Settings, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
+def build_context(sink: Sink, delivery: Delivery, outbox: Producer) -> BatchContext:
     """Build the services that batches are indexed with."""
-    delivery = settings.delivery
-    retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
     limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
-    writer = BulkWriter(store.bulk, retry_policy, request_limits(delivery))
-    return BatchContext(store, outbox, writer, retry_policy, limit, delivery.dead_letter_topic, now_ms, delivery.derive)
+    topic = delivery.dead_letter_topic
+    return BatchContext(sink.store, outbox, sink.writer, sink.retry_policy, limit, topic, now_ms, delivery.derive)
 
 
-def build_deriver(with_: BatchContext, schema: Schema, delivery: Delivery) -> Deriver | None:
+def build_deriver(sink: Sink, schema: Schema, delivery: Delivery) -> Deriver | None:
     """Build the deriver; None if the settings switch deriving off."""
-    if not delivery.derive:
-        return None
-    swaps = BulkWriter(with_.store.swap, with_.retry_policy, request_limits(delivery))
-    views = BulkWriter(with_.store.rewrite, with_.retry_policy, request_limits(delivery))
-    return Deriver(schema, CasWriter(with_.store, swaps, with_.retry_policy), views, delivery.connections)
+    return Deriver(schema, sink.cas_writer, sink.rewriter, delivery.connections) if delivery.derive else None
