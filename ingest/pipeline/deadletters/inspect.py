@@ -9,9 +9,9 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import ConsumerRecord, Coordinates
 from ingest.core.model import ExitCode, Problem, Provenance
 from ingest.core.records import headers
@@ -95,7 +95,7 @@ def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     counts: Counter[Key] = Counter()
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
     replayed = rejects.each(replace(wanted, replayed=True), fields)
-    while chunk := list(islice(replayed, CHUNK_REJECTS)):
+    for chunk in batched(replayed, max_items=CHUNK_REJECTS):
         copies = {copy: reject for reject in chunk for copy in reject.value("perf.reject.replayed_as") or ()}
         stored = {copies[copy].id: copies[copy] for copy in rejects.stored(list(copies))}
         counts.update(

@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ingest.core.batching import batched
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name
 from ingest.core.model import Document
@@ -119,8 +120,8 @@ class GapSweeper:
             due = [(id_, _ranges(state_of(body))) for id_, body in self._states.due(facility, topic)]
             if due:
                 offsets = self._progress(topic)  # asked after the holes were seen, so they existed at these end offsets
-                for n in range(0, len(due), FILES_AT_ONCE):
-                    total += self._sweep_files(facility, due[n : n + FILES_AT_ONCE], offsets)
+                for files in batched(due, max_items=FILES_AT_ONCE):
+                    total += self._sweep_files(facility, files, offsets)
         return total
 
     def _sweep_files(self, facility: str, due: Sequence[tuple[str, Ranges]], offsets: Progress) -> GapsFound:

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records import headers
@@ -182,16 +184,7 @@ def _records(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
 
 def flights(records: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Group the records: each group is acknowledged before the next is read, so memory stays bounded."""
-    flight: list[ProducerRecord] = []
-    size_bytes = 0
-    for record in records:
-        flight.append(record)
-        size_bytes += record.size_bytes
-        if len(flight) >= FLIGHT_MESSAGES or size_bytes >= FLIGHT_BYTES:
-            yield flight
-            flight, size_bytes = [], 0
-    if flight:
-        yield flight
+    return batched(records, attrgetter("size_bytes"), FLIGHT_BYTES, FLIGHT_MESSAGES)
 
 
 def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], report: ShipReport) -> None:

@@ -9,10 +9,10 @@ next replay finds the same marks.
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.ids import index_name, revision_of
@@ -48,7 +48,7 @@ class OrphanFinder:
         """Yield the removals of orphaned marks, as updates of their runs' sets."""
         bodies = self.states.sets(*source_key, tuple(runs))
         suspects = (suspect for body in bodies for suspect in _older(body, revision))
-        while group := list(islice(suspects, AT_ONCE)):
+        for group in batched(suspects, max_items=AT_ONCE):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
             stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.get(refs))  # type: ignore[misc]
             yield [

@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from ingest.core.batching import batched
 from ingest.core.bulk import BulkAction, create, index_if
 from ingest.core.bulk_result import ItemResult, ItemStatus, Seen, item_status
 from ingest.edge.ports import Store, StoredDocument
@@ -73,8 +74,7 @@ class CasWriter:
 
     def read(self, documents: Sequence[CasDocument]) -> None:
         """Load the stored versions of the documents."""
-        for start in range(0, len(documents), READ_AT_ONCE):
-            chunk = documents[start : start + READ_AT_ONCE]
+        for chunk in batched(documents, max_items=READ_AT_ONCE):
             for document, stored in zip(chunk, self._stored(chunk), strict=True):
                 document.seen, document.known = (stored.seen if stored else None), True
                 document.load(stored.body if stored else None)

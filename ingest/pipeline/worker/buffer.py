@@ -69,6 +69,7 @@ class RecordBuffer:
         """Yield at most one request's worth of records; drop records of partitions that were lost or reassigned.
 
         The documents of a record may be many times its size, so a poll of large records is flushed in several batches.
+        `core.batching` does not fit: one limit goes over several partitions, and what exceeds it stays buffered.
         """
         room_bytes = self.limits.size_bytes
         for partition in list(self._records):
