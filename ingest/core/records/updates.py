@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from operator import gt
 from typing import Any
 
+from ingest.core.bulk_result import CREATED, ItemResult, ItemStatus, item_status
 from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of, mark_of
 from ingest.core.model import Document
+from ingest.core.records.decoded import PartitionBatch
 from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 
@@ -32,6 +34,38 @@ class BatchUpdates:
     writers: dict[WriterKey, WriterProgress] = field(default_factory=dict)
     files: dict[FileKey, FileUpdate] = field(default_factory=dict)
     standing: Counter[RunKey] = field(default_factory=Counter)
+
+    def add_batch(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
+        """Add what the stored documents of a batch say, and the files and ends of all its records.
+
+        `outdated`: actions for which a higher version is stored; whoever wrote that version reports it.
+        """
+        self._add_documents(batch, results, outdated | batch.reading.lost)
+        self.add_files(batch.reading.files)
+        self.add_ends(batch.reading.ends)
+
+    def _add_documents(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
+        decoded, records = batch.reading, batch.records
+        already_stored = BatchUpdates()
+        start = 0
+        for stop, backfill in decoded.segments:
+            plain: list[tuple[str, PlainMark, int]] = []
+            plain_stored: list[tuple[str, PlainMark, int]] = []
+            for n in range(start, stop):
+                if n in outdated or (results[n] is not CREATED and item_status(results[n]) is ItemStatus.REJECTED):
+                    continue
+                fact, owner = decoded.facts[n], decoded.owners[n]
+                if isinstance(fact, Document):
+                    message = decoded.special[owner].message
+                    target = already_stored if n in decoded.there else self
+                    target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
+                else:
+                    mark = decoded.actions[n].id, fact, records[owner].time_ms
+                    (plain_stored if n in decoded.there else plain).append(mark)
+            self.add_plain(plain, backfill)
+            already_stored.add_plain(plain_stored, None)
+            start = stop
+        self.add_standing(already_stored)
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""

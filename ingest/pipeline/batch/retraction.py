@@ -26,7 +26,6 @@ from ingest.pipeline.sink.bulk_writer import BulkWriter
 from ingest.pipeline.sink.retry import RetryPolicy
 
 TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose earlier documents are looked up in one request
-CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
 
 
 class RetractionContext(Protocol):
@@ -43,20 +42,6 @@ class RetractionContext(Protocol):
     @property
     def retry_policy(self) -> RetryPolicy:
         """The retry policy of the lookups."""
-
-
-def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -> str:
-    """Adjust a document's outcome for a line read again: a version that lost is a duplicate of the one that counts."""
-    if n in reading.lost:
-        return DUPLICATE
-    verdict = reading.judged.get(owner)
-    corrects = n in reading.corrected or (verdict is not None and verdict.is_correction)
-    return CORRECTED if word == STORED and corrects else word
-
-
-def outcome_without_documents(n: int, reading: DecodedBatch) -> Sequence[str]:
-    """Return the outcomes of a record that no longer makes a document."""
-    return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
 
 
 def retract(

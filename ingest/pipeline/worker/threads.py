@@ -103,7 +103,7 @@ class WorkerThreads:
         if self.deriver is None or self._round is not None or not self._waiting.due(bool(self.under_way)):
             return
         batches = self._waiting.begin()
-        updates = [indexed.gathered for _, indexed in batches]
+        updates = [indexed.updates for _, indexed in batches]
         self._round = self._derive_thread.submit(self.deriver.derive, updates), batches
 
     def submit_commit(self, task: Callable[[], T]) -> "Future[T]":
