@@ -7,7 +7,7 @@ line: a record may retract only its own documents.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -21,31 +21,14 @@ from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import message
 from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
 from ingest.core.replay.stored_line import DocumentVersion
-from ingest.edge.ports import Store, StoredDocument
-from ingest.pipeline.sink.bulk_writer import BulkWriter
-from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.edge.ports import StoredDocument
+from ingest.pipeline.batch.context import BatchContext
 
 TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose earlier documents are looked up in one request
 
 
-class RetractionContext(Protocol):
-    """The services needed from `BatchContext`."""
-
-    @property
-    def store(self) -> Store:
-        """The store that earlier documents are looked up in."""
-
-    @property
-    def writer(self) -> BulkWriter:
-        """The writer of tombstones."""
-
-    @property
-    def retry_policy(self) -> RetryPolicy:
-        """The retry policy of the lookups."""
-
-
 def retract(
-    reading: DecodedBatch, records: Sequence[ConsumerRecord], services: RetractionContext
+    reading: DecodedBatch, records: Sequence[ConsumerRecord], services: BatchContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
@@ -61,7 +44,7 @@ def _overwrite(
     wanted: Sequence[tuple[int, Retraction]],
     reading: DecodedBatch,
     records: Sequence[ConsumerRecord],
-    services: RetractionContext,
+    services: BatchContext,
 ) -> list[DocumentVersion]:
     """Overwrite the earlier documents that come from their record's line, and return them.
 
