@@ -14,7 +14,7 @@ class BatchContext:
     """The services that a batch is indexed with: store, producer, bulk writer, retry policy, reject limit and clock."""
 
     store: Store
-    outbox: Producer
+    producer: Producer
     writer: BulkWriter
     retry_policy: RetryPolicy
     limit: RejectLimit

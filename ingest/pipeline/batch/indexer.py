@@ -40,97 +40,97 @@ class IndexedBatch:
     updates: BatchUpdates = field(default_factory=BatchUpdates)
 
 
-def index_batch(batches: Sequence[PartitionBatch], services: BatchContext) -> IndexedBatch:
+def index_batch(batches: Sequence[PartitionBatch], context: BatchContext) -> IndexedBatch:
     """Write the documents and dead letters of some partition batches; returns when all of them are confirmed."""
-    results = _write_documents(batches, services)
+    results = _write_documents(batches, context)
     classified = []
     updates = BatchUpdates()
     start = 0
     for batch in batches:
         batch_results = results[start : start + len(batch.reading.actions)]
         start += len(batch_results)
-        classified.append(_classify(batch, batch_results, services))
-        if services.derive:
+        classified.append(_classify(batch, batch_results, context))
+        if context.derive:
             updates.add_batch(batch, batch_results, classified[-1].outdated)
-    services.limit.judge([result.counts for result in classified])
-    _write_dead_letters([record for result in classified for record in result.rejected], services)
+    context.limit.judge([result.counts for result in classified])
+    _write_dead_letters([record for result in classified for record in result.rejected], context)
     for batch in batches:
-        updates.add_forgotten(retraction.retract(batch.reading, batch.records, services))
+        updates.add_forgotten(retraction.retract(batch.reading, batch.records, context))
     return IndexedBatch([result.counts for result in classified], updates)
 
 
-def _write_documents(batches: Sequence[PartitionBatch], services: BatchContext) -> list[ItemResult]:
+def _write_documents(batches: Sequence[PartitionBatch], context: BatchContext) -> list[ItemResult]:
     """Return the result of each action; actions whose document is known to be stored are not sent."""
     actions = [action for batch in batches for action in batch.reading.actions]
     if not any(batch.reading.there for batch in batches):
-        return services.writer.write(actions)
+        return context.writer.write(actions)
     known = [n in batch.reading.there for batch in batches for n in range(len(batch.reading.actions))]
     due = [n for n, is_known in enumerate(known) if not is_known]
     results = [KNOWN_CONFLICT] * len(actions)
-    for n, result in zip(due, services.writer.write([actions[n] for n in due]), strict=True):
+    for n, result in zip(due, context.writer.write([actions[n] for n in due]), strict=True):
         results[n] = result
     return results
 
 
-def _classify(batch: PartitionBatch, results: Sequence[ItemResult], services: BatchContext) -> ClassifiedBatch:
-    return classify_uniform(batch, results) or classify(batch, results, _stored_versions(batch, results, services))
+def _classify(batch: PartitionBatch, results: Sequence[ItemResult], context: BatchContext) -> ClassifiedBatch:
+    return classify_uniform(batch, results) or classify(batch, results, _stored_versions(batch, results, context))
 
 
-def _stored_versions(batch: PartitionBatch, results: Sequence[ItemResult], services: BatchContext) -> Versions:
+def _stored_versions(batch: PartitionBatch, results: Sequence[ItemResult], context: BatchContext) -> Versions:
     """Look up the stored version for each action that met a conflict, except where it is known to be the same."""
     conflicts = unknown_conflicts(batch.reading, results)
     doc_refs = [batch.reading.actions[n][:2] for n in conflicts]
-    versions = services.retry_policy.until_done(lambda: services.store.versions(doc_refs))
+    versions = context.retry_policy.until_done(lambda: context.store.versions(doc_refs))
     return dict(zip(conflicts, versions, strict=True))
 
 
-def _write_dead_letters(refused: Sequence[RejectedRecord], services: BatchContext) -> None:
+def _write_dead_letters(refused: Sequence[RejectedRecord], context: BatchContext) -> None:
     """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
     if not refused:
         return
     refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]
-    letters = _send_dead_letters(refused, refs, services)
-    now_ms = services.now_ms()
+    letters = _send_dead_letters(refused, refs, context)
+    now_ms = context.now_ms()
     actions = [
         action
         for r, ref, letter_at in zip(refused, refs, letters, strict=True)
         for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
     ]
-    answers = services.writer.write(actions)
+    answers = context.writer.write(actions)
     rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REJECTED]
-    services.writer.write([dead_letter.without_bytes(action) for action in rejected])
+    context.writer.write([dead_letter.without_bytes(action) for action in rejected])
 
 
 def _send_dead_letters(
-    refused: Sequence[RejectedRecord], refs: Sequence[tuple[str, str]], services: BatchContext
+    refused: Sequence[RejectedRecord], refs: Sequence[tuple[str, str]], context: BatchContext
 ) -> list[str | None]:
     """Send the dead letters and return their coordinates, in order.
 
     None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
     """
     replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
-    versions = services.retry_policy.until_done(lambda: services.store.versions([refs[n] for n in replayed]))
+    versions = context.retry_policy.until_done(lambda: context.store.versions([refs[n] for n in replayed]))
     has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
     due = [n for n in range(len(refused)) if n not in has_letter]
-    topic = services.dead_letter_topic
+    topic = context.dead_letter_topic
     letters = [
         dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.refused)
         for n in due
     ]
-    sent = dict(zip(due, _send(letters, services), strict=True))
+    sent = dict(zip(due, _send(letters, context), strict=True))
     return [sent.get(n) for n in range(len(refused))]
 
 
-def _send(letters: Sequence[ProducerRecord], services: BatchContext) -> list[str | None]:
+def _send(letters: Sequence[ProducerRecord], context: BatchContext) -> list[str | None]:
     """Send all dead letters; if one is too large for the topic, send each by itself and that one without its value."""
     if not letters:
         return []
     try:
-        return services.retry_policy.until_done(lambda: services.outbox.send(letters))
+        return context.retry_policy.until_done(lambda: context.producer.send(letters))
     except RequestTooLarge:
         if len(letters) == 1:
             log.error("A dead letter is too large for %s; it is sent without its value.", letters[0].topic)
-            return services.retry_policy.until_done(
-                lambda: services.outbox.send([dead_letter.without_value(letters[0])])
+            return context.retry_policy.until_done(
+                lambda: context.producer.send([dead_letter.without_value(letters[0])])
             )
-        return [at for letter in letters for at in _send([letter], services)]
+        return [at for letter in letters for at in _send([letter], context)]

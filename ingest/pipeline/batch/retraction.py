@@ -28,14 +28,14 @@ TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose earlier documents are looked
 
 
 def retract(
-    reading: DecodedBatch, records: Sequence[ConsumerRecord], services: BatchContext
+    reading: DecodedBatch, records: Sequence[ConsumerRecord], context: BatchContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
     wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
     foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
     for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
-        foreign -= {old.id for old in _overwrite(chunk, reading, records, services)}
+        foreign -= {old.id for old in _overwrite(chunk, reading, records, context)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
 
@@ -44,14 +44,14 @@ def _overwrite(
     wanted: Sequence[tuple[int, Retraction]],
     reading: DecodedBatch,
     records: Sequence[ConsumerRecord],
-    services: BatchContext,
+    context: BatchContext,
 ) -> list[DocumentVersion]:
     """Overwrite the earlier documents that come from their record's line, and return them.
 
     If a line has no document left, its tombstone keeps the bytes.
     """
     refs = [(retraction.old.index, retraction.old.id) for _, retraction in wanted]
-    stored = services.retry_policy.until_done(lambda: services.store.get(refs))
+    stored = context.retry_policy.until_done(lambda: context.store.get(refs))
     owned = [
         (n, retraction, document)
         for (n, retraction), document in zip(wanted, stored, strict=True)
@@ -60,7 +60,7 @@ def _overwrite(
     actions = [
         _action(retraction, document if reading.first_action(n) is None else None) for n, retraction, document in owned
     ]
-    services.writer.write(actions)
+    context.writer.write(actions)
     return [retraction.old for _, retraction, _ in owned]
 
 

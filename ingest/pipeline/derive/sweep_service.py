@@ -16,7 +16,7 @@ from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
-from ingest.pipeline.signals import heard
+from ingest.pipeline.signals import stop_on_signals
 from ingest.pipeline.sink.wiring import Sink, now_ms
 
 
@@ -60,7 +60,7 @@ def sweep_in_background(settings: Settings, schema: Schema, targets: SweepTarget
 def sweep(settings: Settings, registry: Registry, once: bool, say: Callable[[Swept], None]) -> None:
     """Sweep everything that the settings' intakes fill, once or until stopped; `say` receives each result."""
     targets = targets_of(settings.intakes.values(), registry.sources)
-    with Sink(settings) as sink, heard(sink.retry_policy.end):
+    with Sink(settings) as sink, stop_on_signals(sink.retry_policy.end):
         sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
         while not sink.retry_policy.stop:
             say(sink.retry_policy.until_done(sweep_once))

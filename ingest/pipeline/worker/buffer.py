@@ -49,7 +49,7 @@ class RecordBuffer:
         """How many more records fit into one request; at least 1."""
         return max(1, self.limits.documents - self._count)
 
-    def take(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
+    def add(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
         """Add records of one partition."""
         if self.empty:
             self._since_s = time.monotonic()
@@ -63,7 +63,7 @@ class RecordBuffer:
         self._count += len(records)
         self._size_bytes += _size_bytes(records)
 
-    def given(
+    def flush(
         self, trackers: Mapping[Partition, OffsetTracker]
     ) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
         """Yield at most one request's worth of records; drop records of partitions that were lost or reassigned.

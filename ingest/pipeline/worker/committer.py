@@ -12,9 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from ingest.core.bulk_result import ItemResult, ItemStatus, item_status
-from ingest.core.decode.decoder import Decoder
 from ingest.core.kafka_record import Partition
-from ingest.core.model import ExitCode, Problem
+from ingest.core.model import ExitCode, Intake, Problem
 from ingest.edge.errors import Fenced, Unavailable
 from ingest.edge.ports import Consumer
 from ingest.pipeline.sink.retry import Backoff, RetryPolicy, StopRequested
@@ -31,18 +30,19 @@ class Committer:
     """Writes ledger documents and commits offsets.
 
     Attributes:
-        overtaken: partitions for which another worker has raised the epoch (fenced).
+        intakes: by topic.
+        fenced: partitions for which another worker has raised the epoch.
         shut_out: the group refused the last commit; only a poll, which rejoins the group, can change that.
     """
 
-    inbox: Consumer
+    consumer: Consumer
     threads: WorkerThreads
-    flows: Mapping[str, Decoder]
+    intakes: Mapping[str, Intake]
     worker: WorkerIdentity
     every_s: float
-    overtaken: set[Partition] = field(default_factory=set)
+    fenced: set[Partition] = field(default_factory=set)
     shut_out: bool = False
-    _asked: "Future[list[ItemResult]] | None" = None
+    _ledger_write: "Future[list[ItemResult]] | None" = None
     _written: list[CommittableRange] = field(default_factory=list)
     _due: list[CommittableRange] = field(default_factory=list)
     _last_s: float = field(default_factory=time.monotonic)
@@ -51,27 +51,27 @@ class Committer:
     @property
     def idle(self) -> bool:
         """Whether no round is in progress."""
-        return self._asked is None and not self._due
+        return self._ledger_write is None and not self._due
 
-    def awaited(self) -> list[str]:
+    def waiting_for(self) -> list[str]:
         """Return what the current round waits for, as phrases for the log."""
-        if self._asked is not None:
+        if self._ledger_write is not None:
             return ["Elasticsearch to take the ledger"]
         if not self._due:
             return []
         return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
 
-    def keep(self, trackers: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
+    def step(self, trackers: Mapping[Partition, OffsetTracker], at_once: bool = False) -> list[CommittableRange]:
         """Advance the round by one step and return the ranges that Kafka confirmed; blocks at most for one commit."""
-        if self._asked is not None and self._asked.done():
-            ledger_write, self._asked = self._asked, None
+        if self._ledger_write is not None and self._ledger_write.done():
+            ledger_write, self._ledger_write = self._ledger_write, None
             with suppress(StopRequested):
-                self._due = self._accepted(ledger_write.result())
-            if self.overtaken:
+                self._due = self._accepted_ranges(ledger_write.result())
+            if self.fenced:
                 return []  # those partitions are restarted before the next ledger write
         if self._due:
             return self._commit(trackers)
-        if self._asked is None and (at_once or time.monotonic() - self._last_s >= self.every_s):
+        if self._ledger_write is None and (at_once or time.monotonic() - self._last_s >= self.every_s):
             self._write_ledger(filter(None, (tracker.settled() for tracker in trackers.values())))
         return []
 
@@ -79,25 +79,25 @@ class Committer:
         self._written = list(ranges)
         if not self._written:
             return
-        services = self.threads.services
-        now_ms = services.now_ms()
-        actions = [ledger_action(r, self.worker, self.flows[r.partition.topic].intake, now_ms) for r in self._written]
+        context = self.threads.context
+        now_ms = context.now_ms()
+        actions = [ledger_action(r, self.worker, self.intakes[r.partition.topic], now_ms) for r in self._written]
         self._last_s = time.monotonic()
-        self._asked = self.threads.submit_commit(lambda: services.writer.write(actions))
+        self._ledger_write = self.threads.submit_commit(lambda: context.writer.write(actions))
 
-    def _accepted(self, answers: Sequence[ItemResult]) -> list[CommittableRange]:
+    def _accepted_ranges(self, results: Sequence[ItemResult]) -> list[CommittableRange]:
         """Return the ranges whose ledger document was accepted; the others have a new owner."""
         accepted = []
-        for span, answer in zip(self._written, answers, strict=True):
-            status = item_status(answer)
+        for span, result in zip(self._written, results, strict=True):
+            status = item_status(result)
             if status is ItemStatus.REJECTED:
                 remedy = "Run `perflog setup`; nothing is committed until then."
                 raise Problem(
-                    f"Elasticsearch refuses the ledger: {answer.error}: {answer.reason}.", remedy, ExitCode.CONFIG
+                    f"Elasticsearch refuses the ledger: {result.error}: {result.reason}.", remedy, ExitCode.CONFIG
                 )
             if status is ItemStatus.CONFLICT:
                 log.warning("%s/%d has a new owner; its uncommitted records are dropped.", *span.partition)
-                self.overtaken.add(span.partition)
+                self.fenced.add(span.partition)
             else:
                 accepted.append(span)
         return accepted
@@ -109,7 +109,7 @@ class Committer:
         if not self._due or not self._backoff.due:
             return []
         try:
-            self.inbox.commit({span.partition: span.next_offset for span in self._due})
+            self.consumer.commit({span.partition: span.next_offset for span in self._due})
         except Fenced as error:
             self.shut_out = True
             self._backoff.failed()

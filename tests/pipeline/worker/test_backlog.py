@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ingest.core.records.outcomes import OutcomeCounts
 from ingest.pipeline.batch.indexer import IndexedBatch
-from ingest.pipeline.worker.backlog import MOST, PATIENCE_S, PLENTY, ROUND_S, Batch, DeriveBacklog, record_count
+from ingest.pipeline.worker.backlog import ENOUGH, MAX_RECORDS, MAX_WAIT_S, ROUND_S, Batch, DeriveBacklog, record_count
 from tests.pipeline.worker.test_waits import Clock
 
 BATCH = 5000
@@ -48,12 +48,12 @@ def test_a_slow_round_leaves_the_next_one_a_share_and_a_quick_one_gives_it_all()
     backlog = DeriveBacklog(clock)
     backlog.add(batch())
     round_of(backlog, clock, 1_000)
-    for _ in range(MOST // BATCH):
+    for _ in range(MAX_RECORDS // BATCH):
         backlog.add(batch())
 
     assert round_of(backlog, clock, 1_000) == 2 * BATCH
     assert round_of(backlog, clock, 20_000) == 2 * BATCH
-    assert round_of(backlog, clock, 20_000) == MOST // BATCH * BATCH - 4 * BATCH
+    assert round_of(backlog, clock, 20_000) == MAX_RECORDS // BATCH * BATCH - 4 * BATCH
     assert backlog.empty
 
 
@@ -61,17 +61,17 @@ def test_a_round_waits_for_more_only_while_more_comes_and_not_long() -> None:
     """So that a run's lines come together; where a round takes less than that, for no more than it takes."""
     clock = Clock()
     backlog = DeriveBacklog(clock)
-    assert not backlog.due(more_under_way=False)
+    assert not backlog.due(batches_in_flight=False)
     backlog.add(batch())
-    assert backlog.due(more_under_way=False)
-    assert not backlog.due(more_under_way=True)
-    clock.s += PATIENCE_S
-    assert backlog.due(more_under_way=True)
-    backlog.add(batch(PLENTY))
-    clock.s -= PATIENCE_S
-    assert backlog.due(more_under_way=True)
+    assert backlog.due(batches_in_flight=False)
+    assert not backlog.due(batches_in_flight=True)
+    clock.s += MAX_WAIT_S
+    assert backlog.due(batches_in_flight=True)
+    backlog.add(batch(ENOUGH))
+    clock.s -= MAX_WAIT_S
+    assert backlog.due(batches_in_flight=True)
     backlog.begin()
     clock.s += 100 * ROUND_S
     backlog.ended()
     backlog.add(batch())
-    assert backlog.due(more_under_way=True)
+    assert backlog.due(batches_in_flight=True)

@@ -20,7 +20,7 @@ def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list
     offset = 100
     for size in sizes:
         offset += size
-        spans.append((tracker.take(offset, 7), size))
+        spans.append((tracker.track(offset, 7), size))
     answered: set[int] = set()
     reached = 100
 
@@ -44,7 +44,7 @@ def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list
 def test_offsets_without_records_are_told_as_skipped() -> None:
     """The range begins where the last one ended, though its first record lies further on."""
     tracker = OffsetTracker(AT, 1, 10)
-    tracker.take(20, 5).count = OutcomeCounts(records=4)
+    tracker.track(20, 5).count = OutcomeCounts(records=4)
 
     found = tracker.settled()
 

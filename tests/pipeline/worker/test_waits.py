@@ -22,7 +22,7 @@ from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.ledger import WorkerIdentity
 from ingest.pipeline.worker.offsets import CommittableRange, InFlightRange, OffsetTracker
 from ingest.pipeline.worker.threads import WorkerThreads
-from ingest.pipeline.worker.waits import FIRST_S, LOOK_S, MOST_S, Waits
+from ingest.pipeline.worker.waits import CHECK_S, FIRST_S, MOST_S, Waits
 from ingest.pipeline.worker.worker import Worker
 
 LATEST_S = 10.0
@@ -43,7 +43,7 @@ def said(waits: Waits, clock: Clock, seconds: float) -> list[tuple[float, str]]:
     """What is said while so many seconds pass, looked for as often as the thread looks: when and what."""
     began_s, found = clock.s, []
     while clock.s < began_s + seconds:
-        clock.s += LOOK_S
+        clock.s += CHECK_S
         if (sentence := waits.sentence()) is not None:
             found.append((clock.s - began_s, sentence))
     return found
@@ -61,7 +61,7 @@ def test_who_waits_says_for_what_within_ten_seconds_and_again() -> None:
     gaps = [after - before for before, after in pairwise(times)]
     assert times[0] <= LATEST_S
     assert times[:4] == [8, 16, 32, 64]
-    assert max(gaps) <= MOST_S + LOOK_S
+    assert max(gaps) <= MOST_S + CHECK_S
     assert len(found) < 20
     assert found[0][1] == "Nothing was committed for 8 s; waiting for Elasticsearch."
 
@@ -86,9 +86,9 @@ def test_a_commit_is_an_end_and_a_new_beginning() -> None:
     waits = Waits(clock)
     waits.on("Kafka")
     assert len(said(waits, clock, 9)) == 1
-    waits.got_on()
+    waits.note_commit()
     assert said(waits, clock, 7) == [(1, "Going on after 9 s.")]
-    waits.got_on()
+    waits.note_commit()
     assert said(waits, clock, 7) == []
     assert said(waits, clock, 1) == [(1, "Nothing was committed for 8 s; waiting for Kafka.")]
 
@@ -113,7 +113,7 @@ def test_nobody_is_silent_for_long_without_a_commit(steps: list[tuple[str | None
         if step == "commit" or step is None or what is None:
             since_s, told = clock.s, False
         if step == "commit":
-            waits.got_on()
+            waits.note_commit()
         else:
             what = step
             waits.on(what)
@@ -126,7 +126,7 @@ AT = Partition("t", 3)
 
 
 class Group:
-    """An inbox as far as it is asked what there is to wait for."""
+    """An consumer as far as it is asked what there is to wait for."""
 
     there, sharing = True, False
 
@@ -142,31 +142,31 @@ class Group:
 @pytest.fixture
 def loop() -> Iterator[Worker]:
     """A worker that nobody has given anything yet."""
-    inbox: Any = Group()
-    services: Any = SimpleNamespace(retry_policy=RetryPolicy(0.1, 0.1))
-    threads = WorkerThreads(services, 1)
+    consumer: Any = Group()
+    context: Any = SimpleNamespace(retry_policy=RetryPolicy(0.1, 0.1))
+    threads = WorkerThreads(context, 1)
     worker = WorkerIdentity("g", "h:1")
-    committer = Committer(inbox, threads, {}, worker, 1.0)
-    yield Worker(inbox, threads, committer, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
+    committer = Committer(consumer, threads, {}, worker, 1.0)
+    yield Worker(consumer, threads, committer, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
     threads.dismiss()
 
 
 def _away(loop: Worker) -> None:
-    loop.inbox.there = False  # type: ignore[attr-defined]
+    loop.consumer.there = False  # type: ignore[attr-defined]
 
 
 def _shared_out(loop: Worker) -> None:
-    loop.inbox.sharing = True  # type: ignore[attr-defined]
-    loop._before_a_change()
+    loop.consumer.sharing = True  # type: ignore[attr-defined]
+    loop._finish_before_rebalance()
 
 
 def _given(loop: Worker) -> None:
-    loop._beginning[AT] = Future()
+    loop._pending_epochs[AT] = Future()
 
 
 def _counted(loop: Worker) -> None:
-    loop._beginning[AT] = Future()
-    loop._beginning[AT].set_result(1)
+    loop._pending_epochs[AT] = Future()
+    loop._pending_epochs[AT].set_result(1)
 
 
 def _holding(loop: Worker) -> OffsetTracker:
@@ -175,25 +175,25 @@ def _holding(loop: Worker) -> OffsetTracker:
 
 
 def _batch(loop: Worker) -> tuple[Sequence[InFlightRange], IndexedBatch]:
-    return [_holding(loop).take(1200, 0)], IndexedBatch([OutcomeCounts(records=1200)])
+    return [_holding(loop).track(1200, 0)], IndexedBatch([OutcomeCounts(records=1200)])
 
 
-def _asked(loop: Worker) -> None:
+def _ledger_write(loop: Worker) -> None:
     records = [ConsumerRecord(AT, n, 0, None, b"") for n in range(1200)]
-    loop.threads.under_way[Future()] = [
+    loop.threads.in_flight[Future()] = [
         (_batch(loop)[0][0], PartitionBatch(Intake("i", "t", "als", ()), records, DecodedBatch()))
     ]
 
 
 def _deriving(loop: Worker) -> None:
-    loop.threads._waiting.add(_batch(loop))
-    loop.threads._round = Future(), loop.threads._waiting.begin()
-    loop.threads._waiting.add(_batch(loop))
+    loop.threads._backlog.add(_batch(loop))
+    loop.threads._round = Future(), loop.threads._backlog.begin()
+    loop.threads._backlog.add(_batch(loop))
 
 
 def _booking(loop: Worker) -> None:
     _holding(loop)
-    loop.committer._asked = Future()
+    loop.committer._ledger_write = Future()
 
 
 def _committing(loop: Worker) -> None:
@@ -214,7 +214,7 @@ def _shut_out(loop: Worker) -> None:
         (lambda _: None, "a partition: the group g has given it none"),
         (_given, "Elasticsearch to count who has had 1 partitions"),
         (_counted, "Kafka to say where the group stands in 1 partitions"),
-        (_asked, "Elasticsearch to take 1,200 records in 1 batches"),
+        (_ledger_write, "Elasticsearch to take 1,200 records in 1 batches"),
         (_deriving, "stages and runs to be derived of 2,400 records"),
         (_booking, "Elasticsearch to take the ledger"),
         (_committing, "Kafka to take the commit"),
@@ -228,11 +228,11 @@ def test_the_worker_knows_what_it_waits_for(
     """At each step between being started and having committed; with all committed it waits for records alone."""
     happens(loop)
 
-    found = loop.awaited()
+    found = loop.waiting_for()
 
     assert found is None if words is None else words in (found or "")
 
 
 def test_the_thread_looks_often_enough() -> None:
     """The first word is due early enough for one that looks only so often, on a machine that is late by a second."""
-    assert FIRST_S + LOOK_S + 1 <= LATEST_S
+    assert FIRST_S + CHECK_S + 1 <= LATEST_S
