@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 from math import inf
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.core.batching import batched
@@ -12,6 +12,7 @@ from ingest.core.batching import batched
 LIMITS = st.one_of(st.just(inf), st.integers(1, 30))
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.integers(0, 40), max_size=60), max_weight=LIMITS, max_items=LIMITS)
 def test_every_item_is_in_one_batch_within_the_limits(weights: list[int], max_weight: float, max_items: float) -> None:
     """In order, none left out, none twice, no batch empty; only a single item may weigh more than allowed, alone."""
@@ -25,6 +26,7 @@ def test_every_item_is_in_one_batch_within_the_limits(weights: list[int], max_we
         assert len(batch) == 1 or sum(weights[number] for number in batch) <= max_weight
 
 
+@settings(deadline=None)
 @given(weights=st.lists(st.integers(0, 40), max_size=60), max_weight=LIMITS, max_items=LIMITS)
 def test_a_batch_ends_only_where_it_is_full_or_the_next_item_is_too_heavy(
     weights: list[int], max_weight: float, max_items: float

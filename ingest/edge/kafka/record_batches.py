@@ -55,7 +55,7 @@ class _BatchDecoder:
                 self.next_fetch_offset = batch.next_offset
                 continue
             self.bytes_read += batch.size_in_bytes
-            for record in decoded(batch, partition) if batch.magic == MAGIC else _slowly(batch, partition):
+            for record in decode_batch(batch, partition) if batch.magic == MAGIC else _decode_slowly(batch, partition):
                 self.records_read += 1
                 self.next_fetch_offset = record.offset + 1
                 yield record
@@ -76,17 +76,17 @@ class _BatchDecoder:
         return bool(batch.is_control_batch)
 
 
-def _slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
-    return (received(record, partition) for record in batch)
+def _decode_slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
+    return (to_consumer_record(record, partition) for record in batch)
 
 
-def received(record: Any, partition: Partition) -> ConsumerRecord:
+def to_consumer_record(record: Any, partition: Partition) -> ConsumerRecord:
     """Convert a record that kafka-python decoded."""
     head = tuple((name, value or b"") for name, value in record.headers or ())
     return ConsumerRecord(partition, record.offset, record.timestamp, record.key, record.value, head)
 
 
-def decoded(batch: Any, partition: Partition) -> list[ConsumerRecord]:
+def decode_batch(batch: Any, partition: Partition) -> list[ConsumerRecord]:
     """Decode all records of a batch of format 2; CorruptRecordError if its lengths are inconsistent."""
     iter(batch)  # decompresses the batch
     try:

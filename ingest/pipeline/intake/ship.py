@@ -162,7 +162,7 @@ def _key(sent: _Sent, chunk: str = "") -> bytes:
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
     with open_topics(settings.kafka) as cluster:
-        described = cluster.described([topic]).get(topic)
+        described = cluster.describe([topic]).get(topic)
     if described is None:
         raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", ExitCode.CONFIG)
     return min(settings.delivery.max_message_bytes, described.max_message_bytes - ENVELOPE_BYTES)

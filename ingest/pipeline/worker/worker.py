@@ -109,11 +109,11 @@ class Worker:
 
     def _finish_before_rebalance(self) -> None:
         """Finish what is in flight before joining a rebalance; once for each rebalance."""
-        changing = self.consumer.changing()
-        if changing and not self._prepared and not self.idle:
+        is_rebalancing = self.consumer.is_rebalancing()
+        if is_rebalancing and not self._prepared and not self.idle:
             self._flush()
             self.finish(self.drain_s)
-        self._prepared = changing
+        self._prepared = is_rebalancing
 
     def _poll(self) -> None:
         self._polled_s = time.monotonic()
@@ -189,7 +189,7 @@ class Worker:
 
     def apply_assignment(self) -> None:
         """Drop partitions that were revoked and start those that were assigned."""
-        lost, new = self.consumer.changes()
+        lost, new = self.consumer.take_changes()
         for partition in lost | new:
             self.trackers.pop(partition, None)
             self._pending_epochs.pop(partition, None)
@@ -253,7 +253,7 @@ class Worker:
     def waiting_for(self) -> str | None:
         """Return what the worker waits for, as a phrase; None if it only waits for more records."""
         group = self.worker.group
-        if not self.consumer.reachable():
+        if not self.consumer.is_reachable():
             return f"Kafka's broker of the group {group} to answer"
         phrases = [*self._waiting_for_partitions(), *self.threads.waiting_for(), *self.committer.waiting_for()]
         if self._prepared:

@@ -72,12 +72,12 @@ class Reader:
 
     def poll(self, timeout_s: float = 0.1) -> list[ConsumerRecord]:
         """Take part in a sharing-out that is due, having nothing to finish before."""
-        self.consumer.changing()
+        self.consumer.is_rebalancing()
         return [record for records in self.consumer.poll(timeout_s, 500) for record in records]
 
     def settle(self) -> set[Partition]:
         """Begin what came new; what was lost."""
-        gone, new = self.consumer.changes()
+        gone, new = self.consumer.take_changes()
         for partition in new:
             self.first[partition] = self.consumer.begin(partition)
         return gone
@@ -96,9 +96,9 @@ def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
     name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
 
     with open_topics(kafka) as cluster:
-        before = cluster.described([name, "perf.not.there"])
+        before = cluster.describe([name, "perf.not.there"])
         cluster.alter(name, APPEND_TIME)
-        after = cluster.described([name])[name]
+        after = cluster.describe([name])[name]
         again = cluster.create(name, 1, {})
 
     assert list(before) == [name]
@@ -233,14 +233,14 @@ def test_nothing_is_given_up_before_the_owner_was_told(kafka: Kafka, topic: Made
     kafka = replace(kafka, heartbeat_s=0.1)
     first, second = Reader(kafka, name), Reader(kafka, name)
     first.join()
-    eventually(lambda: not (first.poll() or first.consumer.changing()), "nothing of its own joining is left")
+    eventually(lambda: not (first.poll() or first.consumer.is_rebalancing()), "nothing of its own joining is left")
     until_s = time.monotonic() + 2
     while time.monotonic() < until_s:
         second.poll()
         first.consumer.poll(0.1, 500)
     assert (first.settle(), second.settle()) == (set(), set())
 
-    assert first.consumer.changing()
+    assert first.consumer.is_rebalancing()
     lost: set[Partition] = set()
 
     def shared() -> bool:
@@ -290,7 +290,7 @@ def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
     """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
     name = topic(2)
     reader = Reader(kafka, name)
-    reader.consumer._watch = StuckDetector(every_s=0.5)
+    reader.consumer._stuck_detector = StuckDetector(every_s=0.5)
     with open_producer(kafka) as outbox:
         outbox.send([ProducerRecord(name, b"a", b"0"), ProducerRecord(name, b"b", b"1")])
     first = reader.read(2)

@@ -3,13 +3,13 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from kafka.errors import CorruptRecordError
 from kafka.record.default_records import DefaultRecordBatch, DefaultRecordBatchBuilder
 
 from ingest.core.kafka_record import Partition
-from ingest.edge.kafka.record_batches import decoded
+from ingest.edge.kafka.record_batches import decode_batch
 
 AT = Partition("t", 1)
 BYTES = st.one_of(st.none(), st.binary(max_size=200), st.just(b"x" * 9000))
@@ -26,12 +26,13 @@ def built(records: list[Any], compression: int = 0) -> bytes:
     return bytes(builder.build())
 
 
+@settings(deadline=None)
 @given(records=RECORDS, compression=st.sampled_from([0, 1]), twice=st.booleans())
 def test_a_batch_holds_what_kafka_python_finds_in_it(records: list[Any], compression: int, twice: bool) -> None:
     """Keys, values, headers, times and offsets; also where a record's headers are nearly those of the one before."""
     data = built(records * 2 if twice else records, compression)
 
-    found = decoded(DefaultRecordBatch(data), AT)
+    found = decode_batch(DefaultRecordBatch(data), AT)
 
     expected = [
         (r.offset, r.timestamp, r.key, r.value, tuple((name, value or b"") for name, value in r.headers))
@@ -46,13 +47,14 @@ def test_records_with_the_same_first_headers_share_them() -> None:
     records = [(b"k", b"v", [("host", b"a"), ("path", b"/x"), ("offset", b"%d" % n)], n) for n in range(9)]
     records += [(b"k", b"v", [("host", b"b"), ("path", b"/x"), ("offset", b"1")], 1), (b"k", b"v", [], 1)]
 
-    found = decoded(DefaultRecordBatch(built(records)), AT)
+    found = decode_batch(DefaultRecordBatch(built(records)), AT)
 
     assert len({id(r.head) for r in found[:9]}) == 1
     assert found[9].headers == (("host", b"b"), ("path", b"/x"), ("offset", b"1"))
     assert found[10].headers == ()
 
 
+@settings(deadline=None)
 @given(records=RECORDS, data=st.data())
 def test_a_damaged_batch_is_said_to_be_corrupt_or_read_as_before(records: list[Any], data: st.DataObject) -> None:
     """A changed byte behind the head, where the checksum was not asked: no other error than the one that says so."""
@@ -62,7 +64,7 @@ def test_a_damaged_batch_is_said_to_be_corrupt_or_read_as_before(records: list[A
     batch = DefaultRecordBatch(bad)
 
     try:
-        found = decoded(batch, AT)
+        found = decode_batch(batch, AT)
     except CorruptRecordError:
         return
     assert len(found) == len(records)
@@ -71,4 +73,4 @@ def test_a_damaged_batch_is_said_to_be_corrupt_or_read_as_before(records: list[A
 def test_a_cut_batch_is_corrupt() -> None:
     """It ends in the middle of a record."""
     with pytest.raises(CorruptRecordError):
-        decoded(DefaultRecordBatch(built([(b"k", b"value", [], 0)])[:-3]), AT)
+        decode_batch(DefaultRecordBatch(built([(b"k", b"value", [], 0)])[:-3]), AT)

@@ -1,6 +1,6 @@
 """Requests within their limits, waits within theirs."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ingest.core.bulk import BulkAction
@@ -9,6 +9,7 @@ from ingest.pipeline.sink.bulk_writer import RequestLimits, parts, retry_reason
 from ingest.pipeline.sink.retry import delay_s
 
 
+@settings(deadline=None)
 @given(
     sizes=st.lists(st.integers(0, 3000), max_size=40), limit_bytes=st.integers(300, 5000), documents=st.integers(1, 10)
 )
@@ -26,6 +27,7 @@ def test_every_action_goes_into_exactly_one_request_within_the_limits(
         assert len(part) == 1 or sum(sizes[n] for n in part) <= limit_bytes
 
 
+@settings(deadline=None)
 @given(attempt=st.integers(0, 10_000), chance=st.floats(0, 1))
 def test_a_wait_grows_to_its_limit_and_never_beyond(attempt: int, chance: float) -> None:
     """Between half and whole of the doubled first wait, so that workers do not come back all at once."""

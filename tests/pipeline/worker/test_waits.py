@@ -130,11 +130,11 @@ class Group:
 
     there, sharing = True, False
 
-    def reachable(self) -> bool:
+    def is_reachable(self) -> bool:
         """As the test says."""
         return self.there
 
-    def changing(self) -> bool:
+    def is_rebalancing(self) -> bool:
         """As the test says."""
         return self.sharing
 
