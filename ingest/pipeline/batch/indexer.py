@@ -55,7 +55,7 @@ def index_batch(batches: Sequence[PartitionBatch], context: BatchContext) -> Ind
     context.limit.judge([result.counts for result in classified])
     _write_dead_letters([record for result in classified for record in result.rejected], context)
     for batch in batches:
-        updates.add_forgotten(retraction.retract(batch.reading, batch.records, context))
+        updates.add_removals(retraction.retract(batch.reading, batch.records, context))
     return IndexedBatch([result.counts for result in classified], updates)
 
 

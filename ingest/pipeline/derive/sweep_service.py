@@ -33,13 +33,13 @@ def sweep_function(
     """Return a function that sweeps runs and files once."""
     runs = Sweeper(ElasticsearchStates(sink.client), sink.cas_writer, sink.rewriter, schema)
     offsets = partial(progress, settings.kafka, group)
-    wait = now_ms, settings.delivery.gap_after_s
-    files = GapSweeper(ElasticsearchFiles(sink.client), sink.cas_writer, sink.rewriter, schema, offsets, wait)
+    clock = now_ms, settings.delivery.gap_after_s
+    files = GapSweeper(ElasticsearchFiles(sink.client), sink.cas_writer, sink.rewriter, schema, offsets, clock)
 
     def sweep() -> Swept:
         swept = runs.sweep(targets.sources)
-        gaps = files.sweep(targets.topics)
-        return replace(swept, gaps=gaps.found, gap_documents=gaps.documents)
+        gap_sweep = files.sweep(targets.topics)
+        return replace(swept, gaps=gap_sweep.gaps, gap_documents=gap_sweep.documents)
 
     return sweep
 

@@ -93,13 +93,13 @@ def remove_orphans(
             finder.states.refresh(facility)
             for removals in finder.found((facility, source), revision, wanted.runs):
                 updates = BatchUpdates()
-                updates.add_forgotten(removals)
+                updates.add_removals(removals)
                 if removals:
                     deriver.derive([updates])
                 removed += len(removals)
     except (Unavailable, ServiceBlocked) as error:
         raise Problem(f"{error}.", "Replay again: finished work is kept.", ExitCode.UNAVAILABLE) from error
     finally:
-        deriver.dismiss()
+        deriver.shut_down()
         sink.close()
     return removed

@@ -124,7 +124,7 @@ def open_worker(
         yield Worker(consumer, threads, committer, decoders, worker, buffer, delivery.drain_s)
     finally:
         consumer.close()
-        threads.dismiss()
+        threads.shut_down()
         producer.close()
         sink.close()
 

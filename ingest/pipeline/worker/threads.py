@@ -120,11 +120,11 @@ class WorkerThreads:
         else:
             Event().wait(A_MOMENT_S)
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Stop all threads and give up what they still wait for."""
         self.context.retry_policy.end()
         if self.deriver is not None:
-            self.deriver.dismiss()
+            self.deriver.shut_down()
         for threads in (self._pool, self._derive_thread, self._commit_thread):
             threads.shutdown(cancel_futures=True)
 

@@ -140,6 +140,6 @@ def test_documents_that_a_replay_knows_to_be_stored_are_counted_and_say_nothing_
 
     updates.add_batch(batch, [KNOWN_CONFLICT] * len(batch.reading.actions), set())
 
-    assert updates.standing.total() == sum(map(len, updates.runs.values())) > 0
-    assert set(updates.standing) == set(updates.runs)
+    assert updates.already_stored.total() == sum(map(len, updates.runs.values())) > 0
+    assert set(updates.already_stored) == set(updates.runs)
     assert updates.writers == {}

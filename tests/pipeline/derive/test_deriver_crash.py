@@ -112,7 +112,7 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
 def standing(batch: BatchUpdates) -> BatchUpdates:
     """The same, as a replay that knew of all of them tells it."""
     found = BatchUpdates()
-    found.add_standing(batch)
+    found.add_already_stored(batch)
     return found
 
 
@@ -134,7 +134,7 @@ def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_tha
 
     again = worker(world)
     both = BatchUpdates({key: list(more)})
-    both.add_standing(BatchUpdates({key: list(known)}))
+    both.add_already_stored(BatchUpdates({key: list(known)}))
     assert again.derive(both)
     assert {action.index.split("-")[1] for action in again.store.sent} == {"runstate", "stages", "runs"}
     assert told(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})

@@ -148,7 +148,7 @@ def loop() -> Iterator[Worker]:
     worker = WorkerIdentity("g", "h:1")
     committer = Committer(consumer, threads, {}, worker, 1.0)
     yield Worker(consumer, threads, committer, {}, worker, RecordBuffer(RequestLimits(1, 1), 1.0), 1.0)
-    threads.dismiss()
+    threads.shut_down()
 
 
 def _away(loop: Worker) -> None:
