@@ -31,7 +31,7 @@ from ingest.pipeline.sink.retry import RetryPolicy
 from ingest.pipeline.sink.wiring import Sink
 
 log = logging.getLogger("perflog.run")
-AT_ONCE = 1000
+MARKS_AT_ONCE = 1000
 Suspect = tuple[RunKey, RunMark]
 
 
@@ -44,11 +44,11 @@ class OrphanFinder:
     retry_policy: RetryPolicy
     schema: Schema
 
-    def found(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
+    def find(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
         """Yield the removals of orphaned marks, as updates of their runs' sets."""
         bodies = self.states.sets(*source_key, tuple(runs))
         suspects = (suspect for body in bodies for suspect in _older(body, revision))
-        for group in batched(suspects, max_items=AT_ONCE):
+        for group in batched(suspects, max_items=MARKS_AT_ONCE):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
             stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.get(refs))  # type: ignore[misc]
             yield [
@@ -91,7 +91,7 @@ def remove_orphans(
     try:
         for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
-            for removals in finder.found((facility, source), revision, wanted.runs):
+            for removals in finder.find((facility, source), revision, wanted.runs):
                 updates = BatchUpdates()
                 updates.add_removals(removals)
                 if removals:

@@ -21,7 +21,7 @@ from ingest.core.records import headers
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.kafka.producer import open_producer
-from ingest.pipeline.replay.resend import TOGETHER_BYTES, by_run, resend
+from ingest.pipeline.replay.resend import TOGETHER_BYTES, resend, sort_by_run
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.truth import Shares
 from tests.support.derivation import at_once, everything, lines_of, mixed, told
@@ -503,7 +503,7 @@ def test_the_lines_of_a_run_are_sent_together() -> None:
         ProducerRecord("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)
     ]
 
-    found = list(by_run([made[:30], made[30:]]))
+    found = list(sort_by_run([made[:30], made[30:]]))
 
     assert sorted(letter.value or b"" for letter in found) == sorted(letter.value or b"" for letter in made)
     assert [letter.key for letter in found[::10]] == sorted({letter.key for letter in made}, key=str)
@@ -513,4 +513,4 @@ def test_the_lines_of_a_run_are_sent_together() -> None:
     ]
     assert alike == [3, 17, 31, 45, 59]
     large = [ProducerRecord("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
-    assert [letter.key for letter in by_run([letter] for letter in large)] == [b"b", b"a"]
+    assert [letter.key for letter in sort_by_run([letter] for letter in large)] == [b"b", b"a"]
