@@ -117,16 +117,16 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
     `Problem` (66) when no reject matches. The record is None if nothing is left of it.
     """
     with open_rejects(settings.elasticsearch) as rejects:
-        found = rejects.newest(wanted)
-        if found is None:
+        reject = rejects.newest(wanted)
+        if reject is None:
             criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
             raise Problem(
                 f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", ExitCode.NO_INPUT
             )
-        parts = [part.id for part in rejects.of_records([found.value("provenance.kafka")]) if part.id != found.id]
+        parts = [part.id for part in rejects.of_records([reject.value("provenance.kafka")]) if part.id != reject.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
-        ((_, original),) = originals([found], fetcher, settings)
-    return found, original, sorted(parts)
+        ((_, original),) = originals([reject], fetcher, settings)
+    return reject, original, sorted(parts)
 
 
 def originals(

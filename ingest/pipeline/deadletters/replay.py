@@ -52,7 +52,7 @@ class ReplayReport:
 class Sent:
     """A copy in flight: the Kafka record, and all rejects of the original, which are marked once it is acknowledged."""
 
-    letter: ProducerRecord
+    record: ProducerRecord
     parts: tuple[StoredReject, ...]
     found_in: str
 
@@ -72,10 +72,10 @@ class Replayer:
             self._count(flight)
             return
         try:
-            coordinates = self._producer.send([sent.letter for sent in flight])
+            coordinates = self._producer.send([sent.record for sent in flight])
         except RequestTooLarge:
             if len(flight) == 1:
-                too_large = f"{flight[0].letter.topic} does not accept a record of this size"
+                too_large = f"{flight[0].record.topic} does not accept a record of this size"
                 self._report.not_sent.append((flight[0].parts[0].record, too_large))
                 return
             for sent in flight:
@@ -91,7 +91,7 @@ class Replayer:
         self._count(flight)
 
     def _count(self, flight: Sequence[Sent]) -> None:
-        self._report.topics.update(sent.letter.topic for sent in flight)
+        self._report.topics.update(sent.record.topic for sent in flight)
         self._report.found_in.update(sent.found_in for sent in flight)
 
 
@@ -121,7 +121,7 @@ def replay(
         total, done = rejects.count(wanted), 0
         for chunk, parts in _chunks(rejects, wanted, again):
             copies = _copies(parts, fetcher, settings, report)
-            for flight in batched(copies, lambda sent: sent.letter.size_bytes, FLIGHT_BYTES):
+            for flight in batched(copies, lambda sent: sent.record.size_bytes, FLIGHT_BYTES):
                 replayer.send(flight)
             done += chunk
             progress(done, total)
