@@ -106,13 +106,13 @@ class Consumer(Protocol):
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Return up to `most` records of the partitions that were begun, one ordered list per partition."""
 
-    def changing(self) -> bool:
+    def is_rebalancing(self) -> bool:
         """Whether the group is rebalancing; `poll` takes part in a rebalance only after this returned True."""
 
-    def reachable(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the group coordinator is known and connected."""
 
-    def changes(self) -> tuple[set[Partition], set[Partition]]:
+    def take_changes(self) -> tuple[set[Partition], set[Partition]]:
         """Return partitions (lost, new) since the last call; a new partition yields no records until `begin`."""
 
     def begin(self, partition: Partition) -> int:
@@ -143,7 +143,7 @@ class Consumer(Protocol):
 class Producer(Protocol):
     """Produces dead letters. May raise `Unavailable`, or `RequestTooLarge` if the topic does not accept a record."""
 
-    def send(self, letters: Sequence["ProducerRecord"]) -> list[str | None]:
+    def send(self, records: Sequence["ProducerRecord"]) -> list[str | None]:
         """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown."""
 
     def close(self) -> None:

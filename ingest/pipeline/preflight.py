@@ -22,7 +22,7 @@ def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None
         )
     intake_topics = [intake.topic for intake in intakes]
     with open_topics(settings.kafka) as cluster:
-        _check_topics(cluster.described([*intake_topics, settings.delivery.dead_letter_topic]), intake_topics, settings)
+        _check_topics(cluster.describe([*intake_topics, settings.delivery.dead_letter_topic]), intake_topics, settings)
     with open_templates(settings.elasticsearch) as templates:
         _check_templates(templates.versions(), schema)
 

@@ -7,7 +7,7 @@ from types import FrameType
 
 
 @contextmanager
-def heard(stop: Callable[[], None]) -> Iterator[None]:
+def stop_on_signals(stop: Callable[[], None]) -> Iterator[None]:
     """Call `stop` on the first signal; restore the previous handlers on leaving."""
 
     def on_signal(number: int, _: FrameType | None) -> None:

@@ -1,4 +1,4 @@
-"""What tests of derivation share: what the core makes of all lines at once, and what stands in Elasticsearch."""
+"""What tests of derivation share: the documents that the core derives from all lines at once, and the stored ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
@@ -27,10 +27,10 @@ def lines_of(seed: int, lines: int, shares: Shares = MIXED) -> list[bytes]:
 
 
 def mixed(rng: Random, lines: Sequence[bytes], again: float = 0.1) -> list[bytes]:
-    """In any order, some of them twice."""
-    found = [*lines, *(line for line in lines if rng.random() < again)]
-    rng.shuffle(found)
-    return found
+    """The lines in any order, some of them twice."""
+    shuffled = [*lines, *(line for line in lines if rng.random() < again)]
+    rng.shuffle(shuffled)
+    return shuffled
 
 
 def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
@@ -52,41 +52,41 @@ def sets_of(world: World, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunM
 
 def batch_of(facts: Iterable[Document], record_ms: int = RECEIVED_MS) -> BatchUpdates:
     """Facts as a batch."""
-    found = BatchUpdates()
+    updates = BatchUpdates()
     for document in facts:
-        found.add_document(document, record_ms, True)
-    return found
+        updates.add_document(document, record_ms, True)
+    return updates
 
 
 def at_once(world: World, sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> Documents:
     """Stages and runs that the core derives from the whole sets."""
-    found: Documents = {}
+    derived: Documents = {}
     for key, marks in sets.items():
         state = with_marks(RunState(key, watermark_ms=watermark_ms), marks.values())
         for document in documents(derive(state), world.knowledge.schema):
-            found[document.index, document.id] = document.body
-    return visible(found)
+            derived[document.index, document.id] = document.body
+    return visible(derived)
 
 
-def visible(found: Documents) -> Documents:
-    """Without tombstones."""
-    return {place: body for place, body in found.items() if not body["perf"].get("retracted")}
+def visible(stored: Documents) -> Documents:
+    """The documents without tombstones."""
+    return {doc_ref: body for doc_ref, body in stored.items() if not body["perf"].get("retracted")}
 
 
-def told(world: World) -> Documents:
-    """Stages and runs as Elasticsearch has them, tombstones apart."""
+def derived_documents(world: World) -> Documents:
+    """The stored stages and runs without tombstones."""
     return visible(everything(world))
 
 
 def everything(world: World) -> Documents:
-    """Stages and runs, tombstones too."""
+    """The stored stages and runs with tombstones."""
     return world.documents("stages") | world.documents("runs")
 
 
 def state_numbers(world: World) -> dict[str, Any]:
-    """Run id -> what its state says beside the set."""
-    found = {}
+    """Run id -> the fields of its state without the set."""
+    fields = {}
     for body in world.documents("runstate").values():
         perf = body["perf"]
-        found[perf["run"]["id"]] = {name: value for name, value in perf["runstate"].items() if name != "set"}
-    return found
+        fields[perf["run"]["id"]] = {name: value for name, value in perf["runstate"].items() if name != "set"}
+    return fields

@@ -250,9 +250,9 @@ def test_what_lies_unread_in_another_partition_is_not_missing(world: World, samp
     places = [(world.facility, world.topic)]
     time.sleep(2 * SOON_S)
 
-    assert sweeper.sweep(places).found == 0, "partition 1 was not read to its end"
+    assert sweeper.sweep(places).gaps == 0, "partition 1 was not read to its end"
     world.drain()
-    assert sweeper.sweep(places).found == 1
+    assert sweeper.sweep(places).gaps == 1
 
     begins = starts(sample_lines)
     assert [(gap["first_byte"], gap["end_byte"]) for gap in gaps(world)] == [(begins[25], begins[26])]
@@ -267,10 +267,10 @@ def test_a_reader_that_never_stands_at_the_ends_still_makes_sure(world: World, s
     places = [(world.facility, world.topic)]
 
     forwarded(world, sample_lines, [20])
-    assert sweeper.sweep(places).found == 0
+    assert sweeper.sweep(places).gaps == 0
     world.drain()
     forwarded(world, sample_lines, [21])
-    assert sweeper.sweep(places).found == 1
+    assert sweeper.sweep(places).gaps == 1
 
 
 def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:

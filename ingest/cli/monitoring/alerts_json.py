@@ -10,7 +10,7 @@ from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
 
 def evaluated_row(report: AlertsReport) -> dict[str, Any]:
     """Return each rule and facility with its verdicts and incidents, and the notices that were sent."""
-    notices = [notice._asdict() for notice in report.told]
+    notices = [notice._asdict() for notice in report.notices]
     return {"evaluated": [_one(result) for result in report.evaluated], "told": notices, "overtaken": report.overtaken}
 
 

@@ -27,9 +27,9 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
         if each_stage and result.verdicts:
             screen.print(_table(result.verdicts))
     screen.print()
-    for notice in report.told:
+    for notice in report.notices:
         screen.print(Text.assemble((f"{notice.what}: ", "bold"), visible(notice.text)), soft_wrap=True)
-    if not report.told:
+    if not report.notices:
         screen.print("Nothing new to tell.")
     if report.overtaken:
         screen.print(f"{report.overtaken:,} incidents were written by another process meanwhile: its version is kept.")

@@ -13,10 +13,12 @@ from dataclasses import dataclass, field
 from operator import gt
 from typing import Any
 
+from ingest.core.bulk_result import CREATED, ItemResult, ItemStatus, item_status
 from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of, mark_of
 from ingest.core.model import Document
+from ingest.core.records.decoded import PartitionBatch
 from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 
@@ -25,13 +27,45 @@ from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 class BatchUpdates:
     """Marks by run (unordered, possibly repeated), progress by writer, and updates by file.
 
-    `standing` counts the marks of each run that a replay knew to be stored already.
+    `already_stored` counts the marks of each run that a replay knew to be stored already.
     """
 
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
     writers: dict[WriterKey, WriterProgress] = field(default_factory=dict)
     files: dict[FileKey, FileUpdate] = field(default_factory=dict)
-    standing: Counter[RunKey] = field(default_factory=Counter)
+    already_stored: Counter[RunKey] = field(default_factory=Counter)
+
+    def add_batch(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
+        """Add what the stored documents of a batch say, and the files and ends of all its records.
+
+        `outdated`: actions for which a higher version is stored; whoever wrote that version reports it.
+        """
+        self._add_documents(batch, results, outdated | batch.reading.lost)
+        self.add_files(batch.reading.files)
+        self.add_ends(batch.reading.ends)
+
+    def _add_documents(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
+        decoded, records = batch.reading, batch.records
+        known = BatchUpdates()
+        start = 0
+        for stop, backfill in decoded.segments:
+            plain: list[tuple[str, PlainMark, int]] = []
+            plain_stored: list[tuple[str, PlainMark, int]] = []
+            for n in range(start, stop):
+                if n in outdated or (results[n] is not CREATED and item_status(results[n]) is ItemStatus.REJECTED):
+                    continue
+                fact, owner = decoded.facts[n], decoded.owners[n]
+                if isinstance(fact, Document):
+                    message = decoded.special[owner].message
+                    target = known if n in decoded.there else self
+                    target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
+                else:
+                    mark = decoded.actions[n].id, fact, records[owner].time_ms
+                    (plain_stored if n in decoded.there else plain).append(mark)
+            self.add_plain(plain, backfill)
+            known.add_plain(plain_stored, None)
+            start = stop
+        self.add_already_stored(known)
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""
@@ -58,7 +92,7 @@ class BatchUpdates:
         for fields, instants_ms, records_ms in times_by_template.values():
             self._add_progress(fields, _progress_of(instants_ms, records_ms), backfill)
 
-    def add_forgotten(self, marks: Iterable[tuple[RunKey, RunMark]]) -> None:
+    def add_removals(self, marks: Iterable[tuple[RunKey, RunMark]]) -> None:
         """Add marks that leave their runs."""
         for key, mark in marks:
             self.runs.setdefault(key, []).append(mark)
@@ -73,9 +107,9 @@ class BatchUpdates:
             self.runs.setdefault(key, []).append(mark)
             self._add_progress(document.body, _progress_of([mark.at_ms], [record_ms]), backfill)
 
-    def add_standing(self, other: "BatchUpdates") -> None:
+    def add_already_stored(self, other: "BatchUpdates") -> None:
         """Add marks that are stored already: the worker that stored them has derived what follows from them."""
-        self.standing.update({key: len(marks) for key, marks in other.runs.items()})
+        self.already_stored.update({key: len(marks) for key, marks in other.runs.items()})
         self.join(other)
 
     def add_files(self, files: Mapping[FileKey, FileUpdate]) -> None:
@@ -92,7 +126,7 @@ class BatchUpdates:
         """Add all updates of another batch."""
         for key, marks in other.runs.items():
             self.runs.setdefault(key, []).extend(marks)
-        self.standing.update(other.standing)
+        self.already_stored.update(other.already_stored)
         for writer, progress in other.writers.items():
             self.writers[writer] = merged(self.writers.get(writer), progress)
         self.add_files(other.files)

@@ -1,11 +1,20 @@
-"""Single documents that are created once and changed by compare-and-swap. One request per call."""
+"""Single documents that are created once and changed by compare-and-swap. Requests are not retried, conflicts are.
 
-from collections.abc import Mapping
+Everything that writes with `if_seq_no` outside a worker's bulk requests (pipeline/sink/cas.py) is written here.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from elasticsearch import ConflictError
+from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
+
+from ingest.core.lookup import lookup
+from ingest.core.model import ExitCode, Problem
+
+MAX_CONFLICTS = 5
+DONE, GONE, CONFLICT = 200, 404, 409
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +27,15 @@ class CurrentDocument:
     primary_term: int
     body: dict[str, Any]
 
+    def value(self, name: str) -> Any:
+        """Return the value of a field, or None."""
+        return lookup(self.body, name)
+
+    @property
+    def condition(self) -> dict[str, int]:
+        """The condition of a write: nobody wrote the document since it was read."""
+        return {"if_seq_no": self.seq_no, "if_primary_term": self.primary_term}
+
 
 class CasDocuments:
     """Creates and changes single documents."""
@@ -25,6 +43,13 @@ class CasDocuments:
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
         self._client = connected
+
+    def get(self, index: str, doc_id: str) -> CurrentDocument | None:
+        """Return the document as it is now, independent of refreshes; None if it does not exist."""
+        try:
+            return current_document(self._client.get(index=index, id=doc_id).body)
+        except NotFoundError:
+            return None
 
     def create(self, index: str, doc_id: str, body: Mapping[str, Any]) -> CurrentDocument | None:
         """Create a document; returns None if it already exists."""
@@ -48,7 +73,67 @@ class CasDocuments:
             return None
         return CurrentDocument(stored.index, stored.id, answer["_seq_no"], answer["_primary_term"], dict(body))
 
+    def update(
+        self, index: str, doc_id: str, next_body: Callable[[CurrentDocument | None], Mapping[str, Any]]
+    ) -> CurrentDocument:
+        """Read the document and write what `next_body` makes of it, until nobody else wrote in between."""
+        while True:
+            stored = self.get(index, doc_id)
+            body = next_body(stored)
+            written = self.create(index, doc_id, body) if stored is None else self.change(stored, body)
+            if written is not None:
+                return written
+
+    def merge(
+        self,
+        documents: Sequence[CurrentDocument],
+        fields: Callable[[int, CurrentDocument], Mapping[str, Any]],
+        failure: str,
+    ) -> list[CurrentDocument]:
+        """Merge `fields(number, document)` into the documents, with one bulk request a round.
+
+        A document that somebody else wrote meanwhile is read again; one that was deleted is left out. Returns those
+        that somebody else wrote first in MAX_CONFLICTS rounds. `Problem` (69) with `failure` if an update fails.
+        """
+        pending = list(enumerate(documents))
+        for _ in range(MAX_CONFLICTS):
+            if not pending:
+                break
+            updates = [line for number, document in pending for line in _update(document, fields(number, document))]
+            statuses = self.bulk_statuses(updates, failure)
+            conflicting = [pair for pair, status in zip(pending, statuses, strict=True) if status == CONFLICT]
+            pending = [
+                (number, current)
+                for number, document in conflicting
+                if (current := self.get(document.index, document.id)) is not None
+            ]
+        return [document for _, document in pending]
+
+    def bulk_statuses(self, operations: Sequence[Mapping[str, Any]], failure: str) -> list[int]:
+        """Return the status of each item; any failure other than not found or a conflict is a `Problem` (69).
+
+        `failure` is what the problem says of the failed items, such as "rejects could not be deleted".
+        """
+        if not operations:
+            return []
+        answer = self._client.bulk(operations=operations, filter_path="items.*.status,items.*.error.reason")
+        items = [next(iter(item.values())) for item in answer.body["items"]]
+        failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
+        if failed:
+            why = failed[0].get("error", {}).get("reason", failed[0]["status"])
+            raise Problem(
+                f"{len(failed):,} {failure}: {why}.",
+                "Try again once this is fixed.",
+                ExitCode.UNAVAILABLE,
+            )
+        return [item["status"] for item in items]
+
 
 def current_document(hit: Mapping[str, Any]) -> CurrentDocument:
-    """Convert a search hit that carries sequence number and primary term."""
+    """Convert a search hit or a read document that carries sequence number and primary term."""
     return CurrentDocument(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit["_source"])
+
+
+def _update(document: CurrentDocument, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the two lines of a conditional update."""
+    return {"update": {"_index": document.index, "_id": document.id, **document.condition}}, {"doc": fields}

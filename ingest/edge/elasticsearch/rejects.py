@@ -8,16 +8,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
 from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.kafka_record import Coordinates
-from ingest.core.lookup import lookup
 from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
 from ingest.edge.elasticsearch.client import session
+from ingest.edge.elasticsearch.documents import DONE, CasDocuments, CurrentDocument
 from ingest.edge.elasticsearch.query import Clause, all_of, any_of, terms, within, without
 from ingest.edge.elasticsearch.search import Search
 
@@ -25,8 +24,6 @@ INDICES = index_pattern("rejects")
 FACTS = index_patterns(("marks", "network"))
 PAGE = 1000
 MAX_COPIES = 10
-MAX_CONFLICTS = 5
-DONE, GONE, CONFLICT = 200, 404, 409
 _KEYS = {"reason": "error.type", "source": "perf.source", "shape": "perf.reject.shape"}
 _REPLAYED: Clause = {"exists": {"field": "perf.reject.replayed"}}
 _OF_GROUP: Mapping[str, Any] = {
@@ -84,18 +81,8 @@ class RejectQuery:
 
 
 @dataclass(frozen=True, slots=True)
-class StoredReject:
-    """A stored reject: its index and id, the sequence number of its last write, and its body."""
-
-    index: str
-    id: str
-    seq_no: int
-    primary_term: int
-    body: dict[str, Any]
-
-    def value(self, name: str) -> Any:
-        """Return the value of a field, or None."""
-        return lookup(self.body, name)
+class StoredReject(CurrentDocument):
+    """A stored reject."""
 
     @property
     def record(self) -> str:
@@ -118,12 +105,12 @@ class RejectGroup:
     newest: str
 
 
-class RejectIndex:
+class RejectIndex(CasDocuments):
     """The documents of kind `rejects`."""
 
     def __init__(self, connected: Client) -> None:
         """Take an open client."""
-        self._client = connected
+        super().__init__(connected)
         self._search = Search(connected)
 
     def refresh(self) -> None:
@@ -167,47 +154,27 @@ class RejectIndex:
 
         Raises `Problem` (69) if Elasticsearch does not accept the update.
         """
-        due = list(sent)
-        for _ in range(MAX_CONFLICTS):
-            lines = [line for reject, copy in due for line in (_update(reject), _replayed(reject, copy, at_ms))]
-            statuses = self._bulk(lines, "marked as replayed") if due else []
-            conflicting = [pair for pair, status in zip(due, statuses, strict=True) if status == CONFLICT]
-            reloaded = [(self._reload(reject), copy) for reject, copy in conflicting]
-            due = [(reject, copy) for reject, copy in reloaded if reject is not None]
-        if due:
+        copies = [copy for _, copy in sent]
+        conflicting = self.merge(
+            [reject for reject, _ in sent],
+            lambda n, reject: _replayed(reject, copies[n], at_ms),
+            "rejects could not be marked as replayed",
+        )
+        if conflicting:
             raise Problem(
-                f"{due[0][0].id} is replayed by somebody else again and again.",
+                f"{conflicting[0].id} is replayed by somebody else again and again.",
                 "Let one of you do it.",
                 ExitCode.UNAVAILABLE,
             )
 
     def delete(self, rejects: Sequence[StoredReject]) -> int:
         """Delete rejects and return how many existed; `Problem` (69) if Elasticsearch does not delete them."""
-        lines = [{"delete": {"_index": reject.index, "_id": reject.id}} for reject in rejects]
-        return sum(status == DONE for status in self._bulk(lines, "deleted")) if lines else 0
-
-    def _bulk(self, lines: Sequence[Any], done: str) -> list[int]:
-        """Return the status of each item; any failure other than not found or a conflict is a `Problem` (69)."""
-        answer = self._client.bulk(operations=lines, filter_path="items.*.status,items.*.error.reason")
-        items = [next(iter(item.values())) for item in answer.body["items"]]
-        failed = [item for item in items if item["status"] not in (DONE, GONE, CONFLICT)]
-        if failed:
-            why = failed[0].get("error", {}).get("reason", failed[0]["status"])
-            raise Problem(
-                f"{len(failed):,} rejects could not be {done}: {why}.",
-                "Try again once this is fixed.",
-                ExitCode.UNAVAILABLE,
-            )
-        return [item["status"] for item in items]
+        operations = [{"delete": {"_index": reject.index, "_id": reject.id}} for reject in rejects]
+        return sum(status == DONE for status in self.bulk_statuses(operations, "rejects could not be deleted"))
 
     def _scan(self, query: Clause, source: Any) -> Iterator[StoredReject]:
         hits = self._search.scan(INDICES, query, PAGE, seq_no_primary_term=True, _source=source)
         return map(_stored_reject, hits)
-
-    def _reload(self, reject: StoredReject) -> StoredReject | None:
-        """Return the document as it is now, independent of refreshes; None if it was deleted."""
-        docs = self._client.mget(docs=[{"_index": reject.index, "_id": reject.id}]).body["docs"]
-        return _stored_reject(docs[0]) if docs[0].get("found") else None
 
 
 def _group(bucket: dict[str, Any]) -> RejectGroup:
@@ -229,16 +196,11 @@ def _stored_reject(hit: Mapping[str, Any]) -> StoredReject:
     return StoredReject(hit["_index"], hit["_id"], hit["_seq_no"], hit["_primary_term"], hit.get("_source", {}))
 
 
-def _update(reject: StoredReject) -> dict[str, Any]:
-    condition = {"if_seq_no": reject.seq_no, "if_primary_term": reject.primary_term}
-    return {"update": {"_index": reject.index, "_id": reject.id, **condition}}
-
-
-def _replayed(reject: StoredReject, copy: str | None, at_ms: int) -> bytes:
-    """Return the line of a bulk request that marks a reject as replayed."""
+def _replayed(reject: CurrentDocument, copy: str | None, at_ms: int) -> dict[str, Any]:
+    """Return the fields that mark a reject as replayed."""
     copies = [*(reject.value("perf.reject.replayed_as") or ()), *([copy] if copy else ())][-MAX_COPIES:]
     fields: dict[str, Any] = {"replayed": iso(at_ms), "replays": (reject.value("perf.reject.replays") or 0) + 1}
-    return orjson.dumps({"doc": {"perf": {"reject": fields | ({"replayed_as": copies} if copies else {})}}})
+    return {"perf": {"reject": fields | ({"replayed_as": copies} if copies else {})}}
 
 
 def letter_of(reject: StoredReject) -> Coordinates | None:

@@ -4,12 +4,12 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import orjson
-from elasticsearch import ConflictError, NotFoundError
 from elasticsearch import Elasticsearch as Client
 
 from ingest.core.bulk import BulkAction, request_body
 from ingest.core.bulk_result import CREATED, UPDATED, ItemResult, StoredVersion
 from ingest.edge.elasticsearch.client import raising_port_errors
+from ingest.edge.elasticsearch.documents import CasDocuments, CurrentDocument
 from ingest.edge.errors import Unavailable
 from ingest.edge.ports import StoredDocument
 
@@ -21,7 +21,7 @@ _DOCUMENT = "docs._id,docs.error.type,docs._seq_no,docs._primary_term,docs._vers
 _GONE = (None, "index_not_found_exception")
 FAILED = 300  # the lowest status that is not a success
 _SUCCESS = {CREATED.result: CREATED, UPDATED.result: UPDATED}
-_EPOCH = ("perf", "ledger", "epoch")
+_EPOCH = "perf.ledger.epoch"
 
 
 class ElasticsearchStore:
@@ -91,26 +91,12 @@ class ElasticsearchStore:
 
     def raise_epoch(self, index: str, doc_id: str, body: Mapping[str, object]) -> int:
         """Repeat a compare-and-swap until it succeeds; the new epoch is the stored one plus one."""
-        while True:
-            epoch, condition = self._epoch(index, doc_id)
-            document = _with_epoch(body, epoch + 1)
-            try:
-                with raising_port_errors():
-                    _write(self._client, index, doc_id, document, condition)
-            except _Overtaken:
-                continue
-            return epoch + 1
 
-    def _epoch(self, index: str, doc_id: str) -> tuple[int, dict[str, int]]:
+        def next_body(stored: CurrentDocument | None) -> dict[str, Any]:
+            return _with_epoch(body, 1 if stored is None else int(stored.value(_EPOCH)) + 1)
+
         with raising_port_errors():
-            try:
-                stored = self._client.get(index=index, id=doc_id).body
-            except NotFoundError:
-                return 0, {}
-        epoch = stored["_source"]
-        for step in _EPOCH:
-            epoch = epoch[step]
-        return int(epoch), {"if_seq_no": stored["_seq_no"], "if_primary_term": stored["_primary_term"]}
+            return int(CasDocuments(self._client).update(index, doc_id, next_body).value(_EPOCH))
 
 
 def _stored_document(doc: Mapping[str, Any]) -> StoredDocument | None:
@@ -127,20 +113,6 @@ def _stored_version(doc: Mapping[str, Any]) -> StoredVersion | None:
 
 StoreOf = Callable[[Client], ElasticsearchStore]
 """Builds a store from an open client."""
-
-
-class _Overtaken(Exception):
-    """Another writer wrote between our read and our write."""
-
-
-def _write(client: Client, index: str, doc_id: str, document: dict[str, Any], condition: dict[str, int]) -> None:
-    try:
-        if condition:
-            client.index(index=index, id=doc_id, document=document, **condition)  # type: ignore[arg-type]
-        else:
-            client.create(index=index, id=doc_id, document=document)
-    except ConflictError as error:
-        raise _Overtaken from error
 
 
 def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:

@@ -14,13 +14,12 @@ from functools import partial
 from typing import Any
 
 from kafka import ConsumerRebalanceListener, KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka import __version__ as kafka_version
 from kafka.coordinator.assignors.cooperative_sticky import CooperativeStickyAssignor
 from kafka.errors import KafkaError
 
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition
-from ingest.core.model import ExitCode, Problem
+from ingest.edge.kafka import internals
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
 from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
@@ -32,7 +31,6 @@ KEEP_ALIVE_POLL_MS = 20
 CLOSE_MS = 5000
 LOOK_MS = 2000
 COMMIT_MS = 10_000
-PINNED = "Install a version that pyproject.toml allows; perflog uses some of its internals."
 
 
 class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-python is untyped
@@ -41,17 +39,17 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
     def __init__(self, consumer: Any) -> None:
         self._consumer = consumer
         self._lock = threading.Lock()
-        self._gone: set[Partition] = set()
+        self._lost: set[Partition] = set()
         self._new: set[Partition] = set()
         self._begun: set[Partition] = set()
 
     def on_partitions_revoked(self, revoked: Any) -> None:
         """Record that partitions were revoked (or, under its other name, lost)."""
-        gone = {Partition(*p) for p in revoked}
+        lost = {Partition(*p) for p in revoked}
         with self._lock:
-            self._gone |= gone
-            self._new -= gone
-            self._begun -= gone
+            self._lost |= lost
+            self._new -= lost
+            self._begun -= lost
 
     on_partitions_lost = on_partitions_revoked
 
@@ -62,12 +60,12 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
         with self._lock:
             self._new |= {Partition(*p) for p in assigned}
 
-    def taken(self) -> tuple[set[Partition], set[Partition]]:
-        """Return the changes since the last call as (gone, new)."""
+    def take_changes(self) -> tuple[set[Partition], set[Partition]]:
+        """Return the changes since the last call as (lost, new)."""
         with self._lock:
-            gone, new = self._gone, self._new
-            self._gone, self._new = set(), set()
-        return gone, new
+            lost, new = self._lost, self._new
+            self._lost, self._new = set(), set()
+        return lost, new
 
     def begin(self, partition: Partition) -> None:
         """Mark a partition as readable."""
@@ -101,7 +99,7 @@ def _client(kafka: Kafka, delivery: Delivery, group: str) -> Any:
     )
 
 
-def _as_ours(offsets: Mapping[Any, int]) -> dict[Partition, int]:
+def _by_partition(offsets: Mapping[Any, int]) -> dict[Partition, int]:
     return {Partition(*p): int(o) for p, o in offsets.items()}
 
 
@@ -110,60 +108,57 @@ class GroupConsumer:
 
     def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
         """Join `group` for `topics`; `Problem` (69) if the cluster does not answer."""
-        self._made = partial(_client, kafka, delivery, group)
+        self._new_client = partial(_client, kafka, delivery, group)
         self._topics = list(topics)
-        self._watch = StuckDetector()
+        self._stuck_detector = StuckDetector()
         with raising_problems(kafka):
-            self._join(self._made())
+            self._join(self._new_client())
 
     def _join(self, client: Any) -> None:
-        if not install(client):
-            raise Problem(
-                f"kafka-python {kafka_version} has other internals than perflog expects.", PINNED, ExitCode.SOFTWARE
-            )
+        internals.check(client)
+        install(client)
         self._consumer, self._membership = client, _Membership(client)
         self._gate = RebalanceGate(client._coordinator)
-        self._watch.forget()
+        self._stuck_detector.forget()
         client.subscribe(topics=self._topics, listener=self._membership)
 
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Return records of the partitions that were begun, one list per partition."""
         with raising_port_errors():
             batches = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
-            if not batches and self.reachable() and not self._gate.due() and self._watch.due():
-                self._look()
+            if not batches and self.is_reachable() and not self._gate.due() and self._stuck_detector.due():
+                self._rejoin_if_stuck()
             return batches
 
-    def _look(self) -> None:
+    def _rejoin_if_stuck(self) -> None:
         """Check for stuck partitions; if there are any, leave the group and join it again with a new client."""
         begun = self._begun()
         assigned = self._consumer._subscription.assignment
         at = {p: position.offset for p in begun if p in assigned and (position := assigned[p].position) is not None}
         ends = self._consumer.end_offsets(begun, timeout_ms=LOOK_MS) if begun else {}
-        if stuck := self._watch.stuck(_as_ours(at), _as_ours(ends)):
+        if stuck := self._stuck_detector.stuck(_by_partition(at), _by_partition(ends)):
             names = ", ".join(f"{topic}/{number}" for topic, number in stuck)
             log.warning("Stuck although there are more records: %s. Rejoining the group; nothing is lost.", names)
-            client = self._made()
+            client = self._new_client()
             self.close()
             self._join(client)
             self._membership.on_partitions_revoked(begun)
 
-    def changing(self) -> bool:
+    def is_rebalancing(self) -> bool:
         """Whether the next poll would rejoin the group, which leaves time to finish the records in flight.
 
         kafka-python revokes partitions in the middle of that poll, on a thread that must not block. So no poll rejoins
-        before
-        this method has returned True.
+        before this method has returned True.
         """
-        return self._gate.told()
+        return self._gate.announce()
 
-    def reachable(self) -> bool:
+    def is_reachable(self) -> bool:
         """Whether the group coordinator is known; while it is not, polls return nothing and raise nothing."""
         return not self._consumer._coordinator.coordinator_unknown()
 
-    def changes(self) -> tuple[set[Partition], set[Partition]]:
+    def take_changes(self) -> tuple[set[Partition], set[Partition]]:
         """Return the partitions lost and the partitions gained since the last call."""
-        return self._membership.taken()
+        return self._membership.take_changes()
 
     def begin(self, partition: Partition) -> int:
         """Start reading at the committed offset, or at the oldest record if there is none."""
@@ -182,7 +177,7 @@ class GroupConsumer:
 
     def keep_alive(self) -> None:
         """Poll with every partition paused, so that the worker stays in the group while it waits."""
-        self._watch.forget()
+        self._stuck_detector.forget()
         with raising_port_errors():
             self._consumer.pause(*self._begun())
             self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
@@ -215,13 +210,13 @@ class GroupConsumer:
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return the oldest offset that still exists, for each partition."""
         with raising_port_errors():
-            return _as_ours(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
+            return _by_partition(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
         """Return the end offset of every partition of the topics: the offset after the newest record."""
         with raising_port_errors():
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
-            return _as_ours(self._consumer.end_offsets(every))
+            return _by_partition(self._consumer.end_offsets(every))
 
     def close(self) -> None:
         """Leave the group without committing; if Kafka is down, the session times out."""

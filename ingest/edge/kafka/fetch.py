@@ -12,7 +12,7 @@ from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Coordinates, Partition
 from ingest.edge.errors import Unavailable
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_problems
-from ingest.edge.kafka.record_batches import received
+from ingest.edge.kafka.record_batches import to_consumer_record
 
 SILENCE_S = 15.0
 POLL_MS = 500
@@ -46,27 +46,27 @@ class RecordFetcher:
             if first <= at.offset < end:
                 offsets[at.partition].add(at.offset)
         for partition in sorted(offsets):
-            yield from self._of_partition(partition, sorted(offsets[partition]))
+            yield from self._records_of(partition, sorted(offsets[partition]))
 
-    def _of_partition(self, partition: Partition, wanted: Sequence[int]) -> Iterator[ConsumerRecord]:
+    def _records_of(self, partition: Partition, wanted: Sequence[int]) -> Iterator[ConsumerRecord]:
         at = TopicPartition(*partition)
         self._consumer.assign([at])
         left = list(reversed(wanted))
         while left:
             if not 0 <= left[-1] - self._position(at) <= NEAR_OFFSETS:
                 self._consumer.seek(at, left[-1])
-            for record in self._polled(at, left[-1]):
+            for record in self._poll(at, left[-1]):
                 while left and left[-1] < record.offset:
                     left.pop()  # compacted away, or a control record
                 if left and left[-1] == record.offset:
                     left.pop()
-                    yield received(record, Partition(*at))
+                    yield to_consumer_record(record, Partition(*at))
 
     def _position(self, at: Any) -> int:
         position = self._consumer.position(at, timeout_ms=int(SILENCE_S * 1000))
         return -1 if position is None else int(position)
 
-    def _polled(self, at: Any, offset: int) -> list[Any]:
+    def _poll(self, at: Any, offset: int) -> list[Any]:
         """Return the next records; raises `Unavailable` if none come although there must be some."""
         deadline = time.monotonic() + SILENCE_S
         while time.monotonic() < deadline:

@@ -43,16 +43,15 @@ class AcknowledgedProducer:
         self._producer: Any = None
         self._one_at_a_time = Lock()
 
-    def send(self, letters: Sequence[ProducerRecord]) -> list[str | None]:
+    def send(self, records: Sequence[ProducerRecord]) -> list[str | None]:
         """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown.
 
         Raises `Unavailable` if a record was not acknowledged, `RequestTooLarge` if the topic does not accept one; the
-        others
-        may have been written.
+        others may have been written.
         """
         try:
             with self._one_at_a_time, raising_port_errors():
-                futures = [self._open().send(o.topic, o.value, o.key, list(o.headers)) for o in letters]
+                futures = [self._open().send(r.topic, r.value, r.key, list(r.headers)) for r in records]
                 self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
                 return [_coordinates(future.get(timeout=1)) for future in futures]
         except (Unavailable, RequestTooLarge):

@@ -3,14 +3,14 @@
 kafka-python decodes a record with some thirty calls, which costs more than everything else a worker does with it. Here
 one loop decodes a whole batch, and headers equal to those of the previous record are not decoded again. Fetching,
 transactions and checksums stay with kafka-python: `install` replaces only its innermost loop, by an attribute of one
-consumer. Tests compare both decoders on batches of the real broker.
+consumer. internals.py lists the private parts that this needs. Tests compare both decoders on batches of the real
+broker.
 """
 
 import struct
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
-from kafka.consumer.fetcher import Fetcher
 from kafka.errors import CorruptRecordError
 
 from ingest.core.kafka_record import ConsumerRecord, Header, Partition
@@ -21,17 +21,26 @@ PLAIN = frozenset(range(0, 128, 2))  # first bytes of the varints 0 to 63
 NO_HEADERS_YET = b"\x01"  # a count of -1, which no record has
 
 
-def install(consumer: Any) -> bool:
-    """Install this decoder in a KafkaConsumer; returns False, changing nothing, if kafka-python's internals differ."""
-    fetcher = getattr(consumer, "_fetcher", None)
-    if fetcher is None or not hasattr(fetcher, "PartitionRecords"):
-        return False
-    fetcher.PartitionRecords = _Records
-    return True
+def install(consumer: Any) -> None:
+    """Install this decoder in a KafkaConsumer whose internals were checked."""
+    fetcher = consumer._fetcher
+    fetcher.PartitionRecords = type("PartitionRecords", (_BatchDecoder, fetcher.PartitionRecords), {})
 
 
-class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python is untyped
-    """Yields perflog's `ConsumerRecord` instead of kafka-python's."""
+class _BatchDecoder:
+    """Makes a fetcher's `PartitionRecords` yield perflog's `ConsumerRecord` instead of kafka-python's."""
+
+    if TYPE_CHECKING:  # of kafka-python's PartitionRecords
+        aborted_producer_ids: set[int]
+        bytes_read: int
+        check_crcs: bool
+        drain: Callable[[], None]
+        leader_epoch: int
+        next_fetch_offset: int
+        records_read: int
+        _consume_aborted_transactions_up_to: Callable[[int], None]
+        _contains_abort_marker: Callable[[Any], bool]
+        _is_batch_aborted: Callable[[Any], bool]
 
     def _unpack_records(self, tp: Any, records: Any, *_: Any) -> Iterator[ConsumerRecord]:
         partition = Partition(*tp)
@@ -46,7 +55,7 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
                 self.next_fetch_offset = batch.next_offset
                 continue
             self.bytes_read += batch.size_in_bytes
-            for record in decoded(batch, partition) if batch.magic == MAGIC else _slowly(batch, partition):
+            for record in decode_batch(batch, partition) if batch.magic == MAGIC else _decode_slowly(batch, partition):
                 self.records_read += 1
                 self.next_fetch_offset = record.offset + 1
                 yield record
@@ -67,17 +76,17 @@ class _Records(Fetcher.PartitionRecords):  # type: ignore[misc]  # kafka-python 
         return bool(batch.is_control_batch)
 
 
-def _slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
-    return (received(record, partition) for record in batch)
+def _decode_slowly(batch: Any, partition: Partition) -> Iterator[ConsumerRecord]:
+    return (to_consumer_record(record, partition) for record in batch)
 
 
-def received(record: Any, partition: Partition) -> ConsumerRecord:
+def to_consumer_record(record: Any, partition: Partition) -> ConsumerRecord:
     """Convert a record that kafka-python decoded."""
     head = tuple((name, value or b"") for name, value in record.headers or ())
     return ConsumerRecord(partition, record.offset, record.timestamp, record.key, record.value, head)
 
 
-def decoded(batch: Any, partition: Partition) -> list[ConsumerRecord]:
+def decode_batch(batch: Any, partition: Partition) -> list[ConsumerRecord]:
     """Decode all records of a batch of format 2; CorruptRecordError if its lengths are inconsistent."""
     iter(batch)  # decompresses the batch
     try:

@@ -13,28 +13,28 @@ from collections.abc import Callable, Mapping
 
 from ingest.core.kafka_record import Partition
 
-LOOK_EVERY_S = 30.0
+CHECK_EVERY_S = 30.0
 
 
 class StuckDetector:
     """Remembers which partitions were behind at the last check."""
 
-    def __init__(self, every_s: float = LOOK_EVERY_S, now_s: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, every_s: float = CHECK_EVERY_S, now_s: Callable[[], float] = time.monotonic) -> None:
         """Take the seconds between two checks, and a clock."""
         self._every_s, self._now_s = every_s, now_s
         self._behind: dict[Partition, int] = {}
-        self._looked_s = now_s()
+        self._checked_s = now_s()
 
     def forget(self) -> None:
         """Forget the last check, because partitions are paused and their positions say nothing."""
         self._behind = {}
-        self._looked_s = self._now_s()
+        self._checked_s = self._now_s()
 
     def due(self) -> bool:
         """Whether a check is due; if so, the interval starts again."""
-        if self._now_s() - self._looked_s < self._every_s:
+        if self._now_s() - self._checked_s < self._every_s:
             return False
-        self._looked_s = self._now_s()
+        self._checked_s = self._now_s()
         return True
 
     def stuck(self, positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> list[Partition]:

@@ -34,7 +34,7 @@ class Topics:
         """Take an open admin client."""
         self._admin = admin
 
-    def described(self, names: Sequence[str]) -> dict[str, Topic]:
+    def describe(self, names: Sequence[str]) -> dict[str, Topic]:
         """Return those of the topics that exist."""
         present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
         wanted = [

@@ -64,7 +64,7 @@ def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:
     dead_letters = settings.delivery.dead_letter_topic
     wanted = {intake.topic: partitions for intake in settings.intakes.values()} | {dead_letters: DEAD_LETTER_PARTITIONS}
-    existing = cluster.described(list(wanted))
+    existing = cluster.describe(list(wanted))
     steps = []
     for name, count in wanted.items():
         configs = topic_configs(settings.delivery.max_message_bytes, intake=name != dead_letters)

@@ -64,7 +64,7 @@ class AlertsReport:
     """The results for each rule and facility, the notices sent, and how often another evaluation was faster."""
 
     evaluated: list[RuleResult] = field(default_factory=list)
-    told: list[Notice] = field(default_factory=list)
+    notices: list[Notice] = field(default_factory=list)
     overtaken: int = 0
 
 
@@ -78,7 +78,7 @@ def load_rules(path: Path) -> tuple[Rule, ...]:
 
 
 def evaluate(
-    settings: Settings, schema: Schema, rules: Iterable[Rule], asked: EvaluateRequest, notifier: Notifier
+    settings: Settings, schema: Schema, rules: Iterable[Rule], request: EvaluateRequest, notifier: Notifier
 ) -> AlertsReport:
     """Evaluate every rule on every facility, and notify what is new.
 
@@ -86,11 +86,11 @@ def evaluate(
     """
     demand_template(settings, schema, ALERTS)
     with session(settings.elasticsearch) as connected:
-        return _Evaluation(RunIndex(connected), Alerts(connected), schema, notifier).run(rules, asked)
+        return _Evaluation(RunIndex(connected), Alerts(connected), schema, notifier).run(rules, request)
 
 
-def _since_ms(rule: Rule, asked: EvaluateRequest, now_ms: int) -> int:
-    since_ms = -rule.look_back_ms if asked.since_ms is None else asked.since_ms
+def _since_ms(rule: Rule, request: EvaluateRequest, now_ms: int) -> int:
+    since_ms = -rule.look_back_ms if request.since_ms is None else request.since_ms
     return since_ms if since_ms > 0 else now_ms + since_ms
 
 
@@ -101,16 +101,16 @@ class _Evaluation:
         self._runs, self._alerts, self._schema, self._notifier = runs, alerts, schema, notifier
         self._report = AlertsReport()
 
-    def run(self, rules: Iterable[Rule], asked: EvaluateRequest) -> AlertsReport:
+    def run(self, rules: Iterable[Rule], request: EvaluateRequest) -> AlertsReport:
         self._runs.refresh()
         self._alerts.refresh()
         newest_ms = self._runs.newest_line_ms()
-        facilities = asked.facilities or tuple(sorted(newest_ms))
+        facilities = request.facilities or tuple(sorted(newest_ms))
         for rule in rules:
             for facility in facilities:
-                now_ms = newest_ms.get(facility) if asked.now_ms is None else asked.now_ms
+                now_ms = newest_ms.get(facility) if request.now_ms is None else request.now_ms
                 if now_ms is not None:
-                    self._evaluate_rule(rule, facility, TimeSpan(_since_ms(rule, asked, now_ms), now_ms))
+                    self._evaluate_rule(rule, facility, TimeSpan(_since_ms(rule, request, now_ms), now_ms))
         return self._report
 
     def _evaluate_rule(self, rule: Rule, facility: str, span: TimeSpan) -> None:
@@ -138,7 +138,7 @@ class _Evaluation:
             return incident
         notice = Notice(incident.id, transition_kind, incident.severity, message(incident, rule), rule.meaning)
         self._notifier.tell(notice)
-        self._report.told.append(notice)
+        self._report.notices.append(notice)
         notified = mark_notified(incident)
         self._alerts.change(written, incident_body(notified, rule))
         return notified

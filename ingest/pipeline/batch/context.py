@@ -16,7 +16,7 @@ class BatchContext:
 
     schema: Schema
     store: Store
-    outbox: Producer
+    producer: Producer
     writer: BulkWriter
     retry_policy: RetryPolicy
     limit: RejectLimit

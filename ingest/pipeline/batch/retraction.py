@@ -7,7 +7,7 @@ line: a record may retract only its own documents.
 """
 
 from collections.abc import Iterator, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import orjson
 
@@ -22,53 +22,21 @@ from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import message
 from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
 from ingest.core.replay.stored_line import DocumentVersion
-from ingest.edge.ports import Store, StoredDocument
-from ingest.pipeline.sink.bulk_writer import BulkWriter
-from ingest.pipeline.sink.retry import RetryPolicy
+from ingest.edge.ports import StoredDocument
+from ingest.pipeline.batch.context import BatchContext
 
 TOGETHER_BYTES = 16 * 1024 * 1024  # of lines whose earlier documents are looked up in one request
-CORRECTED, STORED, DUPLICATE = "corrected", "stored", "duplicate"
-
-
-class RetractionContext(Protocol):
-    """The services needed from `BatchContext`."""
-
-    @property
-    def store(self) -> Store:
-        """The store that earlier documents are looked up in."""
-
-    @property
-    def writer(self) -> BulkWriter:
-        """The writer of tombstones."""
-
-    @property
-    def retry_policy(self) -> RetryPolicy:
-        """The retry policy of the lookups."""
-
-
-def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -> str:
-    """Adjust a document's outcome for a line read again: a version that lost is a duplicate of the one that counts."""
-    if n in reading.lost:
-        return DUPLICATE
-    verdict = reading.judged.get(owner)
-    corrects = n in reading.corrected or (verdict is not None and verdict.is_correction)
-    return CORRECTED if word == STORED and corrects else word
-
-
-def outcome_without_documents(n: int, reading: DecodedBatch) -> Sequence[str]:
-    """Return the outcomes of a record that no longer makes a document."""
-    return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
 
 
 def retract(
-    reading: DecodedBatch, records: Sequence[ConsumerRecord], services: RetractionContext
+    reading: DecodedBatch, records: Sequence[ConsumerRecord], context: BatchContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
     due = [n for n in reading.judged if not _refused(reading, n)]
     wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
     foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
     for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
-        foreign -= {old.id for old in _overwrite(chunk, reading, records, services)}
+        foreign -= {old.id for old in _overwrite(chunk, reading, records, context)}
     for n in due:
         yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
 
@@ -77,14 +45,14 @@ def _overwrite(
     wanted: Sequence[tuple[int, Retraction]],
     reading: DecodedBatch,
     records: Sequence[ConsumerRecord],
-    services: RetractionContext,
+    context: BatchContext,
 ) -> list[DocumentVersion]:
     """Overwrite the earlier documents that come from their record's line, and return them.
 
     If a line has no document left, its tombstone keeps the bytes.
     """
     refs = [(retraction.old.index, retraction.old.id) for _, retraction in wanted]
-    stored = services.retry_policy.until_done(lambda: services.store.get(refs))
+    stored = context.retry_policy.until_done(lambda: context.store.get(refs))
     owned = [
         (n, retraction, document)
         for (n, retraction), document in zip(wanted, stored, strict=True)
@@ -93,7 +61,7 @@ def _overwrite(
     actions = [
         _action(retraction, document if reading.first_action(n) is None else None) for n, retraction, document in owned
     ]
-    services.writer.write(actions)
+    context.writer.write(actions)
     return [retraction.old for _, retraction, _ in owned]
 
 

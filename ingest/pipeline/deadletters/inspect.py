@@ -9,9 +9,9 @@ from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import ConsumerRecord, Coordinates
 from ingest.core.model import ExitCode, Problem, Provenance
 from ingest.core.records import headers
@@ -95,7 +95,7 @@ def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     counts: Counter[Key] = Counter()
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
     replayed = rejects.scan(replace(wanted, replayed=True), fields)
-    while chunk := list(islice(replayed, CHUNK_REJECTS)):
+    for chunk in batched(replayed, max_items=CHUNK_REJECTS):
         copies = {copy: reject for reject in chunk for copy in reject.value("perf.reject.replayed_as") or ()}
         stored = {copies[copy].id: copies[copy] for copy in rejects.records_with_facts(list(copies))}
         counts.update(
@@ -117,16 +117,16 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
     `Problem` (66) when no reject matches. The record is None if nothing is left of it.
     """
     with open_rejects(settings.elasticsearch) as rejects:
-        found = rejects.newest(wanted)
-        if found is None:
+        reject = rejects.newest(wanted)
+        if reject is None:
             criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
             raise Problem(
                 f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", ExitCode.NO_INPUT
             )
-        parts = [part.id for part in rejects.of_records([found.value("provenance.kafka")]) if part.id != found.id]
+        parts = [part.id for part in rejects.of_records([reject.value("provenance.kafka")]) if part.id != reject.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
-        ((_, original),) = originals([found], fetcher, settings)
-    return found, original, sorted(parts)
+        ((_, original),) = originals([reject], fetcher, settings)
+    return reject, original, sorted(parts)
 
 
 def originals(

@@ -1,10 +1,10 @@
 """Deletes rejects that are no longer needed, and the dead letters that only they refer to."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from itertools import islice
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import Partition
 from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredReject, letter_of, open_rejects
 from ingest.edge.kafka.fetch import open_fetcher
@@ -88,19 +88,13 @@ def _delete(
 ) -> Reach:
     purged = Reach()
     total, done = rejects.count(wanted), 0
-    for chunk in _chunks(rejects.scan(wanted, NEEDED)):
+    for chunk in batched(rejects.scan(wanted, NEEDED), max_items=CHUNK_REJECTS):
         report.rejects += rejects.delete(chunk)
         for reject in chunk:
             purged.add(reject)
         done += len(chunk)
         progress(done, total)
     return purged
-
-
-def _chunks(rejects: Iterable[StoredReject]) -> Iterator[list[StoredReject]]:
-    remaining = iter(rejects)
-    while chunk := list(islice(remaining, CHUNK_REJECTS)):
-        yield chunk
 
 
 def upto(purged: Reach, remaining: Reach) -> dict[Partition, int]:

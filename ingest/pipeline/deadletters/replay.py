@@ -6,11 +6,11 @@ its content, and must be a topic in the settings.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import Coordinates, ProducerRecord
 from ingest.core.model import ExitCode, Problem
 from ingest.core.records.headers import Replay, replay_headers
@@ -22,7 +22,7 @@ from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
 from ingest.pipeline.deadletters.inspect import Original, originals
 
 CHUNK_REJECTS = 2000
-FLIGHT_BYTES = 8 * 1024 * 1024
+FLIGHT_BYTES = 8 * 1024 * 1024  # acknowledged and marked before the next copies are read
 
 
 @dataclass(slots=True)
@@ -52,7 +52,7 @@ class ReplayReport:
 class Sent:
     """A copy in flight: the Kafka record, and all rejects of the original, which are marked once it is acknowledged."""
 
-    letter: ProducerRecord
+    record: ProducerRecord
     parts: tuple[StoredReject, ...]
     found_in: str
 
@@ -72,10 +72,10 @@ class Replayer:
             self._count(flight)
             return
         try:
-            coordinates = self._producer.send([sent.letter for sent in flight])
+            coordinates = self._producer.send([sent.record for sent in flight])
         except RequestTooLarge:
             if len(flight) == 1:
-                too_large = f"{flight[0].letter.topic} does not accept a record of this size"
+                too_large = f"{flight[0].record.topic} does not accept a record of this size"
                 self._report.not_sent.append((flight[0].parts[0].record, too_large))
                 return
             for sent in flight:
@@ -91,7 +91,7 @@ class Replayer:
         self._count(flight)
 
     def _count(self, flight: Sequence[Sent]) -> None:
-        self._report.topics.update(sent.letter.topic for sent in flight)
+        self._report.topics.update(sent.record.topic for sent in flight)
         self._report.found_in.update(sent.found_in for sent in flight)
 
 
@@ -120,7 +120,8 @@ def replay(
         replayer = Replayer(rejects, producer, report, now_ms)
         total, done = rejects.count(wanted), 0
         for chunk, parts in _chunks(rejects, wanted, again):
-            for flight in _flights(_copies(parts, fetcher, settings, report)):
+            copies = _copies(parts, fetcher, settings, report)
+            for flight in batched(copies, lambda sent: sent.record.size_bytes, FLIGHT_BYTES):
                 replayer.send(flight)
             done += chunk
             progress(done, total)
@@ -133,7 +134,7 @@ def _chunks(
     """Yield the number of rejects in a chunk and all parts of each of their records; every record once."""
     records_with_parts: set[str] = set()
     matching = rejects.scan(wanted, ["provenance.kafka"])
-    while chunk := list(islice(matching, CHUNK_REJECTS)):
+    for chunk in batched(matching, max_items=CHUNK_REJECTS):
         records: dict[str, list[StoredReject]] = {}
         for part in rejects.of_records(sorted({reject.value("provenance.kafka") for reject in chunk})):
             records.setdefault(part.record, []).append(part)
@@ -172,17 +173,3 @@ def _copies(
 def _copy(topic: str, reject: StoredReject, original: Original) -> ProducerRecord:
     replay_header = Replay(reject.record, iso_ms(reject.value("event.created")))
     return ProducerRecord(topic, original.key, original.value, replay_headers(original.headers, replay_header))
-
-
-def _flights(copies: Iterable[Sent]) -> Iterator[list[Sent]]:
-    """Group the copies: each group is acknowledged and marked before the next is read, so memory stays bounded."""
-    flight: list[Sent] = []
-    size_bytes = 0
-    for sent in copies:
-        flight.append(sent)
-        size_bytes += sent.letter.size_bytes
-        if size_bytes >= FLIGHT_BYTES:
-            yield flight
-            flight, size_bytes = [], 0
-    if flight:
-        yield flight

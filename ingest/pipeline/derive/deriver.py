@@ -57,7 +57,7 @@ class RunCache:
     marks: int = 0
     _documents: "OrderedDict[RunKey, RunStateDocument]" = field(default_factory=OrderedDict)
 
-    def taken(self, key: RunKey, schema: Schema) -> RunStateDocument:
+    def take(self, key: RunKey, schema: Schema) -> RunStateDocument:
         """Remove and return a run's state document; put it back once everything that follows from it was written."""
         document = self._documents.pop(key, None)
         if document is None:
@@ -84,7 +84,7 @@ class Deriver:
         bulk_threads: int = 1,
         cache: RunCache | None = None,
     ) -> None:
-        """Bind the schema and the writers; `bulk_threads` is how many portions of a round may be in flight."""
+        """Bind the schema and the writers; `bulk_threads` is how many parts of a round may be in flight."""
         self._schema, self._cas_writer, self._writer = schema, cas_writer, writer
         self._at_once = writer.limits.documents
         self._pool = ThreadPoolExecutor(bulk_threads, "perflog-deriver-bulk")
@@ -100,26 +100,27 @@ class Deriver:
             updates.join(batch)
         run_documents = []
         for key, marks in updates.runs.items():
-            document = self._runs.taken(key, self._schema)
-            document.more, document.stood = marks, updates.standing[key] == len(marks)
+            document = self._runs.take(key, self._schema)
+            document.new_marks = marks
+            document.already_stored = updates.already_stored[key] == len(marks)
             run_documents.append(document)
         other_documents = [*_with_updates(self._writers, updates.writers), *_with_updates(self._files, updates.files)]
         tasks = [self._pool.submit(self._cas_writer.write, other_documents)]
         tasks += [
-            self._pool.submit(self._portion, portion)
-            for portion in batched(run_documents, RunStateDocument.news, self._at_once)
+            self._pool.submit(self._derive_runs, runs)
+            for runs in batched(run_documents, RunStateDocument.new_mark_count, self._at_once)
         ]
         wait(tasks)
         self.conflicts += sum(task.result() for task in tasks)
         for document in run_documents:
-            if not document.lost:
-                document.settle()
+            if not document.rejected:
+                document.confirm_derived()
                 self._runs.put(document.state.key, document)
 
-    def _portion(self, run_documents: Sequence[RunStateDocument]) -> int:
+    def _derive_runs(self, run_documents: Sequence[RunStateDocument]) -> int:
         """Write the states of some runs, then their stages and runs; return the number of compare-and-swap conflicts.
 
-        Portions share nothing, so one is computed while Elasticsearch answers for another.
+        The parts of a round share nothing, so one is computed while Elasticsearch answers for another.
         """
         conflicts = self._cas_writer.write(run_documents)
         write(
@@ -128,7 +129,7 @@ class Deriver:
         )
         return conflicts
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Shut the threads down."""
         self._pool.shutdown(cancel_futures=True)
 
@@ -138,7 +139,7 @@ def _with_updates(cache: Cache, updates: Mapping[Any, Any]) -> list[CasDocument]
     documents = []
     for key, update in updates.items():
         document = cache[key]
-        document.more = update
+        document.update = update
         documents.append(document)
     return documents
 
@@ -148,6 +149,6 @@ def write(writer: BulkWriter, documents: Sequence[DerivedDocument | Document]) -
     actions: list[BulkAction] = [
         index(document.index, document.id, document.version, document.json) for document in documents
     ]
-    for action, answer in zip(actions, writer.write(actions), strict=True):
-        if item_status(answer) is ItemStatus.REJECTED:
-            log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)
+    for action, result in zip(actions, writer.write(actions), strict=True):
+        if item_status(result) is ItemStatus.REJECTED:
+            log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], result.error, result.reason)

@@ -14,24 +14,24 @@ KIND = "files"
 
 
 class FileStateDocument(CasDocument):
-    """What was received of a file. `more` is the update from a round of batches."""
+    """What was received of a file. `update` is the update from a round of batches."""
 
     def __init__(self, key: FileKey, schema: Schema) -> None:
         """Start with an empty state."""
         super().__init__(schema.index(KIND, key.facility), key.id)
         self.state = FileState(key)
-        self.more: FileUpdate | None = None
+        self.update: FileUpdate | None = None
         self._next = self.state
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state."""
         self.state = state_of(body) if body else FileState(self.state.key)
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the document with the update merged in; None if it adds nothing."""
-        self._next = merge(self.state, self.more) if self.more else self.state
+        self._next = merge(self.state, self.update) if self.update else self.state
         return None if self._next is self.state else as_text(body_of(self._next, is_due(self._next)))
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the new state is stored."""
-        self.state, self.more = self._next, None
+        self.state, self.update = self._next, None

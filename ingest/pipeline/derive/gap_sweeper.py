@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from ingest.core.batching import batched
 from ingest.core.fields import Schema
 from ingest.core.model import Document
 from ingest.core.tracking.file_document import body_of, state_of
@@ -49,21 +50,21 @@ class GapDocument(PendingDocument):
         """Start without a state."""
         super().__init__(*doc_ref)
         self._judge = judge
-        self._first: FileState | None = None
+        self._stored: FileState | None = None
         self.state: FileState | None = None
         self.new = 0
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state and compute the next one."""
-        self._first = self.state = None
+        self._stored = self.state = None
         if body is not None:
-            self._first = state_of(body)
-            self.state = self._judge(self._first)
-            self.new = len(self.state.gaps) - len(self._first.gaps)
+            self._stored = state_of(body)
+            self.state = self._judge(self._stored)
+            self.new = len(self.state.gaps) - len(self._stored.gaps)
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the next state as JSON; None if it is stored already."""
-        if self.state is None or self.state is self._first:
+        if self.state is None or self.state is self._stored:
             return None
         return as_text(body_of(self.state, is_due(self.state)))
 
@@ -72,9 +73,9 @@ class GapDocument(PendingDocument):
         """Whether the state document exists."""
         return self.state is not None
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the next state is stored."""
-        self._first = self.state
+        self._stored = self.state
 
     def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
@@ -83,14 +84,14 @@ class GapDocument(PendingDocument):
 
 
 @dataclass(frozen=True, slots=True)
-class GapsFound:
+class GapSweep:
     """Result of a round: gaps found, documents written."""
 
-    found: int = 0
+    gaps: int = 0
     documents: int = 0
 
-    def __add__(self, other: "GapsFound") -> "GapsFound":
-        return GapsFound(self.found + other.found, self.documents + other.documents)
+    def __add__(self, other: "GapSweep") -> "GapSweep":
+        return GapSweep(self.gaps + other.gaps, self.documents + other.documents)
 
 
 class GapSweeper:
@@ -103,26 +104,26 @@ class GapSweeper:
         writer: BulkWriter,
         schema: Schema,
         progress: Callable[[str], Progress],
-        retry_policy: tuple[Callable[[], int], float],
+        clock: tuple[Callable[[], int], float],
     ) -> None:
-        """Bind the stores and writers; `retry_policy` = (clock in unix ms, seconds before a hole counts as a gap)."""
+        """Bind the stores and writers; `clock` = (time in unix ms, seconds before a hole counts as a gap)."""
         self._states, self._cas_writer, self._writer, self._schema = states, cas_writer, writer, schema
         self._progress = progress
-        self._now_ms, self._patience_ms = retry_policy[0], int(retry_policy[1] * 1000)
+        self._now_ms, self._gap_after_ms = clock[0], int(clock[1] * 1000)
         self._remembered: dict[str, Suspicion] = {}
 
-    def sweep(self, topic_keys: Iterable[tuple[str, str]]) -> GapsFound:
+    def sweep(self, topic_keys: Iterable[tuple[str, str]]) -> GapSweep:
         """Sweep every (facility, topic) once."""
-        total = GapsFound()
+        total = GapSweep()
         for facility, topic in topic_keys:
             due = [(id_, _ranges(state_of(body))) for id_, body in self._states.due(facility, topic)]
             if due:
                 offsets = self._progress(topic)  # asked after the holes were seen, so they existed at these end offsets
-                for n in range(0, len(due), FILES_AT_ONCE):
-                    total += self._sweep_files(facility, due[n : n + FILES_AT_ONCE], offsets)
+                for files in batched(due, max_items=FILES_AT_ONCE):
+                    total += self._sweep_files(facility, files, offsets)
         return total
 
-    def _sweep_files(self, facility: str, due: Sequence[tuple[str, Ranges]], offsets: Progress) -> GapsFound:
+    def _sweep_files(self, facility: str, due: Sequence[tuple[str, Ranges]], offsets: Progress) -> GapSweep:
         index = self._schema.index(KIND, facility)
         now_ms = self._now_ms()
         gap_states = [
@@ -135,8 +136,8 @@ class GapSweeper:
         def gap_documents(gap_state: GapDocument) -> Iterable[Document]:
             return documents(gap_state.state, self._schema) if gap_state.state and gap_state.state.pending else ()
 
-        taken, written = write_pending(self._cas_writer, self._writer, gap_states, gap_documents)
-        return GapsFound(sum(gap_state.new for gap_state in taken), written)
+        swept, written = write_pending(self._cas_writer, self._writer, gap_states, gap_documents)
+        return GapSweep(sum(gap_state.new for gap_state in swept), written)
 
     def _with_confirmed_gaps(
         self, file_id: str, seen: Suspicion, offsets: Progress, now_ms: int, state: FileState
@@ -148,7 +149,7 @@ class GapSweeper:
         if to_remember.ranges and len(self._remembered) < MOST_REMEMBERED:
             self._remembered[file_id] = to_remember
         certain = proven.ranges if proven else frozenset()
-        gaps = [hole for hole in confirmed(state, now_ms, self._patience_ms) if hole[0][:2] in certain]
+        gaps = [hole for hole in confirmed(state, now_ms, self._gap_after_ms) if hole[0][:2] in certain]
         return record_gaps(state, gaps, now_ms)
 
 

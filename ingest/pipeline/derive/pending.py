@@ -40,10 +40,10 @@ def write_pending(
     """Read the states and write what follows from those that are due; return these and the number of documents."""
     cas_writer.read(states)
     conflicts = cas_writer.write_once(states)
-    taken = [state for state in states if state.is_due and not state.lost and state not in conflicts]
-    derived = [document for state in taken for document in documents(state)]
+    written = [state for state in states if state.is_due and not state.rejected and state not in conflicts]
+    derived = [document for state in written for document in documents(state)]
     write(writer, derived)
-    for state in taken:
+    for state in written:
         state.clear()
-    cas_writer.write_once(taken)
-    return taken, len(derived)
+    cas_writer.write_once(written)
+    return written, len(derived)

@@ -24,9 +24,10 @@ log = logging.getLogger("perflog.run")
 
 
 class RunStateDocument(CasDocument):
-    """A run's state, to which marks are added. `state` is the stored one; `written` is the last result written.
+    """A run's state, to which marks are added. `state` is the stored one; `written` is the result written last.
 
-    `stood`: all of `more` is known to be in the index. If the state has it too, everything that follows was written.
+    `already_stored`: all of `new_marks` are known to be in the index. If the state has them too, everything that
+    follows was written.
     """
 
     def __init__(self, key: RunKey, schema: Schema) -> None:
@@ -34,50 +35,50 @@ class RunStateDocument(CasDocument):
         super().__init__(schema.index("runstate", key.facility), key.id)
         self.state = RunState(key)
         self.written: Derived | None = None
-        self.more: Sequence[RunMark] = ()
-        self.stood = False
-        self.found: Derived | None = None
+        self.new_marks: Sequence[RunMark] = ()
+        self.already_stored = False
+        self.derived: Derived | None = None
         self._next = self.state
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state; forget the derived results, since it is unknown which of them were written."""
         self.state = state_of(body) if body else RunState(self.state.key)
-        self.written = self.found = None
+        self.written = self.derived = None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the next revision, with the new marks; None if they add nothing."""
-        self._next = with_marks(self.state, self.more)
+        self._next = with_marks(self.state, self.new_marks)
         if self._next is self.state:
             return None
-        self.found = None if self._next.large else derive_or_log(self._next)
-        issued = self.found.issued if self.found else self.state.issued
-        due_ms = self.found.due_ms if self.found and not self.stood else AT_ONCE_MS
-        self.stood = False  # from here on we have to write what follows, even if we read our own change again
+        self.derived = None if self._next.large else derive_or_log(self._next)
+        issued = self.derived.issued if self.derived else self.state.issued
+        due_ms = self.derived.due_ms if self.derived and not self.already_stored else AT_ONCE_MS
+        self.already_stored = False  # from here on we have to write what follows, even if we read our own change again
         return json_of(self._next, issued, due_ms)
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the next revision is stored, with the number of instances it says were issued."""
-        issued = self.found.issued if self.found else self._next.issued
+        issued = self.derived.issued if self.derived else self._next.issued
         self.state = replace(self._next, issued=issued)
 
     def documents(self, schema: Schema) -> Iterator[DerivedDocument]:
         """The documents to write now: the differences from `written`, or everything if that is unknown."""
-        if self.lost or self.state.large or (self.written is not None and self.found is self.written):
+        if self.rejected or self.state.large or (self.written is not None and self.derived is self.written):
             return iter(())
-        if self.found is None and self.stood:
+        if self.derived is None and self.already_stored:
             return iter(())
-        self.found = self.found or derive_or_log(self.state)
-        return documents(self.found, schema, self.written) if self.found else iter(())
+        self.derived = self.derived or derive_or_log(self.state)
+        return documents(self.derived, schema, self.written) if self.derived else iter(())
 
-    def news(self) -> int:
+    def new_mark_count(self) -> int:
         """How many marks are waiting to be merged."""
-        return len(self.more)
+        return len(self.new_marks)
 
-    def settle(self) -> None:
+    def confirm_derived(self) -> None:
         """Confirm that everything was written. Of the result only the documents are kept, not the runs behind them."""
-        if self.found is not None and self.found is not self.written:
-            self.found = replace(self.found, runs=())
-        self.more, self.written = (), self.found
+        if self.derived is not None and self.derived is not self.written:
+            self.derived = replace(self.derived, runs=())
+        self.new_marks, self.written = (), self.derived
 
 
 class WriterDocument(CasDocument):
@@ -87,22 +88,22 @@ class WriterDocument(CasDocument):
         """Start without progress."""
         super().__init__(schema.index("writers", key.facility), key.id)
         self.key = key
-        self.heard: WriterProgress | None = None
-        self.more: WriterProgress | None = None
+        self.progress: WriterProgress | None = None
+        self.update: WriterProgress | None = None
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored progress."""
-        self.heard = writer_of(body)[1] if body else None
+        self.progress = writer_of(body)[1] if body else None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the document with the new progress; None if it adds nothing."""
-        after = merged(self.heard, self.more) if self.more else self.heard
-        return None if after is None or after == self.heard else as_text(writer_body(self.key, after))
+        after = merged(self.progress, self.update) if self.update else self.progress
+        return None if after is None or after == self.progress else as_text(writer_body(self.key, after))
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Confirm that the merged progress is stored."""
-        if self.more:
-            self.heard = merged(self.heard, self.more)
+        if self.update:
+            self.progress = merged(self.progress, self.update)
 
 
 def derive_or_log(state: RunState) -> Derived | None:

@@ -1,4 +1,4 @@
-"""Wires the sweeper from the settings: one for `perflog sweep`, one beside each worker. Opens Elasticsearch clients."""
+"""Wires the sweeper from the settings: one for `perflog sweep`, one beside each worker, each with a sink of its own."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,18 +11,13 @@ from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.sources.source import Source
-from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
-from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.kafka.offsets import progress
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
-from ingest.pipeline.signals import heard
-from ingest.pipeline.sink.bulk_writer import BulkWriter
-from ingest.pipeline.sink.cas import CasWriter
-from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import now_ms, request_limits
+from ingest.pipeline.signals import stop_on_signals
+from ingest.pipeline.sink.wiring import Sink, now_ms
 
 
 class SweepTargets(NamedTuple):
@@ -32,57 +27,46 @@ class SweepTargets(NamedTuple):
     topics: Sequence[tuple[str, str]]
 
 
-@contextmanager
-def sweeper(
-    settings: Settings, schema: Schema, targets: SweepTargets, group: str, retry_policy: RetryPolicy
-) -> Iterator[Callable[[], Swept]]:
-    """Yield a function that sweeps runs and files once, with a client of its own."""
-    delivery = settings.delivery
-    connected = client(settings.elasticsearch)
-    try:
-        store = ElasticsearchStore(connected)
-        cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(delivery)), retry_policy)
-        writer = BulkWriter(store.rewrite, retry_policy, request_limits(delivery))
-        runs = Sweeper(ElasticsearchStates(connected), cas_writer, writer, schema)
-        offsets = partial(progress, settings.kafka, group)
-        wait = now_ms, delivery.gap_after_s
-        files = GapSweeper(ElasticsearchFiles(connected), cas_writer, writer, schema, offsets, wait)
+def sweep_function(
+    sink: Sink, settings: Settings, schema: Schema, targets: SweepTargets, group: str
+) -> Callable[[], Swept]:
+    """Return a function that sweeps runs and files once."""
+    runs = Sweeper(ElasticsearchStates(sink.client), sink.cas_writer, sink.rewriter, schema)
+    offsets = partial(progress, settings.kafka, group)
+    clock = now_ms, settings.delivery.gap_after_s
+    files = GapSweeper(ElasticsearchFiles(sink.client), sink.cas_writer, sink.rewriter, schema, offsets, clock)
 
-        def sweep() -> Swept:
-            swept = runs.sweep(targets.sources)
-            gaps = files.sweep(targets.topics)
-            return replace(swept, gaps=gaps.found, gap_documents=gaps.documents)
+    def sweep() -> Swept:
+        swept = runs.sweep(targets.sources)
+        gap_sweep = files.sweep(targets.topics)
+        return replace(swept, gaps=gap_sweep.gaps, gap_documents=gap_sweep.documents)
 
-        yield sweep
-    finally:
-        connected.close()
+    return sweep
 
 
 @contextmanager
-def sweeping(settings: Settings, schema: Schema, targets: SweepTargets, group: str) -> Iterator[None]:
+def sweep_in_background(settings: Settings, schema: Schema, targets: SweepTargets, group: str) -> Iterator[None]:
     """Sweep at intervals on a thread while the body of the `with` runs."""
-    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    with sweeper(settings, schema, targets, group, retry_policy) as sweep_once:
-        rounds = Rounds(sweep_once, settings.delivery.sweep_s)
+    with Sink(settings) as sink:
+        rounds = Rounds(sweep_function(sink, settings, schema, targets, group), settings.delivery.sweep_s)
         rounds.begin()
         try:
             yield
         finally:
-            retry_policy.end()
+            sink.retry_policy.end()
             rounds.end()
 
 
 def sweep(settings: Settings, registry: Registry, once: bool, say: Callable[[Swept], None]) -> None:
     """Sweep everything that the settings' intakes fill, once or until stopped; `say` receives each result."""
-    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
     targets = targets_of(settings.intakes.values(), registry.sources)
-    group = settings.kafka.group
-    with heard(retry_policy.end), sweeper(settings, registry.schema, targets, group, retry_policy) as sweep_once:
-        while not retry_policy.stop:
-            say(retry_policy.until_done(sweep_once))
+    with Sink(settings) as sink, stop_on_signals(sink.retry_policy.end):
+        sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
+        while not sink.retry_policy.stop:
+            say(sink.retry_policy.until_done(sweep_once))
             if once:
                 return
-            retry_policy.pause(settings.delivery.sweep_s)
+            sink.retry_policy.pause(settings.delivery.sweep_s)
 
 
 def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> SweepTargets:

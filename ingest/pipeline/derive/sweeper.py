@@ -45,19 +45,19 @@ MARKS_AT_ONCE = 20_000
 
 
 class SweptDocument(PendingDocument):
-    """A state that is due. `after` is its next state; `before` is what was derived from it so far, if that is known."""
+    """A state that is due. `next` is its next state; `previous` is what was derived from it so far, if known."""
 
     def __init__(self, index: str, doc_id: str, until_ms: int | None, rejudge: bool = False) -> None:
         """`until_ms` is the watermark, None without one; `rejudge`: the runs of this state are judged, due or not."""
         super().__init__(index, doc_id)
         self._until_ms, self._rejudge = until_ms, rejudge
-        self.before: Derived | None = None
-        self.after: RunState | None = None
-        self.found: Derived | None = None
-        self._first: RunState | None = None
-        self._owing = True
+        self.previous: Derived | None = None
+        self.next: RunState | None = None
+        self.derived: Derived | None = None
+        self._stored: RunState | None = None
+        self._pending = True
 
-    def take(self, body: Mapping[str, Any] | None) -> None:
+    def load(self, body: Mapping[str, Any] | None) -> None:
         """Load the stored state and move its watermark on, unless another sweeper has done so already."""
         if body is None:
             return
@@ -65,31 +65,31 @@ class SweptDocument(PendingDocument):
         due_ms = iso_ms(due) if due else sys.maxsize
         if due_ms > max(AT_ONCE_MS, self._until_ms or 0) and not self._rejudge:
             return
-        self._first = state_of(body)
-        self.after = self._first if self._until_ms is None else at_watermark(self._first, self._until_ms)
-        if self._rejudge and self.after is self._first and due_ms > AT_ONCE_MS:
-            self.after = next_revision(self._first)
-        self.found = derive_or_log(self.after)
+        self._stored = state_of(body)
+        self.next = self._stored if self._until_ms is None else at_watermark(self._stored, self._until_ms)
+        if self._rejudge and self.next is self._stored and due_ms > AT_ONCE_MS:
+            self.next = next_revision(self._stored)
+        self.derived = derive_or_log(self.next)
         if due_ms > AT_ONCE_MS:
-            self.before = derive_or_log(self._first)
+            self.previous = derive_or_log(self._stored)
 
     @property
     def is_due(self) -> bool:
         """Whether anything has to be written."""
-        return self.found is not None
+        return self.derived is not None
 
-    def changed(self) -> str | None:
+    def next_body(self) -> str | None:
         """Return the state: first marked as pending, then with its next due time. None if there is nothing to write."""
-        if self.after is None or self.found is None or (self._owing and self.after is self._first):
+        if self.next is None or self.derived is None or (self._pending and self.next is self._stored):
             return None
-        return json_of(self.after, self.found.issued, AT_ONCE_MS if self._owing else self.found.due_ms)
+        return json_of(self.next, self.derived.issued, AT_ONCE_MS if self._pending else self.derived.due_ms)
 
-    def keep(self) -> None:
+    def confirm(self) -> None:
         """Nothing to keep: a swept state is not cached."""
 
     def clear(self) -> None:
         """Clear the pending mark: the documents were written."""
-        self._owing = False
+        self._pending = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,8 +121,8 @@ class Sweeper:
             until_ms = watermark_ms(map(writer_of, self._states.writers(facility, source, ACTIVE_MS)))
             round_ = _SweepRound(facility, until_ms, templates_of(self._states.templates(facility)))
             due = self._states.due(facility, source, max(AT_ONCE_MS, until_ms or 0))
-            for due_portion in batched(due, _marks, MARKS_AT_ONCE):
-                total = self._sweep_states(round_, due_portion, total)
+            for due_states in batched(due, _marks, MARKS_AT_ONCE):
+                total = self._sweep_states(round_, due_states, total)
             total = self._judge(round_, source, total)
             if until_ms is not None:
                 total = replace(total, watermarks={**total.watermarks, (facility, source): until_ms})
@@ -136,9 +136,9 @@ class Sweeper:
             self._states.refresh(round_.facility)
             settled_ms, over_ms = round_.until_ms - QUIET_MS, round_.until_ms - SILENCE_MS
             unjudged = Unjudged(round_.facility, source, workflow, stored.version, settled_ms, over_ms)
-            for portion in batched(self._states.unjudged(unjudged), _marks, MARKS_AT_ONCE):
+            for due_states in batched(self._states.unjudged(unjudged), _marks, MARKS_AT_ONCE):
                 total = self._sweep_states(
-                    round_._replace(rejudge=True), list({state.id: state for state in portion}.values()), total
+                    round_._replace(rejudge=True), list({state.id: state for state in due_states}.values()), total
                 )
         return total
 
@@ -148,13 +148,13 @@ class Sweeper:
 
         def derived_documents(swept_document: SweptDocument) -> Iterator[DerivedDocument]:
             return (
-                documents(swept_document.found, self._schema, swept_document.before, round_.templates)
-                if swept_document.found
+                documents(swept_document.derived, self._schema, swept_document.previous, round_.templates)
+                if swept_document.derived
                 else iter(())
             )
 
-        taken, written = write_pending(self._cas_writer, self._writer, swept_documents, derived_documents)
-        return replace(total, states=total.states + len(taken), documents=total.documents + written)
+        swept, written = write_pending(self._cas_writer, self._writer, swept_documents, derived_documents)
+        return replace(total, states=total.states + len(swept), documents=total.documents + written)
 
 
 def _marks(due: Due) -> int:

@@ -9,9 +9,11 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
+from operator import attrgetter
 from pathlib import Path
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records import headers
@@ -48,7 +50,7 @@ class Shipment:
 
 @dataclass(frozen=True, slots=True)
 class TooLarge:
-    """A message that was not sent, and its place in the file."""
+    """A message that was not sent, and its position in the file."""
 
     path: Path
     offset_bytes: int
@@ -99,26 +101,26 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
     with open_producer(settings.kafka) as producer:
         for path, framing in framings.items():
-            sent = _Sent(path, what, framing, files.size_bytes(path), files.generation(path))
-            _send_manifest(producer, sent, manifest.BEGIN, report)
-            for flight in flights(_records(sent, report)):
+            file = _FileInTransit(path, what, framing, files.size_bytes(path), files.generation(path))
+            _send_manifest(producer, file, manifest.BEGIN, report)
+            for flight in flights(_records(file, report)):
                 _send(producer, flight, report)
                 report.messages += len(flight)
                 size_bytes = sum(len(record.value or b"") for record in flight)
                 report.size_bytes += size_bytes
                 advance(size_bytes)
-            _send_manifest(producer, sent, manifest.END, report)
-            report.files.append(sent.told)
+            _send_manifest(producer, file, manifest.END, report)
+            report.files.append(file.summary)
     return report
 
 
 @dataclass(slots=True)
-class _Sent:
+class _FileInTransit:
     """A file while it is sent."""
 
     path: Path
     what: Shipment
-    way: str
+    framing: str
     size_bytes: int
     generation: str | None
     tally: ReadTally = field(default_factory=ReadTally)
@@ -128,70 +130,61 @@ class _Sent:
         return self.what.host or socket.gethostname()
 
     @property
-    def where(self) -> str:
+    def absolute_path(self) -> str:
         return str(self.path.absolute())
 
     @property
-    def told(self) -> ShippedFile:
+    def summary(self) -> ShippedFile:
         read = self.tally
         return ShippedFile(
             self.path, read.read_bytes, read.lines, read.sha256, max(self.size_bytes - read.read_bytes, 0)
         )
 
 
-def _send_manifest(producer: AcknowledgedProducer, sent: _Sent, role: str, report: ShipReport) -> None:
+def _send_manifest(producer: AcknowledgedProducer, file: _FileInTransit, role: str, report: ShipReport) -> None:
     """Send a manifest of the file, in a record of its own."""
-    if not sent.what.manifest:
+    if not file.what.manifest:
         return
-    now_ms, file = time.time_ns() // 1_000_000, sent.told
+    now_ms, read = time.time_ns() // 1_000_000, file.summary
     value = (
-        manifest.begins(sent.where, sent.size_bytes, now_ms)
+        manifest.begins(file.absolute_path, file.size_bytes, now_ms)
         if role == manifest.BEGIN
-        else manifest.ends(sent.where, (file.size_bytes, file.lines, file.sha256), sent.size_bytes, now_ms)
+        else manifest.ends(file.absolute_path, (read.size_bytes, read.lines, read.sha256), file.size_bytes, now_ms)
     )
-    origin = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
-    manifest_headers = ((headers.MANIFEST, role.encode()), *headers.to_headers(origin, sent.what.backfill))
-    _send(producer, [ProducerRecord(sent.what.intake.topic, _key(sent), value, manifest_headers)], report)
+    origin = Provenance(file.host, file.absolute_path, None, file.what.forwarder, generation=file.generation)
+    manifest_headers = ((headers.MANIFEST, role.encode()), *headers.to_headers(origin, file.what.backfill))
+    _send(producer, [ProducerRecord(file.what.intake.topic, _key(file), value, manifest_headers)], report)
 
 
-def _key(sent: _Sent, chunk: str = "") -> bytes:
-    return f"{sent.host}:{sent.where}{chunk}".encode("utf-8", "replace")
+def _key(file: _FileInTransit, chunk: str = "") -> bytes:
+    return f"{file.host}:{file.absolute_path}{chunk}".encode("utf-8", "replace")
 
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
     with open_topics(settings.kafka) as cluster:
-        described = cluster.described([topic]).get(topic)
+        described = cluster.describe([topic]).get(topic)
     if described is None:
         raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", ExitCode.CONFIG)
     return min(settings.delivery.max_message_bytes, described.max_message_bytes - ENVELOPE_BYTES)
 
 
-def _records(sent: _Sent, report: ShipReport) -> Iterator[ProducerRecord]:
-    what = sent.what
-    captured_ms = files.modified_ms(sent.path) if sent.way == files.FILE else None
-    origin = Provenance(sent.host, sent.where, None, what.forwarder, None, captured_ms, sent.generation)
+def _records(file: _FileInTransit, report: ShipReport) -> Iterator[ProducerRecord]:
+    what = file.what
+    captured_ms = files.modified_ms(file.path) if file.framing == files.FILE else None
+    origin = Provenance(file.host, file.absolute_path, None, what.forwarder, None, captured_ms, file.generation)
     numbers = count()
-    for piece in files.pieces(sent.path, sent.way, report.limit_bytes, tally=sent.tally):
+    for piece in files.pieces(file.path, file.framing, report.limit_bytes, tally=file.tally):
         if piece.data is None:
-            report.too_large.append(TooLarge(sent.path, piece.offset_bytes, piece.size_bytes))
+            report.too_large.append(TooLarge(file.path, piece.offset_bytes, piece.size_bytes))
             continue
-        key = _key(sent, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
+        key = _key(file, f"#{next(numbers) // CHUNK_MESSAGES}" if what.backfill else "")
         message_headers = headers.to_headers(replace(origin, offset_bytes=piece.offset_bytes), what.backfill)
         yield ProducerRecord(what.intake.topic, key, piece.data, message_headers)
 
 
 def flights(records: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Group the records: each group is acknowledged before the next is read, so memory stays bounded."""
-    flight: list[ProducerRecord] = []
-    size_bytes = 0
-    for record in records:
-        flight.append(record)
-        size_bytes += record.size_bytes
-        if len(flight) >= FLIGHT_MESSAGES or size_bytes >= FLIGHT_BYTES:
-            yield flight
-            flight, size_bytes = [], 0
-    if flight:
-        yield flight
+    return batched(records, attrgetter("size_bytes"), FLIGHT_BYTES, FLIGHT_MESSAGES)
 
 
 def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], report: ShipReport) -> None:

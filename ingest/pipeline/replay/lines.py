@@ -22,7 +22,7 @@ from ingest.core.sources.event import CAPTURED as TIME_CAPTURED
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import of_iso
 from ingest.edge.elasticsearch.facts import FactIndex, FactQuery, StoredFact
-from ingest.pipeline.replay.prefetch import fetched_ahead
+from ingest.pipeline.replay.prefetch import prefetch
 
 NO_INTAKE = "no intake in the settings has its facility and source"
 NO_CAPTURE = "its source identifies lines by capture time, which was not stored"
@@ -34,20 +34,20 @@ class StoredFileLine(NamedTuple):
     """A stored line.
 
     Attributes:
-        told: what its replayed record says of it; its document versions are in the order of `bodies`.
+        stored_line: what its replayed record says of it; its document versions are in the order of `bodies`.
         bodies: the documents that were made of it; None for a retracted one.
     """
 
     intake: Intake
     data: bytes
     origin: Provenance
-    told: StoredLine
+    stored_line: StoredLine
     bodies: tuple[Mapping[str, Any] | None, ...]
 
     @property
     def message(self) -> Message:
         """The line as a message for the decoder."""
-        return Message(self.data, self.told.created_ms, self.origin, True, True, self.told.glued)
+        return Message(self.data, self.stored_line.created_ms, self.origin, True, True, self.stored_line.glued)
 
 
 @dataclass(slots=True)
@@ -67,7 +67,7 @@ def lines(
     """Yield the selected lines, page by page; `progress` is called with the documents done and their total."""
     done, total = 0, facts.count(wanted)
     progress(done, total)
-    for page in fetched_ahead(facts.pages(wanted)):
+    for page in prefetch(facts.pages(wanted)):
         yield assembler.lines(page)
         done += len(page)
         progress(done, total)

@@ -9,10 +9,10 @@ next replay finds the same marks.
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.ids import revision_of
@@ -21,20 +21,17 @@ from ingest.core.model import ExitCode, Problem
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.replay.corrections import left_run
 from ingest.core.runs.state import state_of
-from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.errors import ServiceBlocked, Unavailable
 from ingest.edge.ports import StoredDocument
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.sink.bulk_writer import BulkWriter
-from ingest.pipeline.sink.cas import CasWriter
 from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import request_limits
+from ingest.pipeline.sink.wiring import Sink
 
 log = logging.getLogger("perflog.run")
-AT_ONCE = 1000
+MARKS_AT_ONCE = 1000
 Suspect = tuple[RunKey, RunMark]
 
 
@@ -47,11 +44,11 @@ class OrphanFinder:
     retry_policy: RetryPolicy
     schema: Schema
 
-    def found(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
+    def find(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
         """Yield the removals of orphaned marks, as updates of their runs' sets."""
         bodies = self.states.sets(*source_key, tuple(runs))
         suspects = (suspect for body in bodies for suspect in _older(body, revision))
-        while group := list(islice(suspects, AT_ONCE)):
+        for group in batched(suspects, max_items=MARKS_AT_ONCE):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
             stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.get(refs))  # type: ignore[misc]
             yield [
@@ -87,27 +84,22 @@ def remove_orphans(
 
     Raises `Problem` (69) when Elasticsearch does not answer.
     """
-    connected = client(settings.elasticsearch, settings.delivery.connections)
-    retry_policy = RetryPolicy(settings.delivery.retry_first_s, settings.delivery.retry_most_s)
-    store = ElasticsearchStore(connected)
-    cas_writer = CasWriter(store, BulkWriter(store.swap, retry_policy, request_limits(settings.delivery)), retry_policy)
-    deriver = Deriver(
-        registry.schema, cas_writer, BulkWriter(store.rewrite, retry_policy, request_limits(settings.delivery))
-    )
-    finder = OrphanFinder(ElasticsearchStates(connected), store, retry_policy, registry.schema)
+    sink = Sink(settings, settings.delivery.connections)
+    deriver = Deriver(registry.schema, sink.cas_writer, sink.rewriter)
+    finder = OrphanFinder(ElasticsearchStates(sink.client), sink.store, sink.retry_policy, registry.schema)
     removed = 0
     try:
         for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
-            for removals in finder.found((facility, source), revision, wanted.runs):
+            for removals in finder.find((facility, source), revision, wanted.runs):
                 updates = BatchUpdates()
-                updates.add_forgotten(removals)
+                updates.add_removals(removals)
                 if removals:
                     deriver.derive([updates])
                 removed += len(removals)
     except (Unavailable, ServiceBlocked) as error:
         raise Problem(f"{error}.", "Replay again: finished work is kept.", ExitCode.UNAVAILABLE) from error
     finally:
-        deriver.dismiss()
-        connected.close()
+        deriver.shut_down()
+        sink.close()
     return removed

@@ -8,7 +8,7 @@ T = TypeVar("T")
 _END = object()
 
 
-def fetched_ahead(source: Iterable[T]) -> Iterator[T]:
+def prefetch(source: Iterable[T]) -> Iterator[T]:
     """Yield the same items in the same order, and fetch the next one on a thread meanwhile."""
     items = iter(source)
     with ThreadPoolExecutor(1, "perflog-ahead") as thread:
@@ -18,7 +18,7 @@ def fetched_ahead(source: Iterable[T]) -> Iterator[T]:
             yield item  # type: ignore[misc]  # anything but _END is an item
 
 
-def done_behind(items: Iterable[T], do: Callable[[T], None]) -> None:
+def process_behind(items: Iterable[T], do: Callable[[T], None]) -> None:
     """Call `do` with every item in order, on a thread, while the next item is made; raises what `do` raises."""
     with ThreadPoolExecutor(1, "perflog-behind") as thread:
         previous: Future[None] | None = None

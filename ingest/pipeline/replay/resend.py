@@ -31,7 +31,7 @@ from ingest.pipeline.intake.paced import send_paced
 from ingest.pipeline.intake.ship import CHUNK_MESSAGES, flights
 from ingest.pipeline.replay.lines import Assembler, Progress, StoredFileLine, lines
 from ingest.pipeline.replay.orphans import remove_orphans
-from ingest.pipeline.replay.prefetch import done_behind
+from ingest.pipeline.replay.prefetch import process_behind
 
 EXAMPLES = 3
 TOGETHER_BYTES = 32 * 1024 * 1024
@@ -108,7 +108,7 @@ class Resender:
         self._heads = Cache(lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
         self._numbers = count()
 
-    def letters(self, stored_lines: Sequence[StoredFileLine]) -> list[ProducerRecord]:
+    def records(self, stored_lines: Sequence[StoredFileLine]) -> list[ProducerRecord]:
         """The Kafka records of some lines; records of one origin are adjacent."""
         records: list[ProducerRecord] = []
         for (_, origin), group in groupby(stored_lines, lambda line: (line.intake.name, line.origin)):
@@ -120,9 +120,9 @@ class Resender:
         return records
 
     def _record(self, line: StoredFileLine, origin_headers: Headers) -> ProducerRecord:
-        run = line.told.previous[0].run  # all lines of a run to one partition, in order: it is derived once
+        run = line.stored_line.previous[0].run  # all lines of a run to one partition, in order: it is derived once
         key = run or f"{line.origin.host}:{line.origin.path}#{next(self._numbers) // CHUNK_MESSAGES}"
-        headers = (*origin_headers, (STORED, line.told.text))
+        headers = (*origin_headers, (STORED, line.stored_line.text))
         return ProducerRecord(line.intake.topic, key.encode("utf-8", "replace"), line.data, headers)
 
     def _predict(
@@ -136,12 +136,18 @@ class Resender:
                 stored = sent_record.headers[-1]
                 records.append(
                     ConsumerRecord(
-                        partition, len(line_headers), line.told.created_ms, None, line.data, origin_headers, stored
+                        partition,
+                        len(line_headers),
+                        line.stored_line.created_ms,
+                        None,
+                        line.data,
+                        origin_headers,
+                        stored,
                     )
                 )
-                line_headers.append(line.told)
+                line_headers.append(line.stored_line)
             else:
-                self._report.corrections.same += len(line.told.previous)
+                self._report.corrections.same += len(line.stored_line.previous)
         if records:
             decoded = self._decoder(stored_lines[0].intake).read_again(records, line_headers)
             self._report.corrections.add(records, decoded)
@@ -149,7 +155,7 @@ class Resender:
     def _is_older(self, line: StoredFileLine) -> bool:
         """Whether any of its documents was read by another revision than the current one."""
         current_revision = self._revisions.get
-        return any(current_revision(old.source) != revision_of(old.version) for old in line.told.previous)
+        return any(current_revision(old.source) != revision_of(old.version) for old in line.stored_line.previous)
 
     def _decoder(self, intake: Intake) -> RecordDecoder:
         if intake.name not in self._decoders:
@@ -176,22 +182,22 @@ def resend(
     resender = Resender(settings, registry, report)
     assembler = Assembler(settings, registry.sources)
     with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as producer:
-        pages = (resender.letters(page_lines) for page_lines in lines(stored_facts, wanted, assembler, progress))
-        records = by_run(pages)
+        pages = (resender.records(page_lines) for page_lines in lines(stored_facts, wanted, assembler, progress))
+        records = sort_by_run(pages)
         if dry_run:
             for _ in pages:
                 pass
         elif rate:
             send_paced(producer, records, rate)
         else:
-            done_behind(flights(records), lambda flight: _send(producer, flight))
+            process_behind(flights(records), lambda flight: _send(producer, flight))
     report.left_out = assembler.left.out
     if not dry_run:
         report.left_behind = remove_orphans(settings, registry, wanted, assembler.newest)
     return report
 
 
-def by_run(pages: Iterable[Sequence[ProducerRecord]]) -> Iterator[ProducerRecord]:
+def sort_by_run(pages: Iterable[Sequence[ProducerRecord]]) -> Iterator[ProducerRecord]:
     """Sort the records so that those of one run are adjacent, as far as memory allows: then a run is derived once.
 
     Within a run, records of one origin are adjacent as well, and share one decoding path.

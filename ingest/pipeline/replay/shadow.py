@@ -33,17 +33,17 @@ class Shadow:
         """Bind the settings and the registry of the other grammars."""
         self._settings, self._registry = settings, registry
         self._decoders: dict[str, Decoder] = {}
-        self.found = Differences(registry.schema)
+        self.differences = Differences(registry.schema)
 
     def compare(self, line: StoredFileLine) -> None:
         """Compare a stored line."""
         outcomes = self._read(line.intake, line.message)
         old = {
             version.id: (version.index, body)
-            for version, body in zip(line.told.previous, line.bodies, strict=True)
+            for version, body in zip(line.stored_line.previous, line.bodies, strict=True)
             if body is not None
         }
-        self.found.add(line.data, old, _bodies(outcomes), _why(outcomes))
+        self.differences.add(line.data, old, _bodies(outcomes), _why(outcomes))
 
     def compare_refused(self, reject: StoredReject) -> None:
         """Compare a rejected message; if it was one of two glued lines, the whole of it."""
@@ -58,7 +58,7 @@ class Shadow:
         message = Message(data, iso_ms(reject.value("event.created")), origin, backfill, bare=True)
         outcomes = self._read(intake, message)
         if outcomes.documents and not outcomes.rejects:
-            self.found.add(data, {}, _bodies(outcomes))
+            self.differences.add(data, {}, _bodies(outcomes))
 
     def _read(self, intake: Intake, message: Message) -> Outcomes:
         decoder = self._decoders.get(intake.name)
@@ -85,7 +85,7 @@ def shadow(
     if not wanted.runs:  # a rejected line has none
         for reject in _refused(settings, wanted):
             comparison.compare_refused(reject)
-    return comparison.found, assembler.left.out
+    return comparison.differences, assembler.left.out
 
 
 def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:

@@ -3,5 +3,5 @@
 bulk_writer    bulk requests until every item has its answer
 cas            documents updated by compare-and-swap
 retry          how long is waited, and for what
-wiring         request limits and the clock
+wiring         store, writers, retry policy and clock, from the settings
 """

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from ingest.core.batching import batched
 from ingest.core.bulk import BulkAction
 from ingest.core.bulk_result import CREATED, ItemResult, ItemStatus, is_final, item_status
 from ingest.edge.errors import RequestTooLarge
@@ -23,17 +24,7 @@ class RequestLimits:
 
 def parts(actions: Sequence[BulkAction], wanted: Sequence[int], limits: RequestLimits) -> Iterator[list[int]]:
     """Split the wanted positions into requests within the limits; an oversized action gets a request of its own."""
-    part: list[int] = []
-    size_bytes = 0
-    for position in wanted:
-        weight_bytes = len(actions[position].text)
-        if part and (size_bytes + weight_bytes > limits.size_bytes or len(part) >= limits.documents):
-            yield part
-            part, size_bytes = [], 0
-        part.append(position)
-        size_bytes += weight_bytes
-    if part:
-        yield part
+    return batched(wanted, lambda position: len(actions[position].text), limits.size_bytes, limits.documents)
 
 
 class BulkWriter:

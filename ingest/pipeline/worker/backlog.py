@@ -12,8 +12,8 @@ from itertools import accumulate
 from ingest.pipeline.batch.indexer import IndexedBatch
 from ingest.pipeline.worker.offsets import InFlightRange
 
-MOST = 64_000  # waiting records at which reading stops
-PLENTY, PATIENCE_S = 32_000, 2.0  # while other batches are in flight, wait: a run's lines are then derived together
+MAX_RECORDS = 64_000  # waiting records at which reading stops
+ENOUGH, MAX_WAIT_S = 32_000, 2.0  # while other batches are in flight, wait: a run's lines are then derived together
 ROUND_S = 10.0
 Batch = tuple[Sequence[InFlightRange], IndexedBatch]
 """The in-flight ranges of a batch, one for each partition batch, and the result of indexing it."""
@@ -46,12 +46,12 @@ class DeriveBacklog:
             self._since_s = self.now_s()
         self._batches.append(batch)
 
-    def due(self, more_under_way: bool) -> bool:
+    def due(self, batches_in_flight: bool) -> bool:
         """Return whether to start a round: much waits, no batch is in flight, or the oldest has waited long enough."""
         if not self._batches:
             return False
-        ripe = not more_under_way or self.records >= min(PLENTY, self._most)
-        return ripe or self.now_s() - self._since_s >= PATIENCE_S
+        is_ready = not batches_in_flight or self.records >= min(ENOUGH, self._most)
+        return is_ready or self.now_s() - self._since_s >= MAX_WAIT_S
 
     def begin(self) -> list[Batch]:
         """Take the batches of the next round, oldest first; at least one."""

@@ -12,8 +12,8 @@ from ingest.config.settings import Delivery, Settings
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
+from ingest.core.model import Intake
 from ingest.core.records.record_decoder import RecordDecoder
-from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.producer import AcknowledgedProducer
@@ -21,29 +21,29 @@ from ingest.edge.ports import Producer
 from ingest.pipeline.batch.context import BatchContext
 from ingest.pipeline.batch.reject_limit import RejectLimit
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.derive.sweep_service import sweeping, targets_of
+from ingest.pipeline.derive.sweep_service import sweep_in_background, targets_of
 from ingest.pipeline.preflight import check
-from ingest.pipeline.signals import heard
-from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
-from ingest.pipeline.sink.cas import CasWriter
-from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import now_ms, request_limits
+from ingest.pipeline.signals import stop_on_signals
+from ingest.pipeline.sink.bulk_writer import RequestLimits
+from ingest.pipeline.sink.wiring import Sink, now_ms
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.drain import until_drained
 from ingest.pipeline.worker.ledger import WorkerIdentity
 from ingest.pipeline.worker.report import RunReport
 from ingest.pipeline.worker.threads import WorkerThreads
-from ingest.pipeline.worker.waits import Waits, watched
+from ingest.pipeline.worker.waits import Waits, log_waits
 from ingest.pipeline.worker.worker import Worker
 
-BYTES_BECOME = 4  # documents are three to seven times as long as their record; scales the request limit to records
+DOCUMENT_BYTES_PER_BYTE = (
+    4  # documents are three to seven times as long as their record; scales the request limit to records
+)
 DRAIN_FLUSH_S = 0.1  # when draining, all records are in the topic already: waiting gains nothing
 
 
 def run_worker(
     settings: Settings,
-    knowledge: Registry,
+    registry: Registry,
     names: Sequence[str] = (),
     *,
     drain: bool = False,
@@ -56,35 +56,41 @@ def run_worker(
     open client; a benchmark passes one that measures.
     """
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
-    known = knowledge
-    derive = settings.delivery.derive
-    with watched(Waits()) as waits:
+    with log_waits(Waits()) as waits:
         waits.on("Kafka and Elasticsearch to list their topics and templates")
-        check(settings, known.schema, intakes)
+        check(settings, registry.schema, intakes)
         waits.on("the grammars to load")
-        readers = {
-            i.topic: RecordDecoder(Decoder(i, known.sources, known.schema, settings.sites, known.wrappers), derive)
-            for i in intakes
-        }
-        for name in {name for intake in intakes for name in intake.sources}:
-            known.sources[name].prove()
+        decoders = _decoders(settings, registry, intakes)
         began_s = time.monotonic()
         group = group or settings.kafka.group
-        targets = targets_of(intakes, known.sources)
-        sweep_service = sweeping(settings, known.schema, targets, group) if derive and not drain else nullcontext()
+        targets = targets_of(intakes, registry.sources)
+        sweeps = settings.delivery.derive and not drain
+        background = sweep_in_background(settings, registry.schema, targets, group) if sweeps else nullcontext()
         waits.on(f"Kafka to let the worker join the group {group}")
         with (
-            open_worker(settings, readers, group, drain, known.schema, store_of) as loop,
-            heard(loop.threads.services.retry_policy.end),
-            sweep_service,
+            open_worker(settings, decoders, group, drain, registry.schema, store_of) as loop,
+            stop_on_signals(loop.threads.context.retry_policy.end),
+            background,
         ):
             loop.waits = waits
-            loop.run(until_drained(loop, list(readers))) if drain else loop.run()
-            stopped = loop.threads.services.retry_policy.stop
+            loop.run(until_drained(loop, list(decoders))) if drain else loop.run()
+            stopped = loop.threads.context.retry_policy.stop
             waits.on("the last requests to be answered before the worker leaves")
     work_time = loop.work_time
     duration_s = time.monotonic() - began_s
     return RunReport(loop.counts, loop.skipped_offsets, duration_s, stopped, work_time.wall_s, work_time.cpu_s)
+
+
+def _decoders(settings: Settings, registry: Registry, intakes: Sequence[Intake]) -> dict[str, RecordDecoder]:
+    """Return the decoder of each topic; build their grammars now, not at the first line."""
+    derive = settings.delivery.derive
+    decoders = {}
+    for intake in intakes:
+        decoder = Decoder(intake, registry.sources, registry.schema, settings.sites, registry.wrappers)
+        decoders[intake.topic] = RecordDecoder(decoder, derive)
+    for name in {name for intake in intakes for name in intake.sources}:
+        registry.sources[name].prove()
+    return decoders
 
 
 def without_reject_limit(settings: Settings) -> Settings:
@@ -95,44 +101,43 @@ def without_reject_limit(settings: Settings) -> Settings:
 
 @contextmanager
 def open_worker(
-    settings: Settings, readers: Mapping[str, RecordDecoder], group: str, drain: bool, schema: Schema, store_of: StoreOf
+    settings: Settings,
+    decoders: Mapping[str, RecordDecoder],
+    group: str,
+    drain: bool,
+    schema: Schema,
+    store_of: StoreOf,
 ) -> Iterator[Worker]:
     """Open a worker with its clients, threads and committer; close them all afterwards."""
     delivery = settings.delivery
-    consumer = GroupConsumer(settings.kafka, delivery, list(readers), group)
+    consumer = GroupConsumer(settings.kafka, delivery, list(decoders), group)
     producer = AcknowledgedProducer(settings.kafka)
-    elasticsearch = client(settings.elasticsearch, 2 * delivery.connections + 2)
-    context = build_context(settings, schema, store_of(elasticsearch), producer)
-    threads = WorkerThreads(context, delivery.connections, build_deriver(context, delivery))
+    sink = Sink(settings, 2 * delivery.connections + 2, store_of)
+    context = build_context(sink, schema, delivery, producer)
+    threads = WorkerThreads(context, delivery.connections, build_deriver(sink, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")
-    flows = {topic: reader.decoder for topic, reader in readers.items()}
-    buffer_limits = RequestLimits(delivery.bulk_bytes // BYTES_BECOME, delivery.bulk_documents)
+    intakes = {topic: decoder.decoder.intake for topic, decoder in decoders.items()}
+    buffer_limits = RequestLimits(delivery.bulk_bytes // DOCUMENT_BYTES_PER_BYTE, delivery.bulk_documents)
     buffer = RecordBuffer(buffer_limits, DRAIN_FLUSH_S if drain else delivery.flush_s)
-    committer = Committer(consumer, threads, flows, worker, delivery.commit_s)
+    committer = Committer(consumer, threads, intakes, worker, delivery.commit_s)
     try:
-        yield Worker(consumer, threads, committer, readers, worker, buffer, delivery.drain_s)
+        yield Worker(consumer, threads, committer, decoders, worker, buffer, delivery.drain_s)
     finally:
         consumer.close()
-        threads.dismiss()
+        threads.shut_down()
         producer.close()
-        elasticsearch.close()
+        sink.close()
 
 
-def build_context(settings: Settings, schema: Schema, store: ElasticsearchStore, outbox: Producer) -> BatchContext:
+def build_context(sink: Sink, schema: Schema, delivery: Delivery, producer: Producer) -> BatchContext:
     """Build the services that batches are indexed with."""
-    delivery = settings.delivery
-    retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
     limit = RejectLimit(delivery.stop_rejects_in_a_row, delivery.stop_rejects_share, delivery.stop_window_records)
-    writer = BulkWriter(store.bulk, retry_policy, request_limits(delivery))
+    topic = delivery.dead_letter_topic
     return BatchContext(
-        schema, store, outbox, writer, retry_policy, limit, delivery.dead_letter_topic, now_ms, delivery.derive
+        schema, sink.store, producer, sink.writer, sink.retry_policy, limit, topic, now_ms, delivery.derive
     )
 
 
-def build_deriver(with_: BatchContext, delivery: Delivery) -> Deriver | None:
+def build_deriver(sink: Sink, schema: Schema, delivery: Delivery) -> Deriver | None:
     """Build the deriver; None if the settings switch deriving off."""
-    if not delivery.derive:
-        return None
-    swaps = BulkWriter(with_.store.swap, with_.retry_policy, request_limits(delivery))
-    views = BulkWriter(with_.store.rewrite, with_.retry_policy, request_limits(delivery))
-    return Deriver(with_.schema, CasWriter(with_.store, swaps, with_.retry_policy), views, delivery.connections)
+    return Deriver(schema, sink.cas_writer, sink.rewriter, delivery.connections) if delivery.derive else None

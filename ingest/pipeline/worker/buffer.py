@@ -49,7 +49,7 @@ class RecordBuffer:
         """How many more records fit into one request; at least 1."""
         return max(1, self.limits.documents - self._count)
 
-    def take(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
+    def add(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
         """Add records of one partition."""
         if self.empty:
             self._since_s = time.monotonic()
@@ -63,12 +63,13 @@ class RecordBuffer:
         self._count += len(records)
         self._size_bytes += _size_bytes(records)
 
-    def given(
+    def flush(
         self, trackers: Mapping[Partition, OffsetTracker]
     ) -> Iterator[tuple[OffsetTracker, list[ConsumerRecord]]]:
         """Yield at most one request's worth of records; drop records of partitions that were lost or reassigned.
 
         The documents of a record may be many times its size, so a poll of large records is flushed in several batches.
+        `core.batching` does not fit: one limit goes over several partitions, and what exceeds it stays buffered.
         """
         room_bytes = self.limits.size_bytes
         for partition in list(self._records):

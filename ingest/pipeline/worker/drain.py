@@ -12,9 +12,9 @@ def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], boo
     If the group's committed offset lies beyond the end, the topic was deleted and created again, and the group has not
     read the new one. Such a partition counts only once this worker owns it. Call the test only when the worker is idle.
     """
-    until_done = loop.threads.services.retry_policy.until_done
-    ends = until_done(lambda: loop.inbox.end_offsets(topics))
-    committed = {at: until_done(lambda at=at: loop.inbox.committed(at)) for at in ends}  # type: ignore[misc]
+    until_done = loop.threads.context.retry_policy.until_done
+    ends = until_done(lambda: loop.consumer.end_offsets(topics))
+    committed = {at: until_done(lambda at=at: loop.consumer.committed(at)) for at in ends}  # type: ignore[misc]
     recreated = {at for at, end in ends.items() if (committed[at] or 0) > end}
     left = dict(ends)
 
@@ -29,9 +29,9 @@ def until_drained(loop: Worker, topics: Sequence[str]) -> Callable[[Worker], boo
 
 def _reached(loop: Worker, partition: Partition, end: int, recreated: set[Partition]) -> bool:
     if partition in loop.trackers:
-        at = loop.with_kafka(lambda: loop.inbox.position(partition))
+        at = loop.call_kafka(lambda: loop.consumer.position(partition))
     elif partition in recreated:
         return False
     else:
-        at = loop.with_kafka(lambda: loop.inbox.committed(partition))
+        at = loop.call_kafka(lambda: loop.consumer.committed(partition))
     return (at or 0) >= end

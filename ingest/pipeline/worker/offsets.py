@@ -46,7 +46,7 @@ class OffsetTracker:
     first_offset: int
     spans: deque[InFlightRange] = field(default_factory=deque)
 
-    def take(self, next_offset: int, first_time_ms: int) -> InFlightRange:
+    def track(self, next_offset: int, first_time_ms: int) -> InFlightRange:
         """Start tracking the next range."""
         self.spans.append(InFlightRange(next_offset, first_time_ms))
         return self.spans[-1]

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ingest.core.model import ExitCode, Problem
-from ingest.pipeline.signals import heard
+from ingest.pipeline.signals import stop_on_signals
 from ingest.pipeline.sink.retry import delay_s
 from ingest.pipeline.worker.report import RunReport
 from ingest.telemetry import name_worker
@@ -26,7 +26,7 @@ log = logging.getLogger("perflog.run")
 PR_SET_PDEATHSIG = 1
 RESTART_FIRST_S, RESTART_MOST_S = 0.1, 30.0
 SETTLED_S = 60.0  # after running this long, a worker's next death counts as its first
-TURN_S = 0.25
+CHECK_S = 0.25
 
 Work = Callable[[int], RunReport]
 """Runs one worker; takes its number, from 1."""
@@ -60,11 +60,11 @@ class Supervisor:
         """Run until every worker has left; if one raised a `Problem`, stop the others and then raise it."""
         began_s = time.monotonic()
         self._slots = [_WorkerSlot(number) for number in range(1, self.workers + 1)]
-        with heard(self._stop):
+        with stop_on_signals(self._stop):
             while not all(slot.left for slot in self._slots):
                 for slot in self._slots:
                     self._check_slot(slot)
-                wait([slot.process.sentinel for slot in self._slots if slot.process], TURN_S)
+                wait([slot.process.sentinel for slot in self._slots if slot.process], CHECK_S)
         if self._problem is not None:
             raise self._problem
         self.report.duration_s = time.monotonic() - began_s

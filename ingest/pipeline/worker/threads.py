@@ -17,7 +17,7 @@ from ingest.core.records.outcomes import OutcomeCounts
 from ingest.pipeline.batch.context import BatchContext
 from ingest.pipeline.batch.indexer import IndexedBatch, index_batch
 from ingest.pipeline.derive.deriver import Deriver
-from ingest.pipeline.worker.backlog import MOST, Batch, DeriveBacklog, record_count
+from ingest.pipeline.worker.backlog import MAX_RECORDS, Batch, DeriveBacklog, record_count
 from ingest.pipeline.worker.offsets import InFlightRange
 
 T = TypeVar("T")
@@ -31,11 +31,11 @@ A_MOMENT_S = 0.005
 class WorkerThreads:
     """The threads of one worker; if `deriver` is None, nothing is derived."""
 
-    services: BatchContext
+    context: BatchContext
     bulk_threads: int
     deriver: Deriver | None = None
-    under_way: dict["Future[IndexedBatch]", Pairs] = field(default_factory=dict)
-    _waiting: DeriveBacklog = field(default_factory=DeriveBacklog)
+    in_flight: dict["Future[IndexedBatch]", Pairs] = field(default_factory=dict)
+    _backlog: DeriveBacklog = field(default_factory=DeriveBacklog)
     _round: "tuple[Future[None], list[Batch]] | None" = None
     _pool: ThreadPoolExecutor = field(init=False)
     _derive_thread: ThreadPoolExecutor = field(init=False)
@@ -50,41 +50,43 @@ class WorkerThreads:
     @property
     def has_room(self) -> bool:
         """Whether another batch may be decoded."""
-        return len(self.under_way) <= self.bulk_threads and self._waiting.records < MOST
+        return len(self.in_flight) <= self.bulk_threads and self._backlog.records < MAX_RECORDS
 
     @property
     def idle(self) -> bool:
         """Whether no batch is in flight or waits to be derived."""
-        return self._waiting.empty and not (self.under_way or self._round)
+        return self._backlog.empty and not (self.in_flight or self._round)
 
-    def awaited(self) -> list[str]:
+    def waiting_for(self) -> list[str]:
         """Return what the threads wait for, as phrases for the log."""
         phrases = []
-        if self.under_way:
-            records = sum(len(portion.records) for batch in self.under_way.values() for _, portion in batch)
-            phrases.append(f"Elasticsearch to take {records:,} records in {len(self.under_way)} batches")
-        if self._round or not self._waiting.empty:
+        if self.in_flight:
+            batches = [partition_batch for pairs in self.in_flight.values() for _, partition_batch in pairs]
+            records = sum(len(partition_batch.records) for partition_batch in batches)
+            phrases.append(f"Elasticsearch to take {records:,} records in {len(self.in_flight)} batches")
+        if self._round or not self._backlog.empty:
             deriving = sum(map(record_count, self._round[1])) if self._round else 0
-            phrases.append(f"stages and runs to be derived of {deriving + self._waiting.records:,} records")
+            phrases.append(f"stages and runs to be derived of {deriving + self._backlog.records:,} records")
         return phrases
 
-    def take(self, batch: Pairs) -> None:
+    def submit_batch(self, batch: Pairs) -> None:
         """Start indexing a batch: its partition batches, each with its in-flight range."""
-        self.under_way[self._pool.submit(index_batch, [portion for _, portion in batch], self.services)] = batch
+        partition_batches = [partition_batch for _, partition_batch in batch]
+        self.in_flight[self._pool.submit(index_batch, partition_batches, self.context)] = batch
 
-    def finished(self, timeout_s: float = 0.0) -> list[Ended]:
+    def collect_ended(self, timeout_s: float = 0.0) -> list[Ended]:
         """Return the batches that ended, successfully or not; wait up to `timeout_s` for the first one."""
         if self.idle:
             return []
-        awaited: list[Future[Any]] = [*self.under_way, *([self._round[0]] if self._round else [])]
-        done, _ = wait(awaited, timeout_s, FIRST_COMPLETED)
+        futures: list[Future[Any]] = [*self.in_flight, *([self._round[0]] if self._round else [])]
+        done, _ = wait(futures, timeout_s, FIRST_COMPLETED)
         ended = []
-        for future in [future for future in self.under_way if future in done]:
-            ended += self._indexed(self.under_way.pop(future), future)
+        for future in [future for future in self.in_flight if future in done]:
+            ended += self._indexed(self.in_flight.pop(future), future)
         if self._round and self._round[0] in done:
             ended += [(spans, _counts(indexed, self._round[0])) for spans, indexed in self._round[1]]
             self._round = None
-            self._waiting.ended()
+            self._backlog.ended()
         self._start_derive_round()
         return ended
 
@@ -93,17 +95,17 @@ class WorkerThreads:
         spans = [span for span, _ in batch]
         if self.deriver is None or future.exception() is not None:
             return [(spans, lambda: future.result().counts)]
-        for _, portion in batch:
-            portion.let_go()
-        self._waiting.add((spans, future.result()))
+        for _, partition_batch in batch:
+            partition_batch.let_go()
+        self._backlog.add((spans, future.result()))
         return []
 
     def _start_derive_round(self) -> None:
         """Start the next derive round if the last one is over and another is due."""
-        if self.deriver is None or self._round is not None or not self._waiting.due(bool(self.under_way)):
+        if self.deriver is None or self._round is not None or not self._backlog.due(bool(self.in_flight)):
             return
-        batches = self._waiting.begin()
-        updates = [indexed.gathered for _, indexed in batches]
+        batches = self._backlog.begin()
+        updates = [indexed.updates for _, indexed in batches]
         self._round = self._derive_thread.submit(self.deriver.derive, updates), batches
 
     def submit_commit(self, task: Callable[[], T]) -> "Future[T]":
@@ -118,11 +120,11 @@ class WorkerThreads:
         else:
             Event().wait(A_MOMENT_S)
 
-    def dismiss(self) -> None:
+    def shut_down(self) -> None:
         """Stop all threads and give up what they still wait for."""
-        self.services.retry_policy.end()
+        self.context.retry_policy.end()
         if self.deriver is not None:
-            self.deriver.dismiss()
+            self.deriver.shut_down()
         for threads in (self._pool, self._derive_thread, self._commit_thread):
             threads.shutdown(cancel_futures=True)
 

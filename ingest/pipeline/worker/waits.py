@@ -12,7 +12,7 @@ from threading import Event, Lock, Thread
 
 log = logging.getLogger("perflog.run")
 FIRST_S, MOST_S = 8.0, 300.0
-LOOK_S = 1.0  # between two checks: even on a busy machine the first sentence is logged within 10 s
+CHECK_S = 1.0  # between two checks: even on a busy machine the first sentence is logged within 10 s
 
 
 class Waits:
@@ -24,7 +24,7 @@ class Waits:
         self._lock = Lock()
         self._what: str | None = None
         self._since_s = now_s()
-        self._said_s: float | None = None
+        self._logged_s: float | None = None
         self._ended_s: float | None = None
 
     def on(self, what: str | None) -> None:
@@ -33,15 +33,15 @@ class Waits:
             new = self._what is None or what is None
             self._what = what
         if new:
-            self.got_on()
+            self.note_commit()
 
-    def got_on(self) -> None:
+    def note_commit(self) -> None:
         """Note that offsets were committed: restart the clock."""
         with self._lock:
             now_s = self._now_s()
-            if self._said_s is not None:
+            if self._logged_s is not None:
                 self._ended_s = now_s - self._since_s
-            self._since_s, self._said_s = now_s, None
+            self._since_s, self._logged_s = now_s, None
 
     def sentence(self) -> str | None:
         """Return the sentence to log now and count it as logged; None if none is due."""
@@ -49,22 +49,22 @@ class Waits:
             ended_s, self._ended_s = self._ended_s, None
             lasts_s = self._now_s() - self._since_s
             if self._what is not None and lasts_s >= self._next_s():
-                self._said_s = lasts_s
+                self._logged_s = lasts_s
                 return f"Nothing was committed for {lasts_s:.0f} s; waiting for {self._what}."
         return None if ended_s is None else f"Going on after {ended_s:.0f} s."
 
     def _next_s(self) -> float:
         """Return how long the wait has to last before the next sentence."""
-        return FIRST_S if self._said_s is None else self._said_s + min(self._said_s, MOST_S)
+        return FIRST_S if self._logged_s is None else self._logged_s + min(self._logged_s, MOST_S)
 
 
 @contextmanager
-def watched(waits: Waits) -> Iterator[Waits]:
+def log_waits(waits: Waits) -> Iterator[Waits]:
     """Log the sentences of `waits` while the block runs."""
     over = Event()
 
     def log_when_due() -> None:
-        while not over.wait(LOOK_S):
+        while not over.wait(CHECK_S):
             if (sentence := waits.sentence()) is not None:
                 log.info(sentence)
 

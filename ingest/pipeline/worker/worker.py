@@ -27,7 +27,7 @@ from ingest.pipeline.sink.retry import StopRequested
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.ledger import WorkerIdentity, assignment
-from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
+from ingest.pipeline.worker.offsets import CommittableRange, InFlightRange, OffsetTracker
 from ingest.pipeline.worker.process import tidy
 from ingest.pipeline.worker.report import WorkTime
 from ingest.pipeline.worker.threads import WorkerThreads
@@ -38,8 +38,8 @@ log = logging.getLogger("perflog.run")
 POLL_S = 0.5  # when idle
 BUSY_POLL_S = 0.02  # while batches are in flight
 KEEP_ALIVE_S = 0.25  # between two polls while the threads have no room
-KAFKA_AWAY_S = 0.5  # before the next call
-TELL_EVERY_S = 60.0
+KAFKA_PAUSE_S = 0.5  # before the next call
+LOG_EVERY_S = 60.0
 ACCEPT = (
     "Fix the grammar or setting and restart; no record was skipped. "
     "If the records really are bad, use `perflog run --accept-rejects`."
@@ -50,10 +50,10 @@ ACCEPT = (
 class Worker:
     """One worker: its consumer, threads and committer, and the outcomes counted so far, by intake."""
 
-    inbox: Consumer
+    consumer: Consumer
     threads: WorkerThreads
     committer: Committer
-    readers: Mapping[str, RecordDecoder]
+    decoders: Mapping[str, RecordDecoder]
     worker: WorkerIdentity
     buffer: RecordBuffer
     drain_s: float
@@ -62,7 +62,7 @@ class Worker:
     skipped_offsets: int = 0
     work_time: WorkTime = field(default_factory=WorkTime)
     waits: Waits = field(default_factory=Waits)
-    _beginning: "dict[Partition, Future[int]]" = field(default_factory=dict)
+    _pending_epochs: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
     _polled_s: float = 0.0
@@ -70,10 +70,10 @@ class Worker:
 
     def run(self, caught_up: Callable[["Worker"], bool] = lambda _: False) -> None:
         """Run until asked to stop, or until idle and `caught_up` returns true; then finish what is in flight."""
-        for reader in self.readers.values():
-            self.counts[reader.decoder.intake.name] = OutcomeCounts()
+        for decoder in self.decoders.values():
+            self.counts[decoder.decoder.intake.name] = OutcomeCounts()
         while not (self._ending or (self.idle and caught_up(self))):
-            self.turn()
+            self.run_once()
         self.buffer.drop()
         self.finish(self.drain_s)
         if self._problem is not None:
@@ -81,7 +81,7 @@ class Worker:
 
     @property
     def _ending(self) -> bool:
-        return self.threads.services.retry_policy.stop or self._problem is not None
+        return self.threads.context.retry_policy.stop or self._problem is not None
 
     @property
     def idle(self) -> bool:
@@ -89,11 +89,11 @@ class Worker:
         settled = all(not tracker.spans for tracker in self.trackers.values())
         return self.buffer.empty and self.threads.idle and self.committer.idle and settled
 
-    def turn(self) -> None:
+    def run_once(self) -> None:
         """Run the loop once: collect ended batches, advance the committer, poll or flush."""
         self._collect()
         self._step_committer(at_once=self.threads.idle and self.buffer.empty)
-        self._before_a_change()
+        self._finish_before_rebalance()
         if self.threads.has_room and self.buffer.full:
             self._flush()
         elif self.threads.has_room:
@@ -102,45 +102,45 @@ class Worker:
             self._collect(KEEP_ALIVE_S)
             if time.monotonic() - self._polled_s >= KEEP_ALIVE_S:
                 self._polled_s = time.monotonic()
-                self.with_kafka(self.inbox.keep_alive)
-        self.settle()
-        self.waits.on(self.awaited())
+                self.call_kafka(self.consumer.keep_alive)
+        self.apply_assignment()
+        self.waits.on(self.waiting_for())
         self._log_counts()
 
-    def _before_a_change(self) -> None:
+    def _finish_before_rebalance(self) -> None:
         """Finish what is in flight before joining a rebalance; once for each rebalance."""
-        changing = self.inbox.changing()
-        if changing and not self._prepared and not self.idle:
+        is_rebalancing = self.consumer.is_rebalancing()
+        if is_rebalancing and not self._prepared and not self.idle:
             self._flush()
             self.finish(self.drain_s)
-        self._prepared = changing
+        self._prepared = is_rebalancing
 
     def _poll(self) -> None:
         self._polled_s = time.monotonic()
         waiting_s = POLL_S if self.idle and self.trackers else BUSY_POLL_S
-        polled = self.with_kafka(lambda: self.inbox.poll(self.buffer.left_s(waiting_s), self.buffer.room))
-        self.settle()
+        polled = self.call_kafka(lambda: self.consumer.poll(self.buffer.left_s(waiting_s), self.buffer.room))
+        self.apply_assignment()
         for records in polled or ():
             tracker = self.trackers.get(records[0].partition)
             if tracker is not None:
-                self.buffer.take(tracker, records)
+                self.buffer.add(tracker, records)
         if self.buffer.full or (self.buffer.due and self.threads.has_room):
             self._flush()
 
     def _flush(self) -> None:
         """Decode the buffered records and start a batch."""
-        now_ms = self.threads.services.now_ms()
-        portions = []
-        for tracker, records in self.buffer.given(self.trackers):
-            reader = self.readers[tracker.partition.topic]
-            reading = reader.read(records, now_ms)
-            for coordinates, error in reading.faults:
+        now_ms = self.threads.context.now_ms()
+        batch: list[tuple[InFlightRange, PartitionBatch]] = []
+        for tracker, records in self.buffer.flush(self.trackers):
+            decoder = self.decoders[tracker.partition.topic]
+            decoded = decoder.read(records, now_ms)
+            for coordinates, error in decoded.faults:
                 log.error("A bug in perflog: please report it. Record %s is rejected.", coordinates, exc_info=error)
-            span = tracker.take(records[-1].offset + 1, records[0].time_ms)
-            portions.append((span, PartitionBatch(reader.decoder.intake, records, reading)))
-        if portions:
+            span = tracker.track(records[-1].offset + 1, records[0].time_ms)
+            batch.append((span, PartitionBatch(decoder.decoder.intake, records, decoded)))
+        if batch:
             self.work_time.begin()
-            self.threads.take(portions)
+            self.threads.submit_batch(batch)
 
     def finish(self, most_s: float) -> None:
         """Wait up to `most_s` until all batches in flight are answered and committed; polls no more records."""
@@ -150,7 +150,7 @@ class Worker:
                 self._flush()
             self._collect(BUSY_POLL_S)
             self._step_committer(at_once=True)
-            self.waits.on(self.awaited())
+            self.waits.on(self.waiting_for())
             if self.threads.idle and self.committer.shut_out:
                 break
             if (
@@ -165,7 +165,7 @@ class Worker:
 
     def _collect(self, timeout_s: float = 0.0) -> None:
         """Collect the counts of batches that ended."""
-        for spans, result in self.threads.finished(timeout_s):
+        for spans, result in self.threads.collect_ended(timeout_s):
             try:
                 counts = result()
             except StopRequested as stopped:
@@ -179,23 +179,23 @@ class Worker:
                     span.count = count
 
     def _step_committer(self, at_once: bool) -> None:
-        for span in self.committer.keep(self.trackers, at_once):
+        for span in self.committer.step(self.trackers, at_once):
             self.work_time.end()
-            self.waits.got_on()
-            self.counts[self.readers[span.partition.topic].decoder.intake.name].add(span.count)
+            self.waits.note_commit()
+            self.counts[self.decoders[span.partition.topic].decoder.intake.name].add(span.count)
             self._explain_gaps(span)
-        while self.committer.overtaken:
-            self._begin(self.committer.overtaken.pop())
+        while self.committer.fenced:
+            self._begin(self.committer.fenced.pop())
 
-    def settle(self) -> None:
+    def apply_assignment(self) -> None:
         """Drop partitions that were revoked and start those that were assigned."""
-        gone, new = self.inbox.changes()
-        for partition in gone | new:
+        lost, new = self.consumer.take_changes()
+        for partition in lost | new:
             self.trackers.pop(partition, None)
-            self._beginning.pop(partition, None)
+            self._pending_epochs.pop(partition, None)
         for partition in sorted(new):
             self._begin(partition)
-        for partition, epoch in list(self._beginning.items()):
+        for partition, epoch in list(self._pending_epochs.items()):
             if epoch.done():
                 with suppress(StopRequested):
                     self._track(partition, epoch.result())
@@ -203,30 +203,30 @@ class Worker:
     def _begin(self, partition: Partition) -> None:
         """Raise the assignment's epoch first: from then on, ledger documents of previous owners are rejected."""
         self.trackers.pop(partition, None)
-        services = self.threads.services
+        context = self.threads.context
         index, doc_id, body = assignment(
-            partition, self.worker, self.readers[partition.topic].decoder.intake, services.schema, services.now_ms()
+            partition, self.worker, self.decoders[partition.topic].decoder.intake, context.schema, context.now_ms()
         )
 
         def raise_epoch() -> int:
-            return services.retry_policy.until_done(lambda: services.store.raise_epoch(index, doc_id, body))
+            return context.retry_policy.until_done(lambda: context.store.raise_epoch(index, doc_id, body))
 
-        self._beginning[partition] = self.threads.submit_commit(raise_epoch)
+        self._pending_epochs[partition] = self.threads.submit_commit(raise_epoch)
 
     def _track(self, partition: Partition, epoch: int) -> None:
-        first = self.with_kafka(lambda: self.inbox.begin(partition))
+        first = self.call_kafka(lambda: self.consumer.begin(partition))
         if first is not None:
-            del self._beginning[partition]
+            del self._pending_epochs[partition]
             self.trackers[partition] = OffsetTracker(partition, epoch, first)
             log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
 
-    def with_kafka(self, call: Callable[[], T]) -> T | None:
+    def call_kafka(self, call: Callable[[], T]) -> T | None:
         """Call Kafka; if it is unavailable, log it and return None: the caller tries again in the next round."""
         try:
             return call()
         except Unavailable as error:
             log.warning("%s. Trying again; no record is lost.", error)
-            self.threads.services.retry_policy.pause(KAFKA_AWAY_S)
+            self.threads.context.retry_policy.pause(KAFKA_PAUSE_S)
         except Fenced as error:
             remedy = "Does another worker use the same `kafka.instance`?"
             raise Problem(
@@ -239,7 +239,7 @@ class Worker:
         if span.skipped <= 0:
             return
         self.skipped_offsets += span.skipped
-        first_offsets = self.with_kafka(lambda: self.inbox.first_offsets([span.partition]))
+        first_offsets = self.call_kafka(lambda: self.consumer.first_offsets([span.partition]))
         oldest = first_offsets[span.partition] if first_offsets else 0
         if oldest > span.first_offset:
             log.error(
@@ -250,12 +250,12 @@ class Worker:
                 oldest,
             )
 
-    def awaited(self) -> str | None:
+    def waiting_for(self) -> str | None:
         """Return what the worker waits for, as a phrase; None if it only waits for more records."""
         group = self.worker.group
-        if not self.inbox.reachable():
+        if not self.consumer.is_reachable():
             return f"Kafka's broker of the group {group} to answer"
-        phrases = [*self._awaited_of_partitions(), *self.threads.awaited(), *self.committer.awaited()]
+        phrases = [*self._waiting_for_partitions(), *self.threads.waiting_for(), *self.committer.waiting_for()]
         if self._prepared:
             phrases.append(f"the group {group} to share out its partitions")
         elif not (self.trackers or phrases):
@@ -263,16 +263,16 @@ class Worker:
             phrases.append(f"a partition: the group {group} has given it none ({why})")
         return " and ".join(phrases) or None
 
-    def _awaited_of_partitions(self) -> list[str]:
+    def _waiting_for_partitions(self) -> list[str]:
         """Return what keeps assigned partitions from being read, as phrases."""
-        with_epoch = sum(epoch.done() for epoch in self._beginning.values())
-        without_epoch = len(self._beginning) - with_epoch
+        with_epoch = sum(epoch.done() for epoch in self._pending_epochs.values())
+        without_epoch = len(self._pending_epochs) - with_epoch
         phrases = [f"Elasticsearch to count who has had {without_epoch} partitions"] if without_epoch else []
         return [*phrases, f"Kafka to say where the group stands in {with_epoch} partitions"] if with_epoch else phrases
 
     def _log_counts(self) -> None:
         """Once a minute, collect garbage and log the counts so far, for whoever reads the log of a service."""
-        if time.monotonic() - self._logged_s < TELL_EVERY_S:
+        if time.monotonic() - self._logged_s < LOG_EVERY_S:
             return
         self._logged_s = time.monotonic()
         tidy()

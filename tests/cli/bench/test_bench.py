@@ -53,7 +53,7 @@ def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*,bench-*").body
     with open_topics(load_settings(settings).kafka) as cluster:
-        assert not cluster.described(["perf.bench.lines.v1", "perf.bench.deadletter.v1"])
+        assert not cluster.describe(["perf.bench.lines.v1", "perf.bench.deadletter.v1"])
 
 
 @pytest.mark.stack

@@ -254,8 +254,8 @@ def test_two_evaluations_at_once_make_one_incident(made: Made) -> None:
         reports = list(four.map(evaluation, range(4)))
 
     assert len(incidents(world)) == 1
-    assert {notice.what for report in reports for notice in report.told} == {"fired"}
-    assert evaluation(0).told == []
+    assert {notice.what for report in reports for notice in report.notices} == {"fired"}
+    assert evaluation(0).notices == []
 
 
 def test_as_a_process_it_logs_what_it_tells(made: Made) -> None:

@@ -6,10 +6,14 @@ from random import Random
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.core.bulk_result import CREATED, KNOWN_CONFLICT, ItemResult
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import fast_path
 from ingest.core.fields import load_schema
+from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake, Message, Provenance
+from ingest.core.records.decoded import PartitionBatch
+from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.state import union
 from ingest.core.sources.loader import load_sources
@@ -72,3 +76,70 @@ def test_joined_is_as_gathered_at_once() -> None:
         key: union({}, marks) for key, marks in whole.runs.items()
     }
     assert all(isinstance(heard, WriterProgress) and heard.ahead for heard in whole.writers.values())
+
+
+def batch_of(count: int) -> PartitionBatch:
+    """Generated lines of one file as records of one partition, decoded as a worker does; some on the slow path."""
+    head = (("perflog.host", b"node"), ("perflog.path", b"/x.log"), ("perflog.backfill", b"true"))
+    records, at_bytes = [], 0
+    for n, made in enumerate(islice(messages(Workload(5, count)), count)):
+        tail = ("perflog.offset", b"%d" % at_bytes)
+        records.append(ConsumerRecord(Partition("t", 0), n, 1_790_000_000_000, b"k", made.data, head, tail))
+        at_bytes += len(made.data) + 1
+    decoder = RecordDecoder(FLOW)
+    decoder.read(records[:50], 0)
+    return PartitionBatch(FLOW.intake, records, decoder.read(records, 0))
+
+
+def mark_ids(updates: BatchUpdates) -> set[str]:
+    """The documents whose marks are among the updates."""
+    return {mark.id for marks in updates.runs.values() for mark in marks}
+
+
+def test_a_batch_gives_the_marks_of_the_documents_that_are_stored_by_now() -> None:
+    """Created ones and duplicates; not those that were rejected, and not those of which a higher version is stored."""
+    batch = batch_of(200)
+    everything = BatchUpdates()
+    everything.add_batch(batch, [CREATED] * len(batch.reading.actions), set())
+    rejected, outdated, duplicate = (
+        batch.reading.actions[3].id,
+        batch.reading.actions[7].id,
+        batch.reading.actions[9].id,
+    )
+    results = [CREATED] * len(batch.reading.actions)
+    results[3], results[7], results[9] = (
+        ItemResult(400, error="document_parsing_exception"),
+        ItemResult(409),
+        KNOWN_CONFLICT,
+    )
+
+    updates = BatchUpdates()
+    updates.add_batch(batch, results, {7})
+
+    assert {rejected, outdated, duplicate} <= mark_ids(everything)
+    assert mark_ids(everything) - mark_ids(updates) == {rejected, outdated}
+
+
+def test_the_bytes_of_every_record_count_whatever_its_outcome() -> None:
+    """A rejected line was received all the same: it is no gap in its file."""
+    batch = batch_of(60)
+    updates = BatchUpdates()
+
+    updates.add_batch(batch, [ItemResult(400, error="document_parsing_exception")] * len(batch.reading.actions), set())
+
+    assert mark_ids(updates) == set()
+    assert updates.files == batch.reading.files
+    assert len(updates.files) == 1
+
+
+def test_documents_that_a_replay_knows_to_be_stored_are_counted_and_say_nothing_of_their_writer() -> None:
+    """Their marks are updates as any other; the progress of the writer comes from the new lines alone."""
+    batch = batch_of(120)
+    batch.reading.there = set(range(len(batch.reading.actions)))
+    updates = BatchUpdates()
+
+    updates.add_batch(batch, [KNOWN_CONFLICT] * len(batch.reading.actions), set())
+
+    assert updates.already_stored.total() == sum(map(len, updates.runs.values())) > 0
+    assert set(updates.already_stored) == set(updates.runs)
+    assert updates.writers == {}

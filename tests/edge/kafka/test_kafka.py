@@ -1,4 +1,4 @@
-"""The Kafka edge against the real broker: what is sent is there, what is committed is what we said, and no more."""
+"""The Kafka edge against the real broker: records arrive as sent, and exactly the requested offsets are committed."""
 
 import os
 import subprocess
@@ -50,55 +50,55 @@ def topic(kafka: Kafka) -> Made:
 
 def sent(kafka: Kafka, name: str, *values: bytes, key: bytes | None = b"k") -> None:
     """Produce these values."""
-    with open_producer(kafka) as outbox:
-        outbox.send([ProducerRecord(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
+    with open_producer(kafka) as producer:
+        producer.send([ProducerRecord(name, key, value, (("h", b"\xff"), ("h", b"twice"))) for value in values])
 
 
 class Reader:
-    """A consumer that begins what it is given, as the worker does."""
+    """A consumer that begins the partitions it is assigned, as the worker does."""
 
     def __init__(self, kafka: Kafka, name: str) -> None:
         self.consumer = GroupConsumer(kafka, Delivery(), [name], kafka.group)
         self.first: dict[Partition, int] = {}
 
     def read(self, wanted: int, patience_s: float = PATIENCE_S) -> list[ConsumerRecord]:
-        """At least so many records, or what there is in time."""
-        found: list[ConsumerRecord] = []
+        """At least so many records, or those that come in time."""
+        records: list[ConsumerRecord] = []
         deadline = time.monotonic() + patience_s
-        while len(found) < wanted and time.monotonic() < deadline:
-            found += self.poll(0.2)
+        while len(records) < wanted and time.monotonic() < deadline:
+            records += self.poll(0.2)
             self.settle()
-        return found
+        return records
 
     def poll(self, timeout_s: float = 0.1) -> list[ConsumerRecord]:
-        """Take part in a sharing-out that is due, having nothing to finish before."""
-        self.consumer.changing()
+        """Poll, and take part in a rebalance at once, since nothing is in flight."""
+        self.consumer.is_rebalancing()
         return [record for records in self.consumer.poll(timeout_s, 500) for record in records]
 
     def settle(self) -> set[Partition]:
-        """Begin what came new; what was lost."""
-        gone, new = self.consumer.changes()
+        """Begin the new partitions; return the lost ones."""
+        lost, new = self.consumer.take_changes()
         for partition in new:
             self.first[partition] = self.consumer.begin(partition)
-        return gone
+        return lost
 
     def join(self) -> None:
-        """Wait until something was assigned."""
+        """Wait until a partition is assigned."""
         deadline = time.monotonic() + PATIENCE_S
         while not self.first:
             assert time.monotonic() < deadline
-            assert self.poll() == [], "nothing may come before a partition was begun"
+            assert self.poll() == [], "no record may come before a partition was begun"
             self.settle()
 
 
-def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
-    """Append time and the largest message, seen in the cluster; altering changes them; what is missing is left out."""
+def test_a_topic_is_created_as_requested(kafka: Kafka, topic: Made) -> None:
+    """Append time and the largest message, as described; `alter` changes them; missing topics are left out."""
     name = topic(2, **{"message.timestamp.type": "CreateTime", "max.message.bytes": "5000"})
 
     with open_topics(kafka) as cluster:
-        before = cluster.described([name, "perf.not.there"])
+        before = cluster.describe([name, "perf.not.there"])
         cluster.alter(name, APPEND_TIME)
-        after = cluster.described([name])[name]
+        after = cluster.describe([name])[name]
         again = cluster.create(name, 1, {})
 
     assert list(before) == [name]
@@ -107,8 +107,8 @@ def test_a_topic_is_as_it_was_asked_for(kafka: Kafka, topic: Made) -> None:
     assert not again
 
 
-def test_what_was_sent_is_received_untouched(kafka: Kafka, topic: Made) -> None:
-    """Value, key and headers, repeated names and any bytes; the time is the broker's."""
+def test_records_arrive_as_they_were_sent(kafka: Kafka, topic: Made) -> None:
+    """Value, key and headers, with repeated names and any bytes; the time is the broker's."""
     name = topic()
     began_ms = time.time_ns() // 1_000_000 - 1000
     sent(kafka, name, b"\x00\xff one", b"", key=b"\xfe")
@@ -122,23 +122,23 @@ def test_what_was_sent_is_received_untouched(kafka: Kafka, topic: Made) -> None:
     assert began_ms < first.time_ms < time.time_ns() // 1_000_000 + 1000
 
 
-def test_a_message_that_the_topic_does_not_take_is_said_and_the_next_one_goes(kafka: Kafka, topic: Made) -> None:
-    """kafka-python's idempotent producer stays broken after a refusal: ours is made anew."""
+def test_a_message_too_large_for_the_topic_raises_and_the_next_one_is_sent(kafka: Kafka, topic: Made) -> None:
+    """kafka-python's idempotent producer stays broken after such an error, so perflog builds a new one."""
     name = topic(1, **{"max.message.bytes": "1000", **APPEND_TIME})
-    outbox = AcknowledgedProducer(kafka)
+    producer = AcknowledgedProducer(kafka)
 
     with pytest.raises(RequestTooLarge):
-        outbox.send([ProducerRecord(name, b"k", os.urandom(5000))])
-    outbox.send([ProducerRecord(name, b"k", b"fits")])
-    outbox.close()
+        producer.send([ProducerRecord(name, b"k", os.urandom(5000))])
+    producer.send([ProducerRecord(name, b"k", b"fits")])
+    producer.close()
 
     reader = Reader(kafka, name)
     assert [record.value for record in reader.read(1)] == [b"fits"]
     reader.consumer.close()
 
 
-def test_only_what_was_committed_is_not_read_again(kafka: Kafka, topic: Made) -> None:
-    """Leaving commits nothing by itself; the next member begins at the committed offset, and says so."""
+def test_everything_after_the_committed_offset_is_read_again(kafka: Kafka, topic: Made) -> None:
+    """Leaving commits nothing by itself; the next member begins at the committed offset, and returns it."""
     name = topic()
     sent(kafka, name, b"0", b"1", b"2")
     partition = Partition(name, 0)
@@ -157,8 +157,8 @@ def test_only_what_was_committed_is_not_read_again(kafka: Kafka, topic: Made) ->
     second.consumer.close()
 
 
-def test_waiting_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic: Made) -> None:
-    """Longer than the group would wait for a silent member; afterwards everything is still to be read, in order."""
+def test_keep_alive_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic: Made) -> None:
+    """Longer than the group waits for a silent member; afterwards all records are still read, in order."""
     name = topic()
     kafka = replace(kafka, max_poll_interval_s=1.0, heartbeat_s=0.2)
     reader = Reader(kafka, name)
@@ -176,8 +176,8 @@ def test_waiting_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic: M
     reader.consumer.close()
 
 
-def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: Kafka, topic: Made) -> None:
-    """The commit is refused as fenced; the next poll tells what was lost, and reading starts at what is committed."""
+def test_a_member_that_stopped_polling_cannot_commit_and_learns_what_it_lost(kafka: Kafka, topic: Made) -> None:
+    """The commit raises Fenced; the next poll reports what was lost, and reading restarts at the committed offset."""
     name = topic()
     kafka = replace(kafka, max_poll_interval_s=0.5, heartbeat_s=0.2)
     sent(kafka, name, b"0")
@@ -202,7 +202,7 @@ def test_a_member_that_fell_silent_cannot_commit_and_hears_that_it_lost(kafka: K
 
 
 def test_partitions_move_to_a_second_member_and_come_back(kafka: Kafka, topic: Made) -> None:
-    """Cooperative: the first keeps what it need not give up; nothing is read by both after it was committed."""
+    """Cooperative: the first member keeps the partitions that it need not give up; no partition belongs to both."""
     name = topic(4)
     both = {Partition(name, n) for n in range(4)}
     first, second = Reader(kafka, name), Reader(kafka, name)
@@ -227,20 +227,20 @@ def test_partitions_move_to_a_second_member_and_come_back(kafka: Kafka, topic: M
     first.consumer.close()
 
 
-def test_nothing_is_given_up_before_the_owner_was_told(kafka: Kafka, topic: Made) -> None:
-    """A member polls on while another joins: all stays its own until it has asked whether the group changes."""
+def test_no_partition_is_given_up_before_the_rebalance_is_announced(kafka: Kafka, topic: Made) -> None:
+    """A member polls on while another joins: it keeps all partitions until it asks whether the group rebalances."""
     name = topic(4)
     kafka = replace(kafka, heartbeat_s=0.1)
     first, second = Reader(kafka, name), Reader(kafka, name)
     first.join()
-    eventually(lambda: not (first.poll() or first.consumer.changing()), "nothing of its own joining is left")
+    eventually(lambda: not (first.poll() or first.consumer.is_rebalancing()), "its own join is complete")
     until_s = time.monotonic() + 2
     while time.monotonic() < until_s:
         second.poll()
         first.consumer.poll(0.1, 500)
     assert (first.settle(), second.settle()) == (set(), set())
 
-    assert first.consumer.changing()
+    assert first.consumer.is_rebalancing()
     lost: set[Partition] = set()
 
     def shared() -> bool:
@@ -256,56 +256,56 @@ def test_nothing_is_given_up_before_the_owner_was_told(kafka: Kafka, topic: Made
     second.consumer.close()
 
 
-def test_a_broker_that_is_not_there_is_a_sentence_and_not_a_traceback(tmp_path: Path) -> None:
-    """Address and remedy, exit code 69, soon; as a person sees it."""
+def test_a_missing_broker_is_one_sentence_and_no_traceback(tmp_path: Path) -> None:
+    """Address and remedy, exit code 69, within seconds."""
     address = f"127.0.0.1:{free_port()}"
     settings = tmp_path / "perflog.toml"
     settings.write_text(f"[kafka]\nbootstrap = '{address}'\n")
     command = [sys.executable, "-m", "ingest", "--config", str(settings), "setup"]
 
-    found = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    result = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
 
-    assert found.returncode == 69
-    assert found.stderr.startswith(f"perflog: Kafka at {address} does not answer")
-    assert found.stderr.count("\n") == 1
-    assert "perflog stack status" in found.stderr
+    assert result.returncode == 69
+    assert result.stderr.startswith(f"perflog: Kafka at {address} does not answer")
+    assert result.stderr.count("\n") == 1
+    assert "perflog stack status" in result.stderr
 
 
-def test_a_member_that_polls_for_a_moment_only_joins_all_the_same(kafka: Kafka, topic: Made) -> None:
-    """Ten times: a join that is under way when a poll ends is taken up by the next one, and not forgotten."""
+def test_a_member_that_polls_for_a_millisecond_joins(kafka: Kafka, topic: Made) -> None:
+    """Ten times: the next poll continues a join that was under way when the last one ended."""
     name = topic(2)
     for n in range(10):
         reader = Reader(replace(kafka, group=f"{kafka.group}-{n}"), name)
         deadline = time.monotonic() + PATIENCE_S
         while not reader.first:
-            assert time.monotonic() < deadline, "it sits in the group without a partition"
+            assert time.monotonic() < deadline, "the member stays in the group without a partition"
             reader.poll(0.001)
             reader.settle()
         reader.consumer.close()
 
 
-def test_a_partition_that_the_client_reads_no_more_is_read_by_another(
+def test_a_partition_that_the_client_stops_reading_is_read_by_a_new_client(
     kafka: Kafka, topic: Made, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It hears that all was lost, and begins where the group stands; while nothing is left to read it stays."""
+    """All partitions are reported as lost and begin at the committed offsets; a client with nothing to read is kept."""
     name = topic(2)
     reader = Reader(kafka, name)
-    reader.consumer._watch = StuckDetector(every_s=0.5)
-    with open_producer(kafka) as outbox:
-        outbox.send([ProducerRecord(name, b"a", b"0"), ProducerRecord(name, b"b", b"1")])
+    reader.consumer._stuck_detector = StuckDetector(every_s=0.5)
+    with open_producer(kafka) as producer:
+        producer.send([ProducerRecord(name, b"a", b"0"), ProducerRecord(name, b"b", b"1")])
     first = reader.read(2)
     reader.consumer.commit({record.partition: record.offset + 1 for record in first})
     assert reader.read(1, patience_s=2.0) == []
     assert not caplog.records
     for state in reader.consumer._consumer._subscription.assignment.values():
         state._awaiting_validation, state.next_allowed_retry_time = True, time.monotonic() + 3600
-    with open_producer(kafka) as outbox:
-        outbox.send([ProducerRecord(name, b"a", b"2"), ProducerRecord(name, b"b", b"3")])
+    with open_producer(kafka) as producer:
+        producer.send([ProducerRecord(name, b"a", b"2"), ProducerRecord(name, b"b", b"3")])
 
-    found = reader.read(2)
+    records = reader.read(2)
     reader.consumer.close()
 
-    assert sorted(record.value or b"" for record in found) == [b"2", b"3"]
-    stood = {record.partition: record.offset + 1 for record in first}
-    assert {partition: reader.first[partition] for partition in stood} == stood
+    assert sorted(record.value or b"" for record in records) == [b"2", b"3"]
+    committed = {record.partition: record.offset + 1 for record in first}
+    assert {partition: reader.first[partition] for partition in committed} == committed
     assert "Rejoining the group" in caplog.text

@@ -1,4 +1,4 @@
-"""A worker stops when so much is refused that the fault is likelier its own."""
+"""A worker stops when so many records are rejected that perflog itself is probably wrong."""
 
 from collections import Counter
 
@@ -10,12 +10,12 @@ from tests.support.world import World
 
 
 def counted(records: int, rejected: int) -> OutcomeCounts:
-    """A portion."""
+    """The counts of a partition batch."""
     return OutcomeCounts(records=records, outcomes=Counter(rejected=rejected, stored=records - rejected))
 
 
-def test_so_many_in_a_row_are_too_many_and_one_good_one_begins_anew() -> None:
-    """Counted over portions; a portion with anything good in it ends the row."""
+def test_too_many_rejects_in_a_row_stop_and_a_good_record_starts_the_count_again() -> None:
+    """Counted over partition batches; a batch with any good record ends the row."""
     limit = RejectLimit(in_a_row=10, share=1.0, window_records=10_000)
     limit.judge([counted(4, 4), counted(5, 5)])
     limit.judge([counted(3, 2)])
@@ -25,8 +25,8 @@ def test_so_many_in_a_row_are_too_many_and_one_good_one_begins_anew() -> None:
         limit.judge([counted(1, 1)])
 
 
-def test_too_large_a_share_of_the_window_is_too_much_and_little_is_not_judged() -> None:
-    """Six of ten are too many at one half, once ten were seen; what lies further back does not count."""
+def test_too_large_a_share_of_a_full_window_stops() -> None:
+    """Six of ten are too many at one half, once ten were seen; older records do not count."""
     limit = RejectLimit(in_a_row=1000, share=0.5, window_records=10)
     limit.judge([counted(9, 6)])
     with pytest.raises(TooManyRejects, match="6 of the last 10"):
@@ -39,7 +39,7 @@ def test_too_large_a_share_of_the_window_is_too_much_and_little_is_not_judged() 
 
 
 def test_a_tenth_of_bad_records_never_stops_a_worker() -> None:
-    """Whatever the sizes of the portions."""
+    """Whatever the sizes of the batches."""
     limit = RejectLimit(in_a_row=1000, share=0.5, window_records=10_000)
     for size in (10, 100, 2000, 30, 5000) * 20:
         limit.judge([counted(size, size // 10)])
@@ -47,19 +47,19 @@ def test_a_tenth_of_bad_records_never_stops_a_worker() -> None:
 
 @pytest.mark.stack
 def test_a_worker_stops_before_it_fills_the_dead_letters(world: World, sample_lines: list[bytes]) -> None:
-    """Exit code 65 with the remedy; what it refused last is not committed; --accept-rejects goes through with it."""
+    """Exit code 65 with the remedy; the last rejects are not committed; --accept-rejects writes them all."""
     world.bulk_documents = 200
     world.set_up(partitions=1)
     bad = [line[:-10] + b"%d" % n for n, line in enumerate(sample_lines * 60)]
     world.ship(world.written("good.log", sample_lines), world.written("bad.log", bad))
 
-    found = world.perflog("run")
+    result = world.perflog("run")
 
-    assert found.returncode == 65, found.stderr
-    assert "in a row were refused" in found.stderr
-    assert "--accept-rejects" in found.stderr
+    assert result.returncode == 65, result.stderr
+    assert "in a row were refused" in result.stderr
+    assert "--accept-rejects" in result.stderr
     (committed,) = world.committed().values()
-    assert committed <= 35 + 1000 + 3 * 200, "the limit, and what was under way"
+    assert committed <= 35 + 1000 + 3 * 200, "the limit, and the batches in flight"
     assert world.ledger_sums()["records"] == committed
     again = world.perflog("run", "--drain", "--accept-rejects")
     assert again.returncode == 0, again.stderr

@@ -1,4 +1,4 @@
-"""Dead letters on the real servers: one broken script is one line; replayed is read as it was then; purged is gone."""
+"""Dead letters on the real servers: grouped by shape, replayed with their original time, purged for good."""
 
 from collections import Counter
 from dataclasses import replace
@@ -25,7 +25,7 @@ NOW_MS = 1_800_000_000_000
 
 
 def misspelt(number: int, script: str = "norm.sh") -> bytes:
-    """A line of a script that misspells the tag; a fact once the grammar takes it."""
+    """A line of a script that misspells the tag; it becomes a fact once the grammar accepts it."""
     second = f"{number // 60:02}:{number % 60:02}"
     stamp = f"Fri Feb 5 21:{second} PST 2016"
     return f"{stamp}: {script}:32:{1000 + number}-{number}:PREF:SUBMIT_NORM:START_DATE={1454735760 + number}".encode()
@@ -47,14 +47,14 @@ def purged(world: World, **more: Any) -> PurgeReport:
 
 
 def shown(world: World, **more: Any) -> tuple[StoredReject, Original]:
-    """The newest of the rejects that are meant, and its record."""
-    found, original, _ = one(world.settings, wanted(world, **more))
+    """The newest matching reject, and its record."""
+    reject, original, _ = one(world.settings, wanted(world, **more))
     assert original is not None
-    return found, original
+    return reject, original
 
 
 def repaired(folder: Path) -> Registry:
-    """Grammars that take the misspelt tag."""
+    """Grammars that accept the misspelt tag."""
     grammars = copied_grammars(folder)
     grammar = grammars / "als_perf" / "grammar.lark"
     text = grammar.read_text(encoding="utf-8")
@@ -64,7 +64,7 @@ def repaired(folder: Path) -> Registry:
 
 
 def refused(world: World, *lines: bytes, partitions: int = 1) -> list[Any]:
-    """Ship these lines and let them be refused; their records."""
+    """Ship these lines and let them be rejected; return their records."""
     world.set_up(partitions)
     world.ship(world.written("bad.log", lines))
     report = world.drain()
@@ -73,63 +73,63 @@ def refused(world: World, *lines: bytes, partitions: int = 1) -> list[Any]:
 
 
 def letters(world: World) -> list[Any]:
-    """What lies in the dead-letter topic."""
+    """The records in the dead-letter topic."""
     return world.records(world.settings.delivery.dead_letter_topic)
 
 
 def forget(world: World, topic: str) -> None:
-    """Let retention take everything in a topic."""
+    """Delete all records of a topic, as retention does."""
     with world.admin() as admin:
         admin.delete_records({TopicPartition(topic, 0): -1})
 
 
-def test_one_broken_script_is_one_line(world: World, sample_lines: list[bytes]) -> None:
-    """Counted by shape, the most frequent first; filters tell which; the letters in the topic are counted too."""
+def test_the_rejects_of_one_broken_script_are_one_group(world: World, sample_lines: list[bytes]) -> None:
+    """Counted by shape, the most frequent first; filters select groups; the letters in the topic are counted too."""
     bad = [*(misspelt(n) for n in range(20)), *(misspelt(n, "rot.sh") for n in range(30)), sample_lines[0][:50]]
     refused(world, *bad)
 
-    found = listing(world.settings, wanted(world))
-    some = listing(world.settings, wanted(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
+    all_shapes = listing(world.settings, wanted(world))
+    selected = listing(world.settings, wanted(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
 
-    told = [(listed.group.shape, listed.group.count) for listed in found.shapes]
-    assert told[:2] == [("rot.sh:32: TAG expected", 30), ("norm.sh:32: TAG expected", 20)]
-    assert (len(told), found.matching, found.letters) == (3, 51, 51)
-    assert found.total >= found.matching
-    assert [listed.group.count for listed in some.shapes] == [20]
-    assert found.shapes[0].group.intakes == ("lines",)
-    since = listing(world.settings, wanted(world, since_ms=found.shapes[0].group.last_ms + 60_000))
+    counts = [(listed.group.shape, listed.group.count) for listed in all_shapes.shapes]
+    assert counts[:2] == [("rot.sh:32: TAG expected", 30), ("norm.sh:32: TAG expected", 20)]
+    assert (len(counts), all_shapes.matching, all_shapes.letters) == (3, 51, 51)
+    assert all_shapes.total >= all_shapes.matching
+    assert [listed.group.count for listed in selected.shapes] == [20]
+    assert all_shapes.shapes[0].group.intakes == ("lines",)
+    since = listing(world.settings, wanted(world, since_ms=all_shapes.shapes[0].group.last_ms + 60_000))
     assert since.shapes == ()
 
 
-def test_the_record_is_found_wherever_it_is_kept(world: World) -> None:
-    """First the letter, then the record, then its copy, then the index; a letter that is another's is not believed."""
+def test_a_record_is_found_wherever_it_is_still_kept(world: World) -> None:
+    """The letter first, then the record, its copy, and the index; the letter of another record is not used."""
     first, second = refused(world, misspelt(1), misspelt(2) + b"\xff")
-    found, by_letter = shown(world, ids=(f"{world.topic}/0/1",))
-    assert found.value("perf.reject.letter") == str(by_letter.at)
+    reject, by_letter = shown(world, ids=(f"{world.topic}/0/1",))
+    assert reject.value("perf.reject.letter") == str(by_letter.at)
     one_letter, other_letter = letters(world)
     topic = other_letter.topic
-    assert shown(world, ids=(f"{topic}/0/1",))[0].id == found.id
+    assert shown(world, ids=(f"{topic}/0/1",))[0].id == reject.id
 
     mixed_up = {"doc": {"perf": {"reject": {"letter": f"{topic}/0/{one_letter.offset}"}}}}
-    world.client.update(index=found.index, id=found.id, body=mixed_up, refresh=True)
-    by_record = shown(world, ids=(found.id,))[1]
-    replayed(world, wanted(world, ids=(found.id,)))
+    world.client.update(index=reject.index, id=reject.id, body=mixed_up, refresh=True)
+    by_record = shown(world, ids=(reject.id,))[1]
+    replayed(world, wanted(world, ids=(reject.id,)))
     with world.admin() as admin:
         admin.delete_records({TopicPartition(world.topic, 0): 2})
-    by_copy = shown(world, ids=(found.id,))[1]
+    by_copy = shown(world, ids=(reject.id,))[1]
     forget(world, world.topic)
     forget(world, topic)
-    by_index = shown(world, ids=(found.id,))[1]
+    by_index = shown(world, ids=(reject.id,))[1]
 
-    ways = [by_letter, by_record, by_copy, by_index]
-    assert [way.found_in for way in ways] == [LETTER, RECORD, COPY, INDEX]
-    assert {way.value for way in ways} == {second.value}
-    assert [(way.key, way.headers) for way in ways[:3]] == [(second.key, tuple(second.headers))] * 3
+    originals = [by_letter, by_record, by_copy, by_index]
+    assert [original.found_in for original in originals] == [LETTER, RECORD, COPY, INDEX]
+    assert {original.value for original in originals} == {second.value}
+    assert [(original.key, original.headers) for original in originals[:3]] == [(second.key, tuple(second.headers))] * 3
     assert set(by_index.headers) < set(second.headers)
     assert first.value != second.value
 
 
-def test_replayed_records_become_facts_when_the_grammar_is_mended(world: World) -> None:
+def test_replayed_records_become_facts_once_the_grammar_is_fixed(world: World) -> None:
     """Same key, value and headers, read at their first record time; marked; the ledger counts every record once."""
     lines = [misspelt(n) for n in range(25)]
     before = refused(world, *lines, partitions=2)
@@ -159,7 +159,7 @@ def test_replayed_records_become_facts_when_the_grammar_is_mended(world: World) 
 
 
 def test_replaying_again_changes_nothing_but_the_count(world: World) -> None:
-    """What was replayed is left out; `again` sends it once more: duplicates, no document is another."""
+    """Replayed rejects are left out; `again` sends them once more: duplicates, and no document changes."""
     refused(world, *(misspelt(n) for n in range(5)))
     known = repaired(world.folder)
     replayed(world)
@@ -181,8 +181,8 @@ def test_replaying_again_changes_nothing_but_the_count(world: World) -> None:
     assert listing(world.settings, wanted(world)).shapes[0].stored == 5
 
 
-def test_what_is_refused_again_stays_one_reject_with_one_letter(world: World) -> None:
-    """No second document, no second letter; the marks of the replay stay; the ledger counts the copies all the same."""
+def test_a_record_that_is_rejected_again_stays_one_reject_with_one_letter(world: World) -> None:
+    """No second document, no second letter; the marks of the replay stay; the ledger counts the copies too."""
     refused(world, *(misspelt(n) for n in range(4)))
     replayed(world)
     rejected, written = world.documents("rejects"), [letter.offset for letter in letters(world)]
@@ -195,8 +195,8 @@ def test_what_is_refused_again_stays_one_reject_with_one_letter(world: World) ->
     assert world.ledger_sums()["records"] == 8 == sum(world.committed().values())
 
 
-def test_a_copy_whose_reject_was_purged_meanwhile_is_dead_lettered_anew(world: World) -> None:
-    """Under the first record's id, with a letter of its own: nothing is lost between purge and run."""
+def test_a_copy_whose_reject_was_purged_meanwhile_is_dead_lettered_again(world: World) -> None:
+    """With the first record's id and a letter of its own: nothing is lost between purge and run."""
     refused(world, misspelt(1))
     replayed(world)
     assert purged(world) == PurgeReport(rejects=1, letters=1, letters_left=0)
@@ -205,13 +205,13 @@ def test_a_copy_whose_reject_was_purged_meanwhile_is_dead_lettered_anew(world: W
 
     ((_, doc_id),) = world.documents("rejects")
     assert doc_id == f"{world.topic}/0/0"
-    found, original = shown(world)
+    reject, original = shown(world)
     assert (original.found_in, original.value) == (LETTER, misspelt(1))
-    assert found.value("provenance.kafka") == f"{world.topic}/0/1"
+    assert reject.value("provenance.kafka") == f"{world.topic}/0/1"
 
 
-def test_a_record_with_two_refused_parts_is_replayed_once(world: World) -> None:
-    """Both rejects are marked, also where only one of them was meant."""
+def test_a_record_with_two_rejected_parts_is_replayed_once(world: World) -> None:
+    """Both rejects are marked, even if only one of them was selected."""
     line = b"Fri Feb 5 21:39:37 PST 2016: a.sh:1:7-7:PERF:SUBMIT_NORM:START_DATE=NaN:END_DATE=NaN"
     refused(world, line)
     ids = [doc_id for _, doc_id in world.documents("rejects")]
@@ -223,8 +223,8 @@ def test_a_record_with_two_refused_parts_is_replayed_once(world: World) -> None:
     assert [body["perf"]["reject"]["replays"] for body in world.documents("rejects").values()] == [1, 1]
 
 
-def test_content_does_not_choose_where_a_replay_goes(world: World) -> None:
-    """Only into a topic that is an intake of the settings; a dry run sends nothing and marks nothing."""
+def test_the_content_of_a_record_does_not_choose_its_topic(world: World) -> None:
+    """A replay goes only to a topic of the settings; a dry run sends nothing and marks nothing."""
     refused(world, misspelt(1))
     intake = replace(world.settings.intake("lines"), topic="perf.elsewhere.v1")
     elsewhere = replace(world.settings, intakes={"lines": intake})
@@ -239,10 +239,8 @@ def test_content_does_not_choose_where_a_replay_goes(world: World) -> None:
     assert "replays" not in body["perf"]["reject"]
 
 
-def test_what_the_index_refused_is_told_by_its_field_and_stored_after_setup(
-    world: World, sample_lines: list[bytes]
-) -> None:
-    """An old index lacks a field: one shape that names it; after `setup` a replay stores the documents."""
+def test_documents_that_the_index_rejected_are_stored_after_setup(world: World, sample_lines: list[bytes]) -> None:
+    """An old index lacks a field: one shape names it; after `setup` a replay stores the documents."""
     world.set_up()
     world.make_old_index()
     world.ship(world.written("a.log", sample_lines))
@@ -259,8 +257,8 @@ def test_what_the_index_refused_is_told_by_its_field_and_stored_after_setup(
     assert listing(world.settings, wanted(world)).shapes[0].stored == count
 
 
-def test_two_who_replay_at_once_both_leave_their_mark(world: World) -> None:
-    """Written with what was read: the later of two marks is made anew from the earlier one, not over it."""
+def test_two_replays_at_once_both_leave_their_mark(world: World) -> None:
+    """Compare-and-swap: the later of two marks is computed from the earlier one and does not overwrite it."""
     world.set_up(partitions=1)
     body = {"@timestamp": 0, "perf": {"facility": world.facility, "reject": {"shape": "made by a test"}}}
     world.client.index(index=f"perf-rejects-{world.facility}-1970.01", id=f"{world.topic}/0/0", document=body)
@@ -269,12 +267,12 @@ def test_two_who_replay_at_once_both_leave_their_mark(world: World) -> None:
         known.mark([(stale[0], "t/0/1")], NOW_MS)
         known.mark([(stale[0], "t/0/2")], NOW_MS + 1000)
 
-    ((_, found),) = world.documents("rejects").items()
-    assert (found["perf"]["reject"]["replays"], found["perf"]["reject"]["replayed_as"]) == (2, ["t/0/1", "t/0/2"])
+    ((_, stored),) = world.documents("rejects").items()
+    assert (stored["perf"]["reject"]["replays"], stored["perf"]["reject"]["replayed_as"]) == (2, ["t/0/1", "t/0/2"])
 
 
-def test_purge_lets_the_letters_go_that_no_reject_needs(world: World) -> None:
-    """From the old end up to the first that a remaining reject needs, and none behind the last that was purged."""
+def test_purge_deletes_the_letters_that_no_reject_needs(world: World) -> None:
+    """From the oldest up to the first that a remaining reject needs, and none after the last purged one."""
     refused(world, *(misspelt(n) for n in range(4)), *(misspelt(n, "rot.sh") for n in range(3)), misspelt(9))
     norm, rot = ("norm.sh:32: TAG expected",), ("rot.sh:32: TAG expected",)
     last = f"{world.topic}/0/7"
@@ -283,8 +281,8 @@ def test_purge_lets_the_letters_go_that_no_reject_needs(world: World) -> None:
     assert (middle.rejects, middle.letters, middle.letters_left) == (3, 0, 8)
     assert "needs the oldest one" in str(middle.kept_because)
     first_ids = tuple(f"{world.topic}/0/{n}" for n in range(3))
-    some = purged(world, ids=first_ids)
-    assert (some.rejects, some.letters, some.letters_left) == (3, 3, 5)
+    oldest = purged(world, ids=first_ids)
+    assert (oldest.rejects, oldest.letters, oldest.letters_left) == (3, 3, 5)
     one_left = purged(world, ids=(f"{world.topic}/0/3",))
     assert (one_left.rejects, one_left.letters, one_left.letters_left) == (1, 1, 4)
     assert shown(world, ids=(last,))[1].found_in == LETTER
@@ -296,15 +294,15 @@ def test_purge_lets_the_letters_go_that_no_reject_needs(world: World) -> None:
     assert letters(world) == []
 
 
-def test_records_are_read_by_their_place_however_far_apart(world: World) -> None:
-    """Near ones are read on, far ones are sought; what is not there is left out; the order is that of the offsets."""
+def test_records_are_read_by_their_offsets_however_far_apart(world: World) -> None:
+    """Near ones are read on, far ones are sought; missing ones are left out; in the order of the offsets."""
     world.set_up(partitions=1)
     lines = [b"line %d" % n for n in range(1500)]
     world.ship(world.written("a.log", lines))
-    with open_fetcher(world.settings.kafka, world.settings.delivery) as look:
-        (partition,) = look.span(world.topic)
+    with open_fetcher(world.settings.kafka, world.settings.delivery) as fetcher:
+        (partition,) = fetcher.span(world.topic)
         offsets = [1400, 3, 4, 0, 700, 1499, 5000]
-        found = list(look.records([Coordinates(partition, offset) for offset in offsets]))
+        records = list(fetcher.records([Coordinates(partition, offset) for offset in offsets]))
 
-    assert [record.offset for record in found] == [0, 3, 4, 700, 1400, 1499]
-    assert [record.value for record in found] == [b"line %d" % record.offset for record in found]
+    assert [record.offset for record in records] == [0, 3, 4, 700, 1400, 1499]
+    assert [record.value for record in records] == [b"line %d" % record.offset for record in records]

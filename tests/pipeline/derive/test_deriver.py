@@ -1,4 +1,4 @@
-"""Stages and runs on the real servers: what the whole set of lines says, whoever read which line when."""
+"""Stages and runs on the real servers follow from all lines, whichever worker read which line when."""
 
 from random import Random
 
@@ -6,15 +6,15 @@ import pytest
 
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import INDEX, Shares, Workload
-from tests.support.derivation import at_once, everything, lines_of, mixed, sets_of, state_numbers, told
+from tests.support.derivation import at_once, derived_documents, everything, lines_of, mixed, sets_of, state_numbers
 from tests.support.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 @pytest.mark.parametrize("workers", [1, 2, 4])
-def test_any_order_any_workers_the_same_runs_and_stages(world: World, workers: int) -> None:
-    """Lines of the same runs, shuffled and repeated, over files, partitions and workers: as all at once."""
+def test_any_order_and_any_workers_give_the_same_runs_and_stages(world: World, workers: int) -> None:
+    """Lines of the same runs, shuffled and repeated, over files, partitions and workers: as if derived at once."""
     lines = lines_of(workers, 1_500)
     sets = sets_of(world, lines)
     world.bulk_documents = 150
@@ -27,12 +27,12 @@ def test_any_order_any_workers_the_same_runs_and_stages(world: World, workers: i
 
     assert done.returncode == 0, done.stderr
     assert len(world.committed()) > 1, "the lines must lie in several partitions"
-    assert told(world) == at_once(world, sets)
+    assert derived_documents(world) == at_once(world, sets)
     assert len(sets) > 30
 
 
-def test_what_is_read_twice_changes_nothing(world: World, sample_lines: list[bytes]) -> None:
-    """The sample's runs; all of it again by a worker that remembers nothing: no new revision."""
+def test_lines_that_are_read_twice_change_nothing(world: World, sample_lines: list[bytes]) -> None:
+    """The sample's runs; a worker with an empty cache reads all lines again and writes no new revision."""
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
     world.drain()
@@ -43,14 +43,14 @@ def test_what_is_read_twice_changes_nothing(world: World, sample_lines: list[byt
 
     assert everything(world) == first
     assert state_numbers(world) == before
-    assert told(world) == at_once(world, sets_of(world, sample_lines))
+    assert derived_documents(world) == at_once(world, sets_of(world, sample_lines))
     (run,) = [b["perf"]["run"] for b in first.values() if b["perf"]["run"].get("uid") and "stage" not in b["perf"]
               and b["perf"]["run"]["id"] == "1086857-64636"]  # fmt: skip
     assert (run["queue_wait_s"], run["dispatch_s"], run["start_span_s"], run["observed_total_s"]) == (25, 14, 775, 817)
 
 
 def test_without_derive_there_are_facts_only(world: World, sample_lines: list[bytes]) -> None:
-    """A facility may leave it to somebody else."""
+    """A facility may derive elsewhere."""
     world.derive = False
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
@@ -62,13 +62,13 @@ def test_without_derive_there_are_facts_only(world: World, sample_lines: list[by
     assert not world.documents("writers")
 
 
-def test_a_refused_line_enters_no_run(world: World) -> None:
-    """What Elasticsearch refuses is no fact: its run is derived from the others."""
+def test_a_rejected_line_enters_no_run(world: World) -> None:
+    """A document that Elasticsearch rejects is no fact: its run is derived from the other lines."""
     made = list(messages(Workload(9, 300, shares=Shares(poisoned=0.1))))
-    good = [each.data for each in made if each.truth.reason != INDEX]
+    good = [line.data for line in made if line.truth.reason != INDEX]
     world.set_up()
-    world.ship(world.written("a.log", [each.data for each in made]))
+    world.ship(world.written("a.log", [line.data for line in made]))
     world.drain()
 
     assert world.ledger_sums()["rejected"] == len(made) - len(good) > 10
-    assert told(world) == at_once(world, sets_of(world, good))
+    assert derived_documents(world) == at_once(world, sets_of(world, good))

@@ -23,12 +23,12 @@ from tests.support.crashing_deriver import Stumble, Worker, sweep, worker
 from tests.support.derivation import (
     at_once,
     batch_of,
+    derived_documents,
     everything,
     facts_of,
     lines_of,
     mixed,
     sets_of,
-    told,
 )
 from tests.support.front import Answer, Bulk, Front, front
 from tests.support.ledger_checks import assert_tiled
@@ -77,7 +77,7 @@ def test_deaths_between_any_two_writes_heal(world: World, workers: int) -> None:
         list(pool.map(lives, range(workers)))
 
     deaths = Counter(death for each in everyone for death in each.store.deaths)
-    assert told(world) == at_once(world, sets_of(world, lines))
+    assert derived_documents(world) == at_once(world, sets_of(world, lines))
     between = {
         "marks and states": sum(n for at, n in deaths.items() if "runstate" in at and at.startswith(("asked", "part"))),
         "states and stages": deaths["answered runstate+writers"] + deaths["answered runstate"]
@@ -97,22 +97,22 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
     mine = worker(world)
     assert mine.derive(apart)
     second = (f"perf-runs-{world.facility}", uid(key, 2))
-    assert second in told(world)
+    assert second in derived_documents(world)
 
     for moment in MOMENTS:
         assert not mine.derive(bridge, Stumble(2 if moment == "asked" else 1, moment))
     assert mine.derive(bridge)
 
     everyone = {mark.id: mark for batch in (apart, bridge) for mark in batch.runs[key]}
-    assert told(world) == at_once(world, {key: everyone})
+    assert derived_documents(world) == at_once(world, {key: everyone})
     assert everything(world)[second]["perf"]["retracted"] is True
-    assert second not in told(world)
+    assert second not in derived_documents(world)
 
 
 def standing(batch: BatchUpdates) -> BatchUpdates:
     """The same, as a replay that knew of all of them tells it."""
     found = BatchUpdates()
-    found.add_standing(batch)
+    found.add_already_stored(batch)
     return found
 
 
@@ -130,14 +130,14 @@ def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_tha
     assert mine.derive(standing(BatchUpdates({key: list(known), other: list(unheard)})))
     assert not [action for action in mine.store.sent if key.id in action.text]
     sets = {key: {mark.id: mark for mark in known}, other: {mark.id: mark for mark in unheard}}
-    assert told(world) == at_once(world, sets)
+    assert derived_documents(world) == at_once(world, sets)
 
     again = worker(world)
     both = BatchUpdates({key: list(more)})
-    both.add_standing(BatchUpdates({key: list(known)}))
+    both.add_already_stored(BatchUpdates({key: list(known)}))
     assert again.derive(both)
     assert {action.index.split("-")[1] for action in again.store.sent} == {"runstate", "stages", "runs"}
-    assert told(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})
+    assert derived_documents(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})
 
 
 def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) -> None:
@@ -152,11 +152,11 @@ def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) 
     mine = worker(world)
     assert not mine.derive(standing(batch), Stumble(1, "answered"))
     assert mine.derive(standing(batch))
-    assert told(world) == {}
+    assert derived_documents(world) == {}
 
     assert sweep(world).states == 1
 
-    assert told(world) == at_once(world, {key: {mark.id: mark for mark in found}})
+    assert derived_documents(world) == at_once(world, {key: {mark.id: mark for mark in found}})
     assert sweep(world).states == 0
 
 
@@ -173,7 +173,7 @@ def test_what_another_worker_wrote_meanwhile_is_not_taken_for_ones_own(world: Wo
 
     everyone = {mark.id: mark for batch in batches_ for mark in batch}
     assert mine.deriver.conflicts == 1
-    assert told(world) == at_once(world, {key: everyone})
+    assert derived_documents(world) == at_once(world, {key: everyone})
 
 
 def test_a_late_line_reopens_and_closes_its_neighbours_only(world: World) -> None:
@@ -190,7 +190,7 @@ def test_a_late_line_reopens_and_closes_its_neighbours_only(world: World) -> Non
 
     written = {action.id for action in mine.store.sent if action[0].startswith(("perf-stages", "perf-runs-"))}
     assert written == {begun[2].id, late[0].id, uid(key, 1)}
-    assert told(world) == at_once(world, {key: {mark.id: mark for mark in [*begun, *late]}})
+    assert derived_documents(world) == at_once(world, {key: {mark.id: mark for mark in [*begun, *late]}})
 
 
 @dataclass
@@ -281,6 +281,6 @@ def test_a_worker_may_be_killed_between_its_marks_and_their_commit(world: World)
     assert len(plan) >= 10
     assert len([*BEFORE_STAGES, *BEFORE_RUNS]) >= 10
     assert in_between < len(sent)
-    assert told(world) == at_once(world, sets_of(world, lines))
+    assert derived_documents(world) == at_once(world, sets_of(world, lines))
     assert sum(world.committed().values()) == len(sent)
     assert_tiled(world)

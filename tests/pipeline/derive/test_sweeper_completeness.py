@@ -18,9 +18,9 @@ from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.workflows import Workflows
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
-from tests.pipeline.derive.test_sweeper import HOUR_S, heard
+from tests.pipeline.derive.test_sweeper import HOUR_S, progress
 from tests.support.crashing_deriver import Died, Stumble, sweep, worker
-from tests.support.derivation import sets_of, told
+from tests.support.derivation import derived_documents, sets_of
 from tests.support.marks import BEGIN_MS, DAY_S, marks
 from tests.support.world import World
 
@@ -57,7 +57,7 @@ def put(world: World, version: int, *variants: str, tail: str = "") -> None:
 
 def said(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
     """What is said of a run's completeness."""
-    body = told(world)[f"perf-runs-{world.facility}", uid(key(world, run), ordinal)]
+    body = derived_documents(world)[f"perf-runs-{world.facility}", uid(key(world, run), ordinal)]
     found: dict[str, Any] | None = body["perf"]["run"].get("completeness")
     return found
 
@@ -68,8 +68,8 @@ def derive_of_new(world: World, run: str, text: str) -> None:
 
 
 def pass_time(world: World, at_s: float) -> None:
-    """The source is heard of so many seconds into the runs."""
-    worker(world).derive(BatchUpdates({}, heard(world, at_s)))
+    """The source has records up to so many seconds into the runs."""
+    worker(world).derive(BatchUpdates({}, progress(world, at_s)))
 
 
 def test_a_lost_line_is_named_by_show(world: World) -> None:
@@ -103,7 +103,9 @@ def test_a_lost_line_is_named_by_show(world: World) -> None:
 
 def told_of(world: World) -> dict[str, Any]:
     """Uid -> what is said of each run."""
-    found = (body["perf"]["run"] for place, body in told(world).items() if place[0].startswith("perf-runs-"))
+    found = (
+        body["perf"]["run"] for place, body in derived_documents(world).items() if place[0].startswith("perf-runs-")
+    )
     return {run["uid"]: run.get("completeness") for run in found}
 
 

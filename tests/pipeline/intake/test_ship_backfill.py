@@ -11,7 +11,7 @@ from ingest.core.model import Message
 from ingest.edge.elasticsearch.runs import open_runs
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.pipeline.derive.sweeper import Swept
-from tests.support.derivation import at_once, sets_of, told
+from tests.support.derivation import at_once, derived_documents, sets_of
 from tests.support.raised_revision import LINES, facts
 from tests.support.world import Documents, World
 from tests.support.worlds import SAMPLES
@@ -56,7 +56,7 @@ def test_a_file_of_years_ago_becomes_what_it_became_then(world: World) -> None:
     world.set_up()
     world.ship(world.written("live.log", live_lines()), backfill=False)
     world.drain()
-    before = swept(world), told(world), facts(world), newest_line_ms(world)
+    before = swept(world), derived_documents(world), facts(world), newest_line_ms(world)
 
     world.ship(SAMPLES, backfill=False)
     assert world.drain().counts["lines"].reasons == {"time_too_old": len(LINES)}
@@ -69,7 +69,7 @@ def test_a_file_of_years_ago_becomes_what_it_became_then(world: World) -> None:
     assert old == of_then(world)
     assert after.watermarks == before[0].watermarks
     assert newest_line_ms(world) == before[3]
-    now = told(world)
+    now = derived_documents(world)
     assert {place: now[place] for place in before[1]} == before[1]
     (watermark_ms,) = after.watermarks.values()
     assert {place: now[place] for place in now if place not in before[1]} == at_once(

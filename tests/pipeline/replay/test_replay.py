@@ -21,10 +21,10 @@ from ingest.core.records import headers
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.edge.kafka.producer import open_producer
-from ingest.pipeline.replay.resend import TOGETHER_BYTES, by_run, resend
+from ingest.pipeline.replay.resend import TOGETHER_BYTES, resend, sort_by_run
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.truth import Shares
-from tests.support.derivation import at_once, everything, lines_of, mixed, told
+from tests.support.derivation import at_once, derived_documents, everything, lines_of, mixed
 from tests.support.front import Answer, Bulk, Front, front
 from tests.support.ledger_checks import assert_tiled
 from tests.support.raised_revision import (
@@ -51,7 +51,7 @@ def assert_newest_only(world: World, known: Registry | None = None) -> None:
     """Exactly what the new revision makes of the sample is visible: marks, stages and runs; by way of the index."""
     known = known or moved(world)
     assert facts(world) == world.expected(LINES, known)
-    assert told(world) == at_once(world, sets_by(world, known, LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
 
 
 def assert_settled(world: World) -> None:
@@ -266,7 +266,7 @@ def test_a_line_that_is_not_read_any_more_is_gone_and_can_come_back(world: World
 
     assert report.corrections.words[GONE] == lines_refused == counts.outcomes["rejected"]
     assert facts(world) == world.expected([line for line in LINES if not is_moved(line)])
-    assert told(world) == at_once(world, sets_by(world, refusing(world), LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, refusing(world), LINES))
 
     assert replayed(world, refusing(world)).lines == len(LINES) - lines_refused
     assert world.drain(refusing(world)).counts["lines"].outcomes["duplicate"] == len(LINES) - lines_refused
@@ -275,7 +275,7 @@ def test_a_line_that_is_not_read_any_more_is_gone_and_can_come_back(world: World
     assert replayed(world, last).lines == len(LINES)
     world.drain(last)
     assert facts(world) == world.expected(LINES)
-    assert told(world) == at_once(world, sets_by(world, last, LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, last, LINES))
 
 
 def test_a_line_of_several_pairs_is_sent_once(world: World) -> None:
@@ -357,7 +357,7 @@ def test_a_plain_run_id_that_is_read_otherwise_moves_in_place(world: World) -> N
     world.set_up()
     world.ship(world.written("a.log", lines))
     world.drain()
-    before = set(told(world))
+    before = set(derived_documents(world))
 
     report = replayed(world, known)
     world.drain(known)
@@ -365,9 +365,9 @@ def test_a_plain_run_id_that_is_read_otherwise_moves_in_place(world: World) -> N
     assert report.corrections.words[TO_RUN] == report.corrections.words[CORRECTED] > 500
     assert not report.corrections.words[TO_INDEX]
     assert facts(world) == world.expected(lines, known)
-    assert told(world) == at_once(world, sets_by(world, known, lines))
+    assert derived_documents(world) == at_once(world, sets_by(world, known, lines))
     runs = {place for place in before if place[0].startswith("perf-runs")}
-    assert runs.isdisjoint(told(world))
+    assert runs.isdisjoint(derived_documents(world))
     assert_same_again(world, known)
 
 
@@ -380,7 +380,7 @@ def test_an_older_worker_that_comes_late_adds_nothing_to_runs(world: World) -> N
         world.drain(by)
 
     assert facts(world) == world.expected(LINES, known)
-    assert told(world) == at_once(world, sets_by(world, known, LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
 
 
 def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
@@ -394,7 +394,7 @@ def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
         return [(perf["mark"]["emit_lag_s"], perf["mark"]["logged"], perf.get("flags")) for perf in perfs]
 
     def measured() -> dict[str, tuple[object, ...]]:
-        stages = [body["perf"] for (index, _), body in told(world).items() if "-stages-" in index]
+        stages = [body["perf"] for (index, _), body in derived_documents(world).items() if "-stages-" in index]
         return {
             f"{perf['run']['id']} {perf['stage']['name']}": (
                 perf["stage"]["duration_kind"], perf["stage"].get("duration_s"), perf["mark"].get("emit_lag_s")
@@ -426,7 +426,7 @@ def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
         "1-2 SUBMIT_ROT": ("none", None, None),
         "1-3 SUBMIT_NORM": ("lower", 1, 1),
     }
-    assert told(world) == at_once(world, sets_by(world, world.knowledge, LATE_LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, world.knowledge, LATE_LINES))
     assert_same_again(world, world.knowledge)
 
 
@@ -437,12 +437,12 @@ def test_what_shipping_overwrote_without_a_word_is_taken_out_of_its_run(world: W
     for by in (world.knowledge, known):
         world.ship(SAMPLES)
         world.drain(by)
-    assert told(world) != at_once(world, sets_by(world, known, LINES))
+    assert derived_documents(world) != at_once(world, sets_by(world, known, LINES))
 
     report = replayed(world, known)
 
     assert report.left_behind == len(LINES)
-    assert told(world) == at_once(world, sets_by(world, known, LINES))
+    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
     assert replayed(world, known).left_behind == 0
 
 
@@ -485,7 +485,7 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
     world.set_up(partitions=1)
     world.ship(world.written("a.log", lines))
     world.drain()
-    derived = told(world)
+    derived = derived_documents(world)
 
     report = replayed(world, raised(world))
     counts = world.drain(raised(world)).counts["lines"]
@@ -493,7 +493,7 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
     assert report.corrections.words.total() == report.corrections.words[CORRECTED] == report.lines > 380
     assert counts.outcomes["corrected"] == counts.records == report.lines
     assert facts(world) == world.expected(lines)
-    assert told(world) == derived
+    assert derived_documents(world) == derived
     assert_same_again(world, raised(world))
 
 
@@ -503,7 +503,7 @@ def test_the_lines_of_a_run_are_sent_together() -> None:
         ProducerRecord("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)
     ]
 
-    found = list(by_run([made[:30], made[30:]]))
+    found = list(sort_by_run([made[:30], made[30:]]))
 
     assert sorted(letter.value or b"" for letter in found) == sorted(letter.value or b"" for letter in made)
     assert [letter.key for letter in found[::10]] == sorted({letter.key for letter in made}, key=str)
@@ -513,4 +513,4 @@ def test_the_lines_of_a_run_are_sent_together() -> None:
     ]
     assert alike == [3, 17, 31, 45, 59]
     large = [ProducerRecord("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
-    assert [letter.key for letter in by_run([letter] for letter in large)] == [b"b", b"a"]
+    assert [letter.key for letter in sort_by_run([letter] for letter in large)] == [b"b", b"a"]

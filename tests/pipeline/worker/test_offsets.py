@@ -1,4 +1,4 @@
-"""Offsets are committed in their order, whatever the order of the answers."""
+"""Offsets are committed in order, whatever the order of the results."""
 
 from collections import Counter
 
@@ -13,14 +13,14 @@ AT = Partition("t", 0)
 
 
 @given(sizes=st.lists(st.integers(1, 9), min_size=1, max_size=12), data=st.data())
-def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list[int], data: st.DataObject) -> None:
-    """Answers in any order, commits at any moment: ranges tile the offsets, and nothing unanswered is ever in one."""
+def test_settled_offsets_are_contiguous_from_the_committed_ones(sizes: list[int], data: st.DataObject) -> None:
+    """Results in any order, commits at any time: ranges tile the offsets, and none holds an unanswered record."""
     tracker = OffsetTracker(AT, 1, 100)
     spans: list[tuple[InFlightRange, int]] = []
     offset = 100
     for size in sizes:
         offset += size
-        spans.append((tracker.take(offset, 7), size))
+        spans.append((tracker.track(offset, 7), size))
     answered: set[int] = set()
     reached = 100
 
@@ -28,25 +28,25 @@ def test_what_is_settled_is_always_contiguous_from_what_is_committed(sizes: list
         span, size = spans[n]
         span.count = OutcomeCounts(records=size, outcomes=Counter(stored=size))
         answered.add(n)
-        found = tracker.settled()
-        if found is not None and data.draw(st.booleans()):
-            assert (found.first_offset, found.skipped) == (reached, 0)
-            assert found.count.records == found.next_offset - reached == found.count.outcomes["stored"]
-            last = next(k for k, (each, _) in enumerate(spans) if each.next_offset == found.next_offset)
+        settled = tracker.settled()
+        if settled is not None and data.draw(st.booleans()):
+            assert (settled.first_offset, settled.skipped) == (reached, 0)
+            assert settled.count.records == settled.next_offset - reached == settled.count.outcomes["stored"]
+            last = next(k for k, (in_flight, _) in enumerate(spans) if in_flight.next_offset == settled.next_offset)
             assert set(range(last + 1)) <= answered
-            reached = found.next_offset
+            reached = settled.next_offset
             tracker.committed(reached)
 
     final = tracker.settled()
     assert (final.next_offset if final else reached) == offset
 
 
-def test_offsets_without_records_are_told_as_skipped() -> None:
-    """The range begins where the last one ended, though its first record lies further on."""
+def test_offsets_without_records_are_counted_as_skipped() -> None:
+    """The range begins where the last one ended, although its first record has a higher offset."""
     tracker = OffsetTracker(AT, 1, 10)
-    tracker.take(20, 5).count = OutcomeCounts(records=4)
+    tracker.track(20, 5).count = OutcomeCounts(records=4)
 
-    found = tracker.settled()
+    settled = tracker.settled()
 
-    assert found is not None
-    assert (found.first_offset, found.next_offset, found.skipped, found.first_time_ms) == (10, 20, 6, 5)
+    assert settled is not None
+    assert (settled.first_offset, settled.next_offset, settled.skipped, settled.first_time_ms) == (10, 20, 6, 5)

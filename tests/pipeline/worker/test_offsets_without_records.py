@@ -1,4 +1,4 @@
-"""Offsets that hold no record: said, accounted for, and never waited for."""
+"""Offsets without a record are logged, counted as skipped, and never waited for."""
 
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
@@ -8,10 +8,10 @@ from tests.support.world import World
 pytestmark = pytest.mark.stack
 
 
-def test_records_that_retention_took_unread_are_said_and_not_counted(
+def test_records_that_retention_deleted_unread_are_logged_and_not_counted(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The range starts at the committed offset and ends behind the last record; its records are those there were."""
+    """The range starts at the committed offset and ends after the last record; only records that were read count."""
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines[:10]))
     world.drain()
@@ -30,7 +30,7 @@ def test_records_that_retention_took_unread_are_said_and_not_counted(
 
 
 def test_a_topic_that_was_emptied_is_drained(world: World, sample_lines: list[bytes]) -> None:
-    """Everything expired before anybody read it: there is nothing to wait for."""
+    """All records expired unread: nothing is left to wait for."""
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
     with world.admin() as client:
@@ -44,7 +44,7 @@ def test_a_topic_that_was_emptied_is_drained(world: World, sample_lines: list[by
 def test_transaction_markers_are_offsets_but_no_records(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Two transactions of ten lines and an aborted one: what was aborted is not read, and the drain ends."""
+    """Two transactions of ten lines and an aborted one: aborted records are not read, and the drain ends."""
     world.set_up(partitions=1)
     producer = KafkaProducer(bootstrap_servers=world.stack.kafka, transactional_id=world.facility)
     producer.init_transactions()
@@ -67,10 +67,10 @@ def test_transaction_markers_are_offsets_but_no_records(
     assert world.facts() == world.expected(sample_lines[:20])
 
 
-def test_a_topic_made_anew_is_read_from_its_start(
+def test_a_recreated_topic_is_read_from_its_start(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The group stands beyond the new topic's end: said, and nothing of it is skipped."""
+    """The committed offset lies beyond the new topic's end: this is logged, and no record is skipped."""
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines[:20]))
     world.drain()

@@ -1,4 +1,4 @@
-"""`run --workers N`: the partitions are shared, who dies comes back, and all leave together."""
+"""`run --workers N`: workers share the partitions, are restarted when they die, and leave together."""
 
 import json
 import os
@@ -17,13 +17,13 @@ pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
 def children(process: "subprocess.Popen[str]") -> list[int]:
-    """Processes of its workers, as Linux says."""
-    told = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
-    return [int(pid) for pid in told.split()]
+    """The processes of its workers, from /proc."""
+    pids = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text(encoding="ascii")
+    return [int(pid) for pid in pids.split()]
 
 
 def alive(pid: int) -> bool:
-    """Whether it runs: not gone, no zombie."""
+    """Whether the process runs and is no zombie."""
     try:
         return Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()[0] != "Z"
     except OSError:
@@ -36,16 +36,16 @@ def test_workers_share_the_partitions_and_report_the_sum(world: World, sample_li
     world.set_up(partitions=4)
     world.ship(*(world.written(f"{n}.log", lines[n::8]) for n in range(8)))
 
-    found = world.perflog("run", "--drain", "--workers", "2", "--json")
+    result = world.perflog("run", "--drain", "--workers", "2", "--json")
 
-    told = json.loads(found.stdout)["intakes"]["lines"]
-    assert (told["records"], told["stored"]) == (len(lines), len(lines))
+    counts = json.loads(result.stdout)["intakes"]["lines"]
+    assert (counts["records"], counts["stored"]) == (len(lines), len(lines))
     assert world.facts() == world.expected(lines)
     assert_tiled(world)
 
 
-def test_a_worker_that_is_killed_comes_back(world: World, sample_lines: list[bytes]) -> None:
-    """Its place is taken by a new process, said in the log; at SIGTERM all leave with exit code 0."""
+def test_a_killed_worker_is_restarted(world: World, sample_lines: list[bytes]) -> None:
+    """A new process replaces it, and the log says so; at SIGTERM all leave with exit code 0."""
     world.set_up(partitions=2)
     world.ship(world.written("a.log", sample_lines[:10]))
     with world.perflog_process("run", "--workers", "2") as process:
@@ -67,7 +67,7 @@ def test_a_worker_that_is_killed_comes_back(world: World, sample_lines: list[byt
 
 
 def test_workers_leave_when_their_parent_is_killed(world: World) -> None:
-    """Nobody is left behind to work on unseen."""
+    """No orphaned process works on."""
     world.set_up(partitions=2)
     with world.perflog_process("run", "--workers", "2") as process:
         eventually(lambda: len(children(process)) == 2)
@@ -78,9 +78,9 @@ def test_workers_leave_when_their_parent_is_killed(world: World) -> None:
         eventually(lambda: not any(alive(pid) for pid in left))
 
 
-def test_a_problem_is_said_once_for_all(world: World) -> None:
+def test_a_problem_of_all_workers_is_printed_once(world: World) -> None:
     """Without topics no worker starts: one sentence, exit code 78."""
-    found = world.perflog("run", "--workers", "3")
+    result = world.perflog("run", "--workers", "3")
 
-    assert found.returncode == 78
-    assert found.stderr.count("perflog setup") == 1
+    assert result.returncode == 78
+    assert result.stderr.count("perflog setup") == 1
