@@ -13,7 +13,7 @@ from ingest.core.ids import index_name
 from ingest.core.kafka_record import ConsumerRecord, ProducerRecord
 from ingest.core.lookup import lookup
 from ingest.core.model import Intake, Message, Provenance, Reject
-from ingest.core.records.headers import replay_of
+from ingest.core.records.decoded import DecodedRecord
 from ingest.core.records.reject_shape import INDEX, READ, shape
 from ingest.core.timestamps import iso
 
@@ -35,11 +35,10 @@ def reject_of_document(answer: ItemResult, body: Mapping[str, Any], message_prov
     return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 
 
-def reject_ref(received: ConsumerRecord, message: Message, intake: Intake) -> tuple[str, str]:
+def reject_ref(received: ConsumerRecord, record: DecodedRecord, intake: Intake) -> tuple[str, str]:
     """Return index and id of a record's first reject; a replayed record has those of the record it copies."""
-    index = index_name("rejects", intake.facility, "month", message.record_time_ms)
-    replay = replay_of(received)
-    return index, replay.of if replay else received.coordinates
+    index = index_name("rejects", intake.facility, "month", record.message.record_time_ms)
+    return index, record.replay.of if record.replay else received.coordinates
 
 
 def actions(

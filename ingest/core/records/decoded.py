@@ -10,7 +10,7 @@ from ingest.core.bulk import BulkAction
 from ingest.core.decode.fast_path import Fact
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.model import Document, Intake, Message, Outcomes, Reject
-from ingest.core.records.headers import message
+from ingest.core.records.headers import Replay, parse
 from ingest.core.replay.corrections import Reconciled
 from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey
@@ -18,11 +18,12 @@ from ingest.core.tracking.watermark import WriterKey
 
 @dataclass(slots=True)
 class DecodedRecord:
-    """A record decoded on the slow path: its outcomes, and its rejects with the stage of each."""
+    """A record decoded on the slow path: its outcomes, its rejects with their stages, and which record it copies."""
 
     message: Message
     outcomes: Outcomes
     refused: list[tuple[str, Reject]]
+    replay: Replay | None = None
 
 
 @dataclass(slots=True)
@@ -77,7 +78,8 @@ class DecodedBatch:
             assert at is not None  # noqa: S101 - only a record with an action can be refused without being special
             action = self.actions[at]
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
-            self.special[n] = DecodedRecord(message(received), Outcomes((document,)), [])
+            headers = parse(received)
+            self.special[n] = DecodedRecord(headers.message, Outcomes((document,)), [], headers.replay)
         return self.special[n]
 
 

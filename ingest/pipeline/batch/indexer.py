@@ -18,7 +18,6 @@ from ingest.core.kafka_record import ConsumerRecord, ProducerRecord
 from ingest.core.model import Document, Intake
 from ingest.core.records import dead_letter
 from ingest.core.records.decoded import DecodedRecord, PartitionBatch
-from ingest.core.records.headers import replay_of
 from ingest.core.records.outcomes import OutcomeCounts, document_outcome, record_outcome
 from ingest.core.records.updates import BatchUpdates
 from ingest.edge.errors import RequestTooLarge
@@ -179,7 +178,7 @@ def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchConte
     """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
     if not refused:
         return
-    refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake) for r in refused]
+    refs = [dead_letter.reject_ref(r.received, r.special, r.intake) for r in refused]
     letters = _send_dead_letters(refused, refs, services)
     now_ms = services.now_ms()
     actions = [
@@ -199,7 +198,7 @@ def _send_dead_letters(
 
     None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
     """
-    replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
+    replayed = [n for n, r in enumerate(refused) if r.special.replay]
     versions = services.retry_policy.until_done(lambda: services.store.versions([refs[n] for n in replayed]))
     has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
     due = [n for n in range(len(refused)) if n not in has_letter]

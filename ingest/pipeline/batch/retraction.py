@@ -18,7 +18,6 @@ from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.records.dead_letter import INDEX_STAGE
 from ingest.core.records.decoded import DecodedBatch
-from ingest.core.records.headers import message
 from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
 from ingest.core.replay.stored_line import DocumentVersion
 from ingest.edge.ports import Store, StoredDocument
@@ -107,7 +106,7 @@ def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocumen
         return False
     if retraction.replaced:
         return True
-    own = original_fields(message(record).data)
+    own = original_fields(record.value or b"")
     return bytes_of(stored.body) == (own.get("event.original"), own.get("event.original_b64"))
 
 

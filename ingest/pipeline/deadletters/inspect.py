@@ -166,9 +166,9 @@ def _is_it(reject: StoredReject, record: ConsumerRecord, found_in: str) -> bool:
         )
         return coordinates == reject.value("provenance.kafka") and VALUE_LEFT_OUT not in header_texts
     if found_in == COPY:
-        replay = headers.replay_of(record)
+        replay = headers.parse(record).replay
         return replay is not None and replay.of == reject.record
-    return headers.message(record).record_time_ms == iso_ms(reject.value("event.created"))
+    return headers.parse(record).message.record_time_ms == iso_ms(reject.value("event.created"))
 
 
 def _original(record: ConsumerRecord, found_in: str) -> Original:

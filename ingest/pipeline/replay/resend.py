@@ -143,7 +143,7 @@ class Resender:
             else:
                 self._report.corrections.same += len(line.told.previous)
         if records:
-            decoded = self._decoder(stored_lines[0].intake).read_again(records, line_headers)
+            decoded = self._decoder(stored_lines[0].intake).reread(records, line_headers)
             self._report.corrections.add(records, decoded)
 
     def _is_older(self, line: StoredFileLine) -> bool:
