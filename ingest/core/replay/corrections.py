@@ -149,8 +149,3 @@ def tombstone(old: DocumentVersion, facility: str, body: Mapping[str, Any] | Non
                 level = level.setdefault(parent, {})
             level[leaf] = value
     return fields
-
-
-def bytes_of(body: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The bytes of a document's line as (text, base64); equal values mean the same line."""
-    return lookup(body, "event.original"), lookup(body, "event.original_b64")

@@ -13,12 +13,12 @@ import orjson
 
 from ingest.core.batching import batched
 from ingest.core.bulk import BulkAction, index
-from ingest.core.decode.bodies import original_fields
+from ingest.core.decode.bodies import original_of
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.records.dead_letter import INDEX_STAGE
 from ingest.core.records.decoded import DecodedBatch
-from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
+from ingest.core.replay.corrections import Retraction, tombstone
 from ingest.core.replay.stored_line import DocumentVersion
 from ingest.edge.ports import Store, StoredDocument
 from ingest.pipeline.sink.bulk_writer import BulkWriter
@@ -106,8 +106,7 @@ def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocumen
         return False
     if retraction.replaced:
         return True
-    own = original_fields(record.value or b"")
-    return bytes_of(stored.body) == (own.get("event.original"), own.get("event.original_b64"))
+    return bool(record.value) and original_of(stored.body) == record.value
 
 
 def _action(retraction: Retraction, stored: StoredDocument | None) -> BulkAction:
