@@ -41,7 +41,7 @@ def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
     return [
         document
         for line in lines
-        for document in decoder.outcomes(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
+        for document in decoder.decode(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
     ]
 
 

@@ -27,7 +27,7 @@ def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
 
     def facts() -> Iterator[Document]:
         for line in lines:
-            yield from decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents
 
     return gathered((document.id, document.version, document.body) for document in facts())
 

@@ -123,7 +123,7 @@ def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") ->
 def sets_by(world: World, known: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run, as these grammars read the lines."""
     decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    found = [decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
+    found = [decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
     return gathered((d.id, d.version, d.body) for each in found for d in each.documents)
 
 

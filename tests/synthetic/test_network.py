@@ -174,7 +174,7 @@ def test_core_reads_every_made_up_result(messages: list[bytes]) -> None:
     received_ms = int((START + timedelta(days=2)).timestamp() * 1000)
     told = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
     for message in messages:
-        found = decoder.outcomes(Message(message, received_ms), received_ms)
+        found = decoder.decode(Message(message, received_ms), received_ms)
         assert not found.rejects
         (document,) = found.documents
         perf = document.body["perf"]

@@ -42,7 +42,7 @@ def sets_of(decoder: Decoder, workload: Workload) -> dict[RunKey, dict[str, RunM
 
     def stored() -> Iterator[Document]:
         for made in messages(workload):
-            yield from decoder.outcomes(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.decode(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
 
     return gathered((document.id, document.version, document.body) for document in stored())
 

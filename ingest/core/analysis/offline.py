@@ -163,7 +163,7 @@ class Analysis:
 
     def _generally(self, path: str, line: FileLine, received_ms: int) -> None:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
-        decoded = self._decoder.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
+        decoded = self._decoder.decode(Message(line.data, received_ms, provenance, backfill=True), received_ms)
         self._count(decoded, path, line)
         if decoded.documents and (stamp := self._decoder.source(decoded.documents[0].body["perf"]["source"]).stamp):
             self.zone_faults.add(path, line.number, decoded.documents, stamp.earliest_lag_s)

@@ -43,7 +43,7 @@ class Explainer:
         raw = canonical(message.data)
         message = replace(message, data=raw)
         text = raw.decode("utf-8", "replace")
-        answers = [decoder.outcomes(message, message.record_time_ms) for decoder in self._decoders]
+        answers = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
         asked = list(zip(self._sources, self._decoders, answers, strict=True))
         for source, decoder, outcomes in asked:
             if outcomes.documents:
@@ -81,7 +81,7 @@ class Explainer:
         tokens: list[Token] = []
         for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in outcomes.documents):
             data = canonical(original.encode())
-            part = decoder.outcomes(replace(message, data=data), message.record_time_ms)
+            part = decoder.decode(replace(message, data=data), message.record_time_ms)
             if data == message.data or not part.documents:
                 documents += [self._explained(source, document, 0, {}) for document in part.documents]
                 continue
@@ -128,7 +128,7 @@ class Explainer:
         readable = len(message.data) <= source.max_bytes
 
         def flags_of(candidate: str) -> int | None:
-            outcomes = decoder.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
+            outcomes = decoder.decode(replace(message, data=candidate.encode()), message.record_time_ms)
             accepted = outcomes.documents and not outcomes.rejects
             return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
 

@@ -67,7 +67,7 @@ class Linter:
 
     def add(self, file: str, number: int, message: Message, decoder: Decoder) -> None:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
-        outcomes = decoder.outcomes(message, message.record_time_ms)
+        outcomes = decoder.decode(message, message.record_time_ms)
         if outcomes.documents:
             self._documents(file, number, message, outcomes.documents)
             self.outcomes["documents"] += 1

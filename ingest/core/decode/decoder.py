@@ -113,7 +113,7 @@ class Decoder:
         """The period of the indices of a document kind."""
         return self._schema.kinds[kind].period
 
-    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+    def decode(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
             return self._decode_bounded(message, ingested_ms)

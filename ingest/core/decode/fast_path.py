@@ -148,9 +148,8 @@ class FastPath:
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        outcomes = Decoder.outcomes(
-            self._decoder, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS
-        )
+        message = Message(data, LATE_MS, self._origin, backfill=True, bare=True)
+        outcomes = self._decoder.decode(message, LATE_MS)
         plain = self._template_of(outcomes)
         if plain is None:
             return None

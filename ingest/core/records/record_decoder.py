@@ -202,7 +202,7 @@ class RecordDecoder:
         outcomes = (
             self._decode_manifest(role, message, batch)
             if role
-            else self._outcomes(received, message, ingested_ms, batch)
+            else self._decode_message(received, message, ingested_ms, batch)
         )
         rejects = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
         batch.special[n] = DecodedRecord(message, outcomes, rejects, replay)
@@ -228,12 +228,12 @@ class RecordDecoder:
                 batch.ends[writer] = max(batch.ends.get(writer, 0), content.record_ms)
         return outcomes
 
-    def _outcomes(
+    def _decode_message(
         self, received: ConsumerRecord, received_message: Message, ingested_ms: int, batch: DecodedBatch
     ) -> Outcomes:
         """Decode a message; a bug in perflog rejects the one record instead of crashing the worker again and again."""
         try:
-            return self.decoder.outcomes(received_message, ingested_ms)
+            return self.decoder.decode(received_message, ingested_ms)
         except Exception as error:
             batch.faults.append((received.coordinates, error))
             return Outcomes(rejects=(Reject("fault", f"perflog failed on it: {error!r}", received_message.data),))

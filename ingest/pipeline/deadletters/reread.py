@@ -24,4 +24,4 @@ def as_of_now(
     time_ms = iso_ms(reject.value("event.created"))
     record = ConsumerRecord(at.partition, at.offset, time_ms, original.key, original.value, original.headers)
     message, role, *_ = headers.parse(record)
-    return decoder.outcomes(message, time_ms) if role is None else read_as(message, role)[1]
+    return decoder.decode(message, time_ms) if role is None else read_as(message, role)[1]

@@ -65,7 +65,7 @@ class Shadow:
             registry = self._registry
             decoder = Decoder(intake, registry.sources, registry.schema, self._settings.sites, registry.wrappers)
             self._decoders[intake.name] = decoder
-        return decoder.outcomes(message, 0)
+        return decoder.decode(message, 0)
 
 
 def shadow(

@@ -117,7 +117,7 @@ def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
     for path in sample_files(source.folder):
         data = path.read_bytes()
         for frame in frames(data, framing_of(source, path.name, data)):
-            outcomes = decoder.outcomes(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
+            outcomes = decoder.decode(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
             found = explained(frame.data, name)
 
             assert len(found.documents) == len(outcomes.documents)

@@ -27,7 +27,7 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     value = orjson.dumps({"message": TORN, "host": "als-node-17", "file": "/a.log", "offset": 7})
     received = ConsumerRecord(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
     message = headers.parse(received).message
-    outcomes = Decoder(intake, known.sources, known.schema, None, known.wrappers).outcomes(message, NOW_MS)
+    outcomes = Decoder(intake, known.sources, known.schema, None, known.wrappers).decode(message, NOW_MS)
     refused = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
     ref = dead_letter.reject_ref(received, DecodedRecord(message, outcomes, refused), intake)
 

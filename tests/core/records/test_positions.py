@@ -103,7 +103,7 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
         Instant(int(received.tail[1]), iso_ms(document.body["@timestamp"]))
         for received in records
         if received.tail
-        for document in FLOW.outcomes(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
+        for document in FLOW.decode(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
     ]
     told = [(piece.first, piece.last) for piece in mixed.pieces]
     inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.pieces]

@@ -59,7 +59,7 @@ def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
             of_record[owner].append((action[0], action.id, orjson.loads(action.json)))
 
         for n, received in enumerate(records):
-            expected = FLOW.outcomes(parse(received).message, INGESTED_MS)
+            expected = FLOW.decode(parse(received).message, INGESTED_MS)
             assert of_record[n] == [(d.index, d.id, d.body) for d in expected.documents]
             special = found.special.get(n)
             assert (special.outcomes.rejects if special else ()) == expected.rejects
@@ -109,10 +109,10 @@ def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
     """A flow that breaks on some bytes: that record is refused with reason `fault`, the others are read."""
 
     class Broken(Decoder):
-        def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        def decode(self, message: Message, ingested_ms: int) -> Outcomes:
             if message.data == b"break":
                 raise ZeroDivisionError
-            return super().outcomes(message, ingested_ms)
+            return super().decode(message, ingested_ms)
 
     reader = RecordDecoder(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
     values = [LINES[0], b"break", LINES[1]]

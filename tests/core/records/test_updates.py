@@ -36,7 +36,7 @@ def test_the_short_way_gathers_what_the_documents_say(seed: int, ahead: bool) ->
     short, plain, general, rng = BatchUpdates(), [], BatchUpdates(), Random(seed)
     for line in lines:
         record_ms = received_ms + rng.randrange(10**6)
-        outcomes = FLOW.outcomes(Message(line, record_ms, ORIGIN, backfill=True), 0)
+        outcomes = FLOW.decode(Message(line, record_ms, ORIGIN, backfill=True), 0)
         mark = read(line)
         for document in outcomes.documents:
             general.add_document(document, record_ms, True)
@@ -59,7 +59,7 @@ def test_joined_is_as_gathered_at_once() -> None:
     documents = [
         document
         for made in messages(Workload(3, 60))
-        for document in FLOW.outcomes(Message(made.data, 1_790_000_000_000, ORIGIN, backfill=True), 0).documents
+        for document in FLOW.decode(Message(made.data, 1_790_000_000_000, ORIGIN, backfill=True), 0).documents
     ]
     whole, parts = BatchUpdates(), [BatchUpdates(), BatchUpdates()]
     for n, document in enumerate(documents):
