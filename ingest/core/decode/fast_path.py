@@ -156,8 +156,8 @@ class FastPath:
         body = plain.fields
         at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
         zone = body["event"].get("timezone")
-        self._caches.plains.keep((self._number, zone, rest[1], rest[3]), plain)
-        self._caches.stamps.keep(head[1], (logged_ms, zone))
+        self._caches.plains.put((self._number, zone, rest[1], rest[3]), plain)
+        self._caches.stamps.put(head[1], (logged_ms, zone))
         self._learn_day(head[1], data, logged_ms, zone)
         return PlainMark(at_ms, logged_ms, rest[2], text, plain)
 
@@ -173,7 +173,7 @@ class FastPath:
             start, end = clock.span(clock.lastindex)
             midnight_ms = logged_ms - self._caches.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
-                self._caches.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
+                self._caches.dates.put((head[:start], head[end:]), (midnight_ms, zone))
 
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
         """Whether the zone's abbreviation is unexpected at some hour of the day that begins at `midnight_ms`."""
@@ -200,7 +200,7 @@ class FastPath:
                 return None
         except ClockError:
             return None
-        self._caches.stamps.keep(head, known)
+        self._caches.stamps.put(head, known)
         return known
 
     def _template_of(self, outcomes: Outcomes) -> LineTemplate | None:

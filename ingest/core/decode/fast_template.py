@@ -39,17 +39,24 @@ class LineTemplate(NamedTuple):
     first: RunMark | None = None
 
 
+ZonedTime = tuple[int, str | None]
+"""A time (unix ms), and the zone in which it was printed."""
+
+TemplateKey = tuple[int, str | None, str, str]
+"""The number of the origin, the zone, the text before the run, and the text from there to the value."""
+
+
 class FastPathCaches:
     """The caches that all origins of a decoder share, which bounds memory once: stamps, times and templates."""
 
     __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
 
     def __init__(self) -> None:
-        self.stamps = Cache()  # stamp -> (when it was printed in ms, zone)
-        self.dates = Cache()  # (before, behind the clock) -> (midnight in ms, zone)
+        self.stamps: Cache[str, ZonedTime] = Cache()  # by the stamp: when it was printed
+        self.dates: Cache[tuple[str, str], ZonedTime] = Cache()  # by the stamp without its clock: its midnight
         self.clocks = Cache(_clock_ms)
         self.isos = Cache(iso)
-        self.plains = Cache(limit=TEMPLATES)  # (origin, zone, text before run, text up to value) -> template
+        self.plains: Cache[TemplateKey, LineTemplate] = Cache(limit=TEMPLATES)
         self.origins = count()
 
 

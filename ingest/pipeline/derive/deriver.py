@@ -132,7 +132,7 @@ class Deriver:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _with_updates(cache: Cache, updates: Mapping[Any, Any]) -> list[CasDocument]:
+def _with_updates(cache: Cache[Any, Any], updates: Mapping[Any, Any]) -> list[CasDocument]:
     """The cached documents that have updates; each merges its update when it is swapped."""
     documents = []
     for key, update in updates.items():

@@ -83,7 +83,9 @@ class Assembler:
         self.left = LeftOut()
         self.newest: dict[tuple[str, str], int] = {}
         self._created = Cache(of_iso)
-        self._origins = Cache(lambda key: Provenance(host=key[0], path=key[1], captured_ms=key[2]), ORIGINS)
+        self._origins: Cache[tuple[str | None, str | None, int | None], Provenance] = Cache(
+            lambda key: Provenance(host=key[0], path=key[1], captured_ms=key[2]), ORIGINS
+        )
 
     def lines(self, page: Sequence[StoredFact]) -> list[StoredFileLine]:
         """The lines of a page, sorted so that lines of one origin are adjacent."""

@@ -18,7 +18,7 @@ from ingest.core.decode.fast_routing import ORIGINS
 from ingest.core.decode.registry import Registry
 from ingest.core.ids import revision_of
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
-from ingest.core.model import ExitCode, Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import STORED, Headers, to_headers
 from ingest.core.records.record_decoder import RecordDecoder
@@ -105,7 +105,9 @@ class Resender:
         self._settings, self._registry, self._report = settings, registry, report
         self._revisions = {name: source.revision for name, source in registry.sources.items()}
         self._decoders: dict[str, RecordDecoder] = {}
-        self._heads = Cache(lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
+        self._heads: Cache[Provenance, Headers] = Cache(
+            lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS
+        )
         self._numbers = count()
 
     def letters(self, stored_lines: Sequence[StoredFileLine]) -> list[ProducerRecord]:

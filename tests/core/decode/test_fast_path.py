@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.core.bulk import request_body
-from ingest.core.cache import KEPT, Cache
+from ingest.core.cache import CACHE_ENTRIES, Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import FastPath, RecordContext, fast_path
 from ingest.core.model import Intake, Message, Provenance
@@ -155,8 +155,8 @@ def test_json_sources_have_no_short_way(flow_of: Callable[..., Decoder], sources
 
 def test_a_cache_stays_bounded() -> None:
     """It forgets everything when it is full, and goes on."""
-    cache = Cache(lambda key: key)
-    for key in range(KEPT + 10):
+    cache: Cache[int, int] = Cache(lambda key: key)
+    for key in range(CACHE_ENTRIES + 10):
         assert cache[key] == key
 
-    assert len(cache) <= KEPT
+    assert len(cache) <= CACHE_ENTRIES
