@@ -4,7 +4,7 @@ Ids and index names contain no character that JSON escapes (see `ids`), so the a
 """
 
 from collections.abc import Iterable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 # The action line around index, id and version of a fact: before, between and after them.
 FACT = ('{"index":{"_index":"', '","_id":"', '","version":', ',"version_type":"external"}}\n')
@@ -24,6 +24,31 @@ class BulkAction(NamedTuple):
     def json(self) -> str:
         """The document."""
         return self.text.split("\n", 1)[1][:-1]
+
+
+class BulkDocument(Protocol):
+    """A document to write: of lines (`Document`) or derived (`DerivedDocument`); its version is external."""
+
+    @property
+    def index(self) -> str:
+        """The index that holds it."""
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+
+    @property
+    def version(self) -> int:
+        """Its external version."""
+
+    @property
+    def json(self) -> str:
+        """Its body as JSON."""
+
+
+def index_document(document: BulkDocument) -> BulkAction:
+    """Index a document as `index` does."""
+    return index(document.index, document.id, document.version, document.json)
 
 
 def index(index: str, id_: str, version: int, json: str) -> BulkAction:

@@ -26,7 +26,7 @@ from ingest.cli.bench.index import command as index_command
 from ingest.cli.bench.replay import command as replay_command
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
-from ingest.core.bulk import BulkAction, index, request_body
+from ingest.core.bulk import BulkAction, index_document, request_body
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import FastPath, RecordContext
 from ingest.core.decode.registry import Registry, load_registry
@@ -149,7 +149,7 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
 
 def _generally(decoder: Decoder, line: bytes) -> list[BulkAction]:
     documents = decoder.decode(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
-    return [index(document.index, document.id, document.version, document.json) for document in documents]
+    return [index_document(document) for document in documents]
 
 
 def _documents(known: Registry, repeat: int) -> Timing:

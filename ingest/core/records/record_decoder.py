@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from ingest.core.bulk import BulkAction, index
+from ingest.core.bulk import index_document
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import Read, RecordContext, Write
 from ingest.core.decode.fast_routing import OriginRoute, OriginRoutes
 from ingest.core.kafka_record import ConsumerRecord
-from ingest.core.model import Document, Message, Outcomes, Provenance, Reject
+from ingest.core.model import Message, Outcomes, Provenance, Reject
 from ingest.core.records import dead_letter, positions
 from ingest.core.records.decoded import DecodedBatch, DecodedRecord
 from ingest.core.records.headers import (
@@ -207,7 +207,7 @@ class RecordDecoder:
         rejects = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
         batch.special[n] = DecodedRecord(message, outcomes, rejects, replay)
         for document in outcomes.documents:
-            batch.actions.append(_action(document))
+            batch.actions.append(index_document(document))
             batch.owners.append(n)
             if self._typed:
                 batch.facts.append(document)
@@ -241,7 +241,3 @@ class RecordDecoder:
 
 def _is_fault(outcomes: Outcomes) -> bool:
     return any(reject.reason == "fault" for reject in outcomes.rejects)
-
-
-def _action(document: Document) -> BulkAction:
-    return index(document.index, document.id, document.version, document.json)

@@ -29,14 +29,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ingest.core.batching import batched
-from ingest.core.bulk import BulkAction, index
+from ingest.core.bulk import BulkDocument, index_document
 from ingest.core.bulk_result import ItemStatus, item_status
 from ingest.core.cache import Cache
 from ingest.core.fields import Schema
 from ingest.core.mark import RunKey
-from ingest.core.model import Document
 from ingest.core.records.updates import BatchUpdates
-from ingest.core.runs.derive import DerivedDocument
 from ingest.pipeline.derive.file_state import FileStateDocument
 from ingest.pipeline.derive.run_state import RunStateDocument, WriterDocument
 from ingest.pipeline.sink.bulk_writer import BulkWriter
@@ -142,11 +140,9 @@ def _with_updates(cache: Cache[Any, Any], updates: Mapping[Any, Any]) -> list[Ca
     return documents
 
 
-def write(writer: BulkWriter, documents: Sequence[DerivedDocument | Document]) -> None:
+def write(writer: BulkWriter, documents: Sequence[BulkDocument]) -> None:
     """Write derived documents. A conflict (409) means that a newer version is stored; a rejected item is logged."""
-    actions: list[BulkAction] = [
-        index(document.index, document.id, document.version, document.json) for document in documents
-    ]
+    actions = [index_document(document) for document in documents]
     for action, answer in zip(actions, writer.write(actions), strict=True):
         if item_status(answer) is ItemStatus.REJECTED:
             log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], answer.error, answer.reason)
