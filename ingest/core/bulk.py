@@ -6,9 +6,12 @@ Ids and index names contain no character that JSON escapes (see `ids`), so the a
 from collections.abc import Iterable
 from typing import NamedTuple, Protocol
 
-# The action line around index, id and version of a fact: before, between and after them.
-FACT = ('{"index":{"_index":"', '","_id":"', '","version":', ',"version_type":"external"}}\n')
-
+_TO_INDEX, _TO_ID, _TO_VERSION, _TO_JSON = (
+    '{"index":{"_index":"',
+    '","_id":"',
+    '","version":',
+    ',"version_type":"external"}}\n',
+)
 
 _new = tuple.__new__  # half the time of the named tuple's constructor, which runs once per document
 
@@ -53,8 +56,17 @@ def index_document(document: BulkDocument) -> BulkAction:
 
 def index(index: str, id_: str, version: int, json: str) -> BulkAction:
     """Index the document unless this version or a higher one is stored; an equal version is a 409 conflict."""
-    a, b, c, d = FACT
-    return _new(BulkAction, (index, id_, f"{a}{index}{b}{id_}{c}{version}{d}{json}\n"))
+    return _new(BulkAction, (index, id_, f"{_TO_INDEX}{index}{_TO_ID}{id_}{_TO_VERSION}{version}{_TO_JSON}{json}\n"))
+
+
+def index_head(index: str) -> str:
+    """Return the text of an `index` action before the id."""
+    return f"{_TO_INDEX}{index}{_TO_ID}"
+
+
+def index_tail(version: int) -> str:
+    """Return the text of an `index` action between the id and the document."""
+    return f"{_TO_VERSION}{version}{_TO_JSON}"
 
 
 def create(index: str, id_: str, json: str) -> BulkAction:

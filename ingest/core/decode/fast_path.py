@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from ingest.core.bulk import FACT, BulkAction
+from ingest.core.bulk import BulkAction, index_head
 from ingest.core.cache import Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_template import RUN, FastPathCaches, LineTemplate, line_template
@@ -72,7 +72,7 @@ class FastPath:
         self._number = next(self._caches.origins)
         self._origin = replace(origin, kafka="topic/0/0")
         self._text = _plain_text(source)
-        self._indices = Cache(self._index)
+        self._indices = Cache(self._index_of)
         self._id_head = begun(decoder.intake.facility.encode())
 
     def reader(self) -> Read:
@@ -117,30 +117,37 @@ class FastPath:
         latest_ms = MS_PER_DAY
         earliest_ms = -LATE_MS if context.backfill else -self._decoder.intake.max_age_days * MS_PER_DAY
         ingested, partition = isos[context.ingested_ms], context.partition
-        head, to_id, to_version, to_json = FACT
 
         def write(mark: PlainMark, data: bytes, received_ms: int, offset: str, number: int) -> BulkAction | None:
-            at_ms, logged_ms, run, text, plain = mark
+            at_ms, logged_ms, run, text, template = mark
             if not earliest_ms <= at_ms - received_ms <= latest_ms or '"' in run or "\\" in run:
                 return None
             digest = id_head.copy()
             digest.update(len(data).to_bytes(4, "big") + data + _ZERO)
-            doc_id, index = text_of(digest.digest()), indices[at_ms // MS_PER_DAY]
+            doc_id = text_of(digest.digest())
+            index, head = indices[at_ms // MS_PER_DAY]
             lag_ms = logged_ms - at_ms
-            lag = lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000
-            a, b, c, d, e, f, g, h, i, j = plain.pieces
-            text = (
-                f"{head}{index}{to_id}{doc_id}{to_version}{plain.version}{to_json}"
-                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{partition}{number}{f}{run}{g}{lag}"
-                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}\n"
+            action = template.fill(
+                f"{head}{doc_id}",
+                text,
+                isos[received_ms],
+                ingested,
+                offset,
+                f"{partition}{number}",
+                run,
+                lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000,
+                isos[logged_ms],
+                isos[at_ms],
             )
-            return new(BulkAction, (index, doc_id, text))
+            return new(BulkAction, (index, doc_id, action))
 
         return write
 
-    def _index(self, day: int) -> str:
+    def _index_of(self, day: int) -> tuple[str, str]:
+        """Return the index of the marks of a day, and the text of their actions before the id."""
         kind = self._source.kind
-        return index_name(kind, self._decoder.intake.facility, self._decoder.period(kind), day * MS_PER_DAY)
+        index = index_name(kind, self._decoder.intake.facility, self._decoder.period(kind), day * MS_PER_DAY)
+        return index, index_head(index)
 
     def _learn(self, data: bytes, text: str) -> PlainMark | None:
         """Decode the line on the slow path and keep its template, unless the line is out of the ordinary."""
