@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from ingest.core.bulk import BulkAction, index_head
+from ingest.core.bulk import BulkAction, index_head, new_tuple
 from ingest.core.cache import Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_template import RUN, FastPathCaches, LineTemplate, line_template
@@ -80,7 +80,7 @@ class FastPath:
         stamp = self._source.stamp
         assert stamp is not None  # noqa: S101 - a source without a stamp has no plain text
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
-        known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, tuple.__new__
+        known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, new_tuple
         match, known_plain, number = self._text.rest.fullmatch, self._caches.plains.get, self._number
 
         def read(data: bytes) -> PlainMark | None:
@@ -113,7 +113,7 @@ class FastPath:
 
         All lines come from Kafka, with the origin's host and path, and with a file offset if the origin has one.
         """
-        isos, indices, id_head, text_of, new = self._caches.isos, self._indices, self._id_head, letters, tuple.__new__
+        isos, indices, id_head, text_of, new = self._caches.isos, self._indices, self._id_head, letters, new_tuple
         latest_ms = MS_PER_DAY
         earliest_ms = -LATE_MS if context.backfill else -self._decoder.intake.max_age_days * MS_PER_DAY
         ingested, partition = isos[context.ingested_ms], context.partition

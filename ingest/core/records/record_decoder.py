@@ -144,7 +144,7 @@ class RecordDecoder:
         assert read is not None  # noqa: S101 - only called if the route can read
         typed = self._typed
         for n in numbers:
-            _, at, time_ms, _, data, _, tail = received = records[n]
+            _, at, time_ms, _, data, _, tail = received = records[n]  # at once: see core/bulk.py
             offset = offset_text(tail) if with_offset else "" if tail is None else None
             mark = read(data) if data is not None and offset is not None else None
             action = write(mark, data, time_ms, offset, at) if mark is not None else None  # type: ignore[arg-type]

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from operator import gt
 from typing import Any
 
+from ingest.core.bulk import new_tuple
 from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of, mark_of
@@ -35,7 +36,7 @@ class BatchUpdates:
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""
-        runs, new = self.runs, tuple.__new__
+        runs, new = self.runs, new_tuple
         times_by_template: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
         for doc_id, (at_ms, logged_ms, run, _, plain), record_ms in facts:
             first, perf = plain.first, plain.fields["perf"]

@@ -17,6 +17,7 @@ from elasticsearch import Elasticsearch as Client
 from elasticsearch.helpers import scan
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.bulk import new_tuple
 from ingest.core.ids import revision_of
 from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import WILD, indices, within
@@ -83,7 +84,7 @@ _REVISIONS: Mapping[str, Any] = {
 class StoredFact(NamedTuple):
     """A stored document of kind marks or network, possibly retracted."""
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    index: str  # type: ignore[assignment]  # see core/bulk.py
     id: str
     version: int
     body: dict[str, Any]
@@ -154,7 +155,7 @@ def _version(top_hits: Mapping[str, Any]) -> int:
 
 
 def _fact(hit: Mapping[str, Any]) -> StoredFact:
-    return tuple.__new__(StoredFact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
+    return new_tuple(StoredFact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
 
 
 @contextmanager
