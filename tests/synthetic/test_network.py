@@ -12,9 +12,9 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message
 from ingest.core.sources.loader import load_sources
-from ingest.synthetic.network.owping import owping_blocks
 from ingest.synthetic.network.path import path_conditions
 from ingest.synthetic.network.schedule import day
+from tests.support.owping import owping_blocks
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 START = datetime(2016, 2, 5, 12, tzinfo=UTC)

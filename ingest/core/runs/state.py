@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ingest.core.mark import MarkKind, RunKey, RunMark, key_of, mark_of, year_of
+from ingest.core.mark import MarkKind, RunKey, RunMark, year_of
 from ingest.core.timestamps import EARLIEST_MS, iso, iso_ms
 
 LARGE = 10_000
@@ -90,16 +90,6 @@ def state_of(body: Mapping[str, Any]) -> RunState:
         fields["issued"],
         iso_ms(watermark) if watermark else None,
     )
-
-
-def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
-    """The sets of many runs, from ids, versions and bodies of documents of kind marks; those of no run are skipped."""
-    sets: dict[RunKey, list[RunMark]] = {}
-    for doc_id, version, body in marks:
-        key, mark = key_of(body), mark_of(doc_id, version, body)
-        if key is not None and mark is not None:
-            sets.setdefault(key, []).append(mark)
-    return {key: union({}, run_marks) for key, run_marks in sets.items()}
 
 
 def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:

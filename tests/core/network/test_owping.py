@@ -16,7 +16,7 @@ from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
-from ingest.synthetic.network.owping import owping_blocks
+from tests.support.owping import owping_blocks
 
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 NTP_1900_S = 2_208_988_800
