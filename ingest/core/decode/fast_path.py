@@ -33,13 +33,13 @@ _ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by 
 
 
 class PlainMark(NamedTuple):
-    """A plain line, decoded; times in unix ms. Its other fields are in `plain.fields`."""
+    """A plain line, decoded; times in unix ms. Its other fields are in `template.fields`."""
 
     at_ms: int
     logged_ms: int
     run: str
     text: str
-    plain: LineTemplate
+    template: LineTemplate
 
 
 class RecordContext(NamedTuple):
@@ -81,7 +81,7 @@ class FastPath:
         assert stamp is not None  # noqa: S101 - a source without a stamp has no plain text
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
         known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, new_tuple
-        match, known_plain, number = self._text.rest.fullmatch, self._caches.plains.get, self._number
+        match, known_template, number = self._text.rest.fullmatch, self._caches.templates.get, self._number
 
         def read(data: bytes) -> PlainMark | None:
             try:
@@ -89,21 +89,21 @@ class FastPath:
             except UnicodeDecodeError:
                 return None
             at = text.find(SEPARATOR)
-            known = known_stamp(text[:at]) or stamp_of(text[:at])
-            if known is None:
+            printed = known_stamp(text[:at]) or stamp_of(text[:at])
+            if printed is None:
                 return learn(data, text)
             matched = match(text, at + 2)
             if matched is None:
                 return None
             before, run, between, value = matched.groups()
-            plain = known_plain((number, known[1], before, between))
-            if plain is None:
+            template = known_template((number, printed[1], before, between))
+            if template is None:
                 return learn(data, text)
             if len(value) != VALUE_DIGITS or not value.isdecimal() or len(run) > MAX_TEXT:
                 return None
             at_ms = int(value) * 1000
-            if low_ms <= known[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
-                return new(PlainMark, (at_ms, known[0], run, text, plain))
+            if low_ms <= printed[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
+                return new(PlainMark, (at_ms, printed[0], run, text, template))
             return None
 
         return read
@@ -157,16 +157,16 @@ class FastPath:
             return None
         message = Message(data, LATE_MS, self._origin, backfill=True, bare=True)
         outcomes = self._decoder.decode(message, LATE_MS)
-        plain = self._template_of(outcomes)
-        if plain is None:
+        template = self._template_of(outcomes)
+        if template is None:
             return None
-        body = plain.fields
+        body = template.fields
         at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
         zone = body["event"].get("timezone")
-        self._caches.plains.put((self._number, zone, rest[1], rest[3]), plain)
+        self._caches.templates.put((self._number, zone, rest[1], rest[3]), template)
         self._caches.stamps.put(head[1], (logged_ms, zone))
         self._learn_day(head[1], data, logged_ms, zone)
-        return PlainMark(at_ms, logged_ms, rest[2], text, plain)
+        return PlainMark(at_ms, logged_ms, rest[2], text, template)
 
     def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
         """Cache the midnight of a stamp's day, so that stamps differing only in their clock need no slow path.
@@ -200,15 +200,15 @@ class FastPath:
         zone = iso_parts(head)[1] if not clock.lastindex else None
         try:
             if day:
-                known = (day[0] + self._caches.clocks[head[start:end]], day[1])
+                printed = (day[0] + self._caches.clocks[head[start:end]], day[1])
             elif zone:
-                known = (iso_ms(head), zone)
+                printed = (iso_ms(head), zone)
             else:
                 return None
         except ClockError:
             return None
-        self._caches.stamps.put(head, known)
-        return known
+        self._caches.stamps.put(head, printed)
+        return printed
 
     def _template_of(self, outcomes: Outcomes) -> LineTemplate | None:
         """The template of a line's only document, if nothing about it is peculiar to this one line."""

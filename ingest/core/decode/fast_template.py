@@ -95,14 +95,14 @@ TemplateKey = tuple[int, str | None, str, str]
 class FastPathCaches:
     """The caches that all origins of a decoder share, which bounds memory once: stamps, times and templates."""
 
-    __slots__ = ("clocks", "dates", "isos", "origins", "plains", "stamps")
+    __slots__ = ("clocks", "dates", "isos", "origins", "stamps", "templates")
 
     def __init__(self) -> None:
         self.stamps: Cache[str, ZonedTime] = Cache()  # by the stamp: when it was printed
         self.dates: Cache[tuple[str, str], ZonedTime] = Cache()  # by the stamp without its clock: its midnight
         self.clocks = Cache(_clock_ms)
         self.isos = Cache(iso)
-        self.plains: Cache[TemplateKey, LineTemplate] = Cache(limit=TEMPLATES)
+        self.templates: Cache[TemplateKey, LineTemplate] = Cache(limit=TEMPLATES)
         self.origins = count()
 
 

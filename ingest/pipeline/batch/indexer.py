@@ -78,9 +78,9 @@ def index_batch(portions: Sequence[PartitionBatch], services: BatchContext) -> I
 def _write_documents(portions: Sequence[PartitionBatch], services: BatchContext) -> list[ItemResult]:
     """Return the answer to each action; actions whose document is known to be stored are not sent."""
     actions = [action for portion in portions for action in portion.reading.actions]
-    if not any(portion.reading.there for portion in portions):
+    if not any(portion.reading.already_stored for portion in portions):
         return services.writer.write(actions)
-    known = [n in portion.reading.there for portion in portions for n in range(len(portion.reading.actions))]
+    known = [n in portion.reading.already_stored for portion in portions for n in range(len(portion.reading.actions))]
     due = [n for n, is_known in enumerate(known) if not is_known]
     answers = [KNOWN_CONFLICT] * len(actions)
     for n, answer in zip(due, services.writer.write([actions[n] for n in due]), strict=True):
@@ -93,7 +93,7 @@ def _collect_updates(
 ) -> None:
     """Collect updates from the stored facts; if a higher version is stored, its own writer reports it."""
     reading, records = portion.reading, portion.records
-    outdated = overtaken | reading.lost
+    outdated = overtaken | reading.outdated
     already_stored = BatchUpdates()
     start = 0
     for stop, backfill in reading.segments:
@@ -105,11 +105,11 @@ def _collect_updates(
             fact, owner = reading.facts[n], reading.owners[n]
             if isinstance(fact, Document):
                 message = reading.special[owner].message
-                target = already_stored if n in reading.there else into
+                target = already_stored if n in reading.already_stored else into
                 target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
             else:
                 row = reading.actions[n].id, fact, records[owner].time_ms
-                (plain_stored if n in reading.there else plain).append(row)
+                (plain_stored if n in reading.already_stored else plain).append(row)
         into.add_plain(plain, backfill)
         already_stored.add_plain(plain_stored, None)
         start = stop
@@ -119,7 +119,7 @@ def _collect_updates(
 def _classify(portion: PartitionBatch, answers: Sequence[ItemResult], services: BatchContext) -> _Classified:
     reading = portion.reading
     count = OutcomeCounts(records=len(portion.records), documents=len(answers))
-    plainly = not reading.special and not reading.judged and not reading.lost
+    plainly = not reading.special and not reading.reconciled and not reading.outdated
     if plainly and answers and answers[0] in ALIKE and answers.count(answers[0]) == len(answers):
         count.outcomes[ALIKE[answers[0]]] = len(portion.records)
         return _Classified(count)
@@ -127,11 +127,11 @@ def _classify(portion: PartitionBatch, answers: Sequence[ItemResult], services: 
     outcomes = _document_outcomes(portion, answers, classified, services)
     for n, received in enumerate(portion.records):
         special = reading.special.get(n)
-        refused = bool(special and special.refused)
+        refused = bool(special and special.rejects)
         word = record_outcome(refused, outcomes.get(n) or retraction.outcome_without_documents(n, reading))
         count.outcomes[word] += 1
         if special is not None and refused:
-            count.reasons.update(reject.reason for _, reject in special.refused)
+            count.reasons.update(reject.reason for _, reject in special.rejects)
             classified.refused.append(_RejectedRecord(received, special, portion.intake))
         if special is not None and word == "ignored":
             count.shapes.update(ignored.shape for ignored in special.outcomes.ignored)
@@ -159,7 +159,7 @@ def _document_outcomes(
             reject = dead_letter.reject_of_document(
                 answer, orjson.loads(reading.actions[n].json), (special.outcomes.inner or special.message).provenance
             )
-            special.refused.append((dead_letter.INDEX_STAGE, reject))
+            special.rejects.append((dead_letter.INDEX_STAGE, reject))
     return outcomes
 
 
@@ -168,7 +168,7 @@ def _stored_versions(
 ) -> dict[int, StoredVersion | None]:
     """Look up the stored version for each action that met a conflict, except where it is known to be the same."""
     reading = portion.reading
-    present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.CONFLICT and n not in reading.there]
+    present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.CONFLICT and n not in reading.already_stored]
     wanted = [reading.actions[n][:2] for n in present]
     versions = services.retry_policy.until_done(lambda: services.store.versions(wanted))
     return dict(zip(present, versions, strict=True))
@@ -184,7 +184,7 @@ def _write_dead_letters(refused: Sequence[_RejectedRecord], services: BatchConte
     actions = [
         action
         for r, ref, letter_at in zip(refused, refs, letters, strict=True)
-        for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
+        for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.rejects, now_ms, letter_at)
     ]
     answers = services.writer.write(actions)
     rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REJECTED]
@@ -204,7 +204,7 @@ def _send_dead_letters(
     due = [n for n in range(len(refused)) if n not in has_letter]
     topic = services.dead_letter_topic
     letters = [
-        dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.refused)
+        dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.rejects)
         for n in due
     ]
     sent = dict(zip(due, _send(letters, services), strict=True))

@@ -46,29 +46,29 @@ class RetractionContext(Protocol):
 
 def outcome_after_reread(word: str, n: int, owner: int, reading: DecodedBatch) -> str:
     """Adjust a document's outcome for a line read again: a version that lost is a duplicate of the one that counts."""
-    if n in reading.lost:
+    if n in reading.outdated:
         return DUPLICATE
-    verdict = reading.judged.get(owner)
+    verdict = reading.reconciled.get(owner)
     corrects = n in reading.corrected or (verdict is not None and verdict.is_correction)
     return CORRECTED if word == STORED and corrects else word
 
 
 def outcome_without_documents(n: int, reading: DecodedBatch) -> Sequence[str]:
     """Return the outcomes of a record that no longer makes a document."""
-    return (CORRECTED,) if n in reading.judged and reading.judged[n].is_correction else ()
+    return (CORRECTED,) if n in reading.reconciled and reading.reconciled[n].is_correction else ()
 
 
 def retract(
     reading: DecodedBatch, records: Sequence[ConsumerRecord], services: RetractionContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
-    due = [n for n in reading.judged if not _refused(reading, n)]
-    wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
+    due = [n for n in reading.reconciled if not _refused(reading, n)]
+    wanted = [(n, retraction) for n in due for retraction in reading.reconciled[n].retractions]
     foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
     for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
         foreign -= {old.id for old in _overwrite(chunk, reading, records, services)}
     for n in due:
-        yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
+        yield from (mark for mark in reading.reconciled[n].left_runs if mark[1].id not in foreign)
 
 
 def _overwrite(
@@ -97,7 +97,7 @@ def _overwrite(
 
 def _refused(reading: DecodedBatch, n: int) -> bool:
     special = reading.special.get(n)
-    return special is not None and any(stage == INDEX_STAGE for stage, _ in special.refused)
+    return special is not None and any(stage == INDEX_STAGE for stage, _ in special.rejects)
 
 
 def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocument | None) -> bool:

@@ -65,17 +65,17 @@ class Corrections:
 
     def add(self, records: Sequence[ConsumerRecord], decoded: DecodedBatch) -> None:
         """Count the results of decoding some lines."""
-        self.same += len(decoded.there)
+        self.same += len(decoded.already_stored)
         self.words[CORRECTED] += len(decoded.corrected)
-        for n, verdict in decoded.judged.items():
+        for n, verdict in decoded.reconciled.items():
             for word, old, made in verdict.changes:
                 self.words[word] += 1
                 changes = self.examples.setdefault(word, [])
                 if len(changes) < EXAMPLES:
                     changes.append(Change(records[n].value or b"", old, made))
-        self.words[NEW] += sum(verdict.added for verdict in decoded.judged.values())
+        self.words[NEW] += sum(verdict.added for verdict in decoded.reconciled.values())
         for special in decoded.special.values():
-            self.rejects.update(reject.reason for _, reject in special.refused)
+            self.rejects.update(reject.reason for _, reject in special.rejects)
 
 
 @dataclass(slots=True)

@@ -120,7 +120,7 @@ def test_what_a_header_calls_a_manifest_is_no_line() -> None:
     found = reader.read([records[0]._replace(head=head)], NOW_MS)
 
     assert found.actions == []
-    assert [reject.reason for _, reject in found.special[0].refused] == ["manifest"]
+    assert [reject.reason for _, reject in found.special[0].rejects] == ["manifest"]
 
 
 def test_a_record_that_says_no_place_lies_nowhere() -> None:
