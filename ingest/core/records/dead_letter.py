@@ -45,7 +45,7 @@ def actions(
     ref: tuple[str, str],
     message: Message,
     intake: Intake,
-    refused: Sequence[tuple[str, Reject]],
+    rejects: Sequence[tuple[str, Reject]],
     ingested_ms: int,
     letter_at: str | None = None,
 ) -> list[BulkAction]:
@@ -55,7 +55,7 @@ def actions(
     """
     index, doc_id = ref
     creates = []
-    for ordinal, (stage, reject) in enumerate(refused):
+    for ordinal, (stage, reject) in enumerate(rejects):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms, letter_at)
         action = create(index, doc_id + suffix, orjson.dumps(body).decode())
@@ -72,10 +72,10 @@ def without_bytes(action: BulkAction) -> BulkAction:
 
 
 def dead_letter_record(
-    topic: str, received: ConsumerRecord, intake: Intake, refused: Sequence[tuple[str, Reject]]
+    topic: str, received: ConsumerRecord, intake: Intake, rejects: Sequence[tuple[str, Reject]]
 ) -> ProducerRecord:
     """Build the dead letter: the record as received, plus Kafka Connect's error headers for its first reject."""
-    stage, first = refused[0]
+    stage, first = rejects[0]
     error_headers: dict[str, object] = {
         "__connect.errors.topic": received.partition.topic,
         "__connect.errors.partition": received.partition.number,
@@ -89,7 +89,7 @@ def dead_letter_record(
         "perflog.reject.line": first.line,
         "perflog.reject.column": first.column,
         "perflog.reject.expected": orjson.dumps(first.expected).decode() if first.expected else None,
-        "perflog.reject.count": len(refused),
+        "perflog.reject.count": len(rejects),
     }
     added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in error_headers.items() if v is not None)
     value = b"" if received.value is None and received.key is None else received.value
@@ -137,5 +137,5 @@ def _document(
 
 def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
     """Drop unknown values: no field is written as null and no object is empty."""
-    kept = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
-    return {key: value for key, value in kept.items() if value is not None and value != {}}
+    pruned = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    return {key: value for key, value in pruned.items() if value is not None and value != {}}

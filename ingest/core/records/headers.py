@@ -171,8 +171,8 @@ def offset_text(tail: Header | None) -> str | None:
     if tail is None or tail[0] != OFFSET:
         return None
     value = tail[1]
-    plain = value.isdigit() and len(value) < 19 and (value[0] != ord("0") or len(value) == 1)
-    return value.decode() if plain else None
+    is_plain = value.isdigit() and len(value) < 19 and (value[0] != ord("0") or len(value) == 1)
+    return value.decode() if is_plain else None
 
 
 def offset_in(tail: Header | None) -> int | None:

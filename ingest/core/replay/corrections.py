@@ -25,7 +25,15 @@ KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _INDEX = re.compile(r"perf-(" + "|".join(KINDS) + r")-([a-z0-9_]{1,64})-[0-9]{4}\.[0-9]{2}")
 _NOTHING = MarkKind("", "", OTHER)
-_ORIGIN_FIELDS = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
+_ORIGIN_FIELDS = (
+    "event.original",
+    "event.original_b64",
+    "event.created",
+    "event.ingested",
+    "host",
+    "log",
+    "provenance",
+)
 
 
 class Retraction(NamedTuple):
@@ -103,7 +111,9 @@ def _add_correction(old: DocumentVersion, made: DocumentVersion, facility: str, 
         _leave_run(old.key(facility), old.id, made.version, old.at_ms, result)
 
 
-def _add_unchanged(old: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+def _add_unchanged(
+    old: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled
+) -> None:
     same_index = made.index == old.index
     if same_index:
         result.already_stored.add(position)

@@ -168,7 +168,9 @@ def _stored_versions(
 ) -> dict[int, StoredVersion | None]:
     """Look up the stored version for each action that met a conflict, except where it is known to be the same."""
     reading = portion.reading
-    present = [n for n, a in enumerate(answers) if item_status(a) is ItemStatus.CONFLICT and n not in reading.already_stored]
+    present = [
+        n for n, a in enumerate(answers) if item_status(a) is ItemStatus.CONFLICT and n not in reading.already_stored
+    ]
     wanted = [reading.actions[n][:2] for n in present]
     versions = services.retry_policy.until_done(lambda: services.store.versions(wanted))
     return dict(zip(present, versions, strict=True))
