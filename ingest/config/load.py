@@ -1,7 +1,7 @@
 """Loads the settings from one TOML file; this package is the only one that reads the environment.
 
-An unknown key is an error: a setting that is silently ignored is worse than none.
-Reads the settings file and the environment. Every error is a `Problem` with exit code 78.
+An unknown key is an error: a setting that is silently ignored is worse than none. Every error is a `Problem` with exit
+code 78.
 """
 
 import os
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.config.paths import data_folder
-from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings
+from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Workflow
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
@@ -69,8 +69,7 @@ def _settings(tree: dict[str, Any], checks: Checks) -> Settings:
         delivery=delivery,
         intakes={intake.name: intake for intake in intakes},
         sites=_sites(checks.named_tables(tree, "site"), checks),
-        workflows=_workflows(checks.named_tables(tree, "workflow"), checks),
-        declared=_declared(checks.named_tables(tree, "workflow"), checks),
+        workflows={name: _workflow(name, body, checks) for name, body in checks.named_tables(tree, "workflow").items()},
     )
 
 
@@ -128,23 +127,17 @@ def _sites(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, str]:
     return sites
 
 
-def _workflows(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, tuple[tuple[str, str], ...]]:
-    workflows: dict[str, tuple[tuple[str, str], ...]] = {}
-    for name, body in tables.items():
-        label = f"workflow.{name}.pairs"
-        checks.refuse_unknown(body, ("pairs", *Declared._fields), f"workflow.{name}")
-        pairs = body.get("pairs", [])
-        checks.demand(isinstance(pairs, list), label, 'must be a list of pairs of sites, e.g. [["ALS", "NERSC"]]')
-        read = [checks.strings(pair, label) for pair in pairs]
-        checks.demand(all(len(pair) == 2 for pair in read), label, "must hold two sites in each pair")
-        workflows[name] = tuple((a, b) for a, b in read)
-    return workflows
+def _workflow(name: str, body: dict[str, Any], checks: Checks) -> Workflow:
+    label = f"workflow.{name}"
+    checks.refuse_unknown(body, ("pairs", *Declared._fields), label)
+    return Workflow(_pairs(body.get("pairs", []), f"{label}.pairs", checks), _stages(body, label, checks))
 
 
-def _declared(tables: dict[str, dict[str, Any]], checks: Checks) -> dict[str, Declared]:
-    """Return the declared stages of the workflows; workflows without a declaration are left out."""
-    declarations = {name: _stages(body, f"workflow.{name}", checks) for name, body in tables.items()}
-    return {name: declared for name, declared in declarations.items() if declared != Declared()}
+def _pairs(listed: Any, label: str, checks: Checks) -> tuple[tuple[str, str], ...]:
+    checks.demand(isinstance(listed, list), label, 'must be a list of pairs of sites, e.g. [["ALS", "NERSC"]]')
+    pairs = [checks.strings(pair, label) for pair in listed]
+    checks.demand(all(len(pair) == 2 for pair in pairs), label, "must hold two sites in each pair")
+    return tuple((a, b) for a, b in pairs)
 
 
 def _stages(body: dict[str, Any], label: str, checks: Checks) -> Declared:

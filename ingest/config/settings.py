@@ -66,12 +66,16 @@ class Delivery:
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
-    """All settings of a facility.
+class Workflow:
+    """The pairs of sites between which a workflow moves data, and what the settings declare of its stages."""
 
-    `sites` maps a host to its site, `workflows` a workflow to its pairs of sites, `declared` a workflow to the stages
-    that the settings declare for it.
-    """
+    pairs: tuple[tuple[str, str], ...] = ()
+    declared: Declared = field(default_factory=Declared)
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All settings of a facility; `sites` maps a host to its site."""
 
     path: Path
     grammars: Path
@@ -80,8 +84,11 @@ class Settings:
     delivery: Delivery
     intakes: Mapping[str, Intake]
     sites: Mapping[str, str]
-    workflows: Mapping[str, tuple[tuple[str, str], ...]]
-    declared: Mapping[str, Declared] = field(default_factory=dict)
+    workflows: Mapping[str, Workflow]
+
+    def workflow(self, name: str | None) -> Workflow:
+        """Return the workflow of that name, an empty one if the settings say nothing of it."""
+        return self.workflows.get(name or "", Workflow())
 
     def intake(self, name: str) -> Intake:
         """Return the intake of that name; the `Problem` (64) lists those that exist."""

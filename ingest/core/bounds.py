@@ -66,10 +66,10 @@ def _document_bytes(document: Document) -> int:
 
 def _reject_bytes(reject: Reject) -> int:
     text = reject.original.decode("utf-8", "replace")
-    kept = len(orjson.dumps(text))
+    original_bytes = len(orjson.dumps(text))
     if text.encode() != reject.original:
-        kept += len(b64encode(reject.original))
-    return REJECT_BYTES + kept + 4 * len(reject.detail) + _expected_bytes(reject.expected)
+        original_bytes += len(b64encode(reject.original))
+    return REJECT_BYTES + original_bytes + 4 * len(reject.detail) + _expected_bytes(reject.expected)
 
 
 def _expected_bytes(expected: Sequence[str]) -> int:

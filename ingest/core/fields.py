@@ -132,12 +132,12 @@ def without_provenance(body: Mapping[str, Any], schema: Schema) -> dict[str, Any
 
 
 def _pruned(body: Mapping[str, Any], prefix: str, dropped: set[str]) -> dict[str, Any]:
-    kept: dict[str, Any] = {}
+    pruned: dict[str, Any] = {}
     for key, value in body.items():
         name = prefix + key
         if name in dropped:
             continue
         left = _pruned(value, f"{name}.", dropped) if isinstance(value, dict) else value
         if left != {}:
-            kept[key] = left
-    return kept
+            pruned[key] = left
+    return pruned

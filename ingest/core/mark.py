@@ -91,6 +91,7 @@ class RunMark(NamedTuple):
 
 def last_seen_ms(marks: Iterable[RunMark]) -> int:
     """Return the greatest `seen_ms` of the marks (at least one)."""
+    # Unpacked at once: see core/bulk.py.
     return max([at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms for _, _, at_ms, lag_ms, _, _, _ in marks])
 
 

@@ -66,10 +66,10 @@ def histogram(samples: Iterable[tuple[float, int]]) -> Histogram | None:
     merged: Counter[float] = Counter()
     for value, count in samples:
         merged[value] += count
-    kept = sorted((value, count) for value, count in merged.items() if count > 0)
-    if not kept:
+    counted = sorted((value, count) for value, count in merged.items() if count > 0)
+    if not counted:
         return None
-    values, counts = zip(*kept, strict=True)
+    values, counts = zip(*counted, strict=True)
     return Histogram(values, counts, tuple(accumulate(counts)))
 
 

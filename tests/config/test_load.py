@@ -7,7 +7,7 @@ import pytest
 
 from ingest.config.load import SETTINGS_FILE, load_settings
 from ingest.config.paths import data_folder
-from ingest.config.settings import Delivery
+from ingest.config.settings import Delivery, Workflow
 from ingest.core.model import Problem
 from ingest.core.runs.template import Declared
 
@@ -42,7 +42,7 @@ def test_the_shipped_settings_fit_the_local_stack(monkeypatch: pytest.MonkeyPatc
     assert settings.intake("als-lines").sources == ("als_perf",)
     assert {"perfsonar", "owping"} <= set(settings.intake("als-results").sources)
     assert settings.sites["perfsonar.nersc.gov"] == "NERSC"
-    assert settings.workflows == {"als-tomography": (("ALS", "NERSC"),)}
+    assert settings.workflows == {"als-tomography": Workflow((("ALS", "NERSC"),))}
     assert (settings.grammars / "fields.toml").is_file()
 
 
@@ -131,19 +131,19 @@ def test_a_wrong_value_is_named_with_its_key_and_what_would_be_right(
 
 
 @pytest.mark.parametrize(
-    ("body", "said"),
+    ("body", "declared"),
     [
         ("stages = ['A', 'B']", Declared((("A", "B"),))),
         ("stages = [['A', 'B'], ['A', 'C']]\ntail = 'B'", Declared((("A", "B"), ("A", "C")), "B")),
         ("tail = 'Z'\nhead = false", Declared((), "Z", False)),
-        ("pairs = [['A', 'B']]", None),
+        ("pairs = [['A', 'B']]", Declared()),
     ],
 )
-def test_stages_of_a_workflow_may_be_declared(written: Path, body: str, said: Declared | None) -> None:
+def test_stages_of_a_workflow_may_be_declared(written: Path, body: str, declared: Declared) -> None:
     """One list is one variant, several lists are several; of a workflow of which nothing is said nothing is."""
     written.write_text(f"[workflow.w]\n{body}\n")
 
-    assert load_settings(written).declared.get("w") == said
+    assert load_settings(written).workflow("w").declared == declared
 
 
 def test_a_missing_file_names_itself_and_the_example(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""What the core's tests share: the shipped schema and sources, and a flow for any intake. No doubles."""
+"""What the core's tests share: the shipped schema and sources, and a decoder for any intake. No doubles."""
 
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, load_schema
@@ -11,6 +12,9 @@ from ingest.core.model import Intake
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 
+# An example may take as long as it takes on a machine that does other things as well.
+settings.register_profile("core", deadline=None)
+settings.load_profile("core")
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 
 
@@ -28,7 +32,7 @@ def sources(schema: Schema) -> dict[str, Source]:
 
 @pytest.fixture
 def flow_of(schema: Schema, sources: dict[str, Source]) -> Callable[..., Decoder]:
-    """A flow for an intake that reads the named sources."""
+    """A decoder for an intake that reads the named sources."""
 
     def build(*names: str, zone: int | None = None, sites: dict[str, str] | None = None) -> Decoder:
         intake = Intake("test", "perf.als.test.v1", "als", names, workflow="als-tomography", zone=zone)

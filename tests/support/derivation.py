@@ -9,9 +9,10 @@ from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Message, Provenance
 from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.derive import derive, documents
-from ingest.core.runs.state import RunState, gathered, with_marks
+from ingest.core.runs.state import RunState, with_marks
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
+from tests.support.marks import marks_by_run
 from tests.support.world import Documents, World
 
 RECEIVED_MS = 1_790_000_000_000
@@ -41,13 +42,13 @@ def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
     return [
         document
         for line in lines
-        for document in decoder.outcomes(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
+        for document in decoder.decode(Message(line, RECEIVED_MS, origin, backfill=True), 0).documents
     ]
 
 
 def sets_of(world: World, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run."""
-    return gathered((d.id, d.version, d.body) for d in facts_of(world, lines))
+    return marks_by_run(facts_of(world, lines))
 
 
 def batch_of(facts: Iterable[Document], record_ms: int = RECEIVED_MS) -> BatchUpdates:

@@ -8,11 +8,12 @@ from ingest.core.decode.registry import load_registry
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
 from ingest.core.runs.derive import DerivedDocument, derive, documents
-from ingest.core.runs.state import RunState, gathered, with_marks
+from ingest.core.runs.state import RunState, with_marks
 from ingest.core.runs.template import Templates
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Workload
 from tests.core.conftest import GRAMMARS
+from tests.support.marks import marks_by_run
 
 RECEIVED_MS = 1_790_000_000_000
 SAMPLE = GRAMMARS / "als_perf" / "samples.log"
@@ -27,9 +28,9 @@ def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
 
     def facts() -> Iterator[Document]:
         for line in lines:
-            yield from decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents
 
-    return gathered((document.id, document.version, document.body) for document in facts())
+    return marks_by_run(facts())
 
 
 def marks_of_sample(facility: str = "als") -> Sets:

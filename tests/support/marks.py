@@ -7,11 +7,11 @@ from hypothesis import strategies as st
 
 from ingest.core.fields import Schema
 from ingest.core.ids import digest_id
-from ingest.core.mark import MarkKind, RunKey, RunMark
-from ingest.core.model import Outcomes
+from ingest.core.mark import MarkKind, RunKey, RunMark, key_of, mark_of
+from ingest.core.model import Document, Outcomes
 from ingest.core.runs.derive import derive, documents
-from ingest.core.runs.run import Run, all_runs, runs_of
-from ingest.core.runs.state import RunState, gathered, with_marks
+from ingest.core.runs.run import Run, runs_of
+from ingest.core.runs.state import RunState, union, with_marks
 
 KEY = RunKey("als", "als_perf", "1-2")
 BEGIN_MS = 1_454_737_177_000
@@ -64,7 +64,19 @@ def in_s(ms: int | None) -> float | None:
 
 def runs_in(outcomes: Iterable[Outcomes]) -> list[Run]:
     """The runs of what lines became."""
-    return all_runs(gathered((d.id, d.version, d.body) for found in outcomes for d in found.documents))
+    sets = marks_by_run(document for found in outcomes for document in found.documents)
+    runs = [run for key, of_run in sets.items() for run in runs_of(key, of_run.values())]
+    return sorted(runs, key=lambda run: (run.first_ms, run.key))
+
+
+def marks_by_run(documents: Iterable[Document]) -> dict[RunKey, dict[str, RunMark]]:
+    """The sets of many runs, from documents of kind marks; those of no run are skipped."""
+    sets: dict[RunKey, list[RunMark]] = {}
+    for document in documents:
+        key, mark = key_of(document.body), mark_of(document.id, document.version, document.body)
+        if key is not None and mark is not None:
+            sets.setdefault(key, []).append(mark)
+    return {key: union({}, of_run) for key, of_run in sets.items()}
 
 
 def written(state: RunState, schema: Schema) -> dict[tuple[str, str], dict[str, Any]]:

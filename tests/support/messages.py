@@ -15,7 +15,7 @@ CAPTURED_MS = RECEIVED_MS - 60_000
 def read(decoder: Decoder, data: Any, captured_ms: int | None = CAPTURED_MS) -> Outcomes:
     """What a message becomes: bytes and text as they are, anything else as JSON."""
     raw = data if isinstance(data, bytes) else data.encode() if isinstance(data, str) else orjson.dumps(data)
-    return decoder.outcomes(Message(raw, RECEIVED_MS, Provenance(captured_ms=captured_ms)), RECEIVED_MS)
+    return decoder.decode(Message(raw, RECEIVED_MS, Provenance(captured_ms=captured_ms)), RECEIVED_MS)
 
 
 def document(decoder: Decoder, data: Any) -> Document:

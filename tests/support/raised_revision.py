@@ -12,12 +12,12 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Message, ParsedMessage
-from ingest.core.runs.state import gathered
 from ingest.core.sources.readers import Mismatch
 from ingest.core.sources.source import Flag
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.pipeline.replay.resend import LinesReport, resend
 from tests.support.derivation import RECEIVED_MS, visible
+from tests.support.marks import marks_by_run
 from tests.support.revisions import raise_revision
 from tests.support.world import Documents, World, copied_grammars
 from tests.support.worlds import SAMPLES
@@ -123,8 +123,8 @@ def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") ->
 def sets_by(world: World, known: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run, as these grammars read the lines."""
     decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    found = [decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
-    return gathered((d.id, d.version, d.body) for each in found for d in each.documents)
+    found = [decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
+    return marks_by_run(document for each in found for document in each.documents)
 
 
 # What revision 2 read otherwise: printed 29 minutes late, and an hour and five seconds; and what it reads alike.

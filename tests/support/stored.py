@@ -5,9 +5,7 @@ from functools import cached_property
 
 from elasticsearch import Elasticsearch
 
-from ingest.core.bulk import index
-from ingest.core.model import Document
-from ingest.core.runs.derive import DerivedDocument
+from ingest.core.bulk import BulkDocument, index_document
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from tests.support.world import World
 
@@ -20,9 +18,9 @@ class Stored(World):
         """The way in."""
         return ElasticsearchStore(Elasticsearch(self.stack.elasticsearch))
 
-    def put(self, found: Iterable[DerivedDocument | Document]) -> None:
+    def put(self, documents: Iterable[BulkDocument]) -> None:
         """Write documents with their versions; each must be taken."""
-        actions = [index(each.index, each.id, each.version, each.json) for each in found]
+        actions = [index_document(document) for document in documents]
         answers = self.store.bulk(actions)
         refused = [answer for answer in answers if answer.status not in (200, 201)]
         assert not refused, refused[0]

@@ -221,7 +221,7 @@ class World:
         decoder = Decoder(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
         made: Documents = {}
         for line in lines:
-            found = decoder.outcomes(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
+            found = decoder.decode(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
             for document in found.documents:
                 made[document.index, document.id] = without_provenance(document.body, known.schema)
         return made

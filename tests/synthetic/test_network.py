@@ -12,9 +12,9 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import Intake, Message
 from ingest.core.sources.loader import load_sources
-from ingest.synthetic.network.owping import owping_blocks
 from ingest.synthetic.network.path import path_conditions
 from ingest.synthetic.network.schedule import day
+from tests.support.owping import owping_blocks
 
 GRAMMARS = Path(__file__).parents[2] / "grammars"
 START = datetime(2016, 2, 5, 12, tzinfo=UTC)
@@ -174,7 +174,7 @@ def test_core_reads_every_made_up_result(messages: list[bytes]) -> None:
     received_ms = int((START + timedelta(days=2)).timestamp() * 1000)
     told = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
     for message in messages:
-        found = decoder.outcomes(Message(message, received_ms), received_ms)
+        found = decoder.decode(Message(message, received_ms), received_ms)
         assert not found.rejects
         (document,) = found.documents
         perf = document.body["perf"]

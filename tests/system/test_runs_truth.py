@@ -17,12 +17,11 @@ from ingest.core.fields import Schema, load_schema
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Document, Intake, Message
 from ingest.core.runs.run import Run, runs_of
-from ingest.core.runs.state import gathered
 from ingest.core.sources.loader import load_sources
 from ingest.synthetic.workload.generator import messages, runs_truth
 from ingest.synthetic.workload.truth import RunTruth, Shares, StageTruth, Workload
 from tests.core.conftest import GRAMMARS
-from tests.support.marks import told
+from tests.support.marks import marks_by_run, told
 
 RECEIVED_MS = 1_790_000_000_000
 RUNS = ("parallel", "retried", "stuck", "late", "skewed", "with_ends", "headless", "tailless", "reused")
@@ -42,9 +41,9 @@ def sets_of(decoder: Decoder, workload: Workload) -> dict[RunKey, dict[str, RunM
 
     def stored() -> Iterator[Document]:
         for made in messages(workload):
-            yield from decoder.outcomes(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
+            yield from decoder.decode(Message(made.data, RECEIVED_MS, backfill=True), 0).documents
 
-    return gathered((document.id, document.version, document.body) for document in stored())
+    return marks_by_run(stored())
 
 
 def pairs(workload: Workload, sets: Mapping[RunKey, Mapping[str, RunMark]]) -> Iterator[tuple[RunTruth, Run]]:

@@ -26,7 +26,7 @@ from ingest.cli.bench.index import command as index_command
 from ingest.cli.bench.replay import command as replay_command
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
-from ingest.core.bulk import BulkAction, index, request_body
+from ingest.core.bulk import BulkAction, index_document, request_body
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import FastPath, RecordContext
 from ingest.core.decode.registry import Registry, load_registry
@@ -104,7 +104,7 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
         for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
             mark = read(line)
             if mark is None or write(mark, line, RECEIVED_MS, "0", n) is None:
-                decoder.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
+                decoder.decode(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS)
             if n % (count // 10) == 0:
                 sizes_mib.append(round(_status_mib("VmRSS"), 1))
                 progress.update(task, completed=n)
@@ -148,8 +148,8 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
 
 
 def _generally(decoder: Decoder, line: bytes) -> list[BulkAction]:
-    documents = decoder.outcomes(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
-    return [index(document.index, document.id, document.version, document.json) for document in documents]
+    documents = decoder.decode(Message(line, RECEIVED_MS, ORIGIN, backfill=True), RECEIVED_MS).documents
+    return [index_document(document) for document in documents]
 
 
 def _documents(known: Registry, repeat: int) -> Timing:
@@ -160,7 +160,7 @@ def _documents(known: Registry, repeat: int) -> Timing:
     size_mb = sum(map(len, data)) / 1e6
     name = f"perfSONAR throughput results of {size_mb * 1000 / len(data):.0f} KB to documents"
     return Timing(
-        name, _rate(lambda: _each(lambda m: decoder.outcomes(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
+        name, _rate(lambda: _each(lambda m: decoder.decode(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
     )
 
 

@@ -79,7 +79,7 @@ def _compiled(settings_path: Path | None, space: str) -> tuple[list[Board], list
     specs = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.vg.json"))}
     boards = [_board(path, specs) for path in sorted(folder.glob("*.toml"))]
     schema = load_schema(settings.grammars / "fields.toml")
-    pairs = [pair for pairs in settings.workflows.values() for pair in pairs]
+    pairs = [pair for workflow in settings.workflows.values() for pair in workflow.pairs]
     objects = compile_boards(boards, schema, specs, pairs, space)
     check(objects, schema)
     return boards, objects

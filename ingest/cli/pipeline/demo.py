@@ -143,7 +143,7 @@ def _ask(settings: Settings) -> DemoAnswers:
 
 def _pairs(settings: Settings) -> list[tuple[str, str]]:
     """Return both directions of the workflow's pairs of sites."""
-    pairs = settings.workflows.get(settings.intake(LINES).workflow or "", ())
+    pairs = settings.workflow(settings.intake(LINES).workflow).pairs
     return [direction for a, b in pairs for direction in ((a, b), (b, a))]
 
 

@@ -78,7 +78,7 @@ def _explained(
 def _is_block(explanation: Explanation, blocks: set[str]) -> bool:
     """Whether the whole is one message: read as one, or a damaged message of a source that reads blocks."""
     return bool(explanation.documents) or (
-        not explanation.strange and any(one.source in blocks for one in explanation.refusals[:1])
+        not explanation.strange and any(one.source in blocks for one in explanation.rejects[:1])
     )
 
 
@@ -100,7 +100,7 @@ def as_row(found: Explanation, line: int) -> dict[str, Any]:
             }
             for told in found.documents
         ],
-        "rejects": [_refusal(refusal) for refusal in found.refusals],
+        "rejects": [_refusal(refusal) for refusal in found.rejects],
         "ignored": [{"source": source, "shape": shape, "why": why} for source, shape, why in found.ignored],
     }
 

@@ -25,14 +25,14 @@ def show(found: Explanation, line: int, console: Console) -> None:
         console.print()
     if found.source:
         _documents(found, line, console)
-    for number, refusal in enumerate(found.refusals):
+    for number, refusal in enumerate(found.rejects):
         if number == 0 or found.source:
             _refusal(refusal, found.text, line, console)
         else:
             where = f"column {refusal.reject.column}: " if refusal.reject.column else ""
             also = f"  also asked: {refusal.source} ({where}{visible(refusal.reject.detail)})"
             console.print(Text(also, style="dim"))
-    if not found.source and not found.refusals:
+    if not found.source and not found.rejects:
         console.print(Text.assemble((f"line {line}: ", "bold"), "ignored: somebody else's line"))
         console.print(Text(f"  {shown(found.text, console.width * 2)}"))
         for source, shape, why in found.ignored[: 1 if found.text == "" else None]:

@@ -79,7 +79,7 @@ def _framing(flows: Mapping[str, Decoder], data: bytes, received_ms: int) -> str
     if len(flows) == 1:
         return next(iter(flows))
     whole = list(frames(data, "message"))
-    decoded = [flows["message"].outcomes(message_of(frame, received_ms), received_ms) for frame in whole]
+    decoded = [flows["message"].decode(message_of(frame, received_ms), received_ms) for frame in whole]
     return "message" if any(one.documents for one in decoded) else "line"
 
 

@@ -75,4 +75,4 @@ def _outcomes(
 
 def _tried(decoder: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
     for frame in found:
-        yield frame, decoder.outcomes(message_of(frame, received_ms), received_ms)
+        yield frame, decoder.decode(message_of(frame, received_ms), received_ms)

@@ -111,45 +111,45 @@ def _part(parts: Mapping[str, float], part: str) -> MeasuredRun | None:
     return MeasuredRun(parts[part], EXACT) if part in parts else None
 
 
-Place = tuple[str, str, str, int]
+StagePosition = tuple[str, str, str, int]
 """Family, product, variant, and number within those."""
 
 
 def _stages(first: StoredRun, second: StoredRun) -> Iterator[ComparedStage]:
     """Yield stages in the first run's order; stages of the second run only follow their predecessor there."""
     firsts, seconds_ = _placed(first.stages), _placed(second.stages)
-    for place in _merged(list(firsts), list(seconds_)):
-        one, other = firsts.get(place), seconds_.get(place)
+    for position in _merged(list(firsts), list(seconds_)):
+        one, other = firsts.get(position), seconds_.get(position)
         name = (one or other or first.stages[0]).name
-        yield ComparedStage(name, place[3], _side(one), _side(other))
+        yield ComparedStage(name, position[3], _side(one), _side(other))
 
 
 def _side(stage: StoredStage | None) -> MeasuredRun | None:
     return None if stage is None else MeasuredRun(stage.duration_s, stage.kind)
 
 
-def _placed(stages: Sequence[StoredStage]) -> dict[Place, StoredStage]:
+def _placed(stages: Sequence[StoredStage]) -> dict[StagePosition, StoredStage]:
     counts: dict[tuple[str, str, str], int] = {}
     placed = {}
     for stage in stages:
-        what = (stage.family, stage.product, stage.variant)
-        counts[what] = counts.get(what, 0) + 1
-        placed[*what, counts[what]] = stage
+        variant = (stage.family, stage.product, stage.variant)
+        counts[variant] = counts.get(variant, 0) + 1
+        placed[*variant, counts[variant]] = stage
     return placed
 
 
-def _merged(first: Sequence[Place], second: Sequence[Place]) -> list[Place]:
-    known = set(first)
-    behind: dict[Place | None, list[Place]] = {}
-    before: Place | None = None
-    for place in second:
-        if place in known:
-            before = place
+def _merged(first: Sequence[StagePosition], second: Sequence[StagePosition]) -> list[StagePosition]:
+    of_first = set(first)
+    behind: dict[StagePosition | None, list[StagePosition]] = {}
+    before: StagePosition | None = None
+    for position in second:
+        if position in of_first:
+            before = position
         else:
-            behind.setdefault(before, []).append(place)
-    if known.isdisjoint(second):
+            behind.setdefault(before, []).append(position)
+    if of_first.isdisjoint(second):
         return [*first, *second]
-    places = list(behind.get(None, ()))
-    for place in first:
-        places += [place, *behind.get(place, ())]
-    return places
+    positions = list(behind.get(None, ()))
+    for position in first:
+        positions += [position, *behind.get(position, ())]
+    return positions

@@ -48,14 +48,14 @@ def learn(runs: Iterable[StoredRun], declared: Declared | None = None) -> Templa
     """Learn the template of one workflow from its runs with their stages; None if they teach nothing."""
     declaration = declared or Declared()
     training_runs = [TrainingRun(run, stored_course(run)) for run in runs if run.state in SETTLED and run.stages]
-    training_runs.sort(key=lambda each: (each.run.start_ms, each.run.uid))
+    training_runs.sort(key=lambda training: (training.run.start_ms, training.run.uid))
     variants = [_bare(stages) for stages in declaration.stages] or _variants(training_runs)
     if not variants:
         return None
     numbered = Template(tuple(variant._replace(number=n) for n, variant in enumerate(variants, 1)))
-    begins = [each.run.start_ms for each in training_runs]
+    begins = [training.run.start_ms for training in training_runs]
     return Template(
-        variants=_told(numbered, training_runs, declaration),
+        variants=_with_figures(numbered, training_runs, declaration),
         runs=len(training_runs),
         first_ms=begins[0] if begins else None,
         last_ms=begins[-1] if begins else None,
@@ -123,14 +123,14 @@ def _in_order(names: frozenset[str], training_runs: Iterable[TrainingRun]) -> li
     same = [training.course for training in training_runs if names.issuperset(training.course.stages)]
     whole = [course for course in same if len(course.stages) == len(names)] or same
     chosen = [course for course in whole if not course.parallel] or whole
-    places: dict[str, list[int]] = {}
+    positions: dict[str, list[int]] = {}
     for course in chosen:
-        for place, name in enumerate(course.stages):
-            places.setdefault(name, []).append(place)
-    return sorted(names, key=lambda name: (median_low(places[name]) if name in places else len(names), name))
+        for position, name in enumerate(course.stages):
+            positions.setdefault(name, []).append(position)
+    return sorted(names, key=lambda name: (median_low(positions[name]) if name in positions else len(names), name))
 
 
-def _told(bare: Template, training_runs: Sequence[TrainingRun], declaration: Declared) -> tuple[Variant, ...]:
+def _with_figures(bare: Template, training_runs: Sequence[TrainingRun], declaration: Declared) -> tuple[Variant, ...]:
     """Fill in the variants from their runs, most frequent first; declared variants keep their order."""
     runs_of: dict[int, list[TrainingRun]] = {variant.number: [] for variant in bare.variants}
     for training in training_runs:

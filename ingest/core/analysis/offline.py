@@ -35,7 +35,7 @@ MOST_MARKS = 2_000_000
 MARK_BYTES = 500  # measured, with the stages that are derived from them
 MOST_SHAPES = 1000
 OTHER_SHAPES = "of other shapes"
-PLACE = "file/0/"  # stands for the Kafka coordinates, which nobody asks for in a file
+FILE_PARTITION = "file/0/"  # stands for the Kafka coordinates, which nobody asks for in a file
 
 
 class FileLine(NamedTuple):
@@ -101,18 +101,20 @@ class Analysis:
         self._zones = Zones()
         self.newest_ms: dict[tuple[str, str], int] = {}
         self._decoder, self._schema, self._most = decoder, schema, most
-        self._routes, self._gathered = OriginRoutes(decoder), BatchUpdates()
+        self._routes, self._updates = OriginRoutes(decoder), BatchUpdates()
         self._marks = 0
 
     def add(self, path: str, lines: Sequence[FileLine], received_ms: int) -> None:
         """Add lines of a file, in any order; `received_ms` (unix ms) is when they are read. Old lines are accepted."""
         self.counts.lines += len(lines)
-        way = self._routes.route(Provenance(path=path, offset_bytes=0), len(lines))
-        if way.read is None:
+        route = self._routes.route(Provenance(path=path, offset_bytes=0), len(lines))
+        if route.read is None:
             for line in lines:
-                self._generally(path, line, received_ms)
+                self._add_slowly(path, line, received_ms)
         else:
-            self._shortly(path, lines, received_ms, way.read, way.write(RecordContext(PLACE, True, received_ms)))
+            self._add_fast(
+                path, lines, received_ms, route.read, route.write(RecordContext(FILE_PARTITION, True, received_ms))
+            )
         if self._marks > self._most:
             what = (
                 f"The files hold more than {self._most:,} marks, some {self._most * MARK_BYTES / 1e9:.1f} GB of memory."
@@ -132,12 +134,12 @@ class Analysis:
     def runs(self) -> list[StoredRun]:
         """Return all runs with their stages, in order of start. Marks are freed as they are used: call this once."""
         newest_ms = self.newest_ms
-        for writer, heard in self._gathered.writers.items():
-            place = (writer.facility, writer.source)
-            newest_ms[place] = max(heard.event_ms, newest_ms.get(place, heard.event_ms))
+        for writer, progress in self._updates.writers.items():
+            source_key = (writer.facility, writer.source)
+            newest_ms[source_key] = max(progress.event_ms, newest_ms.get(source_key, progress.event_ms))
         runs: list[StoredRun] = []
-        while self._gathered.runs:
-            key, marks = self._gathered.runs.popitem()
+        while self._updates.runs:
+            key, marks = self._updates.runs.popitem()
             runs += stored(key, marks, newest_ms.get((key.facility, key.source)), self._schema)
         return sorted(runs, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
 
@@ -147,29 +149,29 @@ class Analysis:
         zone = self._zones.of(RunKey(run.facility, run.source, run.run), at_ms)
         return local(at_ms, zone, stamp.zones if stamp else {})
 
-    def _shortly(self, path: str, lines: Sequence[FileLine], received_ms: int, read: Read, write: Write) -> None:
-        facts: list[tuple[str, PlainMark, int]] = []
+    def _add_fast(self, path: str, lines: Sequence[FileLine], received_ms: int, read: Read, write: Write) -> None:
+        marks: list[tuple[str, PlainMark, int]] = []
         for line in lines:
             number, offset_bytes, data = line
             mark = read(data)
             action = write(mark, data, received_ms, str(offset_bytes), number) if mark is not None else None
             if mark is None or action is None:
-                self._generally(path, line, received_ms)
+                self._add_slowly(path, line, received_ms)
             else:
-                facts.append((action.id, mark, received_ms))
+                marks.append((action.id, mark, received_ms))
                 self._zones.add_plain(mark)
-        self._gathered.add_plain(facts, True)
-        self.counts.read += len(facts)
-        self._marks += len(facts)
+        self._updates.add_plain(marks, True)
+        self.counts.read += len(marks)
+        self._marks += len(marks)
 
-    def _generally(self, path: str, line: FileLine, received_ms: int) -> None:
+    def _add_slowly(self, path: str, line: FileLine, received_ms: int) -> None:
         provenance = Provenance(path=path, offset_bytes=line.offset_bytes, captured_ms=received_ms)
-        decoded = self._decoder.outcomes(Message(line.data, received_ms, provenance, backfill=True), received_ms)
+        decoded = self._decoder.decode(Message(line.data, received_ms, provenance, backfill=True), received_ms)
         self._count(decoded, path, line)
         if decoded.documents and (stamp := self._decoder.source(decoded.documents[0].body["perf"]["source"]).stamp):
             self.zone_faults.add(path, line.number, decoded.documents, stamp.earliest_lag_s)
         for document in decoded.documents:
-            self._gathered.add_document(document, received_ms, True)
+            self._updates.add_document(document, received_ms, True)
             self._marks += 1
             key = key_of(document.body) if "mark" in document.body["perf"] else None
             if key is not None:

@@ -26,7 +26,7 @@ class Zones:
 
     def add_plain(self, mark: PlainMark) -> None:
         """Add a line decoded on the fast path."""
-        fields = mark.plain.fields
+        fields = mark.template.fields
         perf = fields["perf"]
         self._add(RunKey(perf["facility"], perf["source"], mark.run), mark.at_ms, lookup(fields, "event.timezone"))
 

@@ -14,7 +14,7 @@ from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Fi
 from ingest.core.authoring.lineage import FLAG, InputPart, Lineage, interpreted, lineage
 from ingest.core.authoring.nearest import examples, likeness, nearest, sample_texts
 from ingest.core.authoring.wording import ignored_because, missing_words, rule_of, terminal_words
-from ingest.core.decode.decoder import Decoder, standing
+from ingest.core.decode.decoder import Decoder, rank_outcomes
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
@@ -43,22 +43,22 @@ class Explainer:
         raw = canonical(message.data)
         message = replace(message, data=raw)
         text = raw.decode("utf-8", "replace")
-        answers = [decoder.outcomes(message, message.record_time_ms) for decoder in self._decoders]
+        answers = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
         asked = list(zip(self._sources, self._decoders, answers, strict=True))
         for source, decoder, outcomes in asked:
             if outcomes.documents:
                 return self._read(source, decoder, message, outcomes, text)
-        asked.sort(key=lambda one: standing(one[2]), reverse=True)
+        asked.sort(key=lambda one: rank_outcomes(one[2]), reverse=True)
         near = [one for one in asked if not _foreign(one[0], one[2], text)]
         candidates = near or asked
-        refusals = [
+        rejections = [
             r
             for source, decoder, outcomes in candidates
-            for r in self._refused(source, decoder, message, outcomes, text)
+            for r in self._rejects(source, decoder, message, outcomes, text)
         ]
         ignored = [_ignored(source, one) for source, _, outcomes in asked for one in outcomes.ignored]
-        outcome = "reject" if refusals else "ignored"
-        return Explanation(outcome, None, text, refusals=tuple(refusals), ignored=tuple(ignored), strange=not near)
+        outcome = "reject" if rejections else "ignored"
+        return Explanation(outcome, None, text, rejects=tuple(rejections), ignored=tuple(ignored), strange=not near)
 
     def _read(self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
@@ -69,10 +69,10 @@ class Explainer:
         numbers = _numbered(filled, interpreted(record, context), outcomes.documents)
         fed = _renumbered(lineage(record, context), numbers)
         documents = [self._explained(source, document, n, fed) for n, document in enumerate(outcomes.documents)]
-        refusals = self._refused(source, decoder, message, outcomes, text)
-        outcome = "reject" if refusals else "document"
+        rejections = self._rejects(source, decoder, message, outcomes, text)
+        outcome = "reject" if rejections else "document"
         return Explanation(
-            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(documents), tuple(refusals)
+            outcome, source.name, text, _tokens(source, text, record.values, fed), tuple(documents), tuple(rejections)
         )
 
     def _pieced(self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
@@ -81,16 +81,16 @@ class Explainer:
         tokens: list[Token] = []
         for original in dict.fromkeys(str(lookup(document.body, "event.original")) for document in outcomes.documents):
             data = canonical(original.encode())
-            part = decoder.outcomes(replace(message, data=data), message.record_time_ms)
+            part = decoder.decode(replace(message, data=data), message.record_time_ms)
             if data == message.data or not part.documents:
                 documents += [self._explained(source, document, 0, {}) for document in part.documents]
                 continue
             read = self._read(source, decoder, replace(message, data=data), part, data.decode("utf-8", "replace"))
             tokens += _moved(read.tokens, max(text.find(read.text), 0), len(documents))
             documents += [self._as_whole(one, outcomes.documents) for one in read.documents]
-        refusals = tuple(self._refused(source, decoder, message, outcomes, text))
-        outcome = "reject" if refusals else "document"
-        return Explanation(outcome, source.name, text, tuple(tokens), tuple(documents), refusals)
+        rejections = tuple(self._rejects(source, decoder, message, outcomes, text))
+        outcome = "reject" if rejections else "document"
+        return Explanation(outcome, source.name, text, tuple(tokens), tuple(documents), rejections)
 
     def _as_whole(self, explained: ExplainedDocument, documents: Sequence[Document]) -> ExplainedDocument:
         """The document that the whole message yielded; it has one flag more than that of the part alone."""
@@ -113,13 +113,13 @@ class Explainer:
             fields.append(Filled(name, value, tuple(dict.fromkeys(parts)), how, rule, field.unit))
         return ExplainedDocument(document, tuple(fields), self._meanings(document))
 
-    def _refused(
+    def _rejects(
         self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str
     ) -> list[RejectExplanation]:
         rejects = (_in_whole(reject, message.data) for reject in outcomes.rejects)
-        return [self._refusal(source, decoder, message, reject, text) for reject in rejects]
+        return [self._explain_reject(source, decoder, message, reject, text) for reject in rejects]
 
-    def _refusal(
+    def _explain_reject(
         self, source: Source, decoder: Decoder, message: Message, reject: Reject, text: str
     ) -> RejectExplanation:
         at = _offset(text, reject)
@@ -128,7 +128,7 @@ class Explainer:
         readable = len(message.data) <= source.max_bytes
 
         def flags_of(candidate: str) -> int | None:
-            outcomes = decoder.outcomes(replace(message, data=candidate.encode()), message.record_time_ms)
+            outcomes = decoder.decode(replace(message, data=candidate.encode()), message.record_time_ms)
             accepted = outcomes.documents and not outcomes.rejects
             return sum(len(one.body["perf"].get("flags", ())) for one in outcomes.documents) if accepted else None
 
@@ -174,11 +174,11 @@ def character_of(text: str, line: int, column: int) -> int:
     return min(sum(len(one) + 1 for one in lines[: line - 1]) + column - 1, len(text))
 
 
-def _numbered(filled: Sequence[EventBuilder], turns: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
+def _numbered(filled: Sequence[EventBuilder], events: Sequence[Any], documents: Sequence[Document]) -> dict[int, int]:
     """Event -> document, matched by fields: an event with its fields filled may still be rejected (age, identity)."""
     numbers: dict[int, int] = {}
     open_documents = list(enumerate(documents))
-    for ordinal, event in enumerate(turns):
+    for ordinal, event in enumerate(events):
         if not open_documents or not isinstance(event, EventBuilder):
             continue
         number, document = open_documents[0]
@@ -203,7 +203,7 @@ def _tokens(
     source: Source, text: str, values: Mapping[str, Any], fed: Mapping[InputPart, Lineage]
 ) -> tuple[Token, ...]:
     if isinstance(source.reader, GrammarReader):
-        return tuple(_token(piece, fed) for piece in source.reader.pieces(text))
+        return tuple(_token(placed, fed) for placed in source.reader.tokens(text))
     tokens = []
     for part, one in fed.items():
         if one.fields:
@@ -228,9 +228,9 @@ def _moved(tokens: Sequence[Token], chars: int, documents: int) -> list[Token]:
     ]
 
 
-def _token(piece: PlacedToken, fed: Mapping[InputPart, Lineage]) -> Token:
-    token = Token(piece.terminal, piece.text, piece.start, piece.end, piece.item)
-    one = fed.get(InputPart(piece.terminal, piece.item)) or fed.get(InputPart(piece.terminal))
+def _token(placed: PlacedToken, fed: Mapping[InputPart, Lineage]) -> Token:
+    token = Token(placed.terminal, placed.text, placed.start, placed.end, placed.item)
+    one = fed.get(InputPart(placed.terminal, placed.item)) or fed.get(InputPart(placed.terminal))
     return _filled(token, one) if one else token
 
 

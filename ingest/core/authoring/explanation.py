@@ -75,7 +75,7 @@ class Explanation:
     Attributes:
         source: the one that read it; None if none did.
         text: the canonical text that columns refer to.
-        refusals: rejects, that of the source which read furthest first; without sources whose format plainly differs.
+        rejects: rejects, that of the source which read furthest first; without sources whose format plainly differs.
         ignored: (source, shape, why).
         strange: the format plainly differs from that of every source.
     """
@@ -85,6 +85,6 @@ class Explanation:
     text: str
     tokens: tuple[Token, ...] = ()
     documents: tuple[ExplainedDocument, ...] = ()
-    refusals: tuple[RejectExplanation, ...] = ()
+    rejects: tuple[RejectExplanation, ...] = ()
     ignored: tuple[tuple[str, str, str], ...] = ()
     strange: bool = False

@@ -21,7 +21,7 @@ from ingest.core.sources.source import Source
 
 SCRIPT, LINE = "log.origin.file.name", "log.origin.file.line"
 STARTS = {"start", "queued", "work"}
-REFUSED = LintRule(
+REJECTED_LINE = LintRule(
     "refused", ("*",), "", (), "The whole line: no source reads it.", "sed -n {number}p {file} | perflog explain"
 )
 
@@ -67,7 +67,7 @@ class Linter:
 
     def add(self, file: str, number: int, message: Message, decoder: Decoder) -> None:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
-        outcomes = decoder.outcomes(message, message.record_time_ms)
+        outcomes = decoder.decode(message, message.record_time_ms)
         if outcomes.documents:
             self._documents(file, number, message, outcomes.documents)
             self.outcomes["documents"] += 1
@@ -123,9 +123,9 @@ class Linter:
             self._first.setdefault((site, rule), where)
 
     def _reject(self, file: str, number: int, reject: Reject) -> None:
-        site = _site_of_refused(self.sources[reject.source or ""], reject.original, file)
+        site = _site_of_reject(self.sources[reject.source or ""], reject.original, file)
         self.sites[site] += 1
-        self._hit(site, REFUSED, file, number)
+        self._hit(site, REJECTED_LINE, file, number)
 
     def _hit(self, site: Site, rule: LintRule, file: str, number: int) -> None:
         self._hits[site, rule] += 1
@@ -145,13 +145,16 @@ def _site(body: Mapping[str, Any], file: str) -> Site:
     return Site(stage or (" → ".join(ends) if all(ends) else file))
 
 
-def _site_of_refused(source: Source, data: bytes, file: str) -> Site:
+def _site_of_reject(source: Source, data: bytes, file: str) -> Site:
     """The script and line number of a rejected line, if they were read before the fault."""
     if not isinstance(source.reader, GrammarReader) or len(data) > source.max_bytes:
         return Site(file)
-    pieces = source.reader.pieces(canonical(data).decode("utf-8", "replace"))
-    texts = {piece.terminal: piece.text for piece in pieces}
-    read = {row.field: next((texts[path] for path in row.paths if path in texts), None) for row in source.reads}
+    tokens = source.reader.tokens(canonical(data).decode("utf-8", "replace"))
+    texts = {token.terminal: token.text for token in tokens}
+    read = {
+        read_rule.field: next((texts[path] for path in read_rule.paths if path in texts), None)
+        for read_rule in source.reads
+    }
     script, line = read.get(SCRIPT), read.get(LINE)
     if script is None or line is None or not line.isdecimal():
         return Site(file)

@@ -86,8 +86,8 @@ def examples(source: Source) -> dict[str, str]:
     text_of: dict[str, str] = {}
     if isinstance(source.reader, GrammarReader):
         for text in sample_texts(source)[:READ_SAMPLES]:
-            for piece in source.reader.pieces(text):
-                text_of.setdefault(piece.terminal, piece.text)
+            for token in source.reader.tokens(text):
+                text_of.setdefault(token.terminal, token.text)
     return text_of
 
 
@@ -103,16 +103,16 @@ def _repairs(
     """Candidates, smallest change first: a character, a token inserted or replaced, the rest of a sample."""
     if len(text) > MOST_CHARS:
         return
-    read = [reader.pieces(sample) for sample in samples]
-    known = {piece.text: piece.terminal for pieces in read for piece in pieces}
+    read = [reader.tokens(sample) for sample in samples]
+    known = {token.text: token.terminal for tokens in read for token in tokens}
     wanted = {name.lstrip("_") for name in expected}
     fitting = [word for word, terminal in known.items() if terminal.lstrip("_") in wanted]
-    seen = [piece for piece in reader.pieces(text) if piece.end <= at]
+    seen = [token for token in reader.tokens(text) if token.end <= at]
     end = _word_end(text, at)
     yield text[:at] + text[at + 1 :]
     yield from (text[:at] + word + text[end:] for word in fitting)
     yield from (text[:at] + word + text[at:] for word in fitting)
-    yield from _exchanged(text, at, reader.pieces(text), read)
+    yield from _exchanged(text, at, reader.tokens(text), read)
     yield from (text[:at] + rest for rest in _rests(seen, read))
     yield text[:at]
     yield text[: at - 1] + text[at:] if at else ""
@@ -124,19 +124,19 @@ def _word_end(text: str, at: int) -> int:
 
 def _exchanged(text: str, at: int, own: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
     """Exchange a token whose value is impossible for a sample's, or insert the tokens that follow it there."""
-    piece = next((piece for piece in own if piece.start <= at < piece.end), None)
-    if piece is None:
+    token = next((token for token in own if token.start <= at < token.end), None)
+    if token is None:
         return
-    for pieces in read:
-        for n, other in enumerate(pieces):
-            if other.terminal == piece.terminal:
-                yield text[: piece.start] + other.text + text[piece.end :]
-                yield text[: piece.end] + "".join(p.text for p in pieces[n + 1 : n + 3]) + text[piece.end :]
+    for tokens in read:
+        for n, other in enumerate(tokens):
+            if other.terminal == token.terminal:
+                yield text[: token.start] + other.text + text[token.end :]
+                yield text[: token.end] + "".join(p.text for p in tokens[n + 1 : n + 3]) + text[token.end :]
 
 
 def _rests(seen: Sequence[PlacedToken], read: Sequence[Sequence[PlacedToken]]) -> Iterator[str]:
     """How samples continue that begin with the same terminals."""
-    before = [piece.terminal for piece in seen]
-    for pieces in read:
-        if [piece.terminal for piece in pieces[: len(before)]] == before:
-            yield "".join(piece.text for piece in pieces[len(before) :])
+    before = [token.terminal for token in seen]
+    for tokens in read:
+        if [token.terminal for token in tokens[: len(before)]] == before:
+            yield "".join(token.text for token in tokens[len(before) :])

@@ -58,7 +58,7 @@ def read(source: Source, schema: Schema, header: Mapping[str, Any], path: Path) 
     for frame in frames(data, framing_of(source, path.name, data)):
         provenance = Provenance(captured_ms=received_ms)
         message = Message(frame.data, received_ms, provenance, backfill=True)
-        rows.append((frame.line, decoder.outcomes(message, received_ms)))
+        rows.append((frame.line, decoder.decode(message, received_ms)))
     return rows
 
 

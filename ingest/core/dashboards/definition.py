@@ -77,19 +77,23 @@ def _read(cls: Callable[..., T], raw: Any, where: str) -> T:
 
 
 def _panel(raw: Mapping[str, Any], where: str, specs: Mapping[str, str]) -> Panel:
-    place = f"{where}, panel `{raw.get('key')}`"
-    panel = _read(Panel, {**raw, "grid": _read(Grid, raw.get("grid"), f"{place}, grid")}, place)
+    position = f"{where}, panel `{raw.get('key')}`"
+    panel = _read(Panel, {**raw, "grid": _read(Grid, raw.get("grid"), f"{position}, grid")}, position)
     if panel.form not in FORMS:
         raise Problem(
-            f"{place}: there is no form `{panel.form}`.", f"There are: {', '.join(FORMS)}.", ExitCode.BAD_DATA
+            f"{position}: there is no form `{panel.form}`.", f"There are: {', '.join(FORMS)}.", ExitCode.BAD_DATA
         )
     if panel.form == "vega" and panel.spec not in specs:
         raise Problem(
-            f"{place}: there is no file `{panel.spec}` beside the board.", "Name one that is there.", ExitCode.BAD_DATA
+            f"{position}: there is no file `{panel.spec}` beside the board.",
+            "Name one that is there.",
+            ExitCode.BAD_DATA,
         )
     if (panel.field or panel.form == "lines") and (not panel.field or panel.worst_of not in WORST):
         raise Problem(
-            f"{place}: `field` and `worst_of` go together.", f"worst_of takes {' or '.join(WORST)}.", ExitCode.BAD_DATA
+            f"{position}: `field` and `worst_of` go together.",
+            f"worst_of takes {' or '.join(WORST)}.",
+            ExitCode.BAD_DATA,
         )
     return panel
 

@@ -57,10 +57,10 @@ def original_fields(data: bytes) -> dict[str, str]:
 
 
 def original_of(body: Mapping[str, Any]) -> bytes:
-    """The original bytes that a document keeps."""
-    event = body["event"]
+    """The original bytes that a document or a reject keeps; empty if it keeps none."""
+    event = body.get("event", {})
     encoded = event.get("original_b64")
-    return b64decode(encoded) if encoded else str(event["original"]).encode()
+    return b64decode(encoded) if encoded else str(event.get("original", "")).encode()
 
 
 def body_json(body: Mapping[str, Any]) -> str:

@@ -59,10 +59,10 @@ class Decoder:
         """Bind the intake to its sources and wrapper; raise `Problem` (78) if it names one that does not exist."""
         missing = [name for name in intake.sources if name not in sources]
         if missing:
-            known = ", ".join(sorted(sources))
+            names = ", ".join(sorted(sources))
             raise Problem(
                 f"Intake {intake.name} names source `{missing[0]}`, which does not exist.",
-                f"The sources are: {known}.",
+                f"The sources are: {names}.",
                 ExitCode.CONFIG,
             )
         self.intake = intake
@@ -113,7 +113,7 @@ class Decoder:
         """The index of a document of the intake's facility."""
         return self._schema.index(kind, self.intake.facility, at_ms)
 
-    def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+    def decode(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
             return self._decode_bounded(message, ingested_ms)
@@ -144,7 +144,7 @@ class Decoder:
         documents: list[Document] = []
         rejects: list[Reject] = []
         ignored: dict[Ignored, None] = {}
-        for piece in split.each:
+        for piece in split.pieces:
             outcomes = self._decode_piece(piece.message, ingested_ms)
             documents += outcomes.documents
             rejects += (_in_message(reject, piece) for reject in outcomes.rejects)
@@ -172,7 +172,7 @@ class Decoder:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
             if outcomes.documents:
                 return outcomes
-            if best is None or standing(outcomes) > standing(best):
+            if best is None or rank_outcomes(outcomes) > rank_outcomes(best):
                 best = outcomes
         return best or Outcomes(ignored=(Ignored("no_source"),))
 
@@ -235,8 +235,8 @@ class Decoder:
             try:
                 apply_table(event, context)
                 documents.append(self._document(event, context, raw, ingested_ms))
-            except InvalidRecord as refusal:
-                reject = reject_of(refusal, event, context, raw)
+            except InvalidRecord as fault:
+                reject = reject_of(fault, event, context, raw)
                 rejects.append(_in_message(reject, piece) if own else reject)
         return Outcomes(tuple(documents), tuple(rejects))
 
@@ -275,7 +275,7 @@ def _in_message(reject: Reject, piece: MessagePiece) -> Reject:
     return replace(reject, provenance=provenance, piece_line=line, piece_byte=byte)
 
 
-def standing(outcomes: Outcomes) -> tuple[bool, int, int]:
+def rank_outcomes(outcomes: Outcomes) -> tuple[bool, int, int]:
     """Rank how far a source read a message: rejects before ignored, then by line and column."""
     if not outcomes.rejects:
         return (False, 0, 0)

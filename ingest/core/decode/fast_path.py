@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from ingest.core.bulk import FACT, BulkAction
+from ingest.core.bulk import BulkAction, index_head, new_tuple
 from ingest.core.cache import Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_template import RUN, FastPathCaches, LineTemplate, line_template
@@ -33,13 +33,13 @@ _ZERO = b"\0\0\0\x010"  # the last part of the identity: ordinal 0, preceded by 
 
 
 class PlainMark(NamedTuple):
-    """A plain line, decoded; times in unix ms. Its other fields are in `plain.fields`."""
+    """A plain line, decoded; times in unix ms. Its other fields are in `template.fields`."""
 
     at_ms: int
     logged_ms: int
     run: str
     text: str
-    plain: LineTemplate
+    template: LineTemplate
 
 
 class RecordContext(NamedTuple):
@@ -72,7 +72,7 @@ class FastPath:
         self._number = next(self._caches.origins)
         self._origin = replace(origin, kafka="topic/0/0")
         self._text = _plain_text(source)
-        self._indices = Cache(self._index)
+        self._indices = Cache(self._index_of)
         self._id_head = begun(decoder.intake.facility.encode())
 
     def reader(self) -> Read:
@@ -80,8 +80,8 @@ class FastPath:
         stamp = self._source.stamp
         assert stamp is not None  # noqa: S101 - a source without a stamp has no plain text
         low_ms, high_ms = stamp.earliest_lag_s * 1000, stamp.latest_lag_s * 1000
-        known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, tuple.__new__
-        match, known_plain, number = self._text.rest.fullmatch, self._caches.plains.get, self._number
+        known_stamp, stamp_of, learn, new = self._caches.stamps.get, self._stamp_of, self._learn, new_tuple
+        match, known_template, number = self._text.rest.fullmatch, self._caches.templates.get, self._number
 
         def read(data: bytes) -> PlainMark | None:
             try:
@@ -89,21 +89,21 @@ class FastPath:
             except UnicodeDecodeError:
                 return None
             at = text.find(SEPARATOR)
-            known = known_stamp(text[:at]) or stamp_of(text[:at])
-            if known is None:
+            printed = known_stamp(text[:at]) or stamp_of(text[:at])
+            if printed is None:
                 return learn(data, text)
             matched = match(text, at + 2)
             if matched is None:
                 return None
             before, run, between, value = matched.groups()
-            plain = known_plain((number, known[1], before, between))
-            if plain is None:
+            template = known_template((number, printed[1], before, between))
+            if template is None:
                 return learn(data, text)
             if len(value) != VALUE_DIGITS or not value.isdecimal() or len(run) > MAX_TEXT:
                 return None
             at_ms = int(value) * 1000
-            if low_ms <= known[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
-                return new(PlainMark, (at_ms, known[0], run, text, plain))
+            if low_ms <= printed[0] - at_ms <= high_ms and at_ms >= EARLIEST_MS:
+                return new(PlainMark, (at_ms, printed[0], run, text, template))
             return None
 
         return read
@@ -113,33 +113,40 @@ class FastPath:
 
         All lines come from Kafka, with the origin's host and path, and with a file offset if the origin has one.
         """
-        isos, indices, id_head, text_of, new = self._caches.isos, self._indices, self._id_head, letters, tuple.__new__
+        isos, indices, id_head, text_of, new = self._caches.isos, self._indices, self._id_head, letters, new_tuple
         latest_ms = MS_PER_DAY
         earliest_ms = -LATE_MS if context.backfill else -self._decoder.intake.max_age_days * MS_PER_DAY
         ingested, partition = isos[context.ingested_ms], context.partition
-        head, to_id, to_version, to_json = FACT
 
         def write(mark: PlainMark, data: bytes, received_ms: int, offset: str, number: int) -> BulkAction | None:
-            at_ms, logged_ms, run, text, plain = mark
+            at_ms, logged_ms, run, text, template = mark
             if not earliest_ms <= at_ms - received_ms <= latest_ms or '"' in run or "\\" in run:
                 return None
             digest = id_head.copy()
             digest.update(len(data).to_bytes(4, "big") + data + _ZERO)
-            doc_id, index = text_of(digest.digest()), indices[at_ms // MS_PER_DAY]
+            doc_id = text_of(digest.digest())
+            index, head = indices[at_ms // MS_PER_DAY]
             lag_ms = logged_ms - at_ms
-            lag = lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000
-            a, b, c, d, e, f, g, h, i, j = plain.pieces
-            text = (
-                f"{head}{index}{to_id}{doc_id}{to_version}{plain.version}{to_json}"
-                f"{a}{text}{b}{isos[received_ms]}{c}{ingested}{d}{offset}{e}{partition}{number}{f}{run}{g}{lag}"
-                f"{h}{isos[logged_ms]}{i}{isos[at_ms]}{j}\n"
+            action = template.fill(
+                f"{head}{doc_id}",
+                text,
+                isos[received_ms],
+                ingested,
+                offset,
+                f"{partition}{number}",
+                run,
+                lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000,
+                isos[logged_ms],
+                isos[at_ms],
             )
-            return new(BulkAction, (index, doc_id, text))
+            return new(BulkAction, (index, doc_id, action))
 
         return write
 
-    def _index(self, day: int) -> str:
-        return self._decoder.index(self._source.kind, day * MS_PER_DAY)
+    def _index_of(self, day: int) -> tuple[str, str]:
+        """Return the index of the marks of a day, and the text of their actions before the id."""
+        index = self._decoder.index(self._source.kind, day * MS_PER_DAY)
+        return index, index_head(index)
 
     def _learn(self, data: bytes, text: str) -> PlainMark | None:
         """Decode the line on the slow path and keep its template, unless the line is out of the ordinary."""
@@ -147,19 +154,18 @@ class FastPath:
         rest = self._text.rest.fullmatch(text, head.end()) if head else None
         if head is None or rest is None or _escaped(data) or text[: head.end()] != head[1] + SEPARATOR:
             return None
-        outcomes = Decoder.outcomes(
-            self._decoder, Message(data, LATE_MS, self._origin, backfill=True, bare=True), LATE_MS
-        )
-        plain = self._template_of(outcomes)
-        if plain is None:
+        message = Message(data, LATE_MS, self._origin, backfill=True, bare=True)
+        outcomes = self._decoder.decode(message, LATE_MS)
+        template = self._template_of(outcomes)
+        if template is None:
             return None
-        body = plain.fields
+        body = template.fields
         at_ms, logged_ms = iso_ms(body["@timestamp"]), iso_ms(body["perf"]["mark"]["logged"])
         zone = body["event"].get("timezone")
-        self._caches.plains.keep((self._number, zone, rest[1], rest[3]), plain)
-        self._caches.stamps.keep(head[1], (logged_ms, zone))
+        self._caches.templates.put((self._number, zone, rest[1], rest[3]), template)
+        self._caches.stamps.put(head[1], (logged_ms, zone))
         self._learn_day(head[1], data, logged_ms, zone)
-        return PlainMark(at_ms, logged_ms, rest[2], text, plain)
+        return PlainMark(at_ms, logged_ms, rest[2], text, template)
 
     def _learn_day(self, head: str, data: bytes, logged_ms: int, zone: str | None) -> None:
         """Cache the midnight of a stamp's day, so that stamps differing only in their clock need no slow path.
@@ -173,7 +179,7 @@ class FastPath:
             start, end = clock.span(clock.lastindex)
             midnight_ms = logged_ms - self._caches.clocks[head[start:end]] if end - start == CLOCK_DIGITS else None
             if midnight_ms is not None and not self._changes(zone, midnight_ms):
-                self._caches.dates.keep((head[:start], head[end:]), (midnight_ms, zone))
+                self._caches.dates.put((head[:start], head[end:]), (midnight_ms, zone))
 
     def _changes(self, zone: str | None, midnight_ms: int) -> bool:
         """Whether the zone's abbreviation is unexpected at some hour of the day that begins at `midnight_ms`."""
@@ -193,15 +199,15 @@ class FastPath:
         zone = iso_parts(head)[1] if not clock.lastindex else None
         try:
             if day:
-                known = (day[0] + self._caches.clocks[head[start:end]], day[1])
+                printed = (day[0] + self._caches.clocks[head[start:end]], day[1])
             elif zone:
-                known = (iso_ms(head), zone)
+                printed = (iso_ms(head), zone)
             else:
                 return None
         except ClockError:
             return None
-        self._caches.stamps.keep(head, known)
-        return known
+        self._caches.stamps.put(head, printed)
+        return printed
 
     def _template_of(self, outcomes: Outcomes) -> LineTemplate | None:
         """The template of a line's only document, if nothing about it is peculiar to this one line."""

@@ -47,13 +47,17 @@ class OriginRoute:
         return self._write
 
 
+RouteKey = tuple[str | None, str | None, bool, bool]
+"""Host, path, whether there is no offset, and `bare` as in `Message`."""
+
+
 class OriginRoutes:
     """The routes of one decoder, by origin."""
 
     def __init__(self, decoder: Decoder) -> None:
         """Start without any known origin."""
         self.decoder = decoder
-        self._routes = Cache(lambda _: OriginRoute(), ORIGINS)
+        self._routes: Cache[RouteKey, OriginRoute] = Cache(lambda _: OriginRoute(), ORIGINS)
         self._caches = FastPathCaches()
 
     def route(self, origin: Provenance, lines: int, bare: bool = False) -> OriginRoute:
@@ -61,7 +65,7 @@ class OriginRoutes:
 
         Only whether the origin's offset is None matters, not its value.
         """
-        route: OriginRoute = self._routes[origin.host, origin.path, origin.offset_bytes is None, bare]
+        route = self._routes[origin.host, origin.path, origin.offset_bytes is None, bare]
         if route.more(lines) and (bare or self.decoder.is_bare):
             route.make(
                 fast_path(self.decoder, self.decoder.first, replace(origin, kafka=None, captured_ms=None), self._caches)

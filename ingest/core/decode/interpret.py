@@ -54,9 +54,9 @@ def check(source: Source) -> None:
     """Raise `Problem` (78) if the source names a function that does not exist."""
     for name, _ in source.calls:
         if name not in CALLS:
-            known = ", ".join(sorted(CALLS))
+            names = ", ".join(sorted(CALLS))
             raise Problem(
-                f"Source {source.name}: there is no function `{name}`.", f"The functions are: {known}.", ExitCode.CONFIG
+                f"Source {source.name}: there is no function `{name}`.", f"The functions are: {names}.", ExitCode.CONFIG
             )
 
 

@@ -46,7 +46,7 @@ class MessagePieces(NamedTuple):
     """The pieces of a message and their unit: `elements` or `lines`."""
 
     of: str
-    each: Iterator[MessagePiece]
+    pieces: Iterator[MessagePiece]
 
 
 def part_of(message: Message, start: int, stop: int) -> Message:
@@ -75,10 +75,10 @@ def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Rej
 def _lines(message: Message) -> MessagePieces | Reject:
     if message.data.rstrip(b"\n").count(b"\n") >= MAX_ELEMENTS:
         return too_many(message, LINES)
-    return MessagePieces(LINES, _each_line(message))
+    return MessagePieces(LINES, _line_pieces(message))
 
 
-def _each_line(message: Message) -> Iterator[MessagePiece]:
+def _line_pieces(message: Message) -> Iterator[MessagePiece]:
     at = 0
     for number, text in enumerate(message.data.split(b"\n"), 1):
         if text.strip():
@@ -103,9 +103,9 @@ def _in_string(message: Message, inner: bytes) -> MessagePieces | Reject | None:
     elements = _elements(replace(message, data=inner), 0) if inner.startswith(b"[") else None
     if isinstance(elements, Reject):
         return replace(elements, original=message.data)
-    place = message.provenance
+    provenance = message.provenance
     return elements and MessagePieces(
-        elements.of, (MessagePiece(replace(piece.message, provenance=place)) for piece in elements.each)
+        elements.of, (MessagePiece(replace(piece.message, provenance=provenance)) for piece in elements.pieces)
     )
 
 
@@ -124,7 +124,7 @@ def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
     if len(spans) > MAX_ELEMENTS:
         return too_many(message, ELEMENTS)
     return (
-        MessagePieces(ELEMENTS, _each_span(message, start, text, ((span.start, span.stop) for span in spans)))
+        MessagePieces(ELEMENTS, _span_pieces(message, start, text, ((span.start, span.stop) for span in spans)))
         if any(span.is_object for span in spans)
         else None
     )
@@ -149,7 +149,7 @@ def _spans(text: str) -> list[ElementSpan]:
     return spans
 
 
-def _each_span(message: Message, start: int, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[MessagePiece]:
+def _span_pieces(message: Message, start: int, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[MessagePiece]:
     """The pieces at `spans` (characters, ascending) of a text that begins at byte `start` of the message."""
     byte, line, done = start, message.data.count(b"\n", 0, start) + 1, 0
     for begin, stop in spans:
@@ -172,7 +172,7 @@ def blocks_of(record: ParsedMessage, message: Message) -> list[MessagePiece]:
         text = record.raw.decode()
     except UnicodeDecodeError:
         return []
-    return list(_each_span(message, base, text, (_stripped(text, *span) for span in record.spans)))
+    return list(_span_pieces(message, base, text, (_stripped(text, *span) for span in record.spans)))
 
 
 def _stripped(text: str, start: int, stop: int) -> tuple[int, int]:

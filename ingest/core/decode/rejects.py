@@ -17,19 +17,23 @@ _LETTERS = re.compile(r"\w*[^\W\d_]")
 _WORD = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,15}")
 
 
-def reject_of(refusal: InvalidRecord, event: EventBuilder, context: Context, raw: bytes) -> Reject:
+def reject_of(fault: InvalidRecord, event: EventBuilder, context: Context, raw: bytes) -> Reject:
     """Turn an InvalidRecord into a reject; in text messages, it points at the value at fault."""
     source, message = context.source, context.message
-    place = _place(refusal.where, event, source) if refusal.where else None
-    position = source.reader.locate(raw, *place) if place and isinstance(source.reader, GrammarReader) else None
+    terminal_text = _terminal_text(fault.where, event, source) if fault.where else None
+    position = (
+        source.reader.locate(raw, *terminal_text)
+        if terminal_text and isinstance(source.reader, GrammarReader)
+        else None
+    )
     line, column = position or (1, None)
     if column is not None and line == 1:
         column += _stripped(message.data, raw)
-    expected = (refusal.expected,) if refusal.expected else ()
-    return Reject(refusal.reason, refusal.detail, message.data, source.name, line, column, expected)
+    expected = (fault.expected,) if fault.expected else ()
+    return Reject(fault.reason, fault.detail, message.data, source.name, line, column, expected)
 
 
-def _place(where: str, event: EventBuilder, source: Source) -> tuple[str, str] | None:
+def _terminal_text(where: str, event: EventBuilder, source: Source) -> tuple[str, str] | None:
     """The terminal at fault and its text: a pair's name, or the terminal that stands for an instant without a key."""
     if source.pairs:
         return source.pairs.name, where

@@ -45,7 +45,7 @@ def events_of(record: ParsedMessage, marks: Marks) -> Iterator[EventBuilder]:
 
     A line without an instant yields one event.
     """
-    items = record.items or _by_place(record, marks)
+    items = record.items or _without_key(record, marks)
     instants = [(n, item) for n, item in enumerate(items) if role_of(item[marks.key], marks)]
     extra = {item[marks.key]: item.get(marks.value) for item in items if not role_of(item[marks.key], marks)}
     for ordinal, item in instants or [(0, {})]:
@@ -56,10 +56,10 @@ def events_of(record: ParsedMessage, marks: Marks) -> Iterator[EventBuilder]:
 
 def instants_in(record: ParsedMessage, marks: Marks) -> int:
     """How many instants a line names."""
-    return sum(role_of(item[marks.key], marks) is not None for item in record.items or _by_place(record, marks))
+    return sum(role_of(item[marks.key], marks) is not None for item in record.items or _without_key(record, marks))
 
 
-def _by_place(record: ParsedMessage, marks: Marks) -> tuple[Mapping[str, Any], ...]:
+def _without_key(record: ParsedMessage, marks: Marks) -> tuple[Mapping[str, Any], ...]:
     """The instants that have no key in the line, with the key that the source assigns them."""
     named = ((key, record.values.get(terminal)) for terminal, key in marks.instants)
     return tuple({marks.key: key, marks.value: text} for key, text in named if text is not None)
@@ -109,8 +109,8 @@ def _split(name: str, family: Family) -> dict[str, str] | None:
     head = family.prefix + family.separator
     if not family.parts or not name.startswith(head):
         return None
-    pieces = name[len(head) :].split(family.separator, len(family.parts) - 1)
-    return {part: piece for part, piece in zip(family.parts, pieces, strict=False) if piece}
+    texts = name[len(head) :].split(family.separator, len(family.parts) - 1)
+    return {part: text_part for part, text_part in zip(family.parts, texts, strict=False) if text_part}
 
 
 def instant(event: EventBuilder, context: Context) -> None:

@@ -58,7 +58,7 @@ def put_histogram(event: EventBuilder, buckets: Iterable[tuple[float | None, int
 
     If any bucket is unreadable, nothing is computed: the remaining buckets are a different distribution.
     """
-    kept: list[tuple[float, int]] = []
+    readable: list[tuple[float, int]] = []
     for value_ms, count in buckets:
         if value_ms is None or count is None:
             event.flags.append("value_unreadable")
@@ -66,8 +66,8 @@ def put_histogram(event: EventBuilder, buckets: Iterable[tuple[float | None, int
         if abs(value_ms) > LONGEST_MS or not 0 <= count <= MOST_PACKETS:
             event.flags.append("value_range")
             return
-        kept.append((value_ms, count))
-    delays = histogram(kept)
+        readable.append((value_ms, count))
+    delays = histogram(readable)
     _check_total(event, delays.total if delays else 0)
     if delays:
         put_delays(event, delays)

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.core.network.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
 from ingest.core.network.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
-from ingest.core.network.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, told
+from ingest.core.network.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, present
 from ingest.core.sources.convert import integer, rounded, us_to_ms
 from ingest.core.sources.event import EventBuilder
 
@@ -51,7 +51,7 @@ def _protocol(
         or counted(whole)
         or counted(data := whole + _data(intervals))
         or of_iperf3(in_diagnostics(result.get("diags")))
-        or told(data)
+        or present(data)
         or (TCP if spec else None)
     )
 

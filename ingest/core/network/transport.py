@@ -31,7 +31,7 @@ def counted(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]] = COUNT
     return _only({protocol for protocol, values in _values(data, counts) if any(values)})
 
 
-def told(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]] = COUNTS) -> str | None:
+def present(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]] = COUNTS) -> str | None:
     """The protocol whose counts are present, 0 or not; None if this holds for neither or for both."""
     return _only({protocol for protocol, values in _values(data, counts) if values})
 
@@ -44,13 +44,13 @@ def of_iperf3(tree: Mapping[str, Any]) -> str | None:
     end = object_of(tree.get("end"))
     data = [object_of(part) for part in end.values()]
     data += [object_of(part) for stream in objects_of(end.get("streams")) for part in stream.values()]
-    return counted(data, _COUNTS_OF_IPERF3) or told(data, _COUNTS_OF_IPERF3)
+    return counted(data, _COUNTS_OF_IPERF3) or present(data, _COUNTS_OF_IPERF3)
 
 
 def _values(data: Iterable[Datum], counts: Mapping[str, tuple[str, ...]]) -> list[tuple[str, list[float]]]:
-    kept = list(data)
+    listed = list(data)
     return [
-        (protocol, [value for datum in kept for name in names if (value := number_of(datum.get(name))) is not None])
+        (protocol, [value for datum in listed for name in names if (value := number_of(datum.get(name))) is not None])
         for protocol, names in counts.items()
     ]
 

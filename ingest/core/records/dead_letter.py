@@ -13,7 +13,7 @@ from ingest.core.fields import Schema
 from ingest.core.kafka_record import ConsumerRecord, ProducerRecord
 from ingest.core.lookup import lookup
 from ingest.core.model import Intake, Message, Provenance, Reject
-from ingest.core.records.headers import replay_of
+from ingest.core.records.decoded import DecodedRecord
 from ingest.core.records.reject_shape import INDEX, READ, shape
 from ingest.core.timestamps import iso
 
@@ -35,18 +35,17 @@ def reject_of_document(answer: ItemResult, body: Mapping[str, Any], message_prov
     return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 
 
-def reject_ref(received: ConsumerRecord, message: Message, intake: Intake, schema: Schema) -> tuple[str, str]:
+def reject_ref(received: ConsumerRecord, record: DecodedRecord, intake: Intake, schema: Schema) -> tuple[str, str]:
     """Return index and id of a record's first reject; a replayed record has those of the record it copies."""
-    index = schema.index("rejects", intake.facility, message.record_time_ms)
-    replay = replay_of(received)
-    return index, replay.of if replay else received.coordinates
+    index = schema.index("rejects", intake.facility, record.message.record_time_ms)
+    return index, record.replay.of if record.replay else received.coordinates
 
 
 def actions(
     ref: tuple[str, str],
     message: Message,
     intake: Intake,
-    refused: Sequence[tuple[str, Reject]],
+    rejects: Sequence[tuple[str, Reject]],
     ingested_ms: int,
     letter_at: str | None = None,
 ) -> list[BulkAction]:
@@ -56,7 +55,7 @@ def actions(
     """
     index, doc_id = ref
     creates = []
-    for ordinal, (stage, reject) in enumerate(refused):
+    for ordinal, (stage, reject) in enumerate(rejects):
         suffix = f"/{ordinal}" if ordinal else ""
         body = _document(message, intake, stage, reject, ingested_ms, letter_at)
         action = create(index, doc_id + suffix, orjson.dumps(body).decode())
@@ -73,10 +72,10 @@ def without_bytes(action: BulkAction) -> BulkAction:
 
 
 def dead_letter_record(
-    topic: str, received: ConsumerRecord, intake: Intake, refused: Sequence[tuple[str, Reject]]
+    topic: str, received: ConsumerRecord, intake: Intake, rejects: Sequence[tuple[str, Reject]]
 ) -> ProducerRecord:
     """Build the dead letter: the record as received, plus Kafka Connect's error headers for its first reject."""
-    stage, first = refused[0]
+    stage, first = rejects[0]
     error_headers: dict[str, object] = {
         "__connect.errors.topic": received.partition.topic,
         "__connect.errors.partition": received.partition.number,
@@ -90,7 +89,7 @@ def dead_letter_record(
         "perflog.reject.line": first.line,
         "perflog.reject.column": first.column,
         "perflog.reject.expected": orjson.dumps(first.expected).decode() if first.expected else None,
-        "perflog.reject.count": len(refused),
+        "perflog.reject.count": len(rejects),
     }
     added = tuple((k, str(v).encode("utf-8", "replace")) for k, v in error_headers.items() if v is not None)
     value = b"" if received.value is None and received.key is None else received.value
@@ -138,5 +137,5 @@ def _document(
 
 def _pruned(tree: dict[str, Any]) -> dict[str, Any]:
     """Drop unknown values: no field is written as null and no object is empty."""
-    kept = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
-    return {key: value for key, value in kept.items() if value is not None and value != {}}
+    pruned = {key: _pruned(value) if isinstance(value, dict) else value for key, value in tree.items()}
+    return {key: value for key, value in pruned.items() if value is not None and value != {}}

@@ -10,7 +10,7 @@ from ingest.core.bulk import BulkAction
 from ingest.core.decode.fast_path import Fact
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.model import Document, Intake, Message, Outcomes, Reject
-from ingest.core.records.headers import message
+from ingest.core.records.headers import Replay, parse
 from ingest.core.replay.corrections import Reconciled
 from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey
@@ -18,11 +18,12 @@ from ingest.core.tracking.watermark import WriterKey
 
 @dataclass(slots=True)
 class DecodedRecord:
-    """A record decoded on the slow path: its outcomes, and its rejects with the stage of each."""
+    """A record decoded on the slow path: its outcomes, its rejects with their stages, and which record it copies."""
 
     message: Message
     outcomes: Outcomes
-    refused: list[tuple[str, Reject]]
+    rejects: list[tuple[str, Reject]]
+    replay: Replay | None = None
 
 
 @dataclass(slots=True)
@@ -33,15 +34,15 @@ class DecodedBatch:
         actions: the bulk actions.
         owners: for each action, the number of its record.
         facts: for each action, the mark or document it was made from.
-        stretches: for each segment of records with one origin, the number of actions up to its end and whether the
+        segments: for each segment of records with one origin, the number of actions up to its end and whether the
             segment is a backfill (None for stored lines that are read again).
         special: by record number, the records decoded on the slow path.
         files: by file, the byte ranges received and the manifests.
         ends: by writer, when its shipper reported its end (unix ms).
-        there: for lines read again: actions whose document is stored already.
+        already_stored: for lines read again: actions whose document is stored already.
         corrected: for lines read again: actions that only correct the stored document in place.
-        lost: for lines read again: actions whose document does not count, because an earlier document wins.
-        judged: for all other lines read again, by record number: what changes for their earlier documents.
+        outdated: for lines read again: actions whose document does not count, because an earlier document wins.
+        reconciled: for all other lines read again, by record number: what changes for their earlier documents.
         faults: coordinates of records that made perflog itself fail, with the exception.
     """
 
@@ -52,10 +53,10 @@ class DecodedBatch:
     special: dict[int, DecodedRecord] = field(default_factory=dict)
     files: dict[FileKey, FileUpdate] = field(default_factory=dict)
     ends: dict[WriterKey, int] = field(default_factory=dict)
-    there: set[int] = field(default_factory=set)
+    already_stored: set[int] = field(default_factory=set)
     corrected: set[int] = field(default_factory=set)
-    lost: set[int] = field(default_factory=set)
-    judged: dict[int, Reconciled] = field(default_factory=dict)
+    outdated: set[int] = field(default_factory=set)
+    reconciled: dict[int, Reconciled] = field(default_factory=dict)
     faults: list[tuple[str, Exception]] = field(default_factory=list)
 
     def version(self, n: int) -> int:
@@ -63,7 +64,7 @@ class DecodedBatch:
         if n >= len(self.facts):
             return 0
         fact = self.facts[n]
-        return fact.version if isinstance(fact, Document) else fact.plain.version
+        return fact.version if isinstance(fact, Document) else fact.template.version
 
     def first_action(self, n: int) -> int | None:
         """Return the position of a record's first action, None if it has none; owners ascend: a bisection."""
@@ -77,7 +78,8 @@ class DecodedBatch:
             assert at is not None  # noqa: S101 - only a record with an action can be refused without being special
             action = self.actions[at]
             document = Document(action.index, action.id, 0, orjson.loads(action.json))
-            self.special[n] = DecodedRecord(message(received), Outcomes((document,)), [])
+            headers = parse(received)
+            self.special[n] = DecodedRecord(headers.message, Outcomes((document,)), [], headers.replay)
         return self.special[n]
 
 

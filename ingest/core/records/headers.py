@@ -12,6 +12,7 @@ of its record, its offset, and the documents made from it (see core/replay/corre
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from ingest.core.ids import fitting
 from ingest.core.kafka_record import ConsumerRecord, Coordinates, Header
@@ -68,54 +69,101 @@ def replay_headers(headers: Headers, replay: Replay) -> Headers:
     return without_added_headers(headers) + added
 
 
-def replay_of(received: ConsumerRecord) -> Replay | None:
-    """Return which record a replayed record copies; None if it is no replay or states something impossible."""
-    headers = dict(received.headers)
-    if REPLAY_OF not in headers:  # nearly all
-        return None
-    of = Coordinates.read(_text(headers, REPLAY_OF) or "")
-    time_ms = _number(headers, RECORD_TIME)
-    if of is None or time_ms is None or of.partition.topic != received.partition.topic:
-        return None
-    return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
+@dataclass(frozen=True, slots=True)
+class SharedHeaders:
+    """The headers that consecutive records share, parsed once for all of them; see `ConsumerRecord.head`.
+
+    Attributes:
+        values: the last value of each name.
+        provenance: what they state of the origin.
+        backfill: whether the shipper marked the data as a backfill.
+    """
+
+    values: Mapping[str, bytes]
+    provenance: Provenance
+    backfill: bool
+
+    def with_last(self, last: Header | None) -> "SharedHeaders":
+        """Return these headers with a record's own last header, which overrides an earlier one of its name."""
+        if last is None:
+            return self
+        name, value = last
+        if name == OFFSET:  # nearly all
+            return replace(self, provenance=replace(self.provenance, offset_bytes=_whole(value)))
+        return _shared({**self.values, name: value})
 
 
-def stored_in(received: ConsumerRecord) -> StoredLine | None:
-    """Return the stored line in a record's header; None for any other record."""
+class RecordHeaders(NamedTuple):
+    """What the headers of one record say.
+
+    Attributes:
+        message: the record's message, with its origin and the time as of which it is decoded.
+        manifest_role: the begin or end of a file; None if the record is a message of a file.
+        replay: which record it copies; None if it is no replay or states something impossible.
+        line: the stored line that is sent again; None for any other record.
+    """
+
+    message: Message
+    manifest_role: str | None = None
+    replay: Replay | None = None
+    line: StoredLine | None = None
+
+
+def parse_shared(head: Headers) -> SharedHeaders:
+    """Parse the headers that records share; an unreadable header counts as missing."""
+    return _shared(dict(head))
+
+
+def _shared(values: Mapping[str, bytes]) -> SharedHeaders:
+    provenance = Provenance(
+        host=_text(values, HOST),
+        path=_text(values, PATH),
+        offset_bytes=_number(values, OFFSET),
+        forwarder=_text(values, FORWARDER),
+        captured_ms=_number(values, CAPTURED),
+        generation=_text(values, GENERATION),
+    )
+    return SharedHeaders(values, provenance, values.get(BACKFILL) == b"true")
+
+
+def parse(received: ConsumerRecord, shared: SharedHeaders | None = None) -> RecordHeaders:
+    """Parse the headers of a record; `shared` are those of its `head`, if they are parsed already."""
+    shared = shared or parse_shared(received.head)
+    return with_line(received, shared, parse_line(received, shared))
+
+
+def parse_line(received: ConsumerRecord, shared: SharedHeaders) -> StoredLine | None:
+    """Parse the stored line in a record's headers; None for any other record."""
     tail = received.tail
-    text = tail[1] if tail is not None and tail[0] == STORED else dict(received.head).get(STORED)
+    text = tail[1] if tail is not None and tail[0] == STORED else shared.values.get(STORED)
     return None if text is None else stored_line(text, received.time_ms)
 
 
-def message(received: ConsumerRecord) -> Message:
-    """Build the message of a record; an unreadable header counts as missing."""
-    provenance, backfill = origin(received)
-    if (line := stored_in(received)) is not None:
-        provenance = replace(provenance, kafka=received.coordinates, offset_bytes=line.offset_bytes)
-        return Message(received.value or b"", line.created_ms, provenance, True, True, line.glued)
-    replay = replay_of(received)
+def with_line(received: ConsumerRecord, shared: SharedHeaders, line: StoredLine | None) -> RecordHeaders:
+    """Parse the headers of a record whose stored line is parsed already."""
+    own = shared.with_last(received.tail)
+    role, replay = _manifest_role(own.values), _replay(own.values, received)
+    data, provenance = received.value or b"", replace(own.provenance, kafka=received.coordinates)
+    if line is not None:
+        provenance = replace(provenance, offset_bytes=line.offset_bytes)
+        return RecordHeaders(Message(data, line.created_ms, provenance, True, True, line.glued), role, replay, line)
     time_ms = replay.record_time_ms if replay else received.time_ms
-    return Message(received.value or b"", time_ms, replace(provenance, kafka=received.coordinates), backfill)
+    return RecordHeaders(Message(data, time_ms, provenance, own.backfill), role, replay)
 
 
-def origin(received: ConsumerRecord) -> tuple[Provenance, bool]:
-    """Return the provenance in a record's headers, and whether its shipper marked the data as a backfill."""
-    headers = dict(received.headers)
-    provenance = Provenance(
-        host=_text(headers, HOST),
-        path=_text(headers, PATH),
-        offset_bytes=_number(headers, OFFSET),
-        forwarder=_text(headers, FORWARDER),
-        captured_ms=_number(headers, CAPTURED),
-        generation=_text(headers, GENERATION),
-    )
-    return provenance, headers.get(BACKFILL) == b"true"
-
-
-def manifest_role(received: ConsumerRecord) -> str | None:
-    """Return the manifest role of a record, the begin or end of a file; None if it is a message of a file."""
-    role = next((value for name, value in reversed(received.headers) if name == MANIFEST), None)
+def _manifest_role(values: Mapping[str, bytes]) -> str | None:
+    role = values.get(MANIFEST)
     return None if role is None else role.decode("utf-8", "replace")
+
+
+def _replay(values: Mapping[str, bytes], received: ConsumerRecord) -> Replay | None:
+    if REPLAY_OF not in values:  # nearly all
+        return None
+    of = Coordinates.read(_text(values, REPLAY_OF) or "")
+    time_ms = _number(values, RECORD_TIME)
+    if of is None or time_ms is None or of.partition.topic != received.partition.topic:
+        return None
+    return Replay(str(of), time_ms) if EARLIEST_MS <= time_ms <= received.time_ms else None
 
 
 def offset_text(tail: Header | None) -> str | None:
@@ -123,8 +171,8 @@ def offset_text(tail: Header | None) -> str | None:
     if tail is None or tail[0] != OFFSET:
         return None
     value = tail[1]
-    plain = value.isdigit() and len(value) < 19 and (value[0] != ord("0") or len(value) == 1)
-    return value.decode() if plain else None
+    is_plain = value.isdigit() and len(value) < 19 and (value[0] != ord("0") or len(value) == 1)
+    return value.decode() if is_plain else None
 
 
 def offset_in(tail: Header | None) -> int | None:
@@ -132,13 +180,13 @@ def offset_in(tail: Header | None) -> int | None:
     return None if tail is None or tail[0] != OFFSET else _whole(tail[1])
 
 
-def _text(headers: Mapping[str, bytes], name: str) -> str | None:
-    value = headers.get(name)
+def _text(values: Mapping[str, bytes], name: str) -> str | None:
+    value = values.get(name)
     return None if value is None else fitting(value.decode("utf-8", "replace"))
 
 
-def _number(headers: Mapping[str, bytes], name: str) -> int | None:
-    return _whole(headers.get(name, b""))
+def _number(values: Mapping[str, bytes], name: str) -> int | None:
+    return _whole(values.get(name, b""))
 
 
 def _whole(value: bytes) -> int | None:

@@ -73,7 +73,7 @@ def classify_uniform(batch: PartitionBatch, results: Sequence[ItemResult]) -> Cl
     Returns None for any other batch, which needs `classify`.
     """
     decoded = batch.reading
-    if decoded.special or decoded.judged or decoded.lost or not results or results[0] not in UNIFORM:
+    if decoded.special or decoded.reconciled or decoded.outdated or not results or results[0] not in UNIFORM:
         return None
     if results.count(results[0]) != len(results):
         return None
@@ -84,7 +84,9 @@ def classify_uniform(batch: PartitionBatch, results: Sequence[ItemResult]) -> Cl
 def unknown_conflicts(decoded: DecodedBatch, results: Sequence[ItemResult]) -> list[int]:
     """Return the actions that conflicted with a stored document of which nothing is known."""
     return [
-        n for n, result in enumerate(results) if item_status(result) is ItemStatus.CONFLICT and n not in decoded.there
+        n
+        for n, result in enumerate(results)
+        if item_status(result) is ItemStatus.CONFLICT and n not in decoded.already_stored
     ]
 
 
@@ -99,11 +101,11 @@ def classify(batch: PartitionBatch, results: Sequence[ItemResult], versions: Ver
     outcomes = _document_outcomes(batch, results, versions, classified)
     for n, received in enumerate(batch.records):
         special = decoded.special.get(n)
-        is_rejected = bool(special and special.refused)
+        is_rejected = bool(special and special.rejects)
         word = record_outcome(is_rejected, outcomes.get(n) or outcome_without_documents(n, decoded))
         counts.outcomes[word] += 1
         if special is not None and is_rejected:
-            counts.reasons.update(reject.reason for _, reject in special.refused)
+            counts.reasons.update(reject.reason for _, reject in special.rejects)
             classified.rejected.append(RejectedRecord(received, special, batch.intake))
         if special is not None and word == "ignored":
             counts.shapes.update(ignored.shape for ignored in special.outcomes.ignored)
@@ -129,22 +131,22 @@ def _document_outcomes(
             special = decoded.made_special(owner, received)
             provenance = (special.outcomes.inner or special.message).provenance
             reject = dead_letter.reject_of_document(result, orjson.loads(decoded.actions[n].json), provenance)
-            special.refused.append((dead_letter.INDEX_STAGE, reject))
+            special.rejects.append((dead_letter.INDEX_STAGE, reject))
     return outcomes
 
 
 def outcome_after_reread(word: str, n: int, owner: int, decoded: DecodedBatch) -> str:
     """Adjust a document's outcome for a line read again: a version that lost is a duplicate of the one that counts."""
-    if n in decoded.lost:
+    if n in decoded.outdated:
         return DUPLICATE
-    verdict = decoded.judged.get(owner)
+    verdict = decoded.reconciled.get(owner)
     corrects = n in decoded.corrected or (verdict is not None and verdict.is_correction)
     return CORRECTED if word == STORED and corrects else word
 
 
 def outcome_without_documents(n: int, decoded: DecodedBatch) -> Sequence[str]:
     """Return the outcomes of a record that no longer makes a document."""
-    return (CORRECTED,) if n in decoded.judged and decoded.judged[n].is_correction else ()
+    return (CORRECTED,) if n in decoded.reconciled and decoded.reconciled[n].is_correction else ()
 
 
 def document_outcome(status: ItemStatus, origin: str | None, coordinates: str) -> str:

@@ -33,7 +33,7 @@ class DecodedFacts(NamedTuple):
 
 def of_records(records: Sequence[ConsumerRecord], numbers: range, facts: DecodedFacts) -> list[ByteRange]:
     """Return the byte ranges of records whose last header has an offset; records without one are skipped."""
-    return [_piece(row, records, facts, lambda n: offset_in(records[n].tail)) for row in spans(records, numbers)]
+    return [_byte_range(span, records, facts, lambda n: offset_in(records[n].tail)) for span in spans(records, numbers)]
 
 
 def spans(records: Sequence[ConsumerRecord], numbers: range) -> list[ByteSpan]:
@@ -42,19 +42,19 @@ def spans(records: Sequence[ConsumerRecord], numbers: range) -> list[ByteSpan]:
     start, before, stop, first, last = -1, -1, -1, 0, 0
     for n in numbers:
         received = records[n]
-        at = offset_in(received[6])
+        at = offset_in(received.tail)
         if at is None:
             continue
         if at != stop and (start < 0 or not before <= at <= stop + SLACK_BYTES):
             if start >= 0:
                 joined.append(ByteSpan(start, stop, first, last))
             start, first, stop = at, n, at
-        before, behind = at, at + len(received[4] or b"") + 1
+        before, behind = at, at + len(received.value or b"") + 1
         if behind > stop:
             stop, last = behind, n
     if start >= 0:
         joined.append(ByteSpan(start, stop, first, last))
-    return [row for row in joined if row.stop < MAX_NUMBER]
+    return [span for span in joined if span.stop < MAX_NUMBER]
 
 
 def of_wrapped(
@@ -64,15 +64,15 @@ def of_wrapped(
     for n, message in messages.items():
         at = message.provenance.offset_bytes
         if at is not None and (stop := at + len(message.data) + 1) < MAX_NUMBER:
-            row = ByteSpan(at, stop, n, n)
-            yield message, _piece(row, records, facts, lambda _, at=at: at)  # type: ignore[misc]
+            span = ByteSpan(at, stop, n, n)
+            yield message, _byte_range(span, records, facts, lambda _, at=at: at)  # type: ignore[misc]
 
 
-def _piece(
-    row: ByteSpan, records: Sequence[ConsumerRecord], facts: DecodedFacts, offset_of: Callable[[int], int | None]
+def _byte_range(
+    span: ByteSpan, records: Sequence[ConsumerRecord], facts: DecodedFacts, offset_of: Callable[[int], int | None]
 ) -> ByteRange:
     owners = facts.owners
-    low, high = bisect_left(owners, row.first), bisect_right(owners, row.last)
+    low, high = bisect_left(owners, span.first), bisect_right(owners, span.last)
     opening = _placed(owners, range(low, high), offset_of)
     closing = _placed(owners, range(high - 1, low - 1, -1), offset_of)
     first = last = None
@@ -80,7 +80,7 @@ def _piece(
         (start, at), (end, behind) = opening, closing
         first = Instant(at, min(map(_ms, facts.facts[start : bisect_right(owners, owners[start], start)])))
         last = Instant(behind, max(map(_ms, facts.facts[bisect_left(owners, owners[end], start) : end + 1])))
-    return ByteRange(row.start, row.stop, records[row.first].time_ms, records[row.last].time_ms, first, last)
+    return ByteRange(span.start, span.stop, records[span.first].time_ms, records[span.last].time_ms, first, last)
 
 
 def _placed(

@@ -13,7 +13,7 @@ MAX_BEFORE = 80
 MAX_SEARCHED = 4096
 READ, INDEX = "read", "index"  # what rejected it: perflog (the message) or Elasticsearch (the document)
 
-_PLACE = re.compile(r"(?<![\w.-])([A-Za-z_][\w.+-]*\.[A-Za-z]\w{0,5}):([0-9]{1,9})(?=:|\s|$)")
+_SCRIPT_LINE = re.compile(r"(?<![\w.-])([A-Za-z_][\w.+-]*\.[A-Za-z]\w{0,5}):([0-9]{1,9})(?=:|\s|$)")
 _JSON = ("{", "[")
 # An unclosed quotation extends to the end of the text: otherwise a text of opening quotes takes quadratic time.
 _QUOTED = re.compile(r"(?<!\w)`.*?(?:`(?!\w)|\Z)|(?<!\w)'.*?(?:'(?!\w)|\Z)|\"[^\"]*(?:\"|\Z)", re.DOTALL)
@@ -42,8 +42,8 @@ def shape(reject: Reject, stage: str = READ) -> str:
     'a.sh:69: TAG expected'
     """
     fault = collapsed(reject.detail) if stage == INDEX else _fault(reject)
-    place = "" if stage == INDEX else _place(reject)
-    text = f"{place}: {fault}" if place else fault
+    position = "" if stage == INDEX else _position(reject)
+    text = f"{position}: {fault}" if position else fault
     text = text.encode("utf-8", "replace").decode()
     return (text if len(text) <= MAX_CHARACTERS else f"{text[: MAX_CHARACTERS - 1]}…") or reject.reason
 
@@ -68,13 +68,13 @@ def _fault(reject: Reject) -> str:
     return f"{', '.join(first)} or {last} expected" if first else f"{last} expected"
 
 
-def _place(reject: Reject) -> str:
+def _position(reject: Reject) -> str:
     """Return the last `script:line` before the fault, else the first one after it, else the text before the fault."""
     line = _line(reject)
     if line.lstrip().startswith(_JSON):
         return ""
     end = len(line) if reject.column is None else reject.column - 1
-    named = list(_PLACE.finditer(line))
+    named = list(_SCRIPT_LINE.finditer(line))
     before = [match for match in named if match.start() < end]
     if named:
         script, number = (before[-1] if before else named[0]).groups()

@@ -23,28 +23,28 @@ class RereadJudge:
         """Judge a plain line, whose action was added last; usually the stored document is the same."""
         position = len(batch.actions) - 1
         index, doc_id, _ = batch.actions[position]
-        plain = mark.plain
-        source = plain.fields["perf"]["source"]
-        run = mark.run if plain.first is not None else ""
-        version, previous = plain.version, line.previous
+        template = mark.template
+        source = template.fields["perf"]["source"]
+        run = mark.run if template.first is not None else ""
+        version, previous = template.version, line.previous
         old_version = previous[0].version if len(previous) == 1 else version + 1
         if old_version <= version and previous[0] == (index, doc_id, old_version, source, run, mark.at_ms):
-            (batch.there if old_version == version else batch.corrected).add(position)
+            (batch.already_stored if old_version == version else batch.corrected).add(position)
         else:
             self.judge(n, [DocumentVersion(index, doc_id, version, source, run, mark.at_ms)], line, batch)
 
     def judge(self, n: int, made: Sequence[DocumentVersion], line: StoredLine, batch: DecodedBatch) -> None:
         """Judge a line whose actions, one for each new document, were added last."""
         first = len(batch.actions) - len(made)
-        verdict = reconcile(made, line.previous, self._facility, self._revisions)
-        batch.there.update(first + number for number in verdict.there)
-        for number, version in verdict.lost.items():
-            batch.lost.add(first + number)
-            if number not in verdict.there:
-                batch.actions[first + number] = self._lost(made[number], version)
-        if verdict.is_correction or verdict.forgotten or verdict.added:
-            batch.judged[n] = verdict
+        reconciled = reconcile(made, line.previous, self._facility, self._revisions)
+        batch.already_stored.update(first + number for number in reconciled.already_stored)
+        for number, version in reconciled.outdated.items():
+            batch.outdated.add(first + number)
+            if number not in reconciled.already_stored:
+                batch.actions[first + number] = self._tombstone(made[number], version)
+        if reconciled.is_correction or reconciled.left_runs or reconciled.added:
+            batch.reconciled[n] = reconciled
 
-    def _lost(self, made: DocumentVersion, version: int) -> BulkAction:
+    def _tombstone(self, made: DocumentVersion, version: int) -> BulkAction:
         """Replace a document that does not count by a tombstone with the version that won against it."""
         return index(made.index, made.id, version, orjson.dumps(tombstone(made, self._facility)).decode())

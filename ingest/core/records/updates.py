@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from operator import gt
 from typing import Any
 
+from ingest.core.bulk import new_tuple
 from ingest.core.bulk_result import CREATED, ItemResult, ItemStatus, item_status
 from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
@@ -40,7 +41,7 @@ class BatchUpdates:
 
         `outdated`: actions for which a higher version is stored; whoever wrote that version reports it.
         """
-        self._add_documents(batch, results, outdated | batch.reading.lost)
+        self._add_documents(batch, results, outdated | batch.reading.outdated)
         self.add_files(batch.reading.files)
         self.add_ends(batch.reading.ends)
 
@@ -57,11 +58,11 @@ class BatchUpdates:
                 fact, owner = decoded.facts[n], decoded.owners[n]
                 if isinstance(fact, Document):
                     message = decoded.special[owner].message
-                    target = known if n in decoded.there else self
+                    target = known if n in decoded.already_stored else self
                     target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
                 else:
                     mark = decoded.actions[n].id, fact, records[owner].time_ms
-                    (plain_stored if n in decoded.there else plain).append(mark)
+                    (plain_stored if n in decoded.already_stored else plain).append(mark)
             self.add_plain(plain, backfill)
             known.add_plain(plain_stored, None)
             start = stop
@@ -69,7 +70,7 @@ class BatchUpdates:
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""
-        runs, new = self.runs, tuple.__new__
+        runs, new = self.runs, new_tuple
         times_by_template: dict[int, tuple[Mapping[str, Any], list[int], list[int]]] = {}
         for doc_id, (at_ms, logged_ms, run, _, plain), record_ms in facts:
             first, perf = plain.first, plain.fields["perf"]

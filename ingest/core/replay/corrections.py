@@ -23,7 +23,15 @@ from ingest.core.timestamps import iso
 KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _NOTHING = MarkKind("", "", OTHER)
-_KEPT = ("event.original", "event.original_b64", "event.created", "event.ingested", "host", "log", "provenance")
+_ORIGIN_FIELDS = (
+    "event.original",
+    "event.original_b64",
+    "event.created",
+    "event.ingested",
+    "host",
+    "log",
+    "provenance",
+)
 
 
 class Retraction(NamedTuple):
@@ -39,18 +47,18 @@ class Reconciled:
     """The result of comparing a line's new documents with its former ones.
 
     Attributes:
-        there: positions of new documents that are stored already, in this or a higher version.
-        lost: new documents that do not count: position -> the version of the former document that wins.
+        already_stored: positions of new documents that are stored already, in this or a higher version.
+        outdated: new documents that do not count: position -> the version of the former document that wins.
         retractions: former documents that no longer count.
-        forgotten: marks to remove from a run's set, with the run.
+        left_runs: marks to remove from a run's set, with the run.
         changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the former document, the new one).
         added: how many new documents had no former one.
     """
 
-    there: set[int] = field(default_factory=set)
-    lost: dict[int, int] = field(default_factory=dict)
+    already_stored: set[int] = field(default_factory=set)
+    outdated: dict[int, int] = field(default_factory=dict)
     retractions: list[Retraction] = field(default_factory=list)
-    forgotten: list[tuple[RunKey, RunMark]] = field(default_factory=list)
+    left_runs: list[tuple[RunKey, RunMark]] = field(default_factory=list)
     changes: list[tuple[str, DocumentVersion, DocumentVersion | None]] = field(default_factory=list)
     added: int = 0
 
@@ -71,11 +79,11 @@ def reconcile(
             continue
         position = positions.get(old.id)
         if position is None:
-            _gone(old, facility, revisions.get(old.source, 0), result)
+            _add_gone(old, facility, revisions.get(old.source, 0), result)
         elif made[position].version > old.version:
-            _corrected(old, made[position], facility, result)
+            _add_correction(old, made[position], facility, result)
         else:
-            _stays(old, position, made[position], facility, result)
+            _add_unchanged(old, position, made[position], facility, result)
     return result
 
 
@@ -88,16 +96,16 @@ def _is_fact(index: str, facility: str) -> bool:
     return name.kind in KINDS and name.facility == facility
 
 
-def _gone(old: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:
+def _add_gone(old: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:
     if revision <= revision_of(old.version):
         return
     version = at_revision(old.version, revision)
     result.changes.append((GONE, old, None))
     result.retractions.append(Retraction(old, version, replaced=False))
-    _forget(old.key(facility), old.id, version, old.at_ms, result)
+    _leave_run(old.key(facility), old.id, version, old.at_ms, result)
 
 
-def _corrected(old: DocumentVersion, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+def _add_correction(old: DocumentVersion, made: DocumentVersion, facility: str, result: Reconciled) -> None:
     result.changes.append((CORRECTED, old, made))
     if made.at_ms != old.at_ms:
         result.changes.append((TO_TIME, old, made))
@@ -106,24 +114,26 @@ def _corrected(old: DocumentVersion, made: DocumentVersion, facility: str, resul
         result.retractions.append(Retraction(old, made.version, replaced=True))
     if made.key(facility) != old.key(facility):
         result.changes.append((TO_RUN, old, made))
-        _forget(old.key(facility), old.id, made.version, old.at_ms, result)
+        _leave_run(old.key(facility), old.id, made.version, old.at_ms, result)
 
 
-def _stays(old: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled) -> None:
+def _add_unchanged(
+    old: DocumentVersion, position: int, made: DocumentVersion, facility: str, result: Reconciled
+) -> None:
     same_index = made.index == old.index
     if same_index:
-        result.there.add(position)
+        result.already_stored.add(position)
     if old.version > made.version:
-        result.lost[position] = old.version
+        result.outdated[position] = old.version
         if made.key(facility) != old.key(facility):
-            _forget(made.key(facility), made.id, old.version, made.at_ms, result)
+            _leave_run(made.key(facility), made.id, old.version, made.at_ms, result)
     elif not same_index or made.key(facility) != old.key(facility):
-        result.lost[position] = old.version
+        result.outdated[position] = old.version
 
 
-def _forget(key: RunKey | None, doc_id: str, version: int, at_ms: int, result: Reconciled) -> None:
+def _leave_run(key: RunKey | None, doc_id: str, version: int, at_ms: int, result: Reconciled) -> None:
     if key is not None:
-        result.forgotten.append((key, RunMark(doc_id, version, at_ms, None, _NOTHING, True)))
+        result.left_runs.append((key, RunMark(doc_id, version, at_ms, None, _NOTHING, True)))
 
 
 def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> RunMark | None:
@@ -146,7 +156,7 @@ def tombstone(old: DocumentVersion, facility: str, body: Mapping[str, Any] | Non
     """
     perf = {"facility": facility, "source": old.source, "retracted": True}
     fields: dict[str, Any] = {"@timestamp": iso(old.at_ms), "perf": perf}
-    for name in _KEPT:
+    for name in _ORIGIN_FIELDS:
         value = lookup(body, name) if body else None
         if value is not None:
             *parents, leaf = name.split(".")
@@ -155,8 +165,3 @@ def tombstone(old: DocumentVersion, facility: str, body: Mapping[str, Any] | Non
                 level = level.setdefault(parent, {})
             level[leaf] = value
     return fields
-
-
-def bytes_of(body: Mapping[str, Any]) -> tuple[Any, Any]:
-    """The bytes of a document's line as (text, base64); equal values mean the same line."""
-    return lookup(body, "event.original"), lookup(body, "event.original_b64")

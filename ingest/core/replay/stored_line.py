@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ingest.core.bulk import new_tuple
 from ingest.core.mark import RunKey, run_of
 from ingest.core.timestamps import EARLIEST_MS, of_iso
 
@@ -12,13 +13,11 @@ _LIMIT = 2**63
 
 _TYPES = (str, str, int, str, str, int)  # of a DocumentVersion
 
-_new = tuple.__new__  # see core/runs/stages.py
-
 
 class DocumentVersion(NamedTuple):
     """A document made of a line, before or now; `run` is empty if it joins no run, `at_ms` is its `@timestamp`."""
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which is not used
+    index: str  # type: ignore[assignment]  # see core/bulk.py
     id: str
     version: int
     source: str
@@ -55,14 +54,15 @@ def version_of_document(index: str, doc_id: str, version: int, body: Mapping[str
     """The version of a document of kind marks or network."""
     perf = body["perf"]
     run = run_of(perf) if "mark" in perf else ""
-    return _new(DocumentVersion, (index, doc_id, version, perf["source"], run, of_iso(body["@timestamp"])))
+    return new_tuple(DocumentVersion, (index, doc_id, version, perf["source"], run, of_iso(body["@timestamp"])))
 
 
 def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
     """Parse the header; None if it is malformed or its time is after the record's own (`time_ms`)."""
     try:
         created_ms, offset_bytes, glued, previous = orjson.loads(text)
-        line = _new(StoredLine, (created_ms, offset_bytes, glued, tuple([_checked_version(old) for old in previous])))
+        versions = tuple([_checked_version(old) for old in previous])
+        line = new_tuple(StoredLine, (created_ms, offset_bytes, glued, versions))
     except (ValueError, TypeError):
         return None
     if type(created_ms) is not int or type(glued) is not bool or not EARLIEST_MS <= created_ms <= time_ms:
@@ -76,4 +76,4 @@ def _checked_version(old: Sequence[Any]) -> DocumentVersion:
     """A former document as the header lists it; raises ValueError if it is malformed."""
     if tuple(map(type, old)) != _TYPES or not (0 <= old[2] < _LIMIT and 0 <= old[5] < _LIMIT):
         raise ValueError(old)
-    return _new(DocumentVersion, old)
+    return new_tuple(DocumentVersion, old)

@@ -26,6 +26,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from ingest.core.bulk import new_tuple
 from ingest.core.fields import Schema
 from ingest.core.ids import revision_of
 from ingest.core.mark import RunKey, year_of
@@ -38,7 +39,6 @@ from ingest.core.runs.template import Templates
 
 RUNS, STAGES = "runs", "stages"
 STATE_BITS = 44
-_new = tuple.__new__  # see stages.py
 LARGE_RUN = "large_run"
 _NONE: Templates = {}
 
@@ -49,7 +49,7 @@ class DerivedDocument(NamedTuple):
     The body is text: a batch has as many of them as lines, and dictionaries would cost more than the whole derivation.
     """
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which is not used
+    index: str  # type: ignore[assignment]  # see core/bulk.py
     id: str
     version: int
     json: str
@@ -113,7 +113,7 @@ def derive(state: RunState) -> Derived:
     """Derive everything from a state with at least one mark."""
     runs = runs_of(state.key, state.marks.values(), state.watermark_ms)
     issued = max(state.issued, len(runs))
-    stages = {stage.mark.id: _new(StageOfRun, (run.ordinal, stage)) for run in runs for stage in run.stages}
+    stages = {stage.mark.id: new_tuple(StageOfRun, (run.ordinal, stage)) for run in runs for stage in run.stages}
     return Derived(
         key=state.key,
         revision=state.revision,
@@ -192,7 +192,7 @@ class _DocumentBuilder:
 
     def stage(self, doc_id: str, at_ms: int, mark_revision: int, json: str, left: bool = False) -> DerivedDocument:
         version = (mark_revision << STATE_BITS) + (0 if left else self._revision)
-        return _new(DerivedDocument, (self._index(STAGES, self._facility, at_ms), doc_id, version, json))
+        return new_tuple(DerivedDocument, (self._index(STAGES, self._facility, at_ms), doc_id, version, json))
 
 
 Changed = Sequence[tuple[str, StageOfRun]]

@@ -23,16 +23,16 @@ def ordered(marks: Iterable[RunMark]) -> list[RunMark]:
 
     Within a second, ends come before starts, and lines printed earlier come first.
     """
-    rows = []
+    sorted_marks = []
     for mark in marks:
-        doc_id, _, at_ms, lag_ms, what, retracted, _ = mark
+        doc_id, _, at_ms, lag_ms, kind, retracted, _ = mark  # at once: see core/bulk.py
         if not retracted:
             seen_ms = at_ms + lag_ms if lag_ms and lag_ms > 0 else at_ms
-            rows.append((at_ms, _RANK[what.role], seen_ms, doc_id, mark, what))
-    rows.sort()
+            sorted_marks.append((at_ms, _RANK[kind.role], seen_ms, doc_id, mark, kind))
+    sorted_marks.sort()
     first_printed: dict[tuple[str, str, int], RunMark] = {}
-    for at_ms, _, _, _, mark, what in rows:
-        first_printed.setdefault((what.stage, what.key, at_ms), mark)
+    for at_ms, _, _, _, mark, kind in sorted_marks:
+        first_printed.setdefault((kind.stage, kind.key, at_ms), mark)
     return list(first_printed.values())
 
 

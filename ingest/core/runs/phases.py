@@ -18,11 +18,11 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import NamedTuple
 
+from ingest.core.bulk import new_tuple
 from ingest.core.mark import END, QUEUED, START, WORK, RunMark
 from ingest.core.runs.pairing import Pairing
 from ingest.core.runs.stages import EXACT, Stage
 
-_new = tuple.__new__  # see stages.py
 QUEUE, DISPATCH, STAGE, BETWEEN, LEAD, TAIL = "queue", "dispatch", "stage", "between", "lead", "tail"
 
 
@@ -44,7 +44,9 @@ def phases_of(
 ) -> tuple[Phase, ...]:
     """The phases of one instance with at least one mark, last seen at `seen_ms`; marks are in order of time."""
     steps = _steps(marks, ends, stages, parallel)
-    phases = [_new(Phase, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)]
+    phases = [
+        new_tuple(Phase, (kind, at_ms, next_ms, stage)) for (kind, at_ms, stage), (_, next_ms, _) in pairwise(steps)
+    ]
     if phases and phases[0].kind == LEAD and phases[0].start_ms == phases[0].end_ms:
         del phases[0]
     last_ms, last_lag_ms = steps[-1][1], marks[-1].lag_ms

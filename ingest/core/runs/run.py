@@ -19,7 +19,7 @@ The head was seen if a queue and a dispatch precede the first START; the tail wa
 last START. Jobs without a queue never show a head, so their totals stay lower bounds.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import takewhile
 
@@ -101,12 +101,6 @@ def runs_of(key: RunKey, marks: Iterable[RunMark], watermark_ms: int | None = No
     """The instances of one run id, from the set of its marks; retracted marks and repeats are ignored."""
     groups = instances(ordered(marks))
     return tuple(_run(key, ordinal, group, watermark_ms) for ordinal, group in enumerate(groups, 1))
-
-
-def all_runs(sets: Mapping[RunKey, Mapping[str, RunMark]], watermark_ms: int | None = None) -> list[Run]:
-    """The runs of many run ids, in order of their first instants."""
-    runs = [run for key, marks in sets.items() for run in runs_of(key, marks.values(), watermark_ms)]
-    return sorted(runs, key=lambda run: (run.first_ms, run.key))
 
 
 def seconds(ms: int) -> int | float:

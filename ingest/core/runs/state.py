@@ -13,7 +13,7 @@ from typing import Any
 
 import orjson
 
-from ingest.core.mark import MarkKind, RunKey, RunMark, key_of, mark_of, year_of
+from ingest.core.mark import MarkKind, RunKey, RunMark, year_of
 from ingest.core.timestamps import EARLIEST_MS, iso, iso_ms
 
 LARGE = 10_000
@@ -92,16 +92,6 @@ def state_of(body: Mapping[str, Any]) -> RunState:
     )
 
 
-def gathered(marks: Iterable[tuple[str, int, Mapping[str, Any]]]) -> dict[RunKey, dict[str, RunMark]]:
-    """The sets of many runs, from ids, versions and bodies of documents of kind marks; those of no run are skipped."""
-    sets: dict[RunKey, list[RunMark]] = {}
-    for doc_id, version, body in marks:
-        key, mark = key_of(body), mark_of(doc_id, version, body)
-        if key is not None and mark is not None:
-            sets.setdefault(key, []).append(mark)
-    return {key: union({}, run_marks) for key, run_marks in sets.items()}
-
-
 def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:
     """The set with more marks added; equal to `known` if they add nothing."""
     merged = dict(known)
@@ -133,23 +123,23 @@ def marks_to_json(marks: Mapping[str, RunMark]) -> str:
     Text, since every change of a run writes its whole set: dictionaries would take three times as long.
     """
     numbers: dict[MarkKind, int] = {}
-    rows = []
-    for doc_id in sorted(marks):
-        _, version, at_ms, lag_ms, what, retracted, opened = marks[doc_id]
-        number = numbers.setdefault(what, len(numbers))
+    texts = []
+    for key in sorted(marks):
+        doc_id, version, at_ms, lag_ms, kind, retracted, opened = marks[key]
+        number = numbers.setdefault(kind, len(numbers))
         past = f",{retracted:d},{list(opened)}" if retracted or opened else ""
-        rows.append(f'["{doc_id}",{version},{at_ms},{"null" if lag_ms is None else lag_ms},{number}{past}]')
-    return f'{{"what":[{",".join(map(_what_json, numbers))}],"marks":[{",".join(rows)}]}}'
+        texts.append(f'["{doc_id}",{version},{at_ms},{"null" if lag_ms is None else lag_ms},{number}{past}]')
+    return f'{{"what":[{",".join(map(_kind_json, numbers))}],"marks":[{",".join(texts)}]}}'
 
 
 @lru_cache(maxsize=8192)
-def _what_json(what: MarkKind) -> str:
-    return orjson.dumps(tuple(what)).decode()
+def _kind_json(kind: MarkKind) -> str:
+    return orjson.dumps(tuple(kind)).decode()
 
 
 def marks_from_json(form: Mapping[str, Any]) -> dict[str, RunMark]:
     """Parse a set that `marks_to_json` wrote."""
-    kinds = [MarkKind(*row) for row in form["what"]]
+    kinds = [MarkKind(*fields) for fields in form["what"]]
     marks = {}
     for doc_id, version, at_ms, lag_ms, kind_number, *rest in form["marks"]:
         past = (bool(rest[0]), tuple(rest[1])) if rest else ()

@@ -116,11 +116,6 @@ class StoredRun:
         return tuple(end for end, is_seen in seen.items() if not is_seen)
 
     @property
-    def total_counts(self) -> bool:
-        """Whether its total may be compared with others: only if it is complete. Durations of its stages always may."""
-        return self.completeness is not None and self.completeness.verdict == COMPLETE
-
-    @property
     def last_ms(self) -> int:
         """The last instant that its stages or its own end give."""
         instants = [stage.start_ms if stage.closed_ms is None else stage.closed_ms for stage in self.stages]

@@ -48,14 +48,14 @@ class Daylight:
         return (begins <= standard < ends) != in_summer
 
 
-def daylight(row: Mapping[str, Any]) -> Daylight:
+def daylight(table: Mapping[str, Any]) -> Daylight:
     """Build the rules from a source's table: `summer`, `standard`, `hour`, `rules`.
 
     A rule has since, begins, ends (`second Sunday of March`). Raises ClockError, KeyError.
     """
-    rules = [ChangeRule(rule["since"], _sunday(rule["begins"]), _sunday(rule["ends"])) for rule in row["rules"]]
+    rules = [ChangeRule(rule["since"], _sunday(rule["begins"]), _sunday(rule["ends"])) for rule in table["rules"]]
     newest_first = tuple(sorted(rules, key=lambda rule: -rule.since))
-    return Daylight(frozenset(row["summer"]), frozenset(row["standard"]), newest_first, row["hour"])
+    return Daylight(frozenset(table["summer"]), frozenset(table["standard"]), newest_first, table["hour"])
 
 
 def _sunday(words: str) -> tuple[int, int]:

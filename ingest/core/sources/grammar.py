@@ -114,19 +114,19 @@ class GrammarReader:
                     return token.start_pos
         return None
 
-    def pieces(self, text: str) -> tuple[PlacedToken, ...]:
+    def tokens(self, text: str) -> tuple[PlacedToken, ...]:
         """Every token of a text, including separators (`_NAME`); for a rejected text, the tokens before the fault."""
         parser = self._lark.parse_interactive(text)
         seen: list[Token] = []
-        turns: dict[int | None, int] = {}
+        match_numbers: dict[int | None, int] = {}
         try:
             for token in parser.iter_parse():
                 seen.append(token)
-            turns = _turns(parser.resume_parse(), self._repeat)
+            match_numbers = _match_numbers(parser.resume_parse(), self._repeat)
         except UnexpectedInput:
             pass  # return the tokens read so far
         return tuple(
-            PlacedToken(token.type, str(token), token.start_pos, token.end_pos, turns.get(token.start_pos))
+            PlacedToken(token.type, str(token), token.start_pos, token.end_pos, match_numbers.get(token.start_pos))
             for token in seen
             if token.type != "$END" and token.start_pos is not None and token.end_pos is not None
         )
@@ -162,19 +162,19 @@ class GrammarReader:
 
 
 def _record(captured: Captured, raw: bytes) -> ParsedMessage:
-    return ParsedMessage(values=captured.values, raw=raw, items=tuple(captured.turns), spans=tuple(captured.spans))
+    return ParsedMessage(values=captured.values, raw=raw, items=tuple(captured.items), spans=tuple(captured.spans))
 
 
-def _turns(tree: Any, repeat: str | None) -> dict[int | None, int]:
+def _match_numbers(tree: Any, repeat: str | None) -> dict[int | None, int]:
     """Start position of a token -> index (from 0) of the repeated rule's match that contains it."""
-    matches = (turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat)
-    tokens = ((n, turn.scan_values(lambda value: isinstance(value, Token))) for n, turn in enumerate(matches))
+    matches = (subtree for subtree in tree.iter_subtrees_topdown() if subtree.data == repeat)
+    tokens = ((n, subtree.scan_values(lambda value: isinstance(value, Token))) for n, subtree in enumerate(matches))
     return {token.start_pos: n for n, inside in tokens for token in inside}
 
 
 def _captured(tree: Any, repeat: str | None) -> Captured:
-    turns = [turn for turn in tree.iter_subtrees_topdown() if turn.data == repeat] if repeat else []
-    return Captured(_tokens(tree, repeat), [_tokens(turn) for turn in turns], [_span(turn) for turn in turns])
+    matches = [subtree for subtree in tree.iter_subtrees_topdown() if subtree.data == repeat] if repeat else []
+    return Captured(_tokens(tree, repeat), [_tokens(match) for match in matches], [_span(match) for match in matches])
 
 
 def _span(tree: Any) -> tuple[int, int]:

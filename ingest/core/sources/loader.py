@@ -72,9 +72,9 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         framing=tree["framing"],
         identity=tuple(tree["identity"]),
         max_bytes=tree["max_bytes"],
-        reads=tuple(_read(row) for row in tree.get("read", ())),
-        flags=tuple(_flag(row) for row in tree.get("flag", ())),
-        calls=tuple((row["function"], tuple(row.get("only", ()))) for row in tree.get("call", ())),
+        reads=tuple(_read(table) for table in tree.get("read", ())),
+        flags=tuple(_flag(table) for table in tree.get("flag", ())),
+        calls=tuple((table["function"], tuple(table.get("only", ()))) for table in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
         needs=tuple(tuple(paths) for paths in tree.get("needs", ())),
         rank_field=rank.get("field"),
@@ -109,14 +109,14 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
     if not 1 <= tree["revision"] < 4096:
         refuse("revision must be a number from 1 to 4095")
     fields = schema.of(tree["kind"])
-    named = [row["field"] for row in tree.get("read", ())]
+    named = [table["field"] for table in tree.get("read", ())]
     named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
     for field_name in named:
         if field_name not in fields:
             refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
-    for row in tree.get("read", ()):
-        if row["as"] not in CONVERSIONS:
-            refuse(f"`{row['as']}` is not a conversion (available: {', '.join(sorted(CONVERSIONS))})")
+    for table in tree.get("read", ()):
+        if table["as"] not in CONVERSIONS:
+            refuse(f"`{table['as']}` is not a conversion (available: {', '.join(sorted(CONVERSIONS))})")
 
 
 def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
@@ -136,8 +136,8 @@ def _compiled(text: str, name: str, repeat: str | None) -> GrammarReader:
     return GrammarReader(text, name, repeat)
 
 
-def _read(row: dict[str, Any]) -> Read:
-    return Read(row["field"], tuple(row["from"]), row["as"], tuple(row.get("only", ())), row.get("join"))
+def _read(table: dict[str, Any]) -> Read:
+    return Read(table["field"], tuple(table["from"]), table["as"], tuple(table.get("only", ())), table.get("join"))
 
 
 def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
@@ -149,33 +149,37 @@ def _describe(table: dict[str, str], reader: Reader) -> dict[str, str]:
     return dict(table)
 
 
-def _gate(row: dict[str, Any], reader: Reader) -> Gate:
+def _gate(table: dict[str, Any], reader: Reader) -> Gate:
     if not isinstance(reader, GrammarReader):
         raise TypeError("a gate needs a grammar")
-    tag, torn_after, glued_at, foreign = (row.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
+    tag, torn_after, glued_at, foreign = (table.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
     return Gate(
-        keeps=tuple(word.encode() for word in row["keeps"]),
+        keeps=tuple(word.encode() for word in table["keeps"]),
         head=reader.head(torn_after) if torn_after else None,
         tag=tag,
         literal=reader.terminals[tag] if tag else "",
         seam=reader.head(glued_at) if glued_at else None,
         foreign=re.compile(foreign) if foreign else None,
-        echoed=tuple(word.encode() for word in row.get("echoed", ())),
+        echoed=tuple(word.encode() for word in table.get("echoed", ())),
     )
 
 
-def _flag(row: dict[str, Any]) -> Flag:
-    return Flag(row["name"], lacks=row["lacks"]) if "lacks" in row else Flag(row["name"], row["from"], row["unless"])
+def _flag(table: dict[str, Any]) -> Flag:
+    return (
+        Flag(table["name"], lacks=table["lacks"])
+        if "lacks" in table
+        else Flag(table["name"], table["from"], table["unless"])
+    )
 
 
-def _stamp(row: dict[str, Any]) -> Stamp:
-    zones = {abbreviation: offset_s(text) for abbreviation, text in row["zones"].items()}
-    seasons = daylight(row["daylight"]) if "daylight" in row else None
-    rule, iso = row.get("rule"), row.get("iso")
-    return Stamp(row["parts"], zones, iso, rule, row["earliest_lag_s"], row["latest_lag_s"], seasons)
+def _stamp(table: dict[str, Any]) -> Stamp:
+    zones = {abbreviation: offset_s(text) for abbreviation, text in table["zones"].items()}
+    seasons = daylight(table["daylight"]) if "daylight" in table else None
+    rule, iso = table.get("rule"), table.get("iso")
+    return Stamp(table["parts"], zones, iso, rule, table["earliest_lag_s"], table["latest_lag_s"], seasons)
 
 
-def _marks(row: dict[str, Any]) -> Marks:
-    roles = sorted(row["roles"].items(), key=lambda item: -len(item[0]))
-    instants = tuple((each["from"], each["key"]) for each in row.get("instants", ()))
-    return Marks(row["key"], row["value"], tuple(roles), instants, row.get("elapsed"), row.get("iso", False))
+def _marks(table: dict[str, Any]) -> Marks:
+    roles = sorted(table["roles"].items(), key=lambda item: -len(item[0]))
+    instants = tuple((instant["from"], instant["key"]) for instant in table.get("instants", ()))
+    return Marks(table["key"], table["value"], tuple(roles), instants, table.get("elapsed"), table.get("iso", False))

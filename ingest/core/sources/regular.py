@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 MAX_DEPTH = 40
-FIRST_TURNS, TURNS_AT_ONCE = 2, 16
+FIRST_MATCHES, MATCHES_AT_ONCE = 2, 16
 
 
 class NotRegular(Exception):
@@ -24,7 +24,7 @@ class Captured(NamedTuple):
     """The terminals of a text, those of each match of the repeated part, and the span of each match."""
 
     values: dict[str, str]
-    turns: list[dict[str, str]]
+    items: list[dict[str, str]]
     spans: list[tuple[int, int]]
 
 
@@ -63,8 +63,8 @@ class Compiled:
         if begin is None:
             return None
         start = last = at = begin.end()
-        while (turns := self.many.match(text, at)) is not None:
-            last, at = at, turns.end()
+        while (skipped := self.many.match(text, at)) is not None:
+            last, at = at, skipped.end()
         return (start, last) if last > start else None
 
     def locate(self, text: str, terminal: str, wanted: str) -> int | None:
@@ -77,11 +77,11 @@ class Compiled:
                 return match.start(group)
         groups = [group for group, name in self.step_names if name == terminal]
         at, end = match.span(self.items) if self.step and groups and match[self.items] else (0, 0)
-        while at < end and self.step and (turn := self.step.match(text, at, end)) and turn.end() > at:
+        while at < end and self.step and (item_match := self.step.match(text, at, end)) and item_match.end() > at:
             for group in groups:
-                if turn[group] == wanted:
-                    return turn.start(group)
-            at = turn.end()
+                if item_match[group] == wanted:
+                    return item_match.start(group)
+            at = item_match.end()
         return None
 
     def read(self, text: str) -> "Captured | None":
@@ -93,15 +93,17 @@ class Compiled:
         if self.step is None or match[self.items] is None:
             return Captured(values, [], [])
         at, end = match.span(self.items)
-        turns, spans = [], []
+        items, spans = [], []
         while at < end:
-            turn = self.step.match(text, at, end)
-            if turn is None or turn.end() == at:
+            item_match = self.step.match(text, at, end)
+            if item_match is None or item_match.end() == at:
                 return None  # the matches do not join up one by one: let Lark decide
-            turns.append({name: captured for group, name in self.step_names if (captured := turn[group]) is not None})
-            spans.append((at, turn.end()))
-            at = turn.end()
-        return Captured(values, turns, spans)
+            items.append(
+                {name: captured for group, name in self.step_names if (captured := item_match[group]) is not None}
+            )
+            spans.append((at, item_match.end()))
+            at = item_match.end()
+        return Captured(values, items, spans)
 
 
 @dataclass(slots=True)
@@ -216,12 +218,12 @@ def compile_grammar(rules: Mapping[str, Any], terminals: Mapping[str, str], star
         raise NotRegular(f"rule {repeat} also appears outside its loop")
     if writer.step is None:
         return Compiled(line, tuple(writer.names), 0, None, ())
-    turn = _Writer(rules, terminals)
-    step = re.compile(turn.write(writer.step))
+    step_writer = _Writer(rules, terminals)
+    step = re.compile(step_writer.write(writer.step))
     once = _Writer(rules, terminals, capture=False).write(writer.step)
-    first, many = (re.compile(f"(?>{once}){{{turns}}}") for turns in (FIRST_TURNS, TURNS_AT_ONCE))
+    first, many = (re.compile(f"(?>{once}){{{count}}}") for count in (FIRST_MATCHES, MATCHES_AT_ONCE))
     reach = re.compile(_prefix(line.pattern, writer.items))
-    return Compiled(line, tuple(writer.names), writer.items, step, tuple(turn.names), reach, first, many)
+    return Compiled(line, tuple(writer.names), writer.items, step, tuple(step_writer.names), reach, first, many)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,7 +42,7 @@ def load_wrappers(file: Path) -> dict[str, Wrapper]:
     """Load the wrappers of a grammars folder, by name; empty if it has no such file. Raises `Problem` (78)."""
     try:
         tree = tomllib.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
-        return {name: Wrapper(name, **{key: _paths(key, row[key]) for key in row}) for name, row in tree.items()}
+        return {name: Wrapper(name, **{key: _paths(key, table[key]) for key in table}) for name, table in tree.items()}
     except (OSError, tomllib.TOMLDecodeError, TypeError) as error:
         remedy = "Use the wrappers.toml that comes with perflog as a template."
         raise Problem(f"{file} cannot be used: {error}.", remedy, ExitCode.CONFIG) from error

@@ -49,10 +49,10 @@ class MissingRange(NamedTuple):
         return self.stop - self.start
 
 
-def merge_ranges(pieces: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
+def merge_ranges(byte_ranges: Iterable[ByteRange]) -> tuple[ByteRange, ...]:
     """The ranges in order, merged if there is no hole between them."""
     merged: list[ByteRange] = []
-    for byte_range in sorted(pieces, key=_bounds):
+    for byte_range in sorted(byte_ranges, key=_bounds):
         if merged and byte_range.start - merged[-1].stop <= SLACK_BYTES:
             merged[-1] = _joined(merged[-1], byte_range)
         else:
@@ -74,10 +74,10 @@ def _joined(one: ByteRange, other: ByteRange) -> ByteRange:
     return ByteRange(one.start, longer.stop, start_ms, stop_ms, min(firsts, default=None), max(lasts, default=None))
 
 
-def holes(pieces: Sequence[ByteRange], size_bytes: int | None) -> Iterator[MissingRange]:
+def holes(byte_ranges: Sequence[ByteRange], size_bytes: int | None) -> Iterator[MissingRange]:
     """The missing ranges between merged ranges; if the file's size is known, also those at its beginning and end."""
     before: ByteRange | None = None
-    for byte_range in pieces:
+    for byte_range in byte_ranges:
         if before is not None:
             yield MissingRange(before.stop, byte_range.start, before, byte_range)
         elif size_bytes is not None and byte_range.start > SLACK_BYTES:

@@ -12,7 +12,7 @@ from ingest.core.tracking.manifest import Manifest
 BEGUN, ENDED, FOLLOWED = "begun", "ended", "followed"
 
 
-def standing(state: FileState) -> str:
+def state_name(state: FileState) -> str:
     """The state according to the shipper's last manifest: begun or ended; `followed` without a manifest."""
     if state.under_way:
         return BEGUN
@@ -22,11 +22,11 @@ def standing(state: FileState) -> str:
 def body_of(state: FileState, due: bool) -> dict[str, Any]:
     """The document of a state; `due`: the sweeper has to look at it."""
     fields: dict[str, Any] = identity_of(state.key) | {
-        "state": standing(state),
+        "state": state_name(state),
         "revision": state.revision,
         "received_bytes": state.received_bytes,
         "missing_bytes": state.missing_bytes,
-        "pieces": len(state.pieces),
+        "pieces": len(state.ranges),
         "due": due,
         "set": _set(state),
     }
@@ -47,7 +47,8 @@ def body_of(state: FileState, due: bool) -> dict[str, Any]:
 def _set(state: FileState) -> dict[str, Any]:
     fields: dict[str, Any] = {
         "pieces": [
-            [*piece[:4], *(piece.first or (None, None)), *(piece.last or (None, None))] for piece in state.pieces
+            [*byte_range[:4], *(byte_range.first or (None, None)), *(byte_range.last or (None, None))]
+            for byte_range in state.ranges
         ],
         "gaps": [list(gap) for gap in state.gaps],
         "seen_ms": state.seen_ms,
@@ -66,13 +67,13 @@ def state_of(body: Mapping[str, Any]) -> FileState:
     stored_set = stored_file["set"]
     return FileState(
         key_of(body),
-        tuple(_piece(row) for row in stored_set["pieces"]),
+        tuple(_byte_range(values) for values in stored_set["pieces"]),
         stored_set["seen_ms"],
         stored_file.get("size_bytes"),
         _manifest(stored_set.get("begun")),
         _manifest(stored_set.get("ended")),
         stored_file.get("scattered", False),
-        tuple(Gap(*row) for row in stored_set["gaps"]),
+        tuple(Gap(*values) for values in stored_set["gaps"]),
         stored_file["revision"],
         stored_set["owing"],
     )
@@ -86,14 +87,14 @@ def key_of(body: Mapping[str, Any]) -> FileKey:
     return FileKey(perf["facility"], file["topic"], host, body["log"]["file"]["path"], file.get("generation", ""))
 
 
-def _piece(row: Sequence[Any]) -> ByteRange:
-    first, last = (Instant(*pair) if pair[0] is not None else None for pair in (row[4:6], row[6:8]))
-    start, stop, start_ms, stop_ms = row[:4]
+def _byte_range(values: Sequence[Any]) -> ByteRange:
+    first, last = (Instant(*pair) if pair[0] is not None else None for pair in (values[4:6], values[6:8]))
+    start, stop, start_ms, stop_ms = values[:4]
     return ByteRange(start, stop, start_ms, stop_ms, first, last)
 
 
-def _manifest(row: Sequence[Any] | None) -> Manifest | None:
-    return Manifest(*row) if row else None
+def _manifest(values: Sequence[Any] | None) -> Manifest | None:
+    return Manifest(*values) if values else None
 
 
 def identity_of(key: FileKey) -> dict[str, Any]:

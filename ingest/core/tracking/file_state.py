@@ -23,7 +23,7 @@ from ingest.core.tracking.byte_ranges import (
 )
 from ingest.core.tracking.manifest import BEGIN, Manifest
 
-MOST_PIECES = 10_000  # with more, only these are kept, and no gaps are reported
+MOST_RANGES = 10_000  # with more, only these are kept, and no gaps are reported
 MOST_GAPS = 1000
 
 
@@ -72,16 +72,16 @@ class Gap(NamedTuple):
 class FileUpdate:
     """What some records add to a file's state."""
 
-    pieces: list[ByteRange] = field(default_factory=list)
+    ranges: list[ByteRange] = field(default_factory=list)
     seen_ms: int = 0
     begun: Manifest | None = None
     ended: Manifest | None = None
 
-    def add_ranges(self, pieces: Iterable[ByteRange]) -> None:
+    def add_ranges(self, ranges: Iterable[ByteRange]) -> None:
         """Add received ranges."""
-        for piece in pieces:
-            self.pieces.append(piece)
-            self.seen_ms = max(self.seen_ms, piece.start_ms, piece.stop_ms)
+        for byte_range in ranges:
+            self.ranges.append(byte_range)
+            self.seen_ms = max(self.seen_ms, byte_range.start_ms, byte_range.stop_ms)
 
     def add_manifest(self, role: str, manifest: Manifest) -> None:
         """Add a manifest."""
@@ -93,7 +93,7 @@ class FileUpdate:
 
     def join(self, other: "FileUpdate") -> None:
         """Add everything from another update."""
-        self.pieces += other.pieces
+        self.ranges += other.ranges
         self.seen_ms = max(self.seen_ms, other.seen_ms)
         self.begun, self.ended = newer(self.begun, other.begun), newer(self.ended, other.ended)
 
@@ -108,7 +108,7 @@ class FileState:
     """The state of a file.
 
     Attributes:
-        pieces: the received ranges, merged.
+        ranges: the received ranges, merged.
         seen_ms: the newest record time.
         size_bytes: the largest size in a manifest; None without one.
         begun, ended: the newest manifest of a beginning and of an end.
@@ -118,7 +118,7 @@ class FileState:
     """
 
     key: FileKey
-    pieces: tuple[ByteRange, ...] = ()
+    ranges: tuple[ByteRange, ...] = ()
     seen_ms: int = 0
     size_bytes: int | None = None
     begun: Manifest | None = None
@@ -136,7 +136,7 @@ class FileState:
     @property
     def holes(self) -> Iterator[MissingRange]:
         """The missing ranges between the received ones, and up to the file's size if it is known."""
-        return holes(self.pieces, self.size_bytes)
+        return holes(self.ranges, self.size_bytes)
 
     @property
     def whole(self) -> bool:
@@ -151,31 +151,31 @@ class FileState:
     @property
     def received_bytes(self) -> int:
         """How many bytes were received; a missing newline at the very end is not counted."""
-        return sum(min(piece.stop, self._end) - min(piece.start, self._end) for piece in self.pieces)
+        return sum(min(byte_range.stop, self._end) - min(byte_range.start, self._end) for byte_range in self.ranges)
 
     @property
     def _end(self) -> int:
         """The offset behind the last byte."""
-        received_end = self.pieces[-1].stop if self.pieces else 0
+        received_end = self.ranges[-1].stop if self.ranges else 0
         size_bytes = self.size_bytes
         return size_bytes if size_bytes is not None and received_end - size_bytes <= SLACK_BYTES else received_end
 
 
 def merge(state: FileState, update: FileUpdate) -> FileState:
     """The state with an update merged in, at the next revision; the very same state if the update adds nothing."""
-    pieces = merge_ranges([*state.pieces, *update.pieces]) if update.pieces else state.pieces
+    ranges = merge_ranges([*state.ranges, *update.ranges]) if update.ranges else state.ranges
     begun, ended = newer(state.begun, update.begun), newer(state.ended, update.ended)
     sizes = [state.size_bytes, *(manifest.size_bytes for manifest in (update.begun, update.ended) if manifest)]
     merged = replace(
         state,
-        pieces=pieces[:MOST_PIECES],
+        ranges=ranges[:MOST_RANGES],
         seen_ms=max(state.seen_ms, update.seen_ms),
         size_bytes=max((size for size in sizes if size is not None), default=None),
         begun=begun,
         ended=ended,
     )
-    merged = replace(merged, scattered=len(pieces) > MOST_PIECES or (state.scattered and not merged.whole))
-    if merged.gaps and merged.pieces != state.pieces:
+    merged = replace(merged, scattered=len(ranges) > MOST_RANGES or (state.scattered and not merged.whole))
+    if merged.gaps and merged.ranges != state.ranges:
         merged = _filled(state, merged, update.seen_ms)
     return state if merged == state else replace(merged, revision=state.revision + 1)
 
@@ -184,15 +184,15 @@ def _filled(before: FileState, after: FileState, seen_ms: int) -> FileState:
     """Set the time of gaps that are filled now; mark the state as pending if the documents of gaps change."""
     gaps, pending = [], after.pending
     for gap in after.gaps:
-        missing = missing_of(gap, after.pieces)
-        pending = pending or missing != missing_of(gap, before.pieces)
+        missing = missing_of(gap, after.ranges)
+        pending = pending or missing != missing_of(gap, before.ranges)
         gaps.append(gap._replace(filled_ms=seen_ms) if gap.filled_ms is None and not missing else gap)
     return replace(after, gaps=tuple(gaps), pending=pending)
 
 
-def missing_of(gap: Gap, pieces: Sequence[ByteRange]) -> int:
+def missing_of(gap: Gap, ranges: Sequence[ByteRange]) -> int:
     """How many bytes of a gap are still missing; a rest no longer than SLACK_BYTES does not count."""
-    parts = subtract(gap.start, gap.stop, ((piece.start, piece.stop) for piece in pieces))
+    parts = subtract(gap.start, gap.stop, ((byte_range.start, byte_range.stop) for byte_range in ranges))
     return sum(stop - start for start, stop in parts if stop - start > SLACK_BYTES)
 
 

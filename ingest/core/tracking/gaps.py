@@ -89,7 +89,7 @@ def _gap(state: FileState, holes: Sequence[MissingRange], shown_by: str, noticed
     before, after = holes[0].before, holes[-1].after
     size_bytes = sum(hole.size_bytes for hole in holes)
     ended = state.ended
-    lines = ended.lines if ended and ended.lines >= 0 and not state.pieces and ended.size_bytes == size_bytes else None
+    lines = ended.lines if ended and ended.lines >= 0 and not state.ranges and ended.size_bytes == size_bytes else None
     return Gap(
         holes[0].start,
         holes[-1].stop,
@@ -120,7 +120,7 @@ def documents(state: FileState, schema: Schema) -> list[Document]:
 
 def _bodies(state: FileState) -> Iterable[dict[str, Any]]:
     for gap in state.gaps:
-        missing = 0 if gap.filled_ms is not None else missing_of(gap, state.pieces)
+        missing = 0 if gap.filled_ms is not None else missing_of(gap, state.ranges)
         fields: dict[str, Any] = {
             "state": OPEN if gap.filled_ms is None else FILLED,
             "first_byte": gap.start,

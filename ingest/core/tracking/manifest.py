@@ -57,15 +57,15 @@ def read_as(message: Message, role: str) -> tuple[Manifest | None, Outcomes]:
 def manifest_of(message: Message, role: str) -> Manifest | Reject:
     """Parse a manifest; returns a Reject with the reason if it is malformed."""
     if role not in ROLES:
-        return _refused(message, f"its header says `{role[:40]}`, which is neither {BEGIN} nor {END}", ROLES)
+        return _rejected(message, f"its header says `{role[:40]}`, which is neither {BEGIN} nor {END}", ROLES)
     if not message.provenance.path:
-        return _refused(message, "no header perflog.path names the file that it is of", ("perflog.path",))
+        return _rejected(message, "no header perflog.path names the file that it is of", ("perflog.path",))
     content = _READER.read(canonical(message.data))
     if isinstance(content, Mismatch):
-        return _refused(message, content.detail, content.expected)
+        return _rejected(message, content.detail, content.expected)
     invalid = _invalid_name(content.values, role)
     if invalid is not None:
-        return _refused(message, f"`{invalid}` is missing, or not {_FORMS.get(invalid, 'a SHA-256')}", (invalid,))
+        return _rejected(message, f"`{invalid}` is missing, or not {_FORMS.get(invalid, 'a SHA-256')}", (invalid,))
     values = content.values
     size_bytes = max(values.get("bytes", 0), values.get("size_bytes", 0))
     return Manifest(message.record_time_ms, size_bytes, values.get("lines", -1), values.get("sha256", "").lower())
@@ -84,7 +84,7 @@ def _invalid_name(values: Any, role: str) -> str | None:
     return None if fits else "sha256"
 
 
-def _refused(message: Message, why: str, expected: tuple[str, ...]) -> Reject:
+def _rejected(message: Message, why: str, expected: tuple[str, ...]) -> Reject:
     return Reject("manifest", f"no manifest of a file: {why}", message.data, None, 1, 1, expected)
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.bulk import new_tuple
 from ingest.core.ids import index_pattern, index_patterns, revision_of
 from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.query import Clause, alive, all_of, any_of, terms, wildcard, within
@@ -77,7 +78,7 @@ _REVISIONS: Mapping[str, Any] = {
 class StoredFact(NamedTuple):
     """A stored document of kind marks or network, possibly retracted."""
 
-    index: str  # type: ignore[assignment]  # hides tuple.index, which nobody misses
+    index: str  # type: ignore[assignment]  # see core/bulk.py
     id: str
     version: int
     body: dict[str, Any]
@@ -143,7 +144,7 @@ def _version(top_hits: Mapping[str, Any]) -> int:
 
 
 def _fact(hit: Mapping[str, Any]) -> StoredFact:
-    return tuple.__new__(StoredFact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
+    return new_tuple(StoredFact, (hit["_index"], hit["_id"], hit["_version"], hit["_source"]))
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from kafka.errors import CorruptRecordError
 
+from ingest.core.bulk import new_tuple
 from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 
 MAGIC = 2  # the only format since Kafka 0.11; current brokers serve no other
@@ -97,7 +98,7 @@ def decode_batch(batch: Any, partition: Partition) -> list[ConsumerRecord]:
 
 def _records(data: bytes, at: int, batch: Any, partition: Partition) -> list[ConsumerRecord]:
     """Decode in one loop; one-byte numbers are read inline, since a call for each would double the cost."""
-    base_offset, new = batch.base_offset, tuple.__new__
+    base_offset, new = batch.base_offset, new_tuple
     append_ms = batch.max_timestamp if batch.timestamp_type == APPEND_TIME else None
     first_ms = batch.first_timestamp
     records: list[ConsumerRecord] = []

@@ -14,7 +14,6 @@ from ingest.core.bulk_result import KNOWN_CONFLICT, ItemResult, ItemStatus, item
 from ingest.core.kafka_record import ProducerRecord
 from ingest.core.records import dead_letter
 from ingest.core.records.decoded import PartitionBatch
-from ingest.core.records.headers import replay_of
 from ingest.core.records.outcomes import (
     ClassifiedBatch,
     OutcomeCounts,
@@ -62,9 +61,9 @@ def index_batch(batches: Sequence[PartitionBatch], context: BatchContext) -> Ind
 def _write_documents(batches: Sequence[PartitionBatch], context: BatchContext) -> list[ItemResult]:
     """Return the result of each action; actions whose document is known to be stored are not sent."""
     actions = [action for batch in batches for action in batch.reading.actions]
-    if not any(batch.reading.there for batch in batches):
+    if not any(batch.reading.already_stored for batch in batches):
         return context.writer.write(actions)
-    known = [n in batch.reading.there for batch in batches for n in range(len(batch.reading.actions))]
+    known = [n in batch.reading.already_stored for batch in batches for n in range(len(batch.reading.actions))]
     due = [n for n, is_known in enumerate(known) if not is_known]
     results = [KNOWN_CONFLICT] * len(actions)
     for n, result in zip(due, context.writer.write([actions[n] for n in due]), strict=True):
@@ -88,13 +87,13 @@ def _write_dead_letters(refused: Sequence[RejectedRecord], context: BatchContext
     """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
     if not refused:
         return
-    refs = [dead_letter.reject_ref(r.received, r.special.message, r.intake, context.schema) for r in refused]
+    refs = [dead_letter.reject_ref(r.received, r.special, r.intake, context.schema) for r in refused]
     letters = _send_dead_letters(refused, refs, context)
     now_ms = context.now_ms()
     actions = [
         action
         for r, ref, letter_at in zip(refused, refs, letters, strict=True)
-        for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.refused, now_ms, letter_at)
+        for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.rejects, now_ms, letter_at)
     ]
     answers = context.writer.write(actions)
     rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REJECTED]
@@ -108,13 +107,13 @@ def _send_dead_letters(
 
     None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
     """
-    replayed = [n for n, r in enumerate(refused) if replay_of(r.received)]
+    replayed = [n for n, r in enumerate(refused) if r.special.replay]
     versions = context.retry_policy.until_done(lambda: context.store.versions([refs[n] for n in replayed]))
     has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
     due = [n for n in range(len(refused)) if n not in has_letter]
     topic = context.dead_letter_topic
     letters = [
-        dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.refused)
+        dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.rejects)
         for n in due
     ]
     sent = dict(zip(due, _send(letters, context), strict=True))

@@ -13,14 +13,13 @@ import orjson
 
 from ingest.core.batching import batched
 from ingest.core.bulk import BulkAction, index
-from ingest.core.decode.bodies import original_fields
+from ingest.core.decode.bodies import original_of
 from ingest.core.ids import parse_index
 from ingest.core.kafka_record import ConsumerRecord
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.records.dead_letter import INDEX_STAGE
 from ingest.core.records.decoded import DecodedBatch
-from ingest.core.records.headers import message
-from ingest.core.replay.corrections import Retraction, bytes_of, tombstone
+from ingest.core.replay.corrections import Retraction, tombstone
 from ingest.core.replay.stored_line import DocumentVersion
 from ingest.edge.ports import StoredDocument
 from ingest.pipeline.batch.context import BatchContext
@@ -32,13 +31,13 @@ def retract(
     reading: DecodedBatch, records: Sequence[ConsumerRecord], context: BatchContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
-    due = [n for n in reading.judged if not _refused(reading, n)]
-    wanted = [(n, retraction) for n in due for retraction in reading.judged[n].retractions]
+    due = [n for n in reading.reconciled if not _refused(reading, n)]
+    wanted = [(n, retraction) for n in due for retraction in reading.reconciled[n].retractions]
     foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
     for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
         foreign -= {old.id for old in _overwrite(chunk, reading, records, context)}
     for n in due:
-        yield from (mark for mark in reading.judged[n].forgotten if mark[1].id not in foreign)
+        yield from (mark for mark in reading.reconciled[n].left_runs if mark[1].id not in foreign)
 
 
 def _overwrite(
@@ -67,7 +66,7 @@ def _overwrite(
 
 def _refused(reading: DecodedBatch, n: int) -> bool:
     special = reading.special.get(n)
-    return special is not None and any(stage == INDEX_STAGE for stage, _ in special.refused)
+    return special is not None and any(stage == INDEX_STAGE for stage, _ in special.rejects)
 
 
 def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocument | None) -> bool:
@@ -76,8 +75,7 @@ def _is_of(record: ConsumerRecord, retraction: Retraction, stored: StoredDocumen
         return False
     if retraction.replaced:
         return True
-    own = original_fields(message(record).data)
-    return bytes_of(stored.body) == (own.get("event.original"), own.get("event.original_b64"))
+    return bool(record.value) and original_of(stored.body) == record.value
 
 
 def _action(retraction: Retraction, stored: StoredDocument | None) -> BulkAction:

@@ -5,13 +5,13 @@ A record found in Kafka is used only if its own headers or time identify it: top
 start again.
 """
 
-from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from ingest.config.settings import Settings
 from ingest.core.batching import batched
+from ingest.core.decode.bodies import original_of
 from ingest.core.kafka_record import ConsumerRecord, Coordinates
 from ingest.core.model import ExitCode, Problem, Provenance
 from ingest.core.records import headers
@@ -166,9 +166,9 @@ def _is_it(reject: StoredReject, record: ConsumerRecord, found_in: str) -> bool:
         )
         return coordinates == reject.value("provenance.kafka") and VALUE_LEFT_OUT not in header_texts
     if found_in == COPY:
-        replay = headers.replay_of(record)
+        replay = headers.parse(record).replay
         return replay is not None and replay.of == reject.record
-    return headers.message(record).record_time_ms == iso_ms(reject.value("event.created"))
+    return headers.parse(record).message.record_time_ms == iso_ms(reject.value("event.created"))
 
 
 def _original(record: ConsumerRecord, found_in: str) -> Original:
@@ -178,8 +178,7 @@ def _original(record: ConsumerRecord, found_in: str) -> Original:
 
 def _from_index(reject: StoredReject, settings: Settings) -> Original | None:
     """The message and its origin, as far as the index keeps them."""
-    text, encoded = reject.value("event.original"), reject.value("event.original_b64")
-    if text is None:
+    if reject.value("event.original") is None:
         return None
     origin = Provenance(
         host=reject.value("host.name"),
@@ -188,6 +187,5 @@ def _from_index(reject: StoredReject, settings: Settings) -> Original | None:
         forwarder=reject.value("provenance.forwarder"),
     )
     intake = settings.intakes.get(reject.value("perf.intake") or "")
-    value = b64decode(encoded) if encoded else text.encode()
     bare = intake is not None and intake.wrapper == "none"
-    return Original(INDEX, None, None, value, headers.to_headers(origin, backfill=False), whole=bare)
+    return Original(INDEX, None, None, original_of(reject.body), headers.to_headers(origin, backfill=False), whole=bare)

@@ -23,5 +23,5 @@ def as_of_now(
     decoder = Decoder(intake, registry.sources, registry.schema, settings.sites, registry.wrappers)
     time_ms = iso_ms(reject.value("event.created"))
     record = ConsumerRecord(at.partition, at.offset, time_ms, original.key, original.value, original.headers)
-    message, role = headers.message(record), headers.manifest_role(record)
-    return decoder.outcomes(message, time_ms) if role is None else read_as(message, role)[1]
+    message, role, *_ = headers.parse(record)
+    return decoder.decode(message, time_ms) if role is None else read_as(message, role)[1]

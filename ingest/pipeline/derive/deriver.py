@@ -30,14 +30,12 @@ from functools import partial
 from typing import Any
 
 from ingest.core.batching import batched
-from ingest.core.bulk import BulkAction, index
+from ingest.core.bulk import BulkDocument, index_document
 from ingest.core.bulk_result import ItemStatus, item_status
 from ingest.core.cache import Cache
 from ingest.core.fields import Schema
 from ingest.core.mark import RunKey
-from ingest.core.model import Document
 from ingest.core.records.updates import BatchUpdates
-from ingest.core.runs.derive import DerivedDocument
 from ingest.pipeline.derive.file_state import FileStateDocument
 from ingest.pipeline.derive.run_state import RunStateDocument, WriterDocument
 from ingest.pipeline.sink.bulk_writer import BulkWriter
@@ -134,7 +132,7 @@ class Deriver:
         self._pool.shutdown(cancel_futures=True)
 
 
-def _with_updates(cache: Cache, updates: Mapping[Any, Any]) -> list[CasDocument]:
+def _with_updates(cache: Cache[Any, Any], updates: Mapping[Any, Any]) -> list[CasDocument]:
     """The cached documents that have updates; each merges its update when it is swapped."""
     documents = []
     for key, update in updates.items():
@@ -144,11 +142,9 @@ def _with_updates(cache: Cache, updates: Mapping[Any, Any]) -> list[CasDocument]
     return documents
 
 
-def write(writer: BulkWriter, documents: Sequence[DerivedDocument | Document]) -> None:
+def write(writer: BulkWriter, documents: Sequence[BulkDocument]) -> None:
     """Write derived documents. A conflict (409) means that a newer version is stored; a rejected item is logged."""
-    actions: list[BulkAction] = [
-        index(document.index, document.id, document.version, document.json) for document in documents
-    ]
+    actions = [index_document(document) for document in documents]
     for action, result in zip(actions, writer.write(actions), strict=True):
         if item_status(result) is ItemStatus.REJECTED:
             log.error("Elasticsearch rejects %s/%s: %s: %s.", *action[:2], result.error, result.reason)

@@ -8,8 +8,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from ingest.core.model import Document
-from ingest.core.runs.derive import DerivedDocument
+from ingest.core.bulk import BulkDocument
 from ingest.pipeline.derive.deriver import write
 from ingest.pipeline.sink.bulk_writer import BulkWriter
 from ingest.pipeline.sink.cas import CasDocument, CasWriter
@@ -35,7 +34,7 @@ def write_pending(
     cas_writer: CasWriter,
     writer: BulkWriter,
     states: Sequence[C],
-    documents: Callable[[C], Iterable[DerivedDocument | Document]],
+    documents: Callable[[C], Iterable[BulkDocument]],
 ) -> tuple[list[C], int]:
     """Read the states and write what follows from those that are due; return these and the number of documents."""
     cas_writer.read(states)

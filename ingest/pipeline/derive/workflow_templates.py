@@ -15,7 +15,7 @@ from ingest.core.fields import Schema
 from ingest.core.ids import digest_id
 from ingest.core.runs.completeness import SETTLED
 from ingest.core.runs.stored import with_stages
-from ingest.core.runs.template import StoredTemplate, template_body, template_in
+from ingest.core.runs.template import Declared, StoredTemplate, template_body, template_in
 from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.documents import CurrentDocument
 from ingest.edge.elasticsearch.runs import RunIndex, RunQuery
@@ -99,7 +99,8 @@ class WorkflowKey:
 
 def _names(settings: Settings, workflows: Workflows, facility: str) -> list[str]:
     own = {intake.workflow for intake in settings.intakes.values() if intake.facility == facility}
-    return sorted({*workflows.names(facility), *(name for name in settings.declared if name in own)})
+    declared = {name for name, workflow in settings.workflows.items() if workflow.declared != Declared()}
+    return sorted({*workflows.names(facility), *(declared & own)})
 
 
 def _learned(
@@ -110,7 +111,7 @@ def _learned(
         (key.facility,), (key.workflow,), states=SETTLED, since_ms=request.since_ms, until_ms=request.until_ms
     )
     newest = runs.newest(settled, request.most)
-    template = learn(with_stages(newest, runs.stages_of(newest)), settings.declared.get(key.workflow))
+    template = learn(with_stages(newest, runs.stages_of(newest)), settings.workflow(key.workflow).declared)
     if template is None:
         return Learned(key.facility, key.workflow, NOTHING)
     before = next(iter(workflows.stored((key.facility,), (key.workflow,))), None)

@@ -5,14 +5,13 @@ each page, which costs a little and changes nothing. A line's intake follows fro
 provenance), its facility and source, and the settings; never from the content of the line.
 """
 
-from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from ingest.config.settings import Settings
 from ingest.core.cache import Cache
-from ingest.core.decode.bodies import CAPTURED
+from ingest.core.decode.bodies import CAPTURED, original_of
 from ingest.core.decode.decoder import GLUED
 from ingest.core.decode.fast_routing import ORIGINS
 from ingest.core.ids import revision_of
@@ -84,7 +83,9 @@ class Assembler:
         self.left = LeftOut()
         self.newest: dict[tuple[str, str], int] = {}
         self._created = Cache(of_iso)
-        self._origins = Cache(lambda key: Provenance(host=key[0], path=key[1], captured_ms=key[2]), ORIGINS)
+        self._origins: Cache[tuple[str | None, str | None, int | None], Provenance] = Cache(
+            lambda key: Provenance(host=key[0], path=key[1], captured_ms=key[2]), ORIGINS
+        )
 
     def lines(self, page: Sequence[StoredFact]) -> list[StoredFileLine]:
         """The lines of a page, sorted so that lines of one origin are adjacent."""
@@ -122,18 +123,14 @@ class Assembler:
             for _ in group:
                 self.left.add(NO_INTAKE if intake is None else NO_CAPTURE)
             return None
-        event = body["event"]
-        encoded = event.get("original_b64")
         stored_line = StoredLine(
-            self._created[event["created"]],
+            self._created[body["event"]["created"]],
             log.get("offset"),
             GLUED in body["perf"].get("flags", ()),
             tuple(map(_document_version, group)),
         )
         bodies = tuple(None if fact.body["perf"].get("retracted") else fact.body for fact in group)
-        return StoredFileLine(
-            intake, b64decode(encoded) if encoded else event["original"].encode(), origin, stored_line, bodies
-        )
+        return StoredFileLine(intake, original_of(body), origin, stored_line, bodies)
 
     def _captured_ms(self, body: Mapping[str, Any]) -> int | None:
         """When the shipper captured the line: its `@timestamp` if the line has no time of its own."""

@@ -18,7 +18,7 @@ from ingest.core.decode.fast_routing import ORIGINS
 from ingest.core.decode.registry import Registry
 from ingest.core.ids import revision_of
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
-from ingest.core.model import ExitCode, Intake, Problem
+from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records.decoded import DecodedBatch
 from ingest.core.records.headers import STORED, Headers, to_headers
 from ingest.core.records.record_decoder import RecordDecoder
@@ -65,17 +65,17 @@ class Corrections:
 
     def add(self, records: Sequence[ConsumerRecord], decoded: DecodedBatch) -> None:
         """Count the results of decoding some lines."""
-        self.same += len(decoded.there)
+        self.same += len(decoded.already_stored)
         self.words[CORRECTED] += len(decoded.corrected)
-        for n, verdict in decoded.judged.items():
+        for n, verdict in decoded.reconciled.items():
             for word, old, made in verdict.changes:
                 self.words[word] += 1
                 changes = self.examples.setdefault(word, [])
                 if len(changes) < EXAMPLES:
                     changes.append(Change(records[n].value or b"", old, made))
-        self.words[NEW] += sum(verdict.added for verdict in decoded.judged.values())
+        self.words[NEW] += sum(verdict.added for verdict in decoded.reconciled.values())
         for special in decoded.special.values():
-            self.rejects.update(reject.reason for _, reject in special.refused)
+            self.rejects.update(reject.reason for _, reject in special.rejects)
 
 
 @dataclass(slots=True)
@@ -105,7 +105,9 @@ class Resender:
         self._settings, self._registry, self._report = settings, registry, report
         self._revisions = {name: source.revision for name, source in registry.sources.items()}
         self._decoders: dict[str, RecordDecoder] = {}
-        self._heads = Cache(lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS)
+        self._heads: Cache[Provenance, Headers] = Cache(
+            lambda origin: to_headers(replace(origin, offset_bytes=None), backfill=False), ORIGINS
+        )
         self._numbers = count()
 
     def records(self, stored_lines: Sequence[StoredFileLine]) -> list[ProducerRecord]:
@@ -149,7 +151,7 @@ class Resender:
             else:
                 self._report.corrections.same += len(line.stored_line.previous)
         if records:
-            decoded = self._decoder(stored_lines[0].intake).read_again(records, line_headers)
+            decoded = self._decoder(stored_lines[0].intake).reread(records, line_headers)
             self._report.corrections.add(records, decoded)
 
     def _is_older(self, line: StoredFileLine) -> bool:

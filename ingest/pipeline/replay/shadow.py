@@ -6,13 +6,13 @@ that only the new reading reads.
 """
 
 import re
-from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 import orjson
 
 from ingest.config.settings import Settings
+from ingest.core.decode.bodies import original_of
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry
 from ingest.core.model import Intake, Message, Outcomes, Provenance
@@ -48,10 +48,9 @@ class Shadow:
     def compare_refused(self, reject: StoredReject) -> None:
         """Compare a rejected message; if it was one of two glued lines, the whole of it."""
         intake = self._settings.intakes.get(reject.value("perf.intake") or "")
-        text, encoded = reject.value("event.original"), reject.value("event.original_b64")
-        if intake is None or text is None:
+        if intake is None or reject.value("event.original") is None:
             return
-        data = b64decode(encoded) if encoded else text.encode()
+        data = original_of(reject.body)
         origin = Provenance(host=reject.value("host.name"), path=reject.value("log.file.path"))
         # Nothing says whether it was a backfill: assume so, unless it was rejected for not being one.
         backfill = reject.value("error.type") != TOO_OLD
@@ -66,7 +65,7 @@ class Shadow:
             registry = self._registry
             decoder = Decoder(intake, registry.sources, registry.schema, self._settings.sites, registry.wrappers)
             self._decoders[intake.name] = decoder
-        return decoder.outcomes(message, 0)
+        return decoder.decode(message, 0)
 
 
 def shadow(

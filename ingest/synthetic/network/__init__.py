@@ -1,5 +1,5 @@
 """Results of perfSONAR, of known truth.
 
 path schedule                  how a path behaves; when tests run
-pscheduler throughput delay trace owping    the results
+pscheduler throughput delay trace    the results
 """

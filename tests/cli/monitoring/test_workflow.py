@@ -58,7 +58,7 @@ def facts(found: list[bytes]) -> list[Document]:
     """The marks of these lines."""
     known = shipped(GRAMMARS)
     decoder = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
-    return [each for line in found for each in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents]
+    return [each for line in found for each in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents]
 
 
 @pytest.fixture(scope="module")

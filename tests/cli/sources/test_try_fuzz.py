@@ -75,7 +75,7 @@ def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
     @given(damaged(name))
     def fuzz(data: bytes) -> None:
         message = Message(data, NOW_MS, Provenance(captured_ms=NOW_MS), backfill=True)
-        told(decoder.outcomes(message, NOW_MS), data)
+        told(decoder.decode(message, NOW_MS), data)
 
     fuzz()
 

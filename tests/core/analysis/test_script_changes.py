@@ -68,7 +68,7 @@ def marks(lines: Iterable[bytes]) -> list[Spell]:
     decoder = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
     found = []
     for line in lines:
-        for document in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents:
+        for document in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents:
             body = document.body
             file, at_ms = body["log"]["origin"]["file"], iso_ms(body["@timestamp"])
             stage, key = body["perf"]["stage"]["name"], body["perf"]["mark"]["key"]

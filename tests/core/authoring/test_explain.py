@@ -117,11 +117,11 @@ def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
     for path in sample_files(source.folder):
         data = path.read_bytes()
         for frame in frames(data, framing_of(source, path.name, data)):
-            outcomes = decoder.outcomes(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
+            outcomes = decoder.decode(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
             found = explained(frame.data, name)
 
             assert len(found.documents) == len(outcomes.documents)
-            assert bool(found.refusals) == bool(outcomes.rejects)
+            assert bool(found.rejects) == bool(outcomes.rejects)
             for told, document in zip(found.documents, outcomes.documents, strict=True):
                 assert told.document.id == document.id
                 assert all(lookup(told.document.body, field.field) == field.value for field in told.fields)
@@ -164,7 +164,7 @@ def test_a_refused_line_is_told_with_place_words_and_an_accepted_form(
     line: str, reason: str, at: str, expected: str
 ) -> None:
     """The caret's place, what would have done there in words, and a form that is truly accepted."""
-    refusal = explained(line).refusals[0]
+    refusal = explained(line).rejects[0]
 
     assert (refusal.source, refusal.reject.reason) == ("als_perf", reason)
     assert refusal.at is not None
@@ -176,7 +176,7 @@ def test_a_refused_line_is_told_with_place_words_and_an_accepted_form(
 
 def test_the_smallest_repair_is_offered() -> None:
     """A tag with two letters exchanged is mended, and nothing else."""
-    refusal = explained(LINE.replace("PERF", "PREF")).refusals[0]
+    refusal = explained(LINE.replace("PERF", "PREF")).rejects[0]
     nearest = refusal.nearest
 
     assert nearest is not None
@@ -187,8 +187,8 @@ def test_the_source_that_came_furthest_is_first() -> None:
     """A torn block of owping is owping's, though other sources were asked; JSON with a fault is perfsonar's."""
     block = (GRAMMARS / "owping" / "rejects.torn.txt").read_bytes()
 
-    assert explained(block).refusals[0].source == "owping"
-    assert explained(b'{"id": NaN}').refusals[0].reject.reason == "json"
+    assert explained(block).rejects[0].source == "owping"
+    assert explained(b'{"id": NaN}').rejects[0].reject.reason == "json"
 
 
 def test_an_ignored_line_is_told_why() -> None:
@@ -207,7 +207,7 @@ def test_a_terminal_without_words_is_told_by_an_example(sources: dict[str, Sourc
     bare = {"owping": _without_words(sources["owping"])}
     explainer = Explainer(Intake("t", "t", "als", ("owping",)), bare, schema)
     text = (GRAMMARS / "owping" / "samples.nothing-sent.txt").read_bytes().replace(b"0 sent", b"no sent")
-    refusal = explainer.explain(Message(text, RECEIVED_MS, backfill=True)).refusals[0]
+    refusal = explainer.explain(Message(text, RECEIVED_MS, backfill=True)).rejects[0]
 
     assert ("SENT", "sent, e.g. `100`") in refusal.expected
 
@@ -235,7 +235,7 @@ def test_explaining_never_raises(data: st.DataObject) -> None:
     found = explained(data.draw(mutated(SOURCES[name])))
 
     assert found.outcome in {"document", "reject", "ignored"}
-    assert found.documents or found.refusals or found.ignored
+    assert found.documents or found.rejects or found.ignored
 
 
 def mutated(source: Source) -> st.SearchStrategy[bytes]:
@@ -259,15 +259,15 @@ def test_the_grammar_reader_tells_where_it_stopped() -> None:
     reader = SOURCES["als_perf"].reader
     assert isinstance(reader, GrammarReader)
 
-    assert [piece.terminal for piece in reader.pieces(TORN)][-1] == "TAG_COLON"
-    assert reader.pieces("") == ()
+    assert [piece.terminal for piece in reader.tokens(TORN)][-1] == "TAG_COLON"
+    assert reader.tokens("") == ()
 
 
 @pytest.mark.parametrize("end", [60, len(LINE) - 3])
 def test_a_part_that_is_refused_is_pointed_at_in_its_message(end: int) -> None:
     """Of glued lines the column counts in all of them, though the reject keeps the bytes of its own line alone."""
     alone, behind = explained(LINE[:end], "als_perf"), explained(LINE + LINE[:end], "als_perf")
-    (refusal,), (of_whole,) = alone.refusals, behind.refusals
+    (refusal,), (of_whole,) = alone.rejects, behind.rejects
 
     assert refusal.at is not None
     assert of_whole.at == len(LINE) + refusal.at
@@ -283,4 +283,4 @@ def test_elements_of_an_array_are_told_one_by_one() -> None:
     found = explained(text, "perfsonar")
 
     assert [told.document.id for told in found.documents] == ids
-    assert [(refusal.reject.reason, refusal.reject.line) for refusal in found.refusals] == [("shape", 2)]
+    assert [(refusal.reject.reason, refusal.reject.line) for refusal in found.rejects] == [("shape", 2)]

@@ -18,7 +18,7 @@ def found(
     faults = faults or ZoneFaults()
     for number, late_s in enumerate(lags_s, 1):
         line = line_of(late_s, "PDT", PACIFIC_S, at_s=AT_S + number) + end
-        faults.add(file, number, FLOW.outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents, -2)
+        faults.add(file, number, FLOW.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents, -2)
     return faults.found()
 
 

@@ -17,7 +17,7 @@ LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:S
 
 def outcomes(decoder: Decoder, data: bytes) -> Outcomes:
     """Of a message that arrives a day after the sample's lines were printed."""
-    return decoder.outcomes(Message(data, NOW_MS), NOW_MS)
+    return decoder.decode(Message(data, NOW_MS), NOW_MS)
 
 
 @pytest.mark.parametrize("end", range(1, len(LINE)))
@@ -144,8 +144,8 @@ def test_old_events_need_a_backfill(flow_of: Callable[..., Decoder]) -> None:
     """Older than the intake allows is a reject, unless the shipper said that old data is meant."""
     decoder, later_ms = flow_of("als_perf"), NOW_MS + 500 * 86_400_000
 
-    live = decoder.outcomes(Message(LINE, later_ms), later_ms)
-    backfill = decoder.outcomes(Message(LINE, later_ms, backfill=True), later_ms)
+    live = decoder.decode(Message(LINE, later_ms), later_ms)
+    backfill = decoder.decode(Message(LINE, later_ms, backfill=True), later_ms)
 
     assert [reject.reason for reject in live.rejects] == ["time_too_old"]
     assert len(backfill.documents) == 1
@@ -153,7 +153,7 @@ def test_old_events_need_a_backfill(flow_of: Callable[..., Decoder]) -> None:
 
 def test_events_from_the_future_are_refused(flow_of: Callable[..., Decoder]) -> None:
     """More than a day after it arrived, nothing can have happened; a backfill does not change that."""
-    found = flow_of("als_perf").outcomes(Message(LINE, NOW_MS - 3 * 86_400_000, backfill=True), 0)
+    found = flow_of("als_perf").decode(Message(LINE, NOW_MS - 3 * 86_400_000, backfill=True), 0)
 
     assert [reject.reason for reject in found.rejects] == ["time_ahead"]
 
@@ -171,6 +171,6 @@ def test_a_stamp_that_no_calendar_reaches_in_utc_is_refused(flow_of: Callable[..
     """At the ends of the calendar a zone leads out of it: a reject, never an exception."""
     line = f"{stamp}: submitRotJob.sh:65:1-2:PERF:SUBMIT_ROT:START_DATE=1454737178".encode()
 
-    (reject,) = flow_of("als_perf").outcomes(Message(line, 1_454_803_200_000, backfill=True), 0).rejects
+    (reject,) = flow_of("als_perf").decode(Message(line, 1_454_803_200_000, backfill=True), 0).rejects
 
     assert reject.reason == "stamp"

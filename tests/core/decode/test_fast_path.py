@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from ingest.core.bulk import request_body
-from ingest.core.cache import KEPT, Cache
+from ingest.core.cache import CACHE_ENTRIES, Cache
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.fast_path import FastPath, RecordContext, fast_path
 from ingest.core.model import Intake, Message, Provenance
@@ -41,7 +41,7 @@ def same(way: FastPath, decoder: Decoder, data: bytes) -> bool:
     action = way.writer(PLACE)(mark, data, NOW_MS, "7", 7) if mark else None
     if action is None:
         return False
-    (document,) = decoder.outcomes(told, INGESTED_MS).documents
+    (document,) = decoder.decode(told, INGESTED_MS).documents
 
     head, body, end = request_body([action]).split(b"\n")
     told_of = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
@@ -132,7 +132,7 @@ def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[Fas
     assert same(way, decoder, fits)
 
     assert way.reader()(longer) is None
-    assert [reject.reason for reject in decoder.outcomes(message(longer), INGESTED_MS).rejects] == ["value"]
+    assert [reject.reason for reject in decoder.decode(message(longer), INGESTED_MS).rejects] == ["value"]
 
 
 def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
@@ -145,7 +145,7 @@ def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[FastPa
     for record_ms in (NOW_MS - 3 * 86_400_000, NOW_MS + 500 * 86_400_000):
         late = Message(line, record_ms, ORIGIN)
         assert way.writer(PLACE._replace(backfill=False))(mark, line, record_ms, "7", 7) is None
-        assert decoder.outcomes(late, INGESTED_MS).rejects
+        assert decoder.decode(late, INGESTED_MS).rejects
 
 
 def test_json_sources_have_no_short_way(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
@@ -155,8 +155,8 @@ def test_json_sources_have_no_short_way(flow_of: Callable[..., Decoder], sources
 
 def test_a_cache_stays_bounded() -> None:
     """It forgets everything when it is full, and goes on."""
-    cache = Cache(lambda key: key)
-    for key in range(KEPT + 10):
+    cache: Cache[int, int] = Cache(lambda key: key)
+    for key in range(CACHE_ENTRIES + 10):
         assert cache[key] == key
 
-    assert len(cache) <= KEPT
+    assert len(cache) <= CACHE_ENTRIES

@@ -35,7 +35,7 @@ PLACE = Provenance(path="/r.json", offset_bytes=1000, captured_ms=CAPTURED_MS)
 
 def read(decoder: Decoder, data: bytes, place: Provenance = PLACE) -> Outcomes:
     """What a message becomes that lies at byte 1,000 of its file."""
-    return decoder.outcomes(Message(data, RECEIVED_MS, place), RECEIVED_MS)
+    return decoder.decode(Message(data, RECEIVED_MS, place), RECEIVED_MS)
 
 
 def runs(number: int) -> list[dict[str, Any]]:
@@ -189,7 +189,7 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
         data = line(pairs, size_bytes)
         assert len(data) == size_bytes
         fits = pairs * (len(data) + 512) <= 16 * len(data) + 65_536
-        found = decoder.outcomes(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
+        found = decoder.decode(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
         assert len(found.documents) == (pairs if fits else 0)
         assert [(r.reason, r.original) for r in found.rejects] == ([] if fits else [("too_many_pairs", data)])
 
@@ -223,7 +223,7 @@ def joined(lines: list[str], schema: Any, sources: dict[str, Source], multiline:
     """What lines become that a forwarder joined."""
     intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), multiline=multiline)
     message = Message("\n".join(lines).encode(), LINE_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
-    return Decoder(intake, sources, schema).outcomes(message, LINE_MS)
+    return Decoder(intake, sources, schema).decode(message, LINE_MS)
 
 
 def test_joined_lines_are_read_one_by_one_where_the_intake_says_so(schema: Any, sources: dict[str, Source]) -> None:
@@ -245,7 +245,7 @@ def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, source
     intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), wrapper="filebeat", multiline=True)
     told = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
 
-    found = Decoder(intake, sources, schema, None, wrappers).outcomes(
+    found = Decoder(intake, sources, schema, None, wrappers).decode(
         Message(orjson.dumps(told), LINE_MS, backfill=True), LINE_MS
     )
 

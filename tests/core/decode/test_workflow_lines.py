@@ -42,7 +42,7 @@ class Read:
         """Everything that a line becomes."""
         data = line.encode() if isinstance(line, str) else line
         decoder = self._flow_of("als_perf", zone=zone)
-        return decoder.outcomes(Message(data, RECEIVED_MS, backfill=True), RECEIVED_MS)
+        return decoder.decode(Message(data, RECEIVED_MS, backfill=True), RECEIVED_MS)
 
     def one(self, line: str | bytes, zone: int | None = None) -> dict:  # type: ignore[type-arg]
         """The one document that a line becomes."""
@@ -321,7 +321,7 @@ def test_15_a_run_id_belongs_to_its_facility(schema: Schema, sources: dict[str, 
     documents: list[Document] = []
     for facility in ("als", "aps"):
         decoder = Decoder(Intake("i", "t", facility, ("als_perf",)), sources, schema)
-        documents += decoder.outcomes(message, 0).documents
+        documents += decoder.decode(message, 0).documents
 
     assert documents[0].id != documents[1].id
     assert [document.index for document in documents] == ["perf-marks-als-2016.02", "perf-marks-aps-2016.02"]
@@ -495,7 +495,7 @@ def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Decod
     first, second = LINE.encode().replace(b"NORM", b"N\xffRM"), OTHER.encode()
     message = Message(first + second, RECEIVED_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
 
-    found = flow_of("als_perf").outcomes(message, 0).documents
+    found = flow_of("als_perf").decode(message, 0).documents
 
     assert (
         b64decode(found[0].body["event"]["original_b64"]) + found[1].body["event"]["original"].encode() == message.data
@@ -559,8 +559,8 @@ def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callabl
     message = Message(f"{LINE}:FACILITY=aps:HOST=evil".encode(), RECEIVED_MS, Provenance(host="als-node-17"), True)
     decoder = flow_of("als_perf")
 
-    (document,) = decoder.outcomes(message, 0).documents
-    bare = decoder.outcomes(Message(LINE.encode(), RECEIVED_MS, backfill=True), 0).documents[0]
+    (document,) = decoder.decode(message, 0).documents
+    bare = decoder.decode(Message(LINE.encode(), RECEIVED_MS, backfill=True), 0).documents[0]
 
     assert document.body["perf"]["facility"] == "als"
     assert document.body["host"] == {"name": "als-node-17"}

@@ -113,7 +113,7 @@ def test_a_line_of_the_sample_becomes_what_the_truth_table_says(
     """Each of the 35 real lines, every column."""
     line = SAMPLE.read_bytes().split(b"\n")[int(row["line_no"]) - 1]
 
-    found = flow_of("als_perf").outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS)
+    found = flow_of("als_perf").decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS)
 
     assert not found.rejects
     assert not found.ignored
@@ -127,7 +127,7 @@ def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Deco
     documents = [
         document
         for line in SAMPLE.read_bytes().splitlines()
-        for document in decoder.outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
+        for document in decoder.decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
     ]
 
     assert len({document.id for document in documents}) == 35
@@ -140,7 +140,7 @@ def test_a_mark_is_lean(flow_of: Callable[..., Decoder], schema: Schema) -> None
     decoder = flow_of("als_perf")
 
     for line in SAMPLE.read_bytes().splitlines():
-        (document,) = decoder.outcomes(Message(line, RECEIVED_MS, provenance, True), RECEIVED_MS).documents
+        (document,) = decoder.decode(Message(line, RECEIVED_MS, provenance, True), RECEIVED_MS).documents
         fact = without_provenance(document.body, schema)
         del fact["event"]["original"]
 
@@ -156,7 +156,7 @@ def test_a_stamp_is_read_by_its_own_zone(stamp: str, offset_s: int, flow_of: Cal
     value = 1454708377 - offset_s
     line = f"Fri Feb 5 21:39:37 {stamp} 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE={value}".encode()
 
-    (document,) = flow_of("als_perf").outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+    (document,) = flow_of("als_perf").decode(Message(line, RECEIVED_MS, backfill=True), 0).documents
 
     assert document.body["perf"]["mark"]["emit_lag_s"] == 0
     assert iso_ms(document.body["perf"]["mark"]["logged"]) == value * 1000
@@ -168,8 +168,8 @@ def test_a_stamp_without_a_zone_takes_the_intakes(flow_of: Callable[..., Decoder
     line = b"Fri Feb 5 21:39:37 2016: a.sh:1:r:PERF:SUBMIT_NORM:START_DATE=1454737170"
     message = Message(line, RECEIVED_MS, backfill=True)
 
-    (declared,) = flow_of("als_perf", zone=-28800).outcomes(message, 0).documents
-    (inferred,) = flow_of("als_perf").outcomes(message, 0).documents
+    (declared,) = flow_of("als_perf", zone=-28800).decode(message, 0).documents
+    (inferred,) = flow_of("als_perf").decode(message, 0).documents
 
     assert declared.body["perf"]["mark"] == inferred.body["perf"]["mark"]
     assert "flags" not in declared.body["perf"]
@@ -182,8 +182,8 @@ def test_cosmetic_differences_do_not_make_another_fact(flow_of: Callable[..., De
     dressed = [line, line + b"\r", b"\xef\xbb\xbf" + line, b"  " + line + b"\t", b"\x1b[31m" + line + b"\x1b[0m"]
     decoder = flow_of("als_perf")
 
-    ids = {decoder.outcomes(Message(data, RECEIVED_MS, backfill=True), 0).documents[0].id for data in dressed}
-    other = decoder.outcomes(Message(line.replace(b":PERF", b": PERF"), RECEIVED_MS, backfill=True), 0).documents[0].id
+    ids = {decoder.decode(Message(data, RECEIVED_MS, backfill=True), 0).documents[0].id for data in dressed}
+    other = decoder.decode(Message(line.replace(b":PERF", b": PERF"), RECEIVED_MS, backfill=True), 0).documents[0].id
 
     assert len(ids) == 1
     assert other not in ids
@@ -193,7 +193,7 @@ def test_the_wait_in_a_queue_is_no_fault_of_the_zone(flow_of: Callable[..., Deco
     """QSTART is printed after the wait: an hour between value and stamp is the wait, not a zone one hour off."""
     line = b"Fri Feb 5 21:39:37 PST 2016: a.sh:1:r:PERF:SUBMIT:QSTART_DATE=1454733577"
 
-    (document,) = flow_of("als_perf").outcomes(Message(line, RECEIVED_MS, backfill=True), 0).documents
+    (document,) = flow_of("als_perf").decode(Message(line, RECEIVED_MS, backfill=True), 0).documents
 
     assert "flags" not in document.body["perf"]
     assert document.body["perf"]["mark"]["emit_lag_s"] == 3600

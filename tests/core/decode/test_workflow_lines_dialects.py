@@ -25,7 +25,7 @@ LINES = ("als_perf", "lcls_psjob", "netlogger")
 
 def outcomes(decoder: Decoder, line: str) -> Outcomes:
     """Everything a line becomes that came a day after the samples."""
-    return decoder.outcomes(Message(line.encode(), NOW_MS), NOW_MS)
+    return decoder.decode(Message(line.encode(), NOW_MS), NOW_MS)
 
 
 def bodies(decoder: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
@@ -170,7 +170,7 @@ def test_dialects_share_an_intake(flow_of: Callable[..., Decoder]) -> None:
 
 
 def _backfilled(decoder: Decoder, line: str) -> Outcomes:
-    return decoder.outcomes(Message(line.encode(), NOW_MS, backfill=True), NOW_MS)
+    return decoder.decode(Message(line.encode(), NOW_MS, backfill=True), NOW_MS)
 
 
 def test_no_dialect_is_named_in_the_code() -> None:
@@ -212,7 +212,7 @@ def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Ca
     """Whatever became of a line: it has a verdict, and what is refused keeps its bytes and says why."""
     line = data.draw(mutated(name))
     for zone in (None, 3600):
-        found = flow_of(name, zone=zone).outcomes(Message(line, NOW_MS, backfill=True), NOW_MS)
+        found = flow_of(name, zone=zone).decode(Message(line, NOW_MS, backfill=True), NOW_MS)
 
         assert found.documents or found.rejects or found.ignored
         assert all(reject.original in line and reject.reason and reject.detail for reject in found.rejects)

@@ -32,7 +32,7 @@ def line_of(late_s: int, zone: str, offset_s: int, key: str = "START_DATE", at_s
 
 def read(line: bytes) -> Document:
     """The one document of a line."""
-    (document,) = FLOW.outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
+    (document,) = FLOW.decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
     return document
 
 
@@ -123,7 +123,7 @@ def test_a_higher_revision_takes_back_what_a_lower_one_mended() -> None:
 def test_a_key_without_a_value_does_not_happen_at_a_doubtful_stamp(lag_s: int, printed_s: int) -> None:
     """It happens when its line was printed; where that is doubtful, at the newest instant that the line names."""
     line = line_of(lag_s, "PDT", -25_200) + b":END_DATE="
-    _, end = FLOW.outcomes(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
+    _, end = FLOW.decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS).documents
 
     assert "value_missing" in end.body["perf"]["flags"]
     assert iso_ms(end.body["@timestamp"]) == (AT_S + lag_s + printed_s) * 1000

@@ -16,7 +16,7 @@ from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
-from ingest.synthetic.network.owping import owping_blocks
+from tests.support.owping import owping_blocks
 
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 NTP_1900_S = 2_208_988_800
@@ -48,7 +48,7 @@ def block(**changes: str) -> str:
 
 def read(decoder: Decoder, text: str) -> Outcomes:
     """What a message becomes."""
-    return decoder.outcomes(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
+    return decoder.decode(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
 
 
 def only(found: Outcomes) -> Document:
@@ -173,7 +173,7 @@ def test_session_ids_of_the_ntp_era_after_2036_are_read(flow_of: FlowOf) -> None
     at = datetime(2036, 3, 4, 19, 20, 3, tzinfo=UTC)
     sid = f"c6336407{(int(at.timestamp()) + NTP_1900_S) % 2**32:08x}4000000000000001"
     text = block(sid=f"SID:\t{sid}", first="first:\t2036-03-04T11:20:05.387", last="last:\tXXX")
-    found = only(decoder.outcomes(Message(text.encode(), int(at.timestamp()) * 1000), 0))
+    found = only(decoder.decode(Message(text.encode(), int(at.timestamp()) * 1000), 0))
     assert found.body["@timestamp"] == "2036-03-04T19:20:05.387Z"
 
 
@@ -368,6 +368,6 @@ def test_both_readers_agree_on_near_misses(sources: dict[str, Source]) -> None:
 def test_made_up_blocks_are_read_whole(decoder: Decoder) -> None:
     """What the synthetic path prints is owping's form: two documents a message, no rejects."""
     for text in owping_blocks(INSTANT, 24, 3):
-        found = decoder.outcomes(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
+        found = decoder.decode(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
         assert len(found.documents) == 2
         assert not found.rejects

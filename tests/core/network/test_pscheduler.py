@@ -79,7 +79,7 @@ def read(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
 
     def one(tree: Mapping[str, Any] | bytes) -> Document:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = decoder.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
+        found = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not found.rejects, found.rejects
         assert len(found.documents) == 1
         return found.documents[0]
@@ -93,7 +93,7 @@ def refuse(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
 
     def one(tree: Mapping[str, Any] | bytes) -> Reject:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = decoder.outcomes(Message(data, RECEIVED_MS), RECEIVED_MS)
+        found = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not found.documents
         assert len(found.rejects) == 1
         return found.rejects[0]
@@ -419,7 +419,7 @@ def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(decoder: Decode
         before = holder[last]
         for value in HOSTILE:
             holder[last] = value
-            found = decoder.outcomes(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
+            found = decoder.decode(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
             assert len(found.documents) + len(found.rejects) == 1
             for made in found.documents:
                 body = {key: inner for key, inner in made.body.items() if key != "perf"}

@@ -6,13 +6,19 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import load_registry
 from ingest.core.fields import Schema
 from ingest.core.kafka_record import ConsumerRecord, Partition
-from ingest.core.model import Intake
+from ingest.core.model import Intake, Outcomes
 from ingest.core.records import dead_letter, headers
-from ingest.core.records.headers import message
+from ingest.core.records.decoded import DecodedRecord
 from tests.support.world import ROOT
 
 NOW_MS = 1454803200000
 TORN = "Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PE"
+
+
+def decoded(received: ConsumerRecord) -> DecodedRecord:
+    """The record as it is before its rejects are known."""
+    message, _, replay, _ = headers.parse(received)
+    return DecodedRecord(message, Outcomes(), [], replay)
 
 
 def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -> None:
@@ -21,12 +27,12 @@ def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -
     intake = Intake("als-lines", "t", "als", ("als_perf",), wrapper="vector")
     value = orjson.dumps({"message": TORN, "host": "als-node-17", "file": "/a.log", "offset": 7})
     received = ConsumerRecord(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
-    told = message(received)
-    rejects = Decoder(intake, known.sources, known.schema, None, known.wrappers).outcomes(told, NOW_MS).rejects
-    refused = [(dead_letter.READ_STAGE, reject) for reject in rejects]
+    message = headers.parse(received).message
+    outcomes = Decoder(intake, known.sources, known.schema, None, known.wrappers).decode(message, NOW_MS)
+    refused = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
+    ref = dead_letter.reject_ref(received, DecodedRecord(message, outcomes, refused), intake, known.schema)
 
-    ref = dead_letter.reject_ref(received, told, intake, known.schema)
-    (action,) = dead_letter.actions(ref, told, intake, refused, NOW_MS)
+    (action,) = dead_letter.actions(ref, message, intake, refused, NOW_MS)
     letter = dead_letter.dead_letter_record("dead", received, intake, refused)
     body = orjson.loads(action.json)
 
@@ -47,6 +53,6 @@ def test_a_replayed_record_that_is_refused_again_has_the_place_of_the_first(sche
     again = headers.replay_headers(first.headers, headers.Replay(first.coordinates, then_ms))
     copy = ConsumerRecord(Partition("t", 0), 900, NOW_MS, b"k", TORN.encode(), again)
 
-    found = [dead_letter.reject_ref(record, message(record), intake, schema) for record in (first, copy)]
+    refs = [dead_letter.reject_ref(record, decoded(record), intake, schema) for record in (first, copy)]
 
-    assert found == [("perf-rejects-als-2015.11", "t/0/5")] * 2
+    assert refs == [("perf-rejects-als-2015.11", "t/0/5")] * 2

@@ -1,6 +1,8 @@
 """Where a message came from, written into headers and read back; a damaged header costs itself, never the message."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Provenance
@@ -17,7 +19,7 @@ def test_what_the_shipper_wrote_is_read_back() -> None:
     """All of it, and the record's own coordinates beside it."""
     told = Provenance("host", "/var/log/ä.log", 2**40, "perflog/1", captured_ms=1_454_737_177_000)
 
-    found = headers.message(received(*headers.to_headers(told, backfill=True)))
+    found = headers.parse(received(*headers.to_headers(told, backfill=True))).message
 
     assert found.backfill
     assert found.provenance == Provenance(
@@ -28,7 +30,7 @@ def test_what_the_shipper_wrote_is_read_back() -> None:
 @pytest.mark.parametrize("bad", [b"", b"-1", b"1e3", b"\xff", b"9" * 30, "\u0661".encode()])
 def test_a_number_that_is_none_is_as_good_as_unknown(bad: bytes) -> None:
     """Foreign forwarders write what they like."""
-    found = headers.message(received((headers.OFFSET, bad), (headers.HOST, b"\xffhost")))
+    found = headers.parse(received((headers.OFFSET, bad), (headers.HOST, b"\xffhost"))).message
 
     assert found.provenance.offset_bytes is None
     assert found.provenance.host == "\ufffdhost"
@@ -39,8 +41,8 @@ def test_a_record_without_headers_is_a_message_all_the_same() -> None:
     """Kcat and rsyslog write none; a record without a value is an empty message."""
     bare = ConsumerRecord(Partition("t", 0), 0, 5, None, None, ())
 
-    assert headers.message(bare).data == b""
-    assert headers.message(bare).provenance == Provenance(kafka="t/0/0")
+    assert headers.parse(bare).message.data == b""
+    assert headers.parse(bare).message.provenance == Provenance(kafka="t/0/0")
 
 
 NOW_MS, THEN_MS = 1_790_000_000_000, 1_780_000_000_000
@@ -55,11 +57,11 @@ def replayed(of: bytes = OF, time_ms: object = THEN_MS) -> ConsumerRecord:
 
 def test_a_replayed_record_is_read_as_it_was_then() -> None:
     """Its record time is that of the record it is the copy of; it lies where it lies."""
-    found = headers.message(replayed())
+    found = headers.parse(replayed()).message
 
     assert found.record_time_ms == THEN_MS
     assert found.provenance.kafka == "perf.als.lines.v1/3/17"
-    assert headers.replay_of(replayed()) == headers.Replay("perf.als.lines.v1/3/11", THEN_MS)
+    assert headers.parse(replayed()).replay == headers.Replay("perf.als.lines.v1/3/11", THEN_MS)
 
 
 @pytest.mark.parametrize(
@@ -77,8 +79,8 @@ def test_a_replayed_record_is_read_as_it_was_then() -> None:
 )
 def test_what_cannot_be_a_copy_is_not_believed(claim: ConsumerRecord) -> None:
     """Another topic, a later time, no time, a time alone: read as any record, at its own append time."""
-    assert headers.replay_of(claim) is None
-    assert headers.message(claim).record_time_ms == claim.time_ms
+    assert headers.parse(claim).replay is None
+    assert headers.parse(claim).message.record_time_ms == claim.time_ms
 
 
 def test_a_record_is_sent_again_with_its_own_headers_alone() -> None:
@@ -99,9 +101,9 @@ def test_a_stored_line_is_read_as_it_was_then_and_bare() -> None:
     told = (*headers.to_headers(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
     record = ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told[:-1], told[-1])
 
-    found = headers.message(record)
+    found = headers.parse(record).message
 
-    assert headers.stored_in(record) == LINE
+    assert headers.parse(record).line == LINE
     assert (found.record_time_ms, found.backfill, found.bare, found.glued) == (THEN_MS, True, True, False)
     assert found.provenance == Provenance("h", "/x", 5, kafka="perf.als.lines.v1/3/17")
 
@@ -112,7 +114,21 @@ def test_a_stored_line_that_was_refused_stays_one() -> None:
 
     again = headers.replay_headers(letter, headers.Replay("perf.als.lines.v1/3/1", NOW_MS))
 
-    assert headers.stored_in(ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, b"v", again[:-1], again[-1])) == LINE
+    assert headers.parse(ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, b"v", again[:-1], again[-1])).line == LINE
     assert (
-        headers.stored_in(ConsumerRecord(Partition("t", 0), 0, THEN_MS - 1, None, b"v", again[:-1], again[-1])) is None
+        headers.parse(ConsumerRecord(Partition("t", 0), 0, THEN_MS - 1, None, b"v", again[:-1], again[-1])).line is None
     )
+
+
+NAMES = st.sampled_from([headers.HOST, headers.OFFSET, headers.BACKFILL, headers.MANIFEST, headers.REPLAY_OF, "other"])
+HEADERS = st.lists(st.tuples(NAMES, st.sampled_from([b"7", b"true", b"x", OF])), min_size=1, max_size=6)
+
+
+@given(own=HEADERS)
+def test_the_last_header_says_what_it_says_among_the_others(own: list[tuple[str, bytes]]) -> None:
+    """The consumer keeps it apart; it overrides an earlier header of its name all the same."""
+    *head, tail = own
+    apart = ConsumerRecord(Partition("t", 0), 5, NOW_MS, None, b"v", tuple(head), tail)
+    together = ConsumerRecord(Partition("t", 0), 5, NOW_MS, None, b"v", tuple(own))
+
+    assert headers.parse(apart, headers.parse_shared(apart.head)) == headers.parse(together)

@@ -86,7 +86,7 @@ def test_a_conflict_with_its_own_document_is_stored_and_with_another_a_duplicate
 def test_a_document_that_is_known_to_be_stored_needs_no_version() -> None:
     """Of lines read again only the other conflicts are looked up."""
     batch = batch_of(PLAIN[:3])
-    batch.reading.there = {1}
+    batch.reading.already_stored = {1}
 
     assert unknown_conflicts(batch.reading, [CONFLICT, KNOWN_CONFLICT, CREATED]) == [0]
 
@@ -102,7 +102,7 @@ def test_a_rejected_document_makes_its_record_rejected() -> None:
     assert words(classified) == {"stored": 2, "rejected": 1}
     assert dict(classified.counts.reasons) == {"document_parsing": 1}
     (rejected,) = classified.rejected
-    ((stage, reject),) = rejected.special.refused
+    ((stage, reject),) = rejected.special.rejects
     assert (rejected.received, rejected.intake, stage) == (batch.records[1], INTAKE, INDEX_STAGE)
     assert (reject.original, reject.detail) == (PLAIN[1], REFUSED.reason)
 
@@ -124,7 +124,7 @@ def test_lines_read_again_are_corrected_where_they_changed() -> None:
     batch = batch_of([*PLAIN[:3], FOREIGN], fast=False)
     old = DocumentVersion("perf-marks-als-2016.02", "old", 1, "als_perf", "1-2", 0)
     moved = Reconciled(changes=[(CHANGED, old, None)])
-    batch.reading.corrected, batch.reading.lost, batch.reading.judged = {0}, {1}, {2: moved, 3: moved}
+    batch.reading.corrected, batch.reading.outdated, batch.reading.reconciled = {0}, {1}, {2: moved, 3: moved}
     results = [CREATED] * 3
     assert classify_uniform(batch, results) is None
 

@@ -98,15 +98,15 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
     rng.shuffle(batches)
     mixed = read([with_strangers(batch, rng) for batch in batches])
 
-    assert (mixed.pieces, list(mixed.holes)) == (whole.pieces, list(whole.holes))
+    assert (mixed.ranges, list(mixed.holes)) == (whole.ranges, list(whole.holes))
     facts = [
         Instant(int(received.tail[1]), iso_ms(document.body["@timestamp"]))
         for received in records
         if received.tail
-        for document in FLOW.outcomes(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
+        for document in FLOW.decode(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
     ]
-    told = [(piece.first, piece.last) for piece in mixed.pieces]
-    inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.pieces]
+    told = [(piece.first, piece.last) for piece in mixed.ranges]
+    inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.ranges]
     assert told == [(min(some, default=None), max(some, default=None)) for some in inside]
 
 
@@ -120,7 +120,7 @@ def test_what_a_header_calls_a_manifest_is_no_line() -> None:
     found = reader.read([records[0]._replace(head=head)], NOW_MS)
 
     assert found.actions == []
-    assert [reject.reason for _, reject in found.special[0].refused] == ["manifest"]
+    assert [reject.reason for _, reject in found.special[0].rejects] == ["manifest"]
 
 
 def test_a_record_that_says_no_place_lies_nowhere() -> None:
@@ -165,7 +165,7 @@ def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
     (found,) = RecordDecoder(FLOW).read([other, records[1]], NOW_MS).files.items()
 
     assert found[0] == KEY
-    assert [piece[:2] for piece in found[1].pieces] == [(4, 9)]
+    assert [piece[:2] for piece in found[1].ranges] == [(4, 9)]
 
 
 def test_nothing_is_kept_where_nothing_is_derived_or_wanted() -> None:
@@ -187,7 +187,7 @@ def test_a_manifest_is_of_the_file_that_its_headers_name() -> None:
     found = RecordDecoder(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
 
     news: FileUpdate = found.files[KEY]
-    assert [piece[:2] for piece in merge(FileState(KEY), news).pieces] == [(0, 8)]
+    assert [piece[:2] for piece in merge(FileState(KEY), news).ranges] == [(0, 8)]
     assert (news.begun, news.ended) != (None, None)
     assert set(found.files) == {KEY}
     assert {writer.path: ms for writer, ms in found.ends.items()} == {"/x.log": NOW_MS + 9}

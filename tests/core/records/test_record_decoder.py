@@ -1,5 +1,6 @@
 """The reader of a worker says of every record what the flow says of it, whichever way the record takes."""
 
+from collections.abc import Iterator
 from random import Random
 
 import orjson
@@ -11,7 +12,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import load_registry
 from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 from ingest.core.model import Intake, Message, Outcomes
-from ingest.core.records.headers import message
+from ingest.core.records.headers import parse
 from ingest.core.records.record_decoder import RecordDecoder
 
 NOW_MS, INGESTED_MS = 1454803200123, 1454803201000
@@ -58,7 +59,7 @@ def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
             of_record[owner].append((action[0], action.id, orjson.loads(action.json)))
 
         for n, received in enumerate(records):
-            expected = FLOW.outcomes(message(received), INGESTED_MS)
+            expected = FLOW.decode(parse(received).message, INGESTED_MS)
             assert of_record[n] == [(d.index, d.id, d.body) for d in expected.documents]
             special = found.special.get(n)
             assert (special.outcomes.rejects if special else ()) == expected.rejects
@@ -80,14 +81,38 @@ def test_plain_lines_of_one_origin_take_the_short_way_once_it_has_sent_some() ->
     assert (len(found.actions), found.special) == (70, {})
 
 
+class CountedHeaders(tuple[Header, ...]):
+    """Headers that count how often they are read."""
+
+    reads = 0
+
+    def __iter__(self) -> Iterator[Header]:
+        self.reads += 1
+        return super().__iter__()
+
+
+def test_headers_that_records_share_are_parsed_once() -> None:
+    """However many records share them, and whichever path the records take."""
+    reader, head = RecordDecoder(FLOW), CountedHeaders(HEADS[0])
+    values = [*LINES[:35], b"torn", None]
+    records = [
+        ConsumerRecord(Partition("t", 0), n, NOW_MS, b"k", values[n % len(values)], head, ("perflog.offset", b"%d" % n))
+        for n in range(200)
+    ]
+
+    batch = reader.read(records, INGESTED_MS)
+
+    assert (len(batch.special) > 0, head.reads) == (True, 1)
+
+
 def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
     """A flow that breaks on some bytes: that record is refused with reason `fault`, the others are read."""
 
     class Broken(Decoder):
-        def outcomes(self, message: Message, ingested_ms: int) -> Outcomes:
+        def decode(self, message: Message, ingested_ms: int) -> Outcomes:
             if message.data == b"break":
                 raise ZeroDivisionError
-            return super().outcomes(message, ingested_ms)
+            return super().decode(message, ingested_ms)
 
     reader = RecordDecoder(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
     values = [LINES[0], b"break", LINES[1]]

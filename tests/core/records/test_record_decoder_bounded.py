@@ -20,7 +20,6 @@ from ingest.core.decode.registry import load_registry
 from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.core.model import Intake
 from ingest.core.records import dead_letter
-from ingest.core.records.headers import message
 from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import JsonReader
@@ -57,12 +56,12 @@ def written_bytes(reader: RecordDecoder, value: bytes) -> int:
     found = reader.read([received], NOW_MS)
     size = sum(len(action.text.encode()) for action in found.actions)
     special = found.special.get(0)
-    if special is None or not special.refused:
+    if special is None or not special.rejects:
         return size
-    told, intake = message(received), reader.decoder.intake
-    ref = dead_letter.reject_ref(received, told, intake, KNOWN.schema)
-    rejects = dead_letter.actions(ref, told, intake, special.refused, NOW_MS, "d/0/1")
-    letter = dead_letter.dead_letter_record("perf.deadletter.v1", received, intake, special.refused)
+    intake = reader.decoder.intake
+    ref = dead_letter.reject_ref(received, special, intake, KNOWN.schema)
+    rejects = dead_letter.actions(ref, special.message, intake, special.rejects, NOW_MS, "d/0/1")
+    letter = dead_letter.dead_letter_record("perf.deadletter.v1", received, intake, special.rejects)
     headers = sum(len(name) + len(text) for name, text in letter.headers)
     return size + sum(len(action.text.encode()) for action in rejects) + len(letter.value or b"") + headers
 

@@ -48,7 +48,7 @@ def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
 
 def reject(decoder: Decoder, text: str) -> Reject:
     """The one reject that a line becomes, whatever its age."""
-    (found,) = decoder.outcomes(_message(text), RECEIVED_MS).rejects
+    (found,) = decoder.decode(_message(text), RECEIVED_MS).rejects
     return found
 
 
@@ -126,7 +126,7 @@ def test_the_half_of_two_glued_lines_that_broke_is_the_place(flow_of: Made) -> N
     """Not the other script, whose line was read."""
     good = "Fri Feb 5 21:39:38 PST 2016: b.sh:65:1084664-62990:PERF:SUBMIT_ROT:START_DATE=1454737178"
     torn = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1084664-62990:PE"
-    ahead, behind = (flow_of("als_perf").outcomes(_message(one), 0) for one in (torn + good, good + torn))
+    ahead, behind = (flow_of("als_perf").decode(_message(one), 0) for one in (torn + good, good + torn))
 
     assert [len(found.rejects) for found in (ahead, behind)] == [1, 1]
     assert all(shape(found).startswith("a.sh:69: ") for found in (*ahead.rejects, *behind.rejects))

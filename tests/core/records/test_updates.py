@@ -40,7 +40,7 @@ def test_the_short_way_gathers_what_the_documents_say(seed: int, ahead: bool) ->
     short, plain, general, rng = BatchUpdates(), [], BatchUpdates(), Random(seed)
     for line in lines:
         record_ms = received_ms + rng.randrange(10**6)
-        outcomes = FLOW.outcomes(Message(line, record_ms, ORIGIN, backfill=True), 0)
+        outcomes = FLOW.decode(Message(line, record_ms, ORIGIN, backfill=True), 0)
         mark = read(line)
         for document in outcomes.documents:
             general.add_document(document, record_ms, True)
@@ -63,7 +63,7 @@ def test_joined_is_as_gathered_at_once() -> None:
     documents = [
         document
         for made in messages(Workload(3, 60))
-        for document in FLOW.outcomes(Message(made.data, 1_790_000_000_000, ORIGIN, backfill=True), 0).documents
+        for document in FLOW.decode(Message(made.data, 1_790_000_000_000, ORIGIN, backfill=True), 0).documents
     ]
     whole, parts = BatchUpdates(), [BatchUpdates(), BatchUpdates()]
     for n, document in enumerate(documents):
@@ -135,7 +135,7 @@ def test_the_bytes_of_every_record_count_whatever_its_outcome() -> None:
 def test_documents_that_a_replay_knows_to_be_stored_are_counted_and_say_nothing_of_their_writer() -> None:
     """Their marks are updates as any other; the progress of the writer comes from the new lines alone."""
     batch = batch_of(120)
-    batch.reading.there = set(range(len(batch.reading.actions)))
+    batch.reading.already_stored = set(range(len(batch.reading.actions)))
     updates = BatchUpdates()
 
     updates.add_batch(batch, [KNOWN_CONFLICT] * len(batch.reading.actions), set())

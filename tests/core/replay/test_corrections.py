@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ingest.core.decode.bodies import original_of
 from ingest.core.ids import at_revision, revision_of, version
 from ingest.core.mark import MarkKind, RunKey, RunMark
 from ingest.core.replay.corrections import (
@@ -18,7 +19,6 @@ from ingest.core.replay.corrections import (
     TO_INDEX,
     TO_RUN,
     TO_TIME,
-    bytes_of,
     left_run,
     reconcile,
     tombstone,
@@ -110,15 +110,15 @@ class Pages:
         made = self.readings[revision]
         verdict = reconcile(made, previous, FACILITY, {SOURCE: revision})
         for n, each in enumerate(made):
-            if n in verdict.lost:
-                if n not in verdict.there:
-                    self.write(each.index, each.id, verdict.lost[n], None, bytes_=False)
+            if n in verdict.outdated:
+                if n not in verdict.already_stored:
+                    self.write(each.index, each.id, verdict.outdated[n], None, bytes_=False)
             elif self.write(each.index, each.id, each.version, each) == each.version:
                 self.merge(each.key(FACILITY), _mark(each))
         for retraction in verdict.retractions:
             old = retraction.old
             self.write(old.index, old.id, retraction.version, None, not retraction.replaced)
-        for key, mark in verdict.forgotten:
+        for key, mark in verdict.left_runs:
             self.merge(key, mark)
 
     def replay(self, revision: int) -> None:
@@ -264,8 +264,8 @@ def test_the_same_revision_changes_nothing() -> None:
     """What is made is there."""
     found = reconcile([edition()], [edition()], FACILITY, {SOURCE: 1})
 
-    assert found.there == {0}
-    assert [found.lost, found.retractions, found.forgotten, found.changes, found.added] == [{}, [], [], [], 0]
+    assert found.already_stored == {0}
+    assert [found.outdated, found.retractions, found.left_runs, found.changes, found.added] == [{}, [], [], [], 0]
 
 
 @pytest.mark.parametrize(
@@ -284,14 +284,14 @@ def test_what_is_corrected_is_told(now: DocumentVersion | None, words: set[str])
 
     assert {word for word, _, _ in found.changes} == words
     assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
-    assert bool(found.forgotten) == bool({TO_RUN, GONE} & words)
+    assert bool(found.left_runs) == bool({TO_RUN, GONE} & words)
 
 
 def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
     """A source that is not asked any more, or an older worker, takes nothing back."""
     for revisions in ({SOURCE: 1}, {}):
         found = reconcile([], [edition()], FACILITY, revisions)
-        assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
+        assert [found.retractions, found.left_runs, found.changes] == [[], [], []]
     assert revision_of(reconcile([], [edition()], FACILITY, {SOURCE: 2}).retractions[0].version) == 2
     assert revision_of(at_revision(version(3, 77, 5), 9)) == 9
 
@@ -304,7 +304,7 @@ def test_a_record_may_take_back_facts_of_its_own_facility_only(index: str) -> No
     """Anything else that it names is passed over."""
     found = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
 
-    assert [found.retractions, found.forgotten, found.changes, found.lost] == [[], [], [], {}]
+    assert [found.retractions, found.left_runs, found.changes, found.outdated] == [[], [], [], {}]
 
 
 @pytest.mark.parametrize("index", ["perf-marks-als", "perf-marks-als-2016"])
@@ -347,7 +347,7 @@ def test_a_tombstone_keeps_the_bytes_where_nobody_else_has_them() -> None:
     assert bare["perf"] == {"facility": "als", "source": SOURCE, "retracted": True}
     assert "event" not in bare
     assert (whole["event"], whole["log"]) == (body["event"], body["log"])
-    assert bytes_of(whole) == bytes_of(body) == ("x", None)
+    assert (original_of(whole), original_of(bare)) == (b"x", b"")
 
 
 def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
@@ -358,20 +358,20 @@ def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
     in_place = reconcile([own], [edition(revision=2, run="2-2")], FACILITY, {SOURCE: 1})
 
     for found in (elsewhere, in_place):
-        assert found.lost == {0: 2}
-        assert [(key.run, mark.id, mark.version, mark.retracted) for key, mark in found.forgotten] == [
+        assert found.outdated == {0: 2}
+        assert [(key.run, mark.id, mark.version, mark.retracted) for key, mark in found.left_runs] == [
             ("1-1", "a", 2, True)
         ]
         assert not found.changes
-    assert (elsewhere.there, in_place.there) == (set(), {0})
+    assert (elsewhere.already_stored, in_place.already_stored) == (set(), {0})
 
 
 def test_of_equal_versions_the_one_that_stands_counts() -> None:
     """Settings that changed without a revision correct nothing, and leave nothing twice."""
     found = reconcile([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
 
-    assert found.lost == {0: 1}
-    assert [found.retractions, found.forgotten, found.changes] == [[], [], []]
+    assert found.outdated == {0: 1}
+    assert [found.retractions, found.left_runs, found.changes] == [[], [], []]
 
 
 def test_what_is_gone_leaves_its_bytes() -> None:

@@ -30,7 +30,7 @@ def sample(flow_of: Callable[..., Decoder]) -> dict[str, Run]:
     decoder = flow_of("als_perf")
     lines = SAMPLE.read_bytes().splitlines()
     return {
-        run.key.run: run for run in runs_in(decoder.outcomes(Message(s, RECEIVED_MS, backfill=True), 0) for s in lines)
+        run.key.run: run for run in runs_in(decoder.decode(Message(s, RECEIVED_MS, backfill=True), 0) for s in lines)
     }
 
 

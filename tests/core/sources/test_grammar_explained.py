@@ -11,7 +11,7 @@ from ingest.core.model import ParsedMessage
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.readers import Mismatch, canonical
-from ingest.core.sources.regular import FIRST_TURNS, TURNS_AT_ONCE
+from ingest.core.sources.regular import FIRST_MATCHES, MATCHES_AT_ONCE
 from tests.core.conftest import GRAMMARS
 from tests.core.network.test_network_sources import messages
 from tests.support.amount import examples
@@ -97,7 +97,7 @@ def test_a_damaged_sample_is_explained_as_if_all_of_it_were_read(name: str, data
 def test_a_refusal_reads_no_more_tokens_of_a_longer_text(name: str, fault: str) -> None:
     """Ten times the turns, as many tokens: those around the fault."""
     counts = []
-    for turns in (FIRST_TURNS + TURNS_AT_ONCE * 10, FIRST_TURNS + TURNS_AT_ONCE * 100):
+    for turns in (FIRST_MATCHES + MATCHES_AT_ONCE * 10, FIRST_MATCHES + MATCHES_AT_ONCE * 100):
         found = READERS[name].read((long_text(name, turns) + fault).encode())
         assert isinstance(found, Mismatch)
         counts.append(len(found.seen))
@@ -120,7 +120,7 @@ def test_a_token_is_located_where_lark_reads_it(name: str) -> None:
     """Every terminal of the samples' first messages, by its text."""
     reader = READERS[name]
     for text in SAMPLES[name][:5]:
-        for piece in reader.pieces(text):
+        for piece in reader.tokens(text):
             at = reader._located(text, piece.terminal, piece.text)
             assert at is not None
             line, column = text.count("\n", 0, at) + 1, at - text.rfind("\n", 0, at)

@@ -172,5 +172,5 @@ def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Cal
     line = ("PERF" + filler * 40_000)[:65_536].encode()
     decoder, message = flow_of("als_perf"), Message(line, 1454803200000, backfill=True)
 
-    assert len(decoder.outcomes(message, 0).rejects) == 1
-    assert within(2, lambda: decoder.outcomes(message, 0))
+    assert len(decoder.decode(message, 0).rejects) == 1
+    assert within(2, lambda: decoder.decode(message, 0))

@@ -62,7 +62,7 @@ def through(schema: Schema, sources: dict[str, Source], wrappers: dict[str, Wrap
     def outcomes(wrapper: str, data: bytes, **provenance: Any) -> Outcomes:
         intake = Intake("i", "t", "als", ("als_perf",), wrapper=wrapper)
         message = Message(data, NOW_MS, Provenance(kafka="t/0/1", **provenance))
-        return Decoder(intake, sources, schema, None, wrappers).outcomes(message, NOW_MS)
+        return Decoder(intake, sources, schema, None, wrappers).decode(message, NOW_MS)
 
     return outcomes
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from ingest.core.fields import Schema
 from ingest.core.tracking.byte_ranges import ByteRange, Instant, merge_ranges
 from ingest.core.tracking.file_document import body_of, key_of, state_of
-from ingest.core.tracking.file_state import MOST_PIECES, FileKey, FileState, FileUpdate, merge, missing_of
+from ingest.core.tracking.file_state import MOST_RANGES, FileKey, FileState, FileUpdate, merge, missing_of
 from ingest.core.tracking.gaps import candidates, confirmed, documents, gap_id, is_due, record_gaps
 from ingest.core.tracking.manifest import BEGIN, END, Manifest
 from tests.core.tracking.test_watermark import leaves
@@ -106,7 +106,7 @@ def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
 
     assert (gap.start, gap.stop, gap.size_bytes, gap.shown_by) == (80, 400, 240, "silence")
     assert (gap.since_ms, gap.until_ms) == (NOON - 86_400_000 + 1000, None)
-    assert missing_of(gap, begun.pieces) == 240
+    assert missing_of(gap, begun.ranges) == 240
 
 
 def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while() -> None:
@@ -127,7 +127,7 @@ def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -
     assert list(candidates(state)) == []
 
     half = after([heard([1, 2, 3, 7])], replace(state, pending=False))
-    assert (half.pending, missing_of(gap, half.pieces), half.missing_bytes) == (True, 160, 160)
+    assert (half.pending, missing_of(gap, half.ranges), half.missing_bytes) == (True, 160, 160)
     assert half.gaps == state.gaps
     assert [each.body["perf"]["gap"]["size_bytes"] for each in documents(half, schema)] == [320]
     longer = after([said(END, NOON + 9, SIZE + 100)], half)
@@ -202,11 +202,11 @@ def test_files_are_told_apart() -> None:
 def test_a_file_in_very_many_pieces_says_so_until_it_is_whole() -> None:
     """What is kept is bounded, and nothing is called missing that was only forgotten."""
     every_other = FileUpdate()
-    every_other.add_ranges(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_PIECES + 1))
-    state = after([every_other, said(END, NOON, 4 * (MOST_PIECES + 1))])
+    every_other.add_ranges(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_RANGES + 1))
+    state = after([every_other, said(END, NOON, 4 * (MOST_RANGES + 1))])
 
-    assert (state.scattered, len(state.pieces)) == (True, MOST_PIECES)
+    assert (state.scattered, len(state.ranges)) == (True, MOST_RANGES)
     assert list(candidates(state)) == []
     rest = FileUpdate()
-    rest.add_ranges([ByteRange(0, 4 * (MOST_PIECES + 1), NOON, NOON)])
+    rest.add_ranges([ByteRange(0, 4 * (MOST_RANGES + 1), NOON, NOON)])
     assert not after([rest], state).scattered

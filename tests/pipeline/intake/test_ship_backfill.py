@@ -41,7 +41,7 @@ def of_then(world: World) -> Documents:
     """What the lines became when they were new: their record time was that of their day."""
     known = world.knowledge
     decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    made = [decoder.outcomes(Message(line, THEN_MS), THEN_MS) for line in LINES]
+    made = [decoder.decode(Message(line, THEN_MS), THEN_MS) for line in LINES]
     return {(d.index, d.id): without_provenance(d.body, known.schema) for each in made for d in each.documents}
 
 

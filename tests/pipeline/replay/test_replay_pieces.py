@@ -74,7 +74,7 @@ def expected(world: World, settings: Settings) -> dict[Place, Any]:
     """What these messages become now."""
     known, made = world.knowledge, {}
     for intake, message in messages():
-        found = Decoder(settings.intake(intake), known.sources, known.schema).outcomes(message, 0)
+        found = Decoder(settings.intake(intake), known.sources, known.schema).decode(message, 0)
         for document in found.documents:
             made[document.index, document.id] = without_provenance(document.body, known.schema)
     return made

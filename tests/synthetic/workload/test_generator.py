@@ -42,7 +42,7 @@ def decoder() -> Decoder:
 
 def outcomes(decoder: Decoder, made: Made) -> Outcomes:
     """What the core makes of a message."""
-    return decoder.outcomes(Message(made.data, RECEIVED_MS, Provenance(), backfill=True), 0)
+    return decoder.decode(Message(made.data, RECEIVED_MS, Provenance(), backfill=True), 0)
 
 
 def fact_of(body: dict[str, Any]) -> ExpectedDocument:

@@ -1,6 +1,6 @@
 """Made-up text output of owping: both directions in one message, local Californian time without a zone.
 
-Nothing in the text can say that it is synthetic, so the demo does not ship it; it is for tests and trials.
+Nothing in the text can say that it is synthetic, so the demo does not ship it.
 """
 
 from collections.abc import Iterator
