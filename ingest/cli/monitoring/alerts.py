@@ -1,7 +1,7 @@
 """`perflog alerts`: evaluates the alarm rules on stored stages and lists the incidents."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from ingest.cli.console import console
 from ingest.cli.monitoring.alerts_json import evaluated_row, incident_row
 from ingest.cli.monitoring.alerts_text import show_evaluation, show_incidents
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.options import moment_of, now_ms, period_of, with_options
 from ingest.config.load import load_settings
 from ingest.config.paths import RULES_FILE, data_folder
 from ingest.core.alerts.documents import incident_in
@@ -32,6 +32,32 @@ _rules = click.option(
 )
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsRunOptions:
+    """Which stages `perflog alerts run` judges, as of when, and by which rules; `each_stage`: show every verdict."""
+
+    once: bool
+    facilities: tuple[str, ...]
+    now: str | None
+    since: str | None
+    each_stage: bool
+    rules_path: Path | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlertsListOptions:
+    """Which incidents `perflog alerts list` lists, and how many at most."""
+
+    facilities: tuple[str, ...]
+    rule_ids: tuple[str, ...]
+    states: tuple[str, ...]
+    since: str | None
+    until: str | None
+    limit: int
+    as_json: bool
+
+
 @click.group("alerts")
 def command() -> None:
     """Alarms: stages slower than usual, reported once, with the numbers.
@@ -48,27 +74,25 @@ def command() -> None:
 @click.option("--stages", "each_stage", is_flag=True, help="Show the verdict of every stage, not only how many.")
 @_rules
 @_json
-@click.pass_obj
-def run(
-    settings_path: Path | None, /, once: bool, each_stage: bool, rules_path: Path | None, as_json: bool, **chosen: Any
-) -> None:
+@with_options(AlertsRunOptions)
+def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
     """Judge the stored stages; store and log each incident that is new, worse or over.
 
     A second evaluation repeats no notice. A stage with too few comparable stages before it is `insufficient`, never ok.
     """
     log_to_stderr()
-    if not once:
+    if not options.once:
         raise Problem("`perflog alerts run` evaluates once so far.", "Say --once, e.g. from a timer.", ExitCode.USAGE)
     settings = load_settings(settings_path)
-    rules = load_rules(rules_path or data_folder("dashboards") / RULES_FILE)
+    rules = load_rules(options.rules_path or data_folder("dashboards") / RULES_FILE)
     schema = load_schema(settings.grammars / "fields.toml")
-    now = moment_of("--now", chosen["now"], now_ms())
-    since = moment_of("--since", chosen["since"], 0)
-    report = evaluate(settings, schema, rules, EvaluateRequest(chosen["facilities"], since, now), LogNotifier())
-    if as_json:
+    now = moment_of("--now", options.now, now_ms())
+    since = moment_of("--since", options.since, 0)
+    report = evaluate(settings, schema, rules, EvaluateRequest(options.facilities, since, now), LogNotifier())
+    if options.as_json:
         click.echo(orjson.dumps(evaluated_row(report)))
     else:
-        show_evaluation(report, each_stage, console())
+        show_evaluation(report, options.each_stage, console())
 
 
 @command.command("list")
@@ -79,24 +103,24 @@ def run(
 @click.option("--until", help="Only incidents that began before, likewise.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @_json
-@click.pass_obj
-def list_(settings_path: Path | None, /, limit: int, as_json: bool, **chosen: Any) -> None:
+@with_options(AlertsListOptions)
+def list_(settings_path: Path | None, options: AlertsListOptions) -> None:
     """List incidents with their numbers, the newest first."""
     settings = load_settings(settings_path)
-    since, until = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    wanted = AlertQuery(chosen["facilities"], chosen["rule_ids"], chosen["states"], since, until)
+    since_ms, until_ms = period_of(options.since, options.until, now_ms())
+    wanted = AlertQuery(options.facilities, options.rule_ids, options.states, since_ms, until_ms)
     connected = client(settings.elasticsearch)
     with raising_problems(settings.elasticsearch):
         try:
             alerts = Alerts(connected)
             alerts.refresh()
-            documents, matching = alerts.newest(wanted, limit), alerts.count(wanted)
+            documents, matching = alerts.newest(wanted, options.limit), alerts.count(wanted)
         finally:
             connected.close()
     incidents = [
         (incident_in(document.id, document.body), document.body["perf"]["alert"]["message"]) for document in documents
     ]
-    if as_json:
+    if options.as_json:
         rows = [incident_row(incident) | {"message": text} for incident, text in incidents]
         click.echo(orjson.dumps({"incidents": rows, "matching": matching}))
     else:

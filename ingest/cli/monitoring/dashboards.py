@@ -1,11 +1,13 @@
 """`perflog dashboards`: compiles the boards under dashboards/ for Kibana, into a file or into a running Kibana."""
 
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 from rich.console import Console
 
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.paths import data_folder
 from ingest.core.dashboards.checks import check
@@ -15,6 +17,21 @@ from ingest.core.dashboards.saved_objects import SavedObject, ndjson
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.kibana.client import Access, Kibana
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DashboardsImportOptions:
+    """The Kibana that `perflog dashboards import` writes to, and the time that the printed links open."""
+
+    url: str
+    space: str
+    api_key: str | None
+    user: str | None
+    password: str | None
+    ca_cert: str | None
+    wait_s: float
+    start: str
+    end: str
 
 
 @click.group("dashboards")
@@ -33,24 +50,24 @@ def command() -> None:
               help="Seconds to wait for a Kibana that is starting.")  # fmt: skip
 @click.option("--from", "start", default="", help="Open the board at this time (ISO 8601 or now-24h); with --to.")
 @click.option("--to", "end", default="", help="End of that time.")
-@click.pass_obj
-def import_(settings_path: Path | None, /, url: str, space: str, wait_s: float, start: str, end: str,
-            **who: str | None) -> None:  # fmt: skip
+@with_options(DashboardsImportOptions)
+def import_(settings_path: Path | None, options: DashboardsImportOptions) -> None:
     """Compile, import (existing objects are replaced), read back and compare; any error in the response is an error."""
-    if bool(start) != bool(end):
+    if bool(options.start) != bool(options.end):
         raise click.UsageError("--from and --to go together.")
-    if who["user"] and not who["api_key"] and who["password"] is None:
-        who["password"] = click.prompt("Password", hide_input=True)
-    boards, objects = _compiled(settings_path, space)
-    access = Access(url, space, who["api_key"], who["user"], who["password"], who["ca_cert"])
+    password = options.password
+    if options.user and not options.api_key and password is None:
+        password = click.prompt("Password", hide_input=True)
+    boards, objects = _compiled(settings_path, options.space)
+    access = Access(options.url, options.space, options.api_key, options.user, password, options.ca_cert)
     kibana = Kibana(access)
     with Console(stderr=True).status(f"Kibana at {access.base} …"):
-        version = kibana.wait(wait_s)
+        version = kibana.wait(options.wait_s)
         count = kibana.put(objects, version)
     name = "Kibana" if version is None else f"Kibana {'.'.join(map(str, version))}"
     click.echo(f"{name} at {access.base} has {count} objects, read back and compared.")
     for board in boards:
-        click.echo(f"{board.title}: {access.base}{board_path(board.key, space, start, end)}")
+        click.echo(f"{board.title}: {access.base}{board_path(board.key, options.space, options.start, options.end)}")
 
 
 @command.command("compile")

@@ -1,6 +1,7 @@
 """`perflog gaps`: which bytes are missing from which file, since when, and when they were filled."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import orjson
 
 from ingest.cli.console import console
 from ingest.cli.monitoring.gaps_text import show_gaps
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.lookup import lookup
 from ingest.edge.elasticsearch.files import MOST, GapQuery, open_gaps
@@ -20,6 +22,18 @@ _GAP = (
 _FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "lines", "sha256", "begun", "ended")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapsOptions:
+    """Which gaps `perflog gaps` lists, and how many at most."""
+
+    only_open: bool
+    facilities: tuple[str, ...]
+    files: tuple[str, ...]
+    hosts: tuple[str, ...]
+    limit: int
+    as_json: bool
+
+
 @click.command("gaps")
 @click.option("--open", "only_open", is_flag=True, help="Only those that are not filled.")
 @click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; may be given several times.")
@@ -27,8 +41,8 @@ _FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "li
 @click.option("--host", "hosts", multiple=True, help="Only those of this machine's files; several times.")
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json: bool, **chosen: Any) -> None:
+@with_options(GapsOptions)
+def command(settings_path: Path | None, options: GapsOptions) -> None:
     """List what is missing from files: which bytes, between which lines, when it was found, when it was filled.
 
     This works for files whose messages carry their byte offsets: those sent by `perflog ship`, and by forwarders that
@@ -36,11 +50,12 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
     sweeps every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
     """
     settings = load_settings(settings_path)
-    wanted = GapQuery(**chosen, states=("open",) if only_open else ())
+    states = ("open",) if options.only_open else ()
+    wanted = GapQuery(facilities=options.facilities, files=options.files, hosts=options.hosts, states=states)
     with open_gaps(settings.elasticsearch) as stored:
-        gaps, matching = stored.listed(wanted, limit)
+        gaps, matching = stored.listed(wanted, options.limit)
         known, unsettled = stored.files(wanted), stored.unsettled(wanted)
-    if as_json:
+    if options.as_json:
         result = {"gaps": [gap_row(body) for body in gaps], "matching": matching, "files": known}
         click.echo(orjson.dumps({**result, "unsettled": [file_row(body) for body in unsettled]}))
     else:

@@ -1,7 +1,7 @@
 """`perflog workflow`: learns, lists and shows the templates that runs are compared with."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
@@ -9,7 +9,7 @@ import orjson
 from ingest.cli.console import console
 from ingest.cli.monitoring.workflow_json import change_row, template_row
 from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.options import moment_of, now_ms, period_of, with_options
 from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
@@ -26,6 +26,19 @@ from ingest.pipeline.derive.workflow_templates import (
 
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 _facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; several times.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowLearnOptions:
+    """The runs that `perflog workflow learn` learns from, and whether the template is stored."""
+
+    facilities: tuple[str, ...]
+    workflows: tuple[str, ...]
+    since: str | None
+    until: str | None
+    most: int
+    dry_run: bool
+    as_json: bool
 
 
 @click.group("workflow")
@@ -51,8 +64,8 @@ def command() -> None:
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, store nothing.")
 @_json
-@click.pass_obj
-def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+@with_options(WorkflowLearnOptions)
+def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     """Learn the template of each workflow from the stored runs, show it and store it.
 
     Whatever `[workflow.NAME]` of the settings declares (stages, tail, head) is used as it is. If the new template
@@ -61,14 +74,16 @@ def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen:
     """
     settings = load_settings(settings_path)
     now = now_ms()
-    since, until = (moment_of(f"--{name}", chosen[name], now) for name in ("since", "until"))
-    asked = LearnRequest(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
+    since_ms, until_ms = period_of(options.since, options.until, now)
+    asked = LearnRequest(
+        options.facilities, options.workflows, since_ms, until_ms, options.most, now, not options.dry_run
+    )
     learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
     if not [result for result in learned if result.done != NOTHING]:
         raise Problem(
             "No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", ExitCode.NO_INPUT
         )
-    if as_json:
+    if options.as_json:
         rows = [
             {"facility": result.facility, "workflow": result.workflow, "done": result.done}
             | {"template": None if result.found is None else template_row(result.found)}

@@ -8,13 +8,13 @@ from datetime import UTC, datetime
 from difflib import get_close_matches
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import ExitCode, Intake, Problem, Provenance
@@ -53,6 +53,27 @@ class GeneratedCounts:
         self.size_bytes += len(made.data)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GenerateOptions:
+    """What `perflog generate` makes, and where it goes: into a folder, to an intake's topic at a rate, or both."""
+
+    out: Path | None
+    lines: int | None
+    results: int
+    seed: int
+    facilities: tuple[str, ...]
+    shares: tuple[str, ...]
+    slowed: tuple[str, ...]
+    steady: bool
+    start: str | None
+    span_s: float
+    intake_name: str | None
+    rate: float | None
+    seconds: float | None
+    backfill: bool
+    as_json: bool
+
+
 @click.command("generate")
 @click.argument("out", required=False, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--lines", type=click.IntRange(0), help=f"How many messages of lines. Default: {LINES:,}.")
@@ -75,42 +96,47 @@ class GeneratedCounts:
 )
 @click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-@click.pass_obj
-def command(settings_path: Path | None, /, out: Path | None, intake_name: str | None, **options: Any) -> int:
+@with_options(GenerateOptions)
+def command(settings_path: Path | None, options: GenerateOptions) -> int:
     """Make lines and results of known truth: into the folder OUT, or to Kafka at a steady rate, or both.
 
     OUT/truth.jsonl says for every message what must become of it, OUT/runs.jsonl what every run really did.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    intake = settings.intake(intake_name) if intake_name else None
+    intake = settings.intake(options.intake_name) if options.intake_name else None
     workload = _workload(intake, options)
-    _check(out, intake, workload, options)
+    _check(intake, workload, options)
     counts = GeneratedCounts()
-    with folder(out) if out else nullcontext() as where, _progress() as progress:
+    with folder(options.out) if options.out else nullcontext() as where, _progress() as progress:
         task = progress.add_task("generate", total=workload.lines + workload.results)
         made = _counted(messages(workload), where, counts)
-        if intake:
+        if intake and options.rate:
             with open_producer(settings.kafka) as outbox:
-                letters = _letters(made, intake, options["backfill"])
-                counts.pace = send_paced(outbox, letters, options["rate"], _advance(progress, task))
+                letters = _letters(made, intake, options.backfill)
+                counts.pace = send_paced(outbox, letters, options.rate, _advance(progress, task))
         else:
             _written(made, _advance(progress, task))
         counts.runs = where.write_runs(workload) if where else None
-    _show(counts, out, intake, options)
+    _show(counts, intake, options)
     return 0
 
 
-def _workload(intake: Intake | None, options: dict[str, Any]) -> Workload:
-    lines = options["lines"]
+def _workload(intake: Intake | None, options: GenerateOptions) -> Workload:
+    lines = options.lines
     if lines is None:
-        lines = round(options["rate"] * options["seconds"]) if options["rate"] and options["seconds"] else LINES
-    facilities = options["facilities"] or ((intake.facility,) if intake else ("als",))
-    start = _start_ms(options["start"], options["span_s"])
-    shares = _shares(options["shares"])
-    slowed = tuple(_slowed(word) for word in options["slowed"])
-    span_s, results = options["span_s"], options["results"]
-    return Workload(options["seed"], lines, facilities, start, span_s, shares, results, slowed, options["steady"])
+        lines = round(options.rate * options.seconds) if options.rate and options.seconds else LINES
+    return Workload(
+        seed=options.seed,
+        lines=lines,
+        facilities=options.facilities or ((intake.facility,) if intake else ("als",)),
+        start_ms=_start_ms(options.start, options.span_s),
+        span_s=options.span_s,
+        shares=_shares(options.shares),
+        results=options.results,
+        slowed=tuple(_slowed(word) for word in options.slowed),
+        steady=options.steady,
+    )
 
 
 def _slowed(word: str) -> Slowed:
@@ -153,15 +179,15 @@ def _start_ms(text: str | None, span_s: float) -> int:
         raise Problem(f"--start: {error}.", "Write it like 2016-02-05T08:00:00Z.", ExitCode.USAGE) from error
 
 
-def _check(out: Path | None, intake: Intake | None, workload: Workload, options: dict[str, Any]) -> None:
+def _check(intake: Intake | None, workload: Workload, options: GenerateOptions) -> None:
     """Refuse options that do not go together: `Problem` (64)."""
     if intake is None:
-        if out is None:
+        if options.out is None:
             raise Problem("No destination is given.", "Name a folder, or an --intake and a --rate.", ExitCode.USAGE)
-        if options["rate"] or options["seconds"]:
+        if options.rate or options.seconds:
             raise Problem("A rate is for sending.", "Name the --intake too.", ExitCode.USAGE)
         return
-    if not options["rate"]:
+    if not options.rate:
         raise Problem("No rate is given.", "Give --rate, in messages a second.", ExitCode.USAGE)
     if workload.facilities != (intake.facility,):
         raise Problem(
@@ -204,21 +230,21 @@ def _progress() -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _advance(progress: Progress, task: Any) -> Callable[[int], None]:
+def _advance(progress: Progress, task: TaskID) -> Callable[[int], None]:
     return lambda count: progress.advance(task, count)
 
 
-def _show(told: GeneratedCounts, out: Path | None, intake: Intake | None, options: dict[str, Any]) -> None:
+def _show(told: GeneratedCounts, intake: Intake | None, options: GenerateOptions) -> None:
     pace = told.pace
-    if options["as_json"]:
+    if options.as_json:
         report = {
-            "folder": str(out) if out else None,
+            "folder": str(options.out) if options.out else None,
             "topic": intake.topic if intake else None,
             "counts": told.counts,
             "reasons": +told.reasons,
             "runs": told.runs,
             "size_bytes": told.size_bytes,
-            "rate_asked": options["rate"],
+            "rate_asked": options.rate,
             "rate_reached": pace.rate if pace else None,
             "duration_s": pace.duration_s if pace else None,
         }
@@ -233,6 +259,6 @@ def _show(told: GeneratedCounts, out: Path | None, intake: Intake | None, option
         f"{counts['documents']:,} documents must come; {counts['rejected']:,} messages must be rejected, "
         f"{counts['ignored']:,} ignored, {counts['repeats']:,} are repeats."
     )
-    if pace and intake:
+    if pace and intake and options.rate:
         reached = f"{pace.rate:,.1f}" if pace.rate is not None else "–"
-        click.echo(f"{intake.topic} acknowledged {reached} messages/s ({options['rate']:,.1f} asked).")
+        click.echo(f"{intake.topic} acknowledged {reached} messages/s ({options.rate:,.1f} asked).")

@@ -1,7 +1,7 @@
 """`perflog run`: workers from Kafka to Elasticsearch; more workers than partitions do not help."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from rich.console import Console
 
 from ingest.cli.console import plain_table
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import load_registry
@@ -23,6 +24,20 @@ from ingest.telemetry import log_to_stderr
 log = logging.getLogger("perflog.run")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the workers of `perflog run` read, how many they are, and when they stop."""
+
+    drain: bool
+    workers: int
+    accept_rejects: bool
+    group: str | None
+    names: tuple[str, ...]
+    grammars: Path | None
+    as_json: bool
+    verbose: bool
+
+
 @click.command("run")
 @click.option("--drain", is_flag=True, help="Stop once everything now in the topics has been committed.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
@@ -33,28 +48,29 @@ log = logging.getLogger("perflog.run")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
 @click.option("--verbose", is_flag=True, help="Also log the client libraries.")
-@click.pass_obj
-def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
+@with_options(RunOptions)
+def command(settings_path: Path | None, options: RunOptions) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
 
     SIGTERM and Ctrl-C finish the records in flight first. Exit code 78 if `perflog setup` has to run first, 65 if so
     many
     records were rejected that a grammar or a setting must be wrong.
     """
-    log_to_stderr(verbose)
+    log_to_stderr(options.verbose)
     settings = load_settings(settings_path)
-    workers = options.pop("workers")
-    log.info("Starting %d worker(s) of the group %s.", workers, options["group"] or settings.kafka.group)
-    known = load_registry(grammars or settings.grammars)
+    workers = options.workers
+    log.info("Starting %d worker(s) of the group %s.", workers, options.group or settings.kafka.group)
+    known = load_registry(options.grammars or settings.grammars)
     fit_for_work()
-    if options.pop("accept_rejects"):
+    if options.accept_rejects:
         settings = without_reject_limit(settings)
 
     def one(number: int) -> RunReport:
-        return run_worker(_numbered(settings, number if workers > 1 else None), known, **options)
+        numbered = _numbered(settings, number if workers > 1 else None)
+        return run_worker(numbered, known, options.names, drain=options.drain, group=options.group)
 
     report = one(1) if workers == 1 else Supervisor(one, workers).run()
-    if as_json:
+    if options.as_json:
         click.echo(orjson.dumps(as_tree(report)))
     else:
         show(report, Console())

@@ -1,20 +1,35 @@
 """`perflog ship`: sends files to Kafka; done only when Kafka has acknowledged every message."""
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode
 from ingest.edge.files import checked
 from ingest.pipeline.intake.ship import ShipReport, ship, shipment
 from ingest.telemetry import log_to_stderr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipOptions:
+    """The files that `perflog ship` sends, to which intake, and how; `framing` None: as the intake reads them."""
+
+    files: tuple[Path, ...]
+    intake_name: str
+    backfill: bool
+    host: str | None
+    framing: str | None
+    manifest: bool
+    grammars: Path | None
+    as_json: bool
 
 
 @click.command("ship")
@@ -28,8 +43,8 @@ from ingest.telemetry import log_to_stderr
               help="Send each file's size, so that missing bytes can be found.")  # fmt: skip
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-@click.pass_obj
-def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
+@with_options(ShipOptions)
+def command(settings_path: Path | None, options: ShipOptions) -> int:
     """Send FILES to the topic of an intake, each message's bytes unchanged.
 
     Before and after each file goes a manifest, a record that says how large the file is: `perflog gaps` uses it to find
@@ -39,14 +54,16 @@ def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    sources = load_registry(options["grammars"] or settings.grammars).sources
-    chosen = {name: options[name] for name in ("backfill", "host", "framing", "manifest")}
-    what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
+    sources = load_registry(options.grammars or settings.grammars).sources
+    what = shipment(
+        settings.intake(options.intake_name), sources, options.files, version("perflog-ingest"),
+        backfill=options.backfill, host=options.host, framing=options.framing, manifest=options.manifest,
+    )  # fmt: skip
     console = Console(stderr=True)
     with _progress(console) as progress:
-        task = progress.add_task("ship", total=checked(files))
+        task = progress.add_task("ship", total=checked(options.files))
         report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
-    _show(report, options["as_json"])
+    _show(report, options.as_json)
     return ExitCode.BAD_DATA if report.too_large else 0
 
 

@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ingest.cli.options import with_options
 from ingest.core.model import ExitCode
 from ingest.edge.local import stack as local
 from ingest.edge.local.plan import ELASTICSEARCH_PORT, KAFKA_PORT
@@ -50,14 +51,15 @@ def command() -> None:
 @click.option(
     "--elasticsearch-heap-mib", type=click.IntRange(256), default=1024, show_default=True, help="Elasticsearch's heap."
 )
-def up(**wanted: Any) -> None:
+@with_options(local.LocalStack)
+def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     """Start both and wait until they answer; a server that already runs is left as it is.
 
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
     Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
     """
     with _terminated_as_interrupt(), _progress() as tell:
-        running = local.up(local.LocalStack(**wanted), tell)
+        running = local.up(stack, tell)
     click.echo("The stack is up." if running.started else "The stack is already up.")
     click.echo(f"  Kafka          {running.kafka}")
     click.echo(f"  Elasticsearch  {running.elasticsearch}")

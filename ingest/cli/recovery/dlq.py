@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
 from ingest.cli.console import console
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.options import now_ms, period_of, with_options
 from ingest.cli.recovery.dlq_json import listing_row, purge_row, reject_row, replay_row
 from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
 from ingest.config.load import load_settings
@@ -25,6 +26,73 @@ from ingest.pipeline.deadletters.purge import purge as purge_them
 from ingest.pipeline.deadletters.replay import replay as replay_them
 from ingest.pipeline.deadletters.reread import as_of_now
 from ingest.telemetry import log_to_stderr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RejectFilter:
+    """Which rejects a command is about: those that every given option fits."""
+
+    reasons: tuple[str, ...]
+    sources: tuple[str, ...]
+    facilities: tuple[str, ...]
+    intakes: tuple[str, ...]
+    shapes: tuple[str, ...]
+    since: str | None
+    until: str | None
+
+    def query(self, ids: tuple[str, ...] = (), replayed: bool | None = None) -> RejectQuery:
+        """Return the query for these rejects; `ids`: only these, `replayed`: only those that were, None: all."""
+        since_ms, until_ms = period_of(self.since, self.until, now_ms())
+        return RejectQuery(
+            reasons=self.reasons,
+            sources=self.sources,
+            facilities=self.facilities,
+            intakes=self.intakes,
+            shapes=self.shapes,
+            ids=ids,
+            since_ms=since_ms,
+            until_ms=until_ms,
+            replayed=replayed,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlqListOptions(RejectFilter):
+    """The rejects that `perflog dlq list` counts."""
+
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlqShowOptions(RejectFilter):
+    """The reject that `perflog dlq show` shows: by its id, else the newest of those selected."""
+
+    reject_id: str | None
+    raw: bool
+    grammars: Path | None
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlqReplayOptions(RejectFilter):
+    """The rejects whose records `perflog dlq replay` sends again."""
+
+    ids: tuple[str, ...]
+    again: bool
+    dry_run: bool
+    as_json: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DlqPurgeOptions(RejectFilter):
+    """The rejects that `perflog dlq purge` deletes."""
+
+    ids: tuple[str, ...]
+    replayed: bool
+    every: bool
+    yes: bool
+    as_json: bool
+
 
 _FILTERS = (
     click.option("--reason", "reasons", multiple=True, help="Only rejects of this reason; may be given several times."),
@@ -57,12 +125,12 @@ def command() -> None:
 @command.command("list")
 @_filtered
 @_json
-@click.pass_obj
-def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
+@with_options(DlqListOptions)
+def list_(settings_path: Path | None, options: DlqListOptions) -> None:
     """Count the rejects by shape, the most frequent first; each with the id of its newest reject, for `show`."""
     log_to_stderr()
-    shapes = listing(load_settings(settings_path), _wanted(chosen))
-    if as_json:
+    shapes = listing(load_settings(settings_path), options.query())
+    if options.as_json:
         click.echo(orjson.dumps(listing_row(shapes)))
     else:
         show_listing(shapes, console())
@@ -74,26 +142,24 @@ def list_(settings_path: Path | None, /, as_json: bool, **chosen: Any) -> None:
 @click.option("--raw", is_flag=True, help="Write the record's value to standard output, byte by byte; nothing else.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @_json
-@click.pass_obj
-def show(
-    settings_path: Path | None, /, reject_id: str | None, raw: bool, grammars: Path | None, as_json: bool, **chosen: Any
-) -> None:
+@with_options(DlqShowOptions)
+def show(settings_path: Path | None, options: DlqShowOptions) -> None:
     """Show the reject ID, or the newest of the selected ones: where it broke, and the record as received.
 
     The id is topic/partition/offset of the record, or of its letter. Exit code 66 if there is no such reject.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    reject, original, parts = one(settings, _wanted(chosen, (reject_id,) if reject_id else ()))
-    if raw:
+    reject, original, parts = one(settings, options.query((options.reject_id,) if options.reject_id else ()))
+    if options.raw:
         if original is None or original.value is None:
             raise Problem(f"Nothing is left of the value of {reject.id}.", "", ExitCode.NO_INPUT)
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
-    known = load_registry(grammars or settings.grammars)
+    known = load_registry(options.grammars or settings.grammars)
     now = as_of_now(reject, original, settings, known)
-    if as_json:
+    if options.as_json:
         click.echo(orjson.dumps(reject_row(reject, original, parts, now)))
     else:
         show_reject(reject, original, parts, now, known.sources, console())
@@ -105,10 +171,8 @@ def show(
 @click.option("--again", is_flag=True, help="Also those that were replayed before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @_json
-@click.pass_obj
-def replay(
-    settings_path: Path | None, /, ids: tuple[str, ...], again: bool, dry_run: bool, as_json: bool, **chosen: Any
-) -> int:
+@with_options(DlqReplayOptions)
+def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
     """Send rejected records to their intake topics again, unchanged; `run` reads them.
 
     Key, value and headers are the original ones. Facts keep their ids, so nothing is stored twice; a record that is
@@ -116,11 +180,11 @@ def replay(
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    wanted = _wanted(chosen, ids)
+    wanted = options.query(options.ids)
     _demand_all(settings, wanted)
     with _progress() as progress:
-        report = replay_them(settings, wanted, now_ms, again=again, dry_run=dry_run, progress=progress)
-    if as_json:
+        report = replay_them(settings, wanted, now_ms, again=options.again, dry_run=options.dry_run, progress=progress)
+    if options.as_json:
         click.echo(orjson.dumps(replay_row(report)))
     else:
         show_replay(report, console())
@@ -134,10 +198,8 @@ def replay(
 @click.option("--all", "every", is_flag=True, help="All rejects.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @_json
-@click.pass_obj
-def purge(
-    settings_path: Path | None, /, ids: tuple[str, ...], every: bool, yes: bool, as_json: bool, **chosen: Any
-) -> None:
+@with_options(DlqPurgeOptions)
+def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     """Delete rejects for good, and the letters that no remaining reject needs.
 
     Letters are deleted from the beginning of the topic up to the first one that a remaining reject refers to. Asks for
@@ -145,27 +207,21 @@ def purge(
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    wanted = _wanted(chosen, ids)
-    if wanted.everything and not every:
+    wanted = options.query(options.ids, options.replayed or None)
+    if wanted.everything and not options.every:
         raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", ExitCode.USAGE)
-    if every and not wanted.everything:
+    if options.every and not wanted.everything:
         raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
     _demand_all(settings, wanted)
     count = counted(settings, wanted)
-    if count and not yes:
+    if count and not options.yes:
         _ask(count)
     with _progress() as progress:
         report = purge_them(settings, wanted, progress)
-    if as_json:
+    if options.as_json:
         click.echo(orjson.dumps(purge_row(report)))
     else:
         show_purge(report, console())
-
-
-def _wanted(chosen: dict[str, Any], ids: tuple[str, ...] = ()) -> RejectQuery:
-    named = {name: chosen[name] for name in ("reasons", "sources", "facilities", "intakes", "shapes")}
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    return RejectQuery(**named, ids=ids, since_ms=since_ms, until_ms=until_ms, replayed=chosen.get("replayed") or None)
 
 
 def _demand_all(settings: Settings, wanted: RejectQuery) -> None:

@@ -1,13 +1,13 @@
 """`perflog replay`: reads stored lines again, to correct them after a source's revision rose, or only to compare."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
 from ingest.cli.console import console, progress_bar
-from ingest.cli.options import facility_of, moment_of, now_ms
+from ingest.cli.options import facility_of, now_ms, period_of, with_options
 from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
@@ -17,6 +17,24 @@ from ingest.pipeline.replay.resend import resend
 from ingest.pipeline.replay.shadow import shadow as shadow_them
 from ingest.pipeline.worker.process import fit_for_work
 from ingest.telemetry import log_to_stderr
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """Which stored lines `perflog replay` reads again, and whether they are sent or only compared."""
+
+    runs: tuple[str, ...]
+    files: tuple[str, ...]
+    sources: tuple[str, ...]
+    facilities: tuple[str, ...]
+    since: str | None
+    until: str | None
+    every: bool
+    dry_run: bool
+    rate: float | None
+    shadow: bool
+    grammars: Path | None
+    as_json: bool
 
 
 @click.command("replay")
@@ -32,10 +50,8 @@ from ingest.telemetry import log_to_stderr
 @click.option("--shadow", is_flag=True, help="Send nothing: report which fields these grammars read differently.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.pass_obj
-def command(
-    settings_path: Path | None, /, shadow: bool, dry_run: bool, rate: float | None, as_json: bool, **chosen: Any
-) -> int:
+@with_options(ReplayOptions)
+def command(settings_path: Path | None, options: ReplayOptions) -> int:
     """Send stored lines to their intake topics again, unchanged; `run` reads them.
 
     The same revision of a source changes nothing. A higher one corrects: a fact that moves to another index or run is
@@ -47,40 +63,40 @@ def command(
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = load_registry(chosen["grammars"] or settings.grammars)
+    known = load_registry(options.grammars or settings.grammars)
     fit_for_work()
-    wanted = _wanted(chosen)
-    if shadow and (dry_run or rate):
+    wanted = _query(options)
+    if options.shadow and (options.dry_run or options.rate):
         raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", ExitCode.USAGE)
     screen = console()
     with progress_bar() as progress:
-        if shadow:
+        if options.shadow:
             differences, left_out = shadow_them(settings, known, wanted, progress)
         else:
-            report = resend(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
-    if shadow:
-        click.echo(orjson.dumps(shadow_row(differences, left_out))) if as_json else show_shadow(
+            report = resend(settings, known, wanted, rate=options.rate, dry_run=options.dry_run, progress=progress)
+    if options.shadow:
+        click.echo(orjson.dumps(shadow_row(differences, left_out))) if options.as_json else show_shadow(
             differences, left_out, screen
         )
         return ExitCode.FINDINGS if differences.any else ExitCode.DONE
-    click.echo(orjson.dumps(report_row(report))) if as_json else show_report(report, screen)
+    click.echo(orjson.dumps(report_row(report))) if options.as_json else show_report(report, screen)
     return ExitCode.BAD_DATA if report.left_out else 0
 
 
-def _wanted(chosen: dict[str, Any]) -> FactQuery:
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+def _query(options: ReplayOptions) -> FactQuery:
+    since_ms, until_ms = period_of(options.since, options.until, now_ms())
     wanted = FactQuery(
-        facilities=tuple(map(facility_of, chosen["facilities"])),
-        sources=chosen["sources"],
-        runs=chosen["runs"],
-        files=chosen["files"],
+        facilities=tuple(map(facility_of, options.facilities)),
+        sources=options.sources,
+        runs=options.runs,
+        files=options.files,
         since_ms=since_ms,
         until_ms=until_ms,
     )
-    if wanted.everything and not chosen["every"]:
+    if wanted.everything and not options.every:
         raise Problem(
             "Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", ExitCode.USAGE
         )
-    if chosen["every"] and not wanted.everything:
+    if options.every and not wanted.everything:
         raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
     return wanted

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +10,10 @@ import click
 import orjson
 
 from ingest.cli.console import console
+from ingest.cli.options import with_options
 from ingest.cli.runs.analysis_json import head_row
 from ingest.cli.runs.analysis_text import Shown, show_analysis
-from ingest.cli.runs.files import derived_runs, read_files, reading_options, working
+from ingest.cli.runs.files import ReadingOptions, derived_runs, read_files, reading_options, working
 from ingest.cli.runs.run_choice import chosen, no_such_run
 from ingest.cli.runs.runs_csv import write_csv
 from ingest.cli.runs.runs_json import whole_row
@@ -26,6 +28,19 @@ FEW = 3  # up to so many runs are all shown in full
 IN_FILES = "Without --run all those there are are listed."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AnalyzeOptions(ReadingOptions):
+    """The files of `perflog analyze`, the runs that are shown, and in which form."""
+
+    files: tuple[Path, ...]
+    ids: tuple[str, ...]
+    instance: int | None
+    limit: int
+    unfold: bool
+    as_json: bool
+    as_csv: bool
+
+
 @click.command("analyze")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--run", "ids", multiple=True, help="Only this run id, shown in full; may be given several times.")
@@ -35,8 +50,8 @@ IN_FILES = "Without --run all those there are are listed."
 @click.option("--json", "as_json", is_flag=True, help="JSON instead: each run as in `perflog show --json`.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, one row per run.")
 @reading_options
-@click.pass_obj
-def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, as_csv: bool, **options: Any) -> None:
+@with_options(AnalyzeOptions)
+def command(settings_path: Path | None, options: AnalyzeOptions) -> None:
     """Say how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
 
     The numbers equal those of `perflog runs` and `perflog show` after the files went through Kafka and a sweep: the
@@ -45,20 +60,20 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
     """
     settings = load_settings(settings_path)
     rules = load_rules(data_folder("dashboards") / RULES_FILE)
-    analysis = read_files(settings, files, options)
+    analysis = read_files(settings, options.files, options)
     everything = derived_runs(analysis)
-    selected = _wanted(everything, options["ids"], options["instance"])
-    if as_csv:
+    selected = _wanted(everything, options.ids, options.instance)
+    if options.as_csv:
         write_csv(selected, analysis.printed)
         return
     with working("judging stages"):
         judged = outliers(next(rule for rule in rules if rule.form == SLOW_STAGE), everything)
     uses = _uses(everything)
-    if as_json:
-        _write_json(head_row([str(file) for file in files], analysis, judged), selected, uses)
+    if options.as_json:
+        _write_json(head_row([str(file) for file in options.files], analysis, judged), selected, uses)
         return
-    in_full = selected if options["ids"] or len(selected) <= FEW else [_most_telling(selected, judged)]
-    shown = Shown(selected, in_full, uses, options["limit"], options["unfold"], bool(options["ids"]))
+    in_full = selected if options.ids or len(selected) <= FEW else [_most_telling(selected, judged)]
+    shown = Shown(selected, in_full, uses, options.limit, options.unfold, bool(options.ids))
     show_analysis(analysis, judged, shown, console())
 
 

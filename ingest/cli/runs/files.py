@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,22 @@ from ingest.edge.files import LINE, FileMessage, checked, pieces, pieces_of
 
 AT_ONCE = 2000  # lines per portion
 MARKS = "marks"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadingOptions:
+    """How files are read: as an intake of the settings, or as the other options say."""
+
+    intake_name: str | None
+    source_name: str | None
+    facility: str | None
+    workflow: str | None
+    zone: str | None
+    wrapper: str | None
+    grammars: Path | None
+    most: int
+
+
 _OPTIONS = (
     click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does: ids are those stored."),
     click.option("--source", "source_name", help="Read as this source only. Default: every source of workflow lines."),
@@ -35,7 +52,12 @@ _OPTIONS = (
     click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
                  help="Stop with an error above so many marks: some 0.5 KB of memory each."),
 )  # fmt: skip
-_OF_AN_INTAKE = ("source_name", "facility", "workflow", "zone", "wrapper")
+
+
+def first_given(options: ReadingOptions, names: Sequence[str]) -> str | None:
+    """Return the first of these options that was given, as it is typed; None if none was."""
+    given = next((name for name in names if getattr(options, name) is not None), None)
+    return None if given is None else f"--{given.removesuffix('_name')}"
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -45,15 +67,15 @@ def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_files(settings: Settings, files: Sequence[Path], options: Mapping[str, Any]) -> Analysis:
+def read_files(settings: Settings, files: Sequence[Path], options: ReadingOptions) -> Analysis:
     """Read all files (`-`: standard input) to their ends; progress on a terminal.
 
     `Problem`: 64 for invalid options, 65 for too many marks, 66 for a file that cannot be read.
     """
-    known = load_registry(options["grammars"] or settings.grammars)
+    known = load_registry(options.grammars or settings.grammars)
     intake = _intake(settings, known, options)
     decoder = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
-    analysis = Analysis(decoder, known.schema, options["most"])
+    analysis = Analysis(decoder, known.schema, options.most)
     limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
     size_bytes = checked([file for file in files if str(file) != "-"], "")
     screen = Console(stderr=True)
@@ -107,20 +129,20 @@ def _progress(screen: Console) -> Progress:
     return Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
 
 
-def _intake(settings: Settings, known: Registry, options: Mapping[str, Any]) -> Intake:
+def _intake(settings: Settings, known: Registry, options: ReadingOptions) -> Intake:
     """Return the named intake, or one built from the other options."""
-    if options["intake_name"] is not None:
-        given = [name for name in _OF_AN_INTAKE if options[name] is not None]
+    if options.intake_name is not None:
+        given = first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
         if given:
-            what = f"--intake and --{given[0].removesuffix('_name')} are given both."
+            what = f"--intake and {given} are given both."
             raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
-        intake = settings.intake(options["intake_name"])
+        intake = settings.intake(options.intake_name)
         _demand_marks(known.sources, intake.sources)
         return intake
-    facility = facility_of(options["facility"] or "unknown")
-    wrapper = options["wrapper"] or BARE
-    names = _chosen(known.sources, options["source_name"])
-    return Intake("files", "files", facility, names, options["workflow"], zone_of(options["zone"]), wrapper=wrapper)
+    facility = facility_of(options.facility or "unknown")
+    wrapper = options.wrapper or BARE
+    names = _chosen(known.sources, options.source_name)
+    return Intake("files", "files", facility, names, options.workflow, zone_of(options.zone), wrapper=wrapper)
 
 
 def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:

@@ -1,13 +1,13 @@
 """`perflog runs`: lists the stored runs, the newest first."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
 from ingest.cli.console import console
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.options import now_ms, period_of, with_options
 from ingest.cli.runs.runs_csv import write_csv
 from ingest.cli.runs.runs_json import run_row
 from ingest.cli.runs.runs_text import show_runs
@@ -21,6 +21,22 @@ from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsOptions:
+    """Which stored runs `perflog runs` lists, how many at most, and in which form."""
+
+    facilities: tuple[str, ...]
+    workflows: tuple[str, ...]
+    sources: tuple[str, ...]
+    states: tuple[str, ...]
+    ids: tuple[str, ...]
+    since: str | None
+    until: str | None
+    limit: int
+    as_json: bool
+    as_csv: bool
+
+
 @click.command("runs")
 @click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; may be given several times.")
 @click.option("--workflow", "workflows", multiple=True, help="Only those of this workflow; several times.")
@@ -32,35 +48,35 @@ STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 @click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
 @click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 @click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, as `perflog analyze --csv`; UTC.")
-@click.pass_obj
-def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
+@with_options(RunsOptions)
+def command(settings_path: Path | None, options: RunsOptions) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.
 
     A run is one use of a run id. A value that was not seen is –, never 0; ≥ is a lower bound, ≤ an upper bound.
     """
     settings = load_settings(settings_path)
-    wanted = _wanted(chosen)
+    wanted = _query(options)
     with open_runs(settings.elasticsearch) as stored:
-        runs, matching = stored.newest(wanted, limit), stored.count(wanted)
-        if as_csv:
+        runs, matching = stored.newest(wanted, options.limit), stored.count(wanted)
+        if options.as_csv:
             runs = with_stages(runs, stored.stages_of(runs))
         known = matching or stored.count(RunQuery())
-    if as_csv:
+    if options.as_csv:
         write_csv(runs)
-    elif as_json:
+    elif options.as_json:
         click.echo(orjson.dumps({"runs": [run_row(run) for run in runs], "matching": matching}))
     else:
         show_runs(runs, matching, known, console())
 
 
-def _wanted(chosen: dict[str, Any]) -> RunQuery:
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+def _query(options: RunsOptions) -> RunQuery:
+    since_ms, until_ms = period_of(options.since, options.until, now_ms())
     return RunQuery(
-        facilities=chosen["facilities"],
-        workflows=chosen["workflows"],
-        sources=chosen["sources"],
-        states=chosen["states"],
-        runs=chosen["ids"],
+        facilities=options.facilities,
+        workflows=options.workflows,
+        sources=options.sources,
+        states=options.states,
+        runs=options.ids,
         since_ms=since_ms,
         until_ms=until_ms,
     )

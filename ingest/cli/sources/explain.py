@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import click
 import orjson
 
 from ingest.cli.console import console
-from ingest.cli.options import chosen_of, facility_of, message_of, time_of, zone_of
+from ingest.cli.options import chosen_of, facility_of, message_of, time_of, with_options, zone_of
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
@@ -22,6 +23,19 @@ from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainOptions:
+    """The line that `perflog explain` explains (`-`: standard input), and how it is read."""
+
+    line: str
+    source_name: str | None
+    facility: str
+    received: str | None
+    zone: str | None
+    grammars: Path | None
+    as_json: bool
+
+
 @click.command("explain")
 @click.argument("line", default="-")
 @click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
@@ -30,8 +44,8 @@ from ingest.core.sources.source import Source
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per message instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, line: str, as_json: bool, **options: str | Path | None) -> None:
+@with_options(ExplainOptions)
+def command(settings_path: Path | None, options: ExplainOptions) -> None:
     """Explain LINE, or standard input (`-`, the default): which token became which field, by which rule.
 
     A rejected line is shown with a caret where reading stopped, what was expected there, and the nearest form that
@@ -39,19 +53,19 @@ def command(settings_path: Path | None, /, line: str, as_json: bool, **options: 
     have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
     """
     settings = load_settings(settings_path)
-    grammars = Path(options["grammars"] or settings.grammars)
+    grammars = options.grammars or settings.grammars
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, options["source_name"])
-    zone = zone_of(options["zone"])
-    intake = Intake("explain", "explain", facility_of(str(options["facility"])), tuple(chosen), zone=zone)
-    received_ms = time_of(options["received"]) if options["received"] else time.time_ns() // 1_000_000
+    chosen = chosen_of(sources, options.source_name)
+    zone = zone_of(options.zone)
+    intake = Intake("explain", "explain", facility_of(options.facility), tuple(chosen), zone=zone)
+    received_ms = time_of(options.received) if options.received else time.time_ns() // 1_000_000
     explainer = Explainer(intake, sources, schema, settings.sites)
-    data = sys.stdin.buffer.read() if line == "-" else line.encode("utf-8", "surrogateescape")
+    data = sys.stdin.buffer.read() if options.line == "-" else options.line.encode("utf-8", "surrogateescape")
     screen = console()
     refused = False
     for frame, explanation in _explained(explainer, list(chosen.values()), data, received_ms):
-        if as_json:
+        if options.as_json:
             sys.stdout.buffer.write(orjson.dumps(as_row(explanation, frame.line)) + b"\n")
         else:
             show(explanation, frame.line, screen)

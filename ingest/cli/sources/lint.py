@@ -3,6 +3,7 @@
 import sys
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import console, plain_table, visible
-from ingest.cli.options import bytes_of, chosen_of, message_of, zone_of
+from ingest.cli.options import bytes_of, chosen_of, message_of, with_options, zone_of
 from ingest.cli.zone_faults_text import zone_fault_row, zone_fault_words
 from ingest.config.load import load_settings
 from ingest.core.authoring.lint import Finding, Linter, Site
@@ -29,29 +30,40 @@ MOST_HEADS = 6
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintOptions:
+    """The files that `perflog lint` examines (`-`: standard input), and how they are read."""
+
+    files: tuple[Path, ...]
+    source_name: str | None
+    zone: str | None
+    grammars: Path | None
+    as_json: bool
+
+
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object per finding instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, **options: str | Path | None) -> None:
+@with_options(LintOptions)
+def command(settings_path: Path | None, options: LintOptions) -> None:
     """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.
 
     Lines that no source knows are left out. Exit code 0 if there is nothing to fix, 1 if there is.
     """
-    grammars = Path(options["grammars"] or load_settings(settings_path).grammars)
-    linter, flows = _linter(grammars, options["source_name"], zone_of(options["zone"]))
+    grammars = options.grammars or load_settings(settings_path).grammars
+    linter, flows = _linter(grammars, options.source_name, zone_of(options.zone))
     received_ms = time.time_ns() // 1_000_000
-    for file in files:
+    for file in options.files:
         data = bytes_of(file)
         framing = _framing(flows, data, received_ms)
         for frame in frames(data, framing):
             if frame.data.strip():
                 linter.add(str(file), frame.line, message_of(frame, received_ms), flows[framing])
     findings = list(linter.findings())
-    if as_json:
+    if options.as_json:
         for finding in findings:
             sys.stdout.buffer.write(orjson.dumps(_row(finding)) + b"\n")
         sys.stdout.buffer.flush()
@@ -60,7 +72,7 @@ def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool,
     sys.exit(ExitCode.FINDINGS if findings else ExitCode.DONE)
 
 
-def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
+def _linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
     """Build the linter, and a decoder per framing: line sources are not asked about blocks, nor the reverse."""
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)

@@ -31,11 +31,11 @@ def _loaded(folder: Path) -> tuple[dict[str, Source], Schema]:
 
 @command.command("check")
 @click.pass_obj
-def check(folder: Path) -> None:
+def check(grammars_folder: Path) -> None:
     """Compare the outcomes of every source's samples with its samples.json. Exit code 65 if something differs."""
-    sources, schema = _loaded(folder)
+    sources, schema = _loaded(grammars_folder)
     for source in sources.values():
-        load_rules(folder, source, schema)
+        load_rules(grammars_folder, source, schema)
     wrong = [name for name, source in sources.items() if outcomes(source, schema, accepted(source)) != accepted(source)]
     wrong_words = [f"the samples of {name} do not become what its samples.json says" for name in wrong]
     problems = wrong_words + read_by_two(sources, schema)
@@ -50,10 +50,10 @@ def check(folder: Path) -> None:
 @click.argument("name")
 @click.option("--reader", type=click.Choice(READERS), default="grammar", show_default=True, help="Text, or JSON.")
 @click.pass_obj
-def new(folder: Path, name: str, reader: str) -> None:
+def new(grammars_folder: Path, name: str, reader: str) -> None:
     """Make a folder for a new source NAME: it works at once, and its comments say what to change."""
-    sources, schema = _loaded(folder)
-    home = folder / name
+    sources, schema = _loaded(grammars_folder)
+    home = grammars_folder / name
     try:
         files = files_of(name, reader)
     except ValueError as error:
@@ -71,7 +71,7 @@ def new(folder: Path, name: str, reader: str) -> None:
         reason = f"{home} cannot be written: {error.strerror}."
         raise Problem(reason, "Name a folder of your own with --grammars.", ExitCode.NO_PERMISSION) from error
     click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
-    if _readme(folder, dict(sorted(sources.items())), schema):
+    if _readme(grammars_folder, dict(sorted(sources.items())), schema):
         click.echo("The table of sources in README.md beside them was rewritten.")
     click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
@@ -100,19 +100,19 @@ def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
 
 @command.command("readme")
 @click.pass_obj
-def readme(folder: Path) -> None:
+def readme(grammars_folder: Path) -> None:
     """Rewrite README's table of sources."""
-    sources, schema = _loaded(folder)
-    if not _readme(folder, sources, schema):
-        raise Problem(f"There is no README.md with a table of sources in {folder}.", "", ExitCode.NO_INPUT)
+    sources, schema = _loaded(grammars_folder)
+    if not _readme(grammars_folder, sources, schema):
+        raise Problem(f"There is no README.md with a table of sources in {grammars_folder}.", "", ExitCode.NO_INPUT)
 
 
 @command.command("accept")
 @click.argument("name")
 @click.pass_obj
-def accept(folder: Path, name: str) -> None:
+def accept(grammars_folder: Path, name: str) -> None:
     """Rewrite NAME's samples.json. Read the difference before you commit it: it is the source's promise."""
-    sources, schema = _loaded(folder)
+    sources, schema = _loaded(grammars_folder)
     if name not in sources:
         raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", ExitCode.USAGE)
     source = sources[name]
@@ -121,5 +121,5 @@ def accept(folder: Path, name: str) -> None:
     rows = [row for file in accepted_now["files"].values() for row in file]
     counts = {word: sum(row["outcome"] == word for row in rows) for word in ("document", "reject", "ignored")}
     summary = ", ".join(f"{count} {word}" for word, count in counts.items())
-    _readme(folder, sources, schema)
+    _readme(grammars_folder, sources, schema)
     click.echo(f"{path}: {summary}. Now read it.")

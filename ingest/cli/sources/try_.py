@@ -3,12 +3,13 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import orjson
 
-from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, zone_of
+from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, with_options, zone_of
 from ingest.config.load import load_settings
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
@@ -18,6 +19,20 @@ from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE, load_wrappers
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryOptions:
+    """The file that `perflog try` reads (`-`: standard input), and how."""
+
+    file: Path
+    source_name: str | None
+    facility: str
+    received: str | None
+    zone: str | None
+    wrapper: str
+    multiline: bool
+    grammars: Path | None
 
 
 @click.command("try")
@@ -31,28 +46,29 @@ from ingest.core.sources.wrappers import BARE, load_wrappers
 )
 @click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.pass_obj
-def command(settings_path: Path | None, /, file: Path, multiline: bool, **options: str | Path | None) -> None:
+@with_options(TryOptions)
+def command(settings_path: Path | None, options: TryOptions) -> None:
     """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object per line.
 
     Exit code 0 if nothing was rejected, 1 if something was.
     """
     settings = load_settings(settings_path)
-    grammars = Path(options["grammars"] or settings.grammars)
+    grammars = options.grammars or settings.grammars
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, options["source_name"])
-    data = bytes_of(file)
+    chosen = chosen_of(sources, options.source_name)
+    data = bytes_of(options.file)
     now_ms = time.time_ns() // 1_000_000
-    received_ms = time_of(options["received"]) if options["received"] else now_ms
-    facility, wrapper = facility_of(str(options["facility"])), str(options["wrapper"])
-    zone = zone_of(options["zone"])
-    if multiline:
+    received_ms = time_of(options.received) if options.received else now_ms
+    facility, zone = facility_of(options.facility), zone_of(options.zone)
+    if options.multiline:
         chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
-    intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
+    intake = Intake(
+        "try", "try", facility, tuple(chosen), zone=zone, wrapper=options.wrapper, multiline=options.multiline
+    )
     decoder = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
-    for frame, decoded in _outcomes(decoder, chosen, file.name, data, received_ms):
+    for frame, decoded in _outcomes(decoder, chosen, options.file.name, data, received_ms):
         for row in as_rows(decoded, frame.line):
             sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
         rejected = rejected or bool(decoded.rejects)
