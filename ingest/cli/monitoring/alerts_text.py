@@ -1,14 +1,13 @@
 """Text output of `perflog alerts`: words and tables only."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, bounded
+from ingest.cli.format import bounded, minute, number, plural
 from ingest.core.alerts.incidents import Incident
 from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
@@ -36,13 +35,13 @@ def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> 
 
 
 def _summary(result: RuleResult, screen: Console) -> None:
-    span = f"{_minute(result.span.since_ms)} to {_minute(result.span.now_ms)} UTC"
+    span = f"{minute(result.span.since_ms)} to {minute(result.span.now_ms)} UTC"
     head = f"{result.rule.id} {result.rule.title}, {result.facility}"
     screen.print(Text.assemble((head, "bold"), f": {len(result.verdicts):,} stages from {span}"), soft_wrap=True)
     counts = result.counts
     lines = [(f"{counts[name]:,} {_words(name, result)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
     firing = sum(incident.state == "firing" for incident in result.incidents)
-    lines.append((f"{firing:,} incident{'' if firing == 1 else 's'} firing", _STYLES["firing"] if firing else ""))
+    lines.append((f"{plural(firing, 'incident')} firing", _STYLES["firing"] if firing else ""))
     for words, style in lines:
         screen.print(Text(f"  {words}", style=style), soft_wrap=True)
 
@@ -62,11 +61,10 @@ def _table(verdicts: Sequence[Verdict]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for judged in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
         stage, usual = judged.stage, judged.baseline
-        limit = NONE if judged.threshold is None else f"{judged.threshold.seconds:,.0f}"
-        middle = NONE if usual is None else f"{usual.median_s:,.0f}"
+        limit, median = number(judged.threshold and judged.threshold.seconds), number(usual and usual.median_s)
         took = bounded(stage.kind, stage.duration_s)
         verdict = Text(judged.verdict, style=_STYLES.get(judged.verdict, ""))
-        table.add_row(verdict, _minute(stage.start_ms), Text(visible(stage.name)), took, limit, middle, f"{judged.n}")
+        table.add_row(verdict, minute(stage.start_ms), Text(visible(stage.name)), took, limit, median, f"{judged.n}")
     return table
 
 
@@ -77,16 +75,12 @@ def show_incidents(found: Sequence[tuple[Incident, str]], matching: int, screen:
         return
     for incident, text in found:
         state = incident.state if not incident.closed_by else f"{incident.state} ({incident.closed_by})"
-        end = "" if incident.closed_ms is None else f" to {_minute(incident.closed_ms)}"
+        end = "" if incident.closed_ms is None else f" to {minute(incident.closed_ms)}"
         style = _STYLES.get(incident.state, "")
-        when = f"{_minute(incident.first.start_ms)}{end} UTC"
+        when = f"{minute(incident.first.start_ms)}{end} UTC"
         screen.print(Text.assemble((state, style), f"  {when}  {visible(incident.first.stage)}"), soft_wrap=True)
         for line in Text(visible(text)).wrap(screen, max(screen.width - 4, 20)):
             screen.print(Text("    ") + line)
     screen.print()
     of = f" of {matching:,}" if matching > len(found) else ""
     screen.print(f"{len(found):,}{of} incident{'' if matching == 1 else 's'}.")
-
-
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -8,8 +8,9 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
+from ingest.cli.format import NONE, plural, second
+from ingest.core.timestamps import iso_ms
 
-NONE = "–"
 WIDE_COLUMNS = 150  # from this width on a gap is one line
 _HEADS = ("state", "missing B", "from byte", "since (UTC)", "until (UTC)", "found (UTC)", "filled (UTC)")
 _RIGHT = frozenset({"missing B", "from byte"})
@@ -36,7 +37,7 @@ def show_gaps(found: Sequence[Row], matching: int, files: tuple[int, Sequence[Ro
 
 
 def _sum(gaps: Sequence[Row], matching: int, known: int) -> str:
-    files = f"{known:,} file{'' if known == 1 else 's'}"
+    files = plural(known, "file")
     if not known:
         return "No file is known by its bytes yet: `perflog ship`, or a forwarder that sends byte offsets, makes it so."
     if not matching:
@@ -102,5 +103,5 @@ def _unsettled(row: Row) -> str:
 
 
 def _second(text: str | None) -> str:
-    """Format a time to the second."""
-    return text[:19].replace("T", " ") if text else ""
+    """Format a time of a document to the second; nothing if there is none."""
+    return second(iso_ms(text, default_offset_s=0)) if text else ""

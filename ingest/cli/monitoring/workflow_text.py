@@ -1,14 +1,13 @@
 """Text output of `perflog workflow`: words and tables only."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, bounded
+from ingest.cli.format import NONE, bounded, minute, number, plural
 from ingest.core.analysis.script_changes import ScriptChange
 from ingest.core.runs.template import AT_END, StoredTemplate, Variant
 from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, RENEWED, SHOWN, STORED, UNCHANGED, Learned
@@ -48,7 +47,7 @@ def show_templates(found: Sequence[StoredTemplate], screen: Console) -> None:
     for stored in found:
         template = stored.template
         counts = (f"{template.runs:,}", f"{len(template.variants):,}")
-        identity = (stored.facility, visible(stored.workflow), f"{stored.version}", _minute(stored.learned_ms))
+        identity = (stored.facility, visible(stored.workflow), f"{stored.version}", minute(stored.learned_ms))
         table.add_row(*(Text(cell) for cell in (*identity, *counts, "yes" if template.declared else "no")))
     screen.print(table)
 
@@ -66,7 +65,7 @@ def _template(stored: StoredTemplate, screen: Console) -> None:
     name = f"{visible(stored.workflow)} of {stored.facility}"
     span = ""
     if template.first_ms is not None and template.last_ms is not None:
-        span = f" ({_minute(template.first_ms)} to {_minute(template.last_ms)} UTC)"
+        span = f" ({minute(template.first_ms)} to {minute(template.last_ms)} UTC)"
     declared = ", declared in the settings" if template.declared else ""
     screen.print(
         Text.assemble((name, "bold"), f": template {stored.version}, from {template.runs:,} runs{span}{declared}"),
@@ -89,7 +88,7 @@ def _words(variant: Variant) -> str:
     else:
         end = f"ends with the {'END' if tail.by == AT_END else 'START'} of {visible(tail.stage)}"
     loose = " (runs that are like no other)" if variant.loose else ""
-    runs = f"{variant.runs:,} run{'' if variant.runs == 1 else 's'}, {variant.whole:,} of them whole"
+    runs = f"{plural(variant.runs, 'run')}, {variant.whole:,} of them whole"
     return f"variant {variant.number}{loose}: {runs}; {heads[variant.head]}; {end}"
 
 
@@ -99,10 +98,9 @@ def _stages(variant: Variant) -> Table:
     for head in ("seen", "usual s", "P95 s", "of"):
         table.add_column(head, justify="right", no_wrap=True)
     for stage in variant.stages:
-        p95 = NONE if stage.p95_s is None else f"{stage.p95_s:,.0f}"
         name = visible(stage.name) + ("" if stage.usual else " (not always)")
         seen = f"{stage.seen_pct} %" if variant.runs else NONE
-        cells = (f"  {name}", seen, bounded(stage.kind, stage.median_s), p95, f"{stage.n:,}")
+        cells = (f"  {name}", seen, bounded(stage.kind, stage.median_s), number(stage.p95_s), f"{stage.n:,}")
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
@@ -120,15 +118,11 @@ def _edits(changes: Sequence[ScriptChange], screen: Console) -> None:
     for change in changes:
         lines = f"{change.before} → {change.after}"
         cells = (
-            f"  {_minute(change.since_ms)}",
-            _minute(change.at_ms),
+            f"  {minute(change.since_ms)}",
+            minute(change.at_ms),
             visible(change.script),
             lines,
             f"{change.moved:,}",
         )
         table.add_row(*(Text(cell) for cell in cells))
     screen.print(table)
-
-
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

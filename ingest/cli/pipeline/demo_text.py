@@ -1,13 +1,12 @@
 """Text output of the demo: a run beside the network, in tables; the numbers come from the core."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ingest.cli.format import NONE, bounded
+from ingest.cli.format import NONE, bounded, clock, day, seconds
 from ingest.core.analysis.network_window import Direction, NetworkWindow, TestResult, network_window
 from ingest.core.runs.phases import DISPATCH, QUEUE
 from ingest.core.runs.stored import StoredRun
@@ -36,9 +35,9 @@ def show(
 
 
 def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
-    waits = f"queue wait {_seconds(run.parts.get(QUEUE))}, dispatch {_seconds(run.parts.get(DISPATCH))}"
-    span = f"{len(run.stages)} stages, first to last start {_seconds(run.span_s)}"
-    title = f"Run {run.run} on {_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
+    waits = f"queue wait {seconds(run.parts.get(QUEUE))}, dispatch {seconds(run.parts.get(DISPATCH))}"
+    span = f"{len(run.stages)} stages, first to last start {seconds(run.span_s)}"
+    title = f"Run {run.run} on {day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
@@ -49,7 +48,7 @@ def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Di
         cells = [
             _loss_and_p95(network_window(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions
         ]
-        table.add_row(_clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
+        table.add_row(clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
     return table
 
 
@@ -60,7 +59,7 @@ def _loss_and_p95(window: NetworkWindow) -> str:
 
 
 def _network(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
-    span = f"{_clock(run.start_ms)} to {_clock(run.last_ms)}"
+    span = f"{clock(run.start_ms)} to {clock(run.last_ms)}"
     title = f"The network from {span}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
@@ -111,18 +110,6 @@ def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: 
         "perflog stack status        perflog stack down",
     ):
         click.echo(f"  {line}")
-
-
-def _clock(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
-
-
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
-
-
-def _seconds(seconds: float | None) -> str:
-    return "not seen" if seconds is None else f"{seconds:,.0f} s"
 
 
 def _percent(ratio: float | None) -> str:

@@ -14,6 +14,7 @@ import orjson
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ingest.cli.format import NONE
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.kafka_record import ProducerRecord
@@ -260,5 +261,5 @@ def _show(told: GeneratedCounts, intake: Intake | None, options: GenerateOptions
         f"{counts['ignored']:,} ignored, {counts['repeats']:,} are repeats."
     )
     if pace and intake and options.rate:
-        reached = f"{pace.rate:,.1f}" if pace.rate is not None else "–"
+        reached = f"{pace.rate:,.1f}" if pace.rate is not None else NONE
         click.echo(f"{intake.topic} acknowledged {reached} messages/s ({options.rate:,.1f} asked).")

@@ -1,13 +1,13 @@
 """Text output of `perflog dlq`: words, tables and layout only."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, pointed, visible
+from ingest.cli.format import NONE, minute, plural
 from ingest.core.authoring.explain import character_of
 from ingest.core.authoring.nearest import examples
 from ingest.core.authoring.wording import terminal_words
@@ -18,7 +18,6 @@ from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Lis
 from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
 
-NONE = "–"
 WIDE_COLUMNS = 150  # from this width on a shape is one line
 HEX_ROWS = 16
 HEX_BYTES = 16
@@ -42,7 +41,7 @@ def show_listing(found: Listing, screen: Console) -> None:
         screen.print(f"Nothing was refused yet; {_letters(found)}.")
         return
     of = "" if found.matching == found.total else f" of {found.total:,}"
-    shapes = f" in {len(found.shapes):,} shape{'' if len(found.shapes) == 1 else 's'}" if found.shapes else ""
+    shapes = f" in {plural(len(found.shapes), 'shape')}" if found.shapes else ""
     screen.print(f"{found.matching:,}{of} rejects{shapes}; {_letters(found)}.")
     if any(listed.group.replayed for listed in found.shapes):
         screen.print("replayed: sent again; stored: a copy has made a fact since")
@@ -89,7 +88,7 @@ def _cells(listed: Listed) -> tuple[str, ...]:
     group = listed.group
     stored = f", {listed.stored:,} stored" if group.replayed else ""
     replayed = f"{group.replayed:,}{stored}" if group.replayed else NONE
-    times = _minute(group.first_ms), _minute(group.last_ms)
+    times = minute(group.first_ms), minute(group.last_ms)
     return f"{group.count:,}", *times, visible(group.reason), visible(group.source or NONE), replayed
 
 
@@ -192,7 +191,7 @@ def _today(now: Outcomes | None) -> str | None:
     if now is None:
         return None
     documents = len(now.documents)
-    made = [f"{documents} document{'' if documents == 1 else 's'}"] if documents else []
+    made = [plural(documents, "document")] if documents else []
     still = sorted({reject.reason for reject in now.rejects})
     parts = made + ([f"refused still ({', '.join(still)})"] if still else [])
     return " and ".join(parts) or "ignored: somebody else's line"
@@ -243,7 +242,7 @@ def _hex_row(value: bytes, at: int) -> str:
 def show_replay(report: ReplayReport, screen: Console) -> None:
     """Print what was sent where, from which copies; what was left out or could not be sent."""
     verb = "would be sent" if report.dry_run else "sent and marked"
-    screen.print(f"{report.records:,} record{'' if report.records == 1 else 's'} {verb}.")
+    screen.print(f"{plural(report.records, 'record')} {verb}.")
     for topic, records in report.topics.most_common():
         screen.print(f"  {records:,} to {topic}")
     for where, records in report.found_in.most_common():
@@ -263,7 +262,3 @@ def show_purge(report: PurgeReport, screen: Console) -> None:
     screen.print(f"{report.rejects:,} rejects deleted; {letters}.")
     if report.kept_because:
         screen.print(f"No letter went: {report.kept_because}.", style="yellow")
-
-
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ingest.cli.console import shown, visible
+from ingest.cli.format import plural
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.core.replay.diff import Differences, Example, OnlyOne, Tally, by_lines
 from ingest.core.replay.stored_line import DocumentVersion
@@ -49,7 +50,7 @@ def _change_row(change: Change) -> dict[str, Any]:
 def show_report(report: LinesReport, screen: Console) -> None:
     """Print what was sent where, and what reading it again corrects."""
     verb = "would be sent" if report.dry_run else "sent"
-    screen.print(f"{report.lines:,} line{'' if report.lines == 1 else 's'} {verb}.")
+    screen.print(f"{plural(report.lines, 'line')} {verb}.")
     for topic, lines in report.topics.most_common():
         screen.print(f"  {lines:,} to {topic}")
     _show_corrections(report.corrections, screen)
@@ -122,7 +123,7 @@ def _only_row(tally: Tally) -> dict[str, Any]:
 def show_shadow(found: Differences, left_out: Mapping[str, int], screen: Console) -> None:
     """Print the differences by field, most lines first, with examples."""
     for name, tally in by_lines(found.fields):
-        screen.print(Text(f"{name}: {_lines(tally.lines)}", style="bold"))
+        screen.print(Text(f"{name}: {plural(tally.lines, 'line')}", style="bold"))
         for example in tally.examples:
             old, new = (_value(value) for value in (example.old, example.new))
             screen.print(Text(f"  {old} → {new}"), soft_wrap=True)
@@ -131,21 +132,17 @@ def show_shadow(found: Differences, left_out: Mapping[str, int], screen: Console
     _show_only("only by these grammars", found.only_new, screen)
     _show_left_out(left_out, screen)
     differ = f"{found.differing:,} of them differ" if found.any else "no difference"
-    screen.print(f"{_lines(found.lines)} compared: {differ}. Nothing was written.")
+    screen.print(f"{plural(found.lines, 'line')} compared: {differ}. Nothing was written.")
 
 
 def _show_only(what: str, tally: Tally, screen: Console) -> None:
     if not tally.lines:
         return
-    screen.print(Text(f"read {what}: {_lines(tally.lines)}", style="bold"))
+    screen.print(Text(f"read {what}: {plural(tally.lines, 'line')}", style="bold"))
     for example in tally.examples:
         screen.print(Text(f"    {_line(example.line)}", style="dim"), soft_wrap=True)
         if example.why:
             screen.print(Text(f"      {shown(example.why)}"), soft_wrap=True)
-
-
-def _lines(count: int) -> str:
-    return f"{count:,} line{'' if count == 1 else 's'}"
 
 
 def _value(value: Any) -> str:

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, bounded, moment, second
+from ingest.cli.format import NONE, bounded, minute, number, plural, second
 from ingest.cli.runs.runs_text import show_run, show_runs
 from ingest.cli.runs.waterfall_text import show_waterfall
 from ingest.cli.zone_faults_text import zone_fault_words
@@ -110,7 +110,7 @@ def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
     }
     counts = [f"{judged.counts[name]:,} {text}" for name, text in words.items() if judged.counts[name]]
     screen.print()
-    head = f"{stages:,} stage{'' if stages == 1 else 's'}, each beside those like it before it in these files"
+    head = f"{plural(stages, 'stage')}, each beside those like it before it in these files"
     screen.print(Text(head, style="bold"))
     for words_of_one in counts:
         screen.print(f"  {words_of_one}", style="bold red" if words_of_one.endswith("slow") else "")
@@ -134,10 +134,10 @@ def _slow(verdicts: Sequence[Verdict]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for verdict in verdicts:
         stage = verdict.stage
-        limit = NONE if verdict.threshold is None else f"{verdict.threshold.seconds:,.0f}"
-        middle = NONE if verdict.baseline is None else f"{verdict.baseline.median_s:,.0f}"
+        limit = number(verdict.threshold and verdict.threshold.seconds)
+        median = number(verdict.baseline and verdict.baseline.median_s)
         name, took = Text(visible(stage.name)), Text(bounded(stage.kind, stage.duration_s), style="bold red")
-        table.add_row(name, Text(visible(stage.run)), moment(stage.start_ms), took, limit, middle, f"{verdict.n}")
+        table.add_row(name, Text(visible(stage.run)), minute(stage.start_ms), took, limit, median, f"{verdict.n}")
     return table
 
 

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, SIGN, bounded, moment
+from ingest.cli.format import NONE, SIGN, bounded, minute
 from ingest.cli.runs.runs_json import run_row
 from ingest.core.analysis.compare import BOUNDS, SPAN, ComparedStage, Comparison, Difference, MeasuredRun
 from ingest.core.runs.phases import STAGE
@@ -64,7 +64,7 @@ def show_comparison(found: Comparison, screen: Console) -> None:
 
 def _told(run: StoredRun) -> str:
     missing = f"; {' and '.join(run.not_seen)} not seen" if run.not_seen else ""
-    return f"of {visible(run.facility)}, {moment(run.start_ms)} UTC, {run.state}{missing}"
+    return f"of {visible(run.facility)}, {minute(run.start_ms)} UTC, {run.state}{missing}"
 
 
 def _table(comparison: Comparison) -> Table:

@@ -7,7 +7,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, SIGN, _at, bounded, moment, second
+from ingest.cli.format import NONE, SIGN, bounded, clock, day, minute, number, plural, second, seconds
 from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN, Completeness
 from ingest.core.runs.phases import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runs.stored import StoredRun, StoredStage
@@ -30,7 +30,7 @@ def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Con
     if matching > len(found):
         screen.print(f"{len(found):,} of {matching:,} runs, those that began last; --limit shows more.")
     else:
-        screen.print(f"{matching:,} run{'' if matching == 1 else 's'}.")
+        screen.print(f"{plural(matching, 'run')}.")
     screen.print("seconds; = exact, ±1 s   ≤ upper bound   ≥ lower bound   – not seen, never 0")
 
 
@@ -67,7 +67,7 @@ def _narrow(runs: Sequence[StoredRun], screen: Console) -> None:
 
 
 def _beneath(run: StoredRun, several: bool) -> str:
-    longest = f"{_stages(run)} stage{'' if run.started == 1 else 's'}"
+    longest = plural(run.started, "stage")
     parts = [*([run.facility] if several else []), longest]
     if run.longest is not None:
         parts.append(f"longest {_longest(run)}")
@@ -80,7 +80,7 @@ def _beneath(run: StoredRun, several: bool) -> str:
 
 def _not_seen(run: StoredRun) -> list[str]:
     missing = len(run.completeness.missing) if run.completeness else 0
-    return [*run.not_seen, *([f"{missing:,} stage{'' if missing == 1 else 's'}"] if missing else [])]
+    return [*run.not_seen, *([plural(missing, "stage")] if missing else [])]
 
 
 def _complete(completeness: Completeness | None) -> str:
@@ -102,8 +102,8 @@ def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
 
 
 def _cells(run: StoredRun) -> tuple[str, ...]:
-    times = (_seconds(run.parts.get(QUEUE)), _seconds(run.parts.get(DISPATCH)), _seconds(run.span_s))
-    return visible(run.named), run.state, moment(run.start_ms), *times, f"{SIGN[run.total_kind]} {run.total_s:,.0f}"
+    times = (number(run.parts.get(QUEUE)), number(run.parts.get(DISPATCH)), number(run.span_s))
+    return visible(run.named), run.state, minute(run.start_ms), *times, f"{SIGN[run.total_kind]} {run.total_s:,.0f}"
 
 
 def _stages(run: StoredRun) -> str:
@@ -147,8 +147,8 @@ def _state(run: StoredRun) -> str:
 def _times(run: StoredRun) -> str:
     parts = " + ".join(f"{words} {run.parts[part]:,.0f}" for part, words in _PARTS.items() if part in run.parts)
     total = f"total {SIGN[run.total_kind]} {run.total_s:,.0f} s" + (f" = {parts}" if parts else "")
-    waits = f"queue {_unit(run.parts.get(QUEUE))}, dispatch {_unit(run.parts.get(DISPATCH))}"
-    return f"{waits}, first to last start {_unit(run.span_s)}\n{total}"
+    waits = f"queue {seconds(run.parts.get(QUEUE))}, dispatch {seconds(run.parts.get(DISPATCH))}"
+    return f"{waits}, first to last start {seconds(run.span_s)}\n{total}"
 
 
 def _held_against(run: StoredRun, completeness: Completeness) -> str:
@@ -180,7 +180,7 @@ def _warnings(run: StoredRun) -> Iterable[str]:
 
 def _table(run: StoredRun) -> Table:
     """Build the table of stages; attempt, lane and open time get columns only if they say something."""
-    days = len({_day(stage.start_ms) for stage in run.stages}) > 1
+    days = len({day(stage.start_ms) for stage in run.stages}) > 1
     extra = {
         "try": any(stage.attempt > 1 for stage in run.stages),
         "lane": run.parallel,
@@ -192,11 +192,11 @@ def _table(run: StoredRun) -> Table:
     for head in ("s", "closed by", "lag s", *(head for head, values in extra.items() if values)):
         table.add_column(head, justify="left" if head == "closed by" else "right", no_wrap=True)
     for stage in run.stages:
-        values = (str(stage.attempt), str(stage.lane), _seconds(stage.open_for_s))
+        values = (str(stage.attempt), str(stage.lane), number(stage.open_for_s))
         more = [cell for cell, shown in zip(values, extra.values(), strict=True) if shown]
-        start = second(stage.start_ms) if days else _clock(stage.start_ms)
+        start = second(stage.start_ms) if days else clock(stage.start_ms)
         took = bounded(stage.kind, stage.duration_s)
-        cells = (start, visible(stage.name), took, _CLOSED[stage.closed_by], _seconds(stage.lag_s), *more)
+        cells = (start, visible(stage.name), took, _CLOSED[stage.closed_by], number(stage.lag_s), *more)
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
@@ -210,19 +210,3 @@ def _legend(stages: Sequence[StoredStage]) -> Iterable[str]:
     if "lower" in kinds:
         yield "≥ nothing closed it: it took its emission lag at least"
     yield "– not seen, never 0; lag: from its start to the printing of its line"
-
-
-def _seconds(seconds: float | None) -> str:
-    return NONE if seconds is None else f"{seconds:,.0f}"
-
-
-def _unit(seconds: float | None) -> str:
-    return "not seen" if seconds is None else f"{seconds:,.0f} s"
-
-
-def _clock(ms: int) -> str:
-    return _at(ms, "%H:%M:%S")
-
-
-def _day(ms: int) -> str:
-    return _at(ms, "%Y-%m-%d")

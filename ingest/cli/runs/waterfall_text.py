@@ -5,13 +5,13 @@ UTF-8, the glyphs are ASCII.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple
 
 from rich.console import Console
 from rich.text import Text
 
 from ingest.cli.console import visible
+from ingest.cli.format import clock, day, seconds, utc
 from ingest.core.analysis.time_axis import Axis
 from ingest.core.analysis.waterfall import FOLD, WAIT, Waterfall, WaterfallRow, waterfall
 from ingest.core.runs.phases import DISPATCH, LEAD, QUEUE
@@ -72,7 +72,7 @@ _MEANS = {
 class Layout(NamedTuple):
     """The widths of the columns: the start (0: none), the name, the seconds, the lane (0: none), the bars."""
 
-    clock: int
+    start: int
     label: int
     took: int
     lane: int
@@ -81,7 +81,7 @@ class Layout(NamedTuple):
     @property
     def indent(self) -> int:
         """The column where bars begin."""
-        return sum(width + 2 for width in (self.clock, self.label, self.took, self.lane) if width)
+        return sum(width + 2 for width in (self.start, self.label, self.took, self.lane) if width)
 
 
 def glyphs_of(screen: Console) -> Glyphs:
@@ -110,13 +110,13 @@ def show_waterfall(run: StoredRun, screen: Console, unfold: bool = False, marked
 def _layout(rows: Sequence[WaterfallRow], run: StoredRun, look: tuple[Glyphs, Collection[str]], width: int) -> Layout:
     glyphs = look[0]
     took = max((len(_took(row, *look)) for row in rows), default=0)
-    clock = 8 if width >= CLOCK_COLUMNS else 0
+    start = 8 if width >= CLOCK_COLUMNS else 0
     lane = 4 if run.parallel else 0
     longest = max((len(_label(row, glyphs)) for row in rows), default=0)
-    before = sum(size + 2 for size in (clock, took, lane) if size) + 3
+    before = sum(size + 2 for size in (start, took, lane) if size) + 3
     label = max(min(longest, (width - before) // 2), LEAST_LABEL)
     bar = max(LEAST_BAR, min(width - before - label, LONGEST_BAR))
-    return Layout(clock, label, took, lane, bar)
+    return Layout(start, label, took, lane, bar)
 
 
 def _axis(on: Axis, layout: Layout, glyphs: Glyphs) -> Iterator[str]:
@@ -126,14 +126,14 @@ def _axis(on: Axis, layout: Layout, glyphs: Glyphs) -> Iterator[str]:
     labels, rule = [" "] * on.columns, [glyphs.rule] * on.columns
     for segment in on.breaks:
         rule[segment.column : segment.end_column] = _broken(segment.end_column - segment.column, glyphs.rule, glyphs)
-    free, day = 0, _at(ticks[0][1] if ticks else on.segments[0].start_ms, "%Y-%m-%d")
-    head = f"{day} UTC"
+    free, labelled_day = 0, day(ticks[0][1] if ticks else on.segments[0].start_ms)
+    head = f"{labelled_day} UTC"
     for column, ms in ticks:
-        text = _moment(ms, step_ms, day)
+        text = _tick_label(ms, step_ms, labelled_day)
         rule[column] = glyphs.tick
         if column >= free and column + len(text) <= on.columns:
             labels[column : column + len(text)] = text
-            free, day = column + len(text) + 1, _at(ms, "%Y-%m-%d")
+            free, labelled_day = column + len(text) + 1, day(ms)
     heads = f"{'s':>{layout.took}}  " + (f"{'lane':>{layout.lane}}  " if layout.lane else "")
     room = layout.indent - len(heads)
     yield f"{head[: room - 1]:{room}}{heads}" + "".join(labels)
@@ -151,8 +151,8 @@ def _broken(columns: int, filling: str, glyphs: Glyphs) -> list[str]:
 def _line(row: WaterfallRow, on: Axis, layout: Layout, glyphs: Glyphs, marked: Collection[str]) -> Text:
     style = STYLES[row.what]
     line = Text()
-    if layout.clock:
-        line.append(f"{_at(row.start_ms, '%H:%M:%S')}  ")
+    if layout.start:
+        line.append(f"{clock(row.start_ms)}  ")
     label = _cut(_label(row, glyphs), layout.label, glyphs.cut)
     line.append(f"{label:{layout.label}}  ", style="dim" if row.what == FOLD else "")
     slow = any(stage.id in marked for stage in row.stages)
@@ -207,27 +207,23 @@ def _legend(found: Waterfall, glyphs: Glyphs, marked: Collection[str]) -> Iterat
         yield _explained(glyphs.bars[QUEUE] * 2, "waiting", STYLES[QUEUE])
     broken_s = [(segment.end_ms - segment.start_ms) / 1000 for segment in found.axis.breaks]
     if broken_s:
-        lengths = ", ".join(f"{length_s:,.0f} s" for length_s in broken_s)
+        lengths = ", ".join(seconds(length_s) for length_s in broken_s)
         yield _explained(glyphs.broken * 2, f"axis broken: {lengths} without a stage drawn short", "bold")
     if any(stage.id in marked for row in found.rows for stage in row.stages):
         yield _explained("!", "slower than those like it before", STYLES[SLOW])
     if found.folded:
         yield Text(f"{found.folded:,} shorter stages are folded; --unfold shows each")
     if found.elsewhere_s:
-        yield Text(f"{found.elsewhere_s:,.0f} s of waits lie between stages; their position is not stored")
+        yield Text(f"{seconds(found.elsewhere_s)} of waits lie between stages; their position is not stored")
 
 
 def _explained(sign: str, words: str, style: str) -> Text:
     return Text.assemble((f"{sign:3}", style), f"  {words}")
 
 
-def _moment(ms: int, step_ms: int, day: str) -> str:
+def _tick_label(ms: int, step_ms: int, previous_day: str) -> str:
     """Format a tick; with its day if that differs from the previous tick's."""
     if step_ms >= _DAY_MS:
-        return _at(ms, "%m-%d")
-    clock = "%H:%M:%S" if step_ms < 60_000 else "%H:%M"
-    return _at(ms, clock if _at(ms, "%Y-%m-%d") == day else f"%m-%d {clock}")
-
-
-def _at(ms: int, form: str) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
+        return utc(ms, "%m-%d")
+    form = "%H:%M:%S" if step_ms < 60_000 else "%H:%M"
+    return utc(ms, form if day(ms) == previous_day else f"%m-%d {form}")

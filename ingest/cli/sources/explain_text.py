@@ -8,11 +8,11 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import plain_table, pointed, shown, visible
+from ingest.cli.format import NONE, plural
 from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_cyan", "bright_green", "bright_magenta")
 DITTO = "″"
-NONE = "–"
 _FORMS = {
     "repaired": "the nearest accepted form (what was put in comes from a sample)",
     "sample": "the sample most like it",
@@ -41,7 +41,7 @@ def show(found: Explanation, line: int, console: Console) -> None:
 
 def _documents(explanation: Explanation, line: int, console: Console) -> None:
     count = len(explanation.documents)
-    words = f"read by {explanation.source}: {count} document{'s' if count > 1 else ''}"
+    words = f"read by {explanation.source}: {plural(count, 'document')}"
     console.print(Text.assemble((f"line {line}: ", "bold"), words))
     colours = _colours(explanation.tokens)
     if any(token.end for token in explanation.tokens):

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from ingest.cli.console import console, plain_table
+from ingest.cli.format import NONE
 from ingest.cli.options import chosen_of
 from ingest.config.load import load_settings
 from ingest.core.authoring.catalogue import Entry, SourceField, entry_of, markdown
@@ -124,4 +125,4 @@ def _one(entry: Entry, screen: Console) -> None:
 def _from(filled: SourceField) -> str:
     """Return the paths that a field is made from; the first few if there are many."""
     few = ", ".join(filled.paths[:MOST_PATHS]) + (", …" if len(filled.paths) > MOST_PATHS else "")
-    return few or "–"
+    return few or NONE
