@@ -90,10 +90,10 @@ def pointed(text: str, at: int, console: Console) -> None:
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal, nothing in a pipe."""
-    screen = Console(stderr=True)
-    columns = (TextColumn("documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("documents", total=None)
+def progress_bar(nouns: str = "documents") -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar that counts `nouns` on a terminal, nothing in a pipe."""
+    errors = Console(stderr=True)
+    columns = (TextColumn(nouns), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(nouns, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -2,7 +2,6 @@
 
 import re
 import sys
-import time
 from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
@@ -98,11 +97,6 @@ def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
 def period_of(since: str | None, until: str | None, now_ms: int) -> tuple[int | None, int | None]:
     """Parse `--since` and `--until` into unix ms; None if the period has no such bound."""
     return moment_of("--since", since, now_ms), moment_of("--until", until, now_ms)
-
-
-def now_ms() -> int:
-    """Return this machine's time, unix ms."""
-    return time.time_ns() // 1_000_000
 
 
 def bytes_of(file: Path) -> bytes:

@@ -9,13 +9,14 @@ import orjson
 from ingest.cli.console import console
 from ingest.cli.monitoring.alerts_json import evaluated_row, incident_row
 from ingest.cli.monitoring.alerts_text import show_evaluation, show_incidents
-from ingest.cli.options import moment_of, now_ms, period_of, with_options
+from ingest.cli.options import moment_of, period_of, with_options
 from ingest.config.load import load_settings
 from ingest.config.paths import RULES_FILE, data_folder
 from ingest.core.alerts.documents import incident_in
 from ingest.core.alerts.incidents import CLOSED, FIRING
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.alerts import AlertQuery, Alerts
 from ingest.edge.elasticsearch.client import client, raising_problems
 from ingest.edge.elasticsearch.query import MOST

@@ -9,10 +9,11 @@ import orjson
 from ingest.cli.console import console
 from ingest.cli.monitoring.workflow_json import change_row, template_row
 from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
-from ingest.cli.options import moment_of, now_ms, period_of, with_options
+from ingest.cli.options import moment_of, period_of, with_options
 from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.query import MOST
 from ingest.pipeline.derive.workflow_templates import (
     NOTHING,

@@ -1,25 +1,23 @@
 """`perflog dlq`: dead letters: count by shape, show one, replay, purge."""
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
 
-from ingest.cli.console import console
-from ingest.cli.options import now_ms, period_of, with_options
+from ingest.cli.console import console, progress_bar
+from ingest.cli.options import period_of, with_options
 from ingest.cli.recovery.dlq_json import listing_row, purge_row, reject_row, replay_row
 from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.rejects import RejectQuery
 from ingest.pipeline.deadletters.inspect import counted, listing, one
 from ingest.pipeline.deadletters.purge import purge as purge_them
@@ -182,7 +180,7 @@ def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
     settings = load_settings(settings_path)
     wanted = options.query(options.ids)
     _demand_all(settings, wanted)
-    with _progress() as progress:
+    with progress_bar("rejects") as progress:
         report = replay_them(settings, wanted, now_ms, again=options.again, dry_run=options.dry_run, progress=progress)
     if options.as_json:
         click.echo(orjson.dumps(replay_row(report)))
@@ -216,7 +214,7 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     count = counted(settings, wanted)
     if count and not options.yes:
         _ask(count)
-    with _progress() as progress:
+    with progress_bar("rejects") as progress:
         report = purge_them(settings, wanted, progress)
     if options.as_json:
         click.echo(orjson.dumps(purge_row(report)))
@@ -238,13 +236,3 @@ def _ask(count: int) -> None:
             f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", ExitCode.USAGE
         )
     click.confirm(f"Delete {count:,} rejects and the letters that only they need, for good?", abort=True, err=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal, nothing in a pipe."""
-    screen = Console(stderr=True)
-    columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("rejects", total=None)
-        yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -7,11 +7,12 @@ import click
 import orjson
 
 from ingest.cli.console import console, progress_bar
-from ingest.cli.options import facility_of, now_ms, period_of, with_options
+from ingest.cli.options import facility_of, period_of, with_options
 from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.pipeline.replay.resend import resend
 from ingest.pipeline.replay.shadow import shadow as shadow_them

@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from ingest.cli.options import chosen_of, facility_of, now_ms, zone_of
+from ingest.cli.options import chosen_of, facility_of, zone_of
 from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
 from ingest.core.decode.decoder import Decoder
@@ -21,6 +21,7 @@ from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE
+from ingest.edge.clock import now_ms
 from ingest.edge.files import LINE, FileMessage, checked, pieces, pieces_of
 
 AT_ONCE = 2000  # lines per portion

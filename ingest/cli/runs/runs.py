@@ -7,7 +7,7 @@ import click
 import orjson
 
 from ingest.cli.console import console
-from ingest.cli.options import now_ms, period_of, with_options
+from ingest.cli.options import period_of, with_options
 from ingest.cli.runs.runs_csv import write_csv
 from ingest.cli.runs.runs_json import run_row
 from ingest.cli.runs.runs_text import show_runs
@@ -15,6 +15,7 @@ from ingest.config.load import load_settings
 from ingest.core.mark import QUEUED
 from ingest.core.runs.run import ABANDONED, CLOSED, QUIET, RUNNING
 from ingest.core.runs.stored import with_stages
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.query import MOST
 from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 

@@ -1,7 +1,6 @@
 """`perflog explain`: which source reads a line, which token became which field; where and why it was rejected."""
 
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from ingest.core.model import ExitCode, Intake
 from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
+from ingest.edge.clock import now_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ def command(settings_path: Path | None, options: ExplainOptions) -> None:
     chosen = chosen_of(sources, options.source_name)
     zone = zone_of(options.zone)
     intake = Intake("explain", "explain", facility_of(options.facility), tuple(chosen), zone=zone)
-    received_ms = time_of(options.received) if options.received else time.time_ns() // 1_000_000
+    received_ms = time_of(options.received) if options.received else now_ms()
     explainer = Explainer(intake, sources, schema, settings.sites)
     data = sys.stdin.buffer.read() if options.line == "-" else options.line.encode("utf-8", "surrogateescape")
     screen = console()

@@ -1,7 +1,6 @@
 """`perflog lint`: what information lines lose, script line by script line, with a shell line to fix each."""
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from ingest.cli.console import console, plain_table, visible
+from ingest.cli.format import plural
 from ingest.cli.options import bytes_of, chosen_of, message_of, with_options, zone_of
 from ingest.cli.zone_faults_text import zone_fault_row, zone_fault_words
 from ingest.config.load import load_settings
@@ -25,6 +25,7 @@ from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.sources.framing import frames
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
+from ingest.edge.clock import now_ms
 
 MOST_HEADS = 6
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -55,7 +56,7 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
     """
     grammars = options.grammars or load_settings(settings_path).grammars
     linter, flows = _linter(grammars, options.source_name, zone_of(options.zone))
-    received_ms = time.time_ns() // 1_000_000
+    received_ms = now_ms()
     for file in options.files:
         data = bytes_of(file)
         framing = _framing(flows, data, received_ms)
@@ -113,7 +114,7 @@ def _row(finding: Finding) -> dict[str, Any]:
 def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapping[str, int], screen: Console) -> None:
     lines = sum(sites.values())
     ignored = f"; {outcomes['ignored']:,} of somebody else left out" if outcomes.get("ignored") else ""
-    screen.print(Text(f"{_counted(lines, 'line')}, printed at {_counted(len(sites), 'place')}{ignored}", style="bold"))
+    screen.print(Text(f"{plural(lines, 'line')}, printed at {plural(len(sites), 'place')}{ignored}", style="bold"))
     if not findings:
         screen.print("Nothing to fix." if lines else "No line that a source knows.")
         return
@@ -142,10 +143,6 @@ def _zone_faults(findings: Sequence[Finding], screen: Console) -> None:
         screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
 def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[LintRule, str]) -> Table:
     """Build the matrix: places down, rules across, numbers of lines in the cells."""
     table = plain_table()
@@ -162,8 +159,8 @@ def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mappi
 
 def _told(head: str, findings: Sequence[Finding], screen: Console) -> None:
     """Print what a rule's findings cost, and the shell line that fixes them: one for all places, or one for each."""
-    lines = _counted(sum(finding.lines for finding in findings), "line")
-    places = f"{lines} at {_counted(len(findings), 'place')}. "
+    lines = plural(sum(finding.lines for finding in findings), "line")
+    places = f"{lines} at {plural(len(findings), 'place')}. "
     screen.print()
     screen.print(Text.assemble((head, "bold yellow"), f"  {places}{findings[0].rule.costs}"))
     for fix in dict.fromkeys(finding.fix for finding in findings):

@@ -1,7 +1,6 @@
 """`perflog try`: what would these bytes become? One JSON object per line; the same core, no servers."""
 
 import sys
-import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE, load_wrappers
+from ingest.edge.clock import now_ms
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +58,7 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
     sources = load_sources(grammars, schema)
     chosen = chosen_of(sources, options.source_name)
     data = bytes_of(options.file)
-    now_ms = time.time_ns() // 1_000_000
-    received_ms = time_of(options.received) if options.received else now_ms
+    received_ms = time_of(options.received) if options.received else now_ms()
     facility, zone = facility_of(options.facility), zone_of(options.zone)
     if options.multiline:
         chosen = {name: source for name, source in chosen.items() if source.framing == "line"}

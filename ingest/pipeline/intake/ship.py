@@ -5,7 +5,6 @@ Kafka has acknowledged every line, a second manifest says what was read (see cor
 """
 
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -18,6 +17,7 @@ from ingest.core.records import headers
 from ingest.core.sources.source import Source
 from ingest.core.tracking import manifest
 from ingest.edge import files
+from ingest.edge.clock import now_ms
 from ingest.edge.errors import Unavailable
 from ingest.edge.files import ReadTally
 from ingest.edge.kafka.client import ENVELOPE_BYTES
@@ -143,11 +143,11 @@ def _send_manifest(producer: AcknowledgedProducer, sent: _Sent, role: str, repor
     """Send a manifest of the file, in a record of its own."""
     if not sent.what.manifest:
         return
-    now_ms, file = time.time_ns() // 1_000_000, sent.told
+    sent_ms, file = now_ms(), sent.told
     value = (
-        manifest.begins(sent.where, sent.size_bytes, now_ms)
+        manifest.begins(sent.where, sent.size_bytes, sent_ms)
         if role == manifest.BEGIN
-        else manifest.ends(sent.where, (file.size_bytes, file.lines, file.sha256), sent.size_bytes, now_ms)
+        else manifest.ends(sent.where, (file.size_bytes, file.lines, file.sha256), sent.size_bytes, sent_ms)
     )
     origin = Provenance(sent.host, sent.where, None, sent.what.forwarder, generation=sent.generation)
     manifest_headers = ((headers.MANIFEST, role.encode()), *headers.to_headers(origin, sent.what.backfill))
