@@ -41,13 +41,13 @@ def with_options(
     return decorate
 
 
-def message_of(frame: Frame, received_ms: int) -> Message:
+def to_message(frame: Frame, received_ms: int) -> Message:
     """Return the message that Kafka would have received at `received_ms`, as a backfill, since old data is expected."""
     provenance = Provenance(offset_bytes=frame.offset_bytes, captured_ms=received_ms)
     return Message(frame.data, received_ms, provenance, backfill=True)
 
 
-def chosen_of(sources: Mapping[str, Source], name: str | None) -> dict[str, Source]:
+def select_sources(sources: Mapping[str, Source], name: str | None) -> dict[str, Source]:
     """Return the named source, or all of them; the `Problem` (64) lists those that exist."""
     if name is None:
         return dict(sources)
@@ -56,14 +56,14 @@ def chosen_of(sources: Mapping[str, Source], name: str | None) -> dict[str, Sour
     return {name: sources[name]}
 
 
-def facility_of(name: str) -> str:
+def check_facility(name: str) -> str:
     """Check a facility's name; `Problem` (64) if it is invalid."""
     if not is_facility(name):
         raise Problem(f"`{name}` is no facility.", "Lower-case letters, digits and `_` make its name.", ExitCode.USAGE)
     return name
 
 
-def zone_of(text: str | None) -> int | None:
+def parse_zone(text: str | None) -> int | None:
     """Parse `--zone` into seconds east of UTC."""
     try:
         return None if text is None else offset_s(text)
@@ -71,7 +71,7 @@ def zone_of(text: str | None) -> int | None:
         raise Problem(f"--zone: {error}.", "Write it like -08:00.", ExitCode.USAGE) from error
 
 
-def time_of(text: str) -> int:
+def parse_time(text: str) -> int:
     """Parse `--received` into unix ms."""
     try:
         return iso_ms(text)
@@ -79,7 +79,7 @@ def time_of(text: str) -> int:
         raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", ExitCode.USAGE) from error
 
 
-def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
+def parse_moment(option: str, text: str | None, now_ms: int) -> int | None:
     """Parse ISO 8601 (a date alone: its midnight in UTC) or an age like 90s, 15m, 2h, 7d, 4w into unix ms."""
     if text is None:
         return None
@@ -94,12 +94,12 @@ def moment_of(option: str, text: str | None, now_ms: int) -> int | None:
         ) from error
 
 
-def period_of(since: str | None, until: str | None, now_ms: int) -> tuple[int | None, int | None]:
+def parse_period(since: str | None, until: str | None, now_ms: int) -> tuple[int | None, int | None]:
     """Parse `--since` and `--until` into unix ms; None if the period has no such bound."""
-    return moment_of("--since", since, now_ms), moment_of("--until", until, now_ms)
+    return parse_moment("--since", since, now_ms), parse_moment("--until", until, now_ms)
 
 
-def bytes_of(file: Path) -> bytes:
+def read_bytes(file: Path) -> bytes:
     """Return a file's bytes, or standard input's for `-`; `Problem` (66) if it cannot be read."""
     try:
         return sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()

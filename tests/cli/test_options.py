@@ -10,7 +10,7 @@ import click
 import pytest
 
 from ingest.cli.main import COMMANDS, cli
-from ingest.cli.options import period_of, with_options
+from ingest.cli.options import parse_period, with_options
 from ingest.core.model import Problem
 
 FROM_CONTEXT = {"settings_path", "_settings_path", "grammars_folder"}  # from the group, not from the command's options
@@ -108,7 +108,7 @@ def test_a_command_that_declares_something_else_is_noticed() -> None:
 
 def test_a_period_may_lack_either_bound() -> None:
     """An age counts from now; no option, no bound; an error names its option."""
-    assert period_of("2h", None, 7_200_001) == (1, None)
-    assert period_of(None, "1970-01-01", 0) == (None, 0)
+    assert parse_period("2h", None, 7_200_001) == (1, None)
+    assert parse_period(None, "1970-01-01", 0) == (None, 0)
     with pytest.raises(Problem, match="--until"):
-        period_of(None, "yesterday", 0)
+        parse_period(None, "yesterday", 0)

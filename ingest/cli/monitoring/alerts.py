@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.monitoring.alerts_json import evaluated_row, incident_row
+from ingest.cli.console import open_console
+from ingest.cli.monitoring.alerts_json import evaluation_to_json, incident_to_json
 from ingest.cli.monitoring.alerts_text import show_evaluation, show_incidents
-from ingest.cli.options import moment_of, period_of, with_options
+from ingest.cli.options import parse_moment, parse_period, with_options
 from ingest.config.load import load_settings
 from ingest.config.paths import RULES_FILE, data_folder
 from ingest.core.alerts.documents import incident_in
@@ -87,13 +87,13 @@ def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
     settings = load_settings(settings_path)
     rules = load_rules(options.rules_path or data_folder("dashboards") / RULES_FILE)
     schema = load_schema(settings.grammars / "fields.toml")
-    now = moment_of("--now", options.now, now_ms())
-    since = moment_of("--since", options.since, 0)
+    now = parse_moment("--now", options.now, now_ms())
+    since = parse_moment("--since", options.since, 0)
     report = evaluate(settings, schema, rules, EvaluateRequest(options.facilities, since, now), LogNotifier())
     if options.as_json:
-        click.echo(orjson.dumps(evaluated_row(report)))
+        click.echo(orjson.dumps(evaluation_to_json(report)))
     else:
-        show_evaluation(report, options.each_stage, console())
+        show_evaluation(report, options.each_stage, open_console())
 
 
 @command.command("list")
@@ -108,21 +108,21 @@ def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
 def list_(settings_path: Path | None, options: AlertsListOptions) -> None:
     """List incidents with their numbers, the newest first."""
     settings = load_settings(settings_path)
-    since_ms, until_ms = period_of(options.since, options.until, now_ms())
-    wanted = AlertQuery(options.facilities, options.rule_ids, options.states, since_ms, until_ms)
+    since_ms, until_ms = parse_period(options.since, options.until, now_ms())
+    query = AlertQuery(options.facilities, options.rule_ids, options.states, since_ms, until_ms)
     connected = client(settings.elasticsearch)
     with raising_problems(settings.elasticsearch):
         try:
             alerts = Alerts(connected)
             alerts.refresh()
-            documents, matching = alerts.newest(wanted, options.limit), alerts.count(wanted)
+            documents, matching = alerts.newest(query, options.limit), alerts.count(query)
         finally:
             connected.close()
     incidents = [
         (incident_in(document.id, document.body), document.body["perf"]["alert"]["message"]) for document in documents
     ]
     if options.as_json:
-        rows = [incident_row(incident) | {"message": text} for incident, text in incidents]
-        click.echo(orjson.dumps({"incidents": rows, "matching": matching}))
+        listed = [incident_to_json(incident) | {"message": text} for incident, text in incidents]
+        click.echo(orjson.dumps({"incidents": listed, "matching": matching}))
     else:
-        show_incidents(incidents, matching, console())
+        show_incidents(incidents, matching, open_console())

@@ -58,7 +58,7 @@ def import_(settings_path: Path | None, options: DashboardsImportOptions) -> Non
     password = options.password
     if options.user and not options.api_key and password is None:
         password = click.prompt("Password", hide_input=True)
-    boards, objects = _compiled(settings_path, options.space)
+    boards, objects = _compile_boards(settings_path, options.space)
     access = Access(options.url, options.space, options.api_key, options.user, password, options.ca_cert)
     kibana = Kibana(access)
     with Console(stderr=True).status(f"Kibana at {access.base} …"):
@@ -76,7 +76,7 @@ def import_(settings_path: Path | None, options: DashboardsImportOptions) -> Non
 @click.pass_obj
 def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> None:
     """Write the file for Kibana's own import (Stack Management, Saved Objects); its name must end in .ndjson."""
-    _, objects = _compiled(settings_path, space)
+    _, objects = _compile_boards(settings_path, space)
     if output is None:
         click.echo(ndjson(objects), nl=False)
         return
@@ -89,12 +89,12 @@ def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> 
     click.echo(f"{output}: {len(objects)} objects.")
 
 
-def _compiled(settings_path: Path | None, space: str) -> tuple[list[Board], list[SavedObject]]:
+def _compile_boards(settings_path: Path | None, space: str) -> tuple[list[Board], list[SavedObject]]:
     """Return all boards and their compiled objects, checked; the pairs of sites come from the settings' workflows."""
     settings = load_settings(settings_path)
     folder = data_folder("dashboards")
     specs = {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.vg.json"))}
-    boards = [_board(path, specs) for path in sorted(folder.glob("*.toml"))]
+    boards = [_load_board(path, specs) for path in sorted(folder.glob("*.toml"))]
     schema = load_schema(settings.grammars / "fields.toml")
     pairs = [pair for pairs in settings.workflows.values() for pair in pairs]
     objects = compile_boards(boards, schema, specs, pairs, space)
@@ -102,7 +102,7 @@ def _compiled(settings_path: Path | None, space: str) -> tuple[list[Board], list
     return boards, objects
 
 
-def _board(path: Path, specs: dict[str, str]) -> Board:
+def _load_board(path: Path, specs: dict[str, str]) -> Board:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:

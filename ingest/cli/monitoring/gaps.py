@@ -8,7 +8,7 @@ from typing import Any
 import click
 import orjson
 
-from ingest.cli.console import console
+from ingest.cli.console import open_console
 from ingest.cli.monitoring.gaps_text import show_gaps
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
@@ -51,31 +51,41 @@ def command(settings_path: Path | None, options: GapsOptions) -> None:
     """
     settings = load_settings(settings_path)
     states = ("open",) if options.only_open else ()
-    wanted = GapQuery(facilities=options.facilities, files=options.files, hosts=options.hosts, states=states)
-    with open_gaps(settings.elasticsearch) as stored:
-        gaps, matching = stored.listed(wanted, options.limit)
-        known, unsettled = stored.files(wanted), stored.unsettled(wanted)
+    query = GapQuery(facilities=options.facilities, files=options.files, hosts=options.hosts, states=states)
+    with open_gaps(settings.elasticsearch) as gap_index:
+        gaps, matching = gap_index.listed(query, options.limit)
+        known_files, unsettled = gap_index.files(query), gap_index.unsettled(query)
     if options.as_json:
-        result = {"gaps": [gap_row(body) for body in gaps], "matching": matching, "files": known}
-        click.echo(orjson.dumps({**result, "unsettled": [file_row(body) for body in unsettled]}))
+        result = {"gaps": [gap_to_json(body) for body in gaps], "matching": matching, "files": known_files}
+        click.echo(orjson.dumps({**result, "unsettled": [file_to_json(body) for body in unsettled]}))
     else:
-        show_gaps([gap_row(body) for body in gaps], matching, (known, list(map(file_row, unsettled))), console())
+        show_gaps(
+            [gap_to_json(body) for body in gaps],
+            matching,
+            (known_files, list(map(file_to_json, unsettled))),
+            open_console(),
+        )
 
 
-def gap_row(body: Mapping[str, Any]) -> dict[str, Any]:
+def gap_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a gap as JSON; unknown values are null."""
     gap = body["perf"]["gap"]
-    return {**_whose(body), **{name: gap.get(name) for name in _GAP}}
+    return {**_owner_to_json(body), **{name: gap.get(name) for name in _GAP}}
 
 
-def file_row(body: Mapping[str, Any]) -> dict[str, Any]:
+def file_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file with missing bytes that are not a gap yet."""
     file = body["perf"]["file"]
     own = {name: file.get(name) for name in _FILE}
-    return {**_whose(body), **own, "scattered": file.get("scattered", False), "last_received": body["@timestamp"]}
+    return {
+        **_owner_to_json(body),
+        **own,
+        "scattered": file.get("scattered", False),
+        "last_received": body["@timestamp"],
+    }
 
 
-def _whose(body: Mapping[str, Any]) -> dict[str, Any]:
+def _owner_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     file = body["perf"]["file"]
     return {
         "facility": body["perf"]["facility"],

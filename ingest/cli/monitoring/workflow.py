@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.monitoring.workflow_json import change_row, template_row
+from ingest.cli.console import open_console
+from ingest.cli.monitoring.workflow_json import change_to_json, template_to_json
 from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
-from ingest.cli.options import moment_of, period_of, with_options
+from ingest.cli.options import parse_moment, parse_period, with_options
 from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
@@ -75,24 +75,24 @@ def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     """
     settings = load_settings(settings_path)
     now = now_ms()
-    since_ms, until_ms = period_of(options.since, options.until, now)
-    asked = LearnRequest(
+    since_ms, until_ms = parse_period(options.since, options.until, now)
+    request = LearnRequest(
         options.facilities, options.workflows, since_ms, until_ms, options.most, now, not options.dry_run
     )
-    learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
+    learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), request)
     if not [result for result in learned if result.done != NOTHING]:
         raise Problem(
             "No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", ExitCode.NO_INPUT
         )
     if options.as_json:
-        rows = [
+        learned_templates = [
             {"facility": result.facility, "workflow": result.workflow, "done": result.done}
-            | {"template": None if result.found is None else template_row(result.found)}
+            | {"template": None if result.found is None else template_to_json(result.found)}
             for result in learned
         ]
-        click.echo(orjson.dumps({"learned": rows}))
+        click.echo(orjson.dumps({"learned": learned_templates}))
     else:
-        show_learned(learned, console())
+        show_learned(learned, open_console())
     if any(result.done == OVERTAKEN for result in learned):
         raise Problem(
             "Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", ExitCode.TEMPORARY
@@ -107,9 +107,9 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: b
     """List the stored templates."""
     templates = stored(load_settings(settings_path), facilities)
     if as_json:
-        click.echo(orjson.dumps({"templates": [template_row(template) for template in templates]}))
+        click.echo(orjson.dumps({"templates": [template_to_json(template) for template in templates]}))
     else:
-        show_templates(templates, console())
+        show_templates(templates, open_console())
 
 
 @command.command()
@@ -131,13 +131,13 @@ def show(
         raise Problem(
             f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", ExitCode.NO_INPUT
         )
-    changes = edits(settings, templates, moment_of("--since", since, now_ms()))
+    changes = edits(settings, templates, parse_moment("--since", since, now_ms()))
     with_edits = [(template, changes[WorkflowKey(template.facility, template.workflow)]) for template in templates]
     if as_json:
-        rows = [
-            template_row(template) | {"script_changes": [change_row(change) for change in own]}
+        whole_templates = [
+            template_to_json(template) | {"script_changes": [change_to_json(change) for change in own]}
             for template, own in with_edits
         ]
-        click.echo(orjson.dumps({"templates": rows}))
+        click.echo(orjson.dumps({"templates": whole_templates}))
     else:
-        show_whole(with_edits, console())
+        show_whole(with_edits, open_console())

@@ -106,24 +106,24 @@ def command(settings_path: Path | None, options: GenerateOptions) -> int:
     log_to_stderr()
     settings = load_settings(settings_path)
     intake = settings.intake(options.intake_name) if options.intake_name else None
-    workload = _workload(intake, options)
+    workload = _make_workload(intake, options)
     _check(intake, workload, options)
     counts = GeneratedCounts()
-    with folder(options.out) if options.out else nullcontext() as where, _progress() as progress:
+    with folder(options.out) if options.out else nullcontext() as output, _progress_bar() as progress:
         task = progress.add_task("generate", total=workload.lines + workload.results)
-        made = _counted(messages(workload), where, counts)
+        generated = _count_and_write(messages(workload), output, counts)
         if intake and options.rate:
-            with open_producer(settings.kafka) as outbox:
-                letters = _letters(made, intake, options.backfill)
-                counts.pace = send_paced(outbox, letters, options.rate, _advance(progress, task))
+            with open_producer(settings.kafka) as producer:
+                records = _to_records(generated, intake, options.backfill)
+                counts.pace = send_paced(producer, records, options.rate, _make_advance(progress, task))
         else:
-            _written(made, _advance(progress, task))
-        counts.runs = where.write_runs(workload) if where else None
+            _write_all(generated, _make_advance(progress, task))
+        counts.runs = output.write_runs(workload) if output else None
     _show(counts, intake, options)
     return 0
 
 
-def _workload(intake: Intake | None, options: GenerateOptions) -> Workload:
+def _make_workload(intake: Intake | None, options: GenerateOptions) -> Workload:
     lines = options.lines
     if lines is None:
         lines = round(options.rate * options.seconds) if options.rate and options.seconds else LINES
@@ -131,22 +131,22 @@ def _workload(intake: Intake | None, options: GenerateOptions) -> Workload:
         seed=options.seed,
         lines=lines,
         facilities=options.facilities or ((intake.facility,) if intake else ("als",)),
-        start_ms=_start_ms(options.start, options.span_s),
+        start_ms=_parse_start(options.start, options.span_s),
         span_s=options.span_s,
-        shares=_shares(options.shares),
+        shares=_parse_shares(options.shares),
         results=options.results,
-        slowed=tuple(_slowed(word) for word in options.slowed),
+        slowed=tuple(_parse_slowed(word) for word in options.slowed),
         steady=options.steady,
     )
 
 
-def _slowed(word: str) -> Slowed:
+def _parse_slowed(word: str) -> Slowed:
     stage, _, rest = word.partition("=")
     times, _, instant = rest.partition("@")
     checked = [step.stage for step in WHOLE]
     if stage not in checked:
-        near = get_close_matches(stage, checked, n=1, cutoff=0.5)
-        remedy = f"Did you mean {near[0]}?" if near else f"There are: {', '.join(checked)}."
+        similar = get_close_matches(stage, checked, n=1, cutoff=0.5)
+        remedy = f"Did you mean {similar[0]}?" if similar else f"There are: {', '.join(checked)}."
         raise Problem(f"There is no stage `{stage}` in generated runs.", remedy, ExitCode.USAGE)
     try:
         return Slowed(stage, float(times), iso_ms(instant) if instant else 0)
@@ -156,7 +156,7 @@ def _slowed(word: str) -> Slowed:
         ) from error
 
 
-def _shares(words: Sequence[str]) -> Shares:
+def _parse_shares(words: Sequence[str]) -> Shares:
     shares = {}
     for word in words:
         name, _, text = word.partition("=")
@@ -169,7 +169,7 @@ def _shares(words: Sequence[str]) -> Shares:
     return Shares(**shares)
 
 
-def _start_ms(text: str | None, span_s: float) -> int:
+def _parse_start(text: str | None, span_s: float) -> int:
     if text is None:
         return Workload().start_ms
     if text == "now":
@@ -201,60 +201,62 @@ def _check(intake: Intake | None, workload: Workload, options: GenerateOptions) 
             )
 
 
-def _counted(made: Iterator[Made], where: Folder | None, counts: GeneratedCounts) -> Iterator[tuple[Made, int]]:
+def _count_and_write(
+    generated: Iterator[Made], output: Folder | None, counts: GeneratedCounts
+) -> Iterator[tuple[Made, int]]:
     """Yield each message with its offset, counted, and written if a folder is named."""
-    places = OutputFiles()
-    for message in made:
-        file, offset_bytes = places.place(message)
+    files = OutputFiles()
+    for message in generated:
+        file, offset_bytes = files.place(message)
         counts.count(message)
-        if where:
-            where.write(message, file, offset_bytes)
+        if output:
+            output.write(message, file, offset_bytes)
         yield message, offset_bytes
 
 
-def _letters(made: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[ProducerRecord]:
+def _to_records(generated: Iterator[tuple[Made, int]], intake: Intake, backfill: bool) -> Iterator[ProducerRecord]:
     forwarder = f"perflog/{version('perflog-ingest')}"
-    for message, offset_bytes in made:
+    for message, offset_bytes in generated:
         header_list = headers.to_headers(Provenance(message.host, message.path, offset_bytes, forwarder), backfill)
         yield ProducerRecord(intake.topic, f"{message.host}:{message.path}".encode(), message.data, header_list)
 
 
-def _written(made: Iterator[tuple[Made, int]], advance: Callable[[int], None]) -> None:
-    for number, _ in enumerate(made, 1):
+def _write_all(generated: Iterator[tuple[Made, int]], advance: Callable[[int], None]) -> None:
+    for number, _ in enumerate(generated, 1):
         if number % 1000 == 0:
             advance(1000)
 
 
-def _progress() -> Progress:
+def _progress_bar() -> Progress:
     console = Console(stderr=True)
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("messages"), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def _advance(progress: Progress, task: TaskID) -> Callable[[int], None]:
+def _make_advance(progress: Progress, task: TaskID) -> Callable[[int], None]:
     return lambda count: progress.advance(task, count)
 
 
-def _show(told: GeneratedCounts, intake: Intake | None, options: GenerateOptions) -> None:
-    pace = told.pace
+def _show(generated: GeneratedCounts, intake: Intake | None, options: GenerateOptions) -> None:
+    pace = generated.pace
     if options.as_json:
         report = {
             "folder": str(options.out) if options.out else None,
             "topic": intake.topic if intake else None,
-            "counts": told.counts,
-            "reasons": +told.reasons,
-            "runs": told.runs,
-            "size_bytes": told.size_bytes,
+            "counts": generated.counts,
+            "reasons": +generated.reasons,
+            "runs": generated.runs,
+            "size_bytes": generated.size_bytes,
             "rate_asked": options.rate,
             "rate_reached": pace.rate if pace else None,
             "duration_s": pace.duration_s if pace else None,
         }
         click.echo(orjson.dumps(report))
         return
-    counts = told.counts
-    runs = "" if told.runs is None else f" of {told.runs:,} runs"
+    counts = generated.counts
+    runs = "" if generated.runs is None else f" of {generated.runs:,} runs"
     click.echo(
-        f"{counts['lines']:,} lines{runs} and {counts['results']:,} results ({told.size_bytes:,} bytes), of which"
+        f"{counts['lines']:,} lines{runs} and {counts['results']:,} results ({generated.size_bytes:,} bytes), of which"
     )
     click.echo(
         f"{counts['documents']:,} documents must come; {counts['rejected']:,} messages must be rejected, "

@@ -60,24 +60,24 @@ def command(settings_path: Path | None, options: RunOptions) -> int:
     settings = load_settings(settings_path)
     workers = options.workers
     log.info("Starting %d worker(s) of the group %s.", workers, options.group or settings.kafka.group)
-    known = load_registry(options.grammars or settings.grammars)
+    registry = load_registry(options.grammars or settings.grammars)
     fit_for_work()
     if options.accept_rejects:
         settings = without_reject_limit(settings)
 
-    def one(number: int) -> RunReport:
-        numbered = _numbered(settings, number if workers > 1 else None)
-        return run_worker(numbered, known, options.names, drain=options.drain, group=options.group)
+    def run_numbered(number: int) -> RunReport:
+        numbered = _with_instance(settings, number if workers > 1 else None)
+        return run_worker(numbered, registry, options.names, drain=options.drain, group=options.group)
 
-    report = one(1) if workers == 1 else Supervisor(one, workers).run()
+    report = run_numbered(1) if workers == 1 else Supervisor(run_numbered, workers).run()
     if options.as_json:
-        click.echo(orjson.dumps(as_tree(report)))
+        click.echo(orjson.dumps(report_to_json(report)))
     else:
         show(report, Console())
     return 0
 
 
-def _numbered(settings: Settings, number: int | None) -> Settings:
+def _with_instance(settings: Settings, number: int | None) -> Settings:
     """Give each static member of the group its own name."""
     instance = settings.kafka.instance
     if instance is None or number is None:
@@ -85,10 +85,10 @@ def _numbered(settings: Settings, number: int | None) -> Settings:
     return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
 
 
-def as_tree(report: RunReport) -> dict[str, Any]:
+def report_to_json(report: RunReport) -> dict[str, Any]:
     """Return the report as JSON."""
     return {
-        "intakes": {name: _tree(count) for name, count in report.counts.items()},
+        "intakes": {name: _counts_to_json(count) for name, count in report.counts.items()},
         "skipped_offsets": report.skipped_offsets,
         "duration_s": round(report.duration_s, 3),
         "working_s": round(report.working_s, 3),
@@ -97,7 +97,7 @@ def as_tree(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _tree(count: OutcomeCounts) -> dict[str, Any]:
+def _counts_to_json(count: OutcomeCounts) -> dict[str, Any]:
     return {
         **count.numbers(),
         "rejects_by_reason": dict(count.reasons),
@@ -115,11 +115,11 @@ def show(report: RunReport, console: Console) -> None:
         table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))
     console.print(table)
     if report.reasons:
-        told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
+        summary = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
+        console.print(f"Refused parts by reason: {summary}. `perflog dlq list` says which.")
     records = sum(count.records for count in report.counts.values())
     if records and report.working_s:
-        told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
-        console.print(f"{told}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
+        summary = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
+        console.print(f"{summary}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
     if report.skipped_offsets:
         console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")

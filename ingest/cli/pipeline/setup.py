@@ -29,9 +29,9 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = load_registry(grammars or settings.grammars)
-    report = set_up(settings, known.schema, partitions)
-    report.steps += replays_due(settings, known.sources)
+    registry = load_registry(grammars or settings.grammars)
+    report = set_up(settings, registry.schema, partitions)
+    report.steps += replays_due(settings, registry.sources)
     if as_json:
         click.echo(orjson.dumps([asdict(step) for step in report.steps]))
     else:

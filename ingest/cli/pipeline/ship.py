@@ -55,40 +55,40 @@ def command(settings_path: Path | None, options: ShipOptions) -> int:
     log_to_stderr()
     settings = load_settings(settings_path)
     sources = load_registry(options.grammars or settings.grammars).sources
-    what = shipment(
+    to_send = shipment(
         settings.intake(options.intake_name), sources, options.files, version("perflog-ingest"),
         backfill=options.backfill, host=options.host, framing=options.framing, manifest=options.manifest,
     )  # fmt: skip
     console = Console(stderr=True)
-    with _progress(console) as progress:
+    with _progress_bar(console) as progress:
         task = progress.add_task("ship", total=checked(options.files))
-        report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
+        report = ship(settings, to_send, lambda size_bytes: progress.advance(task, size_bytes))
     _show(report, options.as_json)
     return ExitCode.BAD_DATA if report.too_large else 0
 
 
-def _progress(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _show(report: ShipReport, as_json: bool) -> None:
-    for lost in report.too_large:
-        words = f"{lost.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
-        click.echo(f"perflog: {lost.path} at byte {lost.offset_bytes}: not sent, {words}.", err=True)
+    for message in report.too_large:
+        reason = f"{message.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
+        click.echo(f"perflog: {message.path} at byte {message.offset_bytes}: not sent, {reason}.", err=True)
     for file in report.files:
         if file.lost_bytes:
-            words = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
-            click.echo(f"perflog: {file.path}: {words}.", err=True)
+            reason = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
+            click.echo(f"perflog: {file.path}: {reason}.", err=True)
     if as_json:
-        refused = [
+        too_large = [
             {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
         ]
         totals = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
-        read = [
+        files = [
             {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
             for f in report.files
         ]
-        click.echo(orjson.dumps({**totals, "too_large": refused, "files": read}))
+        click.echo(orjson.dumps({**totals, "too_large": too_large, "files": files}))
     else:
         click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

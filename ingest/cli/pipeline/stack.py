@@ -58,7 +58,7 @@ def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
     Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
     """
-    with _terminated_as_interrupt(), _progress() as tell:
+    with _interrupt_on_sigterm(), _spinner() as tell:
         running = local.up(stack, tell)
     click.echo("The stack is up." if running.started else "The stack is already up.")
     click.echo(f"  Kafka          {running.kafka}")
@@ -73,9 +73,9 @@ def status(folder: Path | None, as_json: bool) -> None:
     """Show what runs. The exit code is 0 if both answer, else 69."""
     servers = local.status(local.LocalStack(folder))
     if as_json:
-        click.echo(json.dumps([_plain(server) for server in servers], indent=2))
+        click.echo(json.dumps([_status_to_json(server) for server in servers], indent=2))
     else:
-        Console(soft_wrap=True).print(_table(servers))
+        Console(soft_wrap=True).print(_build_table(servers))
     if any(server.state != "ready" for server in servers):
         for server in servers:
             if server.state == "died":
@@ -90,14 +90,14 @@ def status(folder: Path | None, as_json: bool) -> None:
 @click.option("--purge", is_flag=True, help="Remove the data and logs too.")
 def down(folder: Path | None, purge: bool) -> None:
     """End exactly the processes that `up` started. Their data stay."""
-    with _progress() as tell:
+    with _spinner() as tell:
         ended = local.down(local.LocalStack(folder), purge, tell)
     click.echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")
     if purge:
         click.echo("Data and logs are removed.")
 
 
-def _plain(server: local.Status) -> dict[str, Any]:
+def _status_to_json(server: local.Status) -> dict[str, Any]:
     return {
         "service": server.name,
         "state": server.state,
@@ -110,7 +110,7 @@ def _plain(server: local.Status) -> dict[str, Any]:
     }
 
 
-def _table(servers: tuple[local.Status, ...]) -> Table:
+def _build_table(servers: tuple[local.Status, ...]) -> Table:
     table = Table(
         "service", "version", "pid", "address", "state", "memory", box=None, pad_edge=False, header_style="bold"
     )
@@ -122,7 +122,7 @@ def _table(servers: tuple[local.Status, ...]) -> Table:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def _spinner() -> Iterator[Callable[[str], None]]:
     """Show a spinner with the current step on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -133,7 +133,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
+def _interrupt_on_sigterm() -> Iterator[None]:
     """Handle SIGTERM and a closed terminal like Ctrl-C, so that no half-started stack is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

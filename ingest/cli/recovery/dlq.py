@@ -9,9 +9,9 @@ from typing import Any
 import click
 import orjson
 
-from ingest.cli.console import console, progress_bar
-from ingest.cli.options import period_of, with_options
-from ingest.cli.recovery.dlq_json import listing_row, purge_row, reject_row, replay_row
+from ingest.cli.console import open_console, progress_bar
+from ingest.cli.options import parse_period, with_options
+from ingest.cli.recovery.dlq_json import listing_to_json, purge_to_json, reject_to_json, replay_to_json
 from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
@@ -40,7 +40,7 @@ class RejectFilter:
 
     def query(self, ids: tuple[str, ...] = (), replayed: bool | None = None) -> RejectQuery:
         """Return the query for these rejects; `ids`: only these, `replayed`: only those that were, None: all."""
-        since_ms, until_ms = period_of(self.since, self.until, now_ms())
+        since_ms, until_ms = parse_period(self.since, self.until, now_ms())
         return RejectQuery(
             reasons=self.reasons,
             sources=self.sources,
@@ -104,7 +104,7 @@ _FILTERS = (
 _json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
 
 
-def _filtered(command: Callable[..., Any]) -> Callable[..., Any]:
+def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that select rejects to a command."""
     for option in reversed(_FILTERS):
         command = option(command)
@@ -121,7 +121,7 @@ def command() -> None:
 
 
 @command.command("list")
-@_filtered
+@_filter_options
 @_json
 @with_options(DlqListOptions)
 def list_(settings_path: Path | None, options: DlqListOptions) -> None:
@@ -129,14 +129,14 @@ def list_(settings_path: Path | None, options: DlqListOptions) -> None:
     log_to_stderr()
     shapes = listing(load_settings(settings_path), options.query())
     if options.as_json:
-        click.echo(orjson.dumps(listing_row(shapes)))
+        click.echo(orjson.dumps(listing_to_json(shapes)))
     else:
-        show_listing(shapes, console())
+        show_listing(shapes, open_console())
 
 
 @command.command()
 @click.argument("reject_id", metavar="[ID]", required=False)
-@_filtered
+@_filter_options
 @click.option("--raw", is_flag=True, help="Write the record's value to standard output, byte by byte; nothing else.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
 @_json
@@ -155,17 +155,17 @@ def show(settings_path: Path | None, options: DlqShowOptions) -> None:
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
-    known = load_registry(options.grammars or settings.grammars)
-    now = as_of_now(reject, original, settings, known)
+    registry = load_registry(options.grammars or settings.grammars)
+    now = as_of_now(reject, original, settings, registry)
     if options.as_json:
-        click.echo(orjson.dumps(reject_row(reject, original, parts, now)))
+        click.echo(orjson.dumps(reject_to_json(reject, original, parts, now)))
     else:
-        show_reject(reject, original, parts, now, known.sources, console())
+        show_reject(reject, original, parts, now, registry.sources, open_console())
 
 
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@_filtered
+@_filter_options
 @click.option("--again", is_flag=True, help="Also those that were replayed before.")
 @click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
 @_json
@@ -178,20 +178,20 @@ def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    wanted = options.query(options.ids)
-    _demand_all(settings, wanted)
+    query = options.query(options.ids)
+    _demand_existing(settings, query)
     with progress_bar("rejects") as progress:
-        report = replay_them(settings, wanted, now_ms, again=options.again, dry_run=options.dry_run, progress=progress)
+        report = replay_them(settings, query, now_ms, again=options.again, dry_run=options.dry_run, progress=progress)
     if options.as_json:
-        click.echo(orjson.dumps(replay_row(report)))
+        click.echo(orjson.dumps(replay_to_json(report)))
     else:
-        show_replay(report, console())
+        show_replay(report, open_console())
     return ExitCode.BAD_DATA if report.not_sent else 0
 
 
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
-@_filtered
+@_filter_options
 @click.option("--replayed", is_flag=True, help="Only those that were replayed.")
 @click.option("--all", "every", is_flag=True, help="All rejects.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
@@ -205,32 +205,32 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    wanted = options.query(options.ids, options.replayed or None)
-    if wanted.everything and not options.every:
+    query = options.query(options.ids, options.replayed or None)
+    if query.everything and not options.every:
         raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", ExitCode.USAGE)
-    if options.every and not wanted.everything:
+    if options.every and not query.everything:
         raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
-    _demand_all(settings, wanted)
-    count = counted(settings, wanted)
+    _demand_existing(settings, query)
+    count = counted(settings, query)
     if count and not options.yes:
-        _ask(count)
+        _confirm(count)
     with progress_bar("rejects") as progress:
-        report = purge_them(settings, wanted, progress)
+        report = purge_them(settings, query, progress)
     if options.as_json:
-        click.echo(orjson.dumps(purge_row(report)))
+        click.echo(orjson.dumps(purge_to_json(report)))
     else:
-        show_purge(report, console())
+        show_purge(report, open_console())
 
 
-def _demand_all(settings: Settings, wanted: RejectQuery) -> None:
+def _demand_existing(settings: Settings, query: RejectQuery) -> None:
     """Raise `Problem` (66) if a given id is not a reject's: a typo must not pass as an empty selection."""
-    for reject_id in wanted.ids:
+    for reject_id in query.ids:
         if not counted(settings, RejectQuery(ids=(reject_id,))):
             what = f"There is no reject with the id {reject_id}."
             raise Problem(what, "`perflog dlq list` names those there are.", ExitCode.NO_INPUT)
 
 
-def _ask(count: int) -> None:
+def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
         raise Problem(
             f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", ExitCode.USAGE

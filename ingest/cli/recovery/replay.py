@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console, progress_bar
-from ingest.cli.options import facility_of, period_of, with_options
-from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
+from ingest.cli.console import open_console, progress_bar
+from ingest.cli.options import check_facility, parse_period, with_options
+from ingest.cli.recovery.replay_text import differences_to_json, report_to_json, show_report, show_shadow
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
@@ -64,40 +64,40 @@ def command(settings_path: Path | None, options: ReplayOptions) -> int:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = load_registry(options.grammars or settings.grammars)
+    registry = load_registry(options.grammars or settings.grammars)
     fit_for_work()
-    wanted = _query(options)
+    query = _make_query(options)
     if options.shadow and (options.dry_run or options.rate):
         raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", ExitCode.USAGE)
-    screen = console()
+    console = open_console()
     with progress_bar() as progress:
         if options.shadow:
-            differences, left_out = shadow_them(settings, known, wanted, progress)
+            differences, left_out = shadow_them(settings, registry, query, progress)
         else:
-            report = resend(settings, known, wanted, rate=options.rate, dry_run=options.dry_run, progress=progress)
+            report = resend(settings, registry, query, rate=options.rate, dry_run=options.dry_run, progress=progress)
     if options.shadow:
-        click.echo(orjson.dumps(shadow_row(differences, left_out))) if options.as_json else show_shadow(
-            differences, left_out, screen
+        click.echo(orjson.dumps(differences_to_json(differences, left_out))) if options.as_json else show_shadow(
+            differences, left_out, console
         )
         return ExitCode.FINDINGS if differences.any else ExitCode.DONE
-    click.echo(orjson.dumps(report_row(report))) if options.as_json else show_report(report, screen)
+    click.echo(orjson.dumps(report_to_json(report))) if options.as_json else show_report(report, console)
     return ExitCode.BAD_DATA if report.left_out else 0
 
 
-def _query(options: ReplayOptions) -> FactQuery:
-    since_ms, until_ms = period_of(options.since, options.until, now_ms())
-    wanted = FactQuery(
-        facilities=tuple(map(facility_of, options.facilities)),
+def _make_query(options: ReplayOptions) -> FactQuery:
+    since_ms, until_ms = parse_period(options.since, options.until, now_ms())
+    query = FactQuery(
+        facilities=tuple(map(check_facility, options.facilities)),
         sources=options.sources,
         runs=options.runs,
         files=options.files,
         since_ms=since_ms,
         until_ms=until_ms,
     )
-    if wanted.everything and not options.every:
+    if query.everything and not options.every:
         raise Problem(
             "Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", ExitCode.USAGE
         )
-    if options.every and not wanted.everything:
+    if options.every and not query.everything:
         raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
-    return wanted
+    return query

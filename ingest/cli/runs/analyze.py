@@ -9,14 +9,14 @@ from typing import Any
 import click
 import orjson
 
-from ingest.cli.console import console
+from ingest.cli.console import open_console
 from ingest.cli.options import with_options
-from ingest.cli.runs.analysis_json import head_row
-from ingest.cli.runs.analysis_text import Shown, show_analysis
-from ingest.cli.runs.files import ReadingOptions, derived_runs, read_files, reading_options, working
-from ingest.cli.runs.run_choice import chosen, no_such_run
+from ingest.cli.runs.analysis_json import head_to_json
+from ingest.cli.runs.analysis_text import RunSelection, show_analysis
+from ingest.cli.runs.files import ReadingOptions, derive_runs, read_files, reading_options, spinner
+from ingest.cli.runs.run_choice import choose_use, no_such_run
 from ingest.cli.runs.runs_csv import write_csv
-from ingest.cli.runs.runs_json import whole_row
+from ingest.cli.runs.runs_json import whole_run_to_json
 from ingest.config.load import load_settings
 from ingest.config.paths import RULES_FILE, data_folder
 from ingest.core.alerts.outliers import Outliers, excess_s, outliers
@@ -61,23 +61,23 @@ def command(settings_path: Path | None, options: AnalyzeOptions) -> None:
     settings = load_settings(settings_path)
     rules = load_rules(data_folder("dashboards") / RULES_FILE)
     analysis = read_files(settings, options.files, options)
-    everything = derived_runs(analysis)
-    selected = _wanted(everything, options.ids, options.instance)
+    all_runs = derive_runs(analysis)
+    selected = _select(all_runs, options.ids, options.instance)
     if options.as_csv:
         write_csv(selected, analysis.printed)
         return
-    with working("judging stages"):
-        judged = outliers(next(rule for rule in rules if rule.form == SLOW_STAGE), everything)
-    uses = _uses(everything)
+    with spinner("judging stages"):
+        stage_outliers = outliers(next(rule for rule in rules if rule.form == SLOW_STAGE), all_runs)
+    uses = _count_uses(all_runs)
     if options.as_json:
-        _write_json(head_row([str(file) for file in options.files], analysis, judged), selected, uses)
+        _write_json(head_to_json([str(file) for file in options.files], analysis, stage_outliers), selected, uses)
         return
-    in_full = selected if options.ids or len(selected) <= FEW else [_most_telling(selected, judged)]
-    shown = Shown(selected, in_full, uses, options.limit, options.unfold, bool(options.ids))
-    show_analysis(analysis, judged, shown, console())
+    in_full = selected if options.ids or len(selected) <= FEW else [_choose_example(selected, stage_outliers)]
+    selection = RunSelection(selected, in_full, uses, options.limit, options.unfold, bool(options.ids))
+    show_analysis(analysis, stage_outliers, selection, open_console())
 
 
-def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> list[StoredRun]:
+def _select(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> list[StoredRun]:
     """Return the runs with these ids, or all; `Problem` (64, 66) if one does not exist."""
     if not ids:
         return runs
@@ -86,11 +86,11 @@ def _wanted(runs: list[StoredRun], ids: Sequence[str], instance: int | None) -> 
         uses = [candidate for candidate in runs if candidate.run == run]
         if not uses:
             raise no_such_run(run, {candidate.run for candidate in runs}, IN_FILES)
-        selected += [chosen(uses, instance)] if instance else uses
+        selected += [choose_use(uses, instance)] if instance else uses
     return selected
 
 
-def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
+def _count_uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
     """Count the uses of each run id."""
     uses: dict[tuple[str, str, str], int] = {}
     for run in runs:
@@ -99,10 +99,10 @@ def _uses(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], int]:
     return uses
 
 
-def _most_telling(runs: Sequence[StoredRun], judged: Outliers) -> StoredRun:
+def _choose_example(runs: Sequence[StoredRun], stage_outliers: Outliers) -> StoredRun:
     """Return the run with the stage that exceeds its threshold most, or the longest run if no stage is slow."""
-    if judged.slow:
-        worst = max(judged.slow, key=excess_s).stage.uid
+    if stage_outliers.slow:
+        worst = max(stage_outliers.slow, key=excess_s).stage.uid
         return next(run for run in runs if run.uid == worst)
     return max(runs, key=lambda run: run.total_s)
 
@@ -112,6 +112,8 @@ def _write_json(head: dict[str, Any], runs: Iterable[StoredRun], uses: Mapping[t
     out = sys.stdout.buffer
     out.write(orjson.dumps(head)[:-1] + b',"runs":[')
     for n, run in enumerate(runs):
-        out.write((b",\n" if n else b"\n") + orjson.dumps(whole_row(run, uses[run.facility, run.source, run.run])))
+        out.write(
+            (b",\n" if n else b"\n") + orjson.dumps(whole_run_to_json(run, uses[run.facility, run.source, run.run]))
+        )
     out.write(b"\n]}\n")
     out.flush()

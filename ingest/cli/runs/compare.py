@@ -7,12 +7,12 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console
+from ingest.cli.console import open_console
 from ingest.cli.options import with_options
-from ingest.cli.runs.compare_text import comparison_row, show_comparison
-from ingest.cli.runs.files import ReadingOptions, derived_runs, first_given, read_files, reading_options
-from ingest.cli.runs.run_choice import chosen, no_such_run
-from ingest.cli.runs.show import stored_run
+from ingest.cli.runs.compare_text import comparison_to_json, show_comparison
+from ingest.cli.runs.files import ReadingOptions, derive_runs, find_first_given, read_files, reading_options
+from ingest.cli.runs.run_choice import choose_use, no_such_run
+from ingest.cli.runs.show import load_run
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.analysis.compare import compared
@@ -59,34 +59,34 @@ def command(settings_path: Path | None, options: CompareOptions) -> None:
     """
     settings = load_settings(settings_path)
     _demand_file(options)
-    pair = _of_files(settings, options) if options.files else _stored(settings, options)
+    pair = _read_pair(settings, options) if options.files else _load_pair(settings, options)
     comparison = compared(*pair)
     if options.as_json:
-        click.echo(orjson.dumps(comparison_row(comparison)))
+        click.echo(orjson.dumps(comparison_to_json(comparison)))
     else:
-        show_comparison(comparison, console())
+        show_comparison(comparison, open_console())
 
 
 def _demand_file(options: CompareOptions) -> None:
-    given = first_given(options, ("intake_name", "zone", "wrapper", "grammars"))
-    if given and not options.files:
-        what = f"{given} says how a file is read, and there is none."
+    option = find_first_given(options, ("intake_name", "zone", "wrapper", "grammars"))
+    if option and not options.files:
+        what = f"{option} says how a file is read, and there is none."
         raise Problem(what, "Name it with --file, or leave the option out.", ExitCode.USAGE)
 
 
-def _of_files(settings: Settings, options: CompareOptions) -> Iterator[StoredRun]:
-    everything = derived_runs(read_files(settings, options.files, options))
+def _read_pair(settings: Settings, options: CompareOptions) -> Iterator[StoredRun]:
+    all_runs = derive_runs(read_files(settings, options.files, options))
     for run, instance in options.uses:
-        uses = [candidate for candidate in everything if candidate.run == run]
+        uses = [candidate for candidate in all_runs if candidate.run == run]
         if not uses:
-            raise no_such_run(run, {candidate.run for candidate in everything}, IN_FILES)
-        yield chosen(uses, instance)
+            raise no_such_run(run, {candidate.run for candidate in all_runs}, IN_FILES)
+        yield choose_use(uses, instance)
 
 
-def _stored(settings: Settings, options: CompareOptions) -> Iterator[StoredRun]:
-    given = (options.facility, options.source_name, options.workflow)
-    facilities, sources, workflows = ((name,) if name else () for name in given)
-    with open_runs(settings.elasticsearch) as stored:
+def _load_pair(settings: Settings, options: CompareOptions) -> Iterator[StoredRun]:
+    filters = (options.facility, options.source_name, options.workflow)
+    facilities, sources, workflows = ((name,) if name else () for name in filters)
+    with open_runs(settings.elasticsearch) as run_index:
         for run, instance in options.uses:
-            meant = RunQuery(facilities=facilities, sources=sources, workflows=workflows, runs=(run,))
-            yield stored_run(stored, meant, instance)[0]
+            query = RunQuery(facilities=facilities, sources=sources, workflows=workflows, runs=(run,))
+            yield load_run(run_index, query, instance)[0]

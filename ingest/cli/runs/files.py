@@ -12,7 +12,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
-from ingest.cli.options import chosen_of, facility_of, zone_of
+from ingest.cli.options import check_facility, parse_zone, select_sources
 from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
 from ingest.core.decode.decoder import Decoder
@@ -55,10 +55,10 @@ _OPTIONS = (
 )  # fmt: skip
 
 
-def first_given(options: ReadingOptions, names: Sequence[str]) -> str | None:
+def find_first_given(options: ReadingOptions, names: Sequence[str]) -> str | None:
     """Return the first of these options that was given, as it is typed; None if none was."""
-    given = next((name for name in names if getattr(options, name) is not None), None)
-    return None if given is None else f"--{given.removesuffix('_name')}"
+    name_given = next((name for name in names if getattr(options, name) is not None), None)
+    return None if name_given is None else f"--{name_given.removesuffix('_name')}"
 
 
 def reading_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -73,40 +73,42 @@ def read_files(settings: Settings, files: Sequence[Path], options: ReadingOption
 
     `Problem`: 64 for invalid options, 65 for too many marks, 66 for a file that cannot be read.
     """
-    known = load_registry(options.grammars or settings.grammars)
-    intake = _intake(settings, known, options)
-    decoder = Decoder(intake, known.sources, known.schema, settings.sites, known.wrappers)
-    analysis = Analysis(decoder, known.schema, options.most)
+    registry = load_registry(options.grammars or settings.grammars)
+    intake = _make_intake(settings, registry, options)
+    decoder = Decoder(intake, registry.sources, registry.schema, settings.sites, registry.wrappers)
+    analysis = Analysis(decoder, registry.schema, options.most)
     limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
     size_bytes = checked([file for file in files if str(file) != "-"], "")
-    screen = Console(stderr=True)
-    with _progress(screen) as progress:
+    console = Console(stderr=True)
+    with _progress_bar(console) as progress:
         task = progress.add_task("reading", total=size_bytes or None)
         for file in files:
-            _add(analysis, file, limit_bytes, received_ms, lambda done_bytes: progress.advance(task, done_bytes))
+            _add_file(analysis, file, limit_bytes, received_ms, lambda done_bytes: progress.advance(task, done_bytes))
     return analysis
 
 
-def derived_runs(analysis: Analysis) -> list[StoredRun]:
+def derive_runs(analysis: Analysis) -> list[StoredRun]:
     """Return the runs of the lines read; shows on a terminal what takes so long."""
-    with working("deriving runs"):
+    with spinner("deriving runs"):
         return analysis.runs()
 
 
 @contextmanager
-def working(words: str) -> Iterator[None]:
+def spinner(words: str) -> Iterator[None]:
     """Show a message on a terminal during long work of unknown length, nothing elsewhere."""
-    screen = Console(stderr=True)
-    if not screen.is_terminal:
+    console = Console(stderr=True)
+    if not console.is_terminal:
         yield
         return
-    with screen.status(words):
+    with console.status(words):
         yield
 
 
-def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, done: Callable[[int], None]) -> None:
+def _add_file(
+    analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, advance: Callable[[int], None]
+) -> None:
     """Add a file, some thousand lines at a time."""
-    numbered = enumerate(_pieces(file, limit_bytes), 1)
+    numbered = enumerate(_read_pieces(file, limit_bytes), 1)
     while portion := list(islice(numbered, AT_ONCE)):
         lines = []
         for number, piece in portion:
@@ -116,42 +118,42 @@ def _add(analysis: Analysis, file: Path, limit_bytes: int, received_ms: int, don
                 lines.append(FileLine(number, piece.offset_bytes, piece.data))
         analysis.add(str(file), lines, received_ms)
         last = portion[-1][1]
-        done(last.offset_bytes + last.size_bytes - portion[0][1].offset_bytes)
+        advance(last.offset_bytes + last.size_bytes - portion[0][1].offset_bytes)
 
 
-def _pieces(file: Path, limit_bytes: int) -> Iterator[FileMessage]:
+def _read_pieces(file: Path, limit_bytes: int) -> Iterator[FileMessage]:
     if str(file) != "-":
         return pieces(file, LINE, limit_bytes, "")
     return pieces_of(sys.stdin.buffer, LINE, limit_bytes)
 
 
-def _progress(screen: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    return Progress(*columns, TimeRemainingColumn(), console=screen, transient=True, disable=not screen.is_terminal)
+    return Progress(*columns, TimeRemainingColumn(), console=console, transient=True, disable=not console.is_terminal)
 
 
-def _intake(settings: Settings, known: Registry, options: ReadingOptions) -> Intake:
+def _make_intake(settings: Settings, registry: Registry, options: ReadingOptions) -> Intake:
     """Return the named intake, or one built from the other options."""
     if options.intake_name is not None:
-        given = first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
-        if given:
-            what = f"--intake and {given} are given both."
+        option = find_first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
+        if option:
+            what = f"--intake and {option} are given both."
             raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
         intake = settings.intake(options.intake_name)
-        _demand_marks(known.sources, intake.sources)
+        _demand_marks(registry.sources, intake.sources)
         return intake
-    facility = facility_of(options.facility or "unknown")
+    facility = check_facility(options.facility or "unknown")
     wrapper = options.wrapper or BARE
-    names = _chosen(known.sources, options.source_name)
-    return Intake("files", "files", facility, names, options.workflow, zone_of(options.zone), wrapper=wrapper)
+    names = _source_names(registry.sources, options.source_name)
+    return Intake("files", "files", facility, names, options.workflow, parse_zone(options.zone), wrapper=wrapper)
 
 
-def _chosen(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
+def _source_names(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:
     """Return the named source, or all sources of workflow lines."""
-    chosen = chosen_of(sources, name)
+    selected = select_sources(sources, name)
     if name is not None:
         _demand_marks(sources, (name,))
-    return tuple(source_name for source_name, source in chosen.items() if source.kind == MARKS)
+    return tuple(source_name for source_name, source in selected.items() if source.kind == MARKS)
 
 
 def _demand_marks(sources: Mapping[str, Source], names: Sequence[str]) -> None:

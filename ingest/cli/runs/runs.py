@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.options import period_of, with_options
+from ingest.cli.console import open_console
+from ingest.cli.options import parse_period, with_options
 from ingest.cli.runs.runs_csv import write_csv
-from ingest.cli.runs.runs_json import run_row
+from ingest.cli.runs.runs_json import run_to_json
 from ingest.cli.runs.runs_text import show_runs
 from ingest.config.load import load_settings
 from ingest.core.mark import QUEUED
@@ -56,22 +56,22 @@ def command(settings_path: Path | None, options: RunsOptions) -> None:
     A run is one use of a run id. A value that was not seen is –, never 0; ≥ is a lower bound, ≤ an upper bound.
     """
     settings = load_settings(settings_path)
-    wanted = _query(options)
-    with open_runs(settings.elasticsearch) as stored:
-        runs, matching = stored.newest(wanted, options.limit), stored.count(wanted)
+    query = _make_query(options)
+    with open_runs(settings.elasticsearch) as run_index:
+        runs, matching = run_index.newest(query, options.limit), run_index.count(query)
         if options.as_csv:
-            runs = with_stages(runs, stored.stages_of(runs))
-        known = matching or stored.count(RunQuery())
+            runs = with_stages(runs, run_index.stages_of(runs))
+        stored_count = matching or run_index.count(RunQuery())
     if options.as_csv:
         write_csv(runs)
     elif options.as_json:
-        click.echo(orjson.dumps({"runs": [run_row(run) for run in runs], "matching": matching}))
+        click.echo(orjson.dumps({"runs": [run_to_json(run) for run in runs], "matching": matching}))
     else:
-        show_runs(runs, matching, known, console())
+        show_runs(runs, matching, stored_count, open_console())
 
 
-def _query(options: RunsOptions) -> RunQuery:
-    since_ms, until_ms = period_of(options.since, options.until, now_ms())
+def _make_query(options: RunsOptions) -> RunQuery:
+    since_ms, until_ms = parse_period(options.since, options.until, now_ms())
     return RunQuery(
         facilities=options.facilities,
         workflows=options.workflows,

@@ -6,10 +6,10 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.console import console
+from ingest.cli.console import open_console
 from ingest.cli.options import with_options
-from ingest.cli.runs.run_choice import chosen, no_such_run
-from ingest.cli.runs.runs_json import whole_row
+from ingest.cli.runs.run_choice import choose_use, no_such_run
+from ingest.cli.runs.runs_json import whole_run_to_json
 from ingest.cli.runs.runs_text import show_run
 from ingest.cli.runs.waterfall_text import show_waterfall
 from ingest.config.load import load_settings
@@ -46,24 +46,24 @@ def command(settings_path: Path | None, options: ShowOptions) -> None:
     Exit code 66 if there is no such run.
     """
     settings = load_settings(settings_path)
-    wanted = RunQuery(facilities=options.facilities, sources=options.sources, runs=(options.run,))
-    with open_runs(settings.elasticsearch) as stored:
-        found, uses = stored_run(stored, wanted, options.instance)
+    query = RunQuery(facilities=options.facilities, sources=options.sources, runs=(options.run,))
+    with open_runs(settings.elasticsearch) as run_index:
+        run, uses = load_run(run_index, query, options.instance)
     if options.as_json:
-        click.echo(orjson.dumps(whole_row(found, uses)))
+        click.echo(orjson.dumps(whole_run_to_json(run, uses)))
         return
-    screen = console()
-    show_run(found, uses, screen)
-    if options.waterfall or (options.waterfall is None and screen.is_terminal):
-        screen.print()
-        show_waterfall(found, screen, options.unfold)
+    console = open_console()
+    show_run(run, uses, console)
+    if options.waterfall or (options.waterfall is None and console.is_terminal):
+        console.print()
+        show_waterfall(run, console, options.unfold)
 
 
-def stored_run(stored: RunIndex, wanted: RunQuery, instance: int | None) -> tuple[StoredRun, int]:
+def load_run(run_index: RunIndex, query: RunQuery, instance: int | None) -> tuple[StoredRun, int]:
     """Return the wanted run with its stages, and the number of uses of its id; `Problem` (64, 66) if not found."""
-    uses = stored.newest(wanted, MOST)
+    uses = run_index.newest(query, MOST)
     if not uses:
-        raise no_such_run(wanted.runs[0], stored.near(wanted.runs[0], wanted))
-    one = chosen(uses, instance)
-    (found,) = with_stages([one], stored.stages_of([one]))
-    return found, len(uses)
+        raise no_such_run(query.runs[0], run_index.near(query.runs[0], query))
+    use = choose_use(uses, instance)
+    (run,) = with_stages([use], run_index.stages_of([use]))
+    return run, len(uses)

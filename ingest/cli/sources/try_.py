@@ -8,7 +8,15 @@ from pathlib import Path
 import click
 import orjson
 
-from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, with_options, zone_of
+from ingest.cli.options import (
+    check_facility,
+    parse_time,
+    parse_zone,
+    read_bytes,
+    select_sources,
+    to_message,
+    with_options,
+)
 from ingest.config.load import load_settings
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
@@ -56,38 +64,38 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
     grammars = options.grammars or settings.grammars
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, options.source_name)
-    data = bytes_of(options.file)
-    received_ms = time_of(options.received) if options.received else now_ms()
-    facility, zone = facility_of(options.facility), zone_of(options.zone)
+    selected = select_sources(sources, options.source_name)
+    data = read_bytes(options.file)
+    received_ms = parse_time(options.received) if options.received else now_ms()
+    facility, zone = check_facility(options.facility), parse_zone(options.zone)
     if options.multiline:
-        chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
+        selected = {name: source for name, source in selected.items() if source.framing == "line"}
     intake = Intake(
-        "try", "try", facility, tuple(chosen), zone=zone, wrapper=options.wrapper, multiline=options.multiline
+        "try", "try", facility, tuple(selected), zone=zone, wrapper=options.wrapper, multiline=options.multiline
     )
     decoder = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
-    for frame, decoded in _outcomes(decoder, chosen, options.file.name, data, received_ms):
-        for row in as_rows(decoded, frame.line):
-            sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+    for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):
+        for result in as_rows(decoded, frame.line):
+            sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
 
 
-def _outcomes(
-    decoder: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+def _decode_file(
+    decoder: Decoder, selected: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
     """Decode the file as one message if a source accepts it; otherwise message by message, by its framing."""
-    framings = {framing_of(source, name, data) for source in chosen.values()}
+    framings = {framing_of(source, name, data) for source in selected.values()}
     if "message" in framings:
-        whole = list(_tried(decoder, frames(data, "message"), received_ms))
-        if framings == {"message"} or any(decoded.documents for _, decoded in whole):
-            yield from whole
+        as_one_message = list(_decode(decoder, frames(data, "message"), received_ms))
+        if framings == {"message"} or any(decoded.documents for _, decoded in as_one_message):
+            yield from as_one_message
             return
-    yield from _tried(decoder, frames(data, "line"), received_ms)
+    yield from _decode(decoder, frames(data, "line"), received_ms)
 
 
-def _tried(decoder: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
-    for frame in found:
-        yield frame, decoder.outcomes(message_of(frame, received_ms), received_ms)
+def _decode(decoder: Decoder, framed: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+    for frame in framed:
+        yield frame, decoder.outcomes(to_message(frame, received_ms), received_ms)

@@ -214,7 +214,7 @@ def test_runs_and_show_say_what_is_missing(
         for row in call(runs.command, "--facility", FACILITY, "--limit", "500").stdout.splitlines()
         if row
     }
-    monkeypatch.setattr("ingest.cli.runs.runs.console", lambda: Console(highlight=False, width=80))
+    monkeypatch.setattr("ingest.cli.runs.runs.open_console", lambda: Console(highlight=False, width=80))
     narrow = call(runs.command, "--run", damaged, "--facility", FACILITY).stdout
 
     expected = len(RECIPES[1])
@@ -237,7 +237,7 @@ def test_templates_fit_the_terminal(
     call: Caller, learned: dict[str, Any], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     """List and show: no table is wider, the numbers are there."""
-    monkeypatch.setattr("ingest.cli.monitoring.workflow.console", lambda: Console(highlight=False, width=columns))
+    monkeypatch.setattr("ingest.cli.monitoring.workflow.open_console", lambda: Console(highlight=False, width=columns))
     listed = call(workflow.command, "list", "--facility", FACILITY).stdout
     shown = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
 

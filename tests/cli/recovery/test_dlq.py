@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli.options import moment_of
+from ingest.cli.options import parse_moment
 from ingest.cli.recovery import dlq
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
@@ -176,7 +176,7 @@ def test_an_elasticsearch_that_is_away_is_a_sentence(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_moment_is_so_long_ago_or_iso(text: str | None, ms: int | None) -> None:
     """Without a zone it is UTC."""
-    assert moment_of("--since", text, 1_000_000_000) == ms
+    assert parse_moment("--since", text, 1_000_000_000) == ms
 
 
 def _nowhere(folder: Path) -> Path:

@@ -33,7 +33,7 @@ def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int, *words: str) -> l
     """The lines on a terminal that is so wide, without their colours."""
     monkeypatch.delenv("NO_COLOR", raising=False)
     screen = Console(highlight=False, width=columns, force_terminal=True, color_system=None, file=StringIO())
-    monkeypatch.setattr("ingest.cli.runs.analyze.console", lambda: screen)
+    monkeypatch.setattr("ingest.cli.runs.analyze.open_console", lambda: screen)
     analysed(*words)
     assert isinstance(screen.file, StringIO)
     return screen.file.getvalue().splitlines()
@@ -82,7 +82,7 @@ def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> No
     assert next(line for line in drawn.splitlines() if "SUBMIT_SINO" in line).endswith("+>")
     monkeypatch.setenv("NO_COLOR", "1")
     screen = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
-    monkeypatch.setattr("ingest.cli.runs.analyze.console", lambda: screen)
+    monkeypatch.setattr("ingest.cli.runs.analyze.open_console", lambda: screen)
     analysed(str(SAMPLE), "--run", SECOND)
     assert isinstance(screen.file, StringIO)
     assert screen.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()

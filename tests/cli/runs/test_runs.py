@@ -142,7 +142,7 @@ def test_a_run_is_a_line_where_there_is_room(call: Caller) -> None:
 def test_nothing_is_wider_than_the_terminal(call: Caller, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """At 80 and 160 columns no row is broken, and the numbers are all there."""
     for name in ("runs", "show"):
-        monkeypatch.setattr(f"ingest.cli.runs.{name}.console", lambda: Console(highlight=False, width=columns))
+        monkeypatch.setattr(f"ingest.cli.runs.{name}.open_console", lambda: Console(highlight=False, width=columns))
     for words in ((runs.command, "--facility", FACILITY), (show.command, FIRST, "--facility", FACILITY)):
         out = call(*words, columns=columns).stdout
         assert max(len(row.rstrip()) for row in out.splitlines()) <= columns
@@ -176,7 +176,7 @@ def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, mo
     asked = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(
-        "ingest.cli.runs.show.console", lambda: Console(force_terminal=True, width=80, color_system=None)
+        "ingest.cli.runs.show.open_console", lambda: Console(force_terminal=True, width=80, color_system=None)
     )
     drawn = call(show.command, SECOND, "--facility", FACILITY).stdout
     refused = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout

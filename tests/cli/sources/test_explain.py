@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli.console import visible, window
+from ingest.cli.console import crop, make_visible
 from ingest.cli.sources import explain, lint, sources
 from tests.support.cli import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS
 
@@ -96,14 +96,14 @@ def test_what_a_log_holds_does_not_steer_the_terminal() -> None:
 
     assert not set("\x1b\x07\u202e") & set(done.stdout)
     assert "[bold red]" in done.stdout
-    assert visible("\x1b\x07\t\x7f\x9b") == "␛␇→␡\N{REPLACEMENT CHARACTER}"
+    assert make_visible("\x1b\x07\t\x7f\x9b") == "␛␇→␡\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize("at", [0, 5, 200, 399])
 def test_a_long_line_is_shown_around_the_place(at: int) -> None:
     """The window fits, and its place holds the character that was asked for."""
     line = "".join(chr(0x4E00 + n) for n in range(400))
-    part, column = window(line, at, 80)
+    part, column = crop(line, at, 80)
 
     assert len(part) <= 80
     assert part[column] == line[at]
