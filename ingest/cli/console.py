@@ -34,7 +34,7 @@ codecs.register_error("perflog.ascii", _in_ascii)
 
 
 def open_console() -> Console:
-    """Return standard output: coloured on a terminal, plain and wide in a pipe; ASCII signs if it is not UTF-8."""
+    """Open standard output: coloured on a terminal, plain and wide in a pipe; ASCII signs if it is not UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="perflog.ascii")
     width = None if sys.stdout.isatty() else PIPE_WIDTH

@@ -24,12 +24,10 @@ from ingest.edge.notify import LogNotifier
 from ingest.pipeline.alerts.evaluate import EvaluateRequest, evaluate, load_rules
 from ingest.telemetry import log_to_stderr
 
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-_facility = click.option(
-    "--facility", "facilities", multiple=True, help="Only this facility; may be given several times."
-)
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+_facility = click.option("--facility", "facilities", multiple=True, help="Only this facility; repeatable.")
 _rules = click.option(
-    "--rules", "rules_path", type=click.Path(path_type=Path, dir_okay=False), help="Another file of rules."
+    "--rules", "rules_path", type=click.Path(path_type=Path, dir_okay=False), help="Read the rules from this file."
 )
 
 
@@ -71,8 +69,10 @@ def command() -> None:
 @click.option("--once", is_flag=True, help="Evaluate once and exit; there is no continuous service yet.")
 @_facility
 @click.option("--now", help="Judge as of this time (ISO 8601).  [default: the newest line of the facility's runs]")
-@click.option("--since", help="Judge stages closed since: ISO 8601, or 7d before now.  [default: as the rule says]")
-@click.option("--stages", "each_stage", is_flag=True, help="Show the verdict of every stage, not only how many.")
+@click.option(
+    "--since", help="Judge stages closed since then: ISO 8601, or 7d before --now.  [default: as the rule says]"
+)
+@click.option("--stages", "each_stage", is_flag=True, help="Show the verdict on every stage, not only their numbers.")
 @_rules
 @_json
 @with_options(AlertsRunOptions)
@@ -83,7 +83,11 @@ def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
     """
     log_to_stderr()
     if not options.once:
-        raise Problem("`perflog alerts run` evaluates once so far.", "Say --once, e.g. from a timer.", ExitCode.USAGE)
+        raise Problem(
+            "`perflog alerts run` can only evaluate once so far.",
+            "Add --once, and start it from a timer.",
+            ExitCode.USAGE,
+        )
     settings = load_settings(settings_path)
     rules = load_rules(options.rules_path or data_folder("dashboards") / RULES_FILE)
     schema = load_schema(settings.grammars / "fields.toml")
@@ -98,11 +102,13 @@ def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
 
 @command.command("list")
 @_facility
-@click.option("--rule", "rule_ids", multiple=True, help="Only incidents of this rule; several times.")
-@click.option("--state", "states", multiple=True, type=click.Choice([FIRING, CLOSED]), help="Only those; several.")
-@click.option("--since", help="Only incidents that began since: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Only incidents that began before, likewise.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
+@click.option("--rule", "rule_ids", multiple=True, help="Only incidents of this rule; repeatable.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice([FIRING, CLOSED]), help="Only in this state; repeatable."
+)
+@click.option("--since", help="Only incidents that began since then: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only incidents that began before then, in the same form.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most this many.")
 @_json
 @with_options(AlertsListOptions)
 def list_(settings_path: Path | None, options: AlertsListOptions) -> None:

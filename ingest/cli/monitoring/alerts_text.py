@@ -19,7 +19,7 @@ _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
 def show_evaluation(report: AlertsReport, each_stage: bool, console: Console) -> None:
     """Print how many stages got which verdict, with --stages each stage; and the notices that were sent."""
     if not report.evaluated:
-        console.print("No run is stored: there is nothing to judge.")
+        console.print("No run is stored, so there is no stage to judge.")
         return
     for result in report.evaluated:
         _print_summary(result, console)
@@ -31,7 +31,7 @@ def show_evaluation(report: AlertsReport, each_stage: bool, console: Console) ->
     if not report.told:
         console.print("Nothing new to tell.")
     if report.overtaken:
-        console.print(f"{report.overtaken:,} incidents were written by another process meanwhile: its version is kept.")
+        console.print(f"{report.overtaken:,} incidents were also written by another process; its version is kept.")
 
 
 def _print_summary(result: RuleResult, console: Console) -> None:
@@ -76,7 +76,7 @@ def _build_table(verdicts: Sequence[Verdict]) -> Table:
 def show_incidents(incidents: Sequence[tuple[Incident, str]], matching: int, console: Console) -> None:
     """Print two parts per incident: its state, and its message."""
     if not incidents:
-        console.print("There is no such incident.")
+        console.print("No incident matches.")
         return
     for incident, text in incidents:
         state = incident.state if not incident.closed_by else f"{incident.state} ({incident.closed_by})"

@@ -40,15 +40,21 @@ def command() -> None:
 
 
 @command.command("import")
-@click.option("--kibana", "url", required=True, envvar="KIBANA_URL", help="Its address, e.g. http://127.0.0.1:5601.")
+@click.option(
+    "--kibana", "url", required=True, envvar="KIBANA_URL", help="Address of Kibana, e.g. http://127.0.0.1:5601."
+)
 @click.option("--space", default="", help="Kibana space, which must exist.  [default: the default space]")
-@click.option("--api-key", envvar="KIBANA_API_KEY", help="Better set $KIBANA_API_KEY, which `ps` does not show.")
-@click.option("--user", envvar="KIBANA_USER", help="Instead of a key; asks for the password.")
-@click.option("--password", envvar="KIBANA_PASSWORD", help="Better set $KIBANA_PASSWORD.")
+@click.option(
+    "--api-key", envvar="KIBANA_API_KEY", help="API key. Better set $KIBANA_API_KEY, which `ps` does not show."
+)
+@click.option("--user", envvar="KIBANA_USER", help="User name, instead of an API key; asks for the password.")
+@click.option("--password", envvar="KIBANA_PASSWORD", help="Password of --user. Better set $KIBANA_PASSWORD.")
 @click.option("--ca-cert", type=click.Path(exists=True, dir_okay=False), help="PEM file of the authority to trust.")
 @click.option("--wait", "wait_s", type=click.FloatRange(min=0), default=30, show_default=True,
               help="Seconds to wait for a Kibana that is starting.")  # fmt: skip
-@click.option("--from", "start", default="", help="Open the board at this time (ISO 8601 or now-24h); with --to.")
+@click.option(
+    "--from", "start", default="", help="Begin of the time that the board opens (ISO 8601 or now-24h); with --to."
+)
 @click.option("--to", "end", default="", help="End of that time.")
 @with_options(DashboardsImportOptions)
 def import_(settings_path: Path | None, options: DashboardsImportOptions) -> None:
@@ -71,7 +77,9 @@ def import_(settings_path: Path | None, options: DashboardsImportOptions) -> Non
 
 
 @command.command("compile")
-@click.option("-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="Default: standard output.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path, dir_okay=False), help="File to write. Default: standard output."
+)
 @click.option("--space", default="", help="Kibana space that the file is for: ids differ from space to space.")
 @click.pass_obj
 def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> None:
@@ -106,5 +114,5 @@ def _load_board(path: Path, specs: dict[str, str]) -> Board:
     try:
         tree = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
-        raise Problem(f"{path} is not TOML: {error}.", "Correct it there.", ExitCode.BAD_DATA) from error
+        raise Problem(f"{path} is not TOML: {error}.", "Correct the file.", ExitCode.BAD_DATA) from error
     return read_board(tree, path.name, specs)

@@ -35,12 +35,14 @@ class GapsOptions:
 
 
 @click.command("gaps")
-@click.option("--open", "only_open", is_flag=True, help="Only those that are not filled.")
-@click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; may be given several times.")
-@click.option("--file", "files", multiple=True, help="Only those of this file: its path, or the end of it; several.")
-@click.option("--host", "hosts", multiple=True, help="Only those of this machine's files; several times.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option("--open", "only_open", is_flag=True, help="Only gaps that are not filled.")
+@click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; repeatable.")
+@click.option(
+    "--file", "files", multiple=True, help="Only gaps of this file: its path, or the end of its path; repeatable."
+)
+@click.option("--host", "hosts", multiple=True, help="Only gaps in files of this machine; repeatable.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @with_options(GapsOptions)
 def command(settings_path: Path | None, options: GapsOptions) -> None:
     """List what is missing from files: which bytes, between which lines, when it was found, when it was filled.

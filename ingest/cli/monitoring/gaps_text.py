@@ -16,9 +16,9 @@ _HEADS = ("state", "missing B", "from byte", "since (UTC)", "until (UTC)", "foun
 _RIGHT = frozenset({"missing B", "from byte"})
 _STYLES = {"open": "bold red", "filled": "green"}
 _SHOWN_BY = {
-    "next": "later bytes came",
+    "next": "later bytes arrived",
     "end": "its manifest says so",
-    "silence": "its shipper fell silent",
+    "silence": "its shipper stopped sending",
 }
 Json = Mapping[str, Any]
 
@@ -97,10 +97,10 @@ def _describe_unsettled(file: Json) -> str:
     last = _format_second(file["last_received"])
     received = f"{file['received_bytes']:,}{total} bytes of {_describe_file(file)}, the last at {last} UTC"
     if file["scattered"]:
-        return f"In too many pieces to tell: {received}. Ship it again to be sure."
+        return f"Received in too many pieces to say what is missing: {received}. To be sure, ship it again."
     if file["state"] == "begun":
         return f"Not ended yet: {received}."
-    return f"Not looked at yet: {received}; the next sweep does."
+    return f"Not checked yet: {received}; the next sweep checks it."
 
 
 def _format_second(text: str | None) -> str:

@@ -25,8 +25,8 @@ from ingest.pipeline.derive.workflow_templates import (
     stored,
 )
 
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-_facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; several times.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+_facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; repeatable.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,16 +52,16 @@ def command() -> None:
 
 @command.command()
 @_facility
-@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; several times.")
-@click.option("--since", help="From runs that began since: 90d, or ISO 8601.")
-@click.option("--until", help="From runs that began before, likewise.")
+@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; repeatable.")
+@click.option("--since", help="From runs that began since then: 90d, or ISO 8601.")
+@click.option("--until", help="From runs that began before then, in the same form.")
 @click.option(
     "--runs",
     "most",
     type=click.IntRange(1, MOST),
     default=500,
     show_default=True,
-    help="From at most so many, the newest.",
+    help="From at most this many runs, the newest ones.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, store nothing.")
 @_json
@@ -70,8 +70,8 @@ def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     """Learn the template of each workflow from the stored runs, show it and store it.
 
     Whatever `[workflow.NAME]` of the settings declares (stages, tail, head) is used as it is. If the new template
-    judges
-    differently from the one before, the next sweep judges all settled runs again. Exit code 66: no run to learn from.
+    judges differently from the one before, the next sweep judges all settled runs again. Exit code 66: no run to learn
+    from.
     """
     settings = load_settings(settings_path)
     now = now_ms()
@@ -82,7 +82,7 @@ def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), request)
     if not [result for result in learned if result.done != NOTHING]:
         raise Problem(
-            "No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", ExitCode.NO_INPUT
+            "No run of a workflow is quiet or closed yet.", "`perflog runs` lists the stored runs.", ExitCode.NO_INPUT
         )
     if options.as_json:
         learned_templates = [
@@ -115,7 +115,7 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: b
 @command.command()
 @click.argument("workflow")
 @_facility
-@click.option("--since", help="Edits of scripts since.  [default: the first run it was learned from]")
+@click.option("--since", help="Show edits of scripts since then.  [default: the first run it was learned from]")
 @_json
 @click.pass_obj
 def show(

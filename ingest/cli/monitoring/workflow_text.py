@@ -13,11 +13,11 @@ from ingest.core.runs.template import AT_END, StoredTemplate, Variant
 from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, RENEWED, SHOWN, STORED, UNCHANGED, Learned
 
 _DONE = {
-    STORED: "stored: the next sweep judges all settled runs by it",
-    RENEWED: "stored: other numbers, the same verdicts; no run is judged again",
-    UNCHANGED: "as it is stored already",
+    STORED: "stored: the next sweep compares all settled runs with it",
+    RENEWED: "stored: only its numbers changed, so no run is judged again",
+    UNCHANGED: "unchanged: this template is stored already",
     SHOWN: "not stored (--dry-run)",
-    OVERTAKEN: "not stored: another process stored one meanwhile",
+    OVERTAKEN: "not stored: another process has just stored one",
     NOTHING: "nothing to learn from: no run of it is quiet or closed",
 }
 
@@ -36,7 +36,7 @@ def show_learned(results: Sequence[Learned], console: Console) -> None:
 def show_templates(templates: Sequence[StoredTemplate], console: Console) -> None:
     """Print a line per template."""
     if not templates:
-        console.print("No template is stored: `perflog workflow learn` makes them.")
+        console.print("No template is stored yet: `perflog workflow learn` learns them.")
         return
     table = plain_table()
     table.add_column("facility", no_wrap=True)
@@ -87,12 +87,12 @@ def _describe(variant: Variant) -> str:
     heads = {True: "begins with queue and dispatch", False: "has no head", None: "head not known"}
     tail = variant.tail
     if tail is None:
-        end = "tail not known: fewer than 5 whole runs, or they end differently"
+        end = "tail not known: fewer than 5 whole runs, or their ends differ"
     elif not tail.stage:
         end = "ends with the run's own end"
     else:
         end = f"ends with the {'END' if tail.by == AT_END else 'START'} of {make_visible(tail.stage)}"
-    loose = " (runs that are like no other)" if variant.loose else ""
+    loose = " (the runs that fit no other variant)" if variant.loose else ""
     runs = f"{format_count(variant.runs, 'run')}, {variant.whole:,} of them whole"
     return f"variant {variant.number}{loose}: {runs}; {heads[variant.head]}; {end}"
 
@@ -118,7 +118,7 @@ def _build_stage_table(variant: Variant) -> Table:
 
 def _print_edits(changes: Sequence[ScriptChange], console: Console) -> None:
     if not changes:
-        console.print("No script was edited in that time, as far as line numbers tell.")
+        console.print("By their line numbers, no script was edited in that time.")
         return
     console.print("Scripts that were edited, as line numbers tell:")
     table = plain_table()

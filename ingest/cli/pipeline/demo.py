@@ -60,7 +60,12 @@ class DemoResults:
 
 @click.command("demo")
 @click.option("--keep", is_flag=True, help="Leave the servers up, and print what to try next.")
-@click.option("--elasticsearch", "major", type=click.Choice(["8", "9"]), help="Default: what the Java found can run.")
+@click.option(
+    "--elasticsearch",
+    "major",
+    type=click.Choice(["8", "9"]),
+    help="Elasticsearch's major version. Default: what the installed Java can run.",
+)
 @click.pass_obj
 def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:
     """From a file to an answer: ship 35 real lines and a day of network results, index them, query them."""

@@ -96,7 +96,7 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
     if agrees:
         console.print("Every record is accounted for: as many as Kafka says are committed.")
     else:
-        console.print("The ledger and the committed offsets differ, which must never happen.", style="bold red")
+        console.print("The ledger and the committed offsets differ; this is a defect of perflog.", style="bold red")
     return agrees
 
 

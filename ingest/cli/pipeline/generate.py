@@ -78,25 +78,36 @@ class GenerateOptions:
 @click.command("generate")
 @click.argument("out", required=False, type=click.Path(path_type=Path, file_okay=False))
 @click.option("--lines", type=click.IntRange(0), help=f"How many messages of lines. Default: {LINES:,}.")
-@click.option("--results", type=click.IntRange(0), default=0, help="perfSONAR results besides.")
+@click.option("--results", type=click.IntRange(0), default=0, help="How many perfSONAR results to generate too.")
 @click.option("--seed", type=int, default=1, show_default=True, help="The same seed gives the same messages.")
 @click.option(
-    "--facility", "facilities", multiple=True, help="May be given several times. Default: als, or the intake's."
+    "--facility",
+    "facilities",
+    multiple=True,
+    help="Facility of the runs; repeatable. Default: als, or the intake's.",
 )
-@click.option("--share", "shares", multiple=True, metavar="NAME=0.01", help=f"Of: {SHARES}.")
+@click.option(
+    "--share",
+    "shares",
+    multiple=True,
+    metavar="NAME=0.01",
+    help=f"Share of runs or lines that are not plain. NAME is one of: {SHARES}.",
+)
 @click.option("--slow", "slowed", multiple=True, metavar="STAGE=3[@INSTANT]",
-              help="A stage that takes so many times as long, from a time on.")  # fmt: skip
-@click.option("--steady", is_flag=True, help="Stages take what they usually take, so that only --slow makes one slow.")
-@click.option("--start", help="First instant: `now` (the span ends then) or, as by default, 2016-02-05T08:00:00Z.")
+              help="Make a stage slower: STAGE=3 takes 3 times as long, with @INSTANT from then on.")  # fmt: skip
+@click.option("--steady", is_flag=True, help="Every stage takes its usual time, so that only --slow makes stages slow.")
+@click.option("--start", help="Begin of the span; `now`: the span ends now. Default: 2016-02-05T08:00:00Z.")
 @click.option("--span", "span_s", type=click.FloatRange(1), default=86_400.0, show_default=True,
               help="Seconds within which the runs begin.")  # fmt: skip
 @click.option("--intake", "intake_name", help="Send to the topic of this [[intake]], with or without OUT.")
 @click.option("--rate", type=click.FloatRange(0, min_open=True), help="Messages per second, with --intake.")
 @click.option(
-    "--seconds", type=click.FloatRange(0, min_open=True), help="Duration: as many lines as --rate gives in it."
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    help="How long to send: as many lines as --rate gives in this time.",
 )
 @click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_options(GenerateOptions)
 def command(settings_path: Path | None, options: GenerateOptions) -> int:
     """Make lines and results of known truth: into the folder OUT, or to Kafka at a steady rate, or both.
@@ -192,12 +203,12 @@ def _check(intake: Intake | None, workload: Workload, options: GenerateOptions) 
         raise Problem("No rate is given.", "Give --rate, in messages a second.", ExitCode.USAGE)
     if workload.facilities != (intake.facility,):
         raise Problem(
-            f"Intake {intake.name} is of facility {intake.facility}.", "Leave --facility out.", ExitCode.USAGE
+            f"Intake {intake.name} is of facility {intake.facility}.", "Leave out --facility.", ExitCode.USAGE
         )
     for what, source in READERS.items():
         if getattr(workload, what) and source not in intake.sources:
             raise Problem(
-                f"Intake {intake.name} does not read {what}.", f"Say --{what} 0, or name another.", ExitCode.USAGE
+                f"Intake {intake.name} does not read {what}.", f"Use --{what} 0, or another intake.", ExitCode.USAGE
             )
 
 

@@ -44,17 +44,16 @@ class RunOptions:
               help="Processes that share the partitions; one that dies is restarted.")  # fmt: skip
 @click.option("--accept-rejects", is_flag=True, help="Do not stop when many records are rejected.")
 @click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
-@click.option("--intake", "names", multiple=True, help="Only this intake; may be given several times. Default: all.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--intake", "names", multiple=True, help="Only this intake; repeatable. Default: all.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--verbose", is_flag=True, help="Also log the client libraries.")
 @with_options(RunOptions)
 def command(settings_path: Path | None, options: RunOptions) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
 
     SIGTERM and Ctrl-C finish the records in flight first. Exit code 78 if `perflog setup` has to run first, 65 if so
-    many
-    records were rejected that a grammar or a setting must be wrong.
+    many records were rejected that a grammar or a setting must be wrong.
     """
     log_to_stderr(options.verbose)
     settings = load_settings(settings_path)
@@ -116,7 +115,7 @@ def show(report: RunReport, console: Console) -> None:
     console.print(table)
     if report.reasons:
         summary = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {summary}. `perflog dlq list` says which.")
+        console.print(f"Rejected parts by reason: {summary}. `perflog dlq list` shows them.")
     records = sum(count.records for count in report.counts.values())
     if records and report.working_s:
         summary = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"

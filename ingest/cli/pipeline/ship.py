@@ -36,13 +36,13 @@ class ShipOptions:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that the files are for.")
 @click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
-@click.option("--host", help="The machine that wrote them. Default: this one.")
+@click.option("--host", help="The machine that wrote the files. Default: this one.")
 @click.option("--framing", type=click.Choice(["line", "file"]),
               help="What a message is. Default: as the intake's sources read it; .jsonl by line.")  # fmt: skip
 @click.option("--manifest/--no-manifest", default=True, show_default=True,
               help="Send each file's size, so that missing bytes can be found.")  # fmt: skip
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_options(ShipOptions)
 def command(settings_path: Path | None, options: ShipOptions) -> int:
     """Send FILES to the topic of an intake, each message's bytes unchanged.
@@ -78,7 +78,7 @@ def _show(report: ShipReport, as_json: bool) -> None:
         click.echo(f"perflog: {message.path} at byte {message.offset_bytes}: not sent, {reason}.", err=True)
     for file in report.files:
         if file.lost_bytes:
-            reason = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
+            reason = f"{file.lost_bytes:,} bytes could not be read: the file was truncated while it was sent"
             click.echo(f"perflog: {file.path}: {reason}.", err=True)
     if as_json:
         too_large = [

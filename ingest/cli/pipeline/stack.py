@@ -36,14 +36,14 @@ def command() -> None:
 @command.command()
 @_folder_option
 @click.option("--kafka-port", type=_PORT, help=f"Where Kafka listens. [default: {KAFKA_PORT}]")
-@click.option("--controller-port", type=_PORT, help="Kafka's inner port. [default: any free one]")
+@click.option("--controller-port", type=_PORT, help="Port of Kafka's controller. [default: any free one]")
 @click.option("--elasticsearch-port", type=_PORT, help=f"Where Elasticsearch listens. [default: {ELASTICSEARCH_PORT}]")
 @click.option(
     "--elasticsearch",
     "elasticsearch_major",
     type=click.Choice(["8", "9"]),
     callback=lambda _context, _option, value: value and int(value),
-    help="Its major version. [default: 9 where a Java 21 or newer is found, else 8]",
+    help="Elasticsearch's major version. [default: 9 where a Java 21 or newer is found, else 8]",
 )
 @click.option(
     "--kafka-heap-mib", type=click.IntRange(128), default=512, show_default=True, help="Kafka's largest heap."

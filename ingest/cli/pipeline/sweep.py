@@ -18,9 +18,9 @@ from ingest.telemetry import log_to_stderr
 
 
 @click.command("sweep")
-@click.option("--once", is_flag=True, help="One sweep, then stop.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON per sweep.")
+@click.option("--once", is_flag=True, help="Sweep once, then stop.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per sweep.")
 @click.pass_obj
 def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
     """Advance runs (quiet, closed, abandoned) to the watermark of their source, and find gaps in files.
@@ -43,7 +43,7 @@ def _format_report(swept: Swept, as_json: bool) -> str:
     report |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
     if as_json:
         return orjson.dumps(report).decode()
-    until = ", ".join(f"{key} up to {at}" for key, at in watermarks.items()) or "nothing was heard yet"
+    until = ", ".join(f"{key} up to {at}" for key, at in watermarks.items()) or "no watermark yet"
     gaps = (
         f" Gaps in files: {swept.gaps:,} found, {swept.gap_documents:,} documents written."
         if swept.gap_documents

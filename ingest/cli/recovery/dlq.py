@@ -93,15 +93,17 @@ class DlqPurgeOptions(RejectFilter):
 
 
 _FILTERS = (
-    click.option("--reason", "reasons", multiple=True, help="Only rejects of this reason; may be given several times."),
-    click.option("--source", "sources", multiple=True, help="Only those of this source; several times."),
-    click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times."),
-    click.option("--intake", "intakes", multiple=True, help="Only those that came through this intake; several times."),
-    click.option("--shape", "shapes", multiple=True, help="Only those of this shape, as `list` prints it; several."),
-    click.option("--since", help="Since: 2h, 7d, or ISO 8601. By the time when Kafka received the record."),
-    click.option("--until", help="Before, likewise."),
+    click.option("--reason", "reasons", multiple=True, help="Only rejects of this reason; repeatable."),
+    click.option("--source", "sources", multiple=True, help="Only rejects of this source; repeatable."),
+    click.option("--facility", "facilities", multiple=True, help="Only rejects of this facility; repeatable."),
+    click.option("--intake", "intakes", multiple=True, help="Only rejects that came through this intake; repeatable."),
+    click.option(
+        "--shape", "shapes", multiple=True, help="Only rejects of this shape, as `list` prints it; repeatable."
+    ),
+    click.option("--since", help="Only rejects whose record Kafka received since then: 2h, 7d, or ISO 8601."),
+    click.option("--until", help="Only rejects whose record Kafka received before then, in the same form."),
 )
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 
 
 def _filter_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -138,7 +140,7 @@ def list_(settings_path: Path | None, options: DlqListOptions) -> None:
 @click.argument("reject_id", metavar="[ID]", required=False)
 @_filter_options
 @click.option("--raw", is_flag=True, help="Write the record's value to standard output, byte by byte; nothing else.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @_json
 @with_options(DlqShowOptions)
 def show(settings_path: Path | None, options: DlqShowOptions) -> None:
@@ -151,7 +153,9 @@ def show(settings_path: Path | None, options: DlqShowOptions) -> None:
     reject, original, parts = one(settings, options.query((options.reject_id,) if options.reject_id else ()))
     if options.raw:
         if original is None or original.value is None:
-            raise Problem(f"Nothing is left of the value of {reject.id}.", "", ExitCode.NO_INPUT)
+            raise Problem(
+                f"{reject.id} has no value: the record had none, or no copy of it is left.", "", ExitCode.NO_INPUT
+            )
         sys.stdout.buffer.write(original.value)
         sys.stdout.flush()
         return
@@ -166,8 +170,8 @@ def show(settings_path: Path | None, options: DlqShowOptions) -> None:
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filter_options
-@click.option("--again", is_flag=True, help="Also those that were replayed before.")
-@click.option("--dry-run", is_flag=True, help="Only say what would be sent.")
+@click.option("--again", is_flag=True, help="Also send rejects that were replayed before.")
+@click.option("--dry-run", is_flag=True, help="Only report what would be sent.")
 @_json
 @with_options(DlqReplayOptions)
 def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
@@ -192,9 +196,9 @@ def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
 @command.command()
 @click.argument("ids", nargs=-1, metavar="[ID]...")
 @_filter_options
-@click.option("--replayed", is_flag=True, help="Only those that were replayed.")
+@click.option("--replayed", is_flag=True, help="Only rejects that were replayed.")
 @click.option("--all", "every", is_flag=True, help="All rejects.")
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 @_json
 @with_options(DlqPurgeOptions)
 def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
@@ -207,9 +211,9 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     settings = load_settings(settings_path)
     query = options.query(options.ids, options.replayed or None)
     if query.everything and not options.every:
-        raise Problem("`perflog dlq purge` deletes for good.", "Say which rejects, or --all.", ExitCode.USAGE)
+        raise Problem("`perflog dlq purge` deletes permanently.", "Select rejects, or use --all.", ExitCode.USAGE)
     if options.every and not query.everything:
-        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
+        raise Problem("--all does not go together with a filter.", "Leave out one of the two.", ExitCode.USAGE)
     _demand_existing(settings, query)
     count = counted(settings, query)
     if count and not options.yes:
@@ -227,12 +231,14 @@ def _demand_existing(settings: Settings, query: RejectQuery) -> None:
     for reject_id in query.ids:
         if not counted(settings, RejectQuery(ids=(reject_id,))):
             what = f"There is no reject with the id {reject_id}."
-            raise Problem(what, "`perflog dlq list` names those there are.", ExitCode.NO_INPUT)
+            raise Problem(what, "`perflog dlq list` lists the rejects.", ExitCode.NO_INPUT)
 
 
 def _confirm(count: int) -> None:
     if not sys.stdin.isatty():
         raise Problem(
-            f"{count:,} rejects would be deleted for good, and a pipe cannot confirm it.", "Say --yes.", ExitCode.USAGE
+            f"{count:,} rejects would be deleted permanently, and nobody can confirm it in a pipe.",
+            "Add --yes.",
+            ExitCode.USAGE,
         )
-    click.confirm(f"Delete {count:,} rejects and the letters that only they need, for good?", abort=True, err=True)
+    click.confirm(f"Delete {count:,} rejects and the letters that only they need, permanently?", abort=True, err=True)

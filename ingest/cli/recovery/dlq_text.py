@@ -25,9 +25,9 @@ MOST_LINES = 40
 MOST_NOT_SENT = 20
 _FOUND_IN = {
     LETTER: "the dead-letter topic",
-    RECORD: "the intake topic: its letter is gone",
-    COPY: "the intake topic, as it was replayed: its letter and the record itself are gone",
-    INDEX: "the index: Kafka has none of it any more. Key, and headers that perflog does not know, are lost",
+    RECORD: "the intake topic: its letter was deleted",
+    COPY: "the intake topic, as it was replayed: its letter and the record itself were deleted",
+    INDEX: "the index: Kafka no longer has the record. Its key, and headers that perflog does not know, are lost",
 }
 _FROM = {LETTER: "letters", RECORD: "records of the intake", COPY: "earlier replays", INDEX: "the index"}
 
@@ -38,18 +38,18 @@ def show_listing(listing: Listing, console: Console) -> None:
         (_print_wide if console.width >= WIDE_COLUMNS else _print_narrow)(listing, console)
         console.print()
     if listing.total == 0:
-        console.print(f"Nothing was refused yet; {_describe_letters(listing)}.")
+        console.print(f"Nothing was rejected yet; {_describe_letters(listing)}.")
         return
     total = "" if listing.matching == listing.total else f" of {listing.total:,}"
     shapes = f" in {format_count(len(listing.shapes), 'shape')}" if listing.shapes else ""
     console.print(f"{listing.matching:,}{total} rejects{shapes}; {_describe_letters(listing)}.")
     if any(listed.group.replayed for listed in listing.shapes):
-        console.print("replayed: sent again; stored: a copy has made a fact since")
+        console.print("replayed: sent again; stored: a replayed copy has become a document")
 
 
 def _describe_letters(listing: Listing) -> str:
     if listing.letters is None:
-        return f"how many letters there are is not known: {(listing.trouble or '').rstrip('.')}"
+        return f"the number of letters is unknown: {(listing.trouble or '').rstrip('.')}"
     return f"{listing.letters:,} letters in the dead-letter topic"
 
 
@@ -93,7 +93,7 @@ def _make_cells(listed: Listed) -> tuple[str, ...]:
 
 
 def _describe_shape(listed: Listed) -> str:
-    return make_visible(listed.group.shape or "from before shapes were stored")
+    return make_visible(listed.group.shape or "stored before shapes existed")
 
 
 def show_reject(
@@ -247,9 +247,9 @@ def show_replay(report: ReplayReport, console: Console) -> None:
         console.print(f"  {records:,} to {topic}")
     for where, records in report.found_in.most_common():
         if where != LETTER:
-            console.print(f"  {records:,} from {_FROM[where]}: their letters are gone", style="yellow")
+            console.print(f"  {records:,} from {_FROM[where]}: their letters were deleted", style="yellow")
     if report.before:
-        console.print(f"{report.before:,} left out: replayed before (--again sends them too).")
+        console.print(f"{report.before:,} left out: already replayed (--again sends them too).")
     for reject_id, why in report.not_sent[:MOST_NOT_SENT]:
         console.print(Text(f"{make_visible(reject_id)}: not sent, {why}.", style="yellow"))
     if len(report.not_sent) > MOST_NOT_SENT:
@@ -261,4 +261,4 @@ def show_purge(report: PurgeReport, console: Console) -> None:
     letters = f"{report.letters:,} letters gone from the dead-letter topic, {report.letters_left:,} left there"
     console.print(f"{report.rejects:,} rejects deleted; {letters}.")
     if report.kept_because:
-        console.print(f"No letter went: {report.kept_because}.", style="yellow")
+        console.print(f"No letter was deleted: {report.kept_because}.", style="yellow")

@@ -39,26 +39,25 @@ class ReplayOptions:
 
 
 @click.command("replay")
-@click.option("--run", "runs", multiple=True, help="Only lines of this run id; may be given several times.")
+@click.option("--run", "runs", multiple=True, help="Only lines of this run id; repeatable.")
 @click.option("--file", "files", multiple=True, help="Only lines of this file, by its path; `*` matches anything.")
-@click.option("--source", "sources", multiple=True, help="Only lines that this source read; several times.")
-@click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times.")
-@click.option("--since", help="Only what happened since: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Only what happened before, likewise.")
+@click.option("--source", "sources", multiple=True, help="Only lines that this source read; repeatable.")
+@click.option("--facility", "facilities", multiple=True, help="Only lines of this facility; repeatable.")
+@click.option("--since", help="Only lines of what happened since then: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only lines of what happened before then, in the same form.")
 @click.option("--all", "every", is_flag=True, help="All stored lines.")
 @click.option("--dry-run", is_flag=True, help="Only report how many lines, and what would be corrected.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many lines per second.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Send at most this many lines per second.")
 @click.option("--shadow", is_flag=True, help="Send nothing: report which fields these grammars read differently.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @with_options(ReplayOptions)
 def command(settings_path: Path | None, options: ReplayOptions) -> int:
     """Send stored lines to their intake topics again, unchanged; `run` reads them.
 
     The same revision of a source changes nothing. A higher one corrects: a fact that moves to another index or run is
     overwritten in its old place, and its runs are derived again. The report is based on the grammars of the settings
-    (or
-    --grammars); the actual corrections depend on the grammars of the workers.
+    (or --grammars); the actual corrections depend on the grammars of the workers.
 
     --shadow only compares, in memory. Exit code 1 if anything differs, 65 if a line could not be sent.
     """
@@ -96,8 +95,10 @@ def _make_query(options: ReplayOptions) -> FactQuery:
     )
     if query.everything and not options.every:
         raise Problem(
-            "Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", ExitCode.USAGE
+            "No lines are selected.",
+            "Use --run, --file, --source, --facility, --since or --until; or --all.",
+            ExitCode.USAGE,
         )
     if options.every and not query.everything:
-        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
+        raise Problem("--all does not go together with a filter.", "Leave out one of the two.", ExitCode.USAGE)
     return query

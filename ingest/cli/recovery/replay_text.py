@@ -18,8 +18,8 @@ _WORDS = {
     TO_INDEX: "to another index",
     TO_RUN: "to another run",
     TO_TIME: "to another time",
-    GONE: "gone: their lines make them no more",
-    NEW: "new, beside those that were there",
+    GONE: "removed: their lines no longer produce them",
+    NEW: "new, besides those already stored",
 }
 VALUE_CHARACTERS, LINE_CHARACTERS = 60, 160
 

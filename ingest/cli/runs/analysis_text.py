@@ -95,7 +95,9 @@ def _print_zone_faults(faults: Sequence[ZoneFault], console: Console) -> None:
     for fault in faults:
         console.print(Text.assemble(("zone fault", "bold yellow"), f"  {describe_zone_fault(fault)}"))
     if faults:
-        console.print("  Lags of such lines are left out of all that follows; `timedatectl` on the host says its zone.")
+        console.print(
+            "  Lags of such lines are left out of all that follows; `timedatectl` on the host shows its zone."
+        )
 
 
 def _print_outliers(outliers: Outliers, named: bool, console: Console) -> None:
@@ -120,12 +122,12 @@ def _print_outliers(outliers: Outliers, named: bool, console: Console) -> None:
         console.print()
         console.print(_build_slow_table(outliers.slow[:MOST_SLOW]))
         if len(outliers.slow) > MOST_SLOW:
-            console.print(f"The worst {MOST_SLOW} of {len(outliers.slow):,}; --json tells all.")
+            console.print(f"The worst {MOST_SLOW} of {len(outliers.slow):,}; --json lists all.")
     if outliers.usual and not named:
         console.print()
         console.print(_build_usual_table(outliers.usual[:MOST_USUAL], console.width >= RUN_COLUMNS))
         if len(outliers.usual) > MOST_USUAL:
-            console.print(f"Those with the longest medians of {len(outliers.usual):,}; --json tells all.")
+            console.print(f"Those with the longest medians of {len(outliers.usual):,}; --json lists all.")
 
 
 def _build_slow_table(verdicts: Sequence[Verdict]) -> Table:

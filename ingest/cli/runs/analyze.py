@@ -25,7 +25,7 @@ from ingest.core.runs.stored import StoredRun
 from ingest.pipeline.alerts.evaluate import load_rules
 
 FEW = 3  # up to so many runs are all shown in full
-IN_FILES = "Without --run all those there are are listed."
+IN_FILES = "Without --run, all runs in these files are listed."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,20 +43,20 @@ class AnalyzeOptions(ReadingOptions):
 
 @click.command("analyze")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--run", "ids", multiple=True, help="Only this run id, shown in full; may be given several times.")
+@click.option("--run", "ids", multiple=True, help="Only this run id, shown in full; repeatable.")
 @click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: all]")
-@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="List at most so many runs.")
-@click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead: each run as in `perflog show --json`.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, one row per run.")
+@click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="List at most this many runs.")
+@click.option("--unfold", is_flag=True, help="Draw every stage, not only the longest ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead: each run as in `perflog show --json`.")
+@click.option("--csv", "as_csv", is_flag=True, help="Print CSV instead: key figures, one row per run.")
 @reading_options
 @with_options(AnalyzeOptions)
 def command(settings_path: Path | None, options: AnalyzeOptions) -> None:
     """Say how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
 
     The numbers equal those of `perflog runs` and `perflog show` after the files went through Kafka and a sweep: the
-    same
-    code derives them. If there are many runs, the one with the slowest stage, or else the longest, is shown in full.
+    same code derives them. If there are many runs, the one with the slowest stage, or else the longest, is shown in
+    full.
     """
     settings = load_settings(settings_path)
     rules = load_rules(data_folder("dashboards") / RULES_FILE)

@@ -20,7 +20,7 @@ from ingest.core.model import ExitCode, Problem
 from ingest.core.runs.stored import StoredRun
 from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 
-IN_FILES = "`perflog analyze` lists those there are."
+IN_FILES = "`perflog analyze` lists the runs in these files."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,10 +44,10 @@ class CompareOptions(ReadingOptions):
 @click.argument("first")
 @click.argument("second")
 @click.option("--file", "files", multiple=True, type=click.Path(path_type=Path, allow_dash=True),
-              help="Read the runs from this file (`-`: standard input), not Elasticsearch; several times.")  # fmt: skip
+              help="Read the runs from this file (`-`: standard input), not Elasticsearch; repeatable.")  # fmt: skip
 @click.option("--instance", type=click.IntRange(1), help="Which use of the FIRST id, from 1.  [default: the newest]")
-@click.option("--second-instance", type=click.IntRange(1), help="Which use of the SECOND id, likewise.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option("--second-instance", type=click.IntRange(1), help="Which use of the SECOND id, in the same way.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @reading_options
 @with_options(CompareOptions)
 def command(settings_path: Path | None, options: CompareOptions) -> None:
@@ -70,8 +70,8 @@ def command(settings_path: Path | None, options: CompareOptions) -> None:
 def _demand_file(options: CompareOptions) -> None:
     option = find_first_given(options, ("intake_name", "zone", "wrapper", "grammars"))
     if option and not options.files:
-        what = f"{option} says how a file is read, and there is none."
-        raise Problem(what, "Name it with --file, or leave the option out.", ExitCode.USAGE)
+        what = f"{option} says how a file is read, but no file is given."
+        raise Problem(what, "Name a file with --file, or leave out the option.", ExitCode.USAGE)
 
 
 def _read_pair(settings: Settings, options: CompareOptions) -> Iterator[StoredRun]:

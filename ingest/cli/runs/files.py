@@ -43,15 +43,16 @@ class ReadingOptions:
 
 
 _OPTIONS = (
-    click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does: ids are those stored."),
+    click.option("--intake", "intake_name", help="Read as this [[intake]] of the settings does; ids are those stored."),
     click.option("--source", "source_name", help="Read as this source only. Default: every source of workflow lines."),
     click.option("--facility", help="The facility that would have shipped it.  [default: unknown]"),
     click.option("--workflow", help="The workflow that the lines belong to, as an intake declares it."),
     click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00."),
     click.option("--wrapper", help="The wrapper that a forwarder put around each message.  [default: none]"),
-    click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources."),
+    click.option("--grammars", type=click.Path(path_type=Path, file_okay=False),
+                 help="Read the sources from this folder."),
     click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
-                 help="Stop with an error above so many marks: some 0.5 KB of memory each."),
+                 help="Stop with an error above this many marks; each takes some 0.5 KB of memory."),
 )  # fmt: skip
 
 
@@ -137,7 +138,7 @@ def _make_intake(settings: Settings, registry: Registry, options: ReadingOptions
     if options.intake_name is not None:
         option = find_first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
         if option:
-            what = f"--intake and {option} are given both."
+            what = f"--intake and {option} cannot be combined."
             raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
         intake = settings.intake(options.intake_name)
         _demand_marks(registry.sources, intake.sources)

@@ -8,7 +8,7 @@ from ingest.core.runs.stored import StoredRun
 
 MOST_SUGGESTIONS = 3
 LIKENESS_MARGIN = 0.1  # run ids this close to the best match are suggested too
-STORED = "`perflog runs` lists those there are."
+STORED = "`perflog runs` lists the stored runs."
 
 
 def choose_use(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
@@ -16,8 +16,8 @@ def choose_use(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
     owners = sorted({(use.facility, use.source) for use in uses})
     if len(owners) > 1:
         listed = ", ".join(f"{facility} ({source})" for facility, source in owners)
-        what = f"Several have a run {uses[0].run}: {listed}."
-        raise Problem(what, "Say which with --facility or --source.", ExitCode.USAGE)
+        what = f"Several facilities or sources have a run {uses[0].run}: {listed}."
+        raise Problem(what, "Select one with --facility or --source.", ExitCode.USAGE)
     by_instance = {use.instance: use for use in uses}
     if instance is not None and instance not in by_instance:
         raise Problem(

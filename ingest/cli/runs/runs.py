@@ -39,16 +39,20 @@ class RunsOptions:
 
 
 @click.command("runs")
-@click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; may be given several times.")
-@click.option("--workflow", "workflows", multiple=True, help="Only those of this workflow; several times.")
-@click.option("--source", "sources", multiple=True, help="Only those that this source read; several times.")
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state; several.")
-@click.option("--run", "ids", multiple=True, help="Only this run id, each use of it; several times.")
-@click.option("--since", help="Only runs that began since: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Only runs that began before, likewise.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, as `perflog analyze --csv`; UTC.")
+@click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; repeatable.")
+@click.option("--workflow", "workflows", multiple=True, help="Only runs of this workflow; repeatable.")
+@click.option("--source", "sources", multiple=True, help="Only runs that this source read; repeatable.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
+)
+@click.option("--run", "ids", multiple=True, help="Only runs with this id (each use of it); repeatable.")
+@click.option("--since", help="Only runs that began since then: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only runs that began before then, in the same form.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print CSV instead: key figures, as `perflog analyze --csv`, in UTC."
+)
 @with_options(RunsOptions)
 def command(settings_path: Path | None, options: RunsOptions) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.

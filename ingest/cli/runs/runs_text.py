@@ -108,7 +108,7 @@ def _list_not_seen(run: StoredRun) -> list[str]:
 
 
 def _format_completeness(completeness: Completeness | None) -> str:
-    """Say yes; or no or open, with stages seen of those expected."""
+    """Format a verdict: yes; or no or open, with the stages seen of those expected."""
     if completeness is None or completeness.verdict == UNKNOWN:
         return NONE
     if completeness.verdict == COMPLETE:
@@ -184,9 +184,9 @@ def _describe_times(run: StoredRun) -> str:
 
 
 def _describe_completeness(run: StoredRun, completeness: Completeness) -> str:
-    """Describe which stages are there, by the template."""
+    """Compare the stages of a run with its template, in words."""
     if completeness.verdict == UNKNOWN:
-        return f"like no variant of template {completeness.version}: nothing says what is missing"
+        return f"like no variant of template {completeness.version}: it is unknown what is missing"
     parts = [
         f"{completeness.verdict}: {completeness.seen:,} of {completeness.expected:,} stages ({completeness.seen_pct} %)"
     ]
@@ -197,7 +197,7 @@ def _describe_completeness(run: StoredRun, completeness: Completeness) -> str:
     if completeness.unexpected:
         parts.append(f"not expected {', '.join(map(make_visible, completeness.unexpected))}")
     if completeness.verdict == OPEN_YET:
-        parts.append("nothing says that it is over")
+        parts.append("it is not known to be over")
     return f"{'; '.join(parts)} (template {completeness.version}, variant {completeness.variant})"
 
 
@@ -205,7 +205,7 @@ def _list_warnings(run: StoredRun) -> Iterable[str]:
     if run.not_seen and not (run.completeness and run.completeness.verdict == INCOMPLETE):
         yield f"{' and '.join(run.not_seen)} not seen: the total is a lower bound, and no baseline"
     if run.ends_unmatched:
-        yield f"{run.ends_unmatched:,} ENDs end no stage: lines were lost"
+        yield f"{run.ends_unmatched:,} END marks end no stage: lines were lost"
     if run.flags:
         yield f"flags: {', '.join(run.flags)}"
 

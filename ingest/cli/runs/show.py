@@ -34,11 +34,17 @@ class ShowOptions:
 @click.command("show")
 @click.argument("run")
 @click.option("--instance", type=click.IntRange(1), help="Which use of the run id, from 1.  [default: the newest]")
-@click.option("--facility", "facilities", multiple=True, help="Of this facility, if several have a run with this id.")
-@click.option("--source", "sources", multiple=True, help="Read by this source, likewise.")
-@click.option("--waterfall/--no-waterfall", default=None, help="Draw it too.  [default: on a terminal]")
-@click.option("--unfold", is_flag=True, help="Draw each of many stages, not only the longest.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
+@click.option(
+    "--facility", "facilities", multiple=True, help="The run of this facility, if several have a run with this id."
+)
+@click.option(
+    "--source", "sources", multiple=True, help="The run that this source read, if several have a run with this id."
+)
+@click.option(
+    "--waterfall/--no-waterfall", default=None, help="Draw the run as a waterfall too.  [default: on a terminal]"
+)
+@click.option("--unfold", is_flag=True, help="Draw every stage, not only the longest ones.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
 @with_options(ShowOptions)
 def command(settings_path: Path | None, options: ShowOptions) -> None:
     """Show the run RUN: each stage, how long it took and how certain that is, what closed it, its emission lag.

@@ -215,7 +215,7 @@ def _explain_glyphs(chart: Waterfall, glyphs: Glyphs, marked: Collection[str]) -
         lengths = ", ".join(format_seconds(length_s) for length_s in broken_s)
         yield _make_legend_line(glyphs.broken * 2, f"axis broken: {lengths} without a stage drawn short", "bold")
     if any(stage.id in marked for row in chart.rows for stage in row.stages):
-        yield _make_legend_line("!", "slower than those like it before", STYLES[SLOW])
+        yield _make_legend_line("!", "slower than earlier stages like it", STYLES[SLOW])
     if chart.folded:
         yield Text(f"{chart.folded:,} shorter stages are folded; --unfold shows each")
     if chart.elsewhere_s:

@@ -38,19 +38,18 @@ class ExplainOptions:
 
 @click.command("explain")
 @click.argument("line", default="-")
-@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is tried.")
 @click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
 @click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per message instead.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per message instead.")
 @with_options(ExplainOptions)
 def command(settings_path: Path | None, options: ExplainOptions) -> None:
     """Explain LINE, or standard input (`-`, the default): which token became which field, by which rule.
 
     A rejected line is shown with a caret where reading stopped, what was expected there, and the nearest form that
-    would
-    have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
+    would have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
     """
     settings = load_settings(settings_path)
     grammars = options.grammars or settings.grammars

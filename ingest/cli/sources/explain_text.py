@@ -30,7 +30,7 @@ def show(explanation: Explanation, line: int, console: Console) -> None:
             _print_rejection(rejection, explanation.text, line, console)
         else:
             where = f"column {rejection.reject.column}: " if rejection.reject.column else ""
-            also = f"  also asked: {rejection.source} ({where}{make_visible(rejection.reject.detail)})"
+            also = f"  also tried: {rejection.source} ({where}{make_visible(rejection.reject.detail)})"
             console.print(Text(also, style="dim"))
     if not explanation.source and not explanation.refusals:
         console.print(Text.assemble((f"line {line}: ", "bold"), "ignored: somebody else's line"))

@@ -46,8 +46,8 @@ class LintOptions:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding instead.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding instead.")
 @with_options(LintOptions)
 def command(settings_path: Path | None, options: LintOptions) -> None:
     """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.
@@ -80,7 +80,11 @@ def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Li
     selected = select_sources(sources, name)
     texts = {n: source for n, source in selected.items() if isinstance(source.reader, GrammarReader)}
     if not texts:
-        raise Problem(f"Source {name} does not read text.", "lint is for lines that scripts print.", ExitCode.USAGE)
+        raise Problem(
+            f"The source {name} does not read text.",
+            "`perflog lint` is for the lines that scripts print.",
+            ExitCode.USAGE,
+        )
     by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
     intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
     rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}
@@ -120,7 +124,7 @@ def _show(
         Text(f"{format_count(lines, 'line')}, printed at {format_count(len(sites), 'place')}{ignored}", style="bold")
     )
     if not findings:
-        console.print("Nothing to fix." if lines else "No line that a source knows.")
+        console.print("Nothing to fix." if lines else "No source reads any of these lines.")
         return
     of_places = [finding for finding in findings if finding.zone_fault is None]
     rules = list(dict.fromkeys(finding.rule for finding in of_places))

@@ -17,7 +17,7 @@ from ingest.core.sources.source import Source
 
 
 @click.group("source")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.pass_context
 def command(context: click.Context, grammars: Path | None) -> None:
     """Work on a source, a folder under grammars/."""
@@ -37,18 +37,28 @@ def check(grammars_folder: Path) -> None:
     for source in sources.values():
         load_rules(grammars_folder, source, schema)
     wrong = [name for name, source in sources.items() if outcomes(source, schema, accepted(source)) != accepted(source)]
-    wrong_words = [f"the samples of {name} do not become what its samples.json says" for name in wrong]
+    wrong_words = [f"the samples of {name} have other outcomes than its samples.json" for name in wrong]
     problems = wrong_words + read_by_two(sources, schema)
     if problems:
         raise Problem(
-            "; ".join(problems) + ".", "`perflog source accept NAME` writes what they become now.", ExitCode.BAD_DATA
+            "; ".join(problems) + ".",
+            "If the new outcomes are right, `perflog source accept NAME` stores them.",
+            ExitCode.BAD_DATA,
         )
-    click.echo(f"{len(sources)} sources: samples become what samples.json says, and none is read by two.")
+    click.echo(
+        f"{len(sources)} sources: every sample has the outcome of samples.json, and no sample is read by two sources."
+    )
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("--reader", type=click.Choice(READERS), default="grammar", show_default=True, help="Text, or JSON.")
+@click.option(
+    "--reader",
+    type=click.Choice(READERS),
+    default="grammar",
+    show_default=True,
+    help="What the source reads: text (grammar) or JSON.",
+)
 @click.pass_obj
 def new(grammars_folder: Path, name: str, reader: str) -> None:
     """Make a folder for a new source NAME: it works at once, and its comments say what to change."""
@@ -58,7 +68,9 @@ def new(grammars_folder: Path, name: str, reader: str) -> None:
         files = files_of(name, reader)
     except ValueError as error:
         raise Problem(
-            f"{error}.", "Small letters, digits and `_` make its name, a letter first, 40 at most.", ExitCode.USAGE
+            f"{error}.",
+            "A name is at most 40 lower-case letters, digits and `_`, and begins with a letter.",
+            ExitCode.USAGE,
         ) from error
     if source_folder.exists():
         raise Problem(f"{source_folder} exists already.", "Choose another name, or remove it first.", ExitCode.USAGE)

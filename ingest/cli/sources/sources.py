@@ -23,9 +23,9 @@ MOST_PATHS = 6
 
 @click.command("sources")
 @click.argument("name", required=False)
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per source instead.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="The table of README instead.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per source instead.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of README instead.")
 @click.pass_obj
 def command(
     settings_path: Path | None, /, name: str | None, grammars: Path | None, as_json: bool, as_markdown: bool
@@ -89,7 +89,7 @@ def _show_all(entries: Sequence[Entry], console: Console) -> None:
     for entry in entries:
         if entry.slow_because:
             console.print(
-                Text(f"{entry.name} is read by Lark itself, which is slow: {entry.slow_because}.", style="yellow")
+                Text(f"{entry.name} is read by Lark's own parser, which is slow: {entry.slow_because}.", style="yellow")
             )
     console.print(Text("perflog sources NAME      its fields, units and meaning", style="dim"))
     console.print(Text("perflog explain 'LINE'    which token of a line becomes which field", style="dim"))

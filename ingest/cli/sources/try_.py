@@ -45,7 +45,7 @@ class TryOptions:
 
 @click.command("try")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is tried.")
 @click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
 @click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
@@ -53,7 +53,7 @@ class TryOptions:
     "--wrapper", default=BARE, show_default=True, help="The wrapper that a forwarder put around each message."
 )
 @click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @with_options(TryOptions)
 def command(settings_path: Path | None, options: TryOptions) -> None:
     """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object per line.
