@@ -79,7 +79,7 @@ def command() -> None:
 def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
     """Judge the stored stages; store and log each incident that is new, worse or over.
 
-    A second evaluation repeats no notice. A stage with too few comparable stages before it is `insufficient`, never ok.
+    Evaluating again repeats no notice. A stage with too few comparable stages before it is `insufficient`, never ok.
     """
     log_to_stderr()
     if not options.once:

@@ -17,7 +17,7 @@ _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
 
 
 def show_evaluation(report: AlertsReport, each_stage: bool, console: Console) -> None:
-    """Print how many stages got which verdict, with --stages each stage; and the notices that were sent."""
+    """Print the number of stages per verdict (`each_stage`: every stage too) and the notices that were sent."""
     if not report.evaluated:
         console.print("No run is stored, so there is no stage to judge.")
         return

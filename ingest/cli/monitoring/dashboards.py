@@ -58,7 +58,7 @@ def command() -> None:
 @click.option("--to", "end", default="", help="End of that time.")
 @with_options(DashboardsImportOptions)
 def import_(settings_path: Path | None, options: DashboardsImportOptions) -> None:
-    """Compile, import (existing objects are replaced), read back and compare; any error in the response is an error."""
+    """Compile, import (existing objects are replaced), read back and compare; fail on any error in the response."""
     if bool(options.start) != bool(options.end):
         raise click.UsageError("--from and --to go together.")
     password = options.password

@@ -50,7 +50,7 @@ NETWORK_FIELDS = (
 
 @dataclass(frozen=True, slots=True)
 class DemoResults:
-    """The answers of Elasticsearch and Kafka after the run."""
+    """What Elasticsearch and Kafka hold after the run."""
 
     runs: list[StoredRun]
     tests: list[TestResult]

@@ -110,7 +110,7 @@ class GenerateOptions:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_options(GenerateOptions)
 def command(settings_path: Path | None, options: GenerateOptions) -> int:
-    """Make lines and results of known truth: into the folder OUT, or to Kafka at a steady rate, or both.
+    """Generate lines and results whose truth is known: into the folder OUT, or to Kafka at a steady rate, or both.
 
     OUT/truth.jsonl says for every message what must become of it, OUT/runs.jsonl what every run really did.
     """

@@ -56,7 +56,7 @@ def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     """Start both and wait until they answer; a server that already runs is left as it is.
 
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
-    Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
+    Java is looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest version found is used.
     """
     with _interrupt_on_sigterm(), _spinner() as tell:
         running = local.up(stack, tell)
@@ -89,7 +89,7 @@ def status(folder: Path | None, as_json: bool) -> None:
 @_folder_option
 @click.option("--purge", is_flag=True, help="Remove the data and logs too.")
 def down(folder: Path | None, purge: bool) -> None:
-    """End exactly the processes that `up` started. Their data stay."""
+    """Stop only the processes that `up` started. Their data are kept."""
     with _spinner() as tell:
         ended = local.down(local.LocalStack(folder), purge, tell)
     click.echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")

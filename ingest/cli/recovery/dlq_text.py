@@ -66,7 +66,7 @@ def _print_wide(listing: Listing, console: Console) -> None:
 
 
 def _print_narrow(listing: Listing, console: Console) -> None:
-    """Print the numbers as a table, and under each row whatever does not fit beside it."""
+    """Print the numbers as a table, and below each row what does not fit into it."""
     heads = ("count", "first (UTC)", "last (UTC)", "reason", "source", "replayed")
     rows = [_make_cells(listed) for listed in listing.shapes]
     widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]

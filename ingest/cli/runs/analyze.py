@@ -52,7 +52,7 @@ class AnalyzeOptions(ReadingOptions):
 @reading_options
 @with_options(AnalyzeOptions)
 def command(settings_path: Path | None, options: AnalyzeOptions) -> None:
-    """Say how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
+    """Report how long each stage in FILES (`-`: standard input) took: runs, waits, outliers, a waterfall. No servers.
 
     The numbers equal those of `perflog runs` and `perflog show` after the files went through Kafka and a sweep: the
     same code derives them. If there are many runs, the one with the slowest stage, or else the longest, is shown in

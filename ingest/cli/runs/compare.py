@@ -54,7 +54,7 @@ def command(settings_path: Path | None, options: CompareOptions) -> None:
     """Compare the run SECOND with the run FIRST: what each stage took, the difference in seconds and percent.
 
     Stages are aligned by family, product and variant, repeats in their order. Each number shows its kind, and so does a
-    difference: that of two upper bounds bounds nothing. Without --file, --facility, --source and --workflow select the
+    difference: that of two upper bounds is no bound. Without --file, --facility, --source and --workflow select the
     runs. Exit code 66 if there is no such run.
     """
     settings = load_settings(settings_path)

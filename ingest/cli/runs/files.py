@@ -89,7 +89,7 @@ def read_files(settings: Settings, files: Sequence[Path], options: ReadingOption
 
 
 def derive_runs(analysis: Analysis) -> list[StoredRun]:
-    """Return the runs of the lines read; shows on a terminal what takes so long."""
+    """Return the runs of the lines read, with a spinner on a terminal."""
     with spinner("deriving runs"):
         return analysis.runs()
 

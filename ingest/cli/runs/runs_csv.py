@@ -10,7 +10,7 @@ from ingest.core.runs.stored import StoredRun
 
 
 def write_csv(runs: Iterable[StoredRun], format_time: Callable[[StoredRun, int], str] = in_utc) -> None:
-    """Write runs with their stages; `told` formats a time (unix ms) of a run, in UTC if its zone is unknown."""
+    """Write runs with their stages; `format_time` formats a time (unix ms) of a run, in UTC if its zone is unknown."""
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for run in runs:

@@ -32,7 +32,7 @@ _CLOSED = {"end": "its END", "next_start": "next start", "run_end": "end of run"
 
 
 def show_runs(runs: Sequence[StoredRun], matching: int, stored_count: int, console: Console) -> None:
-    """Print a line per run if it fits, else two; and the totals. `known`: number of runs without any filter."""
+    """Print a line per run if it fits, else two; and the totals. `stored_count`: 0 if no run is stored at all."""
     if not runs:
         console.print("No run is like that." if stored_count else "No run is stored yet: `perflog run` writes them.")
         return
@@ -75,7 +75,7 @@ def _print_wide(runs: Sequence[StoredRun], console: Console) -> None:
 
 
 def _print_narrow(runs: Sequence[StoredRun], console: Console) -> None:
-    """Print the numbers as a table, and under each row whatever does not fit beside it."""
+    """Print the numbers as a table, and below each row what does not fit into it."""
     rows = [_make_cells(run) for run in runs]
     widths = [max(len(row[n]) for row in [_HEADS, *rows]) for n in range(len(_HEADS))]
     own_line = sum(widths) + 2 * (len(widths) - 1) > console.width  # long run ids get their own line

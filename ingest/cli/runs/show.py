@@ -66,7 +66,7 @@ def command(settings_path: Path | None, options: ShowOptions) -> None:
 
 
 def load_run(run_index: RunIndex, query: RunQuery, instance: int | None) -> tuple[StoredRun, int]:
-    """Return the wanted run with its stages, and the number of uses of its id; `Problem` (64, 66) if not found."""
+    """Return the matching run with its stages, and the number of uses of its id; `Problem` (64, 66) if not found."""
     uses = run_index.newest(query, MOST)
     if not uses:
         raise no_such_run(query.runs[0], run_index.near(query.runs[0], query))

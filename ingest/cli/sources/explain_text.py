@@ -58,7 +58,7 @@ def _print_documents(explanation: Explanation, line: int, console: Console) -> N
 
 
 def _assign_colours(tokens: Sequence[Token]) -> dict[tuple[str, int, int], str]:
-    """Assign a colour to each token that became something."""
+    """Assign a colour to each token that fills a field or sets a flag."""
     filling = [token for token in tokens if token.fields or token.flags]
     return {_token_key(token): COLOURS[n % len(COLOURS)] for n, token in enumerate(filling)}
 

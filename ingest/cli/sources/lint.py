@@ -50,7 +50,7 @@ class LintOptions:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding instead.")
 @with_options(LintOptions)
 def command(settings_path: Path | None, options: LintOptions) -> None:
-    """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.
+    """Report what information the lines of FILES (`-`: standard input) lose, by the place that prints them; and a fix.
 
     Lines that no source knows are left out. Exit code 0 if there is nothing to fix, 1 if there is.
     """
@@ -74,7 +74,7 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
 
 
 def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
-    """Build the linter, and a decoder per framing: line sources are not asked about blocks, nor the reverse."""
+    """Build the linter, and a decoder per framing: sources of lines read no blocks, sources of blocks no lines."""
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
     selected = select_sources(sources, name)

@@ -123,7 +123,7 @@ def readme(grammars_folder: Path) -> None:
 @click.argument("name")
 @click.pass_obj
 def accept(grammars_folder: Path, name: str) -> None:
-    """Rewrite NAME's samples.json. Read the difference before you commit it: it is the source's promise."""
+    """Rewrite NAME's samples.json. Read the difference before you commit it: it is what the source promises."""
     sources, schema = _load(grammars_folder)
     if name not in sources:
         raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", ExitCode.USAGE)
