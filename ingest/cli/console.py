@@ -33,8 +33,8 @@ def _in_ascii(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error("perflog.ascii", _in_ascii)
 
 
-def console() -> Console:
-    """Return standard output: coloured on a terminal, plain and wide in a pipe; ASCII signs if it is not UTF-8."""
+def open_console() -> Console:
+    """Open standard output: coloured on a terminal, plain and wide in a pipe; ASCII signs if it is not UTF-8."""
     if isinstance(sys.stdout, TextIOWrapper):
         sys.stdout.reconfigure(errors="perflog.ascii")
     width = None if sys.stdout.isatty() else PIPE_WIDTH
@@ -46,25 +46,25 @@ def plain_table() -> Table:
     return Table(box=None, pad_edge=False, header_style="bold")
 
 
-def visible(text: str) -> str:
+def make_visible(text: str) -> str:
     """Replace control characters one for one by pictures, so that log text cannot control the terminal."""
-    return _CONTROLS.sub(lambda found: _picture(found[0]), text)
+    return _CONTROLS.sub(lambda match: _to_picture(match[0]), text)
 
 
-def _picture(char: str) -> str:
+def _to_picture(char: str) -> str:
     code = ord(char)
     if char == "\t":
         return "→"
     return chr(_PICTURES + code) if code < 0x20 else "␡" if code == 0x7F else "�"
 
 
-def shown(value: Any, most: int = 120) -> str:
+def format_value(value: Any, most: int = 120) -> str:
     """Format a value of a document on one line; if it is too long, cut its end and say so."""
-    text = visible(value if isinstance(value, str) else orjson.dumps(value).decode()).replace("\n", "␤")
+    text = make_visible(value if isinstance(value, str) else orjson.dumps(value).decode()).replace("\n", "␤")
     return text if len(text) <= most else f"{text[:most]}… ({len(text):,} characters)"
 
 
-def window(text: str, at: int, width: int) -> tuple[str, int]:
+def crop(text: str, at: int, width: int) -> tuple[str, int]:
     """Return the part of a line around character `at` that fits into `width`, and the position of `at` in it."""
     if len(text) <= width:
         return text, at
@@ -77,23 +77,23 @@ def window(text: str, at: int, width: int) -> tuple[str, int]:
 INDENT = 2
 
 
-def pointed(text: str, at: int, console: Console) -> None:
+def print_pointer(text: str, at: int, console: Console) -> None:
     """Print the line of a message, the part that was read coloured, and a caret under the position."""
     start = text.rfind("\n", 0, at) + 1
     whole, _, _ = text[start:].partition("\n")
-    part, column = window(whole, at - start, console.width - INDENT - 1)
-    shown_line = Text(visible(part))
+    part, column = crop(whole, at - start, console.width - INDENT - 1)
+    shown_line = Text(make_visible(part))
     shown_line.stylize("green", 0, column)
     shown_line.stylize("bold red", column, column + 1)
     console.print(Text("  ").append_text(shown_line))
-    console.print(Text("  " + " " * cell_len(visible(part[:column])) + "^", style="bold red"))
+    console.print(Text("  " + " " * cell_len(make_visible(part[:column])) + "^", style="bold red"))
 
 
 @contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """Show a progress bar on a terminal, nothing in a pipe."""
-    screen = Console(stderr=True)
-    columns = (TextColumn("documents"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=screen, transient=True, disable=not screen.is_terminal) as bar:
-        task = bar.add_task("documents", total=None)
+def progress_bar(nouns: str = "documents") -> Iterator[Callable[[int, int], None]]:
+    """Show a progress bar that counts `nouns` on a terminal, nothing in a pipe."""
+    errors = Console(stderr=True)
+    columns = (TextColumn(nouns), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=errors, transient=True, disable=not errors.is_terminal) as bar:
+        task = bar.add_task(nouns, total=None)
         yield lambda done, of: bar.update(task, completed=done, total=of)

@@ -2,22 +2,24 @@
 
 from typing import Any
 
-from ingest.cli.console import visible
+from ingest.cli.console import make_visible
 from ingest.core.authoring.zone_faults import ZoneFault
 
 
-def zone_fault_words(fault: ZoneFault) -> str:
+def describe_zone_fault(fault: ZoneFault) -> str:
     """Describe a zone fault: the host, how many lines, by how much they are off, and their lags when corrected."""
     lags = f"{fault.least_lag_s:g} s"
     if fault.most_lag_s != fault.least_lag_s:
         lags = f"{fault.least_lag_s:g} to {fault.most_lag_s:g} s"
-    way = "ahead" if fault.shift_s > 0 else "behind"
+    direction = "ahead" if fault.shift_s > 0 else "behind"
     stamped = f" stamped {fault.zone}" if fault.zone else ""
-    summary = f"{fault.lines:,} lines{stamped} are {abs(fault.shift_s):,} s {way}; mended, their emission lag is {lags}"
-    return visible(f"{fault.host}: {summary}; first {fault.file}:{fault.number}")
+    summary = (
+        f"{fault.lines:,} lines{stamped} are {abs(fault.shift_s):,} s {direction}; mended, their emission lag is {lags}"
+    )
+    return make_visible(f"{fault.host}: {summary}; first {fault.file}:{fault.number}")
 
 
-def zone_fault_row(fault: ZoneFault) -> dict[str, Any]:
+def zone_fault_to_json(fault: ZoneFault) -> dict[str, Any]:
     """Return a zone fault as JSON."""
     return {
         "host": fault.host,

@@ -2,5 +2,5 @@
 
 ports errors     the interfaces of these systems, and their errors
 kafka/ elasticsearch/ kibana/ local/    the systems
-files notify     files to ship; notifications
+files notify clock     files to ship; notifications; the wall clock
 """

@@ -251,3 +251,45 @@ def pattern(kind, old):
     'Not `perf-runs-*`.'
     return f"perf-{kind}", old.index.split("-")[2], "perf-runs-*", "/logs/perf-"
 """
+
+
+COMMAND_LINE = sorted((ROOT / "ingest" / "cli").rglob("*.py"))
+CLICK_TO_DATACLASS = {ROOT / "ingest" / "cli" / "options.py": ["**values"]}  # `with_options`, the one seam
+
+
+def untyped_options(text: str) -> list[str]:
+    """Where a command takes whatever click passes, or finds an option by its name in a mapping."""
+    places: list[str] = []
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.FunctionDef | ast.Lambda):
+            every = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
+            kinds = [ast.unparse(a.annotation) for a in every if a.arg == "options" and a.annotation]
+            places += [f"options: {kind}" for kind in kinds if not re.fullmatch(r"\w+Options", kind)]
+            places += [f"**{node.args.kwarg.arg}"] if node.args.kwarg else []
+        elif isinstance(node, ast.Subscript) and isinstance(node.value, ast.Name):
+            name, key = node.value.id, node.slice
+            if name in {"options", "chosen"} and isinstance(key, ast.Constant) and isinstance(key.value, str):
+                places.append(ast.unparse(node))
+    return places
+
+
+@pytest.mark.parametrize("path", COMMAND_LINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_options_are_typed(path: Path) -> None:
+    """A command's options are its parameters or fields of a dataclass, so that mypy reads what users give."""
+    assert untyped_options(path.read_text()) == CLICK_TO_DATACLASS.get(path, [])
+
+
+@pytest.mark.parametrize(
+    ("text", "places"),
+    [
+        ("def command(path, **options: Any): ...", ["**options"]),
+        ("def command(path, **who: str | None): ...", ["**who"]),
+        ("def query(options: dict[str, Any]): ...", ["options: dict[str, Any]"]),
+        ("query(options['since'])", ["options['since']"]),
+        ("query(chosen['since'])", ["chosen['since']"]),
+        ("def query(options: RunsOptions): return options.since", []),
+    ],
+)
+def test_untyped_options_are_noticed(text: str, places: list[str]) -> None:
+    """In each of the forms that they had."""
+    assert untyped_options(text) == places

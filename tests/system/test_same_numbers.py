@@ -14,7 +14,7 @@ import pytest
 from click.testing import CliRunner
 
 from ingest.cli.runs import analyze
-from ingest.cli.runs.runs_json import whole_row
+from ingest.cli.runs.runs_json import whole_run_to_json
 from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.synthetic.workload.generator import messages
@@ -62,7 +62,7 @@ def in_bulk(world: World) -> list[bytes]:
     uses: dict[str, int] = {}
     for run in whole:
         uses[run.run] = uses.get(run.run, 0) + 1
-    return [orjson.dumps(whole_row(run, uses[run.run])) for run in whole]
+    return [orjson.dumps(whole_run_to_json(run, uses[run.run])) for run in whole]
 
 
 def test_of_the_sample_analyze_and_show_print_the_same(world: World, sample_lines: list[bytes]) -> None:

@@ -16,6 +16,7 @@ from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
 from ingest.core.model import Intake, Provenance
 from ingest.core.records.headers import to_headers
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.client import client
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.producer import open_producer
@@ -99,14 +100,14 @@ def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
     files: dict[tuple[str, str], list[bytes]] = {}
     for made in some:
         files.setdefault((made.host, made.path), []).append(made.data)
-    now_ms, offsets = time.time_ns() // 1_000_000, itertools.count()
+    sent_ms, offsets = now_ms(), itertools.count()
     for (host, path), lines in files.items():
         head = to_headers(Provenance(host, path, forwarder="perflog"), backfill=True)
         at_bytes = 0
         for n, line in enumerate(lines):
             key = f"{host}:{path}#{n // CHUNK}".encode()
             tail = ("perflog.offset", b"%d" % at_bytes)
-            yield ConsumerRecord(Partition(TOPIC, 0), next(offsets), now_ms, key, line, head, tail)
+            yield ConsumerRecord(Partition(TOPIC, 0), next(offsets), sent_ms, key, line, head, tail)
             at_bytes += len(line) + 1
 
 

@@ -41,6 +41,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.records.record_decoder import RecordDecoder
 from ingest.core.sources.grammar import GrammarReader
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.client import client
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS
 from ingest.pipeline.worker.process import fit_for_work
@@ -103,7 +104,7 @@ def _limit(settings: Settings, known: Registry, count: int) -> Measurement:
     size = settings.delivery.bulk_documents
     bodies = []
     for batch in in_batches(received(count), size):
-        bodies.append(request_body(reader.read(batch, time.time_ns() // 1_000_000).actions))
+        bodies.append(request_body(reader.read(batch, now_ms()).actions))
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         return Measurement(count, baselines.load(connected, bodies, settings.delivery.connections))
 

@@ -1,14 +1,13 @@
 """Text output of `perflog alerts`: words and tables only."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, bounded
+from ingest.cli.console import make_visible, plain_table
+from ingest.cli.format import format_bounded, format_count, format_minute, format_number
 from ingest.core.alerts.incidents import Incident
 from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
@@ -17,76 +16,76 @@ _ORDER = (SLOW, OK, INSUFFICIENT, NOTHING)
 _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}
 
 
-def show_evaluation(report: AlertsReport, each_stage: bool, screen: Console) -> None:
-    """Print how many stages got which verdict, with --stages each stage; and the notices that were sent."""
+def show_evaluation(report: AlertsReport, each_stage: bool, console: Console) -> None:
+    """Print the number of stages per verdict (`each_stage`: every stage too) and the notices that were sent."""
     if not report.evaluated:
-        screen.print("No run is stored: there is nothing to judge.")
+        console.print("No run is stored, so there is no stage to judge.")
         return
     for result in report.evaluated:
-        _summary(result, screen)
+        _print_summary(result, console)
         if each_stage and result.verdicts:
-            screen.print(_table(result.verdicts))
-    screen.print()
+            console.print(_build_table(result.verdicts))
+    console.print()
     for notice in report.notices:
-        screen.print(Text.assemble((f"{notice.what}: ", "bold"), visible(notice.text)), soft_wrap=True)
+        console.print(Text.assemble((f"{notice.what}: ", "bold"), make_visible(notice.text)), soft_wrap=True)
     if not report.notices:
-        screen.print("Nothing new to tell.")
+        console.print("Nothing new to tell.")
     if report.overtaken:
-        screen.print(f"{report.overtaken:,} incidents were written by another process meanwhile: its version is kept.")
+        console.print(f"{report.overtaken:,} incidents were also written by another process; its version is kept.")
 
 
-def _summary(result: RuleResult, screen: Console) -> None:
-    span = f"{_minute(result.span.since_ms)} to {_minute(result.span.now_ms)} UTC"
+def _print_summary(result: RuleResult, console: Console) -> None:
+    span = f"{format_minute(result.span.since_ms)} to {format_minute(result.span.now_ms)} UTC"
     head = f"{result.rule.id} {result.rule.title}, {result.facility}"
-    screen.print(Text.assemble((head, "bold"), f": {len(result.verdicts):,} stages from {span}"), soft_wrap=True)
+    console.print(Text.assemble((head, "bold"), f": {len(result.verdicts):,} stages from {span}"), soft_wrap=True)
     counts = result.counts
-    lines = [(f"{counts[name]:,} {_words(name, result)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
+    lines = [(f"{counts[name]:,} {_describe(name, result)}", _STYLES.get(name, "")) for name in _ORDER if counts[name]]
     firing = sum(incident.state == "firing" for incident in result.incidents)
-    lines.append((f"{firing:,} incident{'' if firing == 1 else 's'} firing", _STYLES["firing"] if firing else ""))
+    lines.append((f"{format_count(firing, 'incident')} firing", _STYLES["firing"] if firing else ""))
     for words, style in lines:
-        screen.print(Text(f"  {words}", style=style), soft_wrap=True)
+        console.print(Text(f"  {words}", style=style), soft_wrap=True)
 
 
-def _words(verdict: str, found: RuleResult) -> str:
-    base = found.rule.baseline
-    few = f"insufficient: fewer than {base.least} like it within {base.days:g} days before"
-    return {INSUFFICIENT: few, NOTHING: "not closed, or by nothing that counts: not compared"}.get(verdict, verdict)
+def _describe(verdict: str, result: RuleResult) -> str:
+    base = result.rule.baseline
+    too_few = f"insufficient: fewer than {base.least} like it within {base.days:g} days before"
+    return {INSUFFICIENT: too_few, NOTHING: "not closed, or by nothing that counts: not compared"}.get(verdict, verdict)
 
 
-def _table(verdicts: Sequence[Verdict]) -> Table:
+def _build_table(verdicts: Sequence[Verdict]) -> Table:
     table = plain_table()
     table.add_column("verdict", no_wrap=True)
     table.add_column("start (UTC)", no_wrap=True)
     table.add_column("stage", overflow="fold")
     for head in ("s", "slow >", "median", "n"):
         table.add_column(head, justify="right", no_wrap=True)
-    for judged in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
-        stage, usual = judged.stage, judged.baseline
-        limit = NONE if judged.threshold is None else f"{judged.threshold.seconds:,.0f}"
-        middle = NONE if usual is None else f"{usual.median_s:,.0f}"
-        took = bounded(stage.kind, stage.duration_s)
-        verdict = Text(judged.verdict, style=_STYLES.get(judged.verdict, ""))
-        table.add_row(verdict, _minute(stage.start_ms), Text(visible(stage.name)), took, limit, middle, f"{judged.n}")
+    for verdict in sorted(verdicts, key=lambda verdict: (_ORDER.index(verdict.verdict), verdict.stage.start_ms)):
+        stage = verdict.stage
+        table.add_row(
+            Text(verdict.verdict, style=_STYLES.get(verdict.verdict, "")),
+            format_minute(stage.start_ms),
+            Text(make_visible(stage.name)),
+            format_bounded(stage.kind, stage.duration_s),
+            format_number(verdict.threshold and verdict.threshold.seconds),
+            format_number(verdict.baseline and verdict.baseline.median_s),
+            f"{verdict.n}",
+        )
     return table
 
 
-def show_incidents(found: Sequence[tuple[Incident, str]], matching: int, screen: Console) -> None:
+def show_incidents(incidents: Sequence[tuple[Incident, str]], matching: int, console: Console) -> None:
     """Print two parts per incident: its state, and its message."""
-    if not found:
-        screen.print("There is no such incident.")
+    if not incidents:
+        console.print("No incident matches.")
         return
-    for incident, text in found:
+    for incident, text in incidents:
         state = incident.state if not incident.closed_by else f"{incident.state} ({incident.closed_by})"
-        end = "" if incident.closed_ms is None else f" to {_minute(incident.closed_ms)}"
+        end = "" if incident.closed_ms is None else f" to {format_minute(incident.closed_ms)}"
         style = _STYLES.get(incident.state, "")
-        when = f"{_minute(incident.first.start_ms)}{end} UTC"
-        screen.print(Text.assemble((state, style), f"  {when}  {visible(incident.first.stage)}"), soft_wrap=True)
-        for line in Text(visible(text)).wrap(screen, max(screen.width - 4, 20)):
-            screen.print(Text("    ") + line)
-    screen.print()
-    of = f" of {matching:,}" if matching > len(found) else ""
-    screen.print(f"{len(found):,}{of} incident{'' if matching == 1 else 's'}.")
-
-
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        when = f"{format_minute(incident.first.start_ms)}{end} UTC"
+        console.print(Text.assemble((state, style), f"  {when}  {make_visible(incident.first.stage)}"), soft_wrap=True)
+        for line in Text(make_visible(text)).wrap(console, max(console.width - 4, 20)):
+            console.print(Text("    ") + line)
+    console.print()
+    total = f" of {matching:,}" if matching > len(incidents) else ""
+    console.print(f"{len(incidents):,}{total} incident{'' if matching == 1 else 's'}.")

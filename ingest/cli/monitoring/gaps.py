@@ -1,14 +1,16 @@
 """`perflog gaps`: which bytes are missing from which file, since when, and when they were filled."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from ingest.cli.console import console
+from ingest.cli.console import open_console
 from ingest.cli.monitoring.gaps_text import show_gaps
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.lookup import lookup
 from ingest.edge.elasticsearch.files import GapQuery, open_gaps
@@ -21,15 +23,29 @@ _GAP = (
 _FILE = ("state", "size_bytes", "received_bytes", "missing_bytes", "pieces", "lines", "sha256", "begun", "ended")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GapsOptions:
+    """Which gaps `perflog gaps` lists, and how many at most."""
+
+    only_open: bool
+    facilities: tuple[str, ...]
+    files: tuple[str, ...]
+    hosts: tuple[str, ...]
+    limit: int
+    as_json: bool
+
+
 @click.command("gaps")
-@click.option("--open", "only_open", is_flag=True, help="Only those that are not filled.")
-@click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; may be given several times.")
-@click.option("--file", "files", multiple=True, help="Only those of this file: its path, or the end of it; several.")
-@click.option("--host", "hosts", multiple=True, help="Only those of this machine's files; several times.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json: bool, **chosen: Any) -> None:
+@click.option("--open", "only_open", is_flag=True, help="Only gaps that are not filled.")
+@click.option("--facility", "facilities", multiple=True, help="Only gaps of this facility; repeatable.")
+@click.option(
+    "--file", "files", multiple=True, help="Only gaps of this file: its path, or the end of its path; repeatable."
+)
+@click.option("--host", "hosts", multiple=True, help="Only gaps in files of this machine; repeatable.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@with_options(GapsOptions)
+def command(settings_path: Path | None, options: GapsOptions) -> None:
     """List what is missing from files: which bytes, between which lines, when it was found, when it was filled.
 
     This works for files whose messages carry their byte offsets: those sent by `perflog ship`, and by forwarders that
@@ -37,31 +53,42 @@ def command(settings_path: Path | None, /, only_open: bool, limit: int, as_json:
     sweeps every `delivery.sweep_s` seconds, `perflog sweep --once` at once.
     """
     settings = load_settings(settings_path)
-    wanted = GapQuery(**chosen, states=("open",) if only_open else ())
-    with open_gaps(settings.elasticsearch) as stored:
-        gaps, matching = stored.list_gaps(wanted, limit), stored.count_gaps(wanted)
-        known, unsettled = stored.count_files(wanted), stored.list_unsettled(wanted)
-    if as_json:
-        result = {"gaps": [gap_row(body) for body in gaps], "matching": matching, "files": known}
-        click.echo(orjson.dumps({**result, "unsettled": [file_row(body) for body in unsettled]}))
+    states = ("open",) if options.only_open else ()
+    query = GapQuery(facilities=options.facilities, files=options.files, hosts=options.hosts, states=states)
+    with open_gaps(settings.elasticsearch) as gap_index:
+        gaps, matching = gap_index.list_gaps(query, options.limit), gap_index.count_gaps(query)
+        known_files, unsettled = gap_index.count_files(query), gap_index.list_unsettled(query)
+    if options.as_json:
+        result = {"gaps": [gap_to_json(body) for body in gaps], "matching": matching, "files": known_files}
+        click.echo(orjson.dumps({**result, "unsettled": [file_to_json(body) for body in unsettled]}))
     else:
-        show_gaps([gap_row(body) for body in gaps], matching, (known, list(map(file_row, unsettled))), console())
+        show_gaps(
+            [gap_to_json(body) for body in gaps],
+            matching,
+            (known_files, list(map(file_to_json, unsettled))),
+            open_console(),
+        )
 
 
-def gap_row(body: Mapping[str, Any]) -> dict[str, Any]:
+def gap_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a gap as JSON; unknown values are null."""
     gap = body["perf"]["gap"]
-    return {**_whose(body), **{name: gap.get(name) for name in _GAP}}
+    return {**_owner_to_json(body), **{name: gap.get(name) for name in _GAP}}
 
 
-def file_row(body: Mapping[str, Any]) -> dict[str, Any]:
+def file_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     """Return a file with missing bytes that are not a gap yet."""
     file = body["perf"]["file"]
     own = {name: file.get(name) for name in _FILE}
-    return {**_whose(body), **own, "scattered": file.get("scattered", False), "last_received": body["@timestamp"]}
+    return {
+        **_owner_to_json(body),
+        **own,
+        "scattered": file.get("scattered", False),
+        "last_received": body["@timestamp"],
+    }
 
 
-def _whose(body: Mapping[str, Any]) -> dict[str, Any]:
+def _owner_to_json(body: Mapping[str, Any]) -> dict[str, Any]:
     file = body["perf"]["file"]
     return {
         "facility": body["perf"]["facility"],

@@ -1,18 +1,19 @@
 """`perflog workflow`: learns, lists and shows the templates that runs are compared with."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.monitoring.workflow_json import change_row, template_row
+from ingest.cli.console import open_console
+from ingest.cli.monitoring.workflow_json import change_to_json, template_to_json
 from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.options import parse_moment, parse_period, with_options
 from ingest.config.load import load_settings
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.query import MOST
 from ingest.pipeline.derive.workflow_templates import (
     NOTHING,
@@ -24,8 +25,21 @@ from ingest.pipeline.derive.workflow_templates import (
     stored,
 )
 
-_json = click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-_facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; several times.")
+_json = click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+_facility = click.option("--facility", "facilities", multiple=True, help="Only of this facility; repeatable.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowLearnOptions:
+    """The runs that `perflog workflow learn` learns from, and whether the template is stored."""
+
+    facilities: tuple[str, ...]
+    workflows: tuple[str, ...]
+    since: str | None
+    until: str | None
+    most: int
+    dry_run: bool
+    as_json: bool
 
 
 @click.group("workflow")
@@ -38,45 +52,47 @@ def command() -> None:
 
 @command.command()
 @_facility
-@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; several times.")
-@click.option("--since", help="From runs that began since: 90d, or ISO 8601.")
-@click.option("--until", help="From runs that began before, likewise.")
+@click.option("--workflow", "workflows", multiple=True, help="Only this workflow; repeatable.")
+@click.option("--since", help="From runs that began since then: 90d, or ISO 8601.")
+@click.option("--until", help="From runs that began before then, in the same form.")
 @click.option(
     "--runs",
     "most",
     type=click.IntRange(1, MOST),
     default=500,
     show_default=True,
-    help="From at most so many, the newest.",
+    help="From at most this many runs, the newest ones.",
 )
 @click.option("--dry-run", is_flag=True, help="Show what would be stored, store nothing.")
 @_json
-@click.pass_obj
-def learn(settings_path: Path | None, /, dry_run: bool, as_json: bool, **chosen: Any) -> None:
+@with_options(WorkflowLearnOptions)
+def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     """Learn the template of each workflow from the stored runs, show it and store it.
 
     Whatever `[workflow.NAME]` of the settings declares (stages, tail, head) is used as it is. If the new template
-    judges
-    differently from the one before, the next sweep judges all settled runs again. Exit code 66: no run to learn from.
+    judges differently from the one before, the next sweep judges all settled runs again. Exit code 66: no run to learn
+    from.
     """
     settings = load_settings(settings_path)
     now = now_ms()
-    since, until = (moment_of(f"--{name}", chosen[name], now) for name in ("since", "until"))
-    asked = LearnRequest(chosen["facilities"], chosen["workflows"], since, until, chosen["most"], now, not dry_run)
-    learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), asked)
+    since_ms, until_ms = parse_period(options.since, options.until, now)
+    request = LearnRequest(
+        options.facilities, options.workflows, since_ms, until_ms, options.most, now, not options.dry_run
+    )
+    learned = learn_all(settings, load_schema(settings.grammars / "fields.toml"), request)
     if not [result for result in learned if result.done != NOTHING]:
         raise Problem(
-            "No run of a workflow is quiet or closed yet.", "`perflog runs` lists those there are.", ExitCode.NO_INPUT
+            "No run of a workflow is quiet or closed yet.", "`perflog runs` lists the stored runs.", ExitCode.NO_INPUT
         )
-    if as_json:
-        rows = [
+    if options.as_json:
+        learned_templates = [
             {"facility": result.facility, "workflow": result.workflow, "done": result.done}
-            | {"template": None if result.found is None else template_row(result.found)}
+            | {"template": None if result.found is None else template_to_json(result.found)}
             for result in learned
         ]
-        click.echo(orjson.dumps({"learned": rows}))
+        click.echo(orjson.dumps({"learned": learned_templates}))
     else:
-        show_learned(learned, console())
+        show_learned(learned, open_console())
     if any(result.done == OVERTAKEN for result in learned):
         raise Problem(
             "Somebody else stored a template meanwhile.", "Look at it with `perflog workflow show`.", ExitCode.TEMPORARY
@@ -91,15 +107,15 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: b
     """List the stored templates."""
     templates = stored(load_settings(settings_path), facilities)
     if as_json:
-        click.echo(orjson.dumps({"templates": [template_row(template) for template in templates]}))
+        click.echo(orjson.dumps({"templates": [template_to_json(template) for template in templates]}))
     else:
-        show_templates(templates, console())
+        show_templates(templates, open_console())
 
 
 @command.command()
 @click.argument("workflow")
 @_facility
-@click.option("--since", help="Edits of scripts since.  [default: the first run it was learned from]")
+@click.option("--since", help="Show edits of scripts since then.  [default: the first run it was learned from]")
 @_json
 @click.pass_obj
 def show(
@@ -115,13 +131,13 @@ def show(
         raise Problem(
             f"There is no template of a workflow {workflow}.", "`perflog workflow learn` makes one.", ExitCode.NO_INPUT
         )
-    changes = edits(settings, templates, moment_of("--since", since, now_ms()))
+    changes = edits(settings, templates, parse_moment("--since", since, now_ms()))
     with_edits = [(template, changes[WorkflowKey(template.facility, template.workflow)]) for template in templates]
     if as_json:
-        rows = [
-            template_row(template) | {"script_changes": [change_row(change) for change in own]}
+        whole_templates = [
+            template_to_json(template) | {"script_changes": [change_to_json(change) for change in own]}
             for template, own in with_edits
         ]
-        click.echo(orjson.dumps({"templates": rows}))
+        click.echo(orjson.dumps({"templates": whole_templates}))
     else:
-        show_whole(with_edits, console())
+        show_whole(with_edits, open_console())

@@ -7,23 +7,23 @@ from ingest.core.runs.template import StoredTemplate, Variant
 from ingest.core.timestamps import iso
 
 
-def template_row(found: StoredTemplate) -> dict[str, Any]:
+def template_to_json(stored: StoredTemplate) -> dict[str, Any]:
     """Return a template with its variants."""
-    template = found.template
+    template = stored.template
     return {
-        "facility": found.facility,
-        "workflow": found.workflow,
-        "version": found.version,
-        "learned": iso(found.learned_ms),
+        "facility": stored.facility,
+        "workflow": stored.workflow,
+        "version": stored.version,
+        "learned": iso(stored.learned_ms),
         "runs": template.runs,
         "from": None if template.first_ms is None else iso(template.first_ms),
         "to": None if template.last_ms is None else iso(template.last_ms),
         "declared": template.declared,
-        "variants": [_variant(variant) for variant in template.variants],
+        "variants": [_variant_to_json(variant) for variant in template.variants],
     }
 
 
-def _variant(variant: Variant) -> dict[str, Any]:
+def _variant_to_json(variant: Variant) -> dict[str, Any]:
     return {
         "variant": variant.number,
         "runs": variant.runs,
@@ -35,7 +35,7 @@ def _variant(variant: Variant) -> dict[str, Any]:
     }
 
 
-def change_row(change: ScriptChange) -> dict[str, Any]:
+def change_to_json(change: ScriptChange) -> dict[str, Any]:
     """Return an edit of a script."""
     return {
         "script": change.script,

@@ -50,8 +50,8 @@ NETWORK_FIELDS = (
 
 
 @dataclass(frozen=True, slots=True)
-class DemoAnswers:
-    """The answers of Elasticsearch and Kafka after the run."""
+class DemoResults:
+    """What Elasticsearch and Kafka hold after the run."""
 
     runs: list[StoredRun]
     tests: list[TestResult]
@@ -61,7 +61,12 @@ class DemoAnswers:
 
 @click.command("demo")
 @click.option("--keep", is_flag=True, help="Leave the servers up, and print what to try next.")
-@click.option("--elasticsearch", "major", type=click.Choice(["8", "9"]), help="Default: what the Java found can run.")
+@click.option(
+    "--elasticsearch",
+    "major",
+    type=click.Choice(["8", "9"]),
+    help="Elasticsearch's major version. Default: what the installed Java can run.",
+)
 @click.pass_obj
 def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int:
     """From a file to an answer: ship 35 real lines and a day of network results, index them, query them."""
@@ -69,88 +74,93 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
     logging.getLogger("perflog").setLevel(logging.WARNING)
     console = Console()
     settings = load_settings(settings_path)
-    known = load_registry(settings.grammars)
-    with _stack(keep, major) as running:
-        settings = _at(settings, running)
-        _tell(f"Kafka at {running.kafka}, Elasticsearch at {running.elasticsearch}")
-        steps = set_up(settings, known.schema).steps
-        _tell(f"Set up: {sum(step.done == 'created' for step in steps)} topics and templates created")
-        _ship(settings, known)
-        with _busy("Indexing"):
-            report = run_worker(settings, known, [LINES, RESULTS], drain=True)
+    registry = load_registry(settings.grammars)
+    with _running_stack(keep, major) as running:
+        settings = _with_addresses(settings, running)
+        _print_step(f"Kafka at {running.kafka}, Elasticsearch at {running.elasticsearch}")
+        steps = set_up(settings, registry.schema).steps
+        _print_step(f"Set up: {sum(step.done == 'created' for step in steps)} topics and templates created")
+        _ship(settings, registry)
+        with _spinner("Indexing"):
+            report = run_worker(settings, registry, [LINES, RESULTS], drain=True)
         records = sum(count.records for count in report.counts.values())
-        _tell(f"Indexed {records:,} records in {report.duration_s:.1f} s")
-        answers = _ask(settings)
-        demo_text.show(answers.runs, answers.tests, _pairs(settings), console)
-        agrees = demo_text.show_ledger(answers.ledger, answers.committed, console)
-        demo_text.show_next(running, keep, answers.runs, console)
+        _print_step(f"Indexed {records:,} records in {report.duration_s:.1f} s")
+        results = _query_results(settings)
+        demo_text.show(results.runs, results.tests, _list_directions(settings), console)
+        agrees = demo_text.show_ledger(results.ledger, results.committed, console)
+        demo_text.show_next(running, keep, results.runs, console)
     return ExitCode.DONE if agrees else ExitCode.SOFTWARE
 
 
 @contextmanager
-def _stack(keep: bool, major: str | None) -> Iterator[local.Running]:
+def _running_stack(keep: bool, major: str | None) -> Iterator[local.Running]:
     """Provide the stack that already runs, or one of the demo's own, which ends with the demo unless kept."""
-    wanted = local.LocalStack(elasticsearch_major=int(major) if major else None)
-    if not keep and not any(status.state == "ready" for status in local.status(wanted)):
-        wanted = replace(wanted, folder=home() / "demo")
-    with _busy("Starting the servers") as status:
-        running = local.up(wanted, status.update)
+    requested = local.LocalStack(elasticsearch_major=int(major) if major else None)
+    if not keep and not any(status.state == "ready" for status in local.status(requested)):
+        requested = replace(requested, folder=home() / "demo")
+    with _spinner("Starting the servers") as status:
+        running = local.up(requested, status.update)
     try:
         yield running
     finally:
         if running.started and not keep:
-            local.down(wanted, purge=True)
+            local.down(requested, purge=True)
 
 
-def _at(settings: Settings, running: local.Running) -> Settings:
+def _with_addresses(settings: Settings, running: local.Running) -> Settings:
     """Return the settings with the addresses of the running stack."""
     kafka = replace(settings.kafka, bootstrap=(running.kafka,))
     elasticsearch = replace(settings.elasticsearch, url=(running.elasticsearch,), api_key=None, user=None)
     return replace(settings, kafka=kafka, elasticsearch=elasticsearch)
 
 
-def _ship(settings: Settings, known: Registry) -> None:
+def _ship(settings: Settings, registry: Registry) -> None:
     with tempfile.TemporaryDirectory(prefix="perflog-demo-") as folder:
         results = Path(folder) / f"perfsonar-{DAY:%Y-%m-%d}.jsonl"
         results.write_bytes(b"".join(document + b"\n" for document in day(DAY, seed=SEED)))
         lines = settings.grammars / "als_perf" / "samples.log"
         for name, path in ((LINES, lines), (RESULTS, results)):
-            what = shipment(
-                settings.intake(name), known.sources, [path], version("perflog-ingest"), backfill=True, manifest=False
+            to_send = shipment(
+                settings.intake(name),
+                registry.sources,
+                [path],
+                version("perflog-ingest"),
+                backfill=True,
+                manifest=False,
             )
-            report = ship(settings, what)
+            report = ship(settings, to_send)
             if report.too_large:
                 raise Problem(f"{path.name}: {len(report.too_large)} messages are too large.", "", ExitCode.BAD_DATA)
             synthetic = " (synthetic, and marked so)" if name == RESULTS else ""
-            _tell(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
+            _print_step(f"Shipped {report.messages:,} messages of {path.name}{synthetic} to {report.topic}")
 
 
-def _ask(settings: Settings) -> DemoAnswers:
+def _query_results(settings: Settings) -> DemoResults:
     facility = settings.intake(LINES).facility
     with session(settings.elasticsearch) as connected:
-        questions = LedgerQueries(connected)
-        questions.refresh(index_pattern("*"))
+        queries = LedgerQueries(connected)
+        queries.refresh(index_pattern("*"))
         start_ms = int(DAY.timestamp() * 1000)
         end_ms = start_ms + MS_PER_DAY - 1
-        tests = questions.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
-        return DemoAnswers(
+        tests = queries.documents("network", facility, [between(start_ms, end_ms)], NETWORK_FIELDS)
+        return DemoResults(
             runs=RunIndex(connected).whole(RunQuery((facility,), since_ms=start_ms, until_ms=end_ms + 1)),
             tests=[test for body in tests if (test := measured_of(body))],
-            ledger=questions.ledger(settings.kafka.group),
+            ledger=queries.ledger(settings.kafka.group),
             committed=committed(settings.kafka, settings.kafka.group),
         )
 
 
-def _pairs(settings: Settings) -> list[tuple[str, str]]:
+def _list_directions(settings: Settings) -> list[tuple[str, str]]:
     """Return both directions of the workflow's pairs of sites."""
     pairs = settings.workflow(settings.intake(LINES).workflow).pairs
     return [direction for a, b in pairs for direction in ((a, b), (b, a))]
 
 
-def _busy(words: str) -> Status:
+def _spinner(words: str) -> Status:
     """Show a spinner on a terminal, nothing in a pipe."""
     return Console(stderr=True).status(words)
 
 
-def _tell(words: str) -> None:
+def _print_step(words: str) -> None:
     click.echo(f"· {words}")

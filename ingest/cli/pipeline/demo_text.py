@@ -1,13 +1,12 @@
 """Text output of the demo: a run beside the network, in tables; the numbers come from the core."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 
 import click
 from rich.console import Console
 from rich.table import Table
 
-from ingest.cli.format import NONE, bounded
+from ingest.cli.format import NONE, format_bounded, format_clock, format_day, format_seconds
 from ingest.core.analysis.network_window import Direction, NetworkWindow, TestResult, network_window
 from ingest.core.ids import index_pattern
 from ingest.core.runs.phases import DISPATCH, QUEUE
@@ -24,8 +23,8 @@ def show(
     """Print every run: its stages with the network of the same minutes, then the network of the whole run."""
     for run in runs:
         console.print()
-        console.print(_stages(run, tests, directions))
-        console.print(_network(run, tests, directions))
+        console.print(_build_stage_table(run, tests, directions))
+        console.print(_build_network_table(run, tests, directions))
     console.print()
     console.print("s ≤ to the run's next start: an upper bound of the stage, its own wait included")
     console.print("s ≥ the last stage seen: still open, it took its emission lag at least")
@@ -36,10 +35,10 @@ def show(
         )
 
 
-def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
-    waits = f"queue wait {_seconds(run.parts.get(QUEUE))}, dispatch {_seconds(run.parts.get(DISPATCH))}"
-    span = f"{len(run.stages)} stages, first to last start {_seconds(run.span_s)}"
-    title = f"Run {run.run} on {_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
+def _build_stage_table(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
+    waits = f"queue wait {format_seconds(run.parts.get(QUEUE))}, dispatch {format_seconds(run.parts.get(DISPATCH))}"
+    span = f"{len(run.stages)} stages, first to last start {format_seconds(run.span_s)}"
+    title = f"Run {run.run} on {format_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
     table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
     table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
@@ -48,33 +47,38 @@ def _stages(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Di
         table.add_column(f"{source}→{destination}\nloss%  p95ms", justify="right", no_wrap=True)
     for stage in run.stages:
         cells = [
-            _loss_and_p95(network_window(tests, direction, stage.start_ms, stage.until_ms)) for direction in directions
+            _format_loss_and_p95(network_window(tests, direction, stage.start_ms, stage.until_ms))
+            for direction in directions
         ]
-        table.add_row(_clock(stage.start_ms), stage.name, bounded(stage.kind, stage.duration_s), *cells)
+        table.add_row(format_clock(stage.start_ms), stage.name, format_bounded(stage.kind, stage.duration_s), *cells)
     return table
 
 
-def _loss_and_p95(window: NetworkWindow) -> str:
-    loss = _percent(window.loss_ratio).removesuffix(" %")
+def _format_loss_and_p95(window: NetworkWindow) -> str:
+    loss = _format_percent(window.loss_ratio).removesuffix(" %")
     p95 = NONE if window.delay_p95_ms is None else f"{window.delay_p95_ms:.2f}"
     return f"{loss}  {p95:>5}"
 
 
-def _network(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
-    span = f"{_clock(run.start_ms)} to {_clock(run.last_ms)}"
+def _build_network_table(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
+    span = f"{format_clock(run.start_ms)} to {format_clock(run.last_ms)}"
     title = f"The network from {span}"
     table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
         table.add_column(column, justify="left" if column == "direction" else "right")
     for direction in directions:
         window = network_window(tests, direction, run.start_ms, run.last_ms)
-        of = f"{window.failed} of {window.tests}"
-        table.add_row("→".join(direction), _throughput(window), *_loss_and_delays(window), of)
+        failed = f"{window.failed} of {window.tests}"
+        table.add_row("→".join(direction), _format_throughput(window), *_format_loss_and_delays(window), failed)
     return table
 
 
-def _loss_and_delays(window: NetworkWindow) -> tuple[str, str, str]:
-    return _percent(window.loss_ratio), _milliseconds(window.delay_median_ms), _milliseconds(window.delay_p95_ms)
+def _format_loss_and_delays(window: NetworkWindow) -> tuple[str, str, str]:
+    return (
+        _format_percent(window.loss_ratio),
+        _format_milliseconds(window.delay_median_ms),
+        _format_milliseconds(window.delay_p95_ms),
+    )
 
 
 def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
@@ -93,7 +97,7 @@ def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str,
     if agrees:
         console.print("Every record is accounted for: as many as Kafka says are committed.")
     else:
-        console.print("The ledger and the committed offsets differ, which must never happen.", style="bold red")
+        console.print("The ledger and the committed offsets differ; this is a defect of perflog.", style="bold red")
     return agrees
 
 
@@ -115,35 +119,23 @@ def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: 
         click.echo(f"  {line}")
 
 
-def _clock(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%H:%M:%S")
-
-
-def _day(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d")
-
-
-def _seconds(seconds: float | None) -> str:
-    return "not seen" if seconds is None else f"{seconds:,.0f} s"
-
-
-def _percent(ratio: float | None) -> str:
+def _format_percent(ratio: float | None) -> str:
     if ratio is None:
         return NONE
     return "<0.01 %" if 0 < ratio < 0.00005 else f"{100 * ratio:.2f} %"
 
 
-def _milliseconds(ms: float | None) -> str:
+def _format_milliseconds(ms: float | None) -> str:
     return NONE if ms is None else f"{ms:.2f} ms"
 
 
-def _away(seconds: float) -> str:
+def _format_distance(seconds: float) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
 
 
-def _throughput(window: NetworkWindow) -> str:
+def _format_throughput(window: NetworkWindow) -> str:
     if window.throughput_bps is not None:
         return f"{window.throughput_bps / 1e9:.2f} Gb/s"
     if window.nearest_bps is None:
         return NONE
-    return f"{NONE} ({window.nearest_bps / 1e9:.2f} Gb/s {_away(window.nearest_s or 0)} away)"
+    return f"{NONE} ({window.nearest_bps / 1e9:.2f} Gb/s {_format_distance(window.nearest_s or 0)} away)"

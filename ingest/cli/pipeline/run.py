@@ -1,7 +1,7 @@
 """`perflog run`: workers from Kafka to Elasticsearch; more workers than partitions do not help."""
 
 import logging
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +10,7 @@ import orjson
 from rich.console import Console
 
 from ingest.cli.console import plain_table
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import load_registry
@@ -23,45 +24,59 @@ from ingest.telemetry import log_to_stderr
 log = logging.getLogger("perflog.run")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunOptions:
+    """What the workers of `perflog run` read, how many they are, and when they stop."""
+
+    drain: bool
+    workers: int
+    accept_rejects: bool
+    group: str | None
+    names: tuple[str, ...]
+    grammars: Path | None
+    as_json: bool
+    verbose: bool
+
+
 @click.command("run")
 @click.option("--drain", is_flag=True, help="Stop once everything now in the topics has been committed.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes that share the partitions; one that dies is restarted.")  # fmt: skip
 @click.option("--accept-rejects", is_flag=True, help="Do not stop when many records are rejected.")
 @click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
-@click.option("--intake", "names", multiple=True, help="Only this intake; may be given several times. Default: all.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+@click.option("--intake", "names", multiple=True, help="Only this intake; repeatable. Default: all.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.option("--verbose", is_flag=True, help="Also log the client libraries.")
-@click.pass_obj
-def command(settings_path: Path | None, /, grammars: Path | None, as_json: bool, verbose: bool, **options: Any) -> int:
+@with_options(RunOptions)
+def command(settings_path: Path | None, options: RunOptions) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
 
     SIGTERM and Ctrl-C finish the records in flight first. Exit code 78 if `perflog setup` has to run first, 65 if so
-    many
-    records were rejected that a grammar or a setting must be wrong.
+    many records were rejected that a grammar or a setting must be wrong.
     """
-    log_to_stderr(verbose)
+    log_to_stderr(options.verbose)
     settings = load_settings(settings_path)
-    workers = options.pop("workers")
-    log.info("Starting %d worker(s) of the group %s.", workers, options["group"] or settings.kafka.group)
-    known = load_registry(grammars or settings.grammars)
+    workers = options.workers
+    log.info("Starting %d worker(s) of the group %s.", workers, options.group or settings.kafka.group)
+    registry = load_registry(options.grammars or settings.grammars)
     fit_for_work()
-    if options.pop("accept_rejects"):
+    if options.accept_rejects:
         settings = without_reject_limit(settings)
 
-    def one(number: int) -> RunReport:
-        return run_worker(_numbered(settings, number if workers > 1 else None), known, **options)
+    def run_numbered(number: int) -> RunReport:
+        numbered = _with_instance(settings, number if workers > 1 else None)
+        return run_worker(numbered, registry, options.names, drain=options.drain, group=options.group)
 
-    report = one(1) if workers == 1 else Supervisor(one, workers).run()
-    if as_json:
-        click.echo(orjson.dumps(as_tree(report)))
+    report = run_numbered(1) if workers == 1 else Supervisor(run_numbered, workers).run()
+    if options.as_json:
+        click.echo(orjson.dumps(report_to_json(report)))
     else:
         show(report, Console())
     return 0
 
 
-def _numbered(settings: Settings, number: int | None) -> Settings:
+def _with_instance(settings: Settings, number: int | None) -> Settings:
     """Give each static member of the group its own name."""
     instance = settings.kafka.instance
     if instance is None or number is None:
@@ -69,10 +84,10 @@ def _numbered(settings: Settings, number: int | None) -> Settings:
     return replace(settings, kafka=replace(settings.kafka, instance=f"{instance}-{number}"))
 
 
-def as_tree(report: RunReport) -> dict[str, Any]:
+def report_to_json(report: RunReport) -> dict[str, Any]:
     """Return the report as JSON."""
     return {
-        "intakes": {name: _tree(count) for name, count in report.counts.items()},
+        "intakes": {name: _counts_to_json(count) for name, count in report.counts.items()},
         "skipped_offsets": report.skipped_offsets,
         "duration_s": round(report.duration_s, 3),
         "working_s": round(report.working_s, 3),
@@ -81,7 +96,7 @@ def as_tree(report: RunReport) -> dict[str, Any]:
     }
 
 
-def _tree(count: OutcomeCounts) -> dict[str, Any]:
+def _counts_to_json(count: OutcomeCounts) -> dict[str, Any]:
     return {
         **count.numbers(),
         "rejects_by_reason": dict(count.reasons),
@@ -99,11 +114,11 @@ def show(report: RunReport, console: Console) -> None:
         table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))
     console.print(table)
     if report.reasons:
-        told = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
-        console.print(f"Refused parts by reason: {told}. `perflog dlq list` says which.")
+        summary = ", ".join(f"{reason} {number:,}" for reason, number in report.reasons.most_common())
+        console.print(f"Rejected parts by reason: {summary}. `perflog dlq list` shows them.")
     records = sum(count.records for count in report.counts.values())
     if records and report.working_s:
-        told = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
-        console.print(f"{told}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
+        summary = f"{records / report.working_s:,.0f} records/s from the first record to the last commit"
+        console.print(f"{summary}; {report.cpu_s / records * 1e6:.1f} µs of processor time a record.")
     if report.skipped_offsets:
         console.print(f"{report.skipped_offsets:,} offsets held no record (see the log).")

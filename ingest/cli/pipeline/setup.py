@@ -18,9 +18,9 @@ _STYLES = {"created": "green", "changed": "yellow", "unchanged": "dim", "skipped
 
 @click.command("setup")
 @click.option("--partitions", type=click.IntRange(min=1), default=DEFAULT_PARTITIONS, show_default=True,
-              help="Of a topic that does not exist yet.")  # fmt: skip
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
+              help="Partitions of a topic that does not exist yet.")  # fmt: skip
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_obj
 def command(settings_path: Path | None, /, partitions: int, grammars: Path | None, as_json: bool) -> None:
     """Create the topics and index templates that are missing, and add new fields to existing indices.
@@ -29,9 +29,9 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = load_registry(grammars or settings.grammars)
-    report = set_up(settings, known.schema, partitions)
-    report.steps += replays_due(settings, known.sources)
+    registry = load_registry(grammars or settings.grammars)
+    report = set_up(settings, registry.schema, partitions)
+    report.steps += replays_due(settings, registry.sources)
     if as_json:
         click.echo(orjson.dumps([asdict(step) for step in report.steps]))
     else:

@@ -1,14 +1,15 @@
 """`perflog ship`: sends files to Kafka; done only when Kafka has acknowledged every message."""
 
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode
@@ -17,19 +18,33 @@ from ingest.pipeline.intake.ship import ShipReport, ship, shipment
 from ingest.telemetry import log_to_stderr
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShipOptions:
+    """The files that `perflog ship` sends, to which intake, and how; `framing` None: as the intake reads them."""
+
+    files: tuple[Path, ...]
+    intake_name: str
+    backfill: bool
+    host: str | None
+    framing: str | None
+    manifest: bool
+    grammars: Path | None
+    as_json: bool
+
+
 @click.command("ship")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option("--intake", "intake_name", required=True, help="The [[intake]] of the settings that the files are for.")
 @click.option("--backfill", is_flag=True, help="The data is old on purpose: skip the intake's age limit.")
-@click.option("--host", help="The machine that wrote them. Default: this one.")
+@click.option("--host", help="The machine that wrote the files. Default: this one.")
 @click.option("--framing", type=click.Choice(["line", "file"]),
               help="What a message is. Default: as the intake's sources read it; .jsonl by line.")  # fmt: skip
 @click.option("--manifest/--no-manifest", default=True, show_default=True,
               help="Send each file's size, so that missing bytes can be found.")  # fmt: skip
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="The report as JSON.")
-@click.pass_obj
-def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name: str, **options: Any) -> int:
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+@with_options(ShipOptions)
+def command(settings_path: Path | None, options: ShipOptions) -> int:
     """Send FILES to the topic of an intake, each message's bytes unchanged.
 
     Before and after each file goes a manifest, a record that says how large the file is: `perflog gaps` uses it to find
@@ -39,39 +54,41 @@ def command(settings_path: Path | None, /, files: tuple[Path, ...], intake_name:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    sources = load_registry(options["grammars"] or settings.grammars).sources
-    chosen = {name: options[name] for name in ("backfill", "host", "framing", "manifest")}
-    what = shipment(settings.intake(intake_name), sources, files, version("perflog-ingest"), **chosen)
+    sources = load_registry(options.grammars or settings.grammars).sources
+    to_send = shipment(
+        settings.intake(options.intake_name), sources, options.files, version("perflog-ingest"),
+        backfill=options.backfill, host=options.host, framing=options.framing, manifest=options.manifest,
+    )  # fmt: skip
     console = Console(stderr=True)
-    with _progress(console) as progress:
-        task = progress.add_task("ship", total=checked(files))
-        report = ship(settings, what, lambda size_bytes: progress.advance(task, size_bytes))
-    _show(report, options["as_json"])
+    with _progress_bar(console) as progress:
+        task = progress.add_task("ship", total=checked(options.files))
+        report = ship(settings, to_send, lambda size_bytes: progress.advance(task, size_bytes))
+    _show(report, options.as_json)
     return ExitCode.BAD_DATA if report.too_large else 0
 
 
-def _progress(console: Console) -> Progress:
+def _progress_bar(console: Console) -> Progress:
     columns = (BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def _show(report: ShipReport, as_json: bool) -> None:
-    for lost in report.too_large:
-        words = f"{lost.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
-        click.echo(f"perflog: {lost.path} at byte {lost.offset_bytes}: not sent, {words}.", err=True)
+    for message in report.too_large:
+        reason = f"{message.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
+        click.echo(f"perflog: {message.path} at byte {message.offset_bytes}: not sent, {reason}.", err=True)
     for file in report.files:
         if file.lost_bytes:
-            words = f"{file.lost_bytes:,} bytes were gone before they were read: it was cut short meanwhile"
-            click.echo(f"perflog: {file.path}: {words}.", err=True)
+            reason = f"{file.lost_bytes:,} bytes could not be read: the file was truncated while it was sent"
+            click.echo(f"perflog: {file.path}: {reason}.", err=True)
     if as_json:
-        refused = [
+        too_large = [
             {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
         ]
         totals = {"topic": report.topic, "messages": report.messages, "size_bytes": report.size_bytes}
-        read = [
+        files = [
             {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
             for f in report.files
         ]
-        click.echo(orjson.dumps({**totals, "too_large": refused, "files": read}))
+        click.echo(orjson.dumps({**totals, "too_large": too_large, "files": files}))
     else:
         click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

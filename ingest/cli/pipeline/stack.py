@@ -13,6 +13,7 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from ingest.cli.options import with_options
 from ingest.core.model import ExitCode
 from ingest.edge.local import stack as local
 from ingest.edge.local.plan import ELASTICSEARCH_PORT, KAFKA_PORT
@@ -35,14 +36,14 @@ def command() -> None:
 @command.command()
 @_folder_option
 @click.option("--kafka-port", type=_PORT, help=f"Where Kafka listens. [default: {KAFKA_PORT}]")
-@click.option("--controller-port", type=_PORT, help="Kafka's inner port. [default: any free one]")
+@click.option("--controller-port", type=_PORT, help="Port of Kafka's controller. [default: any free one]")
 @click.option("--elasticsearch-port", type=_PORT, help=f"Where Elasticsearch listens. [default: {ELASTICSEARCH_PORT}]")
 @click.option(
     "--elasticsearch",
     "elasticsearch_major",
     type=click.Choice(["8", "9"]),
     callback=lambda _context, _option, value: value and int(value),
-    help="Its major version. [default: 9 where a Java 21 or newer is found, else 8]",
+    help="Elasticsearch's major version. [default: 9 where a Java 21 or newer is found, else 8]",
 )
 @click.option(
     "--kafka-heap-mib", type=click.IntRange(128), default=512, show_default=True, help="Kafka's largest heap."
@@ -50,14 +51,15 @@ def command() -> None:
 @click.option(
     "--elasticsearch-heap-mib", type=click.IntRange(256), default=1024, show_default=True, help="Elasticsearch's heap."
 )
-def up(**wanted: Any) -> None:
+@with_options(local.LocalStack)
+def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     """Start both and wait until they answer; a server that already runs is left as it is.
 
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
-    Javas are looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest is taken.
+    Java is looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest version found is used.
     """
-    with _terminated_as_interrupt(), _progress() as tell:
-        running = local.up(local.LocalStack(**wanted), tell)
+    with _interrupt_on_sigterm(), _spinner() as tell:
+        running = local.up(stack, tell)
     click.echo("The stack is up." if running.started else "The stack is already up.")
     click.echo(f"  Kafka          {running.kafka}")
     click.echo(f"  Elasticsearch  {running.elasticsearch}")
@@ -71,9 +73,9 @@ def status(folder: Path | None, as_json: bool) -> None:
     """Show what runs. The exit code is 0 if both answer, else 69."""
     servers = local.status(local.LocalStack(folder))
     if as_json:
-        click.echo(json.dumps([_plain(server) for server in servers], indent=2))
+        click.echo(json.dumps([_status_to_json(server) for server in servers], indent=2))
     else:
-        Console(soft_wrap=True).print(_table(servers))
+        Console(soft_wrap=True).print(_build_table(servers))
     if any(server.state != "ready" for server in servers):
         for server in servers:
             if server.state == "died":
@@ -87,15 +89,15 @@ def status(folder: Path | None, as_json: bool) -> None:
 @_folder_option
 @click.option("--purge", is_flag=True, help="Remove the data and logs too.")
 def down(folder: Path | None, purge: bool) -> None:
-    """End exactly the processes that `up` started. Their data stay."""
-    with _progress() as tell:
+    """Stop only the processes that `up` started. Their data are kept."""
+    with _spinner() as tell:
         ended = local.down(local.LocalStack(folder), purge, tell)
     click.echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")
     if purge:
         click.echo("Data and logs are removed.")
 
 
-def _plain(server: local.Status) -> dict[str, Any]:
+def _status_to_json(server: local.Status) -> dict[str, Any]:
     return {
         "service": server.name,
         "state": server.state,
@@ -108,7 +110,7 @@ def _plain(server: local.Status) -> dict[str, Any]:
     }
 
 
-def _table(servers: tuple[local.Status, ...]) -> Table:
+def _build_table(servers: tuple[local.Status, ...]) -> Table:
     table = Table(
         "service", "version", "pid", "address", "state", "memory", box=None, pad_edge=False, header_style="bold"
     )
@@ -120,7 +122,7 @@ def _table(servers: tuple[local.Status, ...]) -> Table:
 
 
 @contextmanager
-def _progress() -> Iterator[Callable[[str], None]]:
+def _spinner() -> Iterator[Callable[[str], None]]:
     """Show a spinner with the current step on a terminal, nothing in a pipe."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -131,7 +133,7 @@ def _progress() -> Iterator[Callable[[str], None]]:
 
 
 @contextmanager
-def _terminated_as_interrupt() -> Iterator[None]:
+def _interrupt_on_sigterm() -> Iterator[None]:
     """Handle SIGTERM and a closed terminal like Ctrl-C, so that no half-started stack is left behind."""
 
     def interrupt(_number: int, _frame: FrameType | None) -> None:

@@ -18,9 +18,9 @@ from ingest.telemetry import log_to_stderr
 
 
 @click.command("sweep")
-@click.option("--once", is_flag=True, help="One sweep, then stop.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One line of JSON per sweep.")
+@click.option("--once", is_flag=True, help="Sweep once, then stop.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one line of JSON per sweep.")
 @click.pass_obj
 def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
     """Advance runs (quiet, closed, abandoned) to the watermark of their source, and find gaps in files.
@@ -29,16 +29,21 @@ def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    sweep(settings, load_registry(grammars or settings.grammars), once, lambda swept: click.echo(_told(swept, as_json)))
+    sweep(
+        settings,
+        load_registry(grammars or settings.grammars),
+        once,
+        lambda swept: click.echo(_format_report(swept, as_json)),
+    )
 
 
-def _told(swept: Swept, as_json: bool) -> str:
-    marks = {"/".join(place): iso(ms) for place, ms in swept.watermarks.items()}
-    tree: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": marks}
-    tree |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
+def _format_report(swept: Swept, as_json: bool) -> str:
+    watermarks = {"/".join(key): iso(ms) for key, ms in swept.watermarks.items()}
+    report: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": watermarks}
+    report |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
     if as_json:
-        return orjson.dumps(tree).decode()
-    until = ", ".join(f"{place} up to {at}" for place, at in marks.items()) or "nothing was heard yet"
+        return orjson.dumps(report).decode()
+    until = ", ".join(f"{key} up to {at}" for key, at in watermarks.items()) or "no watermark yet"
     gaps = (
         f" Gaps in files: {swept.gaps:,} found, {swept.gap_documents:,} documents written."
         if swept.gap_documents

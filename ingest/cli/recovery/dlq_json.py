@@ -11,7 +11,7 @@ from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
 
 
-def listing_row(found: Listing) -> dict[str, Any]:
+def listing_to_json(listing: Listing) -> dict[str, Any]:
     """Return the shapes and the totals."""
     shapes = [
         {
@@ -26,38 +26,38 @@ def listing_row(found: Listing) -> dict[str, Any]:
             "stored_since": listed.stored,
             "newest": listed.group.newest,
         }
-        for listed in found.shapes
+        for listed in listing.shapes
     ]
-    totals = {"matching": found.matching, "total": found.total, "letters": found.letters}
-    return {"shapes": shapes, **totals, **({"trouble": found.trouble} if found.trouble else {})}
+    totals = {"matching": listing.matching, "total": listing.total, "letters": listing.letters}
+    return {"shapes": shapes, **totals, **({"trouble": listing.trouble} if listing.trouble else {})}
 
 
-def reject_row(
-    found: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None
+def reject_to_json(
+    reject: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None
 ) -> dict[str, Any]:
     """Return one reject, and its record as received."""
     return {
-        "id": found.id,
-        "index": found.index,
-        "reject": found.body,
+        "id": reject.id,
+        "index": reject.index,
+        "reject": reject.body,
         "other_parts": parts,
-        "record": _record(original) if original else None,
-        "read_today": today_row(now) if now else None,
+        "record": _record_to_json(original) if original else None,
+        "read_today": outcomes_to_json(now) if now else None,
     }
 
 
-def _record(original: Original) -> dict[str, Any]:
+def _record_to_json(original: Original) -> dict[str, Any]:
     return {
         "found_in": original.found_in,
         "at": str(original.at) if original.at else None,
         "whole": original.whole,
-        "key": _bytes(original.key),
-        "value": _bytes(original.value),
-        "headers": [{"name": name, **_bytes(value)} for name, value in original.headers],
+        "key": _bytes_to_json(original.key),
+        "value": _bytes_to_json(original.value),
+        "headers": [{"name": name, **_bytes_to_json(value)} for name, value in original.headers],
     }
 
 
-def _bytes(data: bytes | None) -> dict[str, str | None]:
+def _bytes_to_json(data: bytes | None) -> dict[str, str | None]:
     """Return bytes as text if they are UTF-8, and always as base64."""
     if data is None:
         return {"text": None, "base64": None}
@@ -68,13 +68,13 @@ def _bytes(data: bytes | None) -> dict[str, str | None]:
     return {"text": text, "base64": b64encode(data).decode()}
 
 
-def today_row(now: Outcomes) -> dict[str, Any]:
+def outcomes_to_json(now: Outcomes) -> dict[str, Any]:
     """Return what the record would become now: counts, and why it would still be rejected."""
-    rejects = [{"reason": one.reason, "source": one.source, "detail": one.detail} for one in now.rejects]
-    return {"documents": len(now.documents), "rejects": rejects, "ignored": [one.shape for one in now.ignored]}
+    rejects = [{"reason": reject.reason, "source": reject.source, "detail": reject.detail} for reject in now.rejects]
+    return {"documents": len(now.documents), "rejects": rejects, "ignored": [ignored.shape for ignored in now.ignored]}
 
 
-def replay_row(report: ReplayReport) -> dict[str, Any]:
+def replay_to_json(report: ReplayReport) -> dict[str, Any]:
     """Return what was sent, and what was not."""
     return {
         "dry_run": report.dry_run,
@@ -86,7 +86,7 @@ def replay_row(report: ReplayReport) -> dict[str, Any]:
     }
 
 
-def purge_row(report: PurgeReport) -> dict[str, Any]:
+def purge_to_json(report: PurgeReport) -> dict[str, Any]:
     """Return what was deleted."""
     counts = {"rejects": report.rejects, "letters": report.letters, "letters_left": report.letters_left}
     return {**counts, **({"letters_kept_because": report.kept_because} if report.kept_because else {})}

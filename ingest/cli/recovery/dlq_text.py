@@ -1,13 +1,13 @@
 """Text output of `perflog dlq`: words, tables and layout only."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import plain_table, pointed, visible
+from ingest.cli.console import make_visible, plain_table, print_pointer
+from ingest.cli.format import NONE, format_count, format_minute
 from ingest.core.authoring.explain import character_of
 from ingest.core.authoring.nearest import examples
 from ingest.core.authoring.wording import terminal_words
@@ -18,7 +18,6 @@ from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Lis
 from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
 
-NONE = "–"
 WIDE_COLUMNS = 150  # from this width on a shape is one line
 HEX_ROWS = 16
 HEX_BYTES = 16
@@ -26,35 +25,35 @@ MOST_LINES = 40
 MOST_NOT_SENT = 20
 _FOUND_IN = {
     LETTER: "the dead-letter topic",
-    RECORD: "the intake topic: its letter is gone",
-    COPY: "the intake topic, as it was replayed: its letter and the record itself are gone",
-    INDEX: "the index: Kafka has none of it any more. Key, and headers that perflog does not know, are lost",
+    RECORD: "the intake topic: its letter was deleted",
+    COPY: "the intake topic, as it was replayed: its letter and the record itself were deleted",
+    INDEX: "the index: Kafka no longer has the record. Its key, and headers that perflog does not know, are lost",
 }
 _FROM = {LETTER: "letters", RECORD: "records of the intake", COPY: "earlier replays", INDEX: "the index"}
 
 
-def show_listing(found: Listing, screen: Console) -> None:
+def show_listing(listing: Listing, console: Console) -> None:
     """Print a line per shape if it fits, else a block of three lines; and the totals."""
-    if found.shapes:
-        (_wide if screen.width >= WIDE_COLUMNS else _narrow)(found, screen)
-        screen.print()
-    if found.total == 0:
-        screen.print(f"Nothing was refused yet; {_letters(found)}.")
+    if listing.shapes:
+        (_print_wide if console.width >= WIDE_COLUMNS else _print_narrow)(listing, console)
+        console.print()
+    if listing.total == 0:
+        console.print(f"Nothing was rejected yet; {_describe_letters(listing)}.")
         return
-    of = "" if found.matching == found.total else f" of {found.total:,}"
-    shapes = f" in {len(found.shapes):,} shape{'' if len(found.shapes) == 1 else 's'}" if found.shapes else ""
-    screen.print(f"{found.matching:,}{of} rejects{shapes}; {_letters(found)}.")
-    if any(listed.group.replayed for listed in found.shapes):
-        screen.print("replayed: sent again; stored: a copy has made a fact since")
+    total = "" if listing.matching == listing.total else f" of {listing.total:,}"
+    shapes = f" in {format_count(len(listing.shapes), 'shape')}" if listing.shapes else ""
+    console.print(f"{listing.matching:,}{total} rejects{shapes}; {_describe_letters(listing)}.")
+    if any(listed.group.replayed for listed in listing.shapes):
+        console.print("replayed: sent again; stored: a replayed copy has become a document")
 
 
-def _letters(listing: Listing) -> str:
+def _describe_letters(listing: Listing) -> str:
     if listing.letters is None:
-        return f"how many letters there are is not known: {(listing.trouble or '').rstrip('.')}"
+        return f"the number of letters is unknown: {(listing.trouble or '').rstrip('.')}"
     return f"{listing.letters:,} letters in the dead-letter topic"
 
 
-def _wide(listing: Listing, screen: Console) -> None:
+def _print_wide(listing: Listing, console: Console) -> None:
     table = plain_table()
     for column in ("count", "first (UTC)", "last (UTC)", "reason", "source"):
         table.add_column(column, justify="right" if column == "count" else "left", no_wrap=True)
@@ -62,84 +61,84 @@ def _wide(listing: Listing, screen: Console) -> None:
     table.add_column("where it broke, and how", overflow="fold", ratio=1)
     table.add_column("newest", no_wrap=True)
     for listed in listing.shapes:
-        table.add_row(*_cells(listed), Text(_shape(listed)), Text(listed.group.newest, style="dim"))
-    screen.print(table)
+        table.add_row(*_make_cells(listed), Text(_describe_shape(listed)), Text(listed.group.newest, style="dim"))
+    console.print(table)
 
 
-def _narrow(listing: Listing, screen: Console) -> None:
-    """Print the numbers as a table, and under each row whatever does not fit beside it."""
+def _print_narrow(listing: Listing, console: Console) -> None:
+    """Print the numbers as a table, and below each row what does not fit into it."""
     heads = ("count", "first (UTC)", "last (UTC)", "reason", "source", "replayed")
-    rows = [_cells(listed) for listed in listing.shapes]
+    rows = [_make_cells(listed) for listed in listing.shapes]
     widths = [max(len(row[n]) for row in [heads, *rows]) for n in range(len(heads))]
-    screen.print(Text(_row(heads, widths), style="bold"))
+    console.print(Text(_join_cells(heads, widths), style="bold"))
     for listed, row in zip(listing.shapes, rows, strict=True):
-        screen.print(Text(_row(row, widths)))
+        console.print(Text(_join_cells(row, widths)))
         indent = widths[0] + 2
-        for text, style in ((_shape(listed), "bold"), (listed.group.newest, "dim")):
-            for line in Text(text, style=style).wrap(screen, max(screen.width - indent, 20)):
-                screen.print(Text(" " * indent) + line)
+        for text, style in ((_describe_shape(listed), "bold"), (listed.group.newest, "dim")):
+            for line in Text(text, style=style).wrap(console, max(console.width - indent, 20)):
+                console.print(Text(" " * indent) + line)
 
 
-def _row(cells: tuple[str, ...], widths: list[int]) -> str:
+def _join_cells(cells: tuple[str, ...], widths: list[int]) -> str:
     first, *rest = zip(cells, widths, strict=True)
     return "  ".join([first[0].rjust(first[1]), *(cell.ljust(width) for cell, width in rest)]).rstrip()
 
 
-def _cells(listed: Listed) -> tuple[str, ...]:
+def _make_cells(listed: Listed) -> tuple[str, ...]:
     group = listed.group
     stored = f", {listed.stored:,} stored" if group.replayed else ""
     replayed = f"{group.replayed:,}{stored}" if group.replayed else NONE
-    times = _minute(group.first_ms), _minute(group.last_ms)
-    return f"{group.count:,}", *times, visible(group.reason), visible(group.source or NONE), replayed
+    times = format_minute(group.first_ms), format_minute(group.last_ms)
+    return f"{group.count:,}", *times, make_visible(group.reason), make_visible(group.source or NONE), replayed
 
 
-def _shape(listed: Listed) -> str:
-    return visible(listed.group.shape or "from before shapes were stored")
+def _describe_shape(listed: Listed) -> str:
+    return make_visible(listed.group.shape or "stored before shapes existed")
 
 
 def show_reject(
-    found: StoredReject,
+    reject: StoredReject,
     original: Original | None,
     parts: list[str],
     now: Outcomes | None,
     sources: Mapping[str, Source],
-    screen: Console,
+    console: Console,
 ) -> None:
     """Print one reject: where it broke, as `explain` shows it, then the record as received."""
-    _broken(found, sources, screen)
-    screen.print()
-    _facts(found, original, parts, now, screen)
+    _print_position(reject, sources, console)
+    console.print()
+    _print_facts(reject, original, parts, now, console)
     if original is None:
         return
-    screen.print()
-    _headers(original, screen)
-    _value(original, screen)
+    console.print()
+    _print_headers(original, console)
+    _print_value(original, console)
 
 
-def _broken(reject: StoredReject, sources: Mapping[str, Source], screen: Console) -> None:
+def _print_position(reject: StoredReject, sources: Mapping[str, Source], console: Console) -> None:
     line, column = reject.value("perf.reject.line") or 1, reject.value("perf.reject.column")
     where = f"line {line}" + (f", column {column}" if column else "")
     source = reject.value("perf.source")
-    says = "Elasticsearch" if reject.value("perf.reject.stage") == "index" else source or "the intake's wrapper"
+    rejected_by = "Elasticsearch" if reject.value("perf.reject.stage") == "index" else source or "the intake's wrapper"
     reason = (reject.value("error.type") or "", "bold red")
-    screen.print(Text.assemble((f"{where}: ", "bold"), reason, f", says {visible(says)}"))
+    console.print(Text.assemble((f"{where}: ", "bold"), reason, f", says {make_visible(rejected_by)}"))
     text = reject.value("event.original")
     if text and column:
-        pointed(text, character_of(text, line, column), screen)
+        print_pointer(text, character_of(text, line, column), console)
     words = dict.fromkeys(
-        _words(sources.get(source or ""), name) for name in reject.value("perf.reject.expected") or ()
+        _describe_terminal(sources.get(source or ""), name) for name in reject.value("perf.reject.expected") or ()
     )
     if words:
-        screen.print(Text.assemble(("  expected ", "bold"), visible(" or ".join(words))))
-    screen.print(Text.assemble(("  found    ", "bold"), visible(reject.value("error.message") or "")))
+        console.print(Text.assemble(("  expected ", "bold"), make_visible(" or ".join(words))))
+    console.print(Text.assemble(("  found    ", "bold"), make_visible(reject.value("error.message") or "")))
 
 
-def _words(source: Source | None, name: str) -> str:
+def _describe_terminal(source: Source | None, name: str) -> str:
     return terminal_words(source, name, examples(source)) if source else name
 
 
-def _facts(
-    reject: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, screen: Console
+def _print_facts(
+    reject: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, console: Console
 ) -> None:
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(style="bold", no_wrap=True)
@@ -153,26 +152,26 @@ def _facts(
         "record time": reject.value("event.created"),
         "indexed": reject.value("event.ingested"),
         "host": reject.value("host.name"),
-        "file": _file(reject),
+        "file": _describe_file(reject),
         "forwarder": reject.value("provenance.forwarder"),
         "letter": reject.value("perf.reject.letter"),
-        "replayed": _replayed(reject),
+        "replayed": _describe_replay(reject),
         "other parts": ", ".join(parts) or None,
-        "bytes from": _bytes_from(original),
-        "read today": _today(now),
+        "bytes from": _describe_origin(original),
+        "read today": _describe_outcomes(now),
     }
     for name, value in rows.items():
         if value is not None:
-            table.add_row(name, Text(visible(str(value))))
-    screen.print(table)
+            table.add_row(name, Text(make_visible(str(value))))
+    console.print(table)
 
 
-def _file(reject: StoredReject) -> str | None:
+def _describe_file(reject: StoredReject) -> str | None:
     path, offset = reject.value("log.file.path"), reject.value("log.offset")
     return path if offset is None or path is None else f"{path} at byte {offset:,}"
 
 
-def _replayed(reject: StoredReject) -> str | None:
+def _describe_replay(reject: StoredReject) -> str | None:
     times, copies = reject.value("perf.reject.replays"), reject.value("perf.reject.replayed_as") or ()
     if not times:
         return None
@@ -180,90 +179,86 @@ def _replayed(reject: StoredReject) -> str | None:
     return f"{often}, at {reject.value('perf.reject.replayed')}" + (f", as {', '.join(copies)}" if copies else "")
 
 
-def _bytes_from(original: Original | None) -> str:
+def _describe_origin(original: Original | None) -> str:
     if original is None:
         return "nowhere: neither Kafka nor the index has them any more"
     at = f" ({original.at})" if original.at else ""
     return _FOUND_IN[original.found_in] + at
 
 
-def _today(now: Outcomes | None) -> str | None:
+def _describe_outcomes(now: Outcomes | None) -> str | None:
     """Say whether a replay would help, without asking Elasticsearch."""
     if now is None:
         return None
     documents = len(now.documents)
-    made = [f"{documents} document{'' if documents == 1 else 's'}"] if documents else []
-    still = sorted({reject.reason for reject in now.rejects})
-    parts = made + ([f"refused still ({', '.join(still)})"] if still else [])
+    parts_made = [format_count(documents, "document")] if documents else []
+    reasons = sorted({reject.reason for reject in now.rejects})
+    parts = parts_made + ([f"refused still ({', '.join(reasons)})"] if reasons else [])
     return " and ".join(parts) or "ignored: somebody else's line"
 
 
-def _headers(original: Original, screen: Console) -> None:
-    screen.print(Text.assemble(("key      ", "bold"), _line(original.key)))
+def _print_headers(original: Original, console: Console) -> None:
+    console.print(Text.assemble(("key      ", "bold"), _format_line(original.key)))
     for name, value in original.headers:
-        screen.print(Text.assemble(("header   ", "bold"), f"{visible(name)}: ", _line(value)))
+        console.print(Text.assemble(("header   ", "bold"), f"{make_visible(name)}: ", _format_line(value)))
 
 
-def _line(data: bytes | None) -> str:
+def _format_line(data: bytes | None) -> str:
     """Format bytes on one line: as text if they are UTF-8, else in hexadecimal."""
     if data is None:
         return NONE
     try:
-        return visible(data.decode()).replace("\n", "␤")
+        return make_visible(data.decode()).replace("\n", "␤")
     except UnicodeDecodeError:
         return f"0x{data[:64].hex()}{'…' if len(data) > 64 else ''}"
 
 
-def _value(original: Original, screen: Console) -> None:
+def _print_value(original: Original, console: Console) -> None:
     """Print the value as text, made harmless, or as bytes if it is not text. `--raw` prints it unchanged."""
     value = original.value
     if value is None:
-        screen.print(Text.assemble(("value    ", "bold"), "none"))
+        console.print(Text.assemble(("value    ", "bold"), "none"))
         return
-    screen.print(Text.assemble(("value    ", "bold"), f"{len(value):,} bytes"))
+    console.print(Text.assemble(("value    ", "bold"), f"{len(value):,} bytes"))
     try:
-        lines = visible(value.decode()).split("\n")
+        lines = make_visible(value.decode()).split("\n")
     except UnicodeDecodeError:
-        lines = [_hex_row(value, at) for at in range(0, min(len(value), HEX_ROWS * HEX_BYTES), HEX_BYTES)]
+        lines = [_format_hex(value, at) for at in range(0, min(len(value), HEX_ROWS * HEX_BYTES), HEX_BYTES)]
         if len(value) > HEX_ROWS * HEX_BYTES:
             lines.append("…")
-    wide = screen.width * 4
+    wide = console.width * 4
     for line in lines[:MOST_LINES]:
-        screen.print(Text(f"  {line[:wide]}{'…' if len(line) > wide else ''}"), soft_wrap=True)
+        console.print(Text(f"  {line[:wide]}{'…' if len(line) > wide else ''}"), soft_wrap=True)
     if len(lines) > MOST_LINES:
-        screen.print(Text(f"  … {len(lines) - MOST_LINES:,} more lines", style="dim"))
+        console.print(Text(f"  … {len(lines) - MOST_LINES:,} more lines", style="dim"))
 
 
-def _hex_row(value: bytes, at: int) -> str:
+def _format_hex(value: bytes, at: int) -> str:
     row = value[at : at + HEX_BYTES]
     text = "".join(chr(byte) if 0x20 <= byte < 0x7F else "·" for byte in row)
     return f"{at:06x}  {row.hex(' '):<{HEX_BYTES * 3 - 1}}  {text}"
 
 
-def show_replay(report: ReplayReport, screen: Console) -> None:
+def show_replay(report: ReplayReport, console: Console) -> None:
     """Print what was sent where, from which copies; what was left out or could not be sent."""
     verb = "would be sent" if report.dry_run else "sent and marked"
-    screen.print(f"{report.records:,} record{'' if report.records == 1 else 's'} {verb}.")
+    console.print(f"{format_count(report.records, 'record')} {verb}.")
     for topic, records in report.topics.most_common():
-        screen.print(f"  {records:,} to {topic}")
+        console.print(f"  {records:,} to {topic}")
     for where, records in report.found_in.most_common():
         if where != LETTER:
-            screen.print(f"  {records:,} from {_FROM[where]}: their letters are gone", style="yellow")
+            console.print(f"  {records:,} from {_FROM[where]}: their letters were deleted", style="yellow")
     if report.before:
-        screen.print(f"{report.before:,} left out: replayed before (--again sends them too).")
+        console.print(f"{report.before:,} left out: already replayed (--again sends them too).")
     for reject_id, why in report.not_sent[:MOST_NOT_SENT]:
-        screen.print(Text(f"{visible(reject_id)}: not sent, {why}.", style="yellow"))
+        console.print(Text(f"{make_visible(reject_id)}: not sent, {why}.", style="yellow"))
     if len(report.not_sent) > MOST_NOT_SENT:
-        screen.print(f"… and {len(report.not_sent) - MOST_NOT_SENT:,} more (--json names all).", style="yellow")
+        console.print(f"… and {len(report.not_sent) - MOST_NOT_SENT:,} more (--json names all).", style="yellow")
 
 
-def show_purge(report: PurgeReport, screen: Console) -> None:
+def show_purge(report: PurgeReport, console: Console) -> None:
     """Print what was deleted from the index and from the topic."""
     letters = f"{report.letters:,} letters gone from the dead-letter topic, {report.letters_left:,} left there"
-    screen.print(f"{report.rejects:,} rejects deleted; {letters}.")
+    console.print(f"{report.rejects:,} rejects deleted; {letters}.")
     if report.kept_because:
-        screen.print(f"No letter went: {report.kept_because}.", style="yellow")
-
-
-def _minute(ms: int) -> str:
-    return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+        console.print(f"No letter was deleted: {report.kept_because}.", style="yellow")

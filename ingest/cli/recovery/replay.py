@@ -1,17 +1,18 @@
 """`perflog replay`: reads stored lines again, to correct them after a source's revision rose, or only to compare."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
-from ingest.cli.console import console, progress_bar
-from ingest.cli.options import facility_of, moment_of, now_ms
-from ingest.cli.recovery.replay_text import report_row, shadow_row, show_report, show_shadow
+from ingest.cli.console import open_console, progress_bar
+from ingest.cli.options import check_facility, parse_period, with_options
+from ingest.cli.recovery.replay_text import differences_to_json, report_to_json, show_report, show_shadow
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.facts import FactQuery
 from ingest.pipeline.replay.resend import resend
 from ingest.pipeline.replay.shadow import shadow as shadow_them
@@ -19,68 +20,85 @@ from ingest.pipeline.worker.process import fit_for_work
 from ingest.telemetry import log_to_stderr
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReplayOptions:
+    """Which stored lines `perflog replay` reads again, and whether they are sent or only compared."""
+
+    runs: tuple[str, ...]
+    files: tuple[str, ...]
+    sources: tuple[str, ...]
+    facilities: tuple[str, ...]
+    since: str | None
+    until: str | None
+    every: bool
+    dry_run: bool
+    rate: float | None
+    shadow: bool
+    grammars: Path | None
+    as_json: bool
+
+
 @click.command("replay")
-@click.option("--run", "runs", multiple=True, help="Only lines of this run id; may be given several times.")
+@click.option("--run", "runs", multiple=True, help="Only lines of this run id; repeatable.")
 @click.option("--file", "files", multiple=True, help="Only lines of this file, by its path; `*` matches anything.")
-@click.option("--source", "sources", multiple=True, help="Only lines that this source read; several times.")
-@click.option("--facility", "facilities", multiple=True, help="Only those of this facility; several times.")
-@click.option("--since", help="Only what happened since: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Only what happened before, likewise.")
+@click.option("--source", "sources", multiple=True, help="Only lines that this source read; repeatable.")
+@click.option("--facility", "facilities", multiple=True, help="Only lines of this facility; repeatable.")
+@click.option("--since", help="Only lines of what happened since then: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only lines of what happened before then, in the same form.")
 @click.option("--all", "every", is_flag=True, help="All stored lines.")
 @click.option("--dry-run", is_flag=True, help="Only report how many lines, and what would be corrected.")
-@click.option("--rate", type=click.FloatRange(0, min_open=True), help="At most so many lines per second.")
+@click.option("--rate", type=click.FloatRange(0, min_open=True), help="Send at most this many lines per second.")
 @click.option("--shadow", is_flag=True, help="Send nothing: report which fields these grammars read differently.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.pass_obj
-def command(
-    settings_path: Path | None, /, shadow: bool, dry_run: bool, rate: float | None, as_json: bool, **chosen: Any
-) -> int:
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@with_options(ReplayOptions)
+def command(settings_path: Path | None, options: ReplayOptions) -> int:
     """Send stored lines to their intake topics again, unchanged; `run` reads them.
 
     The same revision of a source changes nothing. A higher one corrects: a fact that moves to another index or run is
     overwritten in its old place, and its runs are derived again. The report is based on the grammars of the settings
-    (or
-    --grammars); the actual corrections depend on the grammars of the workers.
+    (or --grammars); the actual corrections depend on the grammars of the workers.
 
     --shadow only compares, in memory. Exit code 1 if anything differs, 65 if a line could not be sent.
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    known = load_registry(chosen["grammars"] or settings.grammars)
+    registry = load_registry(options.grammars or settings.grammars)
     fit_for_work()
-    wanted = _wanted(chosen)
-    if shadow and (dry_run or rate):
+    query = _make_query(options)
+    if options.shadow and (options.dry_run or options.rate):
         raise Problem("--shadow sends nothing.", "Leave out --dry-run and --rate.", ExitCode.USAGE)
-    screen = console()
+    console = open_console()
     with progress_bar() as progress:
-        if shadow:
-            differences, left_out = shadow_them(settings, known, wanted, progress)
+        if options.shadow:
+            differences, left_out = shadow_them(settings, registry, query, progress)
         else:
-            report = resend(settings, known, wanted, rate=rate, dry_run=dry_run, progress=progress)
-    if shadow:
-        click.echo(orjson.dumps(shadow_row(differences, left_out))) if as_json else show_shadow(
-            differences, left_out, screen
+            report = resend(settings, registry, query, rate=options.rate, dry_run=options.dry_run, progress=progress)
+    if options.shadow:
+        click.echo(orjson.dumps(differences_to_json(differences, left_out))) if options.as_json else show_shadow(
+            differences, left_out, console
         )
         return ExitCode.FINDINGS if differences.any else ExitCode.DONE
-    click.echo(orjson.dumps(report_row(report))) if as_json else show_report(report, screen)
+    click.echo(orjson.dumps(report_to_json(report))) if options.as_json else show_report(report, console)
     return ExitCode.BAD_DATA if report.left_out else 0
 
 
-def _wanted(chosen: dict[str, Any]) -> FactQuery:
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
-    wanted = FactQuery(
-        facilities=tuple(map(facility_of, chosen["facilities"])),
-        sources=chosen["sources"],
-        runs=chosen["runs"],
-        files=chosen["files"],
+def _make_query(options: ReplayOptions) -> FactQuery:
+    since_ms, until_ms = parse_period(options.since, options.until, now_ms())
+    query = FactQuery(
+        facilities=tuple(map(check_facility, options.facilities)),
+        sources=options.sources,
+        runs=options.runs,
+        files=options.files,
         since_ms=since_ms,
         until_ms=until_ms,
     )
-    if wanted.everything and not chosen["every"]:
+    if query.everything and not options.every:
         raise Problem(
-            "Which lines?", "Say --run, --file, --source, --facility, --since or --until; or --all.", ExitCode.USAGE
+            "No lines are selected.",
+            "Use --run, --file, --source, --facility, --since or --until; or --all.",
+            ExitCode.USAGE,
         )
-    if chosen["every"] and not wanted.everything:
-        raise Problem("--all does not go together with a filter.", "Leave one of the two out.", ExitCode.USAGE)
-    return wanted
+    if options.every and not query.everything:
+        raise Problem("--all does not go together with a filter.", "Leave out one of the two.", ExitCode.USAGE)
+    return query

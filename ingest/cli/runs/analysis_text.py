@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, bounded, moment, second
+from ingest.cli.console import make_visible, plain_table
+from ingest.cli.format import NONE, format_bounded, format_count, format_minute, format_number, format_second
 from ingest.cli.runs.runs_text import show_run, show_runs
 from ingest.cli.runs.waterfall_text import show_waterfall
-from ingest.cli.zone_faults_text import zone_fault_words
+from ingest.cli.zone_faults_text import describe_zone_fault
 from ingest.core.alerts.outliers import Outliers, Usual
 from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.core.analysis.offline import Analysis, Counts
@@ -24,7 +24,7 @@ MOST_USUAL = 40
 RUN_COLUMNS = 100  # from this width on there is room for the run of the longest stage
 
 
-class Shown(NamedTuple):
+class RunSelection(NamedTuple):
     """What to show.
 
     Attributes:
@@ -43,90 +43,94 @@ class Shown(NamedTuple):
     named: bool
 
 
-def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Console) -> None:
+def show_analysis(analysis: Analysis, outliers: Outliers, selection: RunSelection, console: Console) -> None:
     """Print the outcomes of the lines, the runs, the slow stages, and some runs in full."""
-    _lines(analysis.counts, screen)
-    _zone_faults(analysis.zone_faults.found(), screen)
-    if not shown.runs:
-        screen.print("No run: none of these lines is one of a workflow that a source knows.")
+    _print_lines(analysis.counts, console)
+    _print_zone_faults(analysis.zone_faults.found(), console)
+    if not selection.runs:
+        console.print("No run: none of these lines is one of a workflow that a source knows.")
         return
-    if not shown.named:
+    if not selection.named:
         as_of_ms = max(analysis.newest_ms.values())
-        screen.print(Text(f"as of {second(as_of_ms)} UTC, the newest instant that they tell"))
-        screen.print()
-        newest = sorted(shown.runs, key=lambda run: -run.start_ms)
-        show_runs(newest[: shown.limit], len(newest), len(newest), screen)
-    _outliers(judged, shown.named, screen)
-    slow = {verdict.stage.id for verdict in judged.slow}
-    for run in shown.in_full:
-        screen.print()
-        if len(shown.in_full) < len(shown.runs):
-            why = "the run with the slowest stage" if judged.slow else "the longest run"
-            screen.print(Text(f"Of {len(shown.runs):,} runs {why}; --run shows others.", style="dim"))
-        show_run(run, shown.uses[run.facility, run.source, run.run], screen)
-        screen.print()
-        show_waterfall(run, screen, shown.unfold, slow)
+        console.print(Text(f"as of {format_second(as_of_ms)} UTC, the newest instant that they tell"))
+        console.print()
+        newest = sorted(selection.runs, key=lambda run: -run.start_ms)
+        show_runs(newest[: selection.limit], len(newest), len(newest), console)
+    _print_outliers(outliers, selection.named, console)
+    slow = {verdict.stage.id for verdict in outliers.slow}
+    for run in selection.in_full:
+        console.print()
+        if len(selection.in_full) < len(selection.runs):
+            why = "the run with the slowest stage" if outliers.slow else "the longest run"
+            console.print(Text(f"Of {len(selection.runs):,} runs {why}; --run shows others.", style="dim"))
+        show_run(run, selection.uses[run.facility, run.source, run.run], console)
+        console.print()
+        show_waterfall(run, console, selection.unfold, slow)
 
 
-def _lines(counts: Counts, screen: Console) -> None:
+def _print_lines(counts: Counts, console: Console) -> None:
     """Print how many lines were read, rejected by shape and ignored by shape: no line is left out silently."""
-    rejected = sum(refused.lines for refused in counts.rejected.values())
+    rejected = sum(reject.lines for reject in counts.rejected.values())
     summary = (
         f"{counts.lines:,} lines: {counts.read:,} of runs, {rejected:,} refused, {counts.ignored.total():,} ignored"
     )
-    screen.print(Text(summary, style="bold"))
+    console.print(Text(summary, style="bold"))
     worst = sorted(counts.rejected.items(), key=lambda item: -item[1].lines)
-    for name, refused in worst[:MOST_SHAPES]:
-        where = f"first {visible(refused.path)}:{refused.number}"
-        screen.print(Text(f"  {refused.lines:,} refused ({refused.reason}), {visible(name)}; {where}", style="yellow"))
+    for shape, reject in worst[:MOST_SHAPES]:
+        where = f"first {make_visible(reject.path)}:{reject.number}"
+        console.print(
+            Text(f"  {reject.lines:,} refused ({reject.reason}), {make_visible(shape)}; {where}", style="yellow")
+        )
     if len(worst) > MOST_SHAPES:
-        rest = sum(refused.lines for _, refused in worst[MOST_SHAPES:])
-        screen.print(Text(f"  {rest:,} refused in {len(worst) - MOST_SHAPES:,} other ways", style="yellow"))
+        rest = sum(reject.lines for _, reject in worst[MOST_SHAPES:])
+        console.print(Text(f"  {rest:,} refused in {len(worst) - MOST_SHAPES:,} other ways", style="yellow"))
     if worst:
-        screen.print("  `perflog explain` says why a line is refused.")
+        console.print("  `perflog explain` says why a line is refused.")
     if counts.ignored:
-        shapes = ", ".join(f"{name} {lines:,}" for name, lines in counts.ignored.most_common(MOST_SHAPES))
-        screen.print(Text(f"  ignored, since they are none of ours: {visible(shapes)}"))
+        shapes = ", ".join(f"{shape} {lines:,}" for shape, lines in counts.ignored.most_common(MOST_SHAPES))
+        console.print(Text(f"  ignored, since they are none of ours: {make_visible(shapes)}"))
 
 
-def _zone_faults(faults: Sequence[ZoneFault], screen: Console) -> None:
+def _print_zone_faults(faults: Sequence[ZoneFault], console: Console) -> None:
     for fault in faults:
-        screen.print(Text.assemble(("zone fault", "bold yellow"), f"  {zone_fault_words(fault)}"))
+        console.print(Text.assemble(("zone fault", "bold yellow"), f"  {describe_zone_fault(fault)}"))
     if faults:
-        screen.print("  Lags of such lines are left out of all that follows; `timedatectl` on the host says its zone.")
+        console.print(
+            "  Lags of such lines are left out of all that follows; `timedatectl` on the host shows its zone."
+        )
 
 
-def _outliers(judged: Outliers, named: bool, screen: Console) -> None:
+def _print_outliers(outliers: Outliers, named: bool, console: Console) -> None:
     """Print the number of each verdict, the slowest stages, and usual durations if there are enough stages."""
-    stages = judged.counts.total()
+    stages = outliers.counts.total()
     if not stages:
         return
-    base = judged.rule.baseline
+    base = outliers.rule.baseline
     words = {
         SLOW: "slow",
         OK: "ok",
         INSUFFICIENT: f"insufficient: fewer than {base.least} like it before, within {base.days:g} days",
         NOTHING: "not compared: not closed, or by nothing that counts",
     }
-    counts = [f"{judged.counts[name]:,} {text}" for name, text in words.items() if judged.counts[name]]
-    screen.print()
-    head = f"{stages:,} stage{'' if stages == 1 else 's'}, each beside those like it before it in these files"
-    screen.print(Text(head, style="bold"))
-    for words_of_one in counts:
-        screen.print(f"  {words_of_one}", style="bold red" if words_of_one.endswith("slow") else "")
-    if judged.slow:
-        screen.print()
-        screen.print(_slow(judged.slow[:MOST_SLOW]))
-        if len(judged.slow) > MOST_SLOW:
-            screen.print(f"The worst {MOST_SLOW} of {len(judged.slow):,}; --json tells all.")
-    if judged.usual and not named:
-        screen.print()
-        screen.print(_usual(judged.usual[:MOST_USUAL], screen.width >= RUN_COLUMNS))
-        if len(judged.usual) > MOST_USUAL:
-            screen.print(f"Those with the longest medians of {len(judged.usual):,}; --json tells all.")
+    counts = [f"{outliers.counts[name]:,} {text}" for name, text in words.items() if outliers.counts[name]]
+    console.print()
+    head = f"{format_count(stages, 'stage')}, each beside those like it before it in these files"
+    console.print(Text(head, style="bold"))
+    for line in counts:
+        console.print(f"  {line}", style="bold red" if line.endswith("slow") else "")
+    if outliers.slow:
+        console.print()
+        console.print(_build_slow_table(outliers.slow[:MOST_SLOW]))
+        if len(outliers.slow) > MOST_SLOW:
+            console.print(f"The worst {MOST_SLOW} of {len(outliers.slow):,}; --json lists all.")
+    if outliers.usual and not named:
+        console.print()
+        console.print(_build_usual_table(outliers.usual[:MOST_USUAL], console.width >= RUN_COLUMNS))
+        if len(outliers.usual) > MOST_USUAL:
+            console.print(f"Those with the longest medians of {len(outliers.usual):,}; --json lists all.")
 
 
-def _slow(verdicts: Sequence[Verdict]) -> Table:
+def _build_slow_table(verdicts: Sequence[Verdict]) -> Table:
     table = plain_table()
     for head in ("slow stage", "run", "start (UTC)"):
         table.add_column(head, no_wrap=head != "slow stage", overflow="fold")
@@ -134,14 +138,19 @@ def _slow(verdicts: Sequence[Verdict]) -> Table:
         table.add_column(head, justify="right", no_wrap=True)
     for verdict in verdicts:
         stage = verdict.stage
-        limit = NONE if verdict.threshold is None else f"{verdict.threshold.seconds:,.0f}"
-        middle = NONE if verdict.baseline is None else f"{verdict.baseline.median_s:,.0f}"
-        name, took = Text(visible(stage.name)), Text(bounded(stage.kind, stage.duration_s), style="bold red")
-        table.add_row(name, Text(visible(stage.run)), moment(stage.start_ms), took, limit, middle, f"{verdict.n}")
+        limit = format_number(verdict.threshold and verdict.threshold.seconds)
+        median = format_number(verdict.baseline and verdict.baseline.median_s)
+        name, took = (
+            Text(make_visible(stage.name)),
+            Text(format_bounded(stage.kind, stage.duration_s), style="bold red"),
+        )
+        table.add_row(
+            name, Text(make_visible(stage.run)), format_minute(stage.start_ms), took, limit, median, f"{verdict.n}"
+        )
     return table
 
 
-def _usual(usual_stages: Sequence[Usual], with_run: bool) -> Table:
+def _build_usual_table(usual_stages: Sequence[Usual], with_run: bool) -> Table:
     """Build the table of usual durations, with the run of the longest stage if there is room."""
     table = plain_table()
     table.add_column("stage", overflow="fold")
@@ -151,9 +160,9 @@ def _usual(usual_stages: Sequence[Usual], with_run: bool) -> Table:
         table.add_column("longest in run", no_wrap=True)
     for usual in usual_stages:
         baseline = usual.baseline
-        numbers = (bounded(usual.kind, baseline.median_s), bounded(usual.kind, baseline.p95_s))
-        longest = bounded(usual.kind, usual.longest.duration_s)
-        name, run = Text(visible(usual.name)), Text(visible(usual.longest.run))
+        numbers = (format_bounded(usual.kind, baseline.median_s), format_bounded(usual.kind, baseline.p95_s))
+        longest = format_bounded(usual.kind, usual.longest.duration_s)
+        name, run = Text(make_visible(usual.name)), Text(make_visible(usual.longest.run))
         slow = f"{usual.slow:,}" if usual.slow else NONE
         table.add_row(name, f"{baseline.n:,}", *numbers, longest, slow, *([run] if with_run else []))
     return table

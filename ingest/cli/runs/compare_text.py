@@ -7,9 +7,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, SIGN, bounded, moment
-from ingest.cli.runs.runs_json import run_row
+from ingest.cli.console import make_visible, plain_table
+from ingest.cli.format import NONE, SIGN, format_bounded, format_minute
+from ingest.cli.runs.runs_json import run_to_json
 from ingest.core.analysis.compare import BOUNDS, SPAN, ComparedStage, Comparison, Difference, MeasuredRun
 from ingest.core.runs.phases import STAGE
 from ingest.core.runs.stored import StoredRun
@@ -25,17 +25,17 @@ _MEANS = {
 }
 
 
-def comparison_row(found: Comparison) -> dict[str, Any]:
+def comparison_to_json(comparison: Comparison) -> dict[str, Any]:
     """Return both runs, and each pair with its difference; a value that one run lacks is null."""
     return {
-        "first": run_row(found.first),
-        "second": run_row(found.second),
-        "waits": [_pair(pair) for pair in found.waits],
-        "stages": [_pair(pair) for pair in found.stages],
+        "first": run_to_json(comparison.first),
+        "second": run_to_json(comparison.second),
+        "waits": [_pair_to_json(pair) for pair in comparison.waits],
+        "stages": [_pair_to_json(pair) for pair in comparison.stages],
     }
 
 
-def _pair(pair: ComparedStage) -> dict[str, Any]:
+def _pair_to_json(pair: ComparedStage) -> dict[str, Any]:
     difference = pair.difference
     return {
         "name": pair.name,
@@ -51,56 +51,56 @@ def _pair(pair: ComparedStage) -> dict[str, Any]:
     }
 
 
-def show_comparison(found: Comparison, screen: Console) -> None:
+def show_comparison(comparison: Comparison, console: Console) -> None:
     """Print the two runs, their waits and totals, their stages, and a legend of the signs."""
-    for word, run in (("first ", found.first), ("second", found.second)):
-        screen.print(Text.assemble((f"{word}  {visible(run.named)}", "bold"), f"  {_told(run)}"))
-    screen.print()
-    screen.print(_table(found))
-    screen.print()
-    for words in _legend([*found.waits, *found.stages]):
-        screen.print(words)
+    for label, run in (("first ", comparison.first), ("second", comparison.second)):
+        console.print(Text.assemble((f"{label}  {make_visible(run.named)}", "bold"), f"  {_describe(run)}"))
+    console.print()
+    console.print(_build_table(comparison))
+    console.print()
+    for words in _explain_signs([*comparison.waits, *comparison.stages]):
+        console.print(words)
 
 
-def _told(run: StoredRun) -> str:
+def _describe(run: StoredRun) -> str:
     missing = f"; {' and '.join(run.not_seen)} not seen" if run.not_seen else ""
-    return f"of {visible(run.facility)}, {moment(run.start_ms)} UTC, {run.state}{missing}"
+    return f"of {make_visible(run.facility)}, {format_minute(run.start_ms)} UTC, {run.state}{missing}"
 
 
-def _table(comparison: Comparison) -> Table:
+def _build_table(comparison: Comparison) -> Table:
     table = plain_table()
     table.add_column("", overflow="fold")
     for head in ("first s", "second s", "Δ s", "Δ %"):
         table.add_column(head, justify="right", no_wrap=True)
     for pair in comparison.waits:
-        table.add_row(*_cells(pair))
+        table.add_row(*_make_cells(pair))
     table.add_row("", "", "", "", "")
     for pair in comparison.stages:
-        table.add_row(*_cells(pair))
+        table.add_row(*_make_cells(pair))
     return table
 
 
-def _cells(pair: ComparedStage) -> Iterator[Text]:
+def _make_cells(pair: ComparedStage) -> Iterator[Text]:
     difference = pair.difference
-    name = visible(pair.name) if pair.repeat else _WORDS.get(pair.name, pair.name)
+    name = make_visible(pair.name) if pair.repeat else _WORDS.get(pair.name, pair.name)
     yield Text(f"{name} ({pair.repeat})" if pair.repeat > 1 else name)
     absent = "not there" if pair.repeat else NONE
-    yield _side(pair.first, absent)
-    yield _side(pair.second, absent)
-    style = _style(difference)
+    yield _format_side(pair.first, absent)
+    yield _format_side(pair.second, absent)
+    style = _choose_style(difference)
     yield Text(NONE if difference is None else f"{_SIGNS[difference.kind]} {difference.seconds:+,.0f}", style=style)
     yield Text(NONE if difference is None or difference.percent is None else f"{difference.percent:+,.0f}", style=style)
 
 
-def _side(side: MeasuredRun | None, absent: str) -> Text:
-    return Text(absent, style="yellow") if side is None and absent != NONE else Text(_bounded(side))
+def _format_side(side: MeasuredRun | None, absent: str) -> Text:
+    return Text(absent, style="yellow") if side is None and absent != NONE else Text(_format_measured(side))
 
 
-def _bounded(side: MeasuredRun | None) -> str:
-    return NONE if side is None else bounded(side.kind, side.seconds)
+def _format_measured(side: MeasuredRun | None) -> str:
+    return NONE if side is None else format_bounded(side.kind, side.seconds)
 
 
-def _style(difference: Difference | None) -> str:
+def _choose_style(difference: Difference | None) -> str:
     """Return the colour of a difference: red for much longer, green for much shorter."""
     if (
         difference is None
@@ -112,7 +112,7 @@ def _style(difference: Difference | None) -> str:
     return "red" if difference.seconds > 0 else "green"
 
 
-def _legend(pairs: Iterable[ComparedStage]) -> Iterator[str]:
+def _explain_signs(pairs: Iterable[ComparedStage]) -> Iterator[str]:
     kinds: set[str] = set()
     for pair in pairs:
         difference = pair.difference

@@ -1,66 +1,87 @@
 """`perflog runs`: lists the stored runs, the newest first."""
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.options import moment_of, now_ms
+from ingest.cli.console import open_console
+from ingest.cli.options import parse_period, with_options
 from ingest.cli.runs.runs_csv import write_csv
-from ingest.cli.runs.runs_json import run_row
+from ingest.cli.runs.runs_json import run_to_json
 from ingest.cli.runs.runs_text import show_runs
 from ingest.config.load import load_settings
 from ingest.core.mark import QUEUED
 from ingest.core.runs.run import ABANDONED, CLOSED, QUIET, RUNNING
 from ingest.core.runs.stored import with_stages
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.query import MOST
 from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 
 STATES = (QUEUED, RUNNING, QUIET, CLOSED, ABANDONED)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunsOptions:
+    """Which stored runs `perflog runs` lists, how many at most, and in which form."""
+
+    facilities: tuple[str, ...]
+    workflows: tuple[str, ...]
+    sources: tuple[str, ...]
+    states: tuple[str, ...]
+    ids: tuple[str, ...]
+    since: str | None
+    until: str | None
+    limit: int
+    as_json: bool
+    as_csv: bool
+
+
 @click.command("runs")
-@click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; may be given several times.")
-@click.option("--workflow", "workflows", multiple=True, help="Only those of this workflow; several times.")
-@click.option("--source", "sources", multiple=True, help="Only those that this source read; several times.")
-@click.option("--state", "states", multiple=True, type=click.Choice(STATES), help="Only those in this state; several.")
-@click.option("--run", "ids", multiple=True, help="Only this run id, each use of it; several times.")
-@click.option("--since", help="Only runs that began since: 2h, 7d, or ISO 8601.")
-@click.option("--until", help="Only runs that began before, likewise.")
-@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most so many.")
-@click.option("--json", "as_json", is_flag=True, help="JSON instead.")
-@click.option("--csv", "as_csv", is_flag=True, help="CSV instead: key figures, as `perflog analyze --csv`; UTC.")
-@click.pass_obj
-def command(settings_path: Path | None, /, limit: int, as_json: bool, as_csv: bool, **chosen: Any) -> None:
+@click.option("--facility", "facilities", multiple=True, help="Only runs of this facility; repeatable.")
+@click.option("--workflow", "workflows", multiple=True, help="Only runs of this workflow; repeatable.")
+@click.option("--source", "sources", multiple=True, help="Only runs that this source read; repeatable.")
+@click.option(
+    "--state", "states", multiple=True, type=click.Choice(STATES), help="Only runs in this state; repeatable."
+)
+@click.option("--run", "ids", multiple=True, help="Only runs with this id (each use of it); repeatable.")
+@click.option("--since", help="Only runs that began since then: 2h, 7d, or ISO 8601.")
+@click.option("--until", help="Only runs that began before then, in the same form.")
+@click.option("--limit", type=click.IntRange(1, MOST), default=50, show_default=True, help="At most this many.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead.")
+@click.option(
+    "--csv", "as_csv", is_flag=True, help="Print CSV instead: key figures, as `perflog analyze --csv`, in UTC."
+)
+@with_options(RunsOptions)
+def command(settings_path: Path | None, options: RunsOptions) -> None:
     """List runs, those that began last first: state, queue, dispatch, span, total, the longest stage.
 
     A run is one use of a run id. A value that was not seen is –, never 0; ≥ is a lower bound, ≤ an upper bound.
     """
     settings = load_settings(settings_path)
-    wanted = _wanted(chosen)
-    with open_runs(settings.elasticsearch) as stored:
-        runs, matching = stored.newest(wanted, limit), stored.count(wanted)
-        if as_csv:
-            runs = with_stages(runs, stored.stages_of(runs))
-        known = matching or stored.count(RunQuery())
-    if as_csv:
+    query = _make_query(options)
+    with open_runs(settings.elasticsearch) as run_index:
+        runs, matching = run_index.newest(query, options.limit), run_index.count(query)
+        if options.as_csv:
+            runs = with_stages(runs, run_index.stages_of(runs))
+        stored_count = matching or run_index.count(RunQuery())
+    if options.as_csv:
         write_csv(runs)
-    elif as_json:
-        click.echo(orjson.dumps({"runs": [run_row(run) for run in runs], "matching": matching}))
+    elif options.as_json:
+        click.echo(orjson.dumps({"runs": [run_to_json(run) for run in runs], "matching": matching}))
     else:
-        show_runs(runs, matching, known, console())
+        show_runs(runs, matching, stored_count, open_console())
 
 
-def _wanted(chosen: dict[str, Any]) -> RunQuery:
-    since_ms, until_ms = (moment_of(f"--{name}", chosen[name], now_ms()) for name in ("since", "until"))
+def _make_query(options: RunsOptions) -> RunQuery:
+    since_ms, until_ms = parse_period(options.since, options.until, now_ms())
     return RunQuery(
-        facilities=chosen["facilities"],
-        workflows=chosen["workflows"],
-        sources=chosen["sources"],
-        states=chosen["states"],
-        runs=chosen["ids"],
+        facilities=options.facilities,
+        workflows=options.workflows,
+        sources=options.sources,
+        states=options.states,
+        runs=options.ids,
         since_ms=since_ms,
         until_ms=until_ms,
     )

@@ -11,7 +11,7 @@ from ingest.core.runs.stored import StoredRun, StoredStage
 from ingest.core.timestamps import iso
 
 
-def run_row(run: StoredRun) -> dict[str, Any]:
+def run_to_json(run: StoredRun) -> dict[str, Any]:
     """Return a run without its stages."""
     longest = run.longest
     return {
@@ -36,29 +36,29 @@ def run_row(run: StoredRun) -> dict[str, Any]:
         "observed_total_s": run.total_s,
         "observed_total_kind": run.total_kind,
         "longest_stage": None if longest is None else longest._asdict(),
-        "completeness": None if run.completeness is None else _completeness(run.completeness),
+        "completeness": None if run.completeness is None else _completeness_to_json(run.completeness),
         "flags": list(run.flags),
     }
 
 
-def _completeness(completeness: Completeness) -> dict[str, Any]:
+def _completeness_to_json(completeness: Completeness) -> dict[str, Any]:
     """Return the completeness of a run; for an open run nothing is called missing."""
-    known = completeness.variant is not None
+    has_variant = completeness.variant is not None
     return {
         "verdict": completeness.verdict,
         "template_version": completeness.version,
         "variant": completeness.variant,
-        "expected": completeness.expected if known else None,
-        "seen": completeness.seen if known else None,
+        "expected": completeness.expected if has_variant else None,
+        "seen": completeness.seen if has_variant else None,
         "seen_pct": completeness.seen_pct,
-        "missing_stages": None if completeness.verdict == OPEN_YET or not known else list(completeness.missing),
+        "missing_stages": None if completeness.verdict == OPEN_YET or not has_variant else list(completeness.missing),
         "unexpected_stages": list(completeness.unexpected),
         "head_seen": completeness.head_seen,
         "tail_seen": completeness.tail_seen,
     }
 
 
-def stage_row(stage: StoredStage) -> dict[str, Any]:
+def stage_to_json(stage: StoredStage) -> dict[str, Any]:
     """Return a stage of a run."""
     return {
         "stage": stage.name,
@@ -77,6 +77,10 @@ def stage_row(stage: StoredStage) -> dict[str, Any]:
     }
 
 
-def whole_row(run: StoredRun, instances: int) -> dict[str, Any]:
+def whole_run_to_json(run: StoredRun, instances: int) -> dict[str, Any]:
     """Return a run with its stages, and the number of uses of its id."""
-    return {**run_row(run), "instances": instances, "stages_in_order": [stage_row(stage) for stage in run.stages]}
+    return {
+        **run_to_json(run),
+        "instances": instances,
+        "stages_in_order": [stage_to_json(stage) for stage in run.stages],
+    }

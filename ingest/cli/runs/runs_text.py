@@ -6,8 +6,19 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import plain_table, visible
-from ingest.cli.format import NONE, SIGN, _at, bounded, moment, second
+from ingest.cli.console import make_visible, plain_table
+from ingest.cli.format import (
+    NONE,
+    SIGN,
+    format_bounded,
+    format_clock,
+    format_count,
+    format_day,
+    format_minute,
+    format_number,
+    format_second,
+    format_seconds,
+)
 from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN, Completeness
 from ingest.core.runs.phases import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
 from ingest.core.runs.stored import StoredRun, StoredStage
@@ -20,71 +31,84 @@ _SHORT = {INCOMPLETE: "no", OPEN_YET: "open"}
 _CLOSED = {"end": "its END", "next_start": "next start", "run_end": "end of run", "open": "open", "timeout": "nothing"}
 
 
-def show_runs(found: Sequence[StoredRun], matching: int, known: int, screen: Console) -> None:
-    """Print a line per run if it fits, else two; and the totals. `known`: number of runs without any filter."""
-    if not found:
-        screen.print("No run is like that." if known else "No run is stored yet: `perflog run` writes them.")
+def show_runs(runs: Sequence[StoredRun], matching: int, stored_count: int, console: Console) -> None:
+    """Print a line per run if it fits, else two; and the totals. `stored_count`: 0 if no run is stored at all."""
+    if not runs:
+        console.print("No run is like that." if stored_count else "No run is stored yet: `perflog run` writes them.")
         return
-    (_wide if screen.width >= WIDE_COLUMNS else _narrow)(found, screen)
-    screen.print()
-    if matching > len(found):
-        screen.print(f"{len(found):,} of {matching:,} runs, those that began last; --limit shows more.")
+    (_print_wide if console.width >= WIDE_COLUMNS else _print_narrow)(runs, console)
+    console.print()
+    if matching > len(runs):
+        console.print(f"{len(runs):,} of {matching:,} runs, those that began last; --limit shows more.")
     else:
-        screen.print(f"{matching:,} run{'' if matching == 1 else 's'}.")
-    screen.print("seconds; = exact, ±1 s   ≤ upper bound   ≥ lower bound   – not seen, never 0")
+        console.print(f"{format_count(matching, 'run')}.")
+    console.print("seconds; = exact, ±1 s   ≤ upper bound   ≥ lower bound   – not seen, never 0")
 
 
-def _wide(runs: Sequence[StoredRun], screen: Console) -> None:
-    several = len({run.facility for run in runs}) > 1
+def _print_wide(runs: Sequence[StoredRun], console: Console) -> None:
+    many_facilities = len({run.facility for run in runs}) > 1
     table = plain_table()
-    judged = any(run.completeness for run in runs)
-    heads = (*(("facility",) if several else ()), *_HEADS, "stages", *(("complete",) if judged else ()), "not seen")
+    with_completeness = any(run.completeness for run in runs)
+    heads = (
+        *(("facility",) if many_facilities else ()),
+        *_HEADS,
+        "stages",
+        *(("complete",) if with_completeness else ()),
+        "not seen",
+    )
     for head in heads:
         table.add_column(head, justify="right" if head in _RIGHT else "left", no_wrap=True)
     table.add_column("longest stage", overflow="fold")
     for run in runs:
-        whose = (run.facility,) if several else ()
-        complete = (_complete(run.completeness),) if judged else ()
-        cells = (*whose, *_cells(run), _stages(run), *complete, ", ".join(_not_seen(run)) or NONE, _longest(run))
+        facility = (run.facility,) if many_facilities else ()
+        complete = (_format_completeness(run.completeness),) if with_completeness else ()
+        cells = (
+            *facility,
+            *_make_cells(run),
+            _count_stages(run),
+            *complete,
+            ", ".join(_list_not_seen(run)) or NONE,
+            _describe_longest(run),
+        )
         table.add_row(*(Text(cell) for cell in cells))
-    screen.print(table)
+    console.print(table)
 
 
-def _narrow(runs: Sequence[StoredRun], screen: Console) -> None:
-    """Print the numbers as a table, and under each row whatever does not fit beside it."""
-    rows = [_cells(run) for run in runs]
+def _print_narrow(runs: Sequence[StoredRun], console: Console) -> None:
+    """Print the numbers as a table, and below each row what does not fit into it."""
+    rows = [_make_cells(run) for run in runs]
     widths = [max(len(row[n]) for row in [_HEADS, *rows]) for n in range(len(_HEADS))]
-    apart = sum(widths) + 2 * (len(widths) - 1) > screen.width  # long run ids get their own line
-    skip = 1 if apart else 0
-    screen.print(Text(_row(_HEADS[skip:], widths[skip:], 2 * skip), style="bold"), soft_wrap=True)
-    several = len({run.facility for run in runs}) > 1
+    own_line = sum(widths) + 2 * (len(widths) - 1) > console.width  # long run ids get their own line
+    skip = 1 if own_line else 0
+    console.print(Text(_join_cells(_HEADS[skip:], widths[skip:], 2 * skip), style="bold"), soft_wrap=True)
+    many_facilities = len({run.facility for run in runs}) > 1
     for run, row in zip(runs, rows, strict=True):
-        if apart:
-            screen.print(Text(row[0]), soft_wrap=True)
-        screen.print(Text(_row(row[skip:], widths[skip:], 2 * skip)), soft_wrap=True)
-        for line in Text(_beneath(run, several), style="dim").wrap(screen, max(screen.width - 4, 20)):
-            screen.print(Text("    ") + line)
+        if own_line:
+            console.print(Text(row[0]), soft_wrap=True)
+        console.print(Text(_join_cells(row[skip:], widths[skip:], 2 * skip)), soft_wrap=True)
+        for line in Text(_describe_rest(run, many_facilities), style="dim").wrap(console, max(console.width - 4, 20)):
+            console.print(Text("    ") + line)
 
 
-def _beneath(run: StoredRun, several: bool) -> str:
-    longest = f"{_stages(run)} stage{'' if run.started == 1 else 's'}"
-    parts = [*([run.facility] if several else []), longest]
+def _describe_rest(run: StoredRun, many_facilities: bool) -> str:
+    longest = format_count(run.started, "stage")
+    parts = [*([run.facility] if many_facilities else []), longest]
     if run.longest is not None:
-        parts.append(f"longest {_longest(run)}")
+        parts.append(f"longest {_describe_longest(run)}")
     if run.completeness is not None:
-        parts.append(f"complete: {_complete(run.completeness)}")
-    if not_seen := _not_seen(run):
+        parts.append(f"complete: {_format_completeness(run.completeness)}")
+    if not_seen := _list_not_seen(run):
         parts.append(f"{' and '.join(not_seen)} not seen")
     return "; ".join(parts)
 
 
-def _not_seen(run: StoredRun) -> list[str]:
+def _list_not_seen(run: StoredRun) -> list[str]:
     missing = len(run.completeness.missing) if run.completeness else 0
-    return [*run.not_seen, *([f"{missing:,} stage{'' if missing == 1 else 's'}"] if missing else [])]
+    return [*run.not_seen, *([format_count(missing, "stage")] if missing else [])]
 
 
-def _complete(completeness: Completeness | None) -> str:
-    """Say yes; or no or open, with stages seen of those expected."""
+def _format_completeness(completeness: Completeness | None) -> str:
+    """Format a verdict: yes; or no or open, with the stages seen of those expected."""
     if completeness is None or completeness.verdict == UNKNOWN:
         return NONE
     if completeness.verdict == COMPLETE:
@@ -92,7 +116,7 @@ def _complete(completeness: Completeness | None) -> str:
     return f"{_SHORT[completeness.verdict]} {completeness.seen:,}/{completeness.expected:,}"
 
 
-def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
+def _join_cells(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
     left = len(_HEADS) - 4 - (len(_HEADS) - len(cells))
     placed = [
         cell.ljust(width) if n < left else cell.rjust(width)
@@ -101,87 +125,95 @@ def _row(cells: Sequence[str], widths: Sequence[int], indent: int) -> str:
     return " " * indent + "  ".join(placed).rstrip()
 
 
-def _cells(run: StoredRun) -> tuple[str, ...]:
-    times = (_seconds(run.parts.get(QUEUE)), _seconds(run.parts.get(DISPATCH)), _seconds(run.span_s))
-    return visible(run.named), run.state, moment(run.start_ms), *times, f"{SIGN[run.total_kind]} {run.total_s:,.0f}"
+def _make_cells(run: StoredRun) -> tuple[str, ...]:
+    times = (format_number(run.parts.get(QUEUE)), format_number(run.parts.get(DISPATCH)), format_number(run.span_s))
+    return (
+        make_visible(run.named),
+        run.state,
+        format_minute(run.start_ms),
+        *times,
+        f"{SIGN[run.total_kind]} {run.total_s:,.0f}",
+    )
 
 
-def _stages(run: StoredRun) -> str:
+def _count_stages(run: StoredRun) -> str:
     return f"{run.started:,}"
 
 
-def _longest(run: StoredRun) -> str:
+def _describe_longest(run: StoredRun) -> str:
     if run.longest is None:
         return NONE
-    return f"{visible(run.longest.name)} {bounded(run.longest.kind, run.longest.duration_s)} s"
+    return f"{make_visible(run.longest.name)} {format_bounded(run.longest.kind, run.longest.duration_s)} s"
 
 
-def show_run(run: StoredRun, instances: int, screen: Console) -> None:
+def show_run(run: StoredRun, instances: int, console: Console) -> None:
     """Print a run: its identity, its state, the parts of its time, its stages."""
-    whose = [run.facility, run.source, *([run.workflow] if run.workflow else [])]
+    owner = [run.facility, run.source, *([run.workflow] if run.workflow else [])]
     uses = f", use {run.instance} of {instances} of this id" if instances > 1 else ""
-    screen.print(Text.assemble((f"Run {visible(run.run)}", "bold"), f" of {visible(' / '.join(whose))}{uses}"))
-    screen.print(Text(_state(run)))
-    screen.print(Text(_times(run)))
+    console.print(
+        Text.assemble((f"Run {make_visible(run.run)}", "bold"), f" of {make_visible(' / '.join(owner))}{uses}")
+    )
+    console.print(Text(_describe_state(run)))
+    console.print(Text(_describe_times(run)))
     if run.completeness is not None:
         style = "yellow" if run.completeness.verdict == INCOMPLETE else ""
-        screen.print(Text(_held_against(run, run.completeness), style=style))
-    for words in _warnings(run):
-        screen.print(Text(words, style="yellow"))
+        console.print(Text(_describe_completeness(run, run.completeness), style=style))
+    for words in _list_warnings(run):
+        console.print(Text(words, style="yellow"))
     if not run.stages:
-        screen.print("No stage has started.")
+        console.print("No stage has started.")
         return
-    screen.print()
-    screen.print(_table(run))
-    screen.print()
-    for words in _legend(run.stages):
-        screen.print(words)
+    console.print()
+    console.print(_build_table(run))
+    console.print()
+    for words in _explain_signs(run.stages):
+        console.print(words)
 
 
-def _state(run: StoredRun) -> str:
+def _describe_state(run: StoredRun) -> str:
     closed = {"run_end": " by its own end", "ends": ": each stage has its END", "timeout": ": seven days of silence"}
-    began, last = f"began {second(run.start_ms)}", f"last line {second(run.seen_ms)} UTC"
+    began, last = f"began {format_second(run.start_ms)}", f"last line {format_second(run.seen_ms)} UTC"
     return f"{run.state}{closed.get(run.closed_by, '')}; {began}, {last}"
 
 
-def _times(run: StoredRun) -> str:
+def _describe_times(run: StoredRun) -> str:
     parts = " + ".join(f"{words} {run.parts[part]:,.0f}" for part, words in _PARTS.items() if part in run.parts)
     total = f"total {SIGN[run.total_kind]} {run.total_s:,.0f} s" + (f" = {parts}" if parts else "")
-    waits = f"queue {_unit(run.parts.get(QUEUE))}, dispatch {_unit(run.parts.get(DISPATCH))}"
-    return f"{waits}, first to last start {_unit(run.span_s)}\n{total}"
+    waits = f"queue {format_seconds(run.parts.get(QUEUE))}, dispatch {format_seconds(run.parts.get(DISPATCH))}"
+    return f"{waits}, first to last start {format_seconds(run.span_s)}\n{total}"
 
 
-def _held_against(run: StoredRun, completeness: Completeness) -> str:
-    """Describe which stages are there, by the template."""
+def _describe_completeness(run: StoredRun, completeness: Completeness) -> str:
+    """Compare the stages of a run with its template, in words."""
     if completeness.verdict == UNKNOWN:
-        return f"like no variant of template {completeness.version}: nothing says what is missing"
+        return f"like no variant of template {completeness.version}: it is unknown what is missing"
     parts = [
         f"{completeness.verdict}: {completeness.seen:,} of {completeness.expected:,} stages ({completeness.seen_pct} %)"
     ]
     if completeness.missing:
-        parts.append(f"missing {', '.join(map(visible, completeness.missing))}")
+        parts.append(f"missing {', '.join(map(make_visible, completeness.missing))}")
     if completeness.verdict == INCOMPLETE:
         parts += [*([f"{' and '.join(run.not_seen)} not seen"] if run.not_seen else []), "its total is no baseline"]
     if completeness.unexpected:
-        parts.append(f"not expected {', '.join(map(visible, completeness.unexpected))}")
+        parts.append(f"not expected {', '.join(map(make_visible, completeness.unexpected))}")
     if completeness.verdict == OPEN_YET:
-        parts.append("nothing says that it is over")
+        parts.append("it is not known to be over")
     return f"{'; '.join(parts)} (template {completeness.version}, variant {completeness.variant})"
 
 
-def _warnings(run: StoredRun) -> Iterable[str]:
+def _list_warnings(run: StoredRun) -> Iterable[str]:
     if run.not_seen and not (run.completeness and run.completeness.verdict == INCOMPLETE):
         yield f"{' and '.join(run.not_seen)} not seen: the total is a lower bound, and no baseline"
     if run.ends_unmatched:
-        yield f"{run.ends_unmatched:,} ENDs end no stage: lines were lost"
+        yield f"{run.ends_unmatched:,} END marks end no stage: lines were lost"
     if run.flags:
         yield f"flags: {', '.join(run.flags)}"
 
 
-def _table(run: StoredRun) -> Table:
+def _build_table(run: StoredRun) -> Table:
     """Build the table of stages; attempt, lane and open time get columns only if they say something."""
-    days = len({_day(stage.start_ms) for stage in run.stages}) > 1
-    extra = {
+    many_days = len({format_day(stage.start_ms) for stage in run.stages}) > 1
+    extra_columns = {
         "try": any(stage.attempt > 1 for stage in run.stages),
         "lane": run.parallel,
         "open for s": any(stage.open_for_s is not None for stage in run.stages),
@@ -189,19 +221,26 @@ def _table(run: StoredRun) -> Table:
     table = plain_table()
     table.add_column("start (UTC)", no_wrap=True)
     table.add_column("stage", overflow="fold")
-    for head in ("s", "closed by", "lag s", *(head for head, values in extra.items() if values)):
+    for head in ("s", "closed by", "lag s", *(head for head, values in extra_columns.items() if values)):
         table.add_column(head, justify="left" if head == "closed by" else "right", no_wrap=True)
     for stage in run.stages:
-        values = (str(stage.attempt), str(stage.lane), _seconds(stage.open_for_s))
-        more = [cell for cell, shown in zip(values, extra.values(), strict=True) if shown]
-        start = second(stage.start_ms) if days else _clock(stage.start_ms)
-        took = bounded(stage.kind, stage.duration_s)
-        cells = (start, visible(stage.name), took, _CLOSED[stage.closed_by], _seconds(stage.lag_s), *more)
+        values = (str(stage.attempt), str(stage.lane), format_number(stage.open_for_s))
+        extra_cells = [cell for cell, has_column in zip(values, extra_columns.values(), strict=True) if has_column]
+        start = format_second(stage.start_ms) if many_days else format_clock(stage.start_ms)
+        took = format_bounded(stage.kind, stage.duration_s)
+        cells = (
+            start,
+            make_visible(stage.name),
+            took,
+            _CLOSED[stage.closed_by],
+            format_number(stage.lag_s),
+            *extra_cells,
+        )
         table.add_row(*(Text(cell) for cell in cells))
     return table
 
 
-def _legend(stages: Sequence[StoredStage]) -> Iterable[str]:
+def _explain_signs(stages: Sequence[StoredStage]) -> Iterable[str]:
     kinds = {stage.kind for stage in stages}
     if "exact" in kinds:
         yield "= from its START to its END, ±1 s"
@@ -210,19 +249,3 @@ def _legend(stages: Sequence[StoredStage]) -> Iterable[str]:
     if "lower" in kinds:
         yield "≥ nothing closed it: it took its emission lag at least"
     yield "– not seen, never 0; lag: from its start to the printing of its line"
-
-
-def _seconds(seconds: float | None) -> str:
-    return NONE if seconds is None else f"{seconds:,.0f}"
-
-
-def _unit(seconds: float | None) -> str:
-    return "not seen" if seconds is None else f"{seconds:,.0f} s"
-
-
-def _clock(ms: int) -> str:
-    return _at(ms, "%H:%M:%S")
-
-
-def _day(ms: int) -> str:
-    return _at(ms, "%Y-%m-%d")

@@ -1,16 +1,16 @@
 """`perflog explain`: which source reads a line, which token became which field; where and why it was rejected."""
 
 import sys
-import time
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
 import orjson
 
-from ingest.cli.console import console
-from ingest.cli.options import chosen_of, facility_of, message_of, time_of, zone_of
+from ingest.cli.console import open_console
+from ingest.cli.options import check_facility, parse_time, parse_zone, select_sources, to_message, with_options
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
@@ -20,112 +20,131 @@ from ingest.core.model import ExitCode, Intake
 from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
+from ingest.edge.clock import now_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExplainOptions:
+    """The line that `perflog explain` explains (`-`: standard input), and how it is read."""
+
+    line: str
+    source_name: str | None
+    facility: str
+    received: str | None
+    zone: str | None
+    grammars: Path | None
+    as_json: bool
 
 
 @click.command("explain")
 @click.argument("line", default="-")
-@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is tried.")
 @click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
 @click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per message instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, line: str, as_json: bool, **options: str | Path | None) -> None:
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per message instead.")
+@with_options(ExplainOptions)
+def command(settings_path: Path | None, options: ExplainOptions) -> None:
     """Explain LINE, or standard input (`-`, the default): which token became which field, by which rule.
 
     A rejected line is shown with a caret where reading stopped, what was expected there, and the nearest form that
-    would
-    have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
+    would have been accepted. Exit code 0 if it becomes a document or is ignored, 1 if it is rejected.
     """
     settings = load_settings(settings_path)
-    grammars = Path(options["grammars"] or settings.grammars)
+    grammars = options.grammars or settings.grammars
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, options["source_name"])
-    zone = zone_of(options["zone"])
-    intake = Intake("explain", "explain", facility_of(str(options["facility"])), tuple(chosen), zone=zone)
-    received_ms = time_of(options["received"]) if options["received"] else time.time_ns() // 1_000_000
+    selected = select_sources(sources, options.source_name)
+    zone = parse_zone(options.zone)
+    intake = Intake("explain", "explain", check_facility(options.facility), tuple(selected), zone=zone)
+    received_ms = parse_time(options.received) if options.received else now_ms()
     explainer = Explainer(intake, sources, schema, settings.sites)
-    data = sys.stdin.buffer.read() if line == "-" else line.encode("utf-8", "surrogateescape")
-    screen = console()
-    refused = False
-    for frame, explanation in _explained(explainer, list(chosen.values()), data, received_ms):
-        if as_json:
-            sys.stdout.buffer.write(orjson.dumps(as_row(explanation, frame.line)) + b"\n")
+    data = sys.stdin.buffer.read() if options.line == "-" else options.line.encode("utf-8", "surrogateescape")
+    console = open_console()
+    rejected = False
+    for frame, explanation in _explain_frames(explainer, list(selected.values()), data, received_ms):
+        if options.as_json:
+            sys.stdout.buffer.write(orjson.dumps(explanation_to_json(explanation, frame.line)) + b"\n")
         else:
-            show(explanation, frame.line, screen)
-        refused = refused or explanation.outcome == "reject"
+            show(explanation, frame.line, console)
+        rejected = rejected or explanation.outcome == "reject"
     sys.stdout.flush()
-    sys.exit(ExitCode.FINDINGS if refused else ExitCode.DONE)
+    sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
 
 
-def _explained(
-    explainer: Explainer, chosen: list[Source], data: bytes, received_ms: int
+def _explain_frames(
+    explainer: Explainer, selected: list[Source], data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Explanation]]:
     """Explain frames like `try`: the whole as one message if a source accepts it, else line by line."""
-    framings = {framing_of(source, "-", data) for source in chosen}
+    framings = {framing_of(source, "-", data) for source in selected}
     if "message" in framings:
-        whole = [(frame, explainer.explain(message_of(frame, received_ms))) for frame in frames(data, "message")]
-        blocks = {source.name for source in chosen if framing_of(source, "-", data) == "message"}
+        whole = [(frame, explainer.explain(to_message(frame, received_ms))) for frame in frames(data, "message")]
+        blocks = {source.name for source in selected if framing_of(source, "-", data) == "message"}
         if framings == {"message"} or any(_is_block(explanation, blocks) for _, explanation in whole):
             yield from whole
             return
     lines = [frame for frame in frames(data, "line") if frame.data.strip()] or [Frame(1, 0, data)]
-    yield from ((frame, explainer.explain(message_of(frame, received_ms))) for frame in lines)
+    yield from ((frame, explainer.explain(to_message(frame, received_ms))) for frame in lines)
 
 
 def _is_block(explanation: Explanation, blocks: set[str]) -> bool:
     """Whether the whole is one message: read as one, or a damaged message of a source that reads blocks."""
     return bool(explanation.documents) or (
-        not explanation.strange and any(one.source in blocks for one in explanation.rejects[:1])
+        not explanation.strange and any(rejection.source in blocks for rejection in explanation.rejects[:1])
     )
 
 
-def as_row(found: Explanation, line: int) -> dict[str, Any]:
+def explanation_to_json(explanation: Explanation, line: int) -> dict[str, Any]:
     """Return an explanation as one JSON object."""
     return {
-        "outcome": found.outcome,
+        "outcome": explanation.outcome,
         "line": line,
-        "source": found.source,
-        "text": found.text,
-        "tokens": [_token(token) for token in found.tokens],
+        "source": explanation.source,
+        "text": explanation.text,
+        "tokens": [_token_to_json(token) for token in explanation.tokens],
         "documents": [
             {
-                "index": told.document.index,
-                "id": told.document.id,
-                "version": told.document.version,
-                "fields": [_field(field) for field in told.fields],
-                "flags": dict(told.flags),
+                "index": explained.document.index,
+                "id": explained.document.id,
+                "version": explained.document.version,
+                "fields": [_field_to_json(field) for field in explained.fields],
+                "flags": dict(explained.flags),
             }
-            for told in found.documents
+            for explained in explanation.documents
         ],
-        "rejects": [_refusal(refusal) for refusal in found.rejects],
-        "ignored": [{"source": source, "shape": shape, "why": why} for source, shape, why in found.ignored],
+        "rejects": [_rejection_to_json(rejection) for rejection in explanation.rejects],
+        "ignored": [{"source": source, "shape": shape, "why": why} for source, shape, why in explanation.ignored],
     }
 
 
-def _token(token: Token) -> dict[str, Any]:
-    row: dict[str, Any] = {"name": token.name, "text": token.text}
+def _token_to_json(token: Token) -> dict[str, Any]:
+    tree: dict[str, Any] = {"name": token.name, "text": token.text}
     if token.end:
-        row |= {"start": token.start, "end": token.end}
+        tree |= {"start": token.start, "end": token.end}
     fields = [{"document": number, "field": name} for number, name in token.fields]
-    return row | {"fields": fields, "flags": sorted({name for _, name in token.flags}), "checks": list(token.checks)}
+    return tree | {"fields": fields, "flags": sorted({name for _, name in token.flags}), "checks": list(token.checks)}
 
 
-def _field(field: Filled) -> dict[str, Any]:
-    row = {"field": field.field, "value": field.value, "from": list(field.tokens), "how": field.how, "rule": field.rule}
-    return row | ({"unit": field.unit} if field.unit else {})
+def _field_to_json(field: Filled) -> dict[str, Any]:
+    tree = {
+        "field": field.field,
+        "value": field.value,
+        "from": list(field.tokens),
+        "how": field.how,
+        "rule": field.rule,
+    }
+    return tree | ({"unit": field.unit} if field.unit else {})
 
 
-def _refusal(refusal: RejectExplanation) -> dict[str, Any]:
-    reject, near = refusal.reject, refusal.nearest
+def _rejection_to_json(rejection: RejectExplanation) -> dict[str, Any]:
+    reject, nearest = rejection.reject, rejection.nearest
     return {
-        "source": refusal.source,
+        "source": rejection.source,
         "reason": reject.reason,
         "line": reject.line,
         "column": reject.column,
-        "expected": [{"name": name, "words": words} for name, words in refusal.expected],
+        "expected": [{"name": name, "words": words} for name, words in rejection.expected],
         "detail": reject.detail,
-        "nearest": {"text": near.text, "how": near.how} if near else None,
+        "nearest": {"text": nearest.text, "how": nearest.how} if nearest else None,
     }

@@ -1,8 +1,8 @@
 """`perflog lint`: what information lines lose, script line by script line, with a shell line to fix each."""
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +12,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import console, plain_table, visible
-from ingest.cli.options import bytes_of, chosen_of, message_of, zone_of
-from ingest.cli.zone_faults_text import zone_fault_row, zone_fault_words
+from ingest.cli.console import make_visible, open_console, plain_table
+from ingest.cli.format import format_count
+from ingest.cli.options import parse_zone, read_bytes, select_sources, to_message, with_options
+from ingest.cli.zone_faults_text import describe_zone_fault, zone_fault_to_json
 from ingest.config.load import load_settings
 from ingest.core.authoring.lint import Finding, Linter, Site
 from ingest.core.authoring.lint_rules import LintRule, load_rules
@@ -24,66 +25,82 @@ from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.sources.framing import frames
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
+from ingest.edge.clock import now_ms
 
 MOST_HEADS = 6
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LintOptions:
+    """The files that `perflog lint` examines (`-`: standard input), and how they are read."""
+
+    files: tuple[Path, ...]
+    source_name: str | None
+    zone: str | None
+    grammars: Path | None
+    as_json: bool
 
 
 @click.command("lint")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per finding instead.")
-@click.pass_obj
-def command(settings_path: Path | None, /, files: Sequence[Path], as_json: bool, **options: str | Path | None) -> None:
-    """Say what the lines of FILES (`-`: standard input) cost in information, place by place, and how to fix it.
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding instead.")
+@with_options(LintOptions)
+def command(settings_path: Path | None, options: LintOptions) -> None:
+    """Report what information the lines of FILES (`-`: standard input) lose, by the place that prints them; and a fix.
 
     Lines that no source knows are left out. Exit code 0 if there is nothing to fix, 1 if there is.
     """
-    grammars = Path(options["grammars"] or load_settings(settings_path).grammars)
-    linter, flows = _linter(grammars, options["source_name"], zone_of(options["zone"]))
-    received_ms = time.time_ns() // 1_000_000
-    for file in files:
-        data = bytes_of(file)
-        framing = _framing(flows, data, received_ms)
+    grammars = options.grammars or load_settings(settings_path).grammars
+    linter, decoders = _make_linter(grammars, options.source_name, parse_zone(options.zone))
+    received_ms = now_ms()
+    for file in options.files:
+        data = read_bytes(file)
+        framing = _choose_framing(decoders, data, received_ms)
         for frame in frames(data, framing):
             if frame.data.strip():
-                linter.add(str(file), frame.line, message_of(frame, received_ms), flows[framing])
+                linter.add(str(file), frame.line, to_message(frame, received_ms), decoders[framing])
     findings = list(linter.findings())
-    if as_json:
+    if options.as_json:
         for finding in findings:
-            sys.stdout.buffer.write(orjson.dumps(_row(finding)) + b"\n")
+            sys.stdout.buffer.write(orjson.dumps(_finding_to_json(finding)) + b"\n")
         sys.stdout.buffer.flush()
     else:
-        _show(findings, linter.sites, linter.outcomes, console())
+        _show(findings, linter.sites, linter.outcomes, open_console())
     sys.exit(ExitCode.FINDINGS if findings else ExitCode.DONE)
 
 
-def _linter(grammars: Path, name: str | Path | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
-    """Build the linter, and a decoder per framing: line sources are not asked about blocks, nor the reverse."""
+def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
+    """Build the linter, and a decoder per framing: sources of lines read no blocks, sources of blocks no lines."""
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, name)
-    texts = {n: source for n, source in chosen.items() if isinstance(source.reader, GrammarReader)}
+    selected = select_sources(sources, name)
+    texts = {n: source for n, source in selected.items() if isinstance(source.reader, GrammarReader)}
     if not texts:
-        raise Problem(f"Source {name} does not read text.", "lint is for lines that scripts print.", ExitCode.USAGE)
+        raise Problem(
+            f"The source {name} does not read text.",
+            "`perflog lint` is for the lines that scripts print.",
+            ExitCode.USAGE,
+        )
     by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
     intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
     rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}
     return Linter(texts, rules), {framing: Decoder(intake, sources, schema) for framing, intake in intakes.items()}
 
 
-def _framing(flows: Mapping[str, Decoder], data: bytes, received_ms: int) -> str:
+def _choose_framing(decoders: Mapping[str, Decoder], data: bytes, received_ms: int) -> str:
     """Whether a file is one block or many lines: a block if a source of blocks reads the whole."""
-    if len(flows) == 1:
-        return next(iter(flows))
+    if len(decoders) == 1:
+        return next(iter(decoders))
     whole = list(frames(data, "message"))
-    decoded = [flows["message"].decode(message_of(frame, received_ms), received_ms) for frame in whole]
-    return "message" if any(one.documents for one in decoded) else "line"
+    decoded = [decoders["message"].decode(to_message(frame, received_ms), received_ms) for frame in whole]
+    return "message" if any(outcomes.documents for outcomes in decoded) else "line"
 
 
-def _row(finding: Finding) -> dict[str, Any]:
+def _finding_to_json(finding: Finding) -> dict[str, Any]:
     return {
         "site": finding.site.name,
         "script": finding.site.script,
@@ -94,47 +111,47 @@ def _row(finding: Finding) -> dict[str, Any]:
         "first": finding.first,
         "costs": finding.rule.costs,
         "fix": finding.fix,
-        **({"zone_fault": zone_fault_row(finding.zone_fault)} if finding.zone_fault else {}),
+        **({"zone_fault": zone_fault_to_json(finding.zone_fault)} if finding.zone_fault else {}),
     }
 
 
-def _show(findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapping[str, int], screen: Console) -> None:
+def _show(
+    findings: Sequence[Finding], sites: Mapping[Site, int], outcomes: Mapping[str, int], console: Console
+) -> None:
     lines = sum(sites.values())
     ignored = f"; {outcomes['ignored']:,} of somebody else left out" if outcomes.get("ignored") else ""
-    screen.print(Text(f"{_counted(lines, 'line')}, printed at {_counted(len(sites), 'place')}{ignored}", style="bold"))
+    console.print(
+        Text(f"{format_count(lines, 'line')}, printed at {format_count(len(sites), 'place')}{ignored}", style="bold")
+    )
     if not findings:
-        screen.print("Nothing to fix." if lines else "No line that a source knows.")
+        console.print("Nothing to fix." if lines else "No source reads any of these lines.")
         return
     of_places = [finding for finding in findings if finding.zone_fault is None]
     rules = list(dict.fromkeys(finding.rule for finding in of_places))
     heads = {rule: rule.name.replace("_", "\n") for rule in rules}
     if len(rules) > MOST_HEADS:
         heads = dict(zip(rules, LETTERS, strict=False))
-    screen.print()
-    screen.print(_matrix(of_places, sites, heads))
+    console.print()
+    console.print(_build_matrix(of_places, sites, heads))
     for rule in rules:
         head = f"{heads[rule]}  {rule.name}" if len(rules) > MOST_HEADS else rule.name
-        _told(head, [finding for finding in of_places if finding.rule == rule], screen)
-    _zone_faults([finding for finding in findings if finding.zone_fault], screen)
+        _show_rule(head, [finding for finding in of_places if finding.rule == rule], console)
+    _show_zone_faults([finding for finding in findings if finding.zone_fault], console)
 
 
-def _zone_faults(findings: Sequence[Finding], screen: Console) -> None:
+def _show_zone_faults(findings: Sequence[Finding], console: Console) -> None:
     """Print hosts whose timestamps are in a wrong zone, what that costs, and how to check it."""
     for finding in findings[:1]:
-        screen.print()
-        screen.print(Text.assemble((finding.rule.name, "bold yellow"), f"  {finding.rule.costs}"))
+        console.print()
+        console.print(Text.assemble((finding.rule.name, "bold yellow"), f"  {finding.rule.costs}"))
     for finding in findings:
         if finding.zone_fault:
-            screen.print(Text(f"  {zone_fault_words(finding.zone_fault)}"))
+            console.print(Text(f"  {describe_zone_fault(finding.zone_fault)}"))
     for fix in dict.fromkeys(finding.fix for finding in findings):
-        screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)
+        console.print(Text(f"  {make_visible(fix)}", style="green"), soft_wrap=True)
 
 
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
-
-
-def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[LintRule, str]) -> Table:
+def _build_matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mapping[LintRule, str]) -> Table:
     """Build the matrix: places down, rules across, numbers of lines in the cells."""
     table = plain_table()
     table.add_column("place", overflow="fold", vertical="bottom")
@@ -144,15 +161,15 @@ def _matrix(findings: Sequence[Finding], sites: Mapping[Site, int], heads: Mappi
     lines_at = {(finding.site, finding.rule): finding.lines for finding in findings}
     for site, lines in sites.items():
         cells = [f"{lines_at[site, rule]:,}" if (site, rule) in lines_at else "·" for rule in heads]
-        table.add_row(Text(visible(site.name)), f"{lines:,}", *cells)
+        table.add_row(Text(make_visible(site.name)), f"{lines:,}", *cells)
     return table
 
 
-def _told(head: str, findings: Sequence[Finding], screen: Console) -> None:
+def _show_rule(head: str, findings: Sequence[Finding], console: Console) -> None:
     """Print what a rule's findings cost, and the shell line that fixes them: one for all places, or one for each."""
-    lines = _counted(sum(finding.lines for finding in findings), "line")
-    places = f"{lines} at {_counted(len(findings), 'place')}. "
-    screen.print()
-    screen.print(Text.assemble((head, "bold yellow"), f"  {places}{findings[0].rule.costs}"))
+    lines = format_count(sum(finding.lines for finding in findings), "line")
+    places = f"{lines} at {format_count(len(findings), 'place')}. "
+    console.print()
+    console.print(Text.assemble((head, "bold yellow"), f"  {places}{findings[0].rule.costs}"))
     for fix in dict.fromkeys(finding.fix for finding in findings):
-        screen.print(Text(f"  {visible(fix)}", style="green"), soft_wrap=True)
+        console.print(Text(f"  {make_visible(fix)}", style="green"), soft_wrap=True)

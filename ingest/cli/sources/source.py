@@ -17,71 +17,83 @@ from ingest.core.sources.source import Source
 
 
 @click.group("source")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.pass_context
 def command(context: click.Context, grammars: Path | None) -> None:
     """Work on a source, a folder under grammars/."""
     context.obj = grammars or load_settings(context.obj).grammars
 
 
-def _loaded(folder: Path) -> tuple[dict[str, Source], Schema]:
+def _load(folder: Path) -> tuple[dict[str, Source], Schema]:
     schema = load_schema(folder / "fields.toml")
     return load_sources(folder, schema), schema
 
 
 @command.command("check")
 @click.pass_obj
-def check(folder: Path) -> None:
+def check(grammars_folder: Path) -> None:
     """Compare the outcomes of every source's samples with its samples.json. Exit code 65 if something differs."""
-    sources, schema = _loaded(folder)
+    sources, schema = _load(grammars_folder)
     for source in sources.values():
-        load_rules(folder, source, schema)
+        load_rules(grammars_folder, source, schema)
     wrong = [name for name, source in sources.items() if outcomes(source, schema, accepted(source)) != accepted(source)]
-    wrong_words = [f"the samples of {name} do not become what its samples.json says" for name in wrong]
+    wrong_words = [f"the samples of {name} have other outcomes than its samples.json" for name in wrong]
     problems = wrong_words + read_by_two(sources, schema)
     if problems:
         raise Problem(
-            "; ".join(problems) + ".", "`perflog source accept NAME` writes what they become now.", ExitCode.BAD_DATA
+            "; ".join(problems) + ".",
+            "If the new outcomes are right, `perflog source accept NAME` stores them.",
+            ExitCode.BAD_DATA,
         )
-    click.echo(f"{len(sources)} sources: samples become what samples.json says, and none is read by two.")
+    click.echo(
+        f"{len(sources)} sources: every sample has the outcome of samples.json, and no sample is read by two sources."
+    )
 
 
 @command.command("new")
 @click.argument("name")
-@click.option("--reader", type=click.Choice(READERS), default="grammar", show_default=True, help="Text, or JSON.")
+@click.option(
+    "--reader",
+    type=click.Choice(READERS),
+    default="grammar",
+    show_default=True,
+    help="What the source reads: text (grammar) or JSON.",
+)
 @click.pass_obj
-def new(folder: Path, name: str, reader: str) -> None:
+def new(grammars_folder: Path, name: str, reader: str) -> None:
     """Make a folder for a new source NAME: it works at once, and its comments say what to change."""
-    sources, schema = _loaded(folder)
-    home = folder / name
+    sources, schema = _load(grammars_folder)
+    source_folder = grammars_folder / name
     try:
         files = files_of(name, reader)
     except ValueError as error:
         raise Problem(
-            f"{error}.", "Small letters, digits and `_` make its name, a letter first, 40 at most.", ExitCode.USAGE
+            f"{error}.",
+            "A name is at most 40 lower-case letters, digits and `_`, and begins with a letter.",
+            ExitCode.USAGE,
         ) from error
-    if home.exists():
-        raise Problem(f"{home} exists already.", "Choose another name, or remove it first.", ExitCode.USAGE)
+    if source_folder.exists():
+        raise Problem(f"{source_folder} exists already.", "Choose another name, or remove it first.", ExitCode.USAGE)
     try:
-        sources[name] = _make(home, files, sources, schema)
+        sources[name] = _make(source_folder, files, sources, schema)
     except (OSError, Problem) as error:
-        shutil.rmtree(home, ignore_errors=True)
+        shutil.rmtree(source_folder, ignore_errors=True)
         if isinstance(error, Problem):
             raise
-        reason = f"{home} cannot be written: {error.strerror}."
+        reason = f"{source_folder} cannot be written: {error.strerror}."
         raise Problem(reason, "Name a folder of your own with --grammars.", ExitCode.NO_PERMISSION) from error
-    click.echo(f"{home}: {', '.join(sorted(path.name for path in home.iterdir()))}")
-    if _readme(folder, dict(sorted(sources.items())), schema):
+    click.echo(f"{source_folder}: {', '.join(sorted(path.name for path in source_folder.iterdir()))}")
+    if _rewrite_readme(grammars_folder, dict(sorted(sources.items())), schema):
         click.echo("The table of sources in README.md beside them was rewritten.")
     click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
 
-def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
+def _make(source_folder: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
     """Write the files and samples.json; `Problem` if another source reads its samples, or it reads theirs."""
-    home.mkdir()
+    source_folder.mkdir()
     for file, text in files.items():
-        (home / file).write_text(text, encoding="utf-8")
-    source = load_source(home, schema)
+        (source_folder / file).write_text(text, encoding="utf-8")
+    source = load_source(source_folder, schema)
     write(source, outcomes(source, schema, accepted(source)))
     shared = read_by_two({**sources, source.name: source}, schema)
     if shared:
@@ -89,7 +101,7 @@ def _make(home: Path, files: dict[str, str], sources: dict[str, Source], schema:
     return source
 
 
-def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
+def _rewrite_readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
     """Rewrite the table of sources in the folder's README, if it has one."""
     path = folder / "README.md"
     if not path.exists() or BEGIN not in path.read_text(encoding="utf-8"):
@@ -100,26 +112,26 @@ def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
 
 @command.command("readme")
 @click.pass_obj
-def readme(folder: Path) -> None:
+def readme(grammars_folder: Path) -> None:
     """Rewrite README's table of sources."""
-    sources, schema = _loaded(folder)
-    if not _readme(folder, sources, schema):
-        raise Problem(f"There is no README.md with a table of sources in {folder}.", "", ExitCode.NO_INPUT)
+    sources, schema = _load(grammars_folder)
+    if not _rewrite_readme(grammars_folder, sources, schema):
+        raise Problem(f"There is no README.md with a table of sources in {grammars_folder}.", "", ExitCode.NO_INPUT)
 
 
 @command.command("accept")
 @click.argument("name")
 @click.pass_obj
-def accept(folder: Path, name: str) -> None:
-    """Rewrite NAME's samples.json. Read the difference before you commit it: it is the source's promise."""
-    sources, schema = _loaded(folder)
+def accept(grammars_folder: Path, name: str) -> None:
+    """Rewrite NAME's samples.json. Read the difference before you commit it: it is what the source promises."""
+    sources, schema = _load(grammars_folder)
     if name not in sources:
         raise Problem(f"There is no source `{name}`.", f"There are: {', '.join(sources)}.", ExitCode.USAGE)
     source = sources[name]
     accepted_now = outcomes(source, schema, accepted(source))
     path = write(source, accepted_now)
-    rows = [row for file in accepted_now["files"].values() for row in file]
-    counts = {word: sum(row["outcome"] == word for row in rows) for word in ("document", "reject", "ignored")}
+    samples = [sample for file in accepted_now["files"].values() for sample in file]
+    counts = {word: sum(sample["outcome"] == word for sample in samples) for word in ("document", "reject", "ignored")}
     summary = ", ".join(f"{count} {word}" for word, count in counts.items())
-    _readme(folder, sources, schema)
+    _rewrite_readme(grammars_folder, sources, schema)
     click.echo(f"{path}: {summary}. Now read it.")

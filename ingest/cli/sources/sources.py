@@ -10,8 +10,9 @@ import orjson
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import console, plain_table
-from ingest.cli.options import chosen_of
+from ingest.cli.console import open_console, plain_table
+from ingest.cli.format import NONE
+from ingest.cli.options import select_sources
 from ingest.config.load import load_settings
 from ingest.core.authoring.catalogue import Entry, SourceField, entry_of, markdown
 from ingest.core.fields import load_schema
@@ -22,9 +23,9 @@ MOST_PATHS = 6
 
 @click.command("sources")
 @click.argument("name", required=False)
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object per source instead.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="The table of README instead.")
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per source instead.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of README instead.")
 @click.pass_obj
 def command(
     settings_path: Path | None, /, name: str | None, grammars: Path | None, as_json: bool, as_markdown: bool
@@ -32,30 +33,30 @@ def command(
     """List what can be read; with NAME, everything about one source: its fields, their units and meaning, its flags."""
     folder = grammars or load_settings(settings_path).grammars
     schema = load_schema(folder / "fields.toml")
-    chosen = chosen_of(load_sources(folder, schema), name)
-    entries = [entry_of(source, schema, in_detail=name is not None) for source in chosen.values()]
+    selected = select_sources(load_sources(folder, schema), name)
+    entries = [entry_of(source, schema, in_detail=name is not None) for source in selected.values()]
     if as_json:
         for entry in entries:
-            sys.stdout.buffer.write(orjson.dumps(_row(entry)) + b"\n")
+            sys.stdout.buffer.write(orjson.dumps(_entry_to_json(entry)) + b"\n")
         sys.stdout.buffer.flush()
     elif as_markdown:
         click.echo(markdown(entries), nl=False)
     elif name:
-        _one(entries[0], console())
+        _show_one(entries[0], open_console())
     else:
-        _all(entries, console())
+        _show_all(entries, open_console())
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _entry_to_json(entry: Entry) -> dict[str, Any]:
     fields = [
         {
-            "field": one.field.name,
-            "type": one.field.type,
-            "unit": one.field.unit,
-            "doc": one.field.doc,
-            "from": one.paths,
+            "field": entry_field.field.name,
+            "type": entry_field.field.type,
+            "unit": entry_field.field.unit,
+            "doc": entry_field.field.doc,
+            "from": entry_field.paths,
         }
-        for one in entry.fields
+        for entry_field in entry.fields
     ]
     return {
         "source": entry.name,
@@ -74,7 +75,7 @@ def _row(entry: Entry) -> dict[str, Any]:
     }
 
 
-def _all(entries: Sequence[Entry], screen: Console) -> None:
+def _show_all(entries: Sequence[Entry], console: Console) -> None:
     table = plain_table()
     table.add_column("source", no_wrap=True, style="cyan")
     for column in ("reads", "a document is", "fields", "samples", "the same again by", "rev."):
@@ -83,19 +84,19 @@ def _all(entries: Sequence[Entry], screen: Console) -> None:
         samples = f"{sum(entry.outcomes.values()):,}"
         about = (entry.summary, entry.one, str(len(entry.fields)), samples, entry.identity, str(entry.revision))
         table.add_row(entry.name, *(Text(cell) for cell in about))
-    screen.print(table)
-    screen.print()
+    console.print(table)
+    console.print()
     for entry in entries:
         if entry.slow_because:
-            screen.print(
-                Text(f"{entry.name} is read by Lark itself, which is slow: {entry.slow_because}.", style="yellow")
+            console.print(
+                Text(f"{entry.name} is read by Lark's own parser, which is slow: {entry.slow_because}.", style="yellow")
             )
-    screen.print(Text("perflog sources NAME      its fields, units and meaning", style="dim"))
-    screen.print(Text("perflog explain 'LINE'    which token of a line becomes which field", style="dim"))
+    console.print(Text("perflog sources NAME      its fields, units and meaning", style="dim"))
+    console.print(Text("perflog explain 'LINE'    which token of a line becomes which field", style="dim"))
 
 
-def _one(entry: Entry, screen: Console) -> None:
-    screen.print(Text.assemble((entry.name, "bold cyan"), f"  {entry.summary}"))
+def _show_one(entry: Entry, console: Console) -> None:
+    console.print(Text.assemble((entry.name, "bold cyan"), f"  {entry.summary}"))
     documents, rejects, ignored = (entry.outcomes[word] for word in ("document", "reject", "ignored"))
     reading = f"{entry.reading}: {entry.slow_because}" if entry.slow_because else entry.reading
     facts = {
@@ -106,22 +107,27 @@ def _one(entry: Entry, screen: Console) -> None:
         "samples": f"{documents} documents, {rejects} rejects, {ignored} ignored",
     }
     for name, words in facts.items():
-        screen.print(Text.assemble((f"{name:18}", "bold"), words))
-    screen.print()
+        console.print(Text.assemble((f"{name:18}", "bold"), words))
+    console.print()
     table = plain_table()
     for column in ("field", "type", "unit", "from", "meaning"):
         table.add_column(column, no_wrap=column in {"field", "type", "unit"}, overflow="fold")
-    for one in entry.fields:
-        cells = (one.field.type, one.field.unit or "", _from(one), one.field.doc)
-        table.add_row(Text(one.field.name, style="cyan"), *(Text(cell) for cell in cells))
-    screen.print(table)
+    for entry_field in entry.fields:
+        cells = (
+            entry_field.field.type,
+            entry_field.field.unit or "",
+            _describe_origin(entry_field),
+            entry_field.field.doc,
+        )
+        table.add_row(Text(entry_field.field.name, style="cyan"), *(Text(cell) for cell in cells))
+    console.print(table)
     if entry.flags:
-        screen.print()
+        console.print()
     for flag, meaning in entry.flags.items():
-        screen.print(Text.assemble(("flag ", "bold"), (flag, "yellow"), f"  {meaning}"))
+        console.print(Text.assemble(("flag ", "bold"), (flag, "yellow"), f"  {meaning}"))
 
 
-def _from(filled: SourceField) -> str:
+def _describe_origin(entry_field: SourceField) -> str:
     """Return the paths that a field is made from; the first few if there are many."""
-    few = ", ".join(filled.paths[:MOST_PATHS]) + (", …" if len(filled.paths) > MOST_PATHS else "")
-    return few or "–"
+    first_paths = ", ".join(entry_field.paths[:MOST_PATHS]) + (", …" if len(entry_field.paths) > MOST_PATHS else "")
+    return first_paths or NONE

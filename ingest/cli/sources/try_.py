@@ -1,14 +1,22 @@
 """`perflog try`: what would these bytes become? One JSON object per line; the same core, no servers."""
 
 import sys
-import time
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
 import orjson
 
-from ingest.cli.options import bytes_of, chosen_of, facility_of, message_of, time_of, zone_of
+from ingest.cli.options import (
+    check_facility,
+    parse_time,
+    parse_zone,
+    read_bytes,
+    select_sources,
+    to_message,
+    with_options,
+)
 from ingest.config.load import load_settings
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
@@ -18,11 +26,26 @@ from ingest.core.sources.framing import Frame, frames, framing_of
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE, load_wrappers
+from ingest.edge.clock import now_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TryOptions:
+    """The file that `perflog try` reads (`-`: standard input), and how."""
+
+    file: Path
+    source_name: str | None
+    facility: str
+    received: str | None
+    zone: str | None
+    wrapper: str
+    multiline: bool
+    grammars: Path | None
 
 
 @click.command("try")
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--source", "source_name", help="Read as this source only. Default: every source is asked.")
+@click.option("--source", "source_name", help="Read as this source only. Default: every source is tried.")
 @click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
 @click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
@@ -30,49 +53,49 @@ from ingest.core.sources.wrappers import BARE, load_wrappers
     "--wrapper", default=BARE, show_default=True, help="The wrapper that a forwarder put around each message."
 )
 @click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
-@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Another folder of sources.")
-@click.pass_obj
-def command(settings_path: Path | None, /, file: Path, multiline: bool, **options: str | Path | None) -> None:
+@click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
+@with_options(TryOptions)
+def command(settings_path: Path | None, options: TryOptions) -> None:
     """Read FILE (`-`: standard input) and write what each message becomes, as JSON, one object per line.
 
     Exit code 0 if nothing was rejected, 1 if something was.
     """
     settings = load_settings(settings_path)
-    grammars = Path(options["grammars"] or settings.grammars)
+    grammars = options.grammars or settings.grammars
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
-    chosen = chosen_of(sources, options["source_name"])
-    data = bytes_of(file)
-    now_ms = time.time_ns() // 1_000_000
-    received_ms = time_of(options["received"]) if options["received"] else now_ms
-    facility, wrapper = facility_of(str(options["facility"])), str(options["wrapper"])
-    zone = zone_of(options["zone"])
-    if multiline:
-        chosen = {name: source for name, source in chosen.items() if source.framing == "line"}
-    intake = Intake("try", "try", facility, tuple(chosen), zone=zone, wrapper=wrapper, multiline=multiline)
+    selected = select_sources(sources, options.source_name)
+    data = read_bytes(options.file)
+    received_ms = parse_time(options.received) if options.received else now_ms()
+    facility, zone = check_facility(options.facility), parse_zone(options.zone)
+    if options.multiline:
+        selected = {name: source for name, source in selected.items() if source.framing == "line"}
+    intake = Intake(
+        "try", "try", facility, tuple(selected), zone=zone, wrapper=options.wrapper, multiline=options.multiline
+    )
     decoder = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
     rejected = False
-    for frame, decoded in _outcomes(decoder, chosen, file.name, data, received_ms):
-        for row in as_rows(decoded, frame.line):
-            sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
+    for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):
+        for result in as_rows(decoded, frame.line):
+            sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
 
 
-def _outcomes(
-    decoder: Decoder, chosen: Mapping[str, Source], name: str, data: bytes, received_ms: int
+def _decode_file(
+    decoder: Decoder, selected: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
     """Decode the file as one message if a source accepts it; otherwise message by message, by its framing."""
-    framings = {framing_of(source, name, data) for source in chosen.values()}
+    framings = {framing_of(source, name, data) for source in selected.values()}
     if "message" in framings:
-        whole = list(_tried(decoder, frames(data, "message"), received_ms))
-        if framings == {"message"} or any(decoded.documents for _, decoded in whole):
-            yield from whole
+        as_one_message = list(_decode(decoder, frames(data, "message"), received_ms))
+        if framings == {"message"} or any(decoded.documents for _, decoded in as_one_message):
+            yield from as_one_message
             return
-    yield from _tried(decoder, frames(data, "line"), received_ms)
+    yield from _decode(decoder, frames(data, "line"), received_ms)
 
 
-def _tried(decoder: Decoder, found: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
-    for frame in found:
-        yield frame, decoder.decode(message_of(frame, received_ms), received_ms)
+def _decode(decoder: Decoder, framed: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
+    for frame in framed:
+        yield frame, decoder.decode(to_message(frame, received_ms), received_ms)

@@ -5,7 +5,6 @@ Kafka has acknowledged every line, a second manifest says what was read (see cor
 """
 
 import socket
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
@@ -20,6 +19,7 @@ from ingest.core.records import headers
 from ingest.core.sources.source import Source
 from ingest.core.tracking import manifest
 from ingest.edge import files
+from ingest.edge.clock import now_ms
 from ingest.edge.errors import Unavailable
 from ingest.edge.files import ReadTally
 from ingest.edge.kafka.client import ENVELOPE_BYTES
@@ -145,11 +145,11 @@ def _send_manifest(producer: AcknowledgedProducer, file: _FileInTransit, role: s
     """Send a manifest of the file, in a record of its own."""
     if not file.what.manifest:
         return
-    now_ms, read = time.time_ns() // 1_000_000, file.summary
+    sent_ms, read = now_ms(), file.summary
     value = (
-        manifest.begins(file.absolute_path, file.size_bytes, now_ms)
+        manifest.begins(file.absolute_path, file.size_bytes, sent_ms)
         if role == manifest.BEGIN
-        else manifest.ends(file.absolute_path, (read.size_bytes, read.lines, read.sha256), file.size_bytes, now_ms)
+        else manifest.ends(file.absolute_path, (read.size_bytes, read.lines, read.sha256), file.size_bytes, sent_ms)
     )
     origin = Provenance(file.host, file.absolute_path, None, file.what.forwarder, generation=file.generation)
     manifest_headers = ((headers.MANIFEST, role.encode()), *headers.to_headers(origin, file.what.backfill))

@@ -17,11 +17,11 @@ from tests.support.cli import perflog, process
 def test_rates_are_told_beside_their_yardsticks() -> None:
     """A small run, for machines: every rate is there and above nothing."""
     done = perflog("bench", "parse", "--lines", "2000", "--repeat", "1", "--json")
-    found = json.loads(done.stdout)
+    report = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert len(found["rates"]) == 5
-    assert all(rate > 0 for rate in found["rates"].values())
+    assert len(report["rates"]) == 5
+    assert all(rate > 0 for rate in report["rates"].values())
 
 
 def test_the_lines_of_the_bench_differ_and_are_accepted() -> None:
@@ -29,7 +29,7 @@ def test_the_lines_of_the_bench_differ_and_are_accepted() -> None:
     sample = (GRAMMARS / "als_perf" / "samples.log").read_bytes().splitlines()
     lines = list(moved(sample, 500))
     done = perflog("try", "--source", "als_perf", "-", stdin=b"\n".join(lines))
-    documents = [json.loads(row)["document"] for row in done.stdout.splitlines()]
+    documents = [json.loads(line)["document"] for line in done.stdout.splitlines()]
 
     assert lines[:35] == sample
     assert len(set(lines)) == 500
@@ -44,12 +44,12 @@ def test_the_worker_is_measured_beside_the_limit_and_leaves_nothing_behind(stack
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
 
     done = process("--config", str(settings), "bench", "index", "--lines", "3000", "--repeat", "1", "--json")
-    found = json.loads(done.stdout)
+    variants = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert len(found) == 4
-    assert all(way["lines_per_s"] > 0 for way in found.values())
-    assert found["perflog run, one worker"]["cpu_us_per_line"] > 0
+    assert len(variants) == 4
+    assert all(variant["lines_per_s"] > 0 for variant in variants.values())
+    assert variants["perflog run, one worker"]["cpu_us_per_line"] > 0
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*,bench-*").body
     with open_topics(load_settings(settings).kafka) as cluster:
@@ -64,21 +64,21 @@ def test_a_deriving_worker_is_measured_beside_all_that_it_sent(stack: Running, t
     arguments = ("bench", "index", "--derive", "on", "--lines", "3000", "--repeat", "1", "--json")
 
     done = process("--config", str(settings), *arguments)
-    found = json.loads(done.stdout)
+    orders = json.loads(done.stdout)
 
     assert done.returncode == 0, done.stderr
-    assert len(found) == 2
-    for way in found.values():
-        assert way["lines"] == 3_000
-        assert way["items"] > 6_000
-        assert 0 < way["of_the_limit"] < 2
-        assert way["written_times"]["runstate"] >= 1
-    assert 1 <= found["a run's lines together"]["written_times"]["stages"] <= 1.3
+    assert len(orders) == 2
+    for order in orders.values():
+        assert order["lines"] == 3_000
+        assert order["items"] > 6_000
+        assert 0 < order["of_the_limit"] < 2
+        assert order["written_times"]["runstate"] >= 1
+    assert 1 <= orders["a run's lines together"]["written_times"]["stages"] <= 1.3
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*").body
 
 
-def replays(stack: Running, folder: Path, lines: int) -> dict[str, dict[str, float]]:
+def measure_replays(stack: Running, folder: Path, lines: int) -> dict[str, dict[str, float]]:
     """What `perflog bench replay` measures."""
     settings = folder / "perflog.toml"
     settings.write_text(f'[kafka]\nbootstrap = "{stack.kafka}"\n[elasticsearch]\nurl = "{stack.elasticsearch}"\n')
@@ -86,17 +86,17 @@ def replays(stack: Running, folder: Path, lines: int) -> dict[str, dict[str, flo
     assert done.returncode == 0, done.stderr
     with Elasticsearch(stack.elasticsearch) as client:
         assert not client.indices.get(index="perf-*-bench*,bench-*").body
-    found: dict[str, dict[str, float]] = json.loads(done.stdout)
-    return found
+    rates: dict[str, dict[str, float]] = json.loads(done.stdout)
+    return rates
 
 
 @pytest.mark.stack
 def test_replays_are_measured_beside_the_first_reading(stack: Running, tmp_path: Path) -> None:
     """A small run: every line is read again, twice; nothing is left."""
-    found = replays(stack, tmp_path, 1000)
+    rates = measure_replays(stack, tmp_path, 1000)
 
-    assert [row["lines"] for row in found.values()] == [1000, 1000, 1000]
-    assert all(row["lines_per_s"] > 0 for row in found.values())
+    assert [rate["lines"] for rate in rates.values()] == [1000, 1000, 1000]
+    assert all(rate["lines_per_s"] > 0 for rate in rates.values())
 
 
 @pytest.mark.system
@@ -104,7 +104,7 @@ def test_replays_are_measured_beside_the_first_reading(stack: Running, tmp_path:
 @pytest.mark.timeout(7200)
 def test_a_million_marks_are_replayed_at_half_the_rate(stack: Running, tmp_path: Path) -> None:
     """Replays of the same revision and of a raised one, against the reading of the same lines in the same run."""
-    found = replays(stack, tmp_path, 1_000_000)
+    rates = measure_replays(stack, tmp_path, 1_000_000)
 
-    assert found["replayed, same revision"]["of_the_first"] >= 0.5
-    assert found["replayed, raised revision"]["of_the_first"] >= 0.5
+    assert rates["replayed, same revision"]["of_the_first"] >= 0.5
+    assert rates["replayed, raised revision"]["of_the_first"] >= 0.5

@@ -32,18 +32,18 @@ from tests.support.stored import Stored
 DAY_MS = 86_400_000
 STAGE = "SUBMIT_NORM"
 pytestmark = pytest.mark.stack
-Made = Callable[[str], Stored]
+MakeStored = Callable[[str], Stored]
 
 
 @pytest.fixture(scope="module")
-def made(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Made:
+def make_stored(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> MakeStored:
     """A facility of its own for each name."""
 
     def make(name: str) -> Stored:
         facility = f"{name}{os.getpid()}"
-        found = Stored(stack, tmp_path_factory.mktemp(facility), facility)
-        found.set_up(partitions=1)
-        return found
+        stored = Stored(stack, tmp_path_factory.mktemp(facility), facility)
+        stored.set_up(partitions=1)
+        return stored
 
     return make
 
@@ -55,72 +55,72 @@ def workload() -> Workload:
 
 
 @lru_cache
-def stage_documents(made_up: Workload) -> list[DerivedDocument]:
+def stage_documents(planned: Workload) -> list[DerivedDocument]:
     """What is written of a workload."""
-    return documents_of(marks_of(made_up))
+    return documents_of(marks_of(planned))
 
 
-def put(world: Stored, made_up: Workload) -> None:
+def put(world: Stored, planned: Workload) -> None:
     """Store a workload as this facility's."""
     own = []
-    for each in stage_documents(made_up):
-        json = each.json.replace('"als"', f'"{world.facility}"')
-        own.append(each._replace(index=each.index.replace("-als", f"-{world.facility}", 1), json=json))
+    for document in stage_documents(planned):
+        json = document.json.replace('"als"', f'"{world.facility}"')
+        own.append(document._replace(index=document.index.replace("-als", f"-{world.facility}", 1), json=json))
     world.put(own)
 
 
 @pytest.fixture(scope="module")
-def slowed(made: Made) -> Stored:
+def slowed(make_stored: MakeStored) -> Stored:
     """A facility in which one stage became slow."""
-    found = made("slowed")
-    put(found, workload())
-    return found
+    stored = make_stored("slowed")
+    put(stored, workload())
+    return stored
 
 
-def call(world: Stored, *words: str) -> Result:
+def call(world: Stored, *arguments: str) -> Result:
     """The command in this process, of this facility alone."""
-    words = (words[0], "--facility", world.facility, *words[1:])
-    done = CliRunner().invoke(alerts.command, words, obj=world.settings_file, standalone_mode=False)
+    arguments = (arguments[0], "--facility", world.facility, *arguments[1:])
+    done = CliRunner().invoke(alerts.command, arguments, obj=world.settings_file, standalone_mode=False)
     if done.exception is not None:
         raise done.exception
     return done
 
 
-def told(world: Stored, *words: str) -> dict[str, Any]:
+def evaluate_once(world: Stored, *arguments: str) -> dict[str, Any]:
     """What `run --once --json` says of the one rule and facility, with what was told."""
-    row = json.loads(call(world, "run", "--once", "--json", *words).stdout)
-    (one,) = row["evaluated"]
-    return {**one, "told": row["told"]}
+    report = json.loads(call(world, "run", "--once", "--json", *arguments).stdout)
+    (evaluated,) = report["evaluated"]
+    return {**evaluated, "told": report["told"]}
 
 
-def incidents(world: Stored, *words: str) -> list[dict[str, Any]]:
+def list_incidents(world: Stored, *arguments: str) -> list[dict[str, Any]]:
     """What `list --json` says."""
-    found: list[dict[str, Any]] = json.loads(call(world, "list", "--json", *words).stdout)["incidents"]
-    return found
+    listed: list[dict[str, Any]] = json.loads(call(world, "list", "--json", *arguments).stdout)["incidents"]
+    return listed
 
 
-def test_on_the_sample_it_is_insufficient_for_every_stage(made: Made) -> None:
+def test_on_the_sample_it_is_insufficient_for_every_stage(make_stored: MakeStored) -> None:
     """33 stages, none judged, which is not ok; nothing fires, nothing is written."""
-    world = made("alsample")
+    world = make_stored("alsample")
     world.put(documents_of(marks_of_sample(world.facility)))
-    found = told(world)
+    report = evaluate_once(world)
 
-    assert found["counts"] == {"insufficient": 33}
-    assert max(stage["n"] for stage in found["stages"]) <= 5
-    assert (found["incidents"], found["told"], incidents(world)) == ([], [], [])
-    assert found["now"] == "2016-02-06T18:49:25Z"
+    assert report["counts"] == {"insufficient": 33}
+    assert max(stage["n"] for stage in report["stages"]) <= 5
+    assert (report["incidents"], report["told"], list_incidents(world)) == ([], [], [])
+    assert report["now"] == "2016-02-06T18:49:25Z"
     words = call(world, "run", "--once", "--stages").stdout
     assert "33 insufficient: fewer than 8 like it within 28 days before" in words
-    assert sum(row.startswith("insufficient ") for row in words.splitlines()) == 33
+    assert sum(line.startswith("insufficient ") for line in words.splitlines()) == 33
     assert "Nothing new to tell." in words
 
 
 def test_a_slowed_stage_fires_once_and_no_other(slowed: Stored) -> None:
     """One incident with run, duration, bound, baseline; told to the log once, however often it is evaluated."""
-    first = told(slowed)
-    again = told(slowed)
+    first = evaluate_once(slowed)
+    again = evaluate_once(slowed)
     once_more = call(slowed, "run", "--once").stdout
-    (listed,) = incidents(slowed)
+    (listed,) = list_incidents(slowed)
 
     assert [notice["what"] for notice in first["told"]] == ["fired"]
     assert again["told"] == []
@@ -144,47 +144,47 @@ def assert_numbers(listed: dict[str, Any]) -> None:
         key=lambda stage: stage.start_ms,
     )
     slow = [stage for stage in stages if stage.start_ms >= begin_ms + 9 * DAY_MS and stage.closed_ms]
-    usual = [stage.duration_s or 0 for stage in stages if stage.start_ms < begin_ms + 9 * DAY_MS]
+    usual_s = [stage.duration_s or 0 for stage in stages if stage.start_ms < begin_ms + 9 * DAY_MS]
     first = listed["first"]
 
     assert (first["run"], first["took_s"]) == (slow[0].run, slow[0].duration_s)
-    assert first["took_s"] > first["threshold_s"] >= max(usual)
-    assert first["baseline"]["n"] == len(usual) <= 50
-    assert min(usual) <= first["baseline"]["median_s"] <= max(usual)
+    assert first["took_s"] > first["threshold_s"] >= max(usual_s)
+    assert first["baseline"]["n"] == len(usual_s) <= 50
+    assert min(usual_s) <= first["baseline"]["median_s"] <= max(usual_s)
     assert first["baseline"]["to"] < first["start"]
     assert listed["slow"] == len(slow)
     assert listed["worst"]["took_s"] == max(stage.duration_s or 0 for stage in slow)
 
 
-def test_an_incident_that_is_over_is_closed_and_told_once(made: Made) -> None:
+def test_an_incident_that_is_over_is_closed_and_told_once(make_stored: MakeStored) -> None:
     """Evaluated every four hours of a day that begins slow and ends as usual: fired, worse, closed; nothing twice."""
-    world = made("over")
+    world = make_stored("over")
     begin_ms = Workload().start_ms
     day = Slowed(STAGE, 4, begin_ms + 9 * DAY_MS), Slowed(STAGE, 0.25, round(begin_ms + 9.5 * DAY_MS))
     put(world, replace(workload(), slowed=day))
-    heard = []
+    notices = []
     for hour in range(0, 25, 4):
         now = iso(begin_ms + 9 * DAY_MS + hour * 3_600_000)
-        heard += [(notice["what"], notice["id"]) for notice in told(world, "--now", now)["told"]]
-    whats = [what for what, _ in heard]
+        notices += [(notice["what"], notice["id"]) for notice in evaluate_once(world, "--now", now)["told"]]
+    whats = [what for what, _ in notices]
 
     assert (whats[0], whats[-1]) == ("fired", "closed")
     assert (whats.count("fired"), whats.count("closed")) == (1, 1)
-    assert len({doc_id for _, doc_id in heard}) == 1
-    assert told(world)["told"] == []
-    (listed,) = incidents(world)
+    assert len({doc_id for _, doc_id in notices}) == 1
+    assert evaluate_once(world)["told"] == []
+    (listed,) = list_incidents(world)
     assert (listed["state"], listed["closed_by"], listed["told"]) == ("closed", "over", "closed")
-    assert incidents(world, "--state", "firing") == []
+    assert list_incidents(world, "--state", "firing") == []
     assert "closed (over)" in call(world, "list").stdout
 
 
-def test_a_span_is_counted_back_from_the_time_that_is_judged(made: Made) -> None:
+def test_a_span_is_counted_back_from_the_time_that_is_judged(make_stored: MakeStored) -> None:
     """--since 2d means two days before the newest line or --now, however long ago that is; a date means itself."""
-    world = made("spans")
+    world = make_stored("spans")
     put(world, workload())
-    two = told(world, "--since", "2d", "--now", "2016-02-12T00:00:00Z")
-    newest = told(world, "--since", "2d")
-    dated = told(world, "--since", "2016-02-14")
+    two = evaluate_once(world, "--since", "2d", "--now", "2016-02-12T00:00:00Z")
+    newest = evaluate_once(world, "--since", "2d")
+    dated = evaluate_once(world, "--since", "2016-02-14")
 
     assert (two["since"], two["now"]) == ("2016-02-10T00:00:00Z", "2016-02-12T00:00:00Z")
     assert iso_ms(newest["now"]) - iso_ms(newest["since"]) == 2 * DAY_MS
@@ -208,42 +208,42 @@ class Deaf:
         self.told.append(notice)
 
 
-def test_what_was_written_and_not_told_is_told_by_the_next(made: Made) -> None:
+def test_what_was_written_and_not_told_is_told_by_the_next(make_stored: MakeStored) -> None:
     """A crash between the incident and the message: the incident is there, the message comes later, once."""
-    world = made("deaf")
+    world = make_stored("deaf")
     put(world, workload())
     rules, schema = load_rules(RULES), shipped(GRAMMARS).schema
-    deaf, asked = Deaf(), EvaluateRequest((world.facility,))
+    deaf, request = Deaf(), EvaluateRequest((world.facility,))
 
     with pytest.raises(Unavailable):
-        evaluate(world.settings, schema, rules, asked, deaf)
-    (untold,) = incidents(world)
+        evaluate(world.settings, schema, rules, request, deaf)
+    (untold,) = list_incidents(world)
     for _ in range(2):
-        evaluate(world.settings, schema, rules, asked, deaf)
+        evaluate(world.settings, schema, rules, request, deaf)
 
     assert untold["told"] is None
     assert [notice.what for notice in deaf.told] == ["fired"]
-    assert [one["told"] for one in incidents(world)] == ["critical chronic"]
+    assert [incident["told"] for incident in list_incidents(world)] == ["critical chronic"]
 
 
-def test_of_two_who_write_at_once_one_is_first(made: Made) -> None:
+def test_of_two_who_write_at_once_one_is_first(make_stored: MakeStored) -> None:
     """Create makes it once; a change of what somebody changed meanwhile is not taken."""
-    world = made("cas")
-    known = Alerts(world.client)
+    world = make_stored("cas")
+    stored_alerts = Alerts(world.client)
     index, doc_id = f"perf-alerts-{world.facility}-2017", "twice"
     body = {"@timestamp": "2017-01-01T00:00:00Z", "perf": {"facility": world.facility, "alert": {"rule": "X9"}}}
-    first, second = known.create(index, doc_id, body), known.create(index, doc_id, body)
+    first, second = stored_alerts.create(index, doc_id, body), stored_alerts.create(index, doc_id, body)
     assert first is not None
-    changed, late = known.change(first, body), known.change(first, body)
+    changed, late = stored_alerts.change(first, body), stored_alerts.change(first, body)
 
     assert (second, late) == (None, None)
     assert changed is not None
     assert changed.seq_no > first.seq_no
 
 
-def test_two_evaluations_at_once_make_one_incident(made: Made) -> None:
+def test_two_evaluations_at_once_make_one_incident(make_stored: MakeStored) -> None:
     """Four threads: one document, fired at least once and by those only who wrote it."""
-    world = made("racing")
+    world = make_stored("racing")
     put(world, workload())
     rules, schema = load_rules(RULES), shipped(GRAMMARS).schema
 
@@ -253,14 +253,14 @@ def test_two_evaluations_at_once_make_one_incident(made: Made) -> None:
     with ThreadPoolExecutor(4) as four:
         reports = list(four.map(evaluation, range(4)))
 
-    assert len(incidents(world)) == 1
+    assert len(list_incidents(world)) == 1
     assert {notice.what for report in reports for notice in report.notices} == {"fired"}
     assert evaluation(0).notices == []
 
 
-def test_as_a_process_it_logs_what_it_tells(made: Made) -> None:
+def test_as_a_process_it_logs_what_it_tells(make_stored: MakeStored) -> None:
     """One line to standard error: what, the sentence, what it means, the id; the table to standard output."""
-    world = made("logged")
+    world = make_stored("logged")
     put(world, workload())
     first = world.perflog("alerts", "run", "--once", "--facility", world.facility)
     second = world.perflog("alerts", "run", "--once", "--facility", world.facility)

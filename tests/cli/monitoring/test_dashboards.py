@@ -38,12 +38,12 @@ def _board(ndjson: str) -> dict[str, str]:
 def test_compile_writes_what_kibanas_own_import_takes(tmp_path: Path) -> None:
     """To standard output as it is, or to a file with one line said about it; both the same."""
     written = _perflog("compile", "-o", tmp_path / "boards.ndjson")
-    shown = _perflog("compile")
+    printed = _perflog("compile")
 
     assert (written.returncode, written.stdout) == (0, f"{tmp_path}/boards.ndjson: 8 objects.\n")
-    assert (shown.returncode, shown.stderr) == (0, "")
-    assert shown.stdout == (tmp_path / "boards.ndjson").read_text(encoding="utf-8")
-    assert _board(shown.stdout)["title"] == "[perflog] Runs beside the network"
+    assert (printed.returncode, printed.stderr) == (0, "")
+    assert printed.stdout == (tmp_path / "boards.ndjson").read_text(encoding="utf-8")
+    assert _board(printed.stdout)["title"] == "[perflog] Runs beside the network"
 
 
 def test_the_pairs_come_from_the_settings(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_import_says_what_it_did_and_where_to_look() -> None:
         done = _perflog("import", "--kibana", kibana.url, "--from", "2016-02-06T05:30Z", "--to", "2016-02-06T19:00Z")
 
     assert (done.returncode, done.stderr) == (0, "")
-    said, address = done.stdout.splitlines()
-    assert said == f"Kibana 8.12.2 at {kibana.url} has 8 objects, read back and compared."
+    summary, address = done.stdout.splitlines()
+    assert summary == f"Kibana 8.12.2 at {kibana.url} has 8 objects, read back and compared."
     assert address.startswith(f"[perflog] Runs beside the network: {kibana.url}/app/dashboards#/view/")
     assert address.endswith("?_g=(time:(from:'2016-02-06T05:30:00.000Z',to:'2016-02-06T19:00:00.000Z'))")
     assert len(kibana.kept) == 8
@@ -103,7 +103,7 @@ def test_import_fails_when_kibana_refuses_an_object() -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "sentence"),
     [
         (("import",), 64, "--kibana"),
         (("import", "--kibana", "http://127.0.0.1:1", "--from", "now-1h"), 64, "--from and --to go together"),
@@ -111,10 +111,10 @@ def test_import_fails_when_kibana_refuses_an_object() -> None:
         (("import", "--kibana", "127.0.0.1:5601", "--wait", "0"), 64, "is no address of a Kibana"),
     ],
 )
-def test_what_a_person_can_mend_has_an_exit_code(arguments: tuple[str, ...], code: int, said: str) -> None:
+def test_what_a_person_can_mend_has_an_exit_code(arguments: tuple[str, ...], code: int, sentence: str) -> None:
     """And one sentence, never a traceback."""
     done = _perflog(*arguments)
 
     assert (done.returncode, done.stdout) == (code, "")
-    assert said in done.stderr
+    assert sentence in done.stderr
     assert "Traceback" not in done.stderr

@@ -30,13 +30,15 @@ NOTICED = NOW + 60_000
 pytestmark = pytest.mark.stack
 
 
-def piece(start: int, stop: int) -> ByteRange:
+def make_piece(start: int, stop: int) -> ByteRange:
     """Received at a second for each thousand bytes, happened a day before."""
     first, last = (Instant(at, NOW - 86_400_000 + at) for at in (start, stop - 40))
     return ByteRange(start, stop, NOW + start, NOW + stop, first, last)
 
 
-def state(path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, facility: str = FACILITY) -> FileState:
+def make_file(
+    path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, facility: str = FACILITY
+) -> FileState:
     """A file of which this was received."""
     news = FileUpdate()
     news.add_ranges(pieces)
@@ -44,68 +46,71 @@ def state(path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, fa
     return merge(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), news)
 
 
-def with_gaps(found: FileState) -> FileState:
+def with_recorded_gaps(file: FileState) -> FileState:
     """With its holes declared."""
-    return record_gaps(found, confirmed(found, NOTICED, 0), NOTICED)
+    return record_gaps(file, confirmed(file, NOTICED, 0), NOTICED)
 
 
-def more(found: FileState, piece_: ByteRange) -> FileState:
+def with_piece(file: FileState, received: ByteRange) -> FileState:
     """With another piece."""
     news = FileUpdate()
-    news.add_ranges([piece_])
-    return merge(found, news)
+    news.add_ranges([received])
+    return merge(file, news)
 
 
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """Four files: two gaps, of which one was filled; none; one under way; and another facility with a whole one."""
-    made = Stored(stack, tmp_path_factory.mktemp("gaps"), FACILITY)
-    made.set_up(partitions=1)
-    torn = more(with_gaps(state("/data/torn.log", [piece(0, 1000), piece(2000, 3000)], END, 5000)), piece(900, 2000))
+    stored = Stored(stack, tmp_path_factory.mktemp("gaps"), FACILITY)
+    stored.set_up(partitions=1)
+    torn = with_piece(
+        with_recorded_gaps(make_file("/data/torn.log", [make_piece(0, 1000), make_piece(2000, 3000)], END, 5000)),
+        make_piece(900, 2000),
+    )
     files = [
         torn,
-        state("/data/whole.log", [piece(0, 5000)], END, 5000),
-        with_gaps(state("/data/sub/night.log", [piece(500, 5000)], END, 5000)),
-        state("/data/now.log", [piece(0, 700)], BEGIN, 5000),
-        state("/data/whole.log", [piece(0, 5000)], END, 5000, OTHER),
+        make_file("/data/whole.log", [make_piece(0, 5000)], END, 5000),
+        with_recorded_gaps(make_file("/data/sub/night.log", [make_piece(500, 5000)], END, 5000)),
+        make_file("/data/now.log", [make_piece(0, 700)], BEGIN, 5000),
+        make_file("/data/whole.log", [make_piece(0, 5000)], END, 5000, OTHER),
     ]
-    for each in files:
-        written = replace(each, pending=False)
-        index = f"perf-files-{each.key.facility}"
-        made.client.index(index=index, id=each.key.id, document=body_of(written, is_due(written)))
-        made.put(documents(each, shipped(GRAMMARS).schema))
-    made.client.indices.refresh(index="perf-files-*")
-    return made
+    for file in files:
+        written = replace(file, pending=False)
+        index = f"perf-files-{file.key.facility}"
+        stored.client.index(index=index, id=file.key.id, document=body_of(written, is_due(written)))
+        stored.put(documents(file, shipped(GRAMMARS).schema))
+    stored.client.indices.refresh(index="perf-files-*")
+    return stored
 
 
-def called(world: Stored, *words: str) -> str:
+def run_gaps(world: Stored, *arguments: str) -> str:
     """What the command prints."""
-    done = CliRunner().invoke(gaps.command, words, obj=world.settings_file, standalone_mode=False)
-    if done.exception is not None:
-        raise done.exception
-    return done.stdout
+    result = CliRunner().invoke(gaps.command, arguments, obj=world.settings_file, standalone_mode=False)
+    if result.exception is not None:
+        raise result.exception
+    return result.stdout
 
 
-def told(world: Stored, *words: str) -> dict[str, Any]:
+def read_json(world: Stored, *arguments: str) -> dict[str, Any]:
     """What it tells machines of the facility."""
-    found: dict[str, Any] = json.loads(called(world, "--facility", FACILITY, "--json", *words))
-    return found
+    listing: dict[str, Any] = json.loads(run_gaps(world, "--facility", FACILITY, "--json", *arguments))
+    return listing
 
 
 def test_open_gaps_stand_first_with_bytes_and_times(world: Stored) -> None:
     """One line each in a pipe: what is missing, from where, between what and what, found, filled, the file."""
-    rows = [line.split() for line in called(world, "--facility", FACILITY).splitlines()]
-    found, after, at = "2026-09-21 14:14:20", "2026-09-20 14:13:", "node"
+    lines = [line.split() for line in run_gaps(world, "--facility", FACILITY).splitlines()]
+    noticed, after, at = "2026-09-21 14:14:20", "2026-09-20 14:13:", "node"
 
     heads = "state missing B from byte since (UTC) until (UTC) found (UTC) filled (UTC) file"
-    assert " ".join(rows[0]) == heads
-    assert [" ".join(row) for row in rows[1:4]] == [
-        f"open 2,000 3,000 {after}22 end of file {found} – /data/torn.log on {at}",
-        f"open 500 0 start of file {after}20 {found} – /data/sub/night.log on {at}",
-        f"filled 1,000 1,000 {after}20 {after}22 {found} 2026-09-21 14:13:22 /data/torn.log on {at}",
+    assert " ".join(lines[0]) == heads
+    assert [" ".join(words) for words in lines[1:4]] == [
+        f"open 2,000 3,000 {after}22 end of file {noticed} – /data/torn.log on {at}",
+        f"open 500 0 start of file {after}20 {noticed} – /data/sub/night.log on {at}",
+        f"filled 1,000 1,000 {after}20 {after}22 {noticed} 2026-09-21 14:13:22 /data/torn.log on {at}",
     ]
-    assert " ".join(rows[5]) == "2 open, 1 filled; 4 files looked at."
-    assert " ".join(rows[6]).startswith("Not ended yet: 700 of 5,000 bytes of /data/now.log on node, the last at")
+    assert " ".join(lines[5]) == "2 open, 1 filled; 4 files looked at."
+    assert " ".join(lines[6]).startswith("Not ended yet: 700 of 5,000 bytes of /data/now.log on node, the last at")
 
 
 @pytest.mark.parametrize(
@@ -125,18 +130,18 @@ def test_open_gaps_stand_first_with_bytes_and_times(world: Stored) -> None:
 )
 def test_filters(world: Stored, words: tuple[str, ...], files: list[str], unsettled: int) -> None:
     """Each says which gaps are meant; several of a kind widen; a path or how it ends."""
-    found = told(world, *words)
+    listing = read_json(world, *words)
 
-    assert [gap["file"].split("/")[-1] for gap in found["gaps"]] == files
-    assert len(found["unsettled"]) == unsettled
+    assert [gap["file"].split("/")[-1] for gap in listing["gaps"]] == files
+    assert len(listing["unsettled"]) == unsettled
 
 
 def test_machines_are_told_all_of_it(world: Stored) -> None:
     """What is not known is null, never 0."""
-    found = told(world, "--file", "torn.log")
-    gap, filled = found["gaps"]
+    listing = read_json(world, "--file", "torn.log")
+    gap, filled = listing["gaps"]
 
-    assert (found["matching"], found["files"]) == (2, 1)
+    assert (listing["matching"], listing["files"]) == (2, 1)
     assert gap == {
         "facility": FACILITY, "host": "node", "file": "/data/torn.log", "generation": "g", "topic": "perf.lines.v1",
         "state": "open", "first_byte": 3000, "end_byte": 5000, "size_bytes": 2000, "missing_bytes": 2000,
@@ -149,18 +154,18 @@ def test_machines_are_told_all_of_it(world: Stored) -> None:
 
 def test_nothing_missing_and_nothing_known_are_told_apart(world: Stored) -> None:
     """A facility whose only file is whole, and one of which no file is known."""
-    assert called(world, "--facility", OTHER) == "No gap is known of; 1 file looked at.\n"
-    assert "No file is known by its bytes yet" in called(world, "--facility", "nobody")
+    assert run_gaps(world, "--facility", OTHER) == "No gap is known of; 1 file looked at.\n"
+    assert "No file is known by its bytes yet" in run_gaps(world, "--facility", "nobody")
 
 
 @pytest.mark.parametrize("columns", [80, 120, 200])
 def test_nothing_is_wider_than_the_screen(world: Stored, columns: int) -> None:
     """Where there is little room the file stands above its gaps."""
-    found = told(world)
-    screen = Console(width=columns, highlight=False, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
-    with screen.file:
-        show_gaps(found["gaps"], found["matching"], (found["files"], []), screen)
+    listing = read_json(world)
+    console = Console(width=columns, highlight=False, record=True, file=open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    with console.file:
+        show_gaps(listing["gaps"], listing["matching"], (listing["files"], []), console)
 
-    lines = screen.export_text().splitlines()
+    lines = console.export_text().splitlines()
     assert max(map(len, lines)) <= columns
     assert ("/data/torn.log on node" in lines) == (columns < 150)

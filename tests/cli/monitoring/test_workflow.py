@@ -39,26 +39,32 @@ pytestmark = pytest.mark.stack
 
 def lines() -> list[bytes]:
     """Sixty runs; of the last one a line is lost; from the middle on one script prints from another line."""
-    made = list(messages(Workload(2, 1_600)))
-    order = list(dict.fromkeys(each.truth.facts[0].run for each in made))
-    whole = {run for run in order if sum(each.truth.facts[0].run == run for each in made) == len(RECIPES[1]) + 2}
+    generated = list(messages(Workload(2, 1_600)))
+    order = list(dict.fromkeys(message.truth.facts[0].run for message in generated))
+    whole = {
+        run for run in order if sum(message.truth.facts[0].run == run for message in generated) == len(RECIPES[1]) + 2
+    }
     damaged = next(run for run in reversed(order) if run in whole)
-    half_ms = sorted(each.at_ms for each in made)[len(made) // 2]
-    kept = []
-    for each in made:
-        (fact,) = each.truth.facts
+    half_ms = sorted(message.at_ms for message in generated)[len(generated) // 2]
+    sent_lines = []
+    for message in generated:
+        (fact,) = message.truth.facts
         if (fact.run, fact.stage) == (damaged, LOST):
             continue
-        edited = each.at_ms >= half_ms
-        kept.append(each.data.replace(b"GalJob.sh:91:", b"GalJob.sh:97:") if edited else each.data)
-    return [damaged.encode() if damaged else b"", *kept]
+        edited = message.at_ms >= half_ms
+        sent_lines.append(message.data.replace(b"GalJob.sh:91:", b"GalJob.sh:97:") if edited else message.data)
+    return [damaged.encode() if damaged else b"", *sent_lines]
 
 
-def facts(found: list[bytes]) -> list[Document]:
+def facts(sent_lines: list[bytes]) -> list[Document]:
     """The marks of these lines."""
-    known = shipped(GRAMMARS)
-    decoder = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), known.sources, known.schema)
-    return [each for line in found for each in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents]
+    registry = shipped(GRAMMARS)
+    decoder = Decoder(Intake("test", "t", FACILITY, ("als_perf",), WORKFLOW), registry.sources, registry.schema)
+    return [
+        document
+        for line in sent_lines
+        for document in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -70,12 +76,12 @@ def damaged() -> str:
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """Marks and runs of a facility whose runs are closed, and of another one whose only run is still running."""
-    made = Stored(stack, tmp_path_factory.mktemp("workflow"), FACILITY)
-    made.set_up(partitions=1)
-    made.put(facts(lines()[1:]))
-    made.put(documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS))
-    made.put(documents_of(marks_of_lines(lines()[1:6], OTHER)))
-    return made
+    stored = Stored(stack, tmp_path_factory.mktemp("workflow"), FACILITY)
+    stored.set_up(partitions=1)
+    stored.put(facts(lines()[1:]))
+    stored.put(documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS))
+    stored.put(documents_of(marks_of_lines(lines()[1:6], OTHER)))
+    return stored
 
 
 Caller = Callable[..., Result]
@@ -85,32 +91,32 @@ Caller = Callable[..., Result]
 def call(world: Stored) -> Caller:
     """Calls a command in this process."""
 
-    def called(command: click.Command, *words: str, config_file: Path | None = None) -> Result:
+    def run(command: click.Command, *words: str, config_file: Path | None = None) -> Result:
         settings = config_file or world.settings_file
-        done = CliRunner().invoke(command, words, obj=settings, standalone_mode=False)
-        if done.exception is not None:
-            raise done.exception
-        return done
+        result = CliRunner().invoke(command, words, obj=settings, standalone_mode=False)
+        if result.exception is not None:
+            raise result.exception
+        return result
 
-    return called
+    return run
 
 
-def told(call: Caller, *words: str) -> dict[str, Any]:
+def read_json(call: Caller, *words: str) -> dict[str, Any]:
     """The JSON of a command about this facility."""
-    found: dict[str, Any] = json.loads(call(workflow.command, *words, "--facility", FACILITY, "--json").stdout)
-    return found
+    answer_json: dict[str, Any] = json.loads(call(workflow.command, *words, "--facility", FACILITY, "--json").stdout)
+    return answer_json
 
 
 @pytest.fixture
 def learned(call: Caller, world: Stored) -> dict[str, Any]:
     """The template, stored anew as the first."""
-    kept = Workflows(world.client)
-    kept.refresh()
-    for each in kept.stored((FACILITY,)):
-        world.client.delete(index=each.index, id=each.id, refresh=True)
-    (found,) = told(call, "learn")["learned"]
-    row: dict[str, Any] = found
-    return row
+    workflows = Workflows(world.client)
+    workflows.refresh()
+    for stored_template in workflows.stored((FACILITY,)):
+        world.client.delete(index=stored_template.index, id=stored_template.id, refresh=True)
+    (result,) = read_json(call, "learn")["learned"]
+    learned_template: dict[str, Any] = result
+    return learned_template
 
 
 def test_learn_shows_and_stores_and_says_what_it_did(call: Caller, learned: dict[str, Any]) -> None:
@@ -118,21 +124,24 @@ def test_learn_shows_and_stores_and_says_what_it_did(call: Caller, learned: dict
     variants = learned["template"]["variants"]
 
     assert (learned["done"], learned["template"]["version"]) == ("stored", 1)
-    assert [[stage["name"] for stage in each["stages"]] for each in variants] == [
-        [step.stage for step in recipe] for each in variants for recipe in RECIPES if len(recipe) == len(each["stages"])
+    assert [[stage["name"] for stage in variant["stages"]] for variant in variants] == [
+        [step.stage for step in recipe]
+        for variant in variants
+        for recipe in RECIPES
+        if len(recipe) == len(variant["stages"])
     ]
-    assert [each["tail"]["by"] for each in variants] == ["start"] * 3
-    assert told(call, "learn")["learned"][0]["done"] == "unchanged"
-    fewer = told(call, "learn", "--runs", "40")["learned"][0]
+    assert [variant["tail"]["by"] for variant in variants] == ["start"] * 3
+    assert read_json(call, "learn")["learned"][0]["done"] == "unchanged"
+    fewer = read_json(call, "learn", "--runs", "40")["learned"][0]
     assert (fewer["done"], fewer["template"]["version"], fewer["template"]["runs"]) == ("renewed", 1, 40)
 
 
 def test_a_dry_run_stores_nothing(call: Caller, learned: dict[str, Any]) -> None:
     """It shows what would be stored, with the version that it would have."""
-    shown = told(call, "learn", "--runs", "3", "--dry-run")["learned"][0]
+    preview = read_json(call, "learn", "--runs", "3", "--dry-run")["learned"][0]
 
-    assert (shown["done"], shown["template"]["version"]) == ("shown", 2)
-    assert told(call, "list")["templates"] == [learned["template"]]
+    assert (preview["done"], preview["template"]["version"]) == ("shown", 2)
+    assert read_json(call, "list")["templates"] == [learned["template"]]
 
 
 def test_what_is_declared_becomes_the_next_version(call: Caller, world: Stored, learned: dict[str, Any]) -> None:
@@ -140,21 +149,21 @@ def test_what_is_declared_becomes_the_next_version(call: Caller, world: Stored, 
     path = world.folder / "declared.toml"
     stages = [step.stage for step in RECIPES[0]]
     path.write_text(f"{world.settings_file.read_text()}[workflow.{WORKFLOW}]\nstages = {json.dumps(stages)}\n")
-    words = ("learn", "--facility", FACILITY, "--json")
+    arguments = ("learn", "--facility", FACILITY, "--json")
 
-    (found,) = json.loads(call(workflow.command, *words, config_file=path).stdout)["learned"]
+    (result,) = json.loads(call(workflow.command, *arguments, config_file=path).stdout)["learned"]
 
-    template = found["template"]
-    assert (found["done"], template["version"], template["declared"]) == ("stored", 2, True)
+    template = result["template"]
+    assert (result["done"], template["version"], template["declared"]) == ("stored", 2, True)
     assert [stage["name"] for stage in template["variants"][0]["stages"]] == stages
     assert learned["template"]["version"] == 1
 
 
 def test_nothing_to_learn_from_is_said_so(call: Caller) -> None:
     """66: of a facility whose runs are all under way, and of a workflow that nobody has."""
-    for words in (("--facility", OTHER), ("--workflow", "nobody's", "--facility", FACILITY)):
+    for arguments in (("--facility", OTHER), ("--workflow", "nobody's", "--facility", FACILITY)):
         with pytest.raises(Problem, match="No run of a workflow is quiet") as caught:
-            call(workflow.command, "learn", *words)
+            call(workflow.command, "learn", *arguments)
         assert caught.value.exit_code == 66
     with pytest.raises(Problem, match="no template of a workflow") as caught:
         call(workflow.command, "show", "nobody's")
@@ -169,7 +178,7 @@ def test_somebody_else_is_faster(call: Caller, learned: dict[str, Any], monkeypa
         call(workflow.command, "learn", "--facility", FACILITY, "--runs", "40")
 
     assert caught.value.exit_code == 75
-    assert told(call, "list")["templates"] == [learned["template"]]
+    assert read_json(call, "list")["templates"] == [learned["template"]]
 
 
 def test_show_tells_when_a_script_was_edited(
@@ -177,52 +186,52 @@ def test_show_tells_when_a_script_was_edited(
 ) -> None:
     """One edit of one script, from line 91 to 97, whatever the size of a page; none since a time behind it."""
     monkeypatch.setattr(search, "BUCKETS", 7)
-    (found,) = told(call, "show", WORKFLOW)["templates"]
-    (change,) = found["script_changes"]
-    later = told(call, "show", WORKFLOW, "--since", "2016-03-01")["templates"]
-    words = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
+    (template,) = read_json(call, "show", WORKFLOW)["templates"]
+    (change,) = template["script_changes"]
+    later = read_json(call, "show", WORKFLOW, "--since", "2016-03-01")["templates"]
+    text = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
 
-    assert found["variants"] == learned["template"]["variants"]
+    assert template["variants"] == learned["template"]["variants"]
     assert (change["script"], change["line_before"], change["line_after"]) == (EDITED, 91, 97)
     assert change["since"] < change["at"]
     assert change["moved"] > 5
     assert later[0]["script_changes"] == []
-    assert f"{EDITED}  91 → 97" in words
+    assert f"{EDITED}  91 → 97" in text
 
 
-def judged(world: Stored) -> None:
+def judge_runs(world: Stored) -> None:
     """Store the runs as a sweep with the stored template does."""
     workflows = Workflows(world.client)
     workflows.refresh()
-    (kept,) = workflows.stored((FACILITY,))
-    template = template_in(kept.body)
+    (stored_template,) = workflows.stored((FACILITY,))
+    template = template_in(stored_template.body)
     templates: Templates = {template.workflow: template}
-    found = documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
-    world.put(each._replace(version=each.version + 8) for each in found)
+    documents = documents_of(marks_of_lines(lines()[1:], FACILITY), END_MS, templates)
+    world.put(document._replace(version=document.version + 8) for document in documents)
 
 
 def test_runs_and_show_say_what_is_missing(
     call: Caller, world: Stored, learned: dict[str, Any], damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run of the lost line: by name, in numbers and words, wide and narrow; a whole run: yes."""
-    judged(world)
-    found = json.loads(call(show.command, damaged, "--facility", FACILITY, "--json").stdout)["completeness"]
-    words = call(show.command, damaged, "--facility", FACILITY).stdout
+    judge_runs(world)
+    completeness = json.loads(call(show.command, damaged, "--facility", FACILITY, "--json").stdout)["completeness"]
+    text = call(show.command, damaged, "--facility", FACILITY).stdout
     listed = json.loads(call(runs.command, "--facility", FACILITY, "--json", "--limit", "500").stdout)["runs"]
     wide = {
-        row.split()[0]: row
-        for row in call(runs.command, "--facility", FACILITY, "--limit", "500").stdout.splitlines()
-        if row
+        line.split()[0]: line
+        for line in call(runs.command, "--facility", FACILITY, "--limit", "500").stdout.splitlines()
+        if line
     }
-    monkeypatch.setattr("ingest.cli.runs.runs.console", lambda: Console(highlight=False, width=80))
+    monkeypatch.setattr("ingest.cli.runs.runs.open_console", lambda: Console(highlight=False, width=80))
     narrow = call(runs.command, "--run", damaged, "--facility", FACILITY).stdout
 
     expected = len(RECIPES[1])
-    assert (found["verdict"], found["missing_stages"]) == ("incomplete", [LOST])
-    assert (found["expected"], found["seen"], found["seen_pct"]) == (expected, expected - 1, 97)
-    said = f"incomplete: {expected - 1} of {expected} stages (97 %); missing {LOST}; its total is no baseline"
-    assert f"{said} (template 1, variant {found['variant']})" in words
-    verdicts = {each["run"]: (each["completeness"] or {})["verdict"] for each in listed}
+    assert (completeness["verdict"], completeness["missing_stages"]) == ("incomplete", [LOST])
+    assert (completeness["expected"], completeness["seen"], completeness["seen_pct"]) == (expected, expected - 1, 97)
+    sentence = f"incomplete: {expected - 1} of {expected} stages (97 %); missing {LOST}; its total is no baseline"
+    assert f"{sentence} (template 1, variant {completeness['variant']})" in text
+    verdicts = {run["run"]: (run["completeness"] or {})["verdict"] for run in listed}
     assert [run for run, verdict in verdicts.items() if verdict == "incomplete"][-1:] == [damaged]
     assert f"no {expected - 1}/{expected}" in wide[damaged]
     assert "1 stage " in wide[damaged]
@@ -237,24 +246,24 @@ def test_templates_fit_the_terminal(
     call: Caller, learned: dict[str, Any], monkeypatch: pytest.MonkeyPatch, columns: int
 ) -> None:
     """List and show: no table is wider, the numbers are there."""
-    monkeypatch.setattr("ingest.cli.monitoring.workflow.console", lambda: Console(highlight=False, width=columns))
+    monkeypatch.setattr("ingest.cli.monitoring.workflow.open_console", lambda: Console(highlight=False, width=columns))
     listed = call(workflow.command, "list", "--facility", FACILITY).stdout
-    shown = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
+    whole = call(workflow.command, "show", WORKFLOW, "--facility", FACILITY).stdout
 
     assert max(map(len, listed.splitlines())) <= columns
     assert WORKFLOW in listed
     assert f"{learned['template']['runs']}" in listed
-    for row in shown.splitlines():
-        assert len(row.rstrip()) <= columns or row.startswith((WORKFLOW, "variant"))
-    assert "ends with the START of SUBMIT_SINO" in shown
-    assert shown.count("100 %") > 30
+    for line in whole.splitlines():
+        assert len(line.rstrip()) <= columns or line.startswith((WORKFLOW, "variant"))
+    assert "ends with the START of SUBMIT_SINO" in whole
+    assert whole.count("100 %") > 30
 
 
 def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
     """69, not a traceback."""
     path = tmp_path / "perflog.toml"
     path.write_text('[elasticsearch]\nurl = "http://127.0.0.1:9"\n')
-    for words in (("learn",), ("list",), ("show", "x")):
-        done = CliRunner().invoke(workflow.command, words, obj=path, standalone_mode=False)
-        assert isinstance(done.exception, Problem)
-        assert done.exception.exit_code == 69
+    for arguments in (("learn",), ("list",), ("show", "x")):
+        result = CliRunner().invoke(workflow.command, arguments, obj=path, standalone_mode=False)
+        assert isinstance(result.exception, Problem)
+        assert result.exception.exit_code == 69

@@ -23,7 +23,7 @@ def demo(home: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, timeout=200)
 
 
-def answer(lines: list[str]) -> list[str]:
+def cut_runs(lines: list[str]) -> list[str]:
     """What is printed of the runs and the network, without blanks at the ends of lines."""
     start = next(n for n, line in enumerate(lines) if line.startswith("Run "))
     end = next(n for n, line in enumerate(lines) if line.startswith("The ledger"))
@@ -32,12 +32,12 @@ def answer(lines: list[str]) -> list[str]:
 
 def assert_cut_of(printed: list[str]) -> None:
     """README shows the second run and what follows it, line by line; of the first it says that it was left out."""
-    shown = [line.rstrip() for line in README]
-    start = next(n for n, line in enumerate(shown) if line.startswith("Run "))
-    wanted = answer(README)
-    assert shown[start - 2 : start] == ["…", ""]
+    readme_lines = [line.rstrip() for line in README]
+    start = next(n for n, line in enumerate(readme_lines) if line.startswith("Run "))
+    expected = cut_runs(README)
+    assert readme_lines[start - 2 : start] == ["…", ""]
     assert printed[0].startswith("Run 1084664-62990")
-    assert printed[len(printed) - len(wanted) :] == wanted
+    assert printed[len(printed) - len(expected) :] == expected
 
 
 def test_the_demo_answers_what_readme_shows_and_a_second_one_changes_nothing(stack: Running, tmp_path: Path) -> None:
@@ -49,9 +49,9 @@ def test_the_demo_answers_what_readme_shows_and_a_second_one_changes_nothing(sta
     first, second = demo(home), demo(home)
 
     assert first.returncode == 0, first.stdout + first.stderr
-    assert_cut_of(answer(first.stdout.splitlines()))
+    assert_cut_of(cut_runs(first.stdout.splitlines()))
     assert second.returncode == 0, second.stdout + second.stderr
-    assert answer(second.stdout.splitlines()) == answer(first.stdout.splitlines())
+    assert cut_runs(second.stdout.splitlines()) == cut_runs(first.stdout.splitlines())
     ledger = {
         words[0]: words[1:]
         for line in second.stdout.splitlines()

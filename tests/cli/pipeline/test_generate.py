@@ -6,17 +6,17 @@ from typing import Any
 
 import pytest
 
-from tests.cli.sources.test_try import rows
+from tests.cli.sources.test_try import read_results
 from tests.support.cli import perflog
 
 
-def truth_of(folder: Path) -> list[dict[str, Any]]:
+def read_truth(folder: Path) -> list[dict[str, Any]]:
     """What is told of each message, with its bytes as they stand in its file."""
-    told = [json.loads(line) for line in (folder / "truth.jsonl").read_bytes().splitlines()]
-    for entry in told:
+    entries = [json.loads(line) for line in (folder / "truth.jsonl").read_bytes().splitlines()]
+    for entry in entries:
         rest = (folder / entry["file"]).read_bytes()[entry["offset_bytes"] :]
         entry["data"] = rest.partition(b"\n")[0]
-    return told
+    return entries
 
 
 def test_files_and_truth_fit_together_and_to_what_try_says(tmp_path: Path) -> None:
@@ -25,20 +25,20 @@ def test_files_and_truth_fit_together_and_to_what_try_says(tmp_path: Path) -> No
     options = ("--lines", "400", "--results", "5", "--facility", "als", "--facility", "aps", "--seed", "4")
     done = perflog("generate", str(out), *options, "--share", "torn=0.1", "--share", "glued=0.1", "--json")
     assert done.returncode == 0, done.stderr
-    report, told = json.loads(done.stdout), truth_of(out)
+    report, entries = json.loads(done.stdout), read_truth(out)
     runs = (out / "runs.jsonl").read_bytes().splitlines()
 
     assert (report["counts"]["lines"], report["counts"]["results"], report["runs"]) == (400, 5, len(runs))
-    assert len(told) == 405
-    assert report["size_bytes"] == sum(len(entry["data"]) for entry in told)
-    assert {entry["file"] for entry in told} == {
+    assert len(entries) == 405
+    assert report["size_bytes"] == sum(len(entry["data"]) for entry in entries)
+    assert {entry["file"] for entry in entries} == {
         str(path.relative_to(out)) for path in out.rglob("*") if path.is_file() and path.parent != out
     }
-    file = next(entry["file"] for entry in told if entry["reason"] == "torn")
-    facts = [fact for entry in told if entry["file"] == file for fact in entry["facts"]]
-    tried = rows(perflog("try", "--source", "als_perf", str(out / file)))
-    found = [row["document"]["event"]["original"] for row in tried if row["outcome"] == "document"]
-    assert sorted(found) == sorted(fact["original"] for fact in facts)
+    file = next(entry["file"] for entry in entries if entry["reason"] == "torn")
+    facts = [fact for entry in entries if entry["file"] == file for fact in entry["facts"]]
+    tried = read_results(perflog("try", "--source", "als_perf", str(out / file)))
+    originals = [result["document"]["event"]["original"] for result in tried if result["outcome"] == "document"]
+    assert sorted(originals) == sorted(fact["original"] for fact in facts)
 
 
 def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
@@ -53,7 +53,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "told"),
+    ("words", "sentence"),
     [
         ([], "No destination is given"),
         (["out", "--share", "tron=0.1"], "There is no share `tron`"),
@@ -73,7 +73,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_go_together_is_refused(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], told: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
 ) -> None:
     """Exit code 64 and a sentence, before anything is written."""
     (tmp_path / "full").mkdir()
@@ -82,5 +82,5 @@ def test_what_does_not_go_together_is_refused(
     done = perflog("generate", *words)
 
     assert done.returncode == 64, done.stderr
-    assert told in done.stderr.decode()
+    assert sentence in done.stderr.decode()
     assert not (tmp_path / "out").exists()

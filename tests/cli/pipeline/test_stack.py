@@ -62,19 +62,19 @@ def test_the_life_of_a_stack(folder: Path) -> None:
     table = _perflog("status", "--folder", folder)
     assert table.returncode == 0
     assert [line.split()[0] for line in table.stdout.splitlines()] == ["service", "elasticsearch", "kafka"]
-    told = json.loads(_perflog("status", "--folder", folder, "--json").stdout)
-    assert [(each["service"], each["state"], each["ready"]) for each in told] == [
+    services = json.loads(_perflog("status", "--folder", folder, "--json").stdout)
+    assert [(service["service"], service["state"], service["ready"]) for service in services] == [
         ("elasticsearch", "ready", True),
         ("kafka", "ready", True),
     ]
 
     ended = _perflog("down", "--folder", folder)
     assert (ended.returncode, ended.stdout) == (0, "Ended elasticsearch and kafka.\n")
-    for each in told:
-        assert not _runs(each["pid"])
+    for service in services:
+        assert not _runs(service["pid"])
     after = _perflog("status", "--folder", folder, "--json")
     assert after.returncode == 69
-    assert {each["state"] for each in json.loads(after.stdout)} == {"stopped"}
+    assert {service["state"] for service in json.loads(after.stdout)} == {"stopped"}
     assert folder.exists()
 
     purged = _perflog("down", "--folder", folder, "--purge")
@@ -93,14 +93,14 @@ def test_an_up_that_is_interrupted_leaves_nothing_running(folder: Path, number: 
         stderr=subprocess.DEVNULL,
         preexec_fn=lambda: signal.signal(number, signal.SIG_DFL),  # noqa: PLW1509  (tests may run in the background)
     )
-    while not (pids := [each.pid for each in status(LocalStack(folder)) if each.pid]):
+    while not (pids := [server.pid for server in status(LocalStack(folder)) if server.pid]):
         assert program.poll() is None
 
     program.send_signal(number)
 
     assert program.wait(timeout=60) == 130
     assert not any(_runs(pid) for pid in pids)
-    assert {each.state for each in status(LocalStack(folder))} == {"stopped"}
+    assert {server.state for server in status(LocalStack(folder))} == {"stopped"}
 
 
 @pytest.mark.stack
@@ -114,7 +114,7 @@ def test_without_maven_and_jars_it_says_what_to_install(folder: Path, tmp_path: 
     assert (done.returncode, done.stdout) == (69, "")
     assert "apt-get install maven" in done.stderr
     assert done.stderr.count("\n") == 1
-    assert {each.state for each in status(LocalStack(folder))} == {"stopped"}
+    assert {server.state for server in status(LocalStack(folder))} == {"stopped"}
 
 
 def test_too_little_memory_is_told_before_anything_starts(folder: Path) -> None:
@@ -124,7 +124,7 @@ def test_too_little_memory_is_told_before_anything_starts(folder: Path) -> None:
     assert done.returncode == 69
     assert "Too little memory" in done.stderr
     assert "--elasticsearch-heap-mib" in done.stderr
-    assert {each.state for each in status(LocalStack(folder))} == {"stopped"}
+    assert {server.state for server in status(LocalStack(folder))} == {"stopped"}
 
 
 def test_a_port_that_is_none_is_a_wrong_use(folder: Path) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli.options import moment_of
+from ingest.cli.options import parse_moment
 from ingest.cli.recovery import dlq
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
@@ -23,11 +23,11 @@ NOT_TEXT = b"Fri Feb 5 21:39:37 PST 2016: rot.sh:65:1084664-1:PERF:SUBMIT_ROT:ST
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A facility with three lines of one broken script and one of another, refused."""
-    made = World(stack, tmp_path_factory.mktemp("dlq"), f"dlq{os.getpid()}")
-    made.set_up(partitions=1)
-    made.ship(made.written("run.log", [*(BAD % n for n in range(3)), NOT_TEXT]))
-    made.drain()
-    return made
+    own_world = World(stack, tmp_path_factory.mktemp("dlq"), f"dlq{os.getpid()}")
+    own_world.set_up(partitions=1)
+    own_world.ship(own_world.written("run.log", [*(BAD % n for n in range(3)), NOT_TEXT]))
+    own_world.drain()
+    return own_world
 
 
 class Caller:
@@ -56,33 +56,33 @@ def call(world: World) -> Caller:
 @pytest.mark.stack
 def test_one_broken_script_is_one_line_in_a_pipe(call: Caller) -> None:
     """Count, times, reason, source, shape and an id in one line; the totals last."""
-    rows = call("list").stdout.splitlines()
+    lines = call("list").stdout.splitlines()
 
-    assert [row.split()[0] for row in rows if SHAPE in row] == ["3"]
-    assert rows[0].split()[0] == "count"
-    assert "4 of " in rows[-1] or rows[-1].startswith("4 rejects")
-    assert rows[-1].endswith("in 2 shapes; 4 letters in the dead-letter topic.")
+    assert [line.split()[0] for line in lines if SHAPE in line] == ["3"]
+    assert lines[0].split()[0] == "count"
+    assert "4 of " in lines[-1] or lines[-1].startswith("4 rejects")
+    assert lines[-1].endswith("in 2 shapes; 4 letters in the dead-letter topic.")
 
 
 @pytest.mark.stack
 def test_a_shape_is_told_to_machines(call: Caller, world: World) -> None:
     """JSON with the same numbers, and the id that `show` takes."""
-    found = json.loads(call("list", "--json", "--shape", SHAPE).stdout)
-    (shape,) = found["shapes"]
+    listing = json.loads(call("list", "--json", "--shape", SHAPE).stdout)
+    (shape,) = listing["shapes"]
 
     assert (shape["count"], shape["shape"], shape["source"]) == (3, SHAPE, "als_perf")
-    assert (found["matching"], found["letters"]) == (3, 4)
+    assert (listing["matching"], listing["letters"]) == (3, 4)
     assert shape["newest"] in {f"{world.topic}/0/{n}" for n in range(3)}
 
 
 @pytest.mark.stack
 def test_a_reject_is_shown_with_a_caret_and_its_record(call: Caller, world: World) -> None:
     """The caret under the place, what was expected in words, headers, where it lies, what it would be today."""
-    rows = call("show", f"{world.topic}/0/2").stdout.splitlines()
-    caret = next(number for number, row in enumerate(rows) if row.strip() == "^")
+    lines = call("show", f"{world.topic}/0/2").stdout.splitlines()
+    caret = next(number for number, line in enumerate(lines) if line.strip() == "^")
 
-    assert rows[caret - 1][rows[caret].index("^") :].startswith("PREF:SUBMIT_NORM")
-    text = "\n".join(rows)
+    assert lines[caret - 1][lines[caret].index("^") :].startswith("PREF:SUBMIT_NORM")
+    text = "\n".join(lines)
     lies = f"the dead-letter topic (perf.{world.facility}.deadletter.v1/0/2)"
     for words in ("expected the word PERF", SHAPE, "header   perflog.host: beamline", lies, "refused still (syntax)"):
         assert words in text
@@ -91,30 +91,30 @@ def test_a_reject_is_shown_with_a_caret_and_its_record(call: Caller, world: Worl
 @pytest.mark.stack
 def test_bytes_that_are_no_text_are_shown_harmless_and_given_raw(call: Caller) -> None:
     """In hexadecimal digits for people, untouched with --raw, in base64 for machines."""
-    shapes = [one["shape"] for one in json.loads(call("list", "--json").stdout)["shapes"]]
-    chosen = ("--shape", next(shape for shape in shapes if shape.startswith("rot.sh:65: ")))
-    for_people = call("show", *chosen).stdout
+    shapes = [shape_tree["shape"] for shape_tree in json.loads(call("list", "--json").stdout)["shapes"]]
+    selected = ("--shape", next(shape for shape in shapes if shape.startswith("rot.sh:65: ")))
+    for_people = call("show", *selected).stdout
 
     assert "37 ff 1b 5d 30 3b" in for_people
     assert not set("\x1b\x07") & set(for_people)
-    assert call("show", *chosen, "--raw").stdout_bytes == NOT_TEXT
-    row = json.loads(call("show", *chosen, "--json").stdout)
-    assert b64decode(row["record"]["value"]["base64"]) == NOT_TEXT
-    assert row["record"]["value"]["text"] is None
+    assert call("show", *selected, "--raw").stdout_bytes == NOT_TEXT
+    shown_reject = json.loads(call("show", *selected, "--json").stdout)
+    assert b64decode(shown_reject["record"]["value"]["base64"]) == NOT_TEXT
+    assert shown_reject["record"]["value"]["text"] is None
 
 
 @pytest.mark.stack
 def test_a_dry_run_says_what_a_replay_would_send(call: Caller, world: World) -> None:
     """And sends nothing."""
-    said = call("replay", "--shape", SHAPE, "--dry-run").stdout
+    sentence = call("replay", "--shape", SHAPE, "--dry-run").stdout
 
-    assert said.splitlines() == ["3 records would be sent.", f"  3 to {world.topic}"]
+    assert sentence.splitlines() == ["3 records would be sent.", f"  3 to {world.topic}"]
     assert len(world.records(world.topic)) == 4
 
 
 @pytest.mark.stack
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "sentence"),
     [
         (("show", "nope/0/1"), 66, "no reject with the id nope/0/1"),
         (("replay", "nope/0/1"), 66, "no reject with the id nope/0/1"),
@@ -124,13 +124,13 @@ def test_a_dry_run_says_what_a_replay_would_send(call: Caller, world: World) -> 
         (("list", "--since", "soon"), 64, "--since"),
     ],
 )
-def test_every_slip_has_its_sentence(call: Caller, words: tuple[str, ...], code: int, said: str) -> None:
+def test_every_slip_has_its_sentence(call: Caller, words: tuple[str, ...], code: int, sentence: str) -> None:
     """Exit codes of sysexits; nothing is deleted unasked."""
     with pytest.raises(Problem) as caught:
         call(*words)
 
     assert caught.value.exit_code == code
-    assert said in str(caught.value)
+    assert sentence in str(caught.value)
     assert json.loads(call("list", "--json").stdout)["matching"] == 4
 
 
@@ -142,9 +142,9 @@ def test_purge_says_what_went(stack: Running, tmp_path: Path) -> None:
     other.ship(other.written("run.log", [BAD % n for n in range(2)]))
     other.drain()
 
-    said = Caller(other)("purge", "--yes").stdout
+    sentence = Caller(other)("purge", "--yes").stdout
 
-    assert said == "2 rejects deleted; 2 letters gone from the dead-letter topic, 0 left there.\n"
+    assert sentence == "2 rejects deleted; 2 letters gone from the dead-letter topic, 0 left there.\n"
     assert json.loads(Caller(other)("list", "--json").stdout)["matching"] == 0
 
 
@@ -176,7 +176,7 @@ def test_an_elasticsearch_that_is_away_is_a_sentence(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_a_moment_is_so_long_ago_or_iso(text: str | None, ms: int | None) -> None:
     """Without a zone it is UTC."""
-    assert moment_of("--since", text, 1_000_000_000) == ms
+    assert parse_moment("--since", text, 1_000_000_000) == ms
 
 
 def _nowhere(folder: Path) -> Path:

@@ -23,11 +23,11 @@ KINDS = "marks,runstate,stages,runs,writers,rejects,ledger"
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> World:
     """A facility with the sample, and one line that was refused."""
-    made = World(stack, tmp_path_factory.mktemp("replay"), f"replay{os.getpid()}")
-    made.set_up(partitions=1)
-    made.ship(made.written("sample.log", [*LINES, REFUSED]))
-    made.drain()
-    return made
+    own_world = World(stack, tmp_path_factory.mktemp("replay"), f"replay{os.getpid()}")
+    own_world.set_up(partitions=1)
+    own_world.ship(own_world.written("sample.log", [*LINES, REFUSED]))
+    own_world.drain()
+    return own_world
 
 
 class Caller:
@@ -46,10 +46,10 @@ class Caller:
             raise done.exception
         return done
 
-    def told(self, *words: str) -> dict[str, Any]:
+    def read_json(self, *words: str) -> dict[str, Any]:
         """What it says for machines."""
-        found: dict[str, Any] = json.loads(self(*words, "--json").stdout)
-        return found
+        report: dict[str, Any] = json.loads(self(*words, "--json").stdout)
+        return report
 
 
 @pytest.fixture
@@ -69,29 +69,29 @@ def changed(folder: Path, name: str, old: str, new: str) -> str:
     return str(grammars)
 
 
-def everything(world: World) -> tuple[list[str], dict[tuple[str, str], tuple[int, int]]]:
+def read_stored(world: World) -> tuple[list[str], dict[tuple[str, str], tuple[int, int]]]:
     """All indices of the node, and all that stands in this world's."""
     return sorted(world.client.indices.get(index="*", expand_wildcards="all").body), versions(world, KINDS)
 
 
 def test_a_shadow_of_the_same_grammars_is_empty(call: Caller, world: World) -> None:
     """Every line was compared, none differs: exit code 0; nothing was written."""
-    before = everything(world), world.ends()
+    before = read_stored(world), world.ends()
 
     done = call("--shadow")
-    told = call.told("--shadow")
+    differences = call.read_json("--shadow")
 
     assert done.return_value == 0
     assert done.stdout == "35 lines compared: no difference. Nothing was written.\n"
-    assert (told["lines"], told["differing"], told["fields"]) == (35, 0, {})
-    assert (everything(world), world.ends()) == before
+    assert (differences["lines"], differences["differing"], differences["fields"]) == (35, 0, {})
+    assert (read_stored(world), world.ends()) == before
 
 
 def test_a_planted_mistake_is_named_with_its_field_lines_and_examples(
     call: Caller, world: World, tmp_path: Path
 ) -> None:
     """One family taken for another: the field, how many lines, three examples of old, new and line; nothing else."""
-    before = everything(world), world.ends()
+    before = read_stored(world), world.ends()
     grammars = changed(
         tmp_path, "source.toml", 'prefix = "SUBMIT_H5", family = "H5"', 'prefix = "SUBMIT_H5", family = "H6"'
     )
@@ -99,16 +99,16 @@ def test_a_planted_mistake_is_named_with_its_field_lines_and_examples(
     assert len(lines) >= 3
 
     done = call("--shadow", "--grammars", grammars)
-    told = call.told("--shadow", "--grammars", grammars)
+    differences = call.read_json("--shadow", "--grammars", grammars)
 
     assert done.return_value == 1
-    assert list(told["fields"]) == ["perf.stage.family"]
-    found = told["fields"]["perf.stage.family"]
-    assert found["lines"] == told["differing"] == len(lines)
-    assert len(found["examples"]) == 3
-    assert all((e["old"], e["new"]) == ("H5", "H6") and e["line"] in lines for e in found["examples"])
+    assert list(differences["fields"]) == ["perf.stage.family"]
+    field = differences["fields"]["perf.stage.family"]
+    assert field["lines"] == differences["differing"] == len(lines)
+    assert len(field["examples"]) == 3
+    assert all((e["old"], e["new"]) == ("H5", "H6") and e["line"] in lines for e in field["examples"])
     assert f"perf.stage.family: {len(lines)} lines\n  H5 → H6\n    Fri Feb 5" in done.stdout
-    assert (everything(world), world.ends()) == before
+    assert (read_stored(world), world.ends()) == before
 
 
 def test_lines_that_only_one_of_the_two_reads_are_named(call: Caller, tmp_path: Path) -> None:
@@ -116,13 +116,13 @@ def test_lines_that_only_one_of_the_two_reads_are_named(call: Caller, tmp_path: 
     grammars = changed(tmp_path, "grammar.lark", 'TAG: "PERF"', 'TAG: "PREF"')
 
     done = call("--shadow", "--grammars", grammars)
-    told = call.told("--shadow", "--grammars", grammars)
+    differences = call.read_json("--shadow", "--grammars", grammars)
 
     assert done.return_value == 1
-    assert (told["only_stored"]["lines"], told["only_shadow"]["lines"]) == (35, 1)
-    assert told["only_shadow"]["examples"][0]["line"] == REFUSED.decode()
-    assert len(told["only_stored"]["examples"]) == 3
-    assert told["only_stored"]["examples"][0]["why"]
+    assert (differences["only_stored"]["lines"], differences["only_shadow"]["lines"]) == (35, 1)
+    assert differences["only_shadow"]["examples"][0]["line"] == REFUSED.decode()
+    assert len(differences["only_stored"]["examples"]) == 3
+    assert differences["only_stored"]["examples"][0]["why"]
     assert "read only as stored: 35 lines" in done.stdout
     assert "read only by these grammars: 1 line" in done.stdout
 
@@ -148,16 +148,16 @@ def test_what_was_sent_is_told_and_a_rate_is_kept(call: Caller, world: World) ->
     ends = sum(world.ends().values())
 
     done = call("--rate", "35")
-    told = call.told("--dry-run")
+    report = call.read_json("--dry-run")
 
     assert done.return_value == 0
     assert done.stdout.splitlines()[:2] == ["35 lines sent.", f"  35 to {world.topic}"]
     assert sum(world.ends().values()) == ends + 35
-    assert (told["lines"], told["documents"]["same"], told["left_out"]) == (35, 35, {})
+    assert (report["lines"], report["documents"]["same"], report["left_out"]) == (35, 35, {})
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "sentence"),
     [
         (("--all",), "--all does not go together"),
         (("--shadow", "--dry-run"), "--shadow sends nothing"),
@@ -165,9 +165,9 @@ def test_what_was_sent_is_told_and_a_rate_is_kept(call: Caller, world: World) ->
         (("--facility", "ALS"), "is no facility"),
     ],
 )
-def test_a_slip_of_the_pen_has_its_sentence(call: Caller, words: tuple[str, ...], said: str) -> None:
+def test_a_slip_of_the_pen_has_its_sentence(call: Caller, words: tuple[str, ...], sentence: str) -> None:
     """Exit code 64."""
-    with pytest.raises(Problem, match=said) as caught:
+    with pytest.raises(Problem, match=sentence) as caught:
         call(*words)
     assert caught.value.exit_code == 64
 

@@ -21,7 +21,7 @@ from tests.support.derived import SAMPLE
 FIRST, SECOND = "1084664-62990", "1086857-64636"
 
 
-def analysed(*words: str, stdin: bytes = b"") -> Result:
+def run_analyze(*words: str, stdin: bytes = b"") -> Result:
     """Call it in this process; a pipe."""
     done = CliRunner().invoke(analyze.command, words, input=stdin, standalone_mode=False)
     if done.exception is not None:
@@ -29,19 +29,19 @@ def analysed(*words: str, stdin: bytes = b"") -> Result:
     return done
 
 
-def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int, *words: str) -> list[str]:
+def draw_on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int, *words: str) -> list[str]:
     """The lines on a terminal that is so wide, without their colours."""
     monkeypatch.delenv("NO_COLOR", raising=False)
-    screen = Console(highlight=False, width=columns, force_terminal=True, color_system=None, file=StringIO())
-    monkeypatch.setattr("ingest.cli.runs.analyze.console", lambda: screen)
-    analysed(*words)
-    assert isinstance(screen.file, StringIO)
-    return screen.file.getvalue().splitlines()
+    console = Console(highlight=False, width=columns, force_terminal=True, color_system=None, file=StringIO())
+    monkeypatch.setattr("ingest.cli.runs.analyze.open_console", lambda: console)
+    run_analyze(*words)
+    assert isinstance(console.file, StringIO)
+    return console.file.getvalue().splitlines()
 
 
-def quick(**chosen: int) -> bytes:
+def make_run(**seconds: int) -> bytes:
     """Lines of a run that waits in a queue: what it took to be queued, and one stage."""
-    begin, queue = 1_454_783_748, chosen.get("queue", 25)
+    begin, queue = 1_454_783_748, seconds.get("queue", 25)
     lines = [
         (1143, "SUBMIT", "QSTART_DATE", begin), (1144, "SUBMIT", "WSTART_DATE", begin + queue),
         (65, "SUBMIT_ROT", "START_DATE", begin + queue + 10), (32, "SUBMIT_NORM", "START_DATE", begin + queue + 60),
@@ -55,12 +55,12 @@ def test_the_table_of_the_sample_is_reproduced_as_text() -> None:
     with RUNS_CSV.open(newline="") as file:
         expected = list(csv.reader(file))
 
-    assert list(csv.reader(StringIO(analysed(str(SAMPLE), "--csv").stdout))) == expected
+    assert list(csv.reader(StringIO(run_analyze(str(SAMPLE), "--csv").stdout))) == expected
 
 
 def test_for_people_there_are_runs_outliers_stages_and_a_waterfall() -> None:
     """Both runs of the sample in full; what cannot be said of so few stages is said not to be."""
-    out = analysed(str(SAMPLE)).stdout
+    out = run_analyze(str(SAMPLE)).stdout
     lines = out.splitlines()
 
     assert lines[0] == "35 lines: 35 of runs, 0 refused, 0 ignored"
@@ -73,7 +73,7 @@ def test_for_people_there_are_runs_outliers_stages_and_a_waterfall() -> None:
 
 def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
     """ASCII, without colours, each kind with a sign of its own, which the legend explains; so it is with NO_COLOR."""
-    out = analysed(str(SAMPLE), "--run", SECOND).stdout
+    out = run_analyze(str(SAMPLE), "--run", SECOND).stdout
     drawn = out[out.index("2016-02-06 UTC") :]
 
     assert drawn.isascii()
@@ -81,28 +81,28 @@ def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> No
     assert "::   upper bound: to what the run did next" in drawn
     assert next(line for line in drawn.splitlines() if "SUBMIT_SINO" in line).endswith("+>")
     monkeypatch.setenv("NO_COLOR", "1")
-    screen = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
-    monkeypatch.setattr("ingest.cli.runs.analyze.console", lambda: screen)
-    analysed(str(SAMPLE), "--run", SECOND)
-    assert isinstance(screen.file, StringIO)
-    assert screen.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()
+    console = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
+    monkeypatch.setattr("ingest.cli.runs.analyze.open_console", lambda: console)
+    run_analyze(str(SAMPLE), "--run", SECOND)
+    assert isinstance(console.file, StringIO)
+    assert console.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()
 
 
 def test_a_host_whose_zone_is_wrong_is_told_ahead_of_its_runs() -> None:
     """By how much, with the lags without it; its stages have none. For machines among the numbers of the files."""
-    lines = analysed("-", stdin=SHIFTED).stdout.splitlines()
-    told = json.loads(analysed("-", "--json", stdin=SHIFTED).stdout)
+    lines = run_analyze("-", stdin=SHIFTED).stdout.splitlines()
+    analysis = json.loads(run_analyze("-", "--json", stdin=SHIFTED).stdout)
 
     assert lines[1] == f"zone fault  node7: {SHIFTED_WORDS}; first -:1"
-    assert told["zone_faults"] == [SHIFTED_ROW]
-    assert [stage["emit_lag_s"] for run in told["runs"] for stage in run["stages_in_order"]] == [None] * 3
-    assert json.loads(analysed(str(SAMPLE), "--json").stdout)["zone_faults"] == []
+    assert analysis["zone_faults"] == [SHIFTED_ROW]
+    assert [stage["emit_lag_s"] for run in analysis["runs"] for stage in run["stages_in_order"]] == [None] * 3
+    assert json.loads(run_analyze(str(SAMPLE), "--json").stdout)["zone_faults"] == []
 
 
 @pytest.mark.parametrize("columns", [80, 120, 200])
 def test_nothing_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """Bars use the width that there is, and no line is broken."""
-    lines = on_terminal(monkeypatch, columns, str(SAMPLE))
+    lines = draw_on_terminal(monkeypatch, columns, str(SAMPLE))
 
     assert max(map(len, lines)) <= columns
     assert max(len(line) for line in lines if "▒" in line) > columns * 3 // 4
@@ -113,16 +113,16 @@ def test_a_queue_that_dwarfs_the_run_is_drawn_short_and_says_so(
 ) -> None:
     """A thousand times its longest stage: the bar and the axis are broken, the legend tells how much is left out."""
     path = tmp_path / "queue.log"
-    path.write_bytes(quick(queue=50_000))
-    lines = on_terminal(monkeypatch, 80, str(path))
+    path.write_bytes(make_run(queue=50_000))
+    lines = draw_on_terminal(monkeypatch, 80, str(path))
     (queue,) = [line for line in lines if line.startswith("queue  ")]
     (stage,) = [line for line in lines if line.startswith("SUBMIT_ROT") and "▒" in line]
 
     assert queue.split() == ["queue", "=", "50,000", "░░░╱╱░░░"]
     assert stage.count("▒") > 20
     assert any("axis broken: 50,000 s without a stage drawn short" in line for line in lines)
-    path.write_bytes(quick())
-    assert not any("╱" in line for line in on_terminal(monkeypatch, 80, str(path)))
+    path.write_bytes(make_run())
+    assert not any("╱" in line for line in draw_on_terminal(monkeypatch, 80, str(path)))
 
 
 def test_three_hundred_stages_are_folded_unless_all_are_asked_for(
@@ -135,8 +135,8 @@ def test_three_hundred_stages_are_folded_unless_all_are_asked_for(
         at += 500 if n == 150 else 1
     path.write_text("".join(lines))
 
-    folded = [line for line in on_terminal(monkeypatch, 80, str(path)) if "▒" in line or "┄" in line]
-    unfolded = [line for line in on_terminal(monkeypatch, 80, str(path), "--unfold") if "▒" in line]
+    folded = [line for line in draw_on_terminal(monkeypatch, 80, str(path)) if "▒" in line or "┄" in line]
+    unfolded = [line for line in draw_on_terminal(monkeypatch, 80, str(path), "--unfold") if "▒" in line]
     assert len(folded) <= 40 + 2
     assert any("part150" in line and line.count("▒") > 20 for line in folded)
     assert len(unfolded) == 299 + 1  # and the legend
@@ -145,7 +145,7 @@ def test_three_hundred_stages_are_folded_unless_all_are_asked_for(
 def test_refused_and_ignored_lines_are_told() -> None:
     """By what broke, with the first place; what is nobody's by shape. Blank lines count as ignored."""
     torn = LINE[: LINE.index(b"PERF") + 2]
-    out = analysed("-", stdin=b"\n".join([LINE, torn, torn, b"+ qsub", b""])).stdout.splitlines()
+    out = run_analyze("-", stdin=b"\n".join([LINE, torn, torn, b"+ qsub", b""])).stdout.splitlines()
 
     assert out[0] == "4 lines: 1 of runs, 2 refused, 1 ignored"
     assert out[1].startswith("  2 refused (torn), submitNormJobs.sh:32: the line ends too early; first -:2")
@@ -154,8 +154,8 @@ def test_refused_and_ignored_lines_are_told() -> None:
 
 def test_a_file_without_a_run_says_so() -> None:
     """For people a sentence, for machines an empty list."""
-    assert "No run: none of these lines" in analysed("-", stdin=b"hello\n").stdout
-    assert json.loads(analysed("-", "--json", stdin=b"hello\n").stdout)["runs"] == []
+    assert "No run: none of these lines" in run_analyze("-", stdin=b"hello\n").stdout
+    assert json.loads(run_analyze("-", "--json", stdin=b"hello\n").stdout)["runs"] == []
 
 
 def test_several_files_are_one_analysis(tmp_path: Path) -> None:
@@ -163,10 +163,10 @@ def test_several_files_are_one_analysis(tmp_path: Path) -> None:
     lines = SAMPLE.read_bytes().splitlines(keepends=True)
     for n in (0, 1):
         (tmp_path / f"{n}.log").write_bytes(b"".join(lines[n::2]))
-    found = json.loads(analysed(str(tmp_path / "0.log"), str(tmp_path / "1.log"), "--json").stdout)
+    analysis = json.loads(run_analyze(str(tmp_path / "0.log"), str(tmp_path / "1.log"), "--json").stdout)
 
-    assert found["runs"] == json.loads(analysed(str(SAMPLE), "--json").stdout)["runs"]
-    assert len(found["files"]) == 2
+    assert analysis["runs"] == json.loads(run_analyze(str(SAMPLE), "--json").stdout)["runs"]
+    assert len(analysis["files"]) == 2
 
 
 def test_of_many_runs_the_one_with_the_slowest_stage_is_shown(tmp_path: Path) -> None:
@@ -174,21 +174,21 @@ def test_of_many_runs_the_one_with_the_slowest_stage_is_shown(tmp_path: Path) ->
     slowed = Slowed("SUBMIT_NORM", 5, START_MS + 80_000_000)
     path = tmp_path / "many.log"
     workload = Workload(2, 4_000, span_s=100_000, steady=True, slowed=(slowed,))
-    path.write_bytes(b"".join(made.data + b"\n" for made in messages(workload)))
-    out = analysed(str(path)).stdout
-    told = json.loads(analysed(str(path), "--json").stdout)
+    path.write_bytes(b"".join(message.data + b"\n" for message in messages(workload)))
+    out = run_analyze(str(path)).stdout
+    analysis = json.loads(run_analyze(str(path), "--json").stdout)
 
     assert "the run with the slowest stage; --run shows others." in out
     assert out.count("\nRun ") == 1
-    worst = max(told["outliers"]["slow"], key=lambda row: row["duration_s"] - row["threshold_s"])
+    worst = max(analysis["outliers"]["slow"], key=lambda verdict: verdict["duration_s"] - verdict["threshold_s"])
     assert f"\nRun {worst['run']} of" in out
     assert "!<=" in out
-    other = next(run["run"] for run in told["runs"] if run["run"] != worst["run"])
-    assert f"\nRun {other} of" in analysed(str(path), "--run", other).stdout
+    other = next(run["run"] for run in analysis["runs"] if run["run"] != worst["run"])
+    assert f"\nRun {other} of" in run_analyze(str(path), "--run", other).stdout
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "said"),
+    ("words", "code", "sentence"),
     [
         ((str(SAMPLE), "--run", f"{FIRST}0"), 66, f"Did you mean {FIRST}"),
         ((str(SAMPLE), "--run", FIRST, "--instance", "2"), 66, "was used 1 times"),
@@ -202,16 +202,16 @@ def test_of_many_runs_the_one_with_the_slowest_stage_is_shown(tmp_path: Path) ->
         ((str(SAMPLE), "--wrapper", "paper"), 78, "paper"),
     ],
 )
-def test_slips_have_words_and_codes(words: tuple[str, ...], code: int, said: str) -> None:
+def test_slips_have_words_and_codes(words: tuple[str, ...], code: int, sentence: str) -> None:
     """Sysexits, and what to do."""
-    with pytest.raises(Problem, match=said) as caught:
-        analysed(*words)
+    with pytest.raises(Problem, match=sentence) as caught:
+        run_analyze(*words)
     assert caught.value.exit_code == code
 
 
 def test_as_an_intake_reads_it_ids_are_those_that_are_stored() -> None:
     """Facility and workflow are the intake's."""
-    (run, *_) = json.loads(analysed(str(SAMPLE), "--intake", "als-lines", "--json").stdout)["runs"]
+    (run, *_) = json.loads(run_analyze(str(SAMPLE), "--intake", "als-lines", "--json").stdout)["runs"]
 
     assert (run["facility"], run["workflow"]) == ("als", "als-tomography")
 
@@ -220,7 +220,7 @@ def test_a_line_that_is_too_long_is_skipped_and_counted(tmp_path: Path) -> None:
     """It is never held in memory as a whole."""
     path = tmp_path / "long.log"
     path.write_bytes(LINE + b"\n" + b"x" * 6_000_000 + b"\n" + LINE.replace(b"9177", b"9178") + b"\n")
-    out = analysed(str(path)).stdout.splitlines()
+    out = run_analyze(str(path)).stdout.splitlines()
 
     assert out[0] == "3 lines: 2 of runs, 1 refused, 0 ignored"
     assert "refused (too_long)" in out[1]

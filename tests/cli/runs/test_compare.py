@@ -11,7 +11,7 @@ from ingest.cli.runs import compare
 from ingest.core.mark import RunKey
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
-from tests.cli.runs.test_runs import own_marks
+from tests.cli.runs.test_runs import make_marks
 from tests.support.derived import SAMPLE, documents_of, marks_of_sample
 from tests.support.stored import Stored
 
@@ -21,7 +21,7 @@ FAST = "0 QSTART, 5 WSTART, 10 START A, 60 START B, 90 END B, 100 START C, 160 E
 SLOW = "0 QSTART, 105 WSTART, 110 START A, 360 START B, 390 END B, 400 START B, 420 END B"
 
 
-def called(*words: str, obj: Path | None = None) -> Result:
+def run_compare(*words: str, obj: Path | None = None) -> Result:
     """Call it in this process; a pipe."""
     done = CliRunner().invoke(compare.command, words, obj=obj, standalone_mode=False)
     if done.exception is not None:
@@ -31,12 +31,12 @@ def called(*words: str, obj: Path | None = None) -> Result:
 
 def test_two_runs_of_a_file_without_servers() -> None:
     """The sample's two share no stage: each is listed with the one side that has it; waits and totals differ."""
-    found = json.loads(called("--file", str(SAMPLE), FIRST, SECOND, "--json").stdout)
+    comparison = json.loads(run_compare("--file", str(SAMPLE), FIRST, SECOND, "--json").stdout)
 
-    assert (found["first"]["run"], found["second"]["run"]) == (FIRST, SECOND)
-    assert [pair["in"] for pair in found["stages"]] == ["first"] * 21 + ["second"] * 12
-    assert all(pair["difference_s"] is None for pair in found["stages"])
-    waits = {pair["name"]: pair for pair in found["waits"]}
+    assert (comparison["first"]["run"], comparison["second"]["run"]) == (FIRST, SECOND)
+    assert [pair["in"] for pair in comparison["stages"]] == ["first"] * 21 + ["second"] * 12
+    assert all(pair["difference_s"] is None for pair in comparison["stages"])
+    waits = {pair["name"]: pair for pair in comparison["waits"]}
     assert (waits["queue"]["first_s"], waits["queue"]["second_s"], waits["queue"]["in"]) == (None, 25, "second")
     assert (waits["span"]["difference_s"], waits["span"]["difference_kind"]) == (-3057, "exact")
     assert waits["total"]["difference_kind"] == "bounds"
@@ -45,26 +45,28 @@ def test_two_runs_of_a_file_without_servers() -> None:
 def test_a_slip_is_answered_with_near_runs() -> None:
     """66, from a file as from the index."""
     with pytest.raises(Problem, match=f"Did you mean {FIRST}") as caught:
-        called("--file", str(SAMPLE), f"{FIRST}1", SECOND)
+        run_compare("--file", str(SAMPLE), f"{FIRST}1", SECOND)
     assert caught.value.exit_code == 66
 
 
 def test_an_option_of_files_needs_a_file() -> None:
     """64: it would change nothing."""
     with pytest.raises(Problem, match="--zone says how a file is read") as caught:
-        called(FIRST, SECOND, "--zone", "-08:00")
+        run_compare(FIRST, SECOND, "--zone", "-08:00")
     assert caught.value.exit_code == 64
 
 
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """The sample's runs, one that was fast, one that was slow."""
-    made = Stored(stack, tmp_path_factory.mktemp("compared"), FACILITY)
-    made.set_up(partitions=1)
-    made.put(documents_of(marks_of_sample(FACILITY)))
+    stored = Stored(stack, tmp_path_factory.mktemp("compared"), FACILITY)
+    stored.set_up(partitions=1)
+    stored.put(documents_of(marks_of_sample(FACILITY)))
     runs = {"fast": FAST, "slow": SLOW}
-    made.put(documents_of({RunKey(FACILITY, "als_perf", name): own_marks(name, text) for name, text in runs.items()}))
-    return made
+    stored.put(
+        documents_of({RunKey(FACILITY, "als_perf", name): make_marks(name, text) for name, text in runs.items()})
+    )
+    return stored
 
 
 @pytest.mark.stack
@@ -72,7 +74,7 @@ def test_differences_say_their_kind(world: Stored) -> None:
     """Of two exact ones exact, of two upper bounds none; repeats by their order; % of the first."""
     rows = [
         line.split()
-        for line in called("fast", "slow", "--facility", FACILITY, obj=world.settings_file).stdout.splitlines()
+        for line in run_compare("fast", "slow", "--facility", FACILITY, obj=world.settings_file).stdout.splitlines()
     ]
 
     assert ["queue", "=", "5", "=", "105", "=", "+100", "+2,000"] in rows
@@ -86,7 +88,7 @@ def test_differences_say_their_kind(world: Stored) -> None:
 def test_a_file_and_the_index_give_the_same(world: Stored) -> None:
     """The same pairs, whichever way the lines came."""
     index, file = (
-        json.loads(called(FIRST, SECOND, "--facility", FACILITY, "--json", *words, obj=world.settings_file).stdout)
+        json.loads(run_compare(FIRST, SECOND, "--facility", FACILITY, "--json", *words, obj=world.settings_file).stdout)
         for words in ((), ("--file", str(SAMPLE)))
     )
 
@@ -99,5 +101,5 @@ def test_a_run_that_is_not_there_is_no_input(world: Stored) -> None:
     """66, whichever of the two it is."""
     for pair in (("nobody", "fast"), ("fast", "nobody")):
         with pytest.raises(Problem, match="There is no run nobody") as caught:
-            called(*pair, "--facility", FACILITY, obj=world.settings_file)
+            run_compare(*pair, "--facility", FACILITY, obj=world.settings_file)
         assert caught.value.exit_code == 66

@@ -39,12 +39,12 @@ RETRIED = "0 QSTART, 5 START A, 65 START A, 95 END A"
 pytestmark = pytest.mark.stack
 
 
-def sets(facility: str, **texts: str) -> Sets:
+def make_sets(facility: str, **texts: str) -> Sets:
     """Run id -> marks in words, each with an id of its own."""
-    return {RunKey(facility, "als_perf", run): own_marks(run, text) for run, text in texts.items()}
+    return {RunKey(facility, "als_perf", run): make_marks(run, text) for run, text in texts.items()}
 
 
-def own_marks(run: str, text: str) -> dict[str, RunMark]:
+def make_marks(run: str, text: str) -> dict[str, RunMark]:
     """The marks of one run, by id."""
     own = [mark._replace(id=digest_id(run.encode(), mark.id.encode())) for mark in marks(text)]
     return {mark.id: mark for mark in own}
@@ -53,21 +53,21 @@ def own_marks(run: str, text: str) -> dict[str, RunMark]:
 @pytest.fixture(scope="module")
 def world(stack: Running, tmp_path_factory: pytest.TempPathFactory) -> Stored:
     """The sample's two runs and three more, another facility with a run of the same id, and what was retracted."""
-    made = Stored(stack, tmp_path_factory.mktemp("runs"), FACILITY)
-    made.set_up(partitions=1)
-    made.put(documents_of(marks_of_sample(FACILITY)))
-    made.put(documents_of(sets(FACILITY, side=PARALLEL, twice=USED_TWICE, again=RETRIED, line_only="0 QSTART")))
-    made.put(documents_of(sets(OTHER, side=PARALLEL, alone=PARALLEL)))
-    made.put(documents_of(sets(FACILITY, gone=PARALLEL)))
-    made.put(retracted(RunKey(FACILITY, "als_perf", "gone"), PARALLEL))
-    return made
+    stored = Stored(stack, tmp_path_factory.mktemp("runs"), FACILITY)
+    stored.set_up(partitions=1)
+    stored.put(documents_of(marks_of_sample(FACILITY)))
+    stored.put(documents_of(make_sets(FACILITY, side=PARALLEL, twice=USED_TWICE, again=RETRIED, line_only="0 QSTART")))
+    stored.put(documents_of(make_sets(OTHER, side=PARALLEL, alone=PARALLEL)))
+    stored.put(documents_of(make_sets(FACILITY, gone=PARALLEL)))
+    stored.put(retract(RunKey(FACILITY, "als_perf", "gone"), PARALLEL))
+    return stored
 
 
-def retracted(key: RunKey, text: str) -> list[DerivedDocument]:
+def retract(key: RunKey, text: str) -> list[DerivedDocument]:
     """What is written when each of its marks was retracted."""
-    before = derive(with_marks(RunState(key), own_marks(key.run, text).values()))
-    gone = [mark._replace(retracted=True, version=9) for mark in own_marks(key.run, text).values()]
-    state = RunState(key, own_marks(key.run, text), revision=1, issued=before.issued)
+    before = derive(with_marks(RunState(key), make_marks(key.run, text).values()))
+    gone = [mark._replace(retracted=True, version=9) for mark in make_marks(key.run, text).values()]
+    state = RunState(key, make_marks(key.run, text), revision=1, issued=before.issued)
     return list(documents(derive(with_marks(state, gone)), shipped(GRAMMARS).schema))
 
 
@@ -78,7 +78,7 @@ Caller = Callable[..., Result]
 def call(world: Stored) -> Caller:
     """Calls a command in this process."""
 
-    def called(command: click.Command, *words: str, columns: int = 200) -> Result:
+    def run_command(command: click.Command, *words: str, columns: int = 200) -> Result:
         done = CliRunner().invoke(
             command, words, obj=world.settings_file, env={"COLUMNS": str(columns)}, standalone_mode=False
         )
@@ -86,25 +86,25 @@ def call(world: Stored) -> Caller:
             raise done.exception
         return done
 
-    return called
+    return run_command
 
 
-def listed(call: Caller, *words: str) -> list[str]:
+def list_runs(call: Caller, *words: str) -> list[str]:
     """The run ids that `runs` lists, with the instance."""
-    found = json.loads(call(runs.command, "--facility", FACILITY, "--json", *words).stdout)["runs"]
-    return [f"{run['run']}.{run['instance']}" for run in found]
+    stored_runs = json.loads(call(runs.command, "--facility", FACILITY, "--json", *words).stdout)["runs"]
+    return [f"{run['run']}.{run['instance']}" for run in stored_runs]
 
 
 def test_runs_stand_newest_first_and_nothing_retracted_among_them(call: Caller) -> None:
     """Each use of an id is a run; what was retracted is not there."""
-    assert listed(call)[:2] == ["twice.2", f"{SECOND}.1"]
-    assert set(listed(call)) == {
+    assert list_runs(call)[:2] == ["twice.2", f"{SECOND}.1"]
+    assert set(list_runs(call)) == {
         "twice.2", f"{SECOND}.1", f"{FIRST}.1", "side.1", "twice.1", "again.1", "line_only.1"
     }  # fmt: skip
 
 
 @pytest.mark.parametrize(
-    ("words", "found"),
+    ("words", "expected"),
     [
         (("--workflow", "als-tomography"), [f"{SECOND}.1", f"{FIRST}.1"]),
         (("--workflow", "nothing-like-it"), []),
@@ -118,15 +118,15 @@ def test_runs_stand_newest_first_and_nothing_retracted_among_them(call: Caller) 
         (("--limit", "1"), ["twice.2"]),
     ],
 )
-def test_filters(call: Caller, words: tuple[str, ...], found: list[str]) -> None:
+def test_filters(call: Caller, words: tuple[str, ...], expected: list[str]) -> None:
     """Each says which runs are meant; several of a kind widen."""
-    assert listed(call, *words) == found
+    assert list_runs(call, *words) == expected
 
 
 def test_a_run_is_a_line_where_there_is_room(call: Caller) -> None:
     """Id, state, begin, queue, dispatch, span, total with its kind, stages, what was not seen, the longest stage."""
-    rows = call(runs.command, "--facility", FACILITY).stdout.splitlines()
-    by_id = {row.split()[0]: row.split() for row in rows if row}
+    lines = call(runs.command, "--facility", FACILITY).stdout.splitlines()
+    by_id = {line.split()[0]: line.split() for line in lines if line}
 
     assert by_id[SECOND] == [
         SECOND, "running", "2016-02-06", "18:35", "25", "14", "775", "≥", "817", "12", "tail",
@@ -135,17 +135,17 @@ def test_a_run_is_a_line_where_there_is_room(call: Caller) -> None:
     assert by_id[FIRST][4:9] == ["–", "–", "3,832", "≥", "3,833"]
     assert by_id[FIRST][9:] == ["21", "head,", "tail", "SUBMIT_GAL-render-gridrec", "≤", "706", "s"]
     assert by_id["line_only"][4:7] == ["–", "–", "–"]
-    assert rows[-2] == "7 runs."
+    assert lines[-2] == "7 runs."
 
 
 @pytest.mark.parametrize("columns", [80, 160])
 def test_nothing_is_wider_than_the_terminal(call: Caller, monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
     """At 80 and 160 columns no row is broken, and the numbers are all there."""
     for name in ("runs", "show"):
-        monkeypatch.setattr(f"ingest.cli.runs.{name}.console", lambda: Console(highlight=False, width=columns))
+        monkeypatch.setattr(f"ingest.cli.runs.{name}.open_console", lambda: Console(highlight=False, width=columns))
     for words in ((runs.command, "--facility", FACILITY), (show.command, FIRST, "--facility", FACILITY)):
         out = call(*words, columns=columns).stdout
-        assert max(len(row.rstrip()) for row in out.splitlines()) <= columns
+        assert max(len(line.rstrip()) for line in out.splitlines()) <= columns
         assert "3,832" in out
         assert "706" in out
 
@@ -173,30 +173,32 @@ def test_a_run_is_shown_with_its_stages(call: Caller) -> None:
 def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind the table; in a pipe only with --waterfall, and plain; --no-waterfall leaves it out everywhere."""
     piped = call(show.command, SECOND, "--facility", FACILITY).stdout
-    asked = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
+    requested = call(show.command, SECOND, "--facility", FACILITY, "--waterfall").stdout
     monkeypatch.delenv("NO_COLOR", raising=False)
     monkeypatch.setattr(
-        "ingest.cli.runs.show.console", lambda: Console(force_terminal=True, width=80, color_system=None)
+        "ingest.cli.runs.show.open_console", lambda: Console(force_terminal=True, width=80, color_system=None)
     )
     drawn = call(show.command, SECOND, "--facility", FACILITY).stdout
-    refused = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout
+    without = call(show.command, SECOND, "--facility", FACILITY, "--no-waterfall").stdout
 
     assert "2016-02-06 UTC" not in piped
-    assert asked.startswith(piped)
-    assert ":::::::" in asked
+    assert requested.startswith(piped)
+    assert ":::::::" in requested
     assert "▒▒▒▒▒▒▒" in drawn
-    assert "▒" not in refused
+    assert "▒" not in without
 
 
 def test_the_sample_has_31_upper_bounds_2_lower_and_none_exact(call: Caller) -> None:
     """Run by run, from what is stored."""
-    told = [json.loads(call(show.command, run, "--facility", FACILITY, "--json").stdout) for run in (FIRST, SECOND)]
-    kinds = [stage["duration_kind"] for run in told for stage in run["stages_in_order"]]
+    shown_runs = [
+        json.loads(call(show.command, run, "--facility", FACILITY, "--json").stdout) for run in (FIRST, SECOND)
+    ]
+    kinds = [stage["duration_kind"] for run in shown_runs for stage in run["stages_in_order"]]
 
     assert (kinds.count("upper"), kinds.count("lower"), len(kinds)) == (31, 2, 33)
-    assert told[0]["queue_wait_s"] is None
-    assert told[0]["longest_stage"] == {"name": "SUBMIT_GAL-render-gridrec", "duration_s": 706, "kind": "upper"}
-    assert (told[0]["start_span_s"], told[0]["observed_total_s"]) == (3832, 3833)
+    assert shown_runs[0]["queue_wait_s"] is None
+    assert shown_runs[0]["longest_stage"] == {"name": "SUBMIT_GAL-render-gridrec", "duration_s": 706, "kind": "upper"}
+    assert (shown_runs[0]["start_span_s"], shown_runs[0]["observed_total_s"]) == (3832, 3833)
 
 
 def test_runs_as_a_table_in_figures(call: Caller) -> None:
@@ -215,10 +217,10 @@ def test_lanes_and_attempts_have_columns_where_they_tell_something(call: Caller)
     again = call(show.command, "again", "--facility", FACILITY).stdout
     plain = call(show.command, FIRST, "--facility", FACILITY).stdout
 
-    assert [row.split()[1:] for row in side.splitlines() if row[2:3] == ":"] == [
+    assert [line.split()[1:] for line in side.splitlines() if line[2:3] == ":"] == [
         ["A", "=", "30", "its", "END", "1", "1"], ["B", "=", "89", "its", "END", "1", "2"]
     ]  # fmt: skip
-    assert [row.split()[1:] for row in again.splitlines() if row[2:3] == ":"] == [
+    assert [line.split()[1:] for line in again.splitlines() if line[2:3] == ":"] == [
         ["A", "≤", "60", "next", "start", "1", "1"], ["A", "=", "30", "its", "END", "1", "2"]
     ]  # fmt: skip
     assert not {"lane", "try"} & set(plain.split())
@@ -273,16 +275,18 @@ def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
 
 def test_whole_runs_are_what_was_written(world: Stored) -> None:
     """The sample's two runs with their stages, read back, are those of the documents; as the demo shows them."""
-    written = [each for each in documents_of(marks_of_sample(FACILITY)) if "retracted" not in each.body["perf"]]
+    written = [
+        document for document in documents_of(marks_of_sample(FACILITY)) if "retracted" not in document.body["perf"]
+    ]
     expected = with_stages(
-        (run_from(each.body) for each in written if each.index.startswith("perf-runs-")),
-        (stage_from(each.id, each.body) for each in written if each.index.startswith("perf-stages-")),
+        (run_from(document.body) for document in written if document.index.startswith("perf-runs-")),
+        (stage_from(document.id, document.body) for document in written if document.index.startswith("perf-stages-")),
     )
     with stored_runs(world.settings.elasticsearch) as stored:
-        found = stored.whole(RunQuery(facilities=(FACILITY,), workflows=("als-tomography",)))
+        whole_runs = stored.whole(RunQuery(facilities=(FACILITY,), workflows=("als-tomography",)))
 
-    assert found == expected
-    assert [len(run.stages) for run in found] == [21, 12]
+    assert whole_runs == expected
+    assert [len(run.stages) for run in whole_runs] == [21, 12]
 
 
 def test_no_facility_is_lost_behind_a_page(world: Stored, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -291,12 +295,12 @@ def test_no_facility_is_lost_behind_a_page(world: Stored, monkeypatch: pytest.Mo
         monkeypatch.setattr(search, limit, 1)
     with stored_runs(world.settings.elasticsearch) as stored:
         newest = stored.newest_line_ms()
-        found = stored.whole(RunQuery(facilities=(FACILITY, OTHER)))
+        whole_runs = stored.whole(RunQuery(facilities=(FACILITY, OTHER)))
         stages = list(stored.stages_between(FACILITY, 0, 2_000_000_000_000))
 
     assert {FACILITY, OTHER} <= set(newest)
-    assert newest[FACILITY] == max(run.seen_ms for run in found if run.facility == FACILITY)
-    assert len(found) == 9
+    assert newest[FACILITY] == max(run.seen_ms for run in whole_runs if run.facility == FACILITY)
+    assert len(whole_runs) == 9
     assert sorted(stage.id for stage in stages) == sorted(
-        stage.id for run in found if run.facility == FACILITY for stage in run.stages
+        stage.id for run in whole_runs if run.facility == FACILITY for stage in run.stages
     )

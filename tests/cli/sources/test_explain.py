@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli.console import visible, window
+from ingest.cli.console import crop, make_visible
 from ingest.cli.sources import explain, lint, sources
 from tests.support.cli import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS
 
@@ -48,11 +48,11 @@ def test_a_pipe_gets_no_colours_and_a_terminal_does() -> None:
 def test_a_refused_line_bears_a_caret_under_the_column() -> None:
     """The caret stands where reading stopped, whatever was read before."""
     done = run("explain", TORN)
-    rows = done.stdout.splitlines()
-    caret = next(number for number, row in enumerate(rows) if row.strip() == "^")
+    lines = done.stdout.splitlines()
+    caret = next(number for number, line in enumerate(lines) if line.strip() == "^")
 
     assert done.exit_code == 1
-    assert rows[caret - 1][rows[caret].index("^") :] == "PE"
+    assert lines[caret - 1][lines[caret].index("^") :] == "PE"
     assert "expected the word PERF" in done.stdout
     assert "nearest" in done.stdout
 
@@ -69,7 +69,7 @@ def test_an_ignored_line_is_no_failure() -> None:
 def test_an_explanation_is_there_for_machines() -> None:
     """One JSON object a message, with positions, fields, rules and the nearest form; from standard input."""
     done = run("explain", "--json", "-", stdin=f"{LINE}\n{TORN}\n{OTHER}\n".encode())
-    document, reject, ignored = (json.loads(row) for row in done.stdout.splitlines())
+    document, reject, ignored = (json.loads(line) for line in done.stdout.splitlines())
     token = next(token for token in document["tokens"] if token["name"] == "RUN")
 
     assert done.exit_code == 1
@@ -96,14 +96,14 @@ def test_what_a_log_holds_does_not_steer_the_terminal() -> None:
 
     assert not set("\x1b\x07\u202e") & set(done.stdout)
     assert "[bold red]" in done.stdout
-    assert visible("\x1b\x07\t\x7f\x9b") == "␛␇→␡\N{REPLACEMENT CHARACTER}"
+    assert make_visible("\x1b\x07\t\x7f\x9b") == "␛␇→␡\N{REPLACEMENT CHARACTER}"
 
 
 @pytest.mark.parametrize("at", [0, 5, 200, 399])
 def test_a_long_line_is_shown_around_the_place(at: int) -> None:
     """The window fits, and its place holds the character that was asked for."""
     line = "".join(chr(0x4E00 + n) for n in range(400))
-    part, column = window(line, at, 80)
+    part, column = crop(line, at, 80)
 
     assert len(part) <= 80
     assert part[column] == line[at]
@@ -121,25 +121,25 @@ def test_lint_tells_places_losses_and_fixes() -> None:
 
 def test_lint_is_there_for_machines() -> None:
     """One JSON object a finding; script and line apart, counts, first place, cost and fix."""
-    rows = [json.loads(row) for row in run("lint", "--json", SAMPLE).stdout.splitlines()]
-    ends = [row for row in rows if row["rule"] == "no_end"]
+    findings = [json.loads(finding) for finding in run("lint", "--json", SAMPLE).stdout.splitlines()]
+    ends = [finding for finding in findings if finding["rule"] == "no_end"]
 
-    assert len({(row["script"], row["line"]) for row in rows}) == 10
-    assert sum(row["lines"] for row in ends) == sum(row["of"] for row in ends) == 35
-    assert set(rows[0]) == {"site", "script", "line", "rule", "lines", "of", "first", "costs", "fix"}
+    assert len({(finding["script"], finding["line"]) for finding in findings}) == 10
+    assert sum(finding["lines"] for finding in ends) == sum(finding["of"] for finding in ends) == 35
+    assert set(findings[0]) == {"site", "script", "line", "rule", "lines", "of", "first", "costs", "fix"}
 
 
 def test_lint_tells_a_host_whose_zone_is_wrong() -> None:
     """Once for the host, by how much, and the lags without it; for machines as a finding with these numbers."""
     done = run("lint", "-", stdin=SHIFTED)
-    rows = [json.loads(row) for row in run("lint", "--json", "-", stdin=SHIFTED).stdout.splitlines()]
-    (row,) = [row for row in rows if row["rule"] == "zone_fault"]
+    findings = [json.loads(finding) for finding in run("lint", "--json", "-", stdin=SHIFTED).stdout.splitlines()]
+    (finding,) = [finding for finding in findings if finding["rule"] == "zone_fault"]
 
     assert done.exit_code == 1
     assert f"  node7: {SHIFTED_WORDS}; first -:1" in done.stdout.splitlines()
     assert "zone_suspect  3 lines at 3 places." in done.stdout
-    assert (row["site"], row["lines"], row["of"], row["first"]) == ("node7", 3, 3, "-:1")
-    assert row["zone_fault"] == SHIFTED_ROW
+    assert (finding["site"], finding["lines"], finding["of"], finding["first"]) == ("node7", 3, 3, "-:1")
+    assert finding["zone_fault"] == SHIFTED_ROW
     assert "zone_fault" not in run("lint", "-", stdin=b"".join(SHIFTED.splitlines(True)[:2])).stdout
 
 
@@ -155,29 +155,31 @@ def test_many_losses_still_fit() -> None:
     """More rules than columns fit are named by letters, each of them told below."""
     done = run("lint", str(GRAMMARS / "als_perf" / "samples.variants.log"))
 
-    assert all(len(row) <= 200 for row in done.stdout.splitlines() if row.startswith(("place", "submit")))
+    assert all(len(line) <= 200 for line in done.stdout.splitlines() if line.startswith(("place", "submit")))
     assert "a  zone_abbreviation" in done.stdout
 
 
 def test_sources_are_listed_and_told_in_detail() -> None:
     """Summary, identity, samples; of one its fields with unit, origin and meaning."""
-    listed, one = run("sources").stdout, run("sources", "als_perf").stdout
-    rows = {json.loads(row)["source"]: json.loads(row) for row in run("sources", "--json").stdout.splitlines()}
+    listed, detail = run("sources").stdout, run("sources", "als_perf").stdout
+    sources_by_name = {
+        json.loads(entry)["source"]: json.loads(entry) for entry in run("sources", "--json").stdout.splitlines()
+    }
 
-    assert set(rows) == {path.parent.name for path in GRAMMARS.glob("*/source.toml")}
-    assert all(name in listed for name in rows)
-    assert rows["als_perf"]["samples"]["document"] > 35
-    assert rows["als_perf"]["identity"] == "facility + its bytes + which pair of it"
-    assert "perf.mark.emit_lag_s" in one
-    assert "Stamp minus value" in one
+    assert set(sources_by_name) == {path.parent.name for path in GRAMMARS.glob("*/source.toml")}
+    assert all(name in listed for name in sources_by_name)
+    assert sources_by_name["als_perf"]["samples"]["document"] > 35
+    assert sources_by_name["als_perf"]["identity"] == "facility + its bytes + which pair of it"
+    assert "perf.mark.emit_lag_s" in detail
+    assert "Stamp minus value" in detail
     assert {"field": "perf.run.id", "type": "keyword", "unit": None, "from": ["RUN"]}.items() <= next(
-        row for row in rows["als_perf"]["fields"] if row["field"] == "perf.run.id"
+        entry for entry in sources_by_name["als_perf"]["fields"] if entry["field"] == "perf.run.id"
     ).items()
 
 
 def test_a_derived_field_is_traced_to_what_it_is_made_of() -> None:
     """`sources NAME` finds out that the lag is made of the stamp and the value."""
-    [row] = [json.loads(row) for row in run("sources", "als_perf", "--json").stdout.splitlines()]
-    lag = next(field for field in row["fields"] if field["field"] == "perf.mark.emit_lag_s")
+    [entry] = [json.loads(entry) for entry in run("sources", "als_perf", "--json").stdout.splitlines()]
+    lag = next(field for field in entry["fields"] if field["field"] == "perf.mark.emit_lag_s")
 
     assert {"CLOCK", "VALUE"} <= set(lag["from"])

@@ -91,22 +91,22 @@ def test_try_fills_the_new_field(beam: Path) -> None:
 def test_explain_tells_the_new_grammar(beam: Path) -> None:
     """The token of the new terminal, the field it became with its unit; of a refused line the place and the example."""
     done = perflog("explain", "--grammars", beam, LINE)
-    refused = perflog("explain", "--grammars", beam, LINE.replace("COPY", "copy"))
+    rejected = perflog("explain", "--grammars", beam, LINE.replace("COPY", "copy"))
 
     assert done.exit_code == 0
     assert "read by beam" in done.stdout
     assert "4096 bytes" in done.stdout
-    assert refused.exit_code == 1
-    assert "stage, e.g. `COPY`" in refused.stdout
-    assert LINE in refused.stdout
+    assert rejected.exit_code == 1
+    assert "stage, e.g. `COPY`" in rejected.stdout
+    assert LINE in rejected.stdout
 
 
 def test_lint_uses_the_new_rules_and_the_common_ones(beam: Path) -> None:
     """Its own rule by its terminal; the place is the stage where a line names no script."""
     done = perflog("lint", "--grammars", beam, "--json", "-", stdin=LINE.replace("4096", "0"))
-    found = {row["rule"]: row["site"] for row in map(json.loads, done.stdout.splitlines())}
+    sites = {finding["rule"]: finding["site"] for finding in map(json.loads, done.stdout.splitlines())}
 
-    assert found == {"empty_stage": "COPY"}
+    assert sites == {"empty_stage": "COPY"}
 
 
 def test_sources_lists_it_with_its_field(beam: Path) -> None:
@@ -126,9 +126,9 @@ def test_source_check_holds_it_to_its_samples(beam: Path) -> None:
 
     assert isinstance(before.exception, Problem)
     assert after.exit_code == 0, after.output
-    rows = json.loads((beam / "beam" / "samples.json").read_text())["files"]
-    assert [row["outcome"] for row in rows["samples.log"]] == ["document"]
-    assert [row["outcome"] for row in rows["rejects.log"]] == ["reject"]
+    files = json.loads((beam / "beam" / "samples.json").read_text())["files"]
+    assert [sample["outcome"] for sample in files["samples.log"]] == ["document"]
+    assert [sample["outcome"] for sample in files["rejects.log"]] == ["reject"]
 
 
 def test_a_sample_that_two_sources_read_is_refused(beam: Path) -> None:
@@ -145,15 +145,15 @@ def test_a_sample_that_two_sources_read_is_refused(beam: Path) -> None:
 def test_a_made_source_passes_at_once(tmp_path: Path, reader: str) -> None:
     """Beside all that ship: checked; its samples become documents, its rejects none."""
     grammars = Path(shutil.copytree(GRAMMARS, tmp_path / "grammars"))
-    made = perflog("source", "--grammars", grammars, "new", "mine", "--reader", reader)
+    created = perflog("source", "--grammars", grammars, "new", "mine", "--reader", reader)
     checked = perflog("source", "--grammars", grammars, "check")
-    rows = json.loads((grammars / "mine" / "samples.json").read_text())["files"]
+    files = json.loads((grammars / "mine" / "samples.json").read_text())["files"]
 
-    assert made.exit_code == 0, made.output
+    assert created.exit_code == 0, created.output
     assert checked.exit_code == 0, checked.exception
-    for name, outcomes in rows.items():
-        found = {row["outcome"] for row in outcomes}
-        assert found == {"document"} if name.startswith("samples") else "reject" in found and "document" not in found
+    for name, outcomes in files.items():
+        kinds = {sample["outcome"] for sample in outcomes}
+        assert kinds == {"document"} if name.startswith("samples") else "reject" in kinds and "document" not in kinds
 
 
 def test_two_made_sources_do_not_read_each_other(grammars: Path) -> None:

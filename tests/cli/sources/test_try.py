@@ -14,7 +14,7 @@ GRAMMARS = Path(__file__).parents[3] / "grammars"
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
 
 
-def rows(done: Done) -> list[dict[str, Any]]:
+def read_results(done: Done) -> list[dict[str, Any]]:
     """Standard output as JSON, one object a line."""
     return [json.loads(line) for line in done.stdout.splitlines()]
 
@@ -24,16 +24,16 @@ def test_the_sample_becomes_35_documents() -> None:
     done = perflog("try", "--source", "als_perf", "--facility", "als", str(GRAMMARS / "als_perf" / "samples.log"))
 
     assert done.returncode == 0, done.stderr
-    assert [row["outcome"] for row in rows(done)] == ["document"] * 35
-    assert set(rows(done)[0]) == {"outcome", "index", "id", "version", "document"}
-    assert rows(done)[0]["index"] == "perf-marks-als-2016.02"
+    assert [result["outcome"] for result in read_results(done)] == ["document"] * 35
+    assert set(read_results(done)[0]) == {"outcome", "index", "id", "version", "document"}
+    assert read_results(done)[0]["index"] == "perf-marks-als-2016.02"
 
 
 def test_what_is_rejected_and_ignored_is_told_by_line() -> None:
     """Exit code 1; a reject says reason, column and what was expected there, an ignored line only that."""
     torn = LINE[: LINE.index(b"PERF") + 2]
     done = perflog("try", "--source", "als_perf", "-", stdin=b"+ qsub\n" + torn + b"\n" + LINE + b"\n")
-    ignored, reject, document = rows(done)
+    ignored, reject, document = read_results(done)
 
     assert done.returncode == 1
     assert (ignored["outcome"], ignored["line"]) == ("ignored", 1)
@@ -50,14 +50,14 @@ def test_a_forwarders_wrapper_is_taken_off_where_it_is_named() -> None:
         "host": {"name": "als-node-17"},
         "log": {"file": {"path": "/a.log"}, "offset": 7},
     }
-    (bare,) = rows(perflog("try", "--source", "als_perf", "-", stdin=LINE))
+    (bare,) = read_results(perflog("try", "--source", "als_perf", "-", stdin=LINE))
     done = perflog("try", "--source", "als_perf", "--wrapper", "filebeat", "-", stdin=json.dumps(inside).encode())
-    (row,) = rows(done)
+    (result,) = read_results(done)
     wrong = perflog("try", "--wrapper", "filebeet", "-", stdin=LINE)
 
-    assert row["id"] == bare["id"]
-    assert row["document"]["host"] == {"name": "als-node-17"}
-    assert row["document"]["log"]["offset"] == 7
+    assert result["id"] == bare["id"]
+    assert result["document"]["host"] == {"name": "als-node-17"}
+    assert result["document"]["log"]["offset"] == 7
     assert wrong.returncode == 78
     assert b"vector" in wrong.stderr
 
@@ -66,10 +66,10 @@ def test_the_source_is_found_when_none_is_named() -> None:
     """Lines, JSON documents and owping text are told apart by what accepts them."""
     for name, kind in (("als_perf/samples.log", "marks"), ("perfsonar/samples.jsonl", "network"),
                        ("owping/samples.both.txt", "network")):  # fmt: skip
-        found = rows(perflog("try", "--facility", "als", "--zone", "-08:00", str(GRAMMARS / name)))
+        results = read_results(perflog("try", "--facility", "als", "--zone", "-08:00", str(GRAMMARS / name)))
 
-        assert {row["outcome"] for row in found} == {"document"}, name
-        assert all(row["index"].startswith(f"perf-{kind}-als-") for row in found), name
+        assert {result["outcome"] for result in results} == {"document"}, name
+        assert all(result["index"].startswith(f"perf-{kind}-als-") for result in results), name
 
 
 @pytest.mark.parametrize("zone", ["Asia/Manila", "America/Los_Angeles", "UTC"])
@@ -109,13 +109,15 @@ def test_hostile_input_gets_verdicts_and_no_traceback(name: str) -> None:
 
         assert done.returncode in {0, 1}
         assert done.stderr == b""
-        assert all(row["outcome"] == "document" or "shape" in row or row["reason"] for row in rows(done))
+        assert all(
+            result["outcome"] == "document" or "shape" in result or result["reason"] for result in read_results(done)
+        )
         if b"PERF" in HOSTILE[name] and words == ("--source", "als_perf"):
-            assert any(row["outcome"] != "ignored" for row in rows(done))
+            assert any(result["outcome"] != "ignored" for result in read_results(done))
 
 
 @pytest.mark.parametrize(
-    ("words", "code", "says"),
+    ("words", "code", "sentence"),
     [
         (("try", "/nowhere/at/all.log"), 66, b"No such file"),
         (("try", "--source", "astrology", "-"), 64, b"als_perf"),
@@ -126,12 +128,12 @@ def test_hostile_input_gets_verdicts_and_no_traceback(name: str) -> None:
         (("--config", "/nowhere.toml", "try", "-"), 78, b"nowhere.toml"),
     ],
 )
-def test_a_wrong_call_is_told_in_words(words: tuple[str, ...], code: int, says: bytes) -> None:
+def test_a_wrong_call_is_told_in_words(words: tuple[str, ...], code: int, sentence: bytes) -> None:
     """One sentence, and a sysexits code."""
     done = perflog(*words)
 
     assert done.returncode == code
-    assert says in done.stderr
+    assert sentence in done.stderr
     assert b"Traceback" not in done.stderr
 
 

@@ -30,16 +30,18 @@ HOSTILE = [
 ]  # fmt: skip
 
 
-def messages_of(name: str) -> list[bytes]:
+def read_messages(name: str) -> list[bytes]:
     """The source's own samples and rejects, message by message."""
     source = SOURCES[name]
     framing = "line" if any(path.suffix == ".jsonl" for path in sample_files(source.folder)) else source.framing
     return [frame.data for path in sample_files(source.folder) for frame in frames(path.read_bytes(), framing)]
 
 
-def damaged(name: str) -> st.SearchStrategy[bytes]:
+def damage_samples(name: str) -> st.SearchStrategy[bytes]:
     """Samples in which up to four places were cut, overwritten or doubled, and bytes that never were samples."""
-    places = st.tuples(st.floats(0, 1), st.floats(0, 1), st.one_of(st.sampled_from(HOSTILE), st.binary(max_size=8)))
+    cuts_strategy = st.tuples(
+        st.floats(0, 1), st.floats(0, 1), st.one_of(st.sampled_from(HOSTILE), st.binary(max_size=8))
+    )
 
     def damage(message: bytes, cuts: list[tuple[float, float, bytes]]) -> bytes:
         for start, size, put in cuts:
@@ -48,22 +50,23 @@ def damaged(name: str) -> st.SearchStrategy[bytes]:
         return message
 
     return st.one_of(
-        st.builds(damage, st.sampled_from(messages_of(name)), st.lists(places, max_size=4)), st.binary(max_size=400)
+        st.builds(damage, st.sampled_from(read_messages(name)), st.lists(cuts_strategy, max_size=4)),
+        st.binary(max_size=400),
     )
 
 
-def told(found: Outcomes, data: bytes) -> None:
+def assert_complete(decoded: Outcomes, data: bytes) -> None:
     """Every message is accounted for, and what is said of it is JSON with a reason where it is a reject."""
-    rows = list(as_rows(found, 1))
+    results = list(as_rows(decoded, 1))
 
-    assert rows, data
-    assert all(row.get("reason", "") or row["outcome"] != "reject" for row in rows)
-    json.dumps(rows)
-    kept = canonical(data)
-    if found.rejects and kept:
-        in_string = kept.startswith(b'"')  # JSON within JSON: what lies inside is written otherwise there
-        assert all(reject.original in data or in_string for reject in found.rejects)
-        assert found.documents or len(found.rejects) > 1 or found.rejects[0].original == data
+    assert results, data
+    assert all(result.get("reason", "") or result["outcome"] != "reject" for result in results)
+    json.dumps(results)
+    tree = canonical(data)
+    if decoded.rejects and tree:
+        in_string = tree.startswith(b'"')  # JSON within JSON: what lies inside is written otherwise there
+        assert all(reject.original in data or in_string for reject in decoded.rejects)
+        assert decoded.documents or len(decoded.rejects) > 1 or decoded.rejects[0].original == data
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
@@ -72,10 +75,10 @@ def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
     decoder = Decoder(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
 
     @settings(max_examples=500, deadline=None)
-    @given(damaged(name))
+    @given(damage_samples(name))
     def fuzz(data: bytes) -> None:
         message = Message(data, NOW_MS, Provenance(captured_ms=NOW_MS), backfill=True)
-        told(decoder.decode(message, NOW_MS), data)
+        assert_complete(decoder.decode(message, NOW_MS), data)
 
     fuzz()
 
@@ -83,16 +86,16 @@ def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_the_command_survives_a_file_of_them(name: str) -> None:
     """Each sample with each hostile piece in its middle, as one file: exit code 0 or 1, a row for every line."""
-    lines = list(_spoilt(messages_of(name)[:6]))
+    lines = list(_spoilt(read_messages(name)[:6]))
     done = CliRunner().invoke(command, ["--source", name, "-"], input=b"\n".join(lines), obj=None)
 
     assert isinstance(done.exception, SystemExit | None), done.exception
     assert done.exit_code in {0, 1}
-    rows = [json.loads(row) for row in done.stdout_bytes.splitlines()]
-    assert rows
+    results = [json.loads(result) for result in done.stdout_bytes.splitlines()]
+    assert results
     if SOURCES[name].framing == "line":
-        numbers = {row["line"] for row in rows if "line" in row}
-        documents = sum(row["outcome"] == "document" for row in rows)
+        numbers = {result["line"] for result in results if "line" in result}
+        documents = sum(result["outcome"] == "document" for result in results)
         assert len(numbers) + documents >= len(lines)
 
 
