@@ -101,7 +101,7 @@ def _readme(folder: Path, sources: dict[str, Source], schema: Schema) -> bool:
 @command.command("readme")
 @click.pass_obj
 def readme(folder: Path) -> None:
-    """Rewrite README's table of sources."""
+    """Rewrite the table of sources in the README.md of the folder."""
     sources, schema = _loaded(folder)
     if not _readme(folder, sources, schema):
         raise Problem(f"There is no README.md with a table of sources in {folder}.", "", ExitCode.NO_INPUT)
