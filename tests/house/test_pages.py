@@ -4,10 +4,12 @@ import shutil
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from ingest.cli.main import cli
 from tests.house.test_house import ROOT
 from tests.house.test_readme import PAGES
-from tests.support.page_calls import Expected, fault_of, output_fault
+from tests.support.page_calls import SERVER_COMMANDS, Expected, fault_of, output_fault
 from tests.support.page_commands import CommandLine, command_lines
 
 SAMPLE_LINE = (ROOT / "grammars" / "als_perf" / "samples.log").read_text().splitlines()[0]
@@ -63,6 +65,12 @@ def test_every_exit_code_that_is_expected_is_of_a_line_on_a_page() -> None:
     shown = {command.text for path in ALL_PAGES for command in command_lines(path.name, path.read_text())}
 
     assert set(EXPECTED.exit_codes) - shown == set()
+
+
+@pytest.mark.parametrize("name", sorted(SERVER_COMMANDS))
+def test_a_command_that_is_only_parsed_exists(name: str) -> None:
+    """A name that no command has any more would hide that its lines are run."""
+    assert CliRunner().invoke(cli, [*name.split(), "--help"]).exit_code == 0
 
 
 EXPLAIN = f"$ perflog explain --source als_perf '{SAMPLE_LINE}'"
