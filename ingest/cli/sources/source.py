@@ -113,7 +113,7 @@ def _rewrite_readme(folder: Path, sources: dict[str, Source], schema: Schema) ->
 @command.command("readme")
 @click.pass_obj
 def readme(grammars_folder: Path) -> None:
-    """Rewrite README's table of sources."""
+    """Rewrite the table of sources in the README.md of the folder."""
     sources, schema = _load(grammars_folder)
     if not _rewrite_readme(grammars_folder, sources, schema):
         raise Problem(f"There is no README.md with a table of sources in {grammars_folder}.", "", ExitCode.NO_INPUT)

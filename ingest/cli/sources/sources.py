@@ -25,7 +25,7 @@ MOST_PATHS = 6
 @click.argument("name", required=False)
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per source instead.")
-@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of README instead.")
+@click.option("--markdown", "as_markdown", is_flag=True, help="Print the table of grammars/README.md instead.")
 @click.pass_obj
 def command(
     settings_path: Path | None, /, name: str | None, grammars: Path | None, as_json: bool, as_markdown: bool

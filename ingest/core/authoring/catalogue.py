@@ -1,4 +1,4 @@
-"""Describe the sources as rows, for `perflog sources` and README's table; reads only samples.json."""
+"""Describe the sources as rows, for `perflog sources` and the table of grammars/README.md; reads only samples.json."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -115,7 +115,7 @@ def _flags(source: Source, schema: Schema, bodies: Sequence[Mapping[str, Any]]) 
 
 
 def markdown(entries: Iterable[Entry]) -> str:
-    """README's table of sources."""
+    """The table of sources in grammars/README.md."""
     lines = ["| source | reads | a document is | the same again by | samples |", "|---|---|---|---|---|"]
     for entry in entries:
         samples = ", ".join(f"{count} {_word(word, count)}" for word, count in entry.outcomes.items() if count)

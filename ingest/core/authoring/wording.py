@@ -76,14 +76,15 @@ def ignored_because(source: Source, shape: str) -> str:
         return "it is empty"
     if gate is None:
         return "this source does not read lines of its kind"
-    own_words = " nor ".join(f"`{word.decode()}`" for word in gate.keeps)
+    words = [f"`{word.decode()}`" for word in gate.keeps]
+    missing = f"no {words[0]}" if len(words) == 1 else f"neither {' nor '.join(words)}"
     if shape == "too_long":
-        return f"longer than {source.max_bytes:,} bytes, and it holds neither {own_words}"
+        return f"longer than {source.max_bytes:,} bytes, and it holds {missing}"
     if shape.startswith("tag:"):
         return f"the header of our lines, then the tag `{shape[4:]}`, not {_tag(gate)}: another kind of line"
     if shape == "stamped":
         return f"the header of our lines, followed by neither {_tag(gate)} nor a similar word"
-    return f"it does not begin like our lines, and contains neither {own_words}"
+    return f"it does not begin like our lines, and contains {missing}"
 
 
 def missing_words(source: Source, reason: str) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ CAPTURED = "time_captured"
 
 
 class InvalidRecord(Exception):
-    """The record parses but cannot become a document: a reason of README's table, a detail, a terminal or path."""
+    """The record parses but cannot become a document: a reason of grammars/README.md, a detail, a terminal or path."""
 
     def __init__(self, reason: str, detail: str, where: str | None = None, expected: str | None = None) -> None:
         """Keep the parts separate: the decoder turns `where` into a column; `expected` names what is valid there."""

@@ -19,7 +19,7 @@ from ingest.edge.elasticsearch.client import session
 PRIORITY = 500  # above 200, which Elastic's own examples use, and above 100, which its built-in templates use
 _ABSENT = (400, 404, 405)
 _FEATURES: Mapping[str, tuple[str, str]] = {
-    "lifecycle management": ("/_ilm/status", "old months are removed by `perflog prune` or by hand"),
+    "lifecycle management": ("/_ilm/status", "old months have to be removed by hand"),
     "security": ("/_security/_authenticate", "whoever reaches the port may read and write everything"),
     "ingest processors": ("/_ingest/processor/grok", "none is used: documents are finished before they are sent"),
     "data streams": ("/_data_stream", "none is used: a fact must stay correctable"),

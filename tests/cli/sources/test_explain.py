@@ -66,6 +66,12 @@ def test_an_ignored_line_is_no_failure() -> None:
     assert "`INFO`" in done.stdout
 
 
+def test_what_an_ignored_line_lacks_is_said_for_one_word_and_for_several() -> None:
+    """A source that is known by one word misses that one; a source with two misses both."""
+    assert "and contains no `event=` (" in run("explain", "--source", "netlogger", "+ qsub").stdout
+    assert "and contains neither `PERF` nor `_DATE=` (" in run("explain", "--source", "als_perf", "+ qsub").stdout
+
+
 def test_an_explanation_is_there_for_machines() -> None:
     """One JSON object a message, with positions, fields, rules and the nearest form; from standard input."""
     done = run("explain", "--json", "-", stdin=f"{LINE}\n{TORN}\n{OTHER}\n".encode())
