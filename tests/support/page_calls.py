@@ -20,7 +20,7 @@ import click
 from click.testing import CliRunner
 
 from ingest.cli.main import cli, main
-from ingest.cli.options import moment_of
+from ingest.cli.options import parse_moment
 from ingest.config.load import load_settings
 from ingest.core.model import Problem
 from tests.support.page_commands import CommandLine, needs_shell, segments
@@ -156,7 +156,7 @@ def _call(arguments: Sequence[str]) -> Call:
 def _check_values(options: Mapping[str, Any]) -> None:
     """Check what commands themselves read: times, and the intakes of the settings."""
     for option in ("since", "until", "now"):
-        moment_of(f"--{option}", options.get(option), 0)
+        parse_moment(f"--{option}", options.get(option), 0)
     intakes = options.get("intake") or ()
     for intake in (intakes,) if isinstance(intakes, str) else intakes:
         if intake not in load_settings().intakes:
