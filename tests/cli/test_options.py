@@ -25,29 +25,29 @@ TYPES: dict[type, type] = {
 }
 
 
-def passed(command: click.Command) -> dict[str, object]:
+def list_passed(command: click.Command) -> dict[str, object]:
     """The name and type of each value that click passes to the command."""
     context = command.make_context(command.name, [], resilient_parsing=True)
     return {
-        parameter.name or "": _type(parameter, context.params[parameter.name or ""])
+        parameter.name or "": type_of_values(parameter, context.params[parameter.name or ""])
         for parameter in command.params
         if parameter.expose_value
     }
 
 
-def _type(parameter: click.Parameter, default: object) -> object:
+def type_of_values(parameter: click.Parameter, default: object) -> object:
     if isinstance(parameter.type, click.Path):
-        one: Any = parameter.type.type or str
+        value_type: Any = parameter.type.type or str
     elif parameter.callback:
-        one = int  # the only one: `stack up --elasticsearch 9`
+        value_type = int  # the only one: `stack up --elasticsearch 9`
     else:
-        one = TYPES[type(parameter.type)]
+        value_type = TYPES[type(parameter.type)]
     if parameter.multiple if isinstance(parameter, click.Option) else parameter.nargs == -1:
-        return tuple[one, ...]
-    return one | None if default is None and not parameter.required else one
+        return tuple[value_type, ...]
+    return value_type | None if default is None and not parameter.required else value_type
 
 
-def declared(command: click.Command) -> dict[str, object]:
+def list_declared(command: click.Command) -> dict[str, object]:
     """The name and type of each option that the command declares: as its parameters, or as fields of one of them."""
     function = unwrap(command.callback or (lambda: None))
     hints = {
@@ -56,15 +56,15 @@ def declared(command: click.Command) -> dict[str, object]:
     kind = next((hint for hint in hints.values() if is_dataclass(hint)), None)
     if kind is None:
         return hints
-    filled = {field.name for field in fields(kind) if field.default is MISSING} | passed(command).keys()
+    filled = {field.name for field in fields(kind) if field.default is MISSING} | list_passed(command).keys()
     return {name: hint for name, hint in get_type_hints(kind).items() if name in filled}
 
 
-def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[Any]:
+def walk_commands(command: click.Command, words: tuple[str, ...]) -> Iterator[Any]:
     """Every command below this one that does something itself."""
     if isinstance(command, click.Group):
         for name, below in command.commands.items():
-            yield from commands(below, (*words, name))
+            yield from walk_commands(below, (*words, name))
     else:
         yield pytest.param(command, id=" ".join(words))
 
@@ -72,14 +72,14 @@ def commands(command: click.Command, words: tuple[str, ...]) -> Iterator[Any]:
 ALL = [
     case
     for name in COMMANDS
-    for case in commands(cli.get_command(click.Context(cli), name) or click.Command(name), (name,))
+    for case in walk_commands(cli.get_command(click.Context(cli), name) or click.Command(name), (name,))
 ]
 
 
 @pytest.mark.parametrize("command", ALL)
 def test_a_command_declares_what_click_passes(command: click.Command) -> None:
     """Under the same names, of the same types: a flag is a bool, what may be left out may be None."""
-    assert declared(command) == passed(command)
+    assert list_declared(command) == list_passed(command)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +102,8 @@ def test_a_command_that_declares_something_else_is_noticed() -> None:
     def command(_settings_path: Path | None, _options: Declared) -> None:
         """Do nothing."""
 
-    assert declared(command) == {"path": Path, "limit": int, "quiet": bool}
-    assert passed(command) == {"path": Path | None, "limit": int, "silent": bool}
+    assert list_declared(command) == {"path": Path, "limit": int, "quiet": bool}
+    assert list_passed(command) == {"path": Path | None, "limit": int, "silent": bool}
 
 
 def test_a_period_may_lack_either_bound() -> None:

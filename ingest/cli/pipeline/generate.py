@@ -43,15 +43,15 @@ class GeneratedCounts:
     runs: int | None = None
     pace: Pace | None = None
 
-    def count(self, made: Made) -> None:
+    def count(self, message: Made) -> None:
         """Count one message."""
-        truth = made.truth
-        self.counts[f"{made.kind}s"] += 1
+        truth = message.truth
+        self.counts[f"{message.kind}s"] += 1
         self.counts[truth.outcome] += 1
         self.counts["documents"] += 0 if truth.repeats else len(truth.facts)
         self.counts["repeats"] += truth.repeats
         self.reasons[truth.reason or ""] += truth.reason is not None
-        self.size_bytes += len(made.data)
+        self.size_bytes += len(message.data)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -205,10 +205,10 @@ def _check(intake: Intake | None, workload: Workload, options: GenerateOptions) 
         raise Problem(
             f"Intake {intake.name} is of facility {intake.facility}.", "Leave out --facility.", ExitCode.USAGE
         )
-    for what, source in READERS.items():
-        if getattr(workload, what) and source not in intake.sources:
+    for kind, source in READERS.items():
+        if getattr(workload, kind) and source not in intake.sources:
             raise Problem(
-                f"Intake {intake.name} does not read {what}.", f"Use --{what} 0, or another intake.", ExitCode.USAGE
+                f"Intake {intake.name} does not read {kind}.", f"Use --{kind} 0, or another intake.", ExitCode.USAGE
             )
 
 

@@ -230,8 +230,8 @@ def _demand_existing(settings: Settings, query: RejectQuery) -> None:
     """Raise `Problem` (66) if a given id is not a reject's: a typo must not pass as an empty selection."""
     for reject_id in query.ids:
         if not counted(settings, RejectQuery(ids=(reject_id,))):
-            what = f"There is no reject with the id {reject_id}."
-            raise Problem(what, "`perflog dlq list` lists the rejects.", ExitCode.NO_INPUT)
+            problem = f"There is no reject with the id {reject_id}."
+            raise Problem(problem, "`perflog dlq list` lists the rejects.", ExitCode.NO_INPUT)
 
 
 def _confirm(count: int) -> None:

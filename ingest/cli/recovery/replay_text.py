@@ -135,10 +135,10 @@ def show_shadow(differences: Differences, left_out: Mapping[str, int], console: 
     console.print(f"{format_count(differences.lines, 'line')} compared: {differ}. Nothing was written.")
 
 
-def _show_only(what: str, tally: Tally, console: Console) -> None:
+def _show_only(readers: str, tally: Tally, console: Console) -> None:
     if not tally.lines:
         return
-    console.print(Text(f"read {what}: {format_count(tally.lines, 'line')}", style="bold"))
+    console.print(Text(f"read {readers}: {format_count(tally.lines, 'line')}", style="bold"))
     for example in tally.examples:
         console.print(Text(f"    {_format_line(example.line)}", style="dim"), soft_wrap=True)
         if example.why:

@@ -138,8 +138,8 @@ def _make_intake(settings: Settings, registry: Registry, options: ReadingOptions
     if options.intake_name is not None:
         option = find_first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
         if option:
-            what = f"--intake and {option} cannot be combined."
-            raise Problem(what, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
+            problem = f"--intake and {option} cannot be combined."
+            raise Problem(problem, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
         intake = settings.intake(options.intake_name)
         _demand_marks(registry.sources, intake.sources)
         return intake

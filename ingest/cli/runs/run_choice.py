@@ -16,8 +16,8 @@ def choose_use(uses: Sequence[StoredRun], instance: int | None) -> StoredRun:
     owners = sorted({(use.facility, use.source) for use in uses})
     if len(owners) > 1:
         listed = ", ".join(f"{facility} ({source})" for facility, source in owners)
-        what = f"Several facilities or sources have a run {uses[0].run}: {listed}."
-        raise Problem(what, "Select one with --facility or --source.", ExitCode.USAGE)
+        problem = f"Several facilities or sources have a run {uses[0].run}: {listed}."
+        raise Problem(problem, "Select one with --facility or --source.", ExitCode.USAGE)
     by_instance = {use.instance: use for use in uses}
     if instance is not None and instance not in by_instance:
         raise Problem(

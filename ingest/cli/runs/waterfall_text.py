@@ -203,10 +203,10 @@ def _shorten(text: str, width: int, mark: str) -> str:
 
 def _explain_glyphs(chart: Waterfall, glyphs: Glyphs, marked: Collection[str]) -> Iterator[Text]:
     kinds = {row.what for row in chart.rows}
-    for what, words in _MEANS.items():
-        if what in kinds:
+    for kind, words in _MEANS.items():
+        if kind in kinds:
             yield _make_legend_line(
-                glyphs.bars[what] * 2 + (glyphs.arrow if what == LOWER else ""), words, STYLES[what]
+                glyphs.bars[kind] * 2 + (glyphs.arrow if kind == LOWER else ""), words, STYLES[kind]
             )
     if kinds & set(_WAITS):
         yield _make_legend_line(glyphs.bars[QUEUE] * 2, "waiting", STYLES[QUEUE])
