@@ -205,7 +205,7 @@ def test_a_worker_tidies_its_memory_by_the_clock(
     world: World, monkeypatch: pytest.MonkeyPatch, sample_lines: list[bytes]
 ) -> None:
     """What a client left in a cycle is gone after a minute, however little is allocated meanwhile."""
-    monkeypatch.setattr(worker, "TELL_EVERY_S", 0.0)
+    monkeypatch.setattr(worker, "LOG_EVERY_S", 0.0)
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
     left = Left()

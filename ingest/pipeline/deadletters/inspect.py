@@ -125,11 +125,11 @@ def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original
             )
         parts = [part.id for part in rejects.of_records([reject.value("provenance.kafka")]) if part.id != reject.id]
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
-        ((_, original),) = originals([reject], fetcher, settings)
+        ((_, original),) = find_originals([reject], fetcher, settings)
     return reject, original, sorted(parts)
 
 
-def originals(
+def find_originals(
     rejects: Sequence[StoredReject], fetcher: RecordFetcher, settings: Settings
 ) -> Iterator[tuple[StoredReject, Original | None]]:
     """Yield each reject with its record, None if nothing is left of it; `rejects` must name a record only once."""

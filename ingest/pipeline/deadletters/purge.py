@@ -64,7 +64,7 @@ def purge(
         if purged.highest:
             for reject in rejects.scan(RejectQuery(), NEEDED):
                 remaining.add(reject)
-    offsets = {} if remaining.unknown else upto(purged, remaining)
+    offsets = {} if remaining.unknown else deletable_offsets(purged, remaining)
     due = {at: min(offset, span[at][1]) for at, offset in offsets.items() if at in span and offset > span[at][0]}
     with open_topics(settings.kafka) as cluster:
         cluster.delete_before(due)
@@ -97,7 +97,7 @@ def _delete(
     return purged
 
 
-def upto(purged: Reach, remaining: Reach) -> dict[Partition, int]:
+def deletable_offsets(purged: Reach, remaining: Reach) -> dict[Partition, int]:
     """The offset below which no letter is needed, for each partition that has letters of purged rejects."""
     end_offsets = {partition: offset + 1 for partition, offset in purged.highest.items()}
     return {partition: min(end, remaining.lowest.get(partition, end)) for partition, end in end_offsets.items()}

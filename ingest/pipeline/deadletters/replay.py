@@ -19,7 +19,7 @@ from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredRe
 from ingest.edge.errors import RequestTooLarge, Unavailable
 from ingest.edge.kafka.fetch import RecordFetcher, open_fetcher
 from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
-from ingest.pipeline.deadletters.inspect import Original, originals
+from ingest.pipeline.deadletters.inspect import Original, find_originals
 
 CHUNK_REJECTS = 2000
 FLIGHT_BYTES = 8 * 1024 * 1024  # acknowledged and marked before the next copies are read
@@ -158,7 +158,7 @@ def _copies(
     """Yield the copy of each record that can be sent; the others go into the report."""
     topics = {intake.topic for intake in settings.intakes.values()}
     parts = {record_parts[0].record: record_parts for record_parts in records}
-    for reject, original in originals([record_parts[0] for record_parts in records], fetcher, settings):
+    for reject, original in find_originals([record_parts[0] for record_parts in records], fetcher, settings):
         at = Coordinates.read(reject.record)
         if at is None or at.partition.topic not in topics:
             report.not_sent.append((reject.id, "its topic is no intake of the settings"))

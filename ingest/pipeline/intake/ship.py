@@ -103,7 +103,7 @@ def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = la
         for path, framing in framings.items():
             file = _FileInTransit(path, what, framing, files.size_bytes(path), files.generation(path))
             _send_manifest(producer, file, manifest.BEGIN, report)
-            for flight in flights(_records(file, report)):
+            for flight in group_records(_records(file, report)):
                 _send(producer, flight, report)
                 report.messages += len(flight)
                 size_bytes = sum(len(record.value or b"") for record in flight)
@@ -182,7 +182,7 @@ def _records(file: _FileInTransit, report: ShipReport) -> Iterator[ProducerRecor
         yield ProducerRecord(what.intake.topic, key, piece.data, message_headers)
 
 
-def flights(records: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
+def group_records(records: Iterator[ProducerRecord]) -> Iterator[list[ProducerRecord]]:
     """Group the records: each group is acknowledged before the next is read, so memory stays bounded."""
     return batched(records, attrgetter("size_bytes"), FLIGHT_BYTES, FLIGHT_MESSAGES)
 

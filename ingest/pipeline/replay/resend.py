@@ -28,7 +28,7 @@ from ingest.edge.elasticsearch.facts import FactQuery, open_facts
 from ingest.edge.errors import RequestTooLarge, Unavailable
 from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
 from ingest.pipeline.intake.paced import send_paced
-from ingest.pipeline.intake.ship import CHUNK_MESSAGES, flights
+from ingest.pipeline.intake.ship import CHUNK_MESSAGES, group_records
 from ingest.pipeline.replay.lines import Assembler, Progress, StoredFileLine, lines
 from ingest.pipeline.replay.orphans import remove_orphans
 from ingest.pipeline.replay.prefetch import process_behind
@@ -192,7 +192,7 @@ def resend(
         elif rate:
             send_paced(producer, records, rate)
         else:
-            process_behind(flights(records), lambda flight: _send(producer, flight))
+            process_behind(group_records(records), lambda flight: _send(producer, flight))
     report.left_out = assembler.left.out
     if not dry_run:
         report.left_behind = remove_orphans(settings, registry, wanted, assembler.newest)

@@ -1,4 +1,4 @@
-"""Ship: every message acknowledged, with the headers that tell where it came from; what is not sent is said."""
+"""`ship` sends every message with headers that name its origin, and reports the messages that it does not send."""
 
 import os
 import socket
@@ -14,30 +14,30 @@ from tests.support.world import World
 pytestmark = pytest.mark.stack
 
 
-def test_lines_arrive_byte_by_byte_with_their_place(world: World) -> None:
-    """CR, blanks and wrong UTF-8 stay; host, path, offset, forwarder and backfill stand in the headers."""
+def test_lines_arrive_unchanged_with_their_origin(world: World) -> None:
+    """CR, blanks and invalid UTF-8 are kept; the headers have host, path, offset, forwarder and backfill."""
     world.set_up(partitions=1)
     lines = [b"one\r", b"  two \xff", b"", b"four\x00"]
     path = world.written("a.log", lines)
 
     report = world.ship(path)
 
-    found = world.records(world.topic)
-    assert [record.value for record in found] == lines
+    records = world.records(world.topic)
+    assert [record.value for record in records] == lines
     assert (report.messages, report.size_bytes) == (4, sum(map(len, lines)))
-    told = dict(found[1].headers)
-    assert told == {
+    headers = dict(records[1].headers)
+    assert headers == {
         "perflog.host": b"beamline",
         "perflog.path": str(path).encode(),
         "perflog.offset": b"5",
         "perflog.forwarder": b"perflog/test",
         "perflog.backfill": b"true",
-        "perflog.generation": told["perflog.generation"],
+        "perflog.generation": headers["perflog.generation"],
     }
 
 
-def test_a_manifest_goes_ahead_of_a_file_and_behind_it(world: World) -> None:
-    """How large it is, and what was read of it; told by a header, with those of the file's lines, on one key."""
+def test_a_manifest_is_sent_before_and_after_a_file(world: World) -> None:
+    """The first has its size, the second what was read; both have the key and headers of the lines, and one more."""
     world.set_up(partitions=2)
     lines = [b"one", b"", b"three"]
     path = world.written("a.log", lines)
@@ -45,10 +45,10 @@ def test_a_manifest_goes_ahead_of_a_file_and_behind_it(world: World) -> None:
 
     report = world.ship(path, backfill=False, manifest=True)
 
-    begin, *between, end = found = world.records(world.topic)
+    begin, *between, end = records = world.records(world.topic)
     assert [record.value for record in between] == lines
-    assert [dict(record.headers).get("perflog.manifest") for record in found] == [b"begin", None, None, None, b"end"]
-    assert len({record.key for record in found}) == len({record.partition for record in found}) == 1
+    assert [dict(record.headers).get("perflog.manifest") for record in records] == [b"begin", None, None, None, b"end"]
+    assert len({record.key for record in records}) == len({record.partition for record in records}) == 1
     digest = sha256(path.read_bytes()).hexdigest()
     assert orjson.loads(begin.value).items() >= {"file": str(path), "size_bytes": 10}.items()
     whole = {"file": str(path), "size_bytes": 10, "bytes": 10, "lines": 3, "sha256": digest}
@@ -59,19 +59,19 @@ def test_a_manifest_goes_ahead_of_a_file_and_behind_it(world: World) -> None:
     assert (report.messages, [(file.lines, file.sha256) for file in report.files]) == (3, [(3, digest)])
 
 
-def test_a_generation_is_that_of_the_first_line(world: World) -> None:
-    """What is appended changes nothing; a file of the same name that begins otherwise is another one."""
+def test_the_generation_of_a_file_follows_from_its_first_line(world: World) -> None:
+    """Appended lines do not change it; a file of the same name with another first line has another one."""
     world.set_up(partitions=1)
 
     for lines in ([b"one"], [b"one", b"two"], [b"other"]):
         world.ship(world.written("a.log", lines))
 
-    told = [dict(record.headers)["perflog.generation"] for record in world.records(world.topic)]
-    assert told[0] == told[1] == told[2] != told[3]
+    generations = [dict(record.headers)["perflog.generation"] for record in world.records(world.topic)]
+    assert generations[0] == generations[1] == generations[2] != generations[3]
 
 
 def test_one_file_stays_in_order_unless_it_is_a_backfill(world: World) -> None:
-    """Live: one key, so one partition. A backfill spreads over all of them, or one worker would do all the work."""
+    """Live: one key, so one partition. A backfill is spread over all partitions, so that every worker has work."""
     world.set_up(partitions=2)
     path = world.written("a.log", [b"%d" % n for n in range(2000)])
 
@@ -86,8 +86,8 @@ def test_one_file_stays_in_order_unless_it_is_a_backfill(world: World) -> None:
     assert len(both) == 4000
 
 
-def test_a_whole_file_is_one_message_with_a_capture_time_that_stays(world: World) -> None:
-    """Shipping the same file again is the same fact: its time of capture is when it was written."""
+def test_a_whole_file_is_one_message_with_a_fixed_capture_time(world: World) -> None:
+    """Shipping the same file again gives the same fact: its capture time is the time of its last change."""
     world.set_up(partitions=1)
     path = world.written("a.txt", [b"several", b"lines"])
     os.utime(path, (1_454_737_177, 1_454_737_177))
@@ -102,25 +102,25 @@ def test_a_whole_file_is_one_message_with_a_capture_time_that_stays(world: World
 
 
 def test_a_message_that_is_too_large_is_named_and_the_others_are_sent(world: World) -> None:
-    """Exit code 65, path, place and both sizes; nothing is lost in silence."""
+    """Exit code 65, path, offset and both sizes; no message is dropped silently."""
     world.set_up(partitions=1)
     huge = b"x" * (world.settings.delivery.max_message_bytes + 1)
     path = world.written("a.log", [b"before", huge, b"after"])
 
-    found = world.perflog("ship", str(path), "--intake", "lines", "--json")
+    result = world.perflog("ship", str(path), "--intake", "lines", "--json")
 
-    assert found.returncode == 65
-    assert f"{path} at byte 7: not sent, 5,242,882 bytes are more than the 5,242,880" in found.stderr
-    told = orjson.loads(found.stdout)
-    assert told["messages"] == 2
-    assert told["too_large"] == [{"path": str(path), "offset": 7, "size_bytes": len(huge) + 1}]
+    assert result.returncode == 65
+    assert f"{path} at byte 7: not sent, 5,242,882 bytes are more than the 5,242,880" in result.stderr
+    report = orjson.loads(result.stdout)
+    assert report["messages"] == 2
+    assert report["too_large"] == [{"path": str(path), "offset": 7, "size_bytes": len(huge) + 1}]
     _, *between, end = world.records(world.topic)
     assert [record.value for record in between] == [b"before", b"after"]
-    assert orjson.loads(end.value)["bytes"] == path.stat().st_size == told["files"][0]["size_bytes"]
+    assert orjson.loads(end.value)["bytes"] == path.stat().st_size == report["files"][0]["size_bytes"]
 
 
-def test_the_largest_message_that_is_allowed_goes_all_the_way(world: World) -> None:
-    """Random bytes that no compression makes smaller: through the topic, refused by the source, and kept."""
+def test_the_largest_message_that_is_allowed_arrives(world: World) -> None:
+    """Incompressible bytes: accepted by the topic, rejected by the source, kept as a dead letter."""
     world.set_up(partitions=1)
     largest = b":PERF:" + os.urandom(world.settings.delivery.max_message_bytes - 6).replace(b"\n", b"?")
     path = world.folder / "a.bin"
@@ -137,9 +137,7 @@ def test_the_largest_message_that_is_allowed_goes_all_the_way(world: World) -> N
     assert "in the dead-letter topic only" in reject["error"]["message"]
 
 
-def test_files_that_cannot_be_read_and_topics_that_are_not_there_stop_before_anything_is_sent(
-    world: World, tmp_path: Path
-) -> None:
+def test_unreadable_files_and_missing_topics_stop_before_anything_is_sent(world: World, tmp_path: Path) -> None:
     """Exit codes 66 and 78 with the remedy."""
     good = world.written("good.log", [b"x"])
 
@@ -154,19 +152,19 @@ def test_files_that_cannot_be_read_and_topics_that_are_not_there_stop_before_any
     assert world.records(world.topic) == []
 
 
-def test_in_a_pipe_one_line_is_said(world: World) -> None:
-    """Quiet: one line on stdout, nothing on stderr; the host is this one when none is named."""
+def test_in_a_pipe_one_line_is_printed(world: World) -> None:
+    """One line on stdout, nothing on stderr; the host is this machine if none is given."""
     world.set_up(partitions=1)
 
-    found = world.perflog("ship", str(world.written("a.log", [b"x"])), "--intake", "lines")
+    result = world.perflog("ship", str(world.written("a.log", [b"x"])), "--intake", "lines")
 
-    assert found.stdout == f"1 messages (1 bytes) acknowledged by {world.topic}.\n"
-    assert found.stderr == ""
+    assert result.stdout == f"1 messages (1 bytes) acknowledged by {world.topic}.\n"
+    assert result.stderr == ""
     hosts = {dict(record.headers)["perflog.host"] for record in world.records(world.topic)}
     assert hosts == {socket.gethostname().encode()}
 
 
-def test_without_a_manifest_there_are_lines_only(world: World) -> None:
+def test_without_a_manifest_only_lines_are_sent(world: World) -> None:
     """`--no-manifest`."""
     world.set_up(partitions=1)
 
