@@ -5,11 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from ingest.edge.local.stack import LocalStack, Running, down, up
 from tests.support import amount
 
 SHOWN_FROM_S, FILES_SHOWN = 60, 30
+# Hypothesis would fail an example that takes 200 ms: an assertion about the machine.
+settings.register_profile("perflog", deadline=None)
+settings.load_profile("perflog")
 pytest_plugins = ("tests.support.worlds",)
 # So that what they assert is told with its values.
 pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.oracle", "tests.faults.worker_faults")
