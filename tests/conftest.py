@@ -5,11 +5,15 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import settings
 
 from ingest.edge.local.stack import LocalStack, Running, down, up
 from tests.support import amount
 
 SHOWN_FROM_S, FILES_SHOWN = 60, 30
+# Hypothesis would fail an example that takes 200 ms: an assertion about the machine.
+settings.register_profile("perflog", deadline=None)
+settings.load_profile("perflog")
 pytest_plugins = ("tests.support.worlds",)
 # So that what they assert is told with its values.
 pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.oracle", "tests.faults.worker_faults")
@@ -17,7 +21,7 @@ pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.orac
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is played."""
-    told = "faults with 200,000 lines and real time-outs, properties four times as often, what takes minutes (an hour)"
+    told = "only what CI skips or plays smaller: 200,000 lines a fault, real time-outs, properties four times as often"
     parser.addoption("--system", action="store_true", help=told)
 
 
@@ -28,11 +32,21 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Without --system what takes minutes is skipped, and says so."""
+    """CI skips what is marked `system` and says so; --system plays that and what it makes larger, and nothing else."""
     if not config.getoption("system"):
         for item in items:
             if item.get_closest_marker("system"):
                 item.add_marker(pytest.mark.skip(reason="takes minutes: --system"))
+        return
+    chosen = [item for item in items if item.get_closest_marker("system") or _is_larger(item)]
+    config.hook.pytest_deselected(items=[item for item in items if item not in set(chosen)])
+    items[:] = chosen
+
+
+def _is_larger(item: pytest.Item) -> bool:
+    """Whether --system plays more of a test: a fault in its larger size, or more examples of a module's properties."""
+    module = getattr(item, "module", None)
+    return "size" in getattr(item, "fixturenames", ()) or getattr(module, "examples", None) is amount.examples
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,4 +1,9 @@
-"""How often a property is tried: a quarter of what was thought of, and all of it with --system."""
+"""How much is played: CI plays a share of the examples and some of the cases, `--system` the others and the rest."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pytest
 
 CI_SHARE = 4
 system = False  # said by conftest.py before any test is collected
@@ -7,3 +12,14 @@ system = False  # said by conftest.py before any test is collected
 def examples(most: int) -> int:
     """So many with --system, a quarter without."""
     return most if system else most // CI_SHARE
+
+
+def cases(every: Iterable[Any], in_ci: Sequence[Any]) -> list[Any]:
+    """The parameters of a test, of which CI plays some; the others are marked `system`."""
+    parameters = list(every)
+    assert in_ci
+    assert set(in_ci) <= set(parameters)
+    return [
+        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=[] if one in in_ci else [pytest.mark.system])
+        for one in parameters
+    ]

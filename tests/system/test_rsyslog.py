@@ -9,21 +9,18 @@ from pathlib import Path
 
 import pytest
 
-from tests.support import amount
 from tests.support.waiting import eventually
 from tests.support.world import ROOT, World
 from tests.system.test_missing_bytes import gaps, swept
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.system, pytest.mark.stack, pytest.mark.timeout(300)]
 ODD = ROOT / "tests" / "data" / "rsyslog" / "tomography.log"
 MOST_BYTES = 128 * 1024
 
 
 @pytest.fixture
 def rsyslogd() -> str:
-    """The program; missing, it fails: who asks for --system wants to know."""
-    if not amount.system:
-        pytest.skip("needs rsyslog and its module for Kafka: --system")
+    """The program; missing, it fails: `--system` needs it."""
     found = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
     assert found, "rsyslog is missing: apt-get install rsyslog rsyslog-kafka"
     return found

@@ -19,6 +19,7 @@ from ingest.edge.elasticsearch.runs import RunQuery, open_runs
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
+from tests.support.amount import cases
 from tests.support.derivation import MIXED, mixed
 from tests.support.world import World
 
@@ -93,7 +94,7 @@ def test_of_the_sample_analyze_and_show_print_the_same(world: World, sample_line
     ]
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", cases([1, 2], [2]))
 def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers: int) -> None:
     """Parallel, retried, late, skewed, torn and used again: the same runs, to the byte; some by the command itself."""
     lines = [made.data for made in messages(Workload(20 + workers, 2_500, shares=MIXED))]
@@ -115,7 +116,7 @@ def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize("many", [1_000, pytest.param(10_000, marks=pytest.mark.system)])
+@pytest.mark.parametrize("many", cases([1_000, 10_000], [1_000]))
 def test_of_thousands_of_runs_analyze_and_show_print_the_same(world: World, many: int) -> None:
     """Once through a real worker; every run's object, read by the code that `show` reads with."""
     lines = [made.data for made in messages(Workload(30, round(many * LINES_OF_A_RUN), shares=SHORT))]

@@ -1,7 +1,7 @@
 """Buffers polled records until they fill one bulk request or are old enough to flush."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from ingest.core.kafka_record import ConsumerRecord, Partition
@@ -18,6 +18,7 @@ class RecordBuffer:
 
     limits: RequestLimits
     flush_s: float
+    now_s: Callable[[], float] = time.monotonic
     _records: dict[Partition, tuple[OffsetTracker, list[ConsumerRecord]]] = field(default_factory=dict)
     _count: int = 0
     _size_bytes: int = 0
@@ -36,13 +37,13 @@ class RecordBuffer:
     @property
     def due(self) -> bool:
         """Whether the oldest record has waited `flush_s`."""
-        return not self.empty and time.monotonic() - self._since_s >= self.flush_s
+        return not self.empty and self.now_s() - self._since_s >= self.flush_s
 
     def left_s(self, most_s: float) -> float:
         """Return how long a poll may wait for more records (s), at most `most_s`."""
         if self.empty:
             return most_s
-        return max(0.0, min(most_s, self._since_s + self.flush_s - time.monotonic()))
+        return max(0.0, min(most_s, self._since_s + self.flush_s - self.now_s()))
 
     @property
     def room(self) -> int:
@@ -52,7 +53,7 @@ class RecordBuffer:
     def add(self, tracker: OffsetTracker, records: list[ConsumerRecord]) -> None:
         """Add records of one partition."""
         if self.empty:
-            self._since_s = time.monotonic()
+            self._since_s = self.now_s()
         buffered_for, buffered = self._records.setdefault(tracker.partition, (tracker, []))
         if buffered_for is not tracker:
             self._count -= len(buffered)

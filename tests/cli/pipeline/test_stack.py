@@ -13,6 +13,7 @@ import pytest
 
 from ingest.edge.local import checks
 from ingest.edge.local.stack import LocalStack, down, status
+from tests.support.amount import cases
 
 _ROOT = Path(__file__).parents[3]
 
@@ -83,7 +84,7 @@ def test_the_life_of_a_stack(folder: Path) -> None:
 
 
 @pytest.mark.stack
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize("number", cases([signal.SIGINT, signal.SIGTERM, signal.SIGHUP], [signal.SIGTERM]))
 def test_an_up_that_is_interrupted_leaves_nothing_running(folder: Path, number: signal.Signals) -> None:
     """Neither Ctrl-C nor SIGTERM nor a closed terminal in the middle of starting leaves half a stack."""
     program = subprocess.Popen(

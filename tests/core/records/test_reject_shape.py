@@ -1,5 +1,6 @@
 """The shape of rejects: one for a script's fault, whatever run, stage and time; another for another script or fault."""
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,11 +10,14 @@ from hypothesis import strategies as st
 
 from ingest.core.decode.decoder import Decoder
 from ingest.core.model import Message, Provenance, Reject
-from ingest.core.records.reject_shape import MAX_CHARACTERS, collapsed, shape
-from tests.support.cpu_time import within
+from ingest.core.records import reject_shape
+from ingest.core.records.reject_shape import MAX_CHARACTERS, MAX_SEARCHED, collapsed, shape
 from tests.support.messages import RECEIVED_MS
+from tests.support.regex_steps import search_steps
+from tests.support.work import assert_linear, executed_lines
 
 Made = Callable[..., Decoder]
+PATTERNS = [value for value in vars(reject_shape).values() if isinstance(value, re.Pattern)]
 
 # A fault is a way to print a line wrongly; {stamp} {script} {number} {run} {stage} {epoch} are filled in.
 FAULTS = {
@@ -159,9 +163,14 @@ def _message(text: str) -> Message:
 
 
 @pytest.mark.parametrize("piece", ["'a ", "`a ", '"', "0-", "deadbeef-", "a.sh:", "2026-03-04T"])
-def test_a_shape_is_found_in_the_time_of_a_line(piece: str) -> None:
-    """Whatever a message repeats: text made to slow expressions down costs no more than it is long."""
-    text = piece * (1_000_000 // len(piece))
-    made = Reject("value", text, text.encode(), column=4000)
+def test_a_shape_takes_work_in_proportion_to_the_line(piece: str) -> None:
+    """Whatever a message repeats; what lies beyond the part that is searched adds nothing."""
 
-    assert within(1, lambda: [shape(made) for _ in range(10)])
+    def steps(count: int) -> int:
+        text = piece * count
+        made = Reject("value", text, text.encode(), column=4000)
+        searched = text[:MAX_SEARCHED]
+        return executed_lines(lambda: shape(made)) + sum(search_steps(pattern, searched) for pattern in PATTERNS)
+
+    assert_linear(steps, MAX_SEARCHED // len(piece) // 2)
+    assert steps(MAX_SEARCHED * 10) == steps(MAX_SEARCHED * 20)

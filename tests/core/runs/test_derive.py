@@ -16,7 +16,6 @@ from ingest.core.runs.documents import uid
 from ingest.core.runs.run import runs_of
 from ingest.core.runs.state import LARGE, RunState, at_watermark, json_of, state_of, union, with_marks
 from ingest.core.runs.template import Declared, StoredTemplate, Template, template_body
-from tests.support.cpu_time import grows_less
 from tests.support.marks import (
     BEGIN_MS,
     DAY_S,
@@ -29,6 +28,7 @@ from tests.support.marks import (
     versions,
     written,
 )
+from tests.support.work import assert_linear, executed_lines
 
 Store = dict[tuple[str, str], tuple[int, dict[str, Any]]]
 WATERMARKS = st.one_of(st.none(), st.integers(-100, 40 * DAY_S).map(lambda s: BEGIN_MS + s * 1000))
@@ -340,11 +340,14 @@ def test_a_run_of_more_marks_is_flagged(number: int, flags: list[str] | None, sc
 
 
 @pytest.mark.parametrize("ends", [False, True])
-def test_a_run_of_ten_thousand_marks_costs_no_more_a_mark_than_a_small_one(ends: bool) -> None:
-    """Some 45 ms on the machine it was written on; three times as much a mark as for a tenth of them is refused."""
-    small, large = (state_of_marks(many(count, ends)) for count in (1_000, 10_000))
+def test_a_mark_of_a_long_run_takes_no_more_work_than_one_of_a_short_run(ends: bool) -> None:
+    """Twice the marks take at most 2.5 times the lines of code, at a thousand of them."""
 
-    assert grows_less(10 * 3, lambda: derive(small), lambda: derive(large))
+    def spent(count: int) -> int:
+        state = state_of_marks(many(count, ends))
+        return executed_lines(lambda: derive(state))
+
+    assert_linear(spent, 1_000)
 
 
 def many(count: int, ends: bool) -> list[RunMark]:

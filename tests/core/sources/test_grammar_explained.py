@@ -15,7 +15,8 @@ from ingest.core.sources.regular import FIRST_MATCHES, MATCHES_AT_ONCE
 from tests.core.conftest import GRAMMARS
 from tests.core.network.test_network_sources import messages
 from tests.support.amount import examples
-from tests.support.cpu_time import grows_less
+from tests.support.regex_steps import match_steps
+from tests.support.work import assert_linear
 
 SOURCES = load_sources(GRAMMARS, load_schema(GRAMMARS / "fields.toml"))
 READERS = {name: source.reader for name, source in SOURCES.items() if isinstance(source.reader, GrammarReader)}
@@ -107,12 +108,11 @@ def test_a_refusal_reads_no_more_tokens_of_a_longer_text(name: str, fault: str) 
 
 @pytest.mark.parametrize("name", REPEATING)
 def test_an_expression_reads_no_turn_in_two_ways(name: str) -> None:
-    """A refused text of n turns takes time in proportion to n, not to 2^n."""
+    """A refused text of n turns takes steps in proportion to n, not to 2^n."""
     compiled = READERS[name].compiled
     assert compiled
-    few, many = (long_text(name, count) + "\n\x00" for count in (4, 12))
 
-    assert grows_less(40, lambda: compiled.line.fullmatch(few), lambda: compiled.line.fullmatch(many), 1e-4)
+    assert_linear(lambda turns: match_steps(compiled.line, long_text(name, turns) + "\n\x00"), 6)
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -1,40 +1,89 @@
-"""Every terminal of every shipped grammar takes time in proportion to the text, whatever the text."""
+"""Every terminal and every expression of every shipped grammar takes work in proportion to the text, whatever the text.
+
+The work is the steps of `tests.support.regex_steps`: a count, the same on each machine.
+"""
 
 import re
+from contextlib import suppress
 from functools import partial
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from ingest.core.fields import load_schema
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
+from ingest.core.sources.readers import canonical
 from tests.core.conftest import GRAMMARS
-from tests.support.cpu_time import within
+from tests.core.network.test_network_sources import messages
+from tests.support.amount import examples
+from tests.support.regex_steps import TooManySteps, match_steps, search_steps
+from tests.support.work import assert_linear
 
 SOURCES = load_sources(GRAMMARS, load_schema(GRAMMARS / "fields.toml"))
-TERMINALS = [
-    (source.name, name, pattern)
-    for source in SOURCES.values()
-    if isinstance(source.reader, GrammarReader)
-    for name, pattern in source.reader.terminals.items()
-]
+READERS = {source.name: source.reader for source in SOURCES.values() if isinstance(source.reader, GrammarReader)}
+EXPRESSIONS = {
+    f"{source}.{name}": re.compile(pattern)
+    for source, reader in READERS.items()
+    for name, pattern in reader.terminals.items()
+} | {
+    f"{source} {name}": pattern
+    for source, reader in READERS.items()
+    for name in ("line", "step", "reach", "first", "many")
+    if (pattern := getattr(reader.compiled, name, None))
+}
 FILLERS = [*'aA0 .:-=/"\\,[(_%\t\n', "a ", " a", "0:", "0.", '\\"', "a.", "a\t ", "ab-", "é"]
-KIB, MIB = 1024, 1024 * 1024
+CHARACTERS = 512
+SMALL, ALLOWED_STEPS, COMPARED_STEPS = 16, 1_000, 50_000
 
 
-def matched(pattern: re.Pattern[str], text: str) -> None:
-    """From the beginning, and in full, which has to look for every other way."""
-    pattern.match(text)
-    pattern.fullmatch(text)
+def steps(pattern: re.Pattern[str], filler: str, count: int) -> int:
+    """The steps on a filler so many times and a character that nothing takes."""
+    return match_steps(pattern, filler * count + "\0")
 
 
 @pytest.mark.long
-@pytest.mark.parametrize(("source", "name", "pattern"), TERMINALS, ids=[f"{s}.{n}" for s, n, _ in TERMINALS])
-def test_a_terminal_is_linear(source: str, name: str, pattern: str) -> None:
-    """1 KiB, 32 KiB and 1 MiB of what it likes, ended by what it refuses: a quadratic one would take minutes."""
-    compiled = re.compile(pattern)
+@pytest.mark.parametrize("name", EXPRESSIONS)
+def test_an_expression_is_linear(name: str) -> None:
+    """On what it likes, ended by what it refuses, accepted or not."""
     for filler in FILLERS:
-        for size, limit_s in ((KIB, 0.02), (32 * KIB, 0.1), (MIB, 1.0)):
-            text = (filler * size)[:size] + "\x00"
+        assert_linear(partial(steps, EXPRESSIONS[name], filler), CHARACTERS // len(filler))
 
-            assert within(limit_s, partial(matched, compiled, text)), (source, name, filler, size)
+
+@pytest.mark.parametrize(("pattern", "filler"), [("a*a*b", "a"), ("a*a*a*b", "a"), ("x*?x*?=", "x")])
+def test_an_expression_that_is_not_linear_fails(pattern: str, filler: str) -> None:
+    """Quadratic, cubic, of lazy loops."""
+    with pytest.raises(AssertionError, match=r"steps (at|on)"):
+        assert_linear(partial(steps, re.compile(pattern), filler), SMALL)
+
+
+def test_a_search_that_is_not_linear_fails() -> None:
+    """Each beginning of the blanks is tried."""
+    with pytest.raises(AssertionError, match="steps at"):
+        assert_linear(lambda size: search_steps(re.compile(r"\s+$"), " " * size + "x"), SMALL)
+
+
+def test_an_expression_with_two_ways_ends_at_the_limit() -> None:
+    """Of 2^n ways an atomic group takes one."""
+    with pytest.raises(TooManySteps):
+        match_steps(re.compile("(?:a|aa)+b"), "a" * SMALL * 4, ALLOWED_STEPS)
+
+    assert match_steps(re.compile("(?>(?:a|aa)+)b"), "a" * SMALL * 4) < ALLOWED_STEPS
+
+
+@pytest.mark.parametrize("source", READERS)
+@settings(max_examples=examples(200))
+@given(data=st.data())
+def test_steps_are_counted_of_the_match_that_re_makes(source: str, data: st.DataObject) -> None:
+    """The counter and `re` match the same characters of samples, whole, cut and spoilt: `match_steps` compares them."""
+    text = canonical(data.draw(st.sampled_from(messages(SOURCES[source])))).decode("utf-8", "replace")[:2000]
+    at = data.draw(st.integers(0, len(text)))
+    spoilt = text[:at] + data.draw(st.sampled_from(["", "\0", " ", ":", "9", "x", '"'])) + text[at + 1 :]
+    start = data.draw(st.integers(0, min(at, len(spoilt))))
+    name = data.draw(st.sampled_from([name for name in EXPRESSIONS if name.startswith((f"{source}.", f"{source} "))]))
+
+    for part in (spoilt, spoilt[start : start + 200]):
+        # `fullmatch` of a terminal alone may have 2^n ways; the readers ask for `match`, or put it in an atomic group.
+        with suppress(TooManySteps):
+            assert match_steps(EXPRESSIONS[name], part, COMPARED_STEPS) > 0

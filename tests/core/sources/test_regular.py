@@ -13,12 +13,15 @@ from ingest.core.model import Message, ParsedMessage
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_source
 from ingest.core.sources.regular import NotRegular, compile_grammar
+from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
 from tests.support.amount import examples
-from tests.support.cpu_time import grows_less, within
+from tests.support.regex_steps import match_steps, search_steps
+from tests.support.work import assert_linear, executed_lines
 
 TEXT = (GRAMMARS / "als_perf" / "grammar.lark").read_text()
 READER = GrammarReader(TEXT, "als_perf", "pair")
+CHARACTERS = 1024
 
 STAMPS = st.one_of(
     st.builds("{}{} {} {}{}{} {}".format,
@@ -108,15 +111,18 @@ def test_ten_thousand_lines_and_near_misses() -> None:
 
 
 @pytest.mark.parametrize("filler", [" ", ":", "a ", "=", "A=1:", "PERF:", "9", "+", "\t:"])
-def test_time_grows_no_faster_than_length(filler: str) -> None:
-    """Eight times the text takes less than thirty times as long: an expression that backtracks takes 64 and more."""
+def test_work_grows_no_faster_than_length(filler: str) -> None:
+    """Twice the text takes at most 2.5 times the steps: an expression that backtracks takes 4 times and more."""
     head = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1-2:PERF:SUBMIT"
     assert READER.compiled is not None
-    read = READER.compiled.read
-    small, large = (head + (filler * size)[:size] + "\x00" for size in (32_768, 262_144))
+    compiled = READER.compiled
 
-    assert read(small) is None is read(large)
-    assert grows_less(30, lambda: read(small), lambda: read(large), 0.002)
+    def steps(count: int) -> int:
+        text = head + filler * count + "\x00"
+        assert compiled.read(text) is None
+        return match_steps(compiled.line, text)
+
+    assert_linear(steps, CHARACTERS // len(filler))
 
 
 def test_a_recursive_grammar_is_left_to_lark() -> None:
@@ -156,21 +162,33 @@ def test_the_shipped_line_grammar_is_regular(schema: object) -> None:
 @pytest.mark.parametrize("name", ["als_perf", "lcls_psjob", "netlogger"])
 @pytest.mark.parametrize("filler", [" ", ":", "=", "a=", 'a="', "\\", '"', "a ", "a.b", "9", "a=1 ", 'a="b" ', "\t"])
 def test_every_line_grammar_is_linear(name: str, filler: str, schema: Schema) -> None:
-    """Eight times the text takes less than thirty times as long, accepted or not."""
+    """Twice the text takes at most 2.5 times the steps, accepted or not."""
     reader = load_source(GRAMMARS / name, schema).reader
     assert isinstance(reader, GrammarReader)
     assert reader.compiled is not None
-    read = reader.compiled.read
-    small, large = ((filler * size)[:size] + "\x00" for size in (32_768, 262_144))
+    compiled = reader.compiled
 
-    assert grows_less(30, lambda: read(small), lambda: read(large), 0.002)
+    def steps(count: int) -> int:
+        text = filler * count + "\x00"
+        return match_steps(compiled.line, text) + executed_lines(lambda: compiled.read(text))
+
+    assert_linear(steps, CHARACTERS // len(filler))
 
 
 @pytest.mark.parametrize("filler", ["Fri Feb 5 21:39:37 PST 2016: ", "Fri Feb 5 21:39:37 PST 2016:", "Fri ", " "])
-def test_a_line_full_of_stamps_is_split_in_linear_time(filler: str, flow_of: Callable[..., Decoder]) -> None:
-    """64 KiB of beginnings: one search, one split, one verdict."""
-    line = ("PERF" + filler * 40_000)[:65_536].encode()
-    decoder, message = flow_of("als_perf"), Message(line, 1454803200000, backfill=True)
+def test_a_line_full_of_stamps_is_split_in_linear_work(
+    filler: str, flow_of: Callable[..., Decoder], sources: dict[str, Source]
+) -> None:
+    """One search, one split, one verdict."""
+    decoder, gate = flow_of("als_perf"), sources["als_perf"].gate
+    assert gate is not None
+    assert gate.seam is not None
+    seam = gate.seam
 
-    assert len(decoder.decode(message, 0).rejects) == 1
-    assert within(2, lambda: decoder.decode(message, 0))
+    def steps(count: int) -> int:
+        text = "PERF" + filler * count
+        message = Message(text.encode(), 1454803200000, backfill=True)
+        assert len(decoder.decode(message, 0).rejects) == 1
+        return search_steps(seam, text) + executed_lines(lambda: decoder.decode(message, 0))
+
+    assert_linear(steps, CHARACTERS // len(filler))

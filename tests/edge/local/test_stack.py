@@ -169,6 +169,7 @@ def test_half_a_stack_is_reported_and_mended(stack: LocalStack) -> None:
     assert [each.state for each in status(stack)] == ["ready", "ready"]
 
 
+@pytest.mark.system
 def test_elasticsearch_8_runs_too_and_down_ends_what_up_started_and_nothing_else(eight: LocalStack) -> None:
     """A process that got a pid of ours is not ours: its start time differs, so it lives on. The data stay."""
     assert str(_by_name(eight)["elasticsearch"].version).startswith("8.")

@@ -6,13 +6,14 @@ import pytest
 
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import INDEX, Shares, Workload
+from tests.support.amount import cases
 from tests.support.derivation import at_once, derived_documents, everything, lines_of, mixed, sets_of, state_numbers
 from tests.support.world import World
 
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", cases([1, 2, 4], [4]))
 def test_any_order_and_any_workers_give_the_same_runs_and_stages(world: World, workers: int) -> None:
     """Lines of the same runs, shuffled and repeated, over files, partitions and workers: as if derived at once."""
     lines = lines_of(workers, 1_500)

@@ -19,6 +19,7 @@ from ingest.core.records.updates import BatchUpdates
 from ingest.core.runs.documents import uid
 from ingest.core.timestamps import MS_PER_DAY
 from ingest.pipeline.worker.bootstrap import run_worker
+from tests.support.amount import cases
 from tests.support.crashing_deriver import Stumble, Worker, sweep, worker
 from tests.support.derivation import (
     at_once,
@@ -56,7 +57,7 @@ def until_done(rng: Random, mine: Worker, some: list[Document]) -> None:
         pass
 
 
-@pytest.mark.parametrize("workers", [1, 2, 4])
+@pytest.mark.parametrize("workers", cases([1, 2, 4], [2]))
 def test_deaths_between_any_two_writes_heal(world: World, workers: int) -> None:
     """Lines permuted, repeated, split and delayed over workers that die at a third of their writes and more."""
     world.set_up()

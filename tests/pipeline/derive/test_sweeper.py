@@ -1,6 +1,7 @@
 """The sweeper on the real node: runs change as time passes, by the watermark of their source."""
 
 import json
+from itertools import product
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from ingest.core.runs.documents import uid
 from ingest.core.runs.state import LARGE
 from ingest.core.timestamps import MS_PER_HOUR, iso
 from ingest.core.tracking.watermark import WriterKey, WriterProgress
+from tests.support.amount import cases
 from tests.support.crashing_deriver import Died, Stumble, sweep, worker
 from tests.support.derivation import at_once, derived_documents, everything, lines_of, sets_of
 from tests.support.marks import BEGIN_MS, DAY_S, mark, marks
@@ -89,8 +91,10 @@ def states(world: World) -> dict[str, dict[str, Any]]:
     return {doc_id: body for (_, doc_id), body in world.documents("runstate").items()}
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize("moment", ["asked", "part", "answered"])
+@pytest.mark.parametrize(
+    ("nth", "moment"),
+    cases(product((1, 2, 3), ("asked", "part", "answered")), [(1, "asked"), (2, "part"), (3, "answered")]),
+)
 def test_a_sweeper_may_die_between_any_two_writes(world: World, nth: int, moment: str) -> None:
     """Before the state, its documents, between stages and runs, before the mark is cleared: the next one heals it."""
     world.set_up()

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Mapping
+from itertools import product
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from ingest.edge.elasticsearch.workflows import Workflows
 from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import Shares, Workload
 from tests.pipeline.derive.test_sweeper import HOUR_S, progress
+from tests.support.amount import cases
 from tests.support.crashing_deriver import Died, Stumble, sweep, worker
 from tests.support.derivation import derived_documents, sets_of
 from tests.support.marks import BEGIN_MS, DAY_S, marks
@@ -187,8 +189,10 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
     assert sweep(world).states == 0
 
 
-@pytest.mark.parametrize("nth", [1, 2, 3])
-@pytest.mark.parametrize("moment", ["asked", "part", "answered"])
+@pytest.mark.parametrize(
+    ("nth", "moment"),
+    cases(product((1, 2, 3), ("asked", "part", "answered")), [(1, "asked"), (2, "part"), (3, "answered")]),
+)
 def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) -> None:
     """Before the state, before the run, before it is settled: the next sweep says what should have been said."""
     world.set_up()

@@ -24,6 +24,7 @@ from ingest.edge.kafka.producer import open_producer
 from ingest.pipeline.replay.resend import TOGETHER_BYTES, resend, sort_by_run
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.truth import Shares
+from tests.support.amount import cases
 from tests.support.derivation import at_once, derived_documents, everything, lines_of, mixed
 from tests.support.front import Answer, Bulk, Front, front
 from tests.support.ledger_checks import assert_tiled
@@ -104,7 +105,7 @@ def test_a_revision_that_moves_half_of_the_lines_leaves_the_new_documents_only(w
     assert_tiled(world)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.system) for seed in (1, 2))])
+@pytest.mark.parametrize("seed", cases(range(3), [0]))
 def test_in_any_order_of_shipping_and_replaying(world: World, seed: int) -> None:
     """Old and new workers read shares of the lines, shipped once and again, and replays of what there is by then."""
     world.set_up()
@@ -134,7 +135,7 @@ def test_in_any_order_of_shipping_and_replaying(world: World, seed: int) -> None
     assert_settled(world)
 
 
-@pytest.mark.parametrize("seed", [0, *(pytest.param(seed, marks=pytest.mark.system) for seed in range(1, 8))])
+@pytest.mark.parametrize("seed", cases(range(8), [0]))
 def test_a_revision_may_take_back_what_the_one_before_moved(world: World, seed: int) -> None:
     """Three revisions read replays in any order; a line of the first and third run was in another by the second."""
     world.set_up()
@@ -229,7 +230,7 @@ def _doomed(world: World, before: Front, kill: Kill) -> Iterator[None]:
         world.bury_dead_members()
 
 
-@pytest.mark.parametrize("ship_again", [False, True], ids=["replayed", "replayed and shipped"])
+@pytest.mark.parametrize("ship_again", cases([False, True], [True]))
 def test_a_worker_may_be_killed_between_any_two_writes(world: World, ship_again: bool) -> None:
     """SIGKILL before, in and after: new documents, tombstones, the runs' sets, stages and runs; then one finishes."""
     world.set_up(partitions=1)

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from ingest.core.records.outcomes import OutcomeCounts
 from ingest.pipeline.batch.indexer import IndexedBatch
 from ingest.pipeline.worker.backlog import ENOUGH, MAX_RECORDS, MAX_WAIT_S, ROUND_S, Batch, DeriveBacklog, record_count
-from tests.pipeline.worker.test_waits import Clock
+from tests.support.clock import Clock
 
 BATCH = 5000
 

@@ -4,6 +4,7 @@ from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.pipeline.sink.bulk_writer import RequestLimits
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.offsets import OffsetTracker
+from tests.support.clock import Clock
 
 ONE, OTHER = Partition("t", 0), Partition("t", 1)
 
@@ -64,3 +65,21 @@ def test_records_of_an_earlier_assignment_do_not_count() -> None:
     assert not buffer.full
     assert buffer.room == 2
     assert flushed(buffer, trackers) == [(0, [0])]
+
+
+def test_a_record_waits_no_longer_than_it_may() -> None:
+    """From the first one on, by the clock of the test; a poll may wait for what is left of it."""
+    clock = Clock()
+    buffer, trackers = RecordBuffer(RequestLimits(1000, 1000), 2.0, clock), {ONE: OffsetTracker(ONE, 1, 0)}
+    assert (buffer.due, buffer.left_s(5.0)) == (False, 5.0)
+    buffer.add(trackers[ONE], records(ONE, 1))
+    clock.s += 1.5
+    buffer.add(trackers[ONE], records(ONE, 1))
+
+    assert (buffer.due, buffer.left_s(5.0), buffer.left_s(0.25)) == (False, 0.5, 0.25)
+    clock.s += 0.5
+    assert (buffer.due, buffer.left_s(5.0)) == (True, 0.0)
+    flushed(buffer, trackers)
+    assert not buffer.due
+    buffer.add(trackers[ONE], records(ONE, 1))
+    assert buffer.left_s(5.0) == 2.0

@@ -19,7 +19,7 @@ from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.ledger import WorkerIdentity
 from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
 from ingest.pipeline.worker.threads import WorkerThreads
-from tests.pipeline.worker.test_waits import Clock
+from tests.support.clock import Clock
 
 AT = Partition("t", 0)
 FIELDS = data_folder("grammars") / "fields.toml"

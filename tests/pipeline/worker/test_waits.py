@@ -24,19 +24,9 @@ from ingest.pipeline.worker.offsets import CommittableRange, InFlightRange, Offs
 from ingest.pipeline.worker.threads import WorkerThreads
 from ingest.pipeline.worker.waits import CHECK_S, FIRST_S, MOST_S, Waits
 from ingest.pipeline.worker.worker import Worker
+from tests.support.clock import Clock
 
 LATEST_S = 10.0
-
-
-class Clock:
-    """Seconds that pass when the test says so."""
-
-    def __init__(self) -> None:
-        self.s = 1000.0
-
-    def __call__(self) -> float:
-        """Return the time."""
-        return self.s
 
 
 def sentences(waits: Waits, clock: Clock, seconds: float) -> list[tuple[float, str]]:
