@@ -174,6 +174,6 @@ def test_a_slip_of_the_pen_has_its_sentence(call: Caller, words: tuple[str, ...]
 
 def test_everything_is_sent_on_purpose_only(world: World) -> None:
     """Without any filter it asks for one, or for --all."""
-    with pytest.raises(Problem, match="Which lines") as caught:
+    with pytest.raises(Problem, match="No lines are selected") as caught:
         CliRunner().invoke(replay.command, [], obj=world.settings_file, standalone_mode=False, catch_exceptions=False)
     assert caught.value.exit_code == 64
