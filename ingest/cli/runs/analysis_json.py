@@ -21,7 +21,7 @@ def head_row(files: Sequence[str], analysis: Analysis, judged: Outliers) -> dict
         "ignored": counts.ignored.total(),
         "rejects": [{"shape": name, **refused._asdict()} for name, refused in counts.rejected.items()],
         "ignored_shapes": dict(counts.ignored),
-        "zone_faults": [zone_fault_row(fault) for fault in analysis.zone_faults.found()],
+        "zone_faults": [zone_fault_row(fault) for fault in analysis.zone_faults.by_host()],
         "as_of": {f"{facility}/{source}": iso(ms) for (facility, source), ms in newest_ms.items()},
         "outliers": _outliers(judged),
     }

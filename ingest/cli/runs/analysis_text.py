@@ -46,7 +46,7 @@ class Shown(NamedTuple):
 def show_analysis(analysis: Analysis, judged: Outliers, shown: Shown, screen: Console) -> None:
     """Print the outcomes of the lines, the runs, the slow stages, and some runs in full."""
     _lines(analysis.counts, screen)
-    _zone_faults(analysis.zone_faults.found(), screen)
+    _zone_faults(analysis.zone_faults.by_host(), screen)
     if not shown.runs:
         screen.print("No run: none of these lines is one of a workflow that a source knows.")
         return

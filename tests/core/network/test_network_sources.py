@@ -37,12 +37,12 @@ FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check
 
 def messages(source: Source) -> list[bytes]:
     """The messages of a source's samples."""
-    found = []
+    samples = []
     for path in sample_files(source.folder):
         if path.name.startswith("samples"):
             data = path.read_bytes()
-            found += [frame.data for frame in frames(data, framing_of(source, path.name, data)) if frame.data.strip()]
-    return found
+            samples += [frame.data for frame in frames(data, framing_of(source, path.name, data)) if frame.data.strip()]
+    return samples
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -64,10 +64,10 @@ def numbers(node: Any) -> Iterator[float]:
         yield node
 
 
-def check(found: Outcomes, schema: Schema) -> None:
+def check(outcomes: Outcomes, schema: Schema) -> None:
     """A verdict; documents that can be sent, whose numbers Elasticsearch can hold, whose fields are in the schema."""
-    assert found.documents or found.rejects or found.ignored
-    for made in found.documents:
+    assert outcomes.documents or outcomes.rejects or outcomes.ignored
+    for made in outcomes.documents:
         sent = orjson.loads(orjson.dumps(made.body))
         for number in numbers(sent):
             assert abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
@@ -93,10 +93,10 @@ def test_json_with_anything_anywhere_gets_a_verdict(
     assert isinstance(record, ParsedMessage)
     tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
     for _ in range(data.draw(st.integers(1, 3))):
-        found = list(places(tree))
-        if not found:
+        records = list(places(tree))
+        if not records:
             break
-        *steps, last = data.draw(st.sampled_from(found))
+        *steps, last = data.draw(st.sampled_from(records))
         holder: Any = tree
         for step in steps:
             holder = holder[step]
@@ -174,6 +174,6 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
     for sample in messages(sources[name])[:2]:
         for share in (0.2, 0.5, 0.9):
             head = sample[: int(len(sample) * share)]
-            found, text = [], head + piece * (200_000 // len(piece))
-            assert within(MOMENT_S, lambda: found.append(read(decoder, text)))  # noqa: B023  (asked at once)
-            assert found[0].documents or found[0].rejects
+            seconds, text = [], head + piece * (200_000 // len(piece))
+            assert within(MOMENT_S, lambda: seconds.append(read(decoder, text)))  # noqa: B023  (asked at once)
+            assert seconds[0].documents or seconds[0].rejects
