@@ -37,7 +37,11 @@ SERVER_COMMANDS = frozenset(
 # A benchmark is run on so little that it takes a second; the numbers that the page prints are of any size.
 SMALLER = {"bench parse": ("--lines", "1000", "--repeat", "1"), "bench memory": ("--lines", "10000")}
 # Where a script says which words it takes.
-SCRIPTS = {"deploy/prepare": r"^ +([a-z |]+)\) extra=", "tests/run": r" = (--[a-z]+) \]"}
+SCRIPTS = {
+    "deploy/prepare": r"^ +([a-z |]+)\) extra=",
+    "tests/run": r" = (--[a-z]+) \]",
+    "tests/bare": r"^ +(--[a-z-]+)\)",
+}
 ANYTHING = "…"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _NUMBERS = re.compile(r"[0-9][0-9.,]*")

@@ -21,7 +21,7 @@ def head_to_json(files: Sequence[str], analysis: Analysis, outliers: Outliers) -
         "ignored": counts.ignored.total(),
         "rejects": [{"shape": shape, **reject._asdict()} for shape, reject in counts.rejected.items()],
         "ignored_shapes": dict(counts.ignored),
-        "zone_faults": [zone_fault_to_json(fault) for fault in analysis.zone_faults.found()],
+        "zone_faults": [zone_fault_to_json(fault) for fault in analysis.zone_faults.by_host()],
         "as_of": {f"{facility}/{source}": iso(ms) for (facility, source), ms in newest_ms.items()},
         "outliers": _outliers_to_json(outliers),
     }

@@ -46,7 +46,7 @@ class RunSelection(NamedTuple):
 def show_analysis(analysis: Analysis, outliers: Outliers, selection: RunSelection, console: Console) -> None:
     """Print the outcomes of the lines, the runs, the slow stages, and some runs in full."""
     _print_lines(analysis.counts, console)
-    _print_zone_faults(analysis.zone_faults.found(), console)
+    _print_zone_faults(analysis.zone_faults.by_host(), console)
     if not selection.runs:
         console.print("No run: none of these lines is one of a workflow that a source knows.")
         return

@@ -94,7 +94,7 @@ class Linter:
                     file, number = self._first[site, rule]
                     yield Finding(site, rule, lines, of, f"{file}:{number}", _fix(rule, site, file, number))
         for rule, zones in self._zones.items():
-            for fault in zones.found():
+            for fault in zones.by_host():
                 yield _of_host(rule, fault)
 
     def _documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:

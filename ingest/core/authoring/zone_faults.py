@@ -80,7 +80,7 @@ class ZoneFaults:
             if ZONE_SUSPECT in body["perf"]["flags"]:
                 _count(host, document.id, _fault(name, file, number, body, earliest_lag_s))
 
-    def found(self) -> list[ZoneFault]:
+    def by_host(self) -> list[ZoneFault]:
         """The faults by host, in the order of their first lines."""
         return [fault for host in self._hosts.values() for fault in _surely(host)]
 

@@ -128,12 +128,14 @@ class FastPath:
             index, head = indices[at_ms // MS_PER_DAY]
             lag_ms = logged_ms - at_ms
             action = template.fill(
-                f"{head}{doc_id}",
+                head,
+                doc_id,
                 text,
                 isos[received_ms],
                 ingested,
                 offset,
-                f"{partition}{number}",
+                partition,
+                number,
                 run,
                 lag_ms / 1000 if lag_ms % 1000 else lag_ms // 1000,
                 isos[logged_ms],

@@ -63,25 +63,27 @@ class LineTemplate(NamedTuple):
     texts: FixedTexts
     first: RunMark | None = None
 
-    def fill(  # noqa: PLR0913, PLR0917 - one argument a slot: a tuple of them costs more than the text
+    def fill(  # noqa: PLR0913, PLR0917 - an argument for each slot: a tuple of them costs more than the text
         self,
         head: str,
+        doc_id: str,
         line: str,
         created: str,
         ingested: str,
         offset: str,
-        kafka: str,
+        partition: str,
+        number: int,
         run: str,
         lag_s: float,
         logged: str,
         instant: str,
     ) -> str:
-        """Return the text of a line's action; `head` is the text up to its id."""
+        """Return the text of a line's action; `head` is the text before its id."""
         # One f-string of local names is the fastest of all that were measured.
         to_line, to_created, to_ingested, to_offset, to_kafka, to_run, to_lag, to_logged, to_instant, end = self.texts
         return (
-            f"{head}{to_line}{line}{to_created}{created}{to_ingested}{ingested}{to_offset}{offset}{to_kafka}{kafka}"
-            f"{to_run}{run}{to_lag}{lag_s}{to_logged}{logged}{to_instant}{instant}{end}\n"
+            f"{head}{doc_id}{to_line}{line}{to_created}{created}{to_ingested}{ingested}{to_offset}{offset}"
+            f"{to_kafka}{partition}{number}{to_run}{run}{to_lag}{lag_s}{to_logged}{logged}{to_instant}{instant}{end}"
         )
 
 
@@ -137,7 +139,7 @@ def _cut(document: Document, text: str) -> LineTemplate | None:
         return None
     texts["to_line"] = index_tail(document.version) + texts["to_line"]
     first = mark_of(document.id, document.version, document.body)
-    return LineTemplate(document.body, document.version, FixedTexts(**texts, end=rest), first)
+    return LineTemplate(document.body, document.version, FixedTexts(**texts, end=f"{rest}\n"), first)
 
 
 def _clock_ms(text: str) -> int:

@@ -26,11 +26,11 @@ def of(pattern: str) -> list[StoredStage]:
     return hourly([*USUAL, *(round(SLOW * 1.3**n) if letter == "s" else NORMAL for n, letter in enumerate(pattern))])
 
 
-def told(found: Sequence[Incident]) -> list[tuple[int, str, bool, int]]:
+def told(incidents: Sequence[Incident]) -> list[tuple[int, str, bool, int]]:
     """Which stage after the usual ones began it, how it stands, whether chronic, how many were slow."""
     return [
         ((each.first.start_ms - at_ms(0)) // (HOUR_S * 1000) - 8, each.closed_by or "firing", each.chronic, each.slow)
-        for each in found
+        for each in incidents
     ]
 
 
@@ -62,11 +62,11 @@ def test_from_the_first_slow_stage_to_the_normal_one_that_ends_it(
 def test_a_stage_that_stays_slow_is_not_over_because_slow_became_usual() -> None:
     """Three times as slow from an instant on: one incident, chronic; after 28 days it is what is usual."""
     slowed = hourly([*USUAL, *[300] * 40])
-    (found,) = evaluated(slowed, [], ALL)
+    (incident,) = evaluated(slowed, [], ALL)
     daily = [stage(n * DAY_S, 100 if n < 20 else 300) for n in range(70)]
     (usual,) = evaluated(daily, [], TimeSpan(0, at_ms(80 * DAY_S)))
 
-    assert (found.state, found.chronic, found.slow) == ("firing", True, 40)
+    assert (incident.state, incident.chronic, incident.slow) == ("firing", True, 40)
     assert usual.closed_by == "over"
     assert usual.closed_ms is not None
     assert 28 < (usual.closed_ms - usual.first.at_ms) / DAY_S / 1000 < 35
@@ -77,10 +77,10 @@ def test_verdicts_are_restated_as_the_incidents_count_them(pattern: str) -> None
     """As many slow stages as the incidents say, no more; and nothing else changes."""
     rule = shipped_rule()
     plain = verdicts(rule, of(pattern), ALL)
-    found = evaluated(of(pattern), [], ALL)
-    again = with_incidents(rule, plain, found)
+    incidents = evaluated(of(pattern), [], ALL)
+    again = with_incidents(rule, plain, incidents)
 
-    assert sum(verdict.verdict == "slow" for verdict in again) == sum(each.slow for each in found)
+    assert sum(verdict.verdict == "slow" for verdict in again) == sum(each.slow for each in incidents)
     assert [verdict.stage for verdict in again] == [verdict.stage for verdict in plain]
     assert all(
         a.verdict == b.verdict or (a.verdict, b.verdict) == ("ok", "slow") for a, b in zip(plain, again, strict=True)
@@ -99,9 +99,9 @@ def test_series_have_incidents_of_their_own() -> None:
         *hourly([*USUAL, NORMAL, NORMAL], "H5"),
         *hourly([*USUAL, NORMAL, SLOW], "GAL", **exact),
     ]
-    found = evaluated(stages, [], ALL)
+    incidents = evaluated(stages, [], ALL)
 
-    assert [(each.first.stage, each.kind) for each in found] == [("SUBMIT_GAL", "upper"), ("SUBMIT_GAL", "exact")]
+    assert [(each.first.stage, each.kind) for each in incidents] == [("SUBMIT_GAL", "upper"), ("SUBMIT_GAL", "exact")]
 
 
 @given(PATTERNS, st.data())
@@ -155,8 +155,8 @@ def test_a_late_line_withdraws_what_was_not_slow() -> None:
     (fired,) = (mark_notified(each) for each in evaluated(of("s"), [], ALL))
     shrunk = [*of(""), of("s")[-1]._replace(duration_s=NORMAL)]
     for now in (shrunk, of("")):
-        (found,) = evaluated(now, [fired], ALL)
-        assert (found.closed_by, transition(found)) == ("withdrawn", "closed")
+        (incident,) = evaluated(now, [fired], ALL)
+        assert (incident.closed_by, transition(incident)) == ("withdrawn", "closed")
     later = TimeSpan(at_ms(5 * DAY_S), ALL.now_ms)
     assert told(evaluated(of(""), [fired], later)) == [(0, "firing", False, 1)]
 
@@ -174,9 +174,9 @@ def test_a_late_run_before_a_known_incident_leaves_nothing_open() -> None:
     """It has an incident of its own, which ends where the known one begins at the latest."""
     known = evaluated(of("os"), [], ALL)
     late = stage(7.1 * HOUR_S, 390, id="late")
-    found = evaluated([*of("")[:8], late, *of("os")[9:]], known, ALL)
+    incidents = evaluated([*of("")[:8], late, *of("os")[9:]], known, ALL)
 
-    assert [(each.first.stage_id, each.state) for each in found] == [
+    assert [(each.first.stage_id, each.state) for each in incidents] == [
         ("late", "closed"), (known[0].first.stage_id, "firing")
     ]  # fmt: skip
 

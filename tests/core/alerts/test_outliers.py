@@ -17,30 +17,30 @@ from tests.support.stored_runs import stored_runs
 
 def runs_taking(*took_s: int) -> list[StoredRun]:
     """A run an hour, of a stage A that takes so long and an open B."""
-    found = []
+    runs = []
     for n, seconds in enumerate(took_s):
         at_s = 3600 * n
         key = RunKey("als", "als_perf", f"r{n}")
-        found += stored_runs([mark(at_s, "START", "A"), mark(at_s + seconds, "START", "B")], key)
-    return found
+        runs += stored_runs([mark(at_s, "START", "A"), mark(at_s + seconds, "START", "B")], key)
+    return runs
 
 
 def test_the_first_of_a_kind_are_insufficient_and_never_ok() -> None:
     """Eight like it must come before; an open stage has no duration to compare, and fewer than eight before it."""
-    found = outliers(shipped_rule(), runs_taking(*[100] * 10))
+    verdicts = outliers(shipped_rule(), runs_taking(*[100] * 10))
 
-    assert found.counts == {INSUFFICIENT: 8 + 10, OK: 2}
-    assert not found.slow
+    assert verdicts.counts == {INSUFFICIENT: 8 + 10, OK: 2}
+    assert not verdicts.slow
 
 
 def test_what_takes_much_longer_than_those_before_it_is_slow() -> None:
     """The one that exceeds its threshold most stands first; what comes later does not excuse it."""
-    found = outliers(shipped_rule(), runs_taking(*[100] * 10, 300, 100, 900, 100))
+    verdicts = outliers(shipped_rule(), runs_taking(*[100] * 10, 300, 100, 900, 100))
 
-    assert [verdict.stage.run for verdict in found.slow] == ["r12", "r10"]
-    assert found.counts[SLOW] == 2
-    assert found.slow[0].baseline is not None
-    assert found.slow[0].baseline.median_s == 100
+    assert [verdict.stage.run for verdict in verdicts.slow] == ["r12", "r10"]
+    assert verdicts.counts[SLOW] == 2
+    assert verdicts.slow[0].baseline is not None
+    assert verdicts.slow[0].baseline.median_s == 100
 
 
 def test_what_is_usual_is_told_of_kinds_of_which_there_are_enough() -> None:
@@ -56,22 +56,22 @@ def test_the_verdicts_are_those_of_all_stages_at_once() -> None:
     """Kind by kind as an alarm would judge all of them together."""
     runs = [
         run
-        for key, found in marks_of(Workload(8, 6_000, span_s=900_000, shares=Shares(with_ends=0.5))).items()
-        for run in stored_runs(found.values(), key)
+        for key, run_marks in marks_of(Workload(8, 6_000, span_s=900_000, shares=Shares(with_ends=0.5))).items()
+        for run in stored_runs(run_marks.values(), key)
     ]
     at_once = verdicts(shipped_rule(), [stage for run in runs for stage in run.stages], ALL_TIME)
-    found = outliers(shipped_rule(), runs)
+    outlier_verdicts = outliers(shipped_rule(), runs)
 
-    assert found.counts == Counter(verdict.verdict for verdict in at_once)
-    assert len(found.slow) > 10
-    assert sorted(found.slow, key=repr) == sorted((v for v in at_once if v.verdict == SLOW), key=repr)
+    assert outlier_verdicts.counts == Counter(verdict.verdict for verdict in at_once)
+    assert len(outlier_verdicts.slow) > 10
+    assert sorted(outlier_verdicts.slow, key=repr) == sorted((v for v in at_once if v.verdict == SLOW), key=repr)
 
 
 @pytest.mark.parametrize("runs", [[], runs_taking(100)])
 def test_few_stages_or_none_say_nothing(runs: list[StoredRun]) -> None:
     """No verdict but insufficient."""
-    found = outliers(shipped_rule(), runs)
+    verdicts = outliers(shipped_rule(), runs)
 
-    assert set(found.counts) <= {INSUFFICIENT, NOTHING}
-    assert not found.slow
-    assert not found.usual
+    assert set(verdicts.counts) <= {INSUFFICIENT, NOTHING}
+    assert not verdicts.slow
+    assert not verdicts.usual

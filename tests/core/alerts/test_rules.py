@@ -24,16 +24,16 @@ def test_the_first_alarm_is_that_of_the_reference() -> None:
 
 def changed(path: str, value: Any) -> dict[str, Any]:
     """The shipped file with one key set, or with None removed."""
-    found = tree()
+    changed_tree = tree()
     *parents, leaf = path.split(".")
-    level = found["rule"][0]
+    level = changed_tree["rule"][0]
     for parent in parents:
         level = level[parent]
     if value is None:
         del level[leaf]
     else:
         level[leaf] = value
-    return found
+    return changed_tree
 
 
 @pytest.mark.parametrize(
@@ -73,6 +73,6 @@ def test_an_id_stands_once_and_a_file_is_not_empty() -> None:
     """Ids name incidents; a file without rules would be an alarm that is never raised."""
     twice = tree()
     twice["rule"] *= 2
-    for found, words in ((twice, "stands twice"), ({}, "declares no rule"), ({"rules": []}, "unknown key `rules`")):
+    for rules, words in ((twice, "stands twice"), ({}, "declares no rule"), ({"rules": []}, "unknown key `rules`")):
         with pytest.raises(Problem, match=words):
-            read_rules(found, RULES)
+            read_rules(rules, RULES)

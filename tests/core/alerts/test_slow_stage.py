@@ -31,11 +31,11 @@ TOOK = st.one_of(st.integers(1, 400), st.sampled_from([0, 5000]))
 )
 def test_a_baseline_by_hand(took_s: list[float], median_s: float, mad_s: float, p95_s: float) -> None:
     """The median of an even count lies between the middle two; P95 is the NIST handbook's; a MAD is 1.4826 x MAD."""
-    found = baseline_of(took_s, 1, 2)
+    baseline = baseline_of(took_s, 1, 2)
 
-    assert (found.n, found.median_s, found.first_ms, found.last_ms) == (len(took_s), median_s, 1, 2)
-    assert found.mad_s == pytest.approx(mad_s)
-    assert found.p95_s == pytest.approx(p95_s)
+    assert (baseline.n, baseline.median_s, baseline.first_ms, baseline.last_ms) == (len(took_s), median_s, 1, 2)
+    assert baseline.mad_s == pytest.approx(mad_s)
+    assert baseline.p95_s == pytest.approx(p95_s)
 
 
 @pytest.mark.parametrize(
@@ -48,10 +48,10 @@ def test_a_baseline_by_hand(took_s: list[float], median_s: float, mad_s: float, 
 )
 def test_the_highest_of_three_bounds_counts(took_s: list[float], bound_s: float, by: str) -> None:
     """1.25 x P95, median + 5 MADs, median + 60 s."""
-    found = threshold_of(RULE, baseline_of(took_s, 0, 0))
+    threshold = threshold_of(RULE, baseline_of(took_s, 0, 0))
 
-    assert found.seconds == pytest.approx(bound_s)
-    assert found.by == by
+    assert threshold.seconds == pytest.approx(bound_s)
+    assert threshold.by == by
 
 
 @pytest.mark.parametrize(
@@ -66,11 +66,11 @@ def test_the_highest_of_three_bounds_counts(took_s: list[float], bound_s: float,
 )
 def test_beyond_the_bound_is_slow(took_s: float, verdict: str, severity: str) -> None:
     """After eight of about 100 s, P95 110 s: more than 160 s (median + 60 s)."""
-    found = judged(hourly([*USUAL, took_s]))[-1]
+    verdicts = judged(hourly([*USUAL, took_s]))[-1]
 
-    assert (found.verdict, found.severity, found.n) == (verdict, severity, 8)
-    assert found.baseline is not None
-    assert (found.baseline.median_s, found.baseline.p95_s) == (100, 110)
+    assert (verdicts.verdict, verdicts.severity, verdicts.n) == (verdict, severity, 8)
+    assert verdicts.baseline is not None
+    assert (verdicts.baseline.median_s, verdicts.baseline.p95_s) == (100, 110)
 
 
 def test_fewer_than_eight_say_nothing() -> None:
@@ -129,10 +129,13 @@ def test_what_ends_later_is_no_baseline() -> None:
 def test_only_what_lies_in_the_span_is_judged() -> None:
     """Closed from `since` on and up to now; the rest is baseline, or not there yet."""
     stages = hourly([*USUAL, 9999, 100])
-    found = verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9999)))
+    judged_stages = verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9999)))
 
-    assert [(v.verdict, v.context) for v in found] == [("insufficient", True)] * 4 + [("ok", False), ("slow", False)]
-    assert verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9998))) == found[:-1]
+    assert [(v.verdict, v.context) for v in judged_stages] == [("insufficient", True)] * 4 + [
+        ("ok", False),
+        ("slow", False),
+    ]
+    assert verdicts(RULE, stages, TimeSpan(at_ms(8 * HOUR_S), at_ms(8 * HOUR_S + 9998))) == judged_stages[:-1]
 
 
 @given(st.lists(TOOK, min_size=1, max_size=30), st.data())
@@ -162,14 +165,14 @@ def test_the_tested_stage_is_never_in_its_own_baseline(took_s: list[float], othe
 @given(st.lists(st.integers(50, 150), min_size=8, max_size=50), st.integers(0, 1000))
 def test_the_verdict_is_the_formula(took_s: list[int], tested_s: int) -> None:
     """Slow exactly when it is beyond all three bounds, computed here by hand; one more second never makes it less."""
-    found = judged([*hourly(took_s), stage(len(took_s) * HOUR_S, tested_s)])[-1]
+    verdict = judged([*hourly(took_s), stage(len(took_s) * HOUR_S, tested_s)])[-1]
     middle = median(took_s)
     mad = 1.4826 * median(abs(each - middle) for each in took_s)
-    assert found.baseline is not None
-    slow = tested_s > max(1.25 * found.baseline.p95_s, middle + 5 * mad, middle + 60)
+    assert verdict.baseline is not None
+    slow = tested_s > max(1.25 * verdict.baseline.p95_s, middle + 5 * mad, middle + 60)
 
-    assert (found.verdict == "slow") == slow
-    assert min(took_s) <= found.baseline.p95_s <= max(took_s)
+    assert (verdict.verdict == "slow") == slow
+    assert min(took_s) <= verdict.baseline.p95_s <= max(took_s)
 
 
 def test_every_number_of_the_rule_counts() -> None:
@@ -189,16 +192,16 @@ def test_every_number_of_the_rule_counts() -> None:
 
 def sample() -> list[StoredStage]:
     """The stages of the 35 lines."""
-    found = documents_of(marks_of_sample())
-    return [stage_from(d.id, d.body) for d in found if d.index.startswith("perf-stages")]
+    documents = documents_of(marks_of_sample())
+    return [stage_from(d.id, d.body) for d in documents if d.index.startswith("perf-stages")]
 
 
 def test_on_the_sample_nothing_can_be_said_of_any_stage() -> None:
     """`insufficient` for all 33, the two open ones too: at most five are alike."""
-    found = judged(sample())
+    judged_stages = judged(sample())
 
-    assert [v.verdict for v in found] == ["insufficient"] * 33
-    assert max(v.n for v in found) <= 5
+    assert [v.verdict for v in judged_stages] == ["insufficient"] * 33
+    assert max(v.n for v in judged_stages) <= 5
 
 
 def test_what_is_missing_of_a_run_spoils_its_total_and_no_stage_that_was_closed() -> None:
@@ -207,9 +210,11 @@ def test_what_is_missing_of_a_run_spoils_its_total_and_no_stage_that_was_closed(
         key: {i: mark for i, mark in marks.items() if mark.what.role == "start" and mark.what.stage != "SUBMIT_NORM"}
         for key, marks in marks_of_sample().items()
     }
-    found = [each for each in documents_of(sets) if "retracted" not in each.body["perf"]]
-    stages = [stage_from(each.id, each.body) for each in found if each.index.startswith("perf-stages-")]
-    runs = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
+    living = [document for document in documents_of(sets) if "retracted" not in document.body["perf"]]
+    stages = [
+        stage_from(document.id, document.body) for document in living if document.index.startswith("perf-stages-")
+    ]
+    runs = [run_from(document.body) for document in living if document.index.startswith("perf-runs-")]
 
     assert all(run.not_seen for run in runs)
     assert sorted(stage.name for stage in stages if not counts(RULE, stage)) == [

@@ -37,13 +37,13 @@ def test_a_bound_of_a_difference_holds(first: str, second: str, one: int, other:
     """Whatever was really taken within the two bounds: an upper difference is no smaller, a lower one no larger."""
     known = [max(0, real + {"exact": 0, "upper": by, "lower": -by}[kind])
              for real, kind, by in ((one, first, off), (other, second, off_too))]  # fmt: skip
-    found = difference(MeasuredRun(known[0], first), MeasuredRun(known[1], second))
+    bound = difference(MeasuredRun(known[0], first), MeasuredRun(known[1], second))
 
-    assert found is not None
+    assert bound is not None
     really = other - one
-    assert found.kind != "exact" or found.seconds == really
-    assert found.kind != "upper" or found.seconds >= really
-    assert found.kind != "lower" or found.seconds <= really
+    assert bound.kind != "exact" or bound.seconds == really
+    assert bound.kind != "upper" or bound.seconds >= really
+    assert bound.kind != "lower" or bound.seconds <= really
 
 
 def test_what_is_not_known_has_no_difference_and_nothing_is_divided_by_zero() -> None:
@@ -55,8 +55,8 @@ def test_what_is_not_known_has_no_difference_and_nothing_is_divided_by_zero() ->
 
 def names(text: str, other: str) -> list[tuple[str, int, float | None, float | None]]:
     """Name, repeat and the seconds of both sides, stage by stage."""
-    found = compared(run_of(text), run_of(other)).stages
-    return [(p.name, p.repeat, p.first and p.first.seconds, p.second and p.second.seconds) for p in found]
+    stages = compared(run_of(text), run_of(other)).stages
+    return [(p.name, p.repeat, p.first and p.first.seconds, p.second and p.second.seconds) for p in stages]
 
 
 def test_stages_are_aligned_in_the_order_of_the_first_run() -> None:
@@ -71,34 +71,36 @@ def test_stages_are_aligned_in_the_order_of_the_first_run() -> None:
 
 def test_waits_and_totals_stand_beside_the_stages() -> None:
     """A wait that only one run shows is there with one side; spans are exact, a total is of its run's kind."""
-    found = compared(run_of("0 QSTART, 20 WSTART, 30 START A"), run_of("0 START A, 50 START B"))
-    told = {pair.name: (pair.first, pair.second) for pair in found.waits}
+    comparison = compared(run_of("0 QSTART, 20 WSTART, 30 START A"), run_of("0 START A, 50 START B"))
+    seconds_by_name = {pair.name: (pair.first, pair.second) for pair in comparison.waits}
 
-    assert told["queue"] == (MeasuredRun(20, "exact"), None)
-    assert told["dispatch"] == (MeasuredRun(10, "exact"), None)
-    assert told["span"] == (MeasuredRun(0, "exact"), MeasuredRun(50, "exact"))
-    assert told["total"] == (MeasuredRun(31, "lower"), MeasuredRun(51, "lower"))
-    assert [pair.difference.kind for pair in found.waits if pair.name == "total" and pair.difference] == [BOUNDS]
+    assert seconds_by_name["queue"] == (MeasuredRun(20, "exact"), None)
+    assert seconds_by_name["dispatch"] == (MeasuredRun(10, "exact"), None)
+    assert seconds_by_name["span"] == (MeasuredRun(0, "exact"), MeasuredRun(50, "exact"))
+    assert seconds_by_name["total"] == (MeasuredRun(31, "lower"), MeasuredRun(51, "lower"))
+    assert [pair.difference.kind for pair in comparison.waits if pair.name == "total" and pair.difference] == [BOUNDS]
 
 
 def test_the_samples_two_runs_share_no_stage() -> None:
     """All 33 are listed, none with a difference; the waits are."""
-    one, other = (run for key, found in marks_of_sample().items() for run in stored_runs(found.values(), key))
-    found = compared(one, other)
+    one, other = (run for key, run_marks in marks_of_sample().items() for run in stored_runs(run_marks.values(), key))
+    comparison = compared(one, other)
 
-    assert len(found.stages) == 33
-    assert all(pair.difference is None for pair in found.stages)
-    assert [pair.name for pair in found.stages[:21]] == [stage.name for stage in one.stages]
-    assert next(pair for pair in found.waits if pair.name == "span").difference == Difference(-3057, -79.8, "exact")
+    assert len(comparison.stages) == 33
+    assert all(pair.difference is None for pair in comparison.stages)
+    assert [pair.name for pair in comparison.stages[:21]] == [stage.name for stage in one.stages]
+    assert next(pair for pair in comparison.waits if pair.name == "span").difference == Difference(
+        -3057, -79.8, "exact"
+    )
 
 
 @given(MARKS, MARKS)
 def test_every_stage_of_both_runs_stands_once(first: list[RunMark], second: list[RunMark]) -> None:
     """Whatever the two are; a run beside itself has no difference that is not 0."""
     for one, other in zip(stored_runs(first), stored_runs(second), strict=False):
-        found = compared(one, other)
-        assert sum(pair.first is not None for pair in found.stages) == len(one.stages)
-        assert sum(pair.second is not None for pair in found.stages) == len(other.stages)
+        comparison = compared(one, other)
+        assert sum(pair.first is not None for pair in comparison.stages) == len(one.stages)
+        assert sum(pair.second is not None for pair in comparison.stages) == len(other.stages)
         same = compared(one, one)
         assert all(pair.first and pair.second for pair in same.stages)
         assert {pair.difference.seconds for pair in same.stages if pair.difference} <= {0}

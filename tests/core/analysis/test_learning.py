@@ -24,9 +24,9 @@ def runs(*texts: str, watermark_ms: int | None = LATER_MS) -> list[StoredRun]:
     for number, text in enumerate(texts):
         own = [mark._replace(id=digest_id(str(number).encode(), mark.id.encode())) for mark in marks(text)]
         sets[RunKey("als", "als_perf", f"run-{number}")] = {mark.id: mark for mark in own}
-    found = documents_of(sets, watermark_ms)
-    whole = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
-    return with_stages(whole, (stage_from(each.id, each.body) for each in found if "stages" in each.index))
+    documents = documents_of(sets, watermark_ms)
+    whole = [run_from(each.body) for each in documents if each.index.startswith("perf-runs-")]
+    return with_stages(whole, (stage_from(each.id, each.body) for each in documents if "stages" in each.index))
 
 
 def through(stages: str, *, head: bool = True, every_s: int = 60) -> str:
@@ -35,9 +35,9 @@ def through(stages: str, *, head: bool = True, every_s: int = 60) -> str:
     return ", ".join([*(["0 QSTART", "50 WSTART"] if head else []), *starts])
 
 
-def taught(found: Iterable[StoredRun], declared: Declared | None = None) -> Template:
+def taught(runs: Iterable[StoredRun], declared: Declared | None = None) -> Template:
     """The template, which is there."""
-    template = learn(found, declared)
+    template = learn(runs, declared)
     assert template is not None
     return template
 
@@ -170,10 +170,10 @@ def test_a_declared_tail_rules_in_variants_that_have_it() -> None:
 @given(st.randoms(use_true_random=False), st.lists(st.sampled_from(["ABC", "AB", "ABCD", "XB", "BAC"]), min_size=1))
 def test_the_order_of_runs_does_not_matter(rng: Random, texts: list[str]) -> None:
     """The template is a function of the set of runs."""
-    found = runs(*map(through, texts))
-    shuffled = rng.sample(found, len(found))
+    taught_runs = runs(*map(through, texts))
+    shuffled = rng.sample(taught_runs, len(taught_runs))
 
-    assert taught(shuffled) == taught(found)
+    assert taught(shuffled) == taught(taught_runs)
 
 
 def test_other_seconds_do_not_judge_otherwise() -> None:

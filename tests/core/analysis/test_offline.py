@@ -46,8 +46,8 @@ def analysed(lines: Sequence[bytes], portion: int = 500, path: str = "a.log") ->
 def at_once(lines: Sequence[bytes]) -> list[StoredRun]:
     """The runs of the lines read one by one the general way, swept once at the newest instant."""
     sets = marks_of_lines(lines, "als")
-    newest_ms = max(mark.at_ms for found in sets.values() for mark in found.values())
-    runs = [run for key, found in sets.items() for run in stored_runs(found.values(), key, newest_ms)]
+    newest_ms = max(mark.at_ms for run_marks in sets.values() for mark in run_marks.values())
+    runs = [run for key, run_marks in sets.items() for run in stored_runs(run_marks.values(), key, newest_ms)]
     return sorted(runs, key=lambda run: (run.start_ms, run.facility, run.run, run.instance))
 
 
@@ -78,14 +78,14 @@ def test_the_short_way_and_the_general_way_tell_the_same(portion: int) -> None:
 def test_every_line_is_counted_once() -> None:
     """Read, refused or ignored, as the generator knows; refused ones by shape with the first place of each."""
     made = list(messages(Workload(5, 4000, shares=MIXED)))
-    found = analysed([each.data for each in made]).counts
+    counts = analysed([each.data for each in made]).counts
     outcomes = [each.truth.outcome for each in made]
 
-    assert found.lines == len(made)
-    assert found.read == outcomes.count("stored")
-    assert sum(refused.lines for refused in found.rejected.values()) == outcomes.count("rejected") > 100
-    assert found.ignored.total() == outcomes.count("ignored") > 100
-    for refused in found.rejected.values():
+    assert counts.lines == len(made)
+    assert counts.read == outcomes.count("stored")
+    assert sum(refused.lines for refused in counts.rejected.values()) == outcomes.count("rejected") > 100
+    assert counts.ignored.total() == outcomes.count("ignored") > 100
+    for refused in counts.rejected.values():
         assert made[refused.number - 1].truth.outcome == "rejected"
 
 
@@ -94,10 +94,10 @@ def test_shapes_are_bounded_whatever_is_refused() -> None:
     lines = [
         f"Fri Feb 5 21:39:37 PST 2016: s{n}.sh:1:r: PREF:A:START_DATE=1".encode() for n in range(MOST_SHAPES + 500)
     ]
-    found = analysed(lines).counts
+    counts = analysed(lines).counts
 
-    assert len(found.rejected) == MOST_SHAPES + 1
-    assert sum(refused.lines for refused in found.rejected.values()) == MOST_SHAPES + 500
+    assert len(counts.rejected) == MOST_SHAPES + 1
+    assert sum(refused.lines for refused in counts.rejected.values()) == MOST_SHAPES + 500
 
 
 def test_more_marks_than_there_may_be_are_refused() -> None:
@@ -129,10 +129,10 @@ def test_time_passes_up_to_the_newest_instant_of_all_files(order: int) -> None:
 )
 def test_a_state_that_is_not_due_stays_as_it_is(after_s: int, state: str, open_for_s: int | None) -> None:
     """As after one sweep: within the hour behind its last line (61 s) nothing passes for a run."""
-    found = run_of("0 START A, 60 START B", BEGIN_MS + after_s * 1000)
+    run = run_of("0 START A, 60 START B", BEGIN_MS + after_s * 1000)
 
-    assert found.state == state
-    assert found.stages[-1].open_for_s == open_for_s
+    assert run.state == state
+    assert run.stages[-1].open_for_s == open_for_s
 
 
 def test_a_large_run_is_swept_whenever_there_is_a_watermark() -> None:
@@ -173,10 +173,15 @@ def test_figures_of_few_stages_are_empty_not_zero() -> None:
 def test_gaps_of_a_parallel_run_are_those_between_starts() -> None:
     """Not what its stages took: that stands beside them."""
     text = "0 START A, 10 START B, 30 END A, 40 START C, 90 END B"
-    found = figures(run_of(text), None, None)
+    measured = figures(run_of(text), None, None)
 
-    assert (found.gap_min_s, found.gap_median_s, found.gap_max_s, found.longest_gap_stage) == (10, 20.0, 30, "B")
-    assert (found.min_log_to_next_start_s, found.lines) == (9, len(marks(text)))
+    assert (measured.gap_min_s, measured.gap_median_s, measured.gap_max_s, measured.longest_gap_stage) == (
+        10,
+        20.0,
+        30,
+        "B",
+    )
+    assert (measured.min_log_to_next_start_s, measured.lines) == (9, len(marks(text)))
 
 
 def test_a_host_whose_zone_is_wrong_is_told() -> None:
@@ -189,7 +194,7 @@ def test_a_host_whose_zone_is_wrong_is_told() -> None:
     wrong = [line.replace(b" PST ", b" HST ") if n % 2 else line for n, line in enumerate(lines * 4)]
     for portion in (1, 70, 5000):
         analysis = analysed(wrong, portion)
-        (fault,) = analysis.zone_faults.found()
+        (fault,) = analysis.zone_faults.by_host()
         lags_s = [stage.lag_s for run in analysis.runs() for stage in run.stages]
 
         assert (fault.host, fault.shift_s, fault.lines, fault.zone) == ("a.log", 7200, 68, "HST")

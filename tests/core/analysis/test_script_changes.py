@@ -66,14 +66,14 @@ def marks(lines: Iterable[bytes]) -> list[Spell]:
     """What marks of these lines tell."""
     known = shipped(GRAMMARS)
     decoder = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
-    found = []
+    stage_marks = []
     for line in lines:
         for document in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents:
             body = document.body
             file, at_ms = body["log"]["origin"]["file"], iso_ms(body["@timestamp"])
             stage, key = body["perf"]["stage"]["name"], body["perf"]["mark"]["key"]
-            found.append(Spell(file["name"], stage, key, file["line"], at_ms, at_ms))
-    return found
+            stage_marks.append(Spell(file["name"], stage, key, file["line"], at_ms, at_ms))
+    return stage_marks
 
 
 @settings(deadline=None, max_examples=examples(24))
@@ -97,15 +97,15 @@ def test_edits_planted_between_generated_runs_are_found_each_once(seed: int, wit
         lines += [shifted(line, moved) for line in run]
         ended_ms = max(at_ms)
 
-    found = script_changes(marks(lines))
+    changes = script_changes(marks(lines))
 
-    assert Counter(change.script for change in found) == Counter(script for script, *_ in planted)
+    assert Counter(change.script for change in changes) == Counter(script for script, *_ in planted)
     for script, before_ms, behind_ms in planted:
         assert any(
-            change.script == script and change.since_ms <= before_ms < change.at_ms <= behind_ms for change in found
+            change.script == script and change.since_ms <= before_ms < change.at_ms <= behind_ms for change in changes
         )
     again = [*lines, *lines[::3]]
-    assert script_changes(marks(rng.sample(again, len(again)))) == found
+    assert script_changes(marks(rng.sample(again, len(again)))) == changes
 
 
 def following_runs(seed: int, with_ends: float) -> Iterator[list[bytes]]:

@@ -33,37 +33,40 @@ def test_a_wait_is_broken_when_it_dwarfs_all_that_was_done(
     waits: list[tuple[int, int]], broken: list[tuple[int, int]]
 ) -> None:
     """More than twice the time of all stages together, of a span of 100 s."""
-    found = axis((0, 100 * S), seconds(*waits), 96)
+    time_axis = axis((0, 100 * S), seconds(*waits), 96)
 
-    assert [(each.start_ms // S, each.end_ms // S) for each in found.breaks] == broken
+    assert [(each.start_ms // S, each.end_ms // S) for each in time_axis.breaks] == broken
 
 
 def test_a_broken_wait_leaves_its_room_to_what_was_done() -> None:
     """A wait of a thousand times the stages has eight columns of 88, and the rest one scale."""
-    found = axis((0, 1_001_000 * S), seconds((0, 1_000_000)), 88)
+    time_axis = axis((0, 1_001_000 * S), seconds((0, 1_000_000)), 88)
 
-    assert [(each.column, each.end_column, each.broken) for each in found.segments] == [(0, 8, True), (8, 88, False)]
-    assert found.bar(0, 1_000_000 * S) == (0, 8)
-    assert found.bar(1_000_000 * S, 1_000_500 * S) == (8, 48)
-    assert found.bar(1_000_500 * S, 1_001_000 * S) == (48, 88)
+    assert [(each.column, each.end_column, each.broken) for each in time_axis.segments] == [
+        (0, 8, True),
+        (8, 88, False),
+    ]
+    assert time_axis.bar(0, 1_000_000 * S) == (0, 8)
+    assert time_axis.bar(1_000_000 * S, 1_000_500 * S) == (8, 48)
+    assert time_axis.bar(1_000_500 * S, 1_001_000 * S) == (48, 88)
 
 
 def test_many_long_waits_leave_half_of_the_axis_at_least() -> None:
     """The longest are broken, one for each dozen columns, whatever their number."""
     waits = [(n * 1000 + 1, n * 1000 + 1000 - (n > 3)) for n in range(200)]
-    found = axis((0, 200_000 * S), seconds(*waits), 48)
+    time_axis = axis((0, 200_000 * S), seconds(*waits), 48)
 
-    assert [each.start_ms // S for each in found.breaks] == [1, 1001, 2001, 3001]
-    assert sum(each.end_column - each.column for each in found.breaks) <= 24
+    assert [each.start_ms // S for each in time_axis.breaks] == [1, 1001, 2001, 3001]
+    assert sum(each.end_column - each.column for each in time_axis.breaks) <= 24
 
 
 def test_a_bar_has_a_column_at_least_and_never_leaves_the_axis() -> None:
     """An instant, one at the very end, and what lies outside."""
-    found = axis((0, 100 * S), [], 50)
+    time_axis = axis((0, 100 * S), [], 50)
 
-    assert found.bar(10 * S, 10 * S) == (5, 6)
-    assert found.bar(100 * S, 100 * S) == (49, 50)
-    assert found.bar(-5 * S, 500 * S) == (0, 50)
+    assert time_axis.bar(10 * S, 10 * S) == (5, 6)
+    assert time_axis.bar(100 * S, 100 * S) == (49, 50)
+    assert time_axis.bar(-5 * S, 500 * S) == (0, 50)
     assert axis((7, 7), [], 30).bar(7, 7) == (0, 1)
 
 
@@ -72,9 +75,9 @@ def test_a_bar_has_a_column_at_least_and_never_leaves_the_axis() -> None:
 )
 def test_ticks_stand_at_usual_times_and_apart(length_s: int, step_s: int) -> None:
     """The smallest usual step that leaves ten columns between two."""
-    found = axis((0, length_s * S), [], 60)
-    step_ms = found.step_ms(10)
-    columns = [column for column, _ in found.ticks(step_ms)]
+    time_axis = axis((0, length_s * S), [], 60)
+    step_ms = time_axis.step_ms(10)
+    columns = [column for column, _ in time_axis.ticks(step_ms)]
 
     assert step_ms == step_s * S
     assert all(after - column >= 9 for column, after in pairwise(columns))
@@ -82,8 +85,8 @@ def test_ticks_stand_at_usual_times_and_apart(length_s: int, step_s: int) -> Non
 
 def test_no_tick_stands_in_a_break() -> None:
     """Its columns are no measure of time."""
-    found = axis((0, 1_000_100 * S), seconds((0, 1_000_000)), 60)
-    ticks = found.ticks(found.step_ms(10))
+    time_axis = axis((0, 1_000_100 * S), seconds((0, 1_000_000)), 60)
+    ticks = time_axis.ticks(time_axis.step_ms(10))
 
     assert len(ticks) > 2
     assert all(column >= 8 and ms >= 1_000_000 * S for column, ms in ticks)
@@ -100,15 +103,15 @@ def test_stretches_adjoin_and_order_is_kept(begin_ms: int, pairs: list[tuple[int
     for work_ms, wait_ms in pairs:
         waits.append((at_ms + work_ms, at_ms + work_ms + wait_ms))
         at_ms += work_ms + wait_ms
-    found = axis((begin_ms, at_ms), waits, columns)
+    time_axis = axis((begin_ms, at_ms), waits, columns)
 
-    assert found.segments[0].column == 0
-    assert found.columns == columns
-    for one, after in pairwise(found.segments):
+    assert time_axis.segments[0].column == 0
+    assert time_axis.columns == columns
+    for one, after in pairwise(time_axis.segments):
         assert (one.end_ms, one.end_column) == (after.start_ms, after.column)
     instants = [begin_ms, at_ms, *(ms for wait in waits for ms in wait)]
-    places = [found.at(ms) for ms in sorted(instants)]
+    places = [time_axis.at(ms) for ms in sorted(instants)]
     assert places == sorted(places)
     work_ms = at_ms - begin_ms - sum(end - start for start, end in waits)
-    assert all(each.end_ms - each.start_ms > BREAK_TIMES * work_ms for each in found.breaks)
-    assert found.step_ms(10) in STEPS_MS
+    assert all(each.end_ms - each.start_ms > BREAK_TIMES * work_ms for each in time_axis.breaks)
+    assert time_axis.step_ms(10) in STEPS_MS

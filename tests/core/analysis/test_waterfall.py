@@ -58,10 +58,10 @@ def test_what_is_open_says_so() -> None:
 def test_a_queue_that_dwarfs_the_run_breaks_the_axis() -> None:
     """A queue of a thousand times the longest stage has eight columns, the stages all others."""
     text = f"0 QSTART, {HOURS_28} WSTART, {HOURS_28} START A, {HOURS_28 + 100} START B, {HOURS_28 + 200} END B"
-    found = waterfall(run_of(text), 108)
+    chart = waterfall(run_of(text), 108)
 
-    assert [(each.column, each.end_column) for each in found.axis.breaks] == [(0, 8)]
-    assert [drawn(row) for row in found.rows] == [
+    assert [(each.column, each.end_column) for each in chart.axis.breaks] == [(0, 8)]
+    assert [drawn(row) for row in chart.rows] == [
         ("queue", 0, 8, HOURS_28), ("dispatch", 8, 9, 0), ("upper", 8, 58, 100), ("exact", 58, 108, 100),
     ]  # fmt: skip
 
@@ -77,11 +77,11 @@ def test_time_in_which_nothing_ran_breaks_it_too() -> None:
 def test_a_second_queue_is_not_drawn_where_nobody_knows_it_was() -> None:
     """A run that was queued again between stages has more of a queue than lies before its first start."""
     text = "0 QSTART, 10 WSTART, 15 START A, 40 END A, 50 QSTART, 90 WSTART, 95 START B, 99 END B"
-    found = waterfall(run_of(text), 50)
+    chart = waterfall(run_of(text), 50)
 
-    assert [row.what for row in found.rows] == ["wait", "exact", "exact"]
-    assert found.rows[0].took_s == 15
-    assert found.elsewhere_s == 45
+    assert [row.what for row in chart.rows] == ["wait", "exact", "exact"]
+    assert chart.rows[0].took_s == 15
+    assert chart.elsewhere_s == 45
 
 
 def many(count: int, long: dict[int, int]) -> str:
@@ -96,15 +96,15 @@ def many(count: int, long: dict[int, int]) -> str:
 def test_of_many_stages_the_longest_are_shown() -> None:
     """What lies between them is folded: how many, and the longest of them."""
     run = run_of(many(300, {100: 90, 101: 50, 200: 70}))
-    found = waterfall(run, 80, 7)
+    chart = waterfall(run, 80, 7)
 
-    assert [(row.what, len(row.stages), row.took_s) for row in found.rows] == [
+    assert [(row.what, len(row.stages), row.took_s) for row in chart.rows] == [
         ("fold", 100, 2), ("upper", 1, 90), ("upper", 1, 50), ("fold", 98, 2), ("upper", 1, 70), ("fold", 98, 2),
         ("lower", 1, 1),
     ]  # fmt: skip
-    assert found.folded == 296
-    assert found.rows[1].stages[0].name == "S100"
-    assert sum(len(row.stages) for row in found.rows) == 300
+    assert chart.folded == 296
+    assert chart.rows[1].stages[0].name == "S100"
+    assert sum(len(row.stages) for row in chart.rows) == 300
 
 
 def test_marked_stages_are_shown_before_longer_ones() -> None:
@@ -143,10 +143,10 @@ def test_a_fold_never_says_more_than_is_known(kinds: list[str], kind: str, is_op
 
 @given(MARKS, st.integers(24, 160), st.one_of(st.none(), st.integers(1, 9)))
 def test_whatever_the_marks_every_stage_is_drawn_once(
-    found: list[RunMark], columns: int, most_rows: int | None
+    run_marks: list[RunMark], columns: int, most_rows: int | None
 ) -> None:
     """Whatever the marks: in order, inside the axis, in no more rows than there may be, and nothing is drawn twice."""
-    for run in stored_runs(found):
+    for run in stored_runs(run_marks):
         drawn_ = waterfall(run, columns, most_rows)
         stages = [stage for row in drawn_.rows for stage in row.stages]
 

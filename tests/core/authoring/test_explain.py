@@ -41,20 +41,20 @@ def explained(data: bytes | str, *names: str) -> Explanation:
     return Explainer(intake, SOURCES, SCHEMA).explain(Message(raw, RECEIVED_MS, backfill=True))
 
 
-def fields_by_token(found: Explanation) -> dict[str, set[str]]:
+def fields_by_token(explanation: Explanation) -> dict[str, set[str]]:
     """Terminal or path -> the fields it became."""
     by_token: dict[str, set[str]] = {}
-    for token in found.tokens:
+    for token in explanation.tokens:
         by_token.setdefault(token.name, set()).update(name for _, name in token.fields)
     return by_token
 
 
 def test_every_token_of_a_workflow_line_is_told_with_its_fields() -> None:
     """The tokens are those of the grammar, the fields those of the document."""
-    found = explained(LINE)
-    fields = fields_by_token(found)
+    explanation = explained(LINE)
+    fields = fields_by_token(explanation)
 
-    assert (found.outcome, found.source) == ("document", "als_perf")
+    assert (explanation.outcome, explanation.source) == ("document", "als_perf")
     assert fields["SCRIPT"] == {"log.origin.file.name"}
     assert fields["LINE"] == {"log.origin.file.line"}
     assert fields["RUN"] == {"perf.run.id"}
@@ -67,8 +67,8 @@ def test_every_token_of_a_workflow_line_is_told_with_its_fields() -> None:
 
 def test_derived_fields_bear_the_rule_they_come_from() -> None:
     """The family its prefix, the lag what it is the difference of, a flag its meaning."""
-    found = explained(LINE)
-    rules = {field.field: field for field in found.documents[0].fields}
+    explanation = explained(LINE)
+    rules = {field.field: field for field in explanation.documents[0].fields}
 
     assert "SUBMIT_GAL" in rules["perf.stage.family"].rule
     assert rules["perf.stage.variant"].value == "rc-gridrec"
@@ -77,24 +77,24 @@ def test_derived_fields_bear_the_rule_they_come_from() -> None:
     assert rules["perf.mark.emit_lag_s"].rule.startswith("Stamp minus value")
     assert rules["perf.mark.role"].rule == "a key that ends in START_DATE"
     assert rules["perf.facility"].how == "outside"
-    assert dict(found.documents[0].flags)["blank_before_tag"] == SCHEMA.flags["blank_before_tag"]
-    assert any(("blank_before_tag" in [flag for _, flag in token.flags]) for token in found.tokens)
+    assert dict(explanation.documents[0].flags)["blank_before_tag"] == SCHEMA.flags["blank_before_tag"]
+    assert any(("blank_before_tag" in [flag for _, flag in token.flags]) for token in explanation.tokens)
 
 
 def test_the_tokens_are_the_text() -> None:
     """Put together they are the line, to the character: a colour begins where its token does."""
-    found = explained(LINE)
+    explanation = explained(LINE)
 
-    assert "".join(token.text for token in found.tokens) == LINE
-    assert all(found.text[token.start : token.end] == token.text for token in found.tokens)
+    assert "".join(token.text for token in explanation.tokens) == LINE
+    assert all(explanation.text[token.start : token.end] == token.text for token in explanation.tokens)
 
 
 def test_each_pair_of_a_line_is_told_of_its_own_document() -> None:
     """Two instants, two documents: the second key is not the first's."""
-    found = explained(f"{LINE}:END_DATE=1454737178")
-    keys = {token.text: {number for number, _ in token.fields} for token in found.tokens if token.name == "KEY"}
+    explanation = explained(f"{LINE}:END_DATE=1454737178")
+    keys = {token.text: {number for number, _ in token.fields} for token in explanation.tokens if token.name == "KEY"}
 
-    assert len(found.documents) == 2
+    assert len(explanation.documents) == 2
     assert keys == {"START_DATE": {0}, "END_DATE": {1}}
 
 
@@ -118,13 +118,16 @@ def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
         data = path.read_bytes()
         for frame in frames(data, framing_of(source, path.name, data)):
             outcomes = decoder.decode(Message(frame.data, RECEIVED_MS, backfill=True), RECEIVED_MS)
-            found = explained(frame.data, name)
+            explanation = explained(frame.data, name)
 
-            assert len(found.documents) == len(outcomes.documents)
-            assert bool(found.rejects) == bool(outcomes.rejects)
-            for told, document in zip(found.documents, outcomes.documents, strict=True):
-                assert told.document.id == document.id
-                assert all(lookup(told.document.body, field.field) == field.value for field in told.fields)
+            assert len(explanation.documents) == len(outcomes.documents)
+            assert bool(explanation.rejects) == bool(outcomes.rejects)
+            for explained_document, document in zip(explanation.documents, outcomes.documents, strict=True):
+                assert explained_document.document.id == document.id
+                assert all(
+                    lookup(explained_document.document.body, field.field) == field.value
+                    for field in explained_document.fields
+                )
 
 
 def test_most_of_what_a_source_reads_is_traced_to_a_token() -> None:
@@ -232,10 +235,10 @@ def test_every_flag_has_a_meaning() -> None:
 def test_explaining_never_raises(data: st.DataObject) -> None:
     """Whatever the bytes: random ones, and samples with a piece cut out, doubled or overwritten."""
     name = data.draw(st.sampled_from(sorted(SOURCES)))
-    found = explained(data.draw(mutated(SOURCES[name])))
+    explanation = explained(data.draw(mutated(SOURCES[name])))
 
-    assert found.outcome in {"document", "reject", "ignored"}
-    assert found.documents or found.rejects or found.ignored
+    assert explanation.outcome in {"document", "reject", "ignored"}
+    assert explanation.documents or explanation.rejects or explanation.ignored
 
 
 def mutated(source: Source) -> st.SearchStrategy[bytes]:
@@ -280,7 +283,7 @@ def test_elements_of_an_array_are_told_one_by_one() -> None:
     ids = [f"{n}b7c6f0e-7c1d-4f0a-9c57-3f2b6a1d9e52" for n in range(2)]
     text = f'[{run % ids[0]},\n {{"weather":1}},\n{run % ids[1]}]'
 
-    found = explained(text, "perfsonar")
+    explanation = explained(text, "perfsonar")
 
-    assert [told.document.id for told in found.documents] == ids
-    assert [(refusal.reject.reason, refusal.reject.line) for refusal in found.rejects] == [("shape", 2)]
+    assert [explained_document.document.id for explained_document in explanation.documents] == ids
+    assert [(refusal.reject.reason, refusal.reject.line) for refusal in explanation.rejects] == [("shape", 2)]

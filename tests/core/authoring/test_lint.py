@@ -31,20 +31,25 @@ def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> 
     return list(linter.findings())
 
 
-def by_rule(found: list[Finding]) -> dict[str, list[Finding]]:
+def by_rule(all_findings: list[Finding]) -> dict[str, list[Finding]]:
     """Findings by the name of their rule."""
-    return {name: [one for one in found if one.rule.name == name] for name in {one.rule.name for one in found}}
+    return {
+        name: [one for one in all_findings if one.rule.name == name] for name in {one.rule.name for one in all_findings}
+    }
 
 
 def test_the_sample_has_ten_places_two_with_a_stray_blank_and_no_end_at_all() -> None:
     """35 lines from 10 script:line places; two of them print a blank ahead of the tag; not one line names an end."""
-    found = by_rule(findings(*SAMPLE))
-    places = {one.site.name: one.of for one in found["no_end"]}
+    findings_by_rule = by_rule(findings(*SAMPLE))
+    places = {one.site.name: one.of for one in findings_by_rule["no_end"]}
 
     assert len(places) == 10
-    assert sum(places.values()) == sum(one.lines for one in found["no_end"]) == 35
-    assert {one.site.name for one in found["blank_before_tag"]} == {"submitFastTomoPyJob.sh:65", "submitNormJobs.sh:32"}
-    assert {name: sum(one.lines for one in rows) for name, rows in found.items()} == {
+    assert sum(places.values()) == sum(one.lines for one in findings_by_rule["no_end"]) == 35
+    assert {one.site.name for one in findings_by_rule["blank_before_tag"]} == {
+        "submitFastTomoPyJob.sh:65",
+        "submitNormJobs.sh:32",
+    }
+    assert {name: sum(one.lines for one in rows) for name, rows in findings_by_rule.items()} == {
         "no_end": 35,
         "blank_before_tag": 2,
         "zone_abbreviation": 35,
@@ -85,8 +90,8 @@ def test_an_end_counts_wherever_it_is_printed() -> None:
 )
 def test_each_loss_is_found_and_no_other(change: tuple[str, str], rule: str) -> None:
     """One thing is spoilt in a clean line: one finding, of that rule, at that place."""
-    found = findings(GOOD.format(7, "START").replace(*change), GOOD.format(8, "END").replace("1-2", "1-2"))
-    here = [one for one in found if one.site.line == 7 or one.rule.name == "refused"]
+    lint_findings = findings(GOOD.format(7, "START").replace(*change), GOOD.format(8, "END").replace("1-2", "1-2"))
+    here = [one for one in lint_findings if one.site.line == 7 or one.rule.name == "refused"]
 
     assert [one.rule.name for one in here if one.rule.name != "no_end"] == [rule]
     assert here[0].first == "my.log:1"
@@ -123,8 +128,8 @@ def test_what_a_line_holds_is_quoted_in_the_shell() -> None:
 
 def test_a_refused_line_is_told_at_the_place_that_printed_it() -> None:
     """Script and number were read before reading stopped; the fix names the line of the file."""
-    found = findings(SAMPLE[0], SAMPLE[0].replace("1454737177", "NaN"))
-    refused = by_rule(found)["refused"][0]
+    lint_findings = findings(SAMPLE[0], SAMPLE[0].replace("1454737177", "NaN"))
+    refused = by_rule(lint_findings)["refused"][0]
 
     assert (refused.site.name, refused.lines, refused.of) == ("submitPostGalJob.sh:69", 1, 2)
     assert refused.fix == "sed -n 2p my.log | perflog explain"
@@ -134,12 +139,17 @@ def test_three_lines_of_one_host_off_by_the_same_are_a_zone_fault() -> None:
     """Told once for the host, with the lags as they are without it; two of one host are not, nor three of three."""
     late = [GOOD.format(n, "START").replace("T21:39:37.250-08", f"T21:39:{36 + n}.250-06") for n in range(1, 4)]
     apart = [line.replace("node1", f"node{n}") for n, line in enumerate(late)]
-    (found,) = by_rule(findings(GOOD.format(9, "END"), *late))["zone_fault"]
+    (finding,) = by_rule(findings(GOOD.format(9, "END"), *late))["zone_fault"]
 
-    assert (found.site.name, found.lines, found.of, found.first) == ("node1", 3, 3, "my.log:2")
-    assert found.zone_fault is not None
-    assert (found.zone_fault.shift_s, found.zone_fault.zone) == (-7200, "-06:00")
-    assert (found.zone_fault.least_lag_s, found.zone_fault.most_lag_s) == (0, 2)
+    assert (finding.site.name, finding.lines, finding.of, finding.first) == (
+        "node1",
+        3,
+        3,
+        "my.log:2",
+    )
+    assert finding.zone_fault is not None
+    assert (finding.zone_fault.shift_s, finding.zone_fault.zone) == (-7200, "-06:00")
+    assert (finding.zone_fault.least_lag_s, finding.zone_fault.most_lag_s) == (0, 2)
     assert "zone_fault" not in by_rule(findings(*late[:2]))
     assert "zone_fault" not in by_rule(findings(*apart))
 
@@ -147,10 +157,12 @@ def test_three_lines_of_one_host_off_by_the_same_are_a_zone_fault() -> None:
 def test_blocks_are_linted_by_their_ends() -> None:
     """A block names no script: the place is the pair of hosts; its own words replace the common rule's."""
     text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
-    found = findings(text, source="owping")
+    lint_findings = findings(text, source="owping")
 
-    assert [(one.site.name, one.rule.name) for one in found] == [("ps-als.example → 2001:db8:20::5", "zone_missing")]
-    assert found[0].fix.startswith("TZ=UTC0")
+    assert [(one.site.name, one.rule.name) for one in lint_findings] == [
+        ("ps-als.example → 2001:db8:20::5", "zone_missing")
+    ]
+    assert lint_findings[0].fix.startswith("TZ=UTC0")
 
 
 def test_a_block_whose_session_id_tells_another_zone_is_told() -> None:

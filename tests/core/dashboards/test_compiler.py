@@ -227,11 +227,11 @@ def test_versions_are_those_that_8_9_knows(objects: list[SavedObject]) -> None:
 
 def test_ids_stay_and_differ_from_space_to_space(schema: Schema) -> None:
     """A link to the board works for ever; Kibana's ids are global, so that each space needs its own."""
-    here, there = (compile_boards([_shipped()], schema, SPECS, PAIR, space) for space in ("", "als"))
+    first, second = (compile_boards([_shipped()], schema, SPECS, PAIR, space) for space in ("", "als"))
 
-    assert _dashboard(here)["id"] == "2c0b6099-1d8b-5529-bf70-5ad7fc90f180"
-    assert not {item["id"] for item in here} & {item["id"] for item in there}
-    check(there, schema)
+    assert _dashboard(first)["id"] == "2c0b6099-1d8b-5529-bf70-5ad7fc90f180"
+    assert not {item["id"] for item in first} & {item["id"] for item in second}
+    check(second, schema)
 
 
 def test_data_views_come_from_the_kinds(objects: list[SavedObject], schema: Schema) -> None:
@@ -290,14 +290,16 @@ def test_missing_is_never_drawn_as_zero(objects: list[SavedObject]) -> None:
 
 def test_a_point_is_the_worst_of_its_interval_in_its_unit(objects: list[SavedObject]) -> None:
     """The slowest throughput, the greatest loss and delay; the unit is written at the axis."""
-    found = {key: _layer(panel)["columns"]["way0"] for key, panel in _panels(objects).items() if panel["type"] == "lens"
-             and key not in ("failures", "made-up")}  # fmt: skip
+    panels = {key: panel for key, panel in _panels(objects).items() if panel["type"] == "lens"}
+    columns = {
+        key: _layer(panel)["columns"]["way0"] for key, panel in panels.items() if key not in ("failures", "made-up")
+    }
 
-    assert {key: column["operationType"] for key, column in found.items()} == {
+    assert {key: column["operationType"] for key, column in columns.items()} == {
         "throughput-0": "min", "throughput-1": "min", "loss": "max",
         "delay-median": "max", "delay-p95": "max", "failed": "count",
     }  # fmt: skip
-    units = {key: column["params"].get("format", {}) for key, column in found.items()}
+    units = {key: column["params"].get("format", {}) for key, column in columns.items()}
     assert (units["throughput-0"]["id"], units["throughput-0"]["params"]["suffix"]) == ("bits", "/s")
     assert units["loss"]["id"] == "percent"
     assert units["delay-p95"]["params"]["suffix"] == " ms"
@@ -366,12 +368,12 @@ def test_the_stage_panel_measures_from_no_doubtful_stamp(schema: Schema) -> None
     """The words that it leaves out are those of the marks, and it asks for the flags."""
     spec = json.loads(SPECS["stages.vg.json"])
     rows = next(data for data in spec["data"] if data["name"] == "marks_of_runs")["transform"]
-    told = {row["as"]: row["expr"] for row in rows if row["type"] == "formula"}
-    words = told["is_doubtful"].split("(^|,)(")[1].split(")")[0].split("|")
+    expressions = {row["as"]: row["expr"] for row in rows if row["type"] == "formula"}
+    words = expressions["is_doubtful"].split("(^|,)(")[1].split(")")[0].split("|")
 
     assert set(words) == DOUBTFUL <= schema.flags.keys()
     assert "perf.flags" in spec["data"][0]["url"]["body"]["fields"]
-    assert told["lag_s"].startswith("datum.is_doubtful ? 0 : ")
+    assert expressions["lag_s"].startswith("datum.is_doubtful ? 0 : ")
 
 
 def test_the_import_file_has_an_object_a_line(objects: list[SavedObject]) -> None:

@@ -23,25 +23,25 @@ def outcomes(decoder: Decoder, data: bytes) -> Outcomes:
 @pytest.mark.parametrize("end", range(1, len(LINE)))
 def test_a_torn_line_is_never_ignored_once_script_and_number_stand(end: int, flow_of: Callable[..., Decoder]) -> None:
     """Every beginning of a real line: before `script:number` it is somebody's line, behind it a torn one of ours."""
-    found = outcomes(flow_of("als_perf"), LINE[:end])
+    result = outcomes(flow_of("als_perf"), LINE[:end])
 
     if end < LINE.index(b":32") + 2:
-        assert found.ignored
+        assert result.ignored
     elif b"PERF:S" not in LINE[:end]:
-        assert found.rejects
+        assert result.rejects
     else:
-        assert found.documents or found.rejects
-        assert not found.ignored
+        assert result.documents or result.rejects
+        assert not result.ignored
 
 
 @pytest.mark.parametrize("start", range(1, len(LINE) - len(b"_DATE=1454737177") + 1))
 def test_the_tail_of_a_line_is_refused_with_column_and_expectation(start: int, flow_of: Callable[..., Decoder]) -> None:
     """A line without its beginning keeps `PERF` or `_DATE=`: it is refused and says where and why."""
-    found = outcomes(flow_of("als_perf"), LINE[start:])
-    kept = [*found.rejects, *found.documents]
+    result = outcomes(flow_of("als_perf"), LINE[start:])
+    parts = [*result.rejects, *result.documents]
 
-    assert kept
-    assert all(reject.column and reject.expected for reject in found.rejects)
+    assert parts
+    assert all(reject.column and reject.expected for reject in result.rejects)
 
 
 @pytest.mark.parametrize(
@@ -110,10 +110,10 @@ def test_hostile_bytes_get_a_verdict_with_a_reason(
 ) -> None:
     """Never an exception, and never nothing, from any source."""
     for source in sources:
-        found = outcomes(flow_of(source), HOSTILE[name])
+        result = outcomes(flow_of(source), HOSTILE[name])
 
-        assert found.documents or found.rejects or found.ignored
-        assert all(reject.reason and reject.detail and reject.original == HOSTILE[name] for reject in found.rejects)
+        assert result.documents or result.rejects or result.ignored
+        assert all(reject.reason and reject.detail and reject.original == HOSTILE[name] for reject in result.rejects)
 
 
 @settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -125,9 +125,9 @@ def test_random_and_mutated_bytes_never_raise(
     decoder = flow_of(*sources)
 
     for message in (data, LINE[:cut] + data + LINE[cut:], LINE[:cut] + data):
-        found = outcomes(decoder, message)
+        result = outcomes(decoder, message)
 
-        assert found.documents or found.rejects or found.ignored
+        assert result.documents or result.rejects or result.ignored
 
 
 def test_bad_utf8_survives(flow_of: Callable[..., Decoder]) -> None:
@@ -153,9 +153,9 @@ def test_old_events_need_a_backfill(flow_of: Callable[..., Decoder]) -> None:
 
 def test_events_from_the_future_are_refused(flow_of: Callable[..., Decoder]) -> None:
     """More than a day after it arrived, nothing can have happened; a backfill does not change that."""
-    found = flow_of("als_perf").decode(Message(LINE, NOW_MS - 3 * 86_400_000, backfill=True), 0)
+    outcomes = flow_of("als_perf").decode(Message(LINE, NOW_MS - 3 * 86_400_000, backfill=True), 0)
 
-    assert [reject.reason for reject in found.rejects] == ["time_ahead"]
+    assert [reject.reason for reject in outcomes.rejects] == ["time_ahead"]
 
 
 def test_the_core_reads_the_same_whatever_the_process_zone(flow_of: Callable[..., Decoder]) -> None:

@@ -40,11 +40,11 @@ def leaves(node: Any) -> Iterator[Any]:
             yield from leaves(each)
 
 
-def check(found: Outcomes) -> None:
+def check(outcomes: Outcomes) -> None:
     """A verdict that is not our fault; documents that can be written, whose numbers Elasticsearch can hold."""
-    assert found.documents or found.rejects or found.ignored
-    assert not {reject.reason for reject in found.rejects} & {"fault", "not_json"}
-    for made in found.documents:
+    assert outcomes.documents or outcomes.rejects or outcomes.ignored
+    assert not {reject.reason for reject in outcomes.rejects} & {"fault", "not_json"}
+    for made in outcomes.documents:
         assert orjson.loads(made.json)
         for value in leaves(made.body):
             if isinstance(value, int):
@@ -146,21 +146,23 @@ def test_a_result_is_kept_without_the_one_number_that_no_double_holds(
 ) -> None:
     """Its field is absent and flagged, its neighbours are there."""
     result = '{"succeeded": true, "packets-sent": 5, "packets-lost": 0, "max-clock-error": %s, "histogram-latency": {}}'
-    found = document(flow_of("perfsonar_result"), result % text)
+    stored = document(flow_of("perfsonar_result"), result % text)
 
-    assert "value_range" in flags(found)
-    assert network(found)["packets_sent"] == 5
-    assert "max_clock_error_ms" not in network(found)
+    assert "value_range" in flags(stored)
+    assert network(stored)["packets_sent"] == 5
+    assert "max_clock_error_ms" not in network(stored)
 
 
 @pytest.mark.parametrize("digits", [20, 400, 5000])
 def test_a_huge_integer_in_the_diagnostics_does_not_hide_the_rest(digits: int) -> None:
     """Iperf3's JSON is read all the same; no count is made of such a number."""
     huge = "9" * digits
-    found = in_diagnostics(f'iperf3 -J\n{{"end": {{"sum": {{"packets": {huge}, "lost_packets": 1}}, "seconds": 10}}}}')
+    outcomes = in_diagnostics(
+        f'iperf3 -J\n{{"end": {{"sum": {{"packets": {huge}, "lost_packets": 1}}, "seconds": 10}}}}'
+    )
 
-    assert found["end"]["seconds"] == 10
-    assert udp_received(found["end"]) == {}
+    assert outcomes["end"]["seconds"] == 10
+    assert udp_received(outcomes["end"]) == {}
 
 
 def test_more_than_all_packets_reordered_is_no_count(
@@ -168,7 +170,7 @@ def test_more_than_all_packets_reordered_is_no_count(
 ) -> None:
     """Owping's `1-reordering` of 10^21 % is left out and flagged."""
     raw = next(raw for raw in messages(sources["owping"]) if b"1-reordering = 2.020202%" in raw)
-    found = read(flow_of("owping"), raw.replace(b"2.020202%", b"999999999999999999999.0%"))
+    outcomes = read(flow_of("owping"), raw.replace(b"2.020202%", b"999999999999999999999.0%"))
 
-    assert "packets_reordered" not in network(found.documents[0])
-    assert "value_range" in flags(found.documents[0])
+    assert "packets_reordered" not in network(outcomes.documents[0])
+    assert "value_range" in flags(outcomes.documents[0])

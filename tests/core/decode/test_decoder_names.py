@@ -43,11 +43,11 @@ def test_a_line_whose_name_no_index_takes_whole_is_refused(
 ) -> None:
     """Run, stage, key: the reason says what is too long, and the place is told."""
     assert document(flow_of(source), fits)
-    found = reject(flow_of(source), longer)
+    rejected = reject(flow_of(source), longer)
 
-    assert found.reason == "value"
-    assert "more than the 1,024 of a name" in found.detail
-    assert found.column is not None
+    assert rejected.reason == "value"
+    assert "more than the 1,024 of a name" in rejected.detail
+    assert rejected.column is not None
 
 
 def test_two_long_run_ids_that_begin_alike_are_not_one(flow_of: FlowOf) -> None:
@@ -75,12 +75,12 @@ def test_names_in_a_result_that_no_index_takes_are_left_out_and_flagged(flow_of:
         "reference": {"display-task-name": LONGER},
         "result": {"succeeded": True, "sent": 1, "received": 1, "lost": 0},
     }
-    found = document(flow_of("perfsonar"), run)
+    stored = document(flow_of("perfsonar"), run)
 
-    assert flags(found) == ["value_unreadable"]
-    assert "address" not in found.body.get("source", {})
-    assert "task_name" not in network(found)
-    assert network(found)["packets_sent"] == 1
+    assert flags(stored) == ["value_unreadable"]
+    assert "address" not in stored.body.get("source", {})
+    assert "task_name" not in network(stored)
+    assert network(stored)["packets_sent"] == 1
 
 
 def test_a_file_with_a_long_path_is_no_other_file() -> None:
@@ -94,6 +94,6 @@ def test_a_file_with_a_long_path_is_no_other_file() -> None:
     wrapper = Wrapper("w", ("message",), path=("path",), host=("host",))
     for path in paths:
         data = f'{{"message":"x","path":"{path}","host":"{path}"}}'.encode()
-        found = unwrapped(Message(data, 0), wrapper)
-        assert not isinstance(found, Reject)
-        assert (found.provenance.path, found.provenance.host) == (fitting(path), fitting(path))
+        inner = unwrapped(Message(data, 0), wrapper)
+        assert not isinstance(inner, Reject)
+        assert (inner.provenance.path, inner.provenance.host) == (fitting(path), fitting(path))

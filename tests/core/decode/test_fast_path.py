@@ -34,14 +34,14 @@ def message(data: bytes, offset: int = 7) -> Message:
     return Message(data, NOW_MS, provenance, backfill=True)
 
 
-def same(way: FastPath, decoder: Decoder, data: bytes) -> bool:
+def same(path: FastPath, decoder: Decoder, data: bytes) -> bool:
     """Whether the short way took the line; if it did, it wrote what the general way makes of it, to the value."""
-    told = message(data)
-    mark = way.reader()(data)
-    action = way.writer(PLACE)(mark, data, NOW_MS, "7", 7) if mark else None
+    sent = message(data)
+    mark = path.reader()(data)
+    action = path.writer(PLACE)(mark, data, NOW_MS, "7", 7) if mark else None
     if action is None:
         return False
-    (document,) = decoder.decode(told, INGESTED_MS).documents
+    (document,) = decoder.decode(sent, INGESTED_MS).documents
 
     head, body, end = request_body([action]).split(b"\n")
     told_of = {"_index": document.index, "_id": document.id, "version": document.version, "version_type": "external"}
@@ -57,9 +57,9 @@ def same(way: FastPath, decoder: Decoder, data: bytes) -> bool:
 def ways(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> tuple[FastPath, Decoder]:
     """The short way and the flow it shortens."""
     decoder = flow_of("als_perf")
-    found = fast_path(decoder, sources["als_perf"], ORIGIN)
-    assert found is not None
-    return found, decoder
+    path = fast_path(decoder, sources["als_perf"], ORIGIN)
+    assert path is not None
+    return path, decoder
 
 
 def test_every_line_of_the_sample_is_plain(ways: tuple[FastPath, Decoder]) -> None:
@@ -113,38 +113,38 @@ def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
     """Late, ahead or in another zone, after whatever was learnt before: the short way takes no doubtful line."""
     known = shipped(GRAMMARS)
     decoder = Decoder(Intake("t", "t", "als", ("als_perf",)), known.sources, known.schema)
-    way = fast_path(decoder, known.sources["als_perf"], ORIGIN)
-    assert way is not None
+    path = fast_path(decoder, known.sources["als_perf"], ORIGIN)
+    assert path is not None
 
     for lag_s in [0, *lags_s]:
         value = 1_454_737_177 - lag_s
         line = f"Fri Feb 5 21:39:37 PST 2016: submitRotJob.sh:65:1-2:PERF:SUBMIT_ROT:{key}_DATE={value}"
-        assert same(way, decoder, line.encode()) == (-2 <= lag_s <= 900)
+        assert same(path, decoder, line.encode()) == (-2 <= lag_s <= 900)
 
 
 def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
     """Also when all else of its line is known: the general way refuses it, and says why."""
-    way, decoder = ways
+    path, decoder = ways
     line = SAMPLES[0].decode()
     run = line.split(":")[5]
     fits, longer = (line.replace(run, "r" * size).encode() for size in (1024, 1025))
-    assert same(way, decoder, line.encode())
-    assert same(way, decoder, fits)
+    assert same(path, decoder, line.encode())
+    assert same(path, decoder, fits)
 
-    assert way.reader()(longer) is None
+    assert path.reader()(longer) is None
     assert [reject.reason for reject in decoder.decode(message(longer), INGESTED_MS).rejects] == ["value"]
 
 
 def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
     """Which refuses it, and says why."""
-    way, decoder = ways
+    path, decoder = ways
     line = SAMPLES[0]
-    mark = way.reader()(line)
+    mark = path.reader()(line)
     assert mark is not None
 
     for record_ms in (NOW_MS - 3 * 86_400_000, NOW_MS + 500 * 86_400_000):
         late = Message(line, record_ms, ORIGIN)
-        assert way.writer(PLACE._replace(backfill=False))(mark, line, record_ms, "7", 7) is None
+        assert path.writer(PLACE._replace(backfill=False))(mark, line, record_ms, "7", 7) is None
         assert decoder.decode(late, INGESTED_MS).rejects
 
 

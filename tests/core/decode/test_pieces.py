@@ -58,10 +58,10 @@ def test_an_element_is_what_it_is_alone(
     ]
     whole = (ahead + between.join(texts) + behind).encode()
 
-    found = read(decoder, whole).documents
+    documents = read(decoder, whole).documents
 
-    assert len(found) == 9
-    for document, text in zip(found, texts, strict=True):
+    assert len(documents) == 9
+    for document, text in zip(documents, texts, strict=True):
         (alone,) = read(decoder, text.encode()).documents
         assert (document.id, document.version, document.index) == (alone.id, alone.version, alone.index)
         assert original_of(document.body) == text.encode()
@@ -71,10 +71,10 @@ def test_an_element_is_what_it_is_alone(
 
 def test_equal_elements_merge(flow_of: Callable[..., Decoder]) -> None:
     """Nothing tells them apart: they are one fact, as the same message sent twice is."""
-    found = read(flow_of("perfsonar_result"), orjson.dumps([PING, PING, {**PING, "sent": 6}])).documents
+    documents = read(flow_of("perfsonar_result"), orjson.dumps([PING, PING, {**PING, "sent": 6}])).documents
 
-    assert len(found) == 3
-    assert len({document.id for document in found}) == 2
+    assert len(documents) == 3
+    assert len({document.id for document in documents}) == 2
 
 
 def test_a_bad_element_costs_no_other(flow_of: Callable[..., Decoder]) -> None:
@@ -82,15 +82,15 @@ def test_a_bad_element_costs_no_other(flow_of: Callable[..., Decoder]) -> None:
     parts = [orjson.dumps(RUN), b'{"a": 1e999}', b"7", b'{"weather":\n "fine"}', orjson.dumps(runs(1)[0])]
     whole = b"[" + b",\n".join(parts) + b"]"
 
-    found = read(flow_of("perfsonar"), whole)
+    outcomes = read(flow_of("perfsonar"), whole)
 
-    assert len(found.documents) == 2
-    assert [(r.reason, r.original, r.piece_line) for r in found.rejects] == [
+    assert len(outcomes.documents) == 2
+    assert [(r.reason, r.original, r.piece_line) for r in outcomes.rejects] == [
         ("shape", parts[1], 2),
         ("json", parts[2], 3),
         ("shape", parts[3], 4),
     ]
-    for reject in found.rejects:
+    for reject in outcomes.rejects:
         assert reject.provenance is not None
         assert reject.provenance.offset_bytes is not None
         assert whole[reject.provenance.offset_bytes - 1000 :].startswith(reject.original)
@@ -98,18 +98,18 @@ def test_a_bad_element_costs_no_other(flow_of: Callable[..., Decoder]) -> None:
 
 def test_each_element_finds_its_own_source(flow_of: Callable[..., Decoder]) -> None:
     """Of an array with documents of two shapes none is lost: each element is asked of all sources, as it is alone."""
-    found = read(flow_of("perfsonar", "perfsonar_result"), orjson.dumps([RUN, PING]))
+    outcomes = read(flow_of("perfsonar", "perfsonar_result"), orjson.dumps([RUN, PING]))
 
-    assert [document.body["perf"]["source"] for document in found.documents] == ["perfsonar", "perfsonar_result"]
-    assert not found.rejects
+    assert [document.body["perf"]["source"] for document in outcomes.documents] == ["perfsonar", "perfsonar_result"]
+    assert not outcomes.rejects
 
 
 def test_an_array_in_a_string_has_pieces_too(flow_of: Callable[..., Decoder]) -> None:
     """Some relays send JSON as a JSON string: an element has its bytes as they are written inside, and no place."""
-    found = read(flow_of("perfsonar"), json.dumps(json.dumps(runs(3))).encode()).documents
+    documents = read(flow_of("perfsonar"), json.dumps(json.dumps(runs(3))).encode()).documents
 
-    assert [original_of(document.body) for document in found] == [json.dumps(run).encode() for run in runs(3)]
-    assert {document.body["log"]["offset"] for document in found} == {1000}
+    assert [original_of(document.body) for document in documents] == [json.dumps(run).encode() for run in runs(3)]
+    assert {document.body["log"]["offset"] for document in documents} == {1000}
 
 
 def test_a_mended_message_is_one_piece(flow_of: Callable[..., Decoder]) -> None:
@@ -131,18 +131,18 @@ def test_a_mended_message_is_one_piece(flow_of: Callable[..., Decoder]) -> None:
 )
 def test_what_is_no_array_of_objects_is_one_reject(text: bytes, flow_of: Callable[..., Decoder]) -> None:
     """The message is refused as a whole."""
-    found = read(flow_of("perfsonar"), text)
+    outcomes = read(flow_of("perfsonar"), text)
 
-    assert [(reject.reason, reject.original) for reject in found.rejects] == [("json", text)]
+    assert [(reject.reason, reject.original) for reject in outcomes.rejects] == [("json", text)]
 
 
 @pytest.mark.parametrize(("elements", "documents"), [(MAX_ELEMENTS, MAX_ELEMENTS), (MAX_ELEMENTS + 1, 0)])
 def test_an_array_has_at_most_4000_elements(elements: int, documents: int, flow_of: Callable[..., Decoder]) -> None:
     """One more, and the message is one reject that says so."""
-    found = read(flow_of("perfsonar"), orjson.dumps(runs(elements)))
+    outcomes = read(flow_of("perfsonar"), orjson.dumps(runs(elements)))
 
-    assert len(found.documents) == documents
-    assert [reject.reason for reject in found.rejects] == ([] if documents else ["too_many_elements"])
+    assert len(outcomes.documents) == documents
+    assert [reject.reason for reject in outcomes.rejects] == ([] if documents else ["too_many_elements"])
 
 
 @pytest.mark.parametrize("wrap", ["{}", "[{}]", '"[{}]"', '"{}"'])
@@ -157,9 +157,9 @@ def test_objects_lie_at_most_64_deep(wrap: str, flow_of: Callable[..., Decoder])
 
     assert len(read(decoder, message(MAX_DEPTH)).documents) == 1
     for levels in (MAX_DEPTH + 1, 10_000, 1_000_000):
-        found = read(decoder, message(levels))
-        assert [reject.reason for reject in found.rejects] == ["too_deep"]
-        assert "more than 64 deep" in found.rejects[0].detail
+        outcomes = read(decoder, message(levels))
+        assert [reject.reason for reject in outcomes.rejects] == ["too_deep"]
+        assert "more than 64 deep" in outcomes.rejects[0].detail
 
 
 @given(st.recursive(st.none() | st.text(max_size=4), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
@@ -189,23 +189,23 @@ def test_pairs_of_a_line_keep_it_as_long_as_they_are_few(flow_of: Callable[..., 
         data = line(pairs, size_bytes)
         assert len(data) == size_bytes
         fits = pairs * (len(data) + 512) <= 16 * len(data) + 65_536
-        found = decoder.decode(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
-        assert len(found.documents) == (pairs if fits else 0)
-        assert [(r.reason, r.original) for r in found.rejects] == ([] if fits else [("too_many_pairs", data)])
+        outcomes = decoder.decode(Message(data, LINE_MS, Provenance(), backfill=True), LINE_MS)
+        assert len(outcomes.documents) == (pairs if fits else 0)
+        assert [(r.reason, r.original) for r in outcomes.rejects] == ([] if fits else [("too_many_pairs", data)])
 
 
 def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:
     """Its own bytes, the place where they lie, and the document that it becomes when it is sent alone."""
     for name in ("owping", "owping_machine"):
         decoder, text = flow_of(name), (sources[name].folder / "samples.both.txt").read_bytes()
-        found = read(decoder, text).documents
-        assert len(found) == 2
-        for document in found:
+        documents = read(decoder, text).documents
+        assert len(documents) == 2
+        for document in documents:
             original = original_of(document.body)
             place = Provenance(path="/r.json", offset_bytes=document.body["log"]["offset"], captured_ms=CAPTURED_MS)
             assert text[document.body["log"]["offset"] - 1000 :].startswith(original)
             assert read(decoder, original, place).documents == (document,)
-        assert original_of(found[0].body) != original_of(found[1].body)
+        assert original_of(documents[0].body) != original_of(documents[1].body)
 
 
 def test_both_readers_tell_the_same_blocks(sources: dict[str, Source]) -> None:
@@ -230,12 +230,12 @@ def test_joined_lines_are_read_one_by_one_where_the_intake_says_so(schema: Any, 
     """Each is the fact that it is alone, a bad one is refused by itself, one that is not ours is ignored."""
     lines = [LINE, "", "make: done", OTHER, LINE[:60], ""]
 
-    found = joined(lines, schema, sources)
+    outcomes = joined(lines, schema, sources)
 
     alone = [joined([line], schema, sources).documents[0].id for line in (LINE, OTHER)]
-    assert [document.id for document in found.documents] == alone
-    assert [document.body["log"]["offset"] for document in found.documents] == [1000, 1000 + len(LINE) + 13]
-    assert [(r.original, r.piece_line) for r in found.rejects] == [(LINE[:60].encode(), 5)]
+    assert [document.id for document in outcomes.documents] == alone
+    assert [document.body["log"]["offset"] for document in outcomes.documents] == [1000, 1000 + len(LINE) + 13]
+    assert [(r.original, r.piece_line) for r in outcomes.rejects] == [(LINE[:60].encode(), 5)]
     assert not joined(lines, schema, sources, multiline=False).documents
 
 
@@ -243,14 +243,14 @@ def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, source
     """The wrapper tells where the first begins."""
     wrappers = load_wrappers(GRAMMARS / "wrappers.toml")
     intake = Intake("test", "perf.als.test.v1", "als", ("als_perf",), wrapper="filebeat", multiline=True)
-    told = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
+    wrapped = {"message": f"{LINE}\n{OTHER}", "log": {"offset": 500, "file": {"path": "/a.log"}}, "host": {"name": "h"}}
 
-    found = Decoder(intake, sources, schema, None, wrappers).decode(
-        Message(orjson.dumps(told), LINE_MS, backfill=True), LINE_MS
+    outcomes = Decoder(intake, sources, schema, None, wrappers).decode(
+        Message(orjson.dumps(wrapped), LINE_MS, backfill=True), LINE_MS
     )
 
-    assert [original_of(document.body) for document in found.documents] == [LINE.encode(), OTHER.encode()]
-    assert [document.body["log"]["offset"] for document in found.documents] == [500, 500 + len(LINE) + 1]
+    assert [original_of(document.body) for document in outcomes.documents] == [LINE.encode(), OTHER.encode()]
+    assert [document.body["log"]["offset"] for document in outcomes.documents] == [500, 500 + len(LINE) + 1]
 
 
 def test_lines_that_are_all_somebody_elses_are_ignored(schema: Any, sources: dict[str, Source]) -> None:
@@ -279,6 +279,8 @@ def test_tiny_elements_become_no_flood(tiny: bytes, number: int, sources: dict[s
     intake = Intake("test", "perf.als.test.v1", "als", ("perfsonar", "perfsonar_result"))
     data = b"[" + b",".join([tiny] * number) + b",{}]"
 
-    found = read(Decoder(intake, sources, schema), data)
+    outcomes = read(Decoder(intake, sources, schema), data)
 
-    assert (len(found.documents) + len(found.rejects)) * 700 <= most_output_bytes(len(data)) or len(found.rejects) == 1
+    assert (len(outcomes.documents) + len(outcomes.rejects)) * 700 <= most_output_bytes(len(data)) or len(
+        outcomes.rejects
+    ) == 1

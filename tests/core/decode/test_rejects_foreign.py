@@ -38,8 +38,8 @@ LINES = st.one_of(
 def by_lark(source: Source, raw: bytes, message: Message) -> Outcomes | None:
     """What is said of a line that Lark refuses; None of one that it reads."""
     assert isinstance(source.reader, GrammarReader)
-    found = source.reader.read_slowly(raw.decode("utf-8", "replace"), raw)
-    return None if isinstance(found, ParsedMessage) else classify(source, raw, message, found)
+    parsed = source.reader.read_slowly(raw.decode("utf-8", "replace"), raw)
+    return None if isinstance(parsed, ParsedMessage) else classify(source, raw, message, parsed)
 
 
 def test_what_lark_would_say_is_said_without_it(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> None:

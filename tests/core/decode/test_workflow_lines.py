@@ -46,9 +46,9 @@ class Read:
 
     def one(self, line: str | bytes, zone: int | None = None) -> dict:  # type: ignore[type-arg]
         """The one document that a line becomes."""
-        found = self(line, zone)
-        assert not found.rejects, found.rejects
-        (document,) = found.documents
+        outcomes = self(line, zone)
+        assert not outcomes.rejects, outcomes.rejects
+        (document,) = outcomes.documents
         return document.body
 
     def flags(self, line: str, zone: int | None = None) -> list[str]:
@@ -57,9 +57,9 @@ class Read:
 
     def refused(self, line: str | bytes) -> str:
         """The reason for which a line is refused whole."""
-        found = self(line)
-        assert not found.documents
-        (reject,) = found.rejects
+        outcomes = self(line)
+        assert not outcomes.documents
+        (reject,) = outcomes.rejects
         return reject.reason
 
 
@@ -364,10 +364,10 @@ def test_18_the_order_of_arrival_does_not_matter(read: Read, schema: Schema) -> 
 @pytest.mark.parametrize("end", ["SUBMIT_NORM:START_DATE=", "SUBMIT_NORM:START_DATE", "SUBMIT_NORM"])
 def test_19_a_line_without_a_value_is_an_event_without_an_instant(end: str, read: Read) -> None:
     """It happened when it was printed; nothing may be measured from it, so it has neither lag nor role."""
-    found = read(HEAD + end)
-    if found.rejects:
+    outcomes = read(HEAD + end)
+    if outcomes.rejects:
         assert end == "SUBMIT_NORM:START_DATE"
-        assert [(reject.reason, reject.expected) for reject in found.rejects] == [("torn", ("EQUALS",))]
+        assert [(reject.reason, reject.expected) for reject in outcomes.rejects] == [("torn", ("EQUALS",))]
         return
     body = read.one(HEAD + end)
 
@@ -397,10 +397,10 @@ def test_20_the_unit_of_a_value_follows_from_its_digits(value: str, at: str, rea
 )  # fmt: skip
 def test_20_a_value_out_of_range_is_refused(value: str, reason: str, read: Read) -> None:
     """Before 2000, more than a day ahead of its arrival, or no number of digits that is a unit."""
-    found = read(LINE.replace(str(AT_S), value))
+    outcomes = read(LINE.replace(str(AT_S), value))
 
-    assert [reject.reason for reject in found.rejects] == [reason]
-    assert found.rejects[0].column == LINE.index(str(AT_S)) + 1
+    assert [reject.reason for reject in outcomes.rejects] == [reason]
+    assert outcomes.rejects[0].column == LINE.index(str(AT_S)) + 1
 
 
 def test_21_a_value_ahead_of_its_stamp_by_more_than_rounding_is_skew(read: Read) -> None:
@@ -413,12 +413,12 @@ def test_21_a_value_ahead_of_its_stamp_by_more_than_rounding_is_skew(read: Read)
 @pytest.mark.parametrize("between", [":", ",", ";", " ", " : "])
 def test_22_each_pair_of_a_line_is_an_instant_of_its_own(between: str, read: Read) -> None:
     """One document a pair, of the same stage and run; only the latest was taken just before printing and has a lag."""
-    found = read(f"{HEAD}SUBMIT_NORM:START_DATE={AT_S - 65}{between}END_DATE={AT_S}").documents
+    documents = read(f"{HEAD}SUBMIT_NORM:START_DATE={AT_S - 65}{between}END_DATE={AT_S}").documents
 
-    assert [d.body["perf"]["mark"]["role"] for d in found] == ["start", "end"]
-    assert [d.body["perf"]["mark"].get("emit_lag_s") for d in found] == [None, 0]
-    assert len({d.id for d in found}) == 2
-    assert found[0].body["perf"]["stage"] == found[1].body["perf"]["stage"]
+    assert [d.body["perf"]["mark"]["role"] for d in documents] == ["start", "end"]
+    assert [d.body["perf"]["mark"].get("emit_lag_s") for d in documents] == [None, 0]
+    assert len({d.id for d in documents}) == 2
+    assert documents[0].body["perf"]["stage"] == documents[1].body["perf"]["stage"]
 
 
 @pytest.mark.parametrize("between", ["", " ", "\r", "  "])
@@ -426,12 +426,12 @@ def test_23_two_lines_glued_are_split_and_each_is_the_fact_it_is_alone(
     between: str, read: Read, schema: Schema
 ) -> None:
     """The ids are those of the two lines had they come alone; a flag says how they came."""
-    found = read(LINE + between + OTHER)
+    outcomes = read(LINE + between + OTHER)
     alone = [*read(LINE).documents, *read(OTHER).documents]
 
-    assert not found.rejects
-    assert [d.id for d in found.documents] == [d.id for d in alone]
-    for glued, single in zip(found.documents, alone, strict=True):
+    assert not outcomes.rejects
+    assert [d.id for d in outcomes.documents] == [d.id for d in alone]
+    for glued, single in zip(outcomes.documents, alone, strict=True):
         body = without_provenance(glued.body, schema)
         assert body["perf"].pop("flags") == ["glued"]
         assert body["event"].pop("original").strip() == single.body["event"]["original"]
@@ -446,10 +446,10 @@ def test_23_behind_a_torn_half_the_whole_one_is_stored_and_the_torn_one_refused(
 
     A stage without a value is one only where its line ended so; here the glue proves that it did not.
     """
-    found = read(LINE[:end] + OTHER)
+    outcomes = read(LINE[:end] + OTHER)
 
-    assert [document.id for document in found.documents] == [read(OTHER).documents[0].id]
-    (reject,) = found.rejects
+    assert [document.id for document in outcomes.documents] == [read(OTHER).documents[0].id]
+    (reject,) = outcomes.rejects
     assert reject.original == LINE[:end].encode()
     assert reject.column is not None
     assert 0 < reject.column <= end + 1
@@ -458,21 +458,21 @@ def test_23_behind_a_torn_half_the_whole_one_is_stored_and_the_torn_one_refused(
 @pytest.mark.parametrize("torn", ["SUBMIT_NO", "SUBMIT_NORM:START_DATE=", "SUBMIT_NORM:START_DATE=145473717:END_DATE"])
 def test_23_a_stage_that_was_torn_is_refused_as_torn(torn: str, read: Read) -> None:
     """What is missing is said, and where."""
-    found = read(HEAD + torn + OTHER)
+    outcomes = read(HEAD + torn + OTHER)
 
-    assert [(r.reason, r.column) for r in found.rejects] == [("torn", len(HEAD + torn) + 1)]
-    assert len(found.documents) == 1
+    assert [(r.reason, r.column) for r in outcomes.rejects] == [("torn", len(HEAD + torn) + 1)]
+    assert len(outcomes.documents) == 1
 
 
 @pytest.mark.parametrize("end", range(len(STAMP) + 2, len(OTHER)))
 def test_23_before_a_torn_half_the_whole_one_is_stored_and_the_torn_one_refused(end: int, read: Read) -> None:
     """Once the second stamp stands, the first line is safe; the reject of the other has its bytes alone."""
-    found = read(LINE + OTHER[:end])
+    outcomes = read(LINE + OTHER[:end])
     first = read(LINE).documents[0].id
 
-    assert first in {document.id for document in found.documents}
-    assert len(found.documents) + len(found.rejects) == 2
-    assert [reject.original for reject in found.rejects] in ([], [OTHER[:end].encode()])
+    assert first in {document.id for document in outcomes.documents}
+    assert len(outcomes.documents) + len(outcomes.rejects) == 2
+    assert [reject.original for reject in outcomes.rejects] in ([], [OTHER[:end].encode()])
 
 
 @pytest.mark.parametrize("between", ["", " "])
@@ -495,12 +495,13 @@ def test_23_bytes_and_places_of_both_halves_survive(flow_of: Callable[..., Decod
     first, second = LINE.encode().replace(b"NORM", b"N\xffRM"), OTHER.encode()
     message = Message(first + second, RECEIVED_MS, Provenance(path="/a.log", offset_bytes=1000), backfill=True)
 
-    found = flow_of("als_perf").decode(message, 0).documents
+    documents = flow_of("als_perf").decode(message, 0).documents
 
     assert (
-        b64decode(found[0].body["event"]["original_b64"]) + found[1].body["event"]["original"].encode() == message.data
+        b64decode(documents[0].body["event"]["original_b64"]) + documents[1].body["event"]["original"].encode()
+        == message.data
     )
-    assert [d.body["log"]["offset"] for d in found] == [1000, 1000 + len(first)]
+    assert [d.body["log"]["offset"] for d in documents] == [1000, 1000 + len(first)]
 
 
 def test_23_a_message_of_several_lines_is_not_split(read: Read) -> None:
@@ -570,21 +571,21 @@ def test_27_facility_and_host_come_from_intake_and_shipper_only(flow_of: Callabl
 
 def test_28_what_of_a_run_was_not_seen_is_unknown_and_not_nothing(read: Read) -> None:
     """An excerpt from mid-run has no queue wait and no dispatch: None, never 0; its last stage is a lower bound."""
-    (found,) = runs_in(map(read, (LINE, OTHER)))
+    (run,) = runs_in(map(read, (LINE, OTHER)))
 
-    assert (found.part_lengths_ms.get("queue"), found.part_lengths_ms.get("dispatch")) == (None, None)
-    assert (found.head_seen, found.tail_seen) == (False, False)
-    assert [stage.kind for stage in found.stages] == ["upper", "lower"]
+    assert (run.part_lengths_ms.get("queue"), run.part_lengths_ms.get("dispatch")) == (None, None)
+    assert (run.head_seen, run.tail_seen) == (False, False)
+    assert [stage.kind for stage in run.stages] == ["upper", "lower"]
 
 
 def test_29_a_stage_with_an_end_is_measured_by_it_also_when_others_run_beside_it(read: Read) -> None:
     """Parallel stages: a start before the other's end takes nothing from the exact duration."""
     lines = [f"{HEAD}A:START_DATE={AT_S - 60}:END_DATE={AT_S}", f"{HEAD}B:START_DATE={AT_S - 50}:END_DATE={AT_S - 5}"]
 
-    (found,) = runs_in(map(read, lines))
+    (run,) = runs_in(map(read, lines))
 
-    assert found.parallel
-    assert told(found) == [("A", "exact", 60, "end"), ("B", "exact", 45, "end")]
+    assert run.parallel
+    assert told(run) == [("A", "exact", 60, "end"), ("B", "exact", 45, "end")]
 
 
 def test_30_a_leap_second_is_read_as_the_one_before_and_flagged(read: Read) -> None:

@@ -113,11 +113,11 @@ def test_a_line_of_the_sample_becomes_what_the_truth_table_says(
     """Each of the 35 real lines, every column."""
     line = SAMPLE.read_bytes().split(b"\n")[int(row["line_no"]) - 1]
 
-    found = flow_of("als_perf").decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS)
+    outcomes = flow_of("als_perf").decode(Message(line, RECEIVED_MS, backfill=True), RECEIVED_MS)
 
-    assert not found.rejects
-    assert not found.ignored
-    assert [found_in(document.body) for document in found.documents] == [in_document(row)]
+    assert not outcomes.rejects
+    assert not outcomes.ignored
+    assert [found_in(document.body) for document in outcomes.documents] == [in_document(row)]
 
 
 def test_the_sample_has_no_two_lines_of_one_identity(flow_of: Callable[..., Decoder]) -> None:

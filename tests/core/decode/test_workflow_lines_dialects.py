@@ -30,20 +30,20 @@ def outcomes(decoder: Decoder, line: str) -> Outcomes:
 
 def bodies(decoder: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
     """The documents of lines of which none is refused."""
-    found = [outcomes(decoder, line) for line in lines]
-    assert not any(each.rejects for each in found)
-    return [document.body for each in found for document in each.documents]
+    results = [outcomes(decoder, line) for line in lines]
+    assert not any(each.rejects for each in results)
+    return [document.body for each in results for document in each.documents]
 
 
 def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[..., Decoder]) -> None:
     """One line, two instants of one stage in a run of its own: no bound, no guess."""
-    found = outcomes(flow_of("lcls_psjob"), JOB).documents
+    documents = outcomes(flow_of("lcls_psjob"), JOB).documents
 
     (run,) = runs_in([outcomes(flow_of("lcls_psjob"), JOB)])
 
-    assert [d.body["perf"]["mark"]["role"] for d in found] == ["start", "end"]
-    assert [d.body["@timestamp"] for d in found] == ["2026-03-04T19:13:25Z", "2026-03-04T19:20:36Z"]
-    assert len({d.id for d in found}) == 2
+    assert [d.body["perf"]["mark"]["role"] for d in documents] == ["start", "end"]
+    assert [d.body["@timestamp"] for d in documents] == ["2026-03-04T19:13:25Z", "2026-03-04T19:20:36Z"]
+    assert len({d.id for d in documents}) == 2
     assert [stage[1:] for stage in told(run)] == [("exact", 431, "end")]
 
 
@@ -71,10 +71,10 @@ def test_a_job_that_prints_its_seconds_only_is_refused_for_want_of_a_time(flow_o
 )
 def test_a_script_that_prints_itself_is_no_damaged_line(line: str, flow_of: Callable[..., Decoder]) -> None:
     """`set -x` and `cat $0` put the command into the log; it is ignored, the line that it printed is read."""
-    found = outcomes(flow_of("lcls_psjob"), line)
+    result = outcomes(flow_of("lcls_psjob"), line)
 
-    assert found.ignored
-    assert not found.rejects
+    assert result.ignored
+    assert not result.rejects
 
 
 def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., Decoder]) -> None:
@@ -163,9 +163,9 @@ def test_dialects_share_an_intake(flow_of: Callable[..., Decoder]) -> None:
     decoder = flow_of(*LINES)
     sample = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()[0]
 
-    found = [d.body["perf"]["source"] for x in (sample, JOB, START) for d in _backfilled(decoder, x).documents]
+    sources_read = [d.body["perf"]["source"] for x in (sample, JOB, START) for d in _backfilled(decoder, x).documents]
 
-    assert found == ["als_perf", "lcls_psjob", "lcls_psjob", "netlogger"]
+    assert sources_read == ["als_perf", "lcls_psjob", "lcls_psjob", "netlogger"]
     assert _backfilled(decoder, "ts=2026-03-04T19:20:05Z caller=main.go msg=listening").ignored
 
 
@@ -212,12 +212,12 @@ def test_mutated_samples_never_raise(name: str, data: st.DataObject, flow_of: Ca
     """Whatever became of a line: it has a verdict, and what is refused keeps its bytes and says why."""
     line = data.draw(mutated(name))
     for zone in (None, 3600):
-        found = flow_of(name, zone=zone).decode(Message(line, NOW_MS, backfill=True), NOW_MS)
+        outcomes = flow_of(name, zone=zone).decode(Message(line, NOW_MS, backfill=True), NOW_MS)
 
-        assert found.documents or found.rejects or found.ignored
-        assert all(reject.original in line and reject.reason and reject.detail for reject in found.rejects)
-        assert found.documents or all(reject.original == line for reject in found.rejects)
-        assert all(iso(0) < document.body["@timestamp"] for document in found.documents)
+        assert outcomes.documents or outcomes.rejects or outcomes.ignored
+        assert all(reject.original in line and reject.reason and reject.detail for reject in outcomes.rejects)
+        assert outcomes.documents or all(reject.original == line for reject in outcomes.rejects)
+        assert all(iso(0) < document.body["@timestamp"] for document in outcomes.documents)
 
 
 @pytest.mark.parametrize("name", LINES)

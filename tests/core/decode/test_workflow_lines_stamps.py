@@ -38,9 +38,9 @@ def read(line: bytes) -> Document:
 
 def mark(document: Document) -> RunMark:
     """As runs hold it."""
-    found = mark_of(document.id, document.version, document.body)
-    assert found is not None
-    return found
+    made_mark = mark_of(document.id, document.version, document.body)
+    assert made_mark is not None
+    return made_mark
 
 
 def test_the_line_of_the_issue_was_printed_29_minutes_late() -> None:
@@ -57,11 +57,11 @@ def test_the_line_of_the_issue_was_printed_29_minutes_late() -> None:
 def test_no_honest_print_is_altered(late_s: int, zone: str) -> None:
     """0 to 2 hours late, in any whole or half-hour zone: what it says is as it was, and without doubt within bounds."""
     document = read(line_of(late_s, zone, OFFSETS_S[zone]))
-    told, flags = document.body["perf"]["mark"], set(document.body["perf"].get("flags", ()))
+    mark_fields, flags = document.body["perf"]["mark"], set(document.body["perf"].get("flags", ()))
 
     assert iso_ms(document.body["@timestamp"]) == AT_S * 1000
-    assert iso_ms(told["logged"]) == (AT_S + late_s) * 1000
-    assert told["emit_lag_s"] == late_s
+    assert iso_ms(mark_fields["logged"]) == (AT_S + late_s) * 1000
+    assert mark_fields["emit_lag_s"] == late_s
     assert flags <= {"zone_suspect", "printed_late", "zone_unexpected"}
     assert len(flags & CHECKED) == (late_s > 900)
     assert mark(document).lag_ms == (None if late_s > 900 else late_s * 1000)

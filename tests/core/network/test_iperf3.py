@@ -52,14 +52,14 @@ def text_flow(flow_of: FlowOf) -> Decoder:
 
 def test_units_are_bits_bytes_seconds_and_milliseconds(decoder: Decoder) -> None:
     """Round trips are µs in the output; goodput is the receiver's [23]."""
-    found = network(document(decoder, SAMPLE))
-    assert found["throughput_bps"] == 9310306903.0
-    assert found["receiver_throughput_bps"] == 9258872000.0
-    assert found["transferred_bytes"] == 11638000000
-    assert found["measured_s"] == 10.0001
-    assert found["tcp_rtt_mean_ms"] == 12.1
-    assert (found["retransmits"], found["parallel_streams"], found["mss_bytes"]) == (14, 2, 1448)
-    assert found["tool_version"] == "3.17"
+    fields = network(document(decoder, SAMPLE))
+    assert fields["throughput_bps"] == 9310306903.0
+    assert fields["receiver_throughput_bps"] == 9258872000.0
+    assert fields["transferred_bytes"] == 11638000000
+    assert fields["measured_s"] == 10.0001
+    assert fields["tcp_rtt_mean_ms"] == 12.1
+    assert (fields["retransmits"], fields["parallel_streams"], fields["mss_bytes"]) == (14, 2, 1448)
+    assert fields["tool_version"] == "3.17"
 
 
 def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(decoder: Decoder) -> None:
@@ -75,11 +75,11 @@ def test_time_is_iperf3s_own_stamp_in_ms_where_it_has_one(decoder: Decoder) -> N
         {"timesecs": 2**40},
         {"timesecs": 2**63},
     ):
-        found = read(decoder, changed(SAMPLE, start__timestamp=stamp))
-        if found.documents:
-            assert "time_captured" in flags(found.documents[0])
+        outcomes = read(decoder, changed(SAMPLE, start__timestamp=stamp))
+        if outcomes.documents:
+            assert "time_captured" in flags(outcomes.documents[0])
         else:
-            assert found.rejects[0].reason == "time_ahead"
+            assert outcomes.rejects[0].reason == "time_ahead"
 
 
 def test_identity_is_capture_time_and_bytes(decoder: Decoder) -> None:
@@ -108,19 +108,19 @@ def test_ends_are_those_of_the_connection_in_the_direction_of_the_bytes(decoder:
 def test_scope_of_an_ipv6_address_is_dropped(decoder: Decoder) -> None:
     """The index's address type refuses it [20]."""
     connected = [{"local_host": "fe80::1%2", "remote_host": "2001:db8::1"}]
-    found = document(decoder, changed(SAMPLE, start__connected=connected, start__connecting_to__host="2001:db8::1"))
-    assert found.body["source"]["ip"] == "fe80::1"
-    assert network(found)["ip_version"] == 6
+    stored = document(decoder, changed(SAMPLE, start__connected=connected, start__connecting_to__host="2001:db8::1"))
+    assert stored.body["source"]["ip"] == "fe80::1"
+    assert network(stored)["ip_version"] == 6
 
 
 def test_udp_loss_is_the_receivers(decoder: Decoder) -> None:
     """The sender's block says 0 lost from 3.11 on [6, 7]."""
-    found = network(document(decoder, UDP))
-    assert (found["packets_sent"], found["packets_lost"], found["packets_received"]) == (862069, 690, 861379)
-    assert found["loss_ratio"] == 690 / 862069
-    assert found["jitter_ms"] == 0.012
-    assert "retransmits" not in found
-    assert "mss_bytes" not in found
+    fields = network(document(decoder, UDP))
+    assert (fields["packets_sent"], fields["packets_lost"], fields["packets_received"]) == (862069, 690, 861379)
+    assert fields["loss_ratio"] == 690 / 862069
+    assert fields["jitter_ms"] == 0.012
+    assert "retransmits" not in fields
+    assert "mss_bytes" not in fields
 
 
 def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(decoder: Decoder) -> None:
@@ -128,33 +128,33 @@ def test_udp_loss_without_the_receivers_report_is_unknown_not_zero(decoder: Deco
     silent = {"seconds": 0, "bytes": 0, "bits_per_second": 0, "packets": 0, "lost_packets": 0}
     tree = changed(UDP, end__sum_received=silent)
     del tree["end"]["sum"]
-    found = document(decoder, tree)
-    assert "loss_unknown" in flags(found)
-    assert network(found)["packets_sent"] == 862069
-    assert not {"packets_lost", "loss_ratio", "receiver_throughput_bps"} & network(found).keys()
+    stored = document(decoder, tree)
+    assert "loss_unknown" in flags(stored)
+    assert network(stored)["packets_sent"] == 862069
+    assert not {"packets_lost", "loss_ratio", "receiver_throughput_bps"} & network(stored).keys()
 
 
 def test_absurd_jitter_is_left_out_and_flagged(decoder: Decoder) -> None:
     """28 seconds of jitter are the tool's arithmetic, not the network [8]."""
-    found = document(decoder, changed(UDP, end__sum_received__jitter_ms=28487.0))
-    assert "jitter_suspect" in flags(found)
-    assert "jitter_ms" not in network(found)
+    stored = document(decoder, changed(UDP, end__sum_received__jitter_ms=28487.0))
+    assert "jitter_suspect" in flags(stored)
+    assert "jitter_ms" not in network(stored)
 
 
 @pytest.mark.parametrize("error", ["unable to connect to server: Connection refused", "x" * 100_000, {"a": 1}, 5])
 def test_aborted_test_is_a_failure_with_its_text(decoder: Decoder, error: Any) -> None:
     """`end` is empty, there are no intervals, often no stamp either [15, 3]."""
-    found = document(decoder, {"start": {"connected": []}, "intervals": [], "end": {}, "error": error})
-    assert found.body["event"]["outcome"] == "failure"
-    assert 0 < len(found.body["error"]["message"]) <= 8192
-    assert "throughput_bps" not in network(found)
+    stored = document(decoder, {"start": {"connected": []}, "intervals": [], "end": {}, "error": error})
+    assert stored.body["event"]["outcome"] == "failure"
+    assert 0 < len(stored.body["error"]["message"]) <= 8192
+    assert "throughput_bps" not in network(stored)
 
 
 def test_end_without_numbers_and_without_error_is_a_failure(decoder: Decoder) -> None:
     """Nothing measured is not a rate of 0 [4, 15]."""
-    found = document(decoder, changed(SAMPLE, end={}, intervals=[]))
-    assert found.body["event"]["outcome"] == "failure"
-    assert "empty_result" in flags(found)
+    stored = document(decoder, changed(SAMPLE, end={}, intervals=[]))
+    assert stored.body["event"]["outcome"] == "failure"
+    assert "empty_result" in flags(stored)
 
 
 @pytest.mark.parametrize(
@@ -175,10 +175,10 @@ def test_what_iperf3_writes_for_json_is_mended(decoder: Decoder, broken: str, va
 
 def test_json_that_is_merely_cut_is_refused_where_it_ends(decoder: Decoder) -> None:
     """Mending adds nothing [26]."""
-    found = reject(decoder, json.dumps(SAMPLE)[:-5])
-    assert found.reason == "json"
-    assert found.column is not None
-    assert found.column > 1000
+    rejected = reject(decoder, json.dumps(SAMPLE)[:-5])
+    assert rejected.reason == "json"
+    assert rejected.column is not None
+    assert rejected.column > 1000
 
 
 def test_repair_leaves_text_alone() -> None:
@@ -197,13 +197,13 @@ def test_repair_does_not_change_json(tree: Any) -> None:
 
 def test_text_converts_bytes_by_1024_and_bits_by_1000(text_flow: Decoder) -> None:
     """And says that three printed digits are all there is [23]."""
-    found = document(text_flow, TEXT)
-    assert network(found)["throughput_bps"] == 942e6
-    assert network(found)["receiver_throughput_bps"] == 938e6
-    assert network(found)["transferred_bytes"] == round(1.10 * 1024**3)
-    assert network(found)["retransmits"] == 2
-    assert flags(found) == ["rounded", "time_captured"]
-    assert ends(found) == ("198.51.100.7", "ps-nersc.example")
+    stored = document(text_flow, TEXT)
+    assert network(stored)["throughput_bps"] == 942e6
+    assert network(stored)["receiver_throughput_bps"] == 938e6
+    assert network(stored)["transferred_bytes"] == round(1.10 * 1024**3)
+    assert network(stored)["retransmits"] == 2
+    assert flags(stored) == ["rounded", "time_captured"]
+    assert ends(stored) == ("198.51.100.7", "ps-nersc.example")
 
 
 @pytest.mark.parametrize(
@@ -213,8 +213,8 @@ def test_text_converts_bytes_by_1024_and_bits_by_1000(text_flow: Decoder) -> Non
 )  # fmt: skip
 def test_text_knows_every_unit_of_a_rate(text_flow: Decoder, printed: str, bps: float) -> None:
     """-f chooses them; bytes a second are of 1024."""
-    found = network(document(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)))
-    assert found["throughput_bps"] == bps
+    fields = network(document(text_flow, re.sub(r"942 Mbits/sec(?=.*sender)", printed, TEXT)))
+    assert fields["throughput_bps"] == bps
 
 
 def test_text_omitted_intervals_do_not_enter(text_flow: Decoder) -> None:
@@ -230,24 +230,24 @@ def test_text_udp_loss_is_the_receivers_and_nan_is_unknown(text_flow: Decoder) -
     assert counted["loss_ratio"] == 863 / 86207
     silent = re.sub(r"118 MBytes   990 Mbits/sec  0.013 ms  863/86207 \(1%\)",
                     "0.00 Bytes  0.00 bits/sec  0.000 ms  0/0 (-nan%)", UDP_TEXT)  # fmt: skip
-    found = document(text_flow, silent)
-    assert "loss_unknown" in flags(found)
-    assert not {"loss_ratio", "packets_lost", "receiver_throughput_bps", "jitter_ms"} & network(found).keys()
+    stored = document(text_flow, silent)
+    assert "loss_unknown" in flags(stored)
+    assert not {"loss_ratio", "packets_lost", "receiver_throughput_bps", "jitter_ms"} & network(stored).keys()
 
 
 def test_text_of_several_streams_is_their_sum(text_flow: Decoder) -> None:
     """And in reverse the other end sends."""
-    found = document(text_flow, (GRAMMARS / "iperf3_text" / "samples.streams.txt").read_text())
-    assert network(found)["throughput_bps"] == 9.4e9
-    assert network(found)["retransmits"] == 7
-    assert ends(found) == ("2001:db8:20::5", "2001:db8:10::7")
+    stored = document(text_flow, (GRAMMARS / "iperf3_text" / "samples.streams.txt").read_text())
+    assert network(stored)["throughput_bps"] == 9.4e9
+    assert network(stored)["retransmits"] == 7
+    assert ends(stored) == ("2001:db8:20::5", "2001:db8:10::7")
 
 
 def test_text_without_its_end_is_refused(text_flow: Decoder) -> None:
     """Intervals alone are not the test; the place where it broke off is named."""
-    found = reject(text_flow, TEXT[: TEXT.index("- - -")])
-    assert found.reason == "syntax"
-    assert "CLOSING" in found.expected
+    rejected = reject(text_flow, TEXT[: TEXT.index("- - -")])
+    assert rejected.reason == "syntax"
+    assert "CLOSING" in rejected.expected
 
 
 @pytest.mark.parametrize("printed", ["9" * 400 + " Mbits/sec", "9.4.2 Mbits/sec", "942 Xbits/sec"])

@@ -32,53 +32,53 @@ def turn(**body: Any) -> EventBuilder:
 
 def measured(read: Any, result: dict[str, Any], spec: dict[str, Any] | None = None, **body: Any) -> EventBuilder:
     """The turn after one reader of results, its fields without their common prefix."""
-    found = turn(**body)
-    read(found, result, spec or {})
-    found.body = {name.removeprefix("perf.network."): value for name, value in found.body.items()}
-    return found
+    event = turn(**body)
+    read(event, result, spec or {})
+    event.body = {name.removeprefix("perf.network."): value for name, value in event.body.items()}
+    return event
 
 
 def test_percentiles_agree_with_the_check_values_of_the_archive() -> None:
     """Median, quartiles, p95, mean, variance and deviation as perfSONAR's archive shows them for such a histogram."""
-    found = histogram(CHECK)
-    assert found is not None
-    assert [round(found.percentile(q), 2) for q in (50, 25, 75, 95)] == [2.60, 2.57, 2.64, 2.76]
-    assert (found.values[0], found.values[-1]) == (2.51, 88.21)
-    assert round(found.mean, 2) == 2.93
-    assert round(found.stddev**2, 2) == 18.64
-    assert round(found.stddev, 2) == 4.32
+    distribution = histogram(CHECK)
+    assert distribution is not None
+    assert [round(distribution.percentile(q), 2) for q in (50, 25, 75, 95)] == [2.60, 2.57, 2.64, 2.76]
+    assert (distribution.values[0], distribution.values[-1]) == (2.51, 88.21)
+    assert round(distribution.mean, 2) == 2.93
+    assert round(distribution.stddev**2, 2) == 18.64
+    assert round(distribution.stddev, 2) == 4.32
 
 
 def test_percentiles_interpolate_between_neighbours_as_nist_does() -> None:
     """Of 10 samples 1…10 the 25th percentile lies at rank 2.75; below rank 1 the smallest, from rank N the largest."""
-    found = histogram([(float(n), 1) for n in range(1, 11)])
-    assert found is not None
-    assert [found.percentile(q) for q in (0, 25, 50, 75, 95, 100)] == [1, 2.75, 5.5, 8.25, 10, 10]
+    distribution = histogram([(float(n), 1) for n in range(1, 11)])
+    assert distribution is not None
+    assert [distribution.percentile(q) for q in (0, 25, 50, 75, 95, 100)] == [1, 2.75, 5.5, 8.25, 10, 10]
 
 
 @given(st.lists(st.tuples(st.integers(-500, 5000), st.integers(1, 40)), min_size=1, max_size=30), st.integers(1, 99))
 def test_histogram_tells_what_the_expanded_samples_tell(pairs: list[tuple[int, int]], percent: int) -> None:
     """Against the textbook on the expanded list: nothing is lost by never expanding."""
-    found = histogram((value / 100, count) for value, count in pairs)
+    distribution = histogram((value / 100, count) for value, count in pairs)
     samples = sorted(value / 100 for value, count in pairs for _ in range(count))
-    assert found is not None
-    assert found.total == len(samples)
-    assert found.mean == pytest.approx(statistics.fmean(samples))
-    assert found.stddev == pytest.approx(statistics.pstdev(samples), abs=1e-9)
+    assert distribution is not None
+    assert distribution.total == len(samples)
+    assert distribution.mean == pytest.approx(statistics.fmean(samples))
+    assert distribution.stddev == pytest.approx(statistics.pstdev(samples), abs=1e-9)
     position = percent * (len(samples) + 1) / 100
     rank = int(position)
     if rank < 1 or rank >= len(samples):
         expected = samples[0] if rank < 1 else samples[-1]
     else:
         expected = samples[rank - 1] + (position - rank) * (samples[rank] - samples[rank - 1])
-    assert found.percentile(percent) == pytest.approx(expected)
+    assert distribution.percentile(percent) == pytest.approx(expected)
 
 
 def test_histogram_of_a_billion_samples_costs_no_more_than_its_buckets() -> None:
     """Counts are never expanded: a hostile or long-running histogram cannot fill the memory."""
-    found = histogram([(1.0, 10**12), (2.0, 10**12)])
-    assert found is not None
-    assert found.percentile(50) == 1.5
+    distribution = histogram([(1.0, 10**12), (2.0, 10**12)])
+    assert distribution is not None
+    assert distribution.percentile(50) == 1.5
     assert histogram([]) is None
     assert histogram([(1.0, 0)]) is None
 
@@ -108,29 +108,29 @@ def test_endpoint_is_either_an_address_or_a_name() -> None:
     assert name_of("192.0.2.7") is None
     assert ip_of("[LOCALHOST]") is None
     assert name_of("no name at all") is None
-    found = turn()
-    put_end(found, "source", "PS.Example.", {"ps.example": "EX"})
-    assert found.body == {"source.address": "PS.Example.", "source.domain": "ps.example", "source.site": "EX"}
-    put_end(found, "destination", "  ", {})
-    assert "destination.address" not in found.body
+    event = turn()
+    put_end(event, "source", "PS.Example.", {"ps.example": "EX"})
+    assert event.body == {"source.address": "PS.Example.", "source.domain": "ps.example", "source.site": "EX"}
+    put_end(event, "destination", "  ", {})
+    assert "destination.address" not in event.body
 
 
 def test_latency_buckets_of_another_width_are_converted_to_milliseconds() -> None:
     """Keys are delay / bucket-width: 25.1 at 0.0001 s is 2.51 ms [9]."""
     result = {"packets-sent": 2, "packets-lost": 0, "histogram-latency": {"25.10": 1, "26.00": 1}}
-    found = measured(latency, result, {"bucket-width": 0.0001})
-    assert found.body["delay_histogram"] == {"values_ms": [2.51, 2.6], "counts": [1, 1]}
-    assert found.body["delay_max_ms"] == 2.6
+    event = measured(latency, result, {"bucket-width": 0.0001})
+    assert event.body["delay_histogram"] == {"values_ms": [2.51, 2.6], "counts": [1, 1]}
+    assert event.body["delay_max_ms"] == 2.6
 
 
 @pytest.mark.parametrize("width", ["wide", -1, "nan"])
 def test_latency_with_an_unreadable_bucket_width_has_no_delays(width: Any) -> None:
     """A guess of the width would be off by orders of magnitude; packets are still counted."""
     result = {"packets-sent": 2, "packets-lost": 0, "histogram-latency": {"25.10": 2}}
-    found = measured(latency, result, {"bucket-width": width})
-    assert "delay_min_ms" not in found.body
-    assert "value_unreadable" in found.flags
-    assert found.body["packets_sent"] == 2
+    event = measured(latency, result, {"bucket-width": width})
+    assert "delay_min_ms" not in event.body
+    assert "value_unreadable" in event.flags
+    assert event.body["packets_sent"] == 2
 
 
 def test_latency_buckets_are_sorted_merged_and_may_be_negative() -> None:
@@ -141,28 +141,28 @@ def test_latency_buckets_are_sorted_merged_and_may_be_negative() -> None:
         "max-clock-error": 27.47,
         "histogram-latency": {"0.9": 3, "-12.47": 1, "0.90": "4", "1.00": None, "7.00": 3},
     }
-    found = measured(latency, result)
-    assert found.body["delay_histogram"] == {"values_ms": [-12.47, 0.9, 7.0], "counts": [1, 7, 3]}
-    assert found.body["delay_min_ms"] == -12.47
-    assert found.body["packets_sent"] == 12
-    assert found.body["loss_ratio"] == 1 / 12
-    assert set(found.flags) == {"negative_delay", "within_clock_error"}
+    event = measured(latency, result)
+    assert event.body["delay_histogram"] == {"values_ms": [-12.47, 0.9, 7.0], "counts": [1, 7, 3]}
+    assert event.body["delay_min_ms"] == -12.47
+    assert event.body["packets_sent"] == 12
+    assert event.body["loss_ratio"] == 1 / 12
+    assert set(event.flags) == {"negative_delay", "within_clock_error"}
 
 
 def test_latency_without_packets_has_no_loss_and_no_delay() -> None:
     """Nothing sent is no loss of 0; nothing received is no delay of 0."""
-    found = measured(latency, {"packets-sent": 0, "packets-lost": 0, "packets-received": 0, "histogram-latency": {}})
-    assert "loss_ratio" not in found.body
-    assert not any(name.startswith("delay") for name in found.body)
-    found = measured(latency, {"packets-sent": 10, "histogram-latency": None})
-    assert "loss_ratio" not in found.body
-    assert "loss_unknown" in found.flags
+    event = measured(latency, {"packets-sent": 0, "packets-lost": 0, "packets-received": 0, "histogram-latency": {}})
+    assert "loss_ratio" not in event.body
+    assert not any(name.startswith("delay") for name in event.body)
+    event = measured(latency, {"packets-sent": 10, "histogram-latency": None})
+    assert "loss_ratio" not in event.body
+    assert "loss_unknown" in event.flags
 
 
 def test_latency_hops_come_from_the_time_to_live() -> None:
     """OWAMP sends with 255; a TTL that cannot be is left out and flagged, a bucket of nothing is left out."""
-    found = measured(latency, {"histogram-ttl": {"249": 99, "248": "1", "300": 1, "7": 0, "x": 1}, "packets-lost": 0})
-    assert (found.body["hops_min"], found.body["hops_max"]) == (6, 7)
+    event = measured(latency, {"histogram-ttl": {"249": 99, "248": "1", "300": 1, "7": 0, "x": 1}, "packets-lost": 0})
+    assert (event.body["hops_min"], event.body["hops_max"]) == (6, 7)
 
 
 def test_latency_duplicates_that_the_plug_in_cannot_count_are_absent() -> None:
@@ -198,24 +198,24 @@ def test_rtt_loss_of_an_unrecognised_summary_is_made_from_the_replies() -> None:
     """`+N errors` makes the plug-in write loss 100.0 and 0 sent; the replies tell better [13]."""
     trips = [{"seq": n, "rtt": f"PT0.00{n}S"} for n in (1, 2, 3)] + [{"seq": 4, "error": "host-unreachable"}]
     result = {"sent": 0, "received": 0, "lost": 0, "loss": 100.0, "roundtrips": trips}
-    found = measured(rtt, result, {"count": 4})
-    assert found.flags == ["loss_recomputed"]
-    assert (found.body["packets_sent"], found.body["packets_received"], found.body["packets_lost"]) == (4, 3, 1)
-    assert found.body["loss_ratio"] == 0.25
-    assert (found.body["rtt_min_ms"], found.body["rtt_mean_ms"], found.body["rtt_max_ms"]) == (1.0, 2.0, 3.0)
+    event = measured(rtt, result, {"count": 4})
+    assert event.flags == ["loss_recomputed"]
+    assert (event.body["packets_sent"], event.body["packets_received"], event.body["packets_lost"]) == (4, 3, 1)
+    assert event.body["loss_ratio"] == 0.25
+    assert (event.body["rtt_min_ms"], event.body["rtt_mean_ms"], event.body["rtt_max_ms"]) == (1.0, 2.0, 3.0)
 
 
 def test_rtt_loss_of_an_unrecognised_summary_without_replies_is_total() -> None:
     """100.0 is a percentage there: 1, never 100; and 0 packets sent is not shown."""
-    found = measured(rtt, {"sent": 0, "received": 0, "lost": 0, "loss": 100.0, "roundtrips": []})
-    assert found.body == {"loss_ratio": 1.0}
+    event = measured(rtt, {"sent": 0, "received": 0, "lost": 0, "loss": 100.0, "roundtrips": []})
+    assert event.body == {"loss_ratio": 1.0}
 
 
 def test_rtt_loss_that_cannot_be_told_is_unknown() -> None:
     """Replies came, but nobody says how many were asked for: no ratio, a flag."""
-    found = measured(rtt, {"sent": 0, "loss": 100.0, "roundtrips": [{"seq": 1, "rtt": "PT0.001S"}]})
-    assert "loss_ratio" not in found.body
-    assert found.flags == ["loss_unknown"]
+    event = measured(rtt, {"sent": 0, "loss": 100.0, "roundtrips": [{"seq": 1, "rtt": "PT0.001S"}]})
+    assert "loss_ratio" not in event.body
+    assert event.flags == ["loss_unknown"]
 
 
 def test_rtt_loss_is_made_from_counts_not_from_the_ratio() -> None:
@@ -234,12 +234,12 @@ def test_trace_keeps_places_and_normalises_hops() -> None:
         {"ip": "192.0.2.1", "as": {"number": "64501", "owner": "X"}, "mtu": 1500},
         {"ip": "192.0.2.9", "hostname": "end.example.", "as": {"number": 64501}},
     ]
-    found = measured(trace, {"paths": [path]}, destination_domain="end.example")
-    assert found.body["path_ips"] == ["fe80::1", "192.0.2.1", "192.0.2.9"]
-    assert found.body["path_as"] == [64500, 64501]
-    assert (found.body["hops_min"], found.body["hops_max"], found.body["hops_answered"]) == (6, 6, 4)
-    assert found.body["mtu_bytes"] == 1500
-    assert found.body["reached"] is True
+    event = measured(trace, {"paths": [path]}, destination_domain="end.example")
+    assert event.body["path_ips"] == ["fe80::1", "192.0.2.1", "192.0.2.9"]
+    assert event.body["path_as"] == [64500, 64501]
+    assert (event.body["hops_min"], event.body["hops_max"], event.body["hops_answered"]) == (6, 6, 4)
+    assert event.body["mtu_bytes"] == 1500
+    assert event.body["reached"] is True
 
 
 def test_trace_identity_is_that_of_the_route_with_its_places() -> None:
@@ -255,19 +255,19 @@ def test_trace_identity_is_that_of_the_route_with_its_places() -> None:
 
 def test_trace_that_does_not_arrive_has_no_length() -> None:
     """Thirty silent hops are no path of thirty hops."""
-    found = measured(trace, {"paths": [[{"ip": "192.0.2.1"}, *[{}] * 29]]}, destination_ip="192.0.2.9")
-    assert "hops_max" not in found.body
-    assert found.body["reached"] is False
-    assert found.body["hops_answered"] == 1
+    event = measured(trace, {"paths": [[{"ip": "192.0.2.1"}, *[{}] * 29]]}, destination_ip="192.0.2.9")
+    assert "hops_max" not in event.body
+    assert event.body["reached"] is False
+    assert event.body["hops_answered"] == 1
 
 
 def test_trace_arrival_is_unknown_where_names_would_have_to_be_looked_up() -> None:
     """An address alone says nothing of a destination given by name; an error of the last hop says no."""
     assert "reached" not in measured(trace, {"paths": [[{"ip": "192.0.2.9"}]]}, destination_domain="end.example").body
     refused = {"paths": [[{"ip": "192.0.2.9", "error": "host-unreachable"}]]}
-    found = measured(trace, refused, destination_ip="192.0.2.9")
-    assert found.body["reached"] is False
-    assert found.flags == ["hop_error"]
+    event = measured(trace, refused, destination_ip="192.0.2.9")
+    assert event.body["reached"] is False
+    assert event.flags == ["hop_error"]
     assert measured(trace, {"paths": [[{"ip": "192.0.2.9"}]]}, destination_ip="192.0.2.9").body["reached"] is True
 
 
@@ -282,9 +282,9 @@ def test_trace_over_several_paths_counts_all_and_shows_the_first() -> None:
 @pytest.mark.parametrize("paths", [None, [], [[]], "x", [None], [{}]])
 def test_trace_without_a_path_is_flagged(paths: Any) -> None:
     """No path is no route; nothing raises."""
-    found = measured(trace, {"paths": paths})
-    assert found.flags == ["empty_result"]
-    assert "path_hash" not in found.body
+    event = measured(trace, {"paths": paths})
+    assert event.flags == ["empty_result"]
+    assert "path_hash" not in event.body
 
 
 def interval(start: float, bits: float, **more: Any) -> dict[str, Any]:
@@ -316,13 +316,13 @@ def test_throughput_without_a_usable_summary_is_summed_from_the_intervals(summar
     """A null or an array in its place; omitted warm-up seconds do not count, and overlap the others [5, 29]."""
     warm_up = {**interval(0, 1e9), "summary": {**interval(0, 1e9)["summary"], "omitted": True}}
     result = {"intervals": [warm_up, interval(0, 8e9), interval(1, 4e9)], "summary": summary}
-    found = measured(throughput, result)
-    assert found.flags == ["summary_recomputed"]
-    assert found.body["throughput_bps"] == 6e9
-    assert found.body["transferred_bytes"] == 1_500_000_000
-    assert found.body["measured_s"] == 2
-    assert found.body["retransmits"] == 2
-    assert found.body["tcp_rtt_mean_ms"] == 1.5
+    event = measured(throughput, result)
+    assert event.flags == ["summary_recomputed"]
+    assert event.body["throughput_bps"] == 6e9
+    assert event.body["transferred_bytes"] == 1_500_000_000
+    assert event.body["measured_s"] == 2
+    assert event.body["retransmits"] == 2
+    assert event.body["tcp_rtt_mean_ms"] == 1.5
 
 
 def test_throughput_intervals_without_a_summary_are_summed_from_their_streams() -> None:
@@ -337,10 +337,10 @@ def test_throughput_intervals_without_a_summary_are_summed_from_their_streams() 
 
 def test_throughput_success_with_nothing_moved_is_a_failure() -> None:
     """0 bit/s without an interval was never measured [4]; 0 bit/s with intervals was."""
-    found = measured(throughput, {"intervals": [], "summary": {"summary": {"throughput-bits": 0}}})
-    assert found.body["event.outcome"] == "failure"
-    assert found.flags == ["empty_result"]
-    assert "throughput_bps" not in found.body
+    event = measured(throughput, {"intervals": [], "summary": {"summary": {"throughput-bits": 0}}})
+    assert event.body["event.outcome"] == "failure"
+    assert event.flags == ["empty_result"]
+    assert "throughput_bps" not in event.body
     stalled = {"intervals": [interval(0, 0)], "summary": {"summary": {"throughput-bits": 0}}}
     assert measured(throughput, stalled).body["throughput_bps"] == 0
 
@@ -349,29 +349,29 @@ def tool_turn(tool: str, diags: Any = "", **summary: Any) -> EventBuilder:
     """A UDP throughput test of that tool, with these numbers in its summary."""
     datum = {"start": 0, "end": 10, "throughput-bits": 1e9, "sent": 1000, "jitter": 0.02, **summary}
     result = {"intervals": [interval(0, 1e9)], "summary": {"streams": [], "summary": datum}, "diags": diags}
-    found = EventBuilder({}, 0, {}, body={"perf.network.tool": tool})
-    throughput(found, result, {"udp": "true"})
-    found.body = {name.removeprefix("perf.network."): value for name, value in found.body.items()}
-    return found
+    event = EventBuilder({}, 0, {}, body={"perf.network.tool": tool})
+    throughput(event, result, {"udp": "true"})
+    event.body = {name.removeprefix("perf.network."): value for name, value in event.body.items()}
+    return event
 
 
 def test_throughput_udp_loss_of_iperf3_is_unknown_not_zero() -> None:
     """The summary's 0 is a constant since iperf 3.11; without the receiver's count the loss is unknown [6]."""
-    found = tool_turn("iperf3", lost=0)
-    assert "loss_ratio" not in found.body
-    assert "packets_lost" not in found.body
-    assert found.flags == ["loss_unknown"]
-    assert found.body["jitter_ms"] == 0.02
-    assert found.body["protocol"] == "udp"
+    event = tool_turn("iperf3", lost=0)
+    assert "loss_ratio" not in event.body
+    assert "packets_lost" not in event.body
+    assert event.flags == ["loss_unknown"]
+    assert event.body["jitter_ms"] == 0.02
+    assert event.body["protocol"] == "udp"
 
 
 def test_throughput_udp_loss_is_taken_from_the_receiver_in_the_diagnostics() -> None:
     """iperf3's own JSON stands in the diagnostics, behind its command line."""
     end = {"sum": {"lost_packets": 0, "packets": 990}, "sum_received": {"lost_packets": 10, "packets": 1000}}
     diags = f"iperf3 -c x --json\n\n{json.dumps({'end': end})}\n"
-    found = tool_turn("iperf3", diags, lost=0)
-    assert (found.body["packets_lost"], found.body["loss_ratio"]) == (10, 0.01)
-    assert not found.flags
+    event = tool_turn("iperf3", diags, lost=0)
+    assert (event.body["packets_lost"], event.body["loss_ratio"]) == (10, 0.01)
+    assert not event.flags
 
 
 @pytest.mark.parametrize(
@@ -390,18 +390,18 @@ def test_throughput_udp_loss_of_other_tools_is_believed() -> None:
 
 def test_throughput_absurd_jitter_is_left_out_and_flagged() -> None:
     """28,487 ms of jitter is an error of the tool's arithmetic [8]."""
-    found = tool_turn("iperf2", lost=0, jitter=28_487)
-    assert "jitter_ms" not in found.body
-    assert found.flags == ["jitter_suspect"]
+    event = tool_turn("iperf2", lost=0, jitter=28_487)
+    assert "jitter_ms" not in event.body
+    assert event.flags == ["jitter_suspect"]
 
 
 def test_throughput_values_that_cannot_be_are_left_out_and_flagged() -> None:
     """A negative rate, text for a number: the rest of the result is kept."""
     whole = {"start": 0, "end": 10, "throughput-bits": -1, "throughput-bytes": "many", "retransmits": "7"}
-    found = measured(throughput, {"intervals": [interval(0, 1e9)], "summary": {"summary": whole}})
-    assert found.flags == ["value_range", "value_unreadable"]
-    assert "throughput_bps" not in found.body
-    assert found.body["retransmits"] == 7
+    event = measured(throughput, {"intervals": [interval(0, 1e9)], "summary": {"summary": whole}})
+    assert event.flags == ["value_range", "value_unreadable"]
+    assert "throughput_bps" not in event.body
+    assert event.body["retransmits"] == 7
 
 
 def test_throughput_stamps_since_1900_still_give_the_length() -> None:

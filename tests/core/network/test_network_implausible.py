@@ -55,13 +55,13 @@ def test_of_a_histogram_with_a_bucket_that_cannot_be_nothing_is_computed(
     flow_of: FlowOf, bucket: dict[str, Any], flag: str
 ) -> None:
     """The rest of it is another distribution; the counts beside it are kept."""
-    found = document(
+    stored = document(
         flow_of("perfsonar_result"), {**LATENCY, "histogram-latency": {**LATENCY["histogram-latency"], **bucket}}
     )
 
-    assert flag in flags(found)
-    assert delays(network(found)) == []
-    assert network(found)["loss_ratio"] == 0.01
+    assert flag in flags(stored)
+    assert delays(network(stored)) == []
+    assert network(stored)["loss_ratio"] == 0.01
 
 
 @pytest.mark.parametrize(
@@ -120,20 +120,20 @@ def test_counts_of_a_ping_that_contradict_each_other_are_flagged(
 )
 def test_round_trips_out_of_order_are_left_out_and_flagged(flow_of: FlowOf, change: dict[str, Any], kept: bool) -> None:
     """Which of them is wrong nobody knows."""
-    found = document(flow_of("perfsonar_result"), {**RTT, **TIMES, **change})
+    stored = document(flow_of("perfsonar_result"), {**RTT, **TIMES, **change})
 
-    assert ("value_range" in flags(found)) is not kept
-    assert ("rtt_max_ms" in network(found)) is kept
+    assert ("value_range" in flags(stored)) is not kept
+    assert ("rtt_max_ms" in network(stored)) is kept
 
 
 def test_pings_text_out_of_order_is_left_out_and_flagged(flow_of: FlowOf) -> None:
     """As in pScheduler's result."""
     head, _, tail = PING.partition("mdev = ")
-    found = document(flow_of("ping"), f"{head}mdev = 9.000/8.000/7.000/0.1 ms")
+    stored = document(flow_of("ping"), f"{head}mdev = 9.000/8.000/7.000/0.1 ms")
 
     assert tail
-    assert "value_range" in flags(found)
-    assert "rtt_min_ms" not in network(found)
+    assert "value_range" in flags(stored)
+    assert "rtt_min_ms" not in network(stored)
 
 
 def test_more_answers_to_ping_than_requests_are_flagged(flow_of: FlowOf) -> None:
@@ -171,10 +171,10 @@ def test_owping_that_contradicts_itself_is_flagged(
     flow_of: FlowOf, source: str, text: str, expected: str | None
 ) -> None:
     """The forms that people, machines and perflog read."""
-    found = flags(read(flow_of(source), text).documents[0])
+    own_flags = flags(read(flow_of(source), text).documents[0])
     doubtful = {"value_range", "value_unreadable", "histogram_mismatch", "counts_disagree"}
 
-    assert doubtful & set(found) == ({expected} if expected else set())
+    assert doubtful & set(own_flags) == ({expected} if expected else set())
 
 
 def test_a_histogram_without_the_width_of_its_buckets_tells_nothing(flow_of: FlowOf) -> None:

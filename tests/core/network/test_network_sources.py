@@ -38,12 +38,12 @@ FUZZ = settings(max_examples=examples(150), deadline=None, suppress_health_check
 
 def messages(source: Source) -> list[bytes]:
     """The messages of a source's samples."""
-    found = []
+    samples = []
     for path in sample_files(source.folder):
         if path.name.startswith("samples"):
             data = path.read_bytes()
-            found += [frame.data for frame in frames(data, framing_of(source, path.name, data)) if frame.data.strip()]
-    return found
+            samples += [frame.data for frame in frames(data, framing_of(source, path.name, data)) if frame.data.strip()]
+    return samples
 
 
 def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -65,10 +65,10 @@ def numbers(node: Any) -> Iterator[float]:
         yield node
 
 
-def check(found: Outcomes, schema: Schema) -> None:
+def check(outcomes: Outcomes, schema: Schema) -> None:
     """A verdict; documents that can be sent, whose numbers Elasticsearch can hold, whose fields are in the schema."""
-    assert found.documents or found.rejects or found.ignored
-    for made in found.documents:
+    assert outcomes.documents or outcomes.rejects or outcomes.ignored
+    for made in outcomes.documents:
         sent = orjson.loads(orjson.dumps(made.body))
         for number in numbers(sent):
             assert abs(number) < 2**63 if isinstance(number, int) else math.isfinite(number)
@@ -94,10 +94,10 @@ def test_json_with_anything_anywhere_gets_a_verdict(
     assert isinstance(record, ParsedMessage)
     tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
     for _ in range(data.draw(st.integers(1, 3))):
-        found = list(places(tree))
-        if not found:
+        records = list(places(tree))
+        if not records:
             break
-        *steps, last = data.draw(st.sampled_from(found))
+        *steps, last = data.draw(st.sampled_from(records))
         holder: Any = tree
         for step in steps:
             holder = holder[step]

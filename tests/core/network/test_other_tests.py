@@ -85,17 +85,17 @@ def test_numbers_become_fields_with_their_unit(
 
 def test_http_status_is_ecs_own_field(read: Callable[..., Any]) -> None:
     """ECS has a name for it."""
-    found = read("http", {"status": 200, "time": "PT1S"})
-    assert found.body["http"]["response"]["status_code"] == 200
+    stored = read("http", {"status": 200, "time": "PT1S"})
+    assert stored.body["http"]["response"]["status_code"] == 200
     assert "http" not in read("http", {"status": "teapot"}).body
 
 
 def test_offsets_of_clocks_keep_their_sign(read: Callable[..., Any]) -> None:
     """The difference is absolute, an offset is not [10]."""
     ends = {"local": {"offset": 0.00011, "synchronized": True}, "remote": {"offset": -0.0003, "synchronized": True}}
-    found = network(read("clock", {**ends, "difference": "PT0.0004S"}))
-    assert (found["clock_offset_local_ms"], found["clock_offset_remote_ms"]) == (0.11, -0.3)
-    assert found["clock_synchronized"] is True
+    fields = network(read("clock", {**ends, "difference": "PT0.0004S"}))
+    assert (fields["clock_offset_local_ms"], fields["clock_offset_remote_ms"]) == (0.11, -0.3)
+    assert fields["clock_synchronized"] is True
     ends["remote"]["synchronized"] = False
     assert network(read("clock", ends))["clock_synchronized"] is False
 
@@ -113,10 +113,10 @@ def test_rest_of_a_small_result_is_kept_as_data(read: Callable[..., Any]) -> Non
 
 def test_unknown_type_is_kept_whole_and_flagged(read: Callable[..., Any]) -> None:
     """Its type is counted by perf.network.test_type, and all of them by the flag."""
-    found = read("teleport", {"fidelity": 0.93, "qubits": [1, 2], "time": "PT1S"})
-    assert network(found)["test_type"] == "teleport"
-    assert flags(found) == ["type_unknown"]
-    assert found.body["perf"]["extra"]["result"] == {"fidelity": 0.93, "qubits": [1, 2], "time": "PT1S"}
+    stored = read("teleport", {"fidelity": 0.93, "qubits": [1, 2], "time": "PT1S"})
+    assert network(stored)["test_type"] == "teleport"
+    assert flags(stored) == ["type_unknown"]
+    assert stored.body["perf"]["extra"]["result"] == {"fidelity": 0.93, "qubits": [1, 2], "time": "PT1S"}
     assert "type_unknown" not in flags(read("openports", {"ports": [22]}))
 
 
@@ -125,9 +125,9 @@ def test_unknown_result_that_flattened_refuses_stays_in_the_original(read: Calla
     deep: dict[str, Any] = {}
     for _ in range(25):
         deep = {"a": deep}
-    found = read("teleport", deep, reference={"display-task-name": "x", "colour": "red"})
-    assert "not_indexed" in flags(found)
-    assert found.body["perf"]["extra"] == {"reference": {"colour": "red"}}
+    stored = read("teleport", deep, reference={"display-task-name": "x", "colour": "red"})
+    assert "not_indexed" in flags(stored)
+    assert stored.body["perf"]["extra"] == {"reference": {"colour": "red"}}
     twenty: dict[str, Any] = {}
     for _ in range(19):
         twenty = {"a": twenty}
@@ -142,18 +142,18 @@ def test_unknown_result_of_a_million_values_stays_in_the_original(read: Callable
 
 def test_failed_small_test_has_its_reason_and_no_numbers(read: Callable[..., Any]) -> None:
     """Some types say `reason` where others say `error`."""
-    found = read("dot1x", {"succeeded": False, "time": "PT30S", "reason": "no answer"})
-    assert found.body["event"]["outcome"] == "failure"
-    assert found.body["error"]["message"] == "no answer"
-    assert "response_ms" not in network(found)
+    stored = read("dot1x", {"succeeded": False, "time": "PT30S", "reason": "no answer"})
+    assert stored.body["event"]["outcome"] == "failure"
+    assert stored.body["error"]["message"] == "no answer"
+    assert "response_ms" not in network(stored)
 
 
 @pytest.mark.parametrize("value", ["soon", -1, [], {}, "P1Y", "PT-3S", True])
 def test_time_that_cannot_be_is_left_out_and_flagged(read: Callable[..., Any], value: Any) -> None:
     """Years and months have no fixed length [21]."""
-    found = read("dns", {"time": value})
-    assert "response_ms" not in network(found)
-    assert set(flags(found)) & {"value_unreadable", "value_range"}
+    stored = read("dns", {"time": value})
+    assert "response_ms" not in network(stored)
+    assert set(flags(stored)) & {"value_unreadable", "value_range"}
 
 
 @pytest.mark.parametrize(

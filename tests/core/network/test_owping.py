@@ -51,18 +51,18 @@ def read(decoder: Decoder, text: str) -> Outcomes:
     return decoder.decode(Message(text.encode(), RECEIVED_MS), RECEIVED_MS)
 
 
-def only(found: Outcomes) -> Document:
+def only(outcomes: Outcomes) -> Document:
     """The one document of an outcome without rejects."""
-    assert not found.rejects, found.rejects
-    assert len(found.documents) == 1
-    return found.documents[0]
+    assert not outcomes.rejects, outcomes.rejects
+    assert len(outcomes.documents) == 1
+    return outcomes.documents[0]
 
 
-def refused(found: Outcomes) -> Reject:
+def refused(outcomes: Outcomes) -> Reject:
     """The one reject of an outcome without documents."""
-    assert not found.documents
-    assert len(found.rejects) == 1
-    return found.rejects[0]
+    assert not outcomes.documents
+    assert len(outcomes.rejects) == 1
+    return outcomes.rejects[0]
 
 
 @pytest.fixture
@@ -71,23 +71,23 @@ def decoder(flow_of: FlowOf) -> Decoder:
     return flow_of("owping", sites={"ps-als.example": "ALS"})
 
 
-def network(found: Document) -> dict[str, Any]:
+def network(document: Document) -> dict[str, Any]:
     """The fields under perf.network."""
-    fields: dict[str, Any] = found.body["perf"]["network"]
+    fields: dict[str, Any] = document.body["perf"]["network"]
     return fields
 
 
 def test_block_becomes_a_document_with_its_session_as_identity(decoder: Decoder) -> None:
     """Every line of the block is a field; the local time becomes UTC by the session id."""
-    found = only(read(decoder, block()))
-    assert found.id == session()
-    body = found.body
+    stored = only(read(decoder, block()))
+    assert stored.id == session()
+    body = stored.body
     assert body["@timestamp"] == body["event"]["start"] == "2026-03-04T19:20:05.387Z"
     assert (body["event"]["end"], body["event"]["duration"]) == ("2026-03-04T19:20:15.139Z", 9_752_000_000)
     assert body["source"] == {"address": "ps-als.example", "domain": "ps-als.example", "site": "ALS"}
     assert body["destination"] == {"address": "192.0.2.20", "ip": "192.0.2.20"}
     assert body["perf"]["flags"] == ["zone_inferred"]
-    assert network(found) == {
+    assert network(stored) == {
         "run_id": session(),
         "test_type": "latency",
         "tool": "owping",
@@ -117,20 +117,20 @@ def test_both_blocks_of_a_message_are_documents_of_their_own(decoder: Decoder) -
         counts="50 sent, 0 lost (0.000%), 0 duplicates",
     )
     notice = "Approximately 13.2 seconds until results available\n\n"
-    found = read(decoder, f"{notice}{block()}\n{back}")
-    assert [document.id for document in found.documents] == [session(), session(random=7)]
-    assert [network(document)["packets_sent"] for document in found.documents] == [100, 50]
-    assert found.documents[1].body["source"]["ip"] == "2001:db8:20::5"
+    outcomes = read(decoder, f"{notice}{block()}\n{back}")
+    assert [document.id for document in outcomes.documents] == [session(), session(random=7)]
+    assert [network(document)["packets_sent"] for document in outcomes.documents] == [100, 50]
+    assert outcomes.documents[1].body["source"]["ip"] == "2001:db8:20::5"
 
 
 def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(decoder: Decoder) -> None:
     """One document and one reject, which keep their own bytes; the message counts as rejected."""
     text = block() + "\n" + block(sid="SID:\t" + "0" * 31 + "1")
-    found = read(decoder, text)
-    assert len(found.documents) == len(found.rejects) == 1
-    assert found.rejects[0].reason == "zone_unknown"
-    assert found.rejects[0].original == block(sid="SID:\t" + "0" * 31 + "1").strip().encode()
-    assert found.rejects[0].piece_line == block().count("\n") + 2
+    outcomes = read(decoder, text)
+    assert len(outcomes.documents) == len(outcomes.rejects) == 1
+    assert outcomes.rejects[0].reason == "zone_unknown"
+    assert outcomes.rejects[0].original == block(sid="SID:\t" + "0" * 31 + "1").strip().encode()
+    assert outcomes.rejects[0].piece_line == block().count("\n") + 2
 
 
 @pytest.mark.parametrize(
@@ -139,32 +139,32 @@ def test_block_that_cannot_be_placed_in_time_does_not_cost_the_other(decoder: De
 )
 def test_zone_is_told_by_the_session_id(decoder: Decoder, first: str, minutes: int) -> None:
     """Quarter hours between -14 and +14 h; here UTC, Nepal and Kiritimati [22]."""
-    found = only(read(decoder, block(first=f"first:\t{first}", last="last:\tXXX")))
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
+    stored = only(read(decoder, block(first=f"first:\t{first}", last="last:\tXXX")))
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
     assert minutes % 15 == 0
 
 
 @pytest.mark.parametrize("first", ["2026-03-04T11:27:45.000", "2026-03-05T10:20:05.387", "2026-03-03T19:20:05.387"])
 def test_time_that_no_zone_explains_is_refused(decoder: Decoder, first: str) -> None:
     """Off the quarter hours, or beyond 14 h: the instant is not guessed."""
-    found = refused(read(decoder, block(first=f"first:\t{first}")))
-    assert (found.reason, found.line, found.column) == ("zone_unknown", 3, 8)
+    stored = refused(read(decoder, block(first=f"first:\t{first}")))
+    assert (stored.reason, stored.line, stored.column) == ("zone_unknown", 3, 8)
 
 
 def test_zone_of_the_intake_counts_where_the_session_id_tells_none(flow_of: FlowOf) -> None:
     """A session id without a time is no reason to refuse what the operator declared."""
     decoder = flow_of("owping", zone=-8 * 3600)
-    found = only(read(decoder, block(sid="SID:\t" + "0" * 31 + "1")))
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
-    assert "flags" not in found.body["perf"]
+    stored = only(read(decoder, block(sid="SID:\t" + "0" * 31 + "1")))
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
+    assert "flags" not in stored.body["perf"]
 
 
 def test_zone_of_the_intake_yields_to_a_session_id_that_knows_better(flow_of: FlowOf) -> None:
     """A fixed offset is wrong for half the year: one hour off is the zone's fault, and flagged."""
     assert only(read(flow_of("owping", zone=-8 * 3600), block())).body["perf"].get("flags") is None
-    found = only(read(flow_of("owping", zone=-7 * 3600), block()))
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
-    assert found.body["perf"]["flags"] == ["zone_fault"]
+    stored = only(read(flow_of("owping", zone=-7 * 3600), block()))
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
+    assert stored.body["perf"]["flags"] == ["zone_fault"]
 
 
 def test_session_ids_of_the_ntp_era_after_2036_are_read(flow_of: FlowOf) -> None:
@@ -173,14 +173,14 @@ def test_session_ids_of_the_ntp_era_after_2036_are_read(flow_of: FlowOf) -> None
     at = datetime(2036, 3, 4, 19, 20, 3, tzinfo=UTC)
     sid = f"c6336407{(int(at.timestamp()) + NTP_1900_S) % 2**32:08x}4000000000000001"
     text = block(sid=f"SID:\t{sid}", first="first:\t2036-03-04T11:20:05.387", last="last:\tXXX")
-    found = only(decoder.decode(Message(text.encode(), int(at.timestamp()) * 1000), 0))
-    assert found.body["@timestamp"] == "2036-03-04T19:20:05.387Z"
+    stored = only(decoder.decode(Message(text.encode(), int(at.timestamp()) * 1000), 0))
+    assert stored.body["@timestamp"] == "2036-03-04T19:20:05.387Z"
 
 
 def test_thousand_milliseconds_are_the_next_second(decoder: Decoder) -> None:
     """The tool rounds up without carrying."""
-    found = only(read(decoder, block(first="first:\t2026-03-04T11:20:04.1000")))
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05Z"
+    stored = only(read(decoder, block(first="first:\t2026-03-04T11:20:04.1000")))
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05Z"
 
 
 @pytest.mark.parametrize(
@@ -203,8 +203,8 @@ def test_last_that_is_no_time_leaves_the_length_open(decoder: Decoder) -> None:
 def test_printed_units_become_milliseconds(decoder: Decoder, unit: str, value: float) -> None:
     """The unit is printed beside every number, and may differ between them."""
     delay = f"one-way delay min/median/max = 540/540/540 {unit}, (err=540 {unit})"
-    found = network(only(read(decoder, block(delay=delay, jitter=f"one-way jitter = 540 {unit} (P95-P50)"))))
-    assert [found[name] for name in ("delay_min_ms", "delay_max_ms", "max_clock_error_ms", "delay_jitter_ms")] == [
+    fields = network(only(read(decoder, block(delay=delay, jitter=f"one-way jitter = 540 {unit} (P95-P50)"))))
+    assert [fields[name] for name in ("delay_min_ms", "delay_max_ms", "max_clock_error_ms", "delay_jitter_ms")] == [
         value
     ] * 4
     assert MS_OF[unit] * 540 == pytest.approx(value)
@@ -213,16 +213,16 @@ def test_printed_units_become_milliseconds(decoder: Decoder, unit: str, value: f
 def test_numbers_may_be_negative_exponential_and_out_of_order(decoder: Decoder) -> None:
     """Clocks that differ make negative delays [10]; three digits make 1e+03 and a min above the median [12]."""
     delay = "one-way delay min/median/max = -0.049/12.8/1e+03 ms, (err=0.37 ms)"
-    found = only(read(decoder, block(delay=delay)))
-    assert (network(found)["delay_min_ms"], network(found)["delay_max_ms"]) == (-0.049, 1000)
-    assert "negative_delay" in found.body["perf"]["flags"]
+    stored = only(read(decoder, block(delay=delay)))
+    assert (network(stored)["delay_min_ms"], network(stored)["delay_max_ms"]) == (-0.049, 1000)
+    assert "negative_delay" in stored.body["perf"]["flags"]
     swapped = "one-way delay min/median/max = 12.9/12.8/12.8 ms, (err=0.37 ms)"
     assert network(only(read(decoder, block(delay=swapped))))["delay_min_ms"] == 12.9
 
 
 def test_nothing_sent_has_neither_delay_nor_loss(decoder: Decoder) -> None:
     """Nan is nothing, not 0 [11]; that nothing was sent is a failure."""
-    found = only(
+    stored = only(
         read(
             decoder,
             block(
@@ -234,8 +234,8 @@ def test_nothing_sent_has_neither_delay_nor_loss(decoder: Decoder) -> None:
             ),
         )
     )
-    fields = network(found)
-    assert found.body["event"]["outcome"] == "failure"
+    fields = network(stored)
+    assert stored.body["event"]["outcome"] == "failure"
     assert not {name for name in fields if name.startswith(("delay", "loss", "hops"))}
     assert "packets_reordered" not in fields
 
@@ -300,8 +300,8 @@ def test_line_ends_blank_lines_and_packet_lines_do_not_matter(decoder: Decoder) 
     plain = only(read(decoder, block()))
     packets = "seq_no=0          delay=0.571 ms\t(sync, err=0.389 ms)\nseq_no=1          *LOST*\n"
     for text in (block().replace("\n", "\r\n"), "\ufeff\n\n" + block() + "\n\n", packets + block(), block().rstrip()):
-        found = only(read(decoder, text))
-        assert (found.id, network(found), found.body["@timestamp"]) == (
+        stored = only(read(decoder, text))
+        assert (stored.id, network(stored), stored.body["@timestamp"]) == (
             plain.id,
             network(plain),
             plain.body["@timestamp"],
@@ -324,10 +324,10 @@ def test_damaged_block_is_refused_where_it_breaks(
     decoder: Decoder, text: str, line: int, column: int, expected: str
 ) -> None:
     """Line, column and what was expected there."""
-    found = refused(read(decoder, text))
-    assert found.reason in {"syntax", "torn"}
-    assert (found.line, found.column, expected in found.expected) == (line, column, True), found
-    assert found.original == text.encode()
+    stored = refused(read(decoder, text))
+    assert stored.reason in {"syntax", "torn"}
+    assert (stored.line, stored.column, expected in stored.expected) == (line, column, True), stored
+    assert stored.original == text.encode()
 
 
 def test_grammar_is_regular_and_both_readers_agree(sources: dict[str, Source]) -> None:
@@ -368,6 +368,6 @@ def test_both_readers_agree_on_near_misses(sources: dict[str, Source]) -> None:
 def test_made_up_blocks_are_read_whole(decoder: Decoder) -> None:
     """What the synthetic path prints is owping's form: two documents a message, no rejects."""
     for text in owping_blocks(INSTANT, 24, 3):
-        found = decoder.decode(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
-        assert len(found.documents) == 2
-        assert not found.rejects
+        outcomes = decoder.decode(Message(text, RECEIVED_MS + 86_400_000), RECEIVED_MS)
+        assert len(outcomes.documents) == 2
+        assert not outcomes.rejects

@@ -45,10 +45,10 @@ def test_ntp_times_are_unix_times_of_both_eras() -> None:
 
 def test_machine_form_is_read_in_seconds(decoder: Decoder) -> None:
     """Delays, error and jitter are s there, ms here; buckets are index times width [9, 23]."""
-    found = document(decoder, MACHINE)
-    fields = network(found)
-    assert found.id == "c6336407ed531ce5400000002c33dd01"
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
+    stored = document(decoder, MACHINE)
+    fields = network(stored)
+    assert stored.id == "c6336407ed531ce5400000002c33dd01"
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05.387Z"
     assert [fields[f"delay_{name}_ms"] for name in ("min", "median", "max", "jitter")] == [-0.12, 2.6, 88.2, 0.1]
     assert fields["max_clock_error_ms"] == 0.37
     assert fields["delay_histogram"] == {"values_ms": [-0.1, 2.5, 2.6, 88.2], "counts": [8, 40, 50, 1]}
@@ -56,46 +56,46 @@ def test_machine_form_is_read_in_seconds(decoder: Decoder) -> None:
     assert (fields["packets_sent"], fields["packets_lost"], fields["packets_reordered"]) == (100, 1, 2)
     assert fields["loss_ratio"] == 0.01
     assert fields["clock_synchronized"] is True
-    assert ends(found) == ("ps-als.example", "ps-nersc.example")
-    assert found.body["source"]["ip"] == "198.51.100.7"
+    assert ends(stored) == ("ps-als.example", "ps-nersc.example")
+    assert stored.body["source"]["ip"] == "198.51.100.7"
 
 
 def test_histogram_of_delays_never_becomes_fields(decoder: Decoder, schema: Schema) -> None:
     """600 buckets a document would be as many mappings: two arrays, kept and not indexed [30]."""
     mapped = schema.mappings("network")["properties"]["perf"]["properties"]["network"]["properties"]
     assert mapped["delay_histogram"] == {"type": "object", "enabled": False}
-    kept = network(document(decoder, MACHINE))["delay_histogram"]
-    assert set(kept) == {"values_ms", "counts"}
-    assert kept["values_ms"] == sorted(kept["values_ms"])
+    stored_histogram = network(document(decoder, MACHINE))["delay_histogram"]
+    assert set(stored_histogram) == {"values_ms", "counts"}
+    assert stored_histogram["values_ms"] == sorted(stored_histogram["values_ms"])
 
 
 def test_negative_delay_is_kept_and_flagged(decoder: Decoder) -> None:
     """Clocks differ [10]; a median within their error says nothing either."""
     assert "negative_delay" in flags(document(decoder, MACHINE))
-    found = document(decoder, MACHINE.replace("MAXERR\t0.00037", "MAXERR\t0.02747"))
-    assert "within_clock_error" in flags(found)
+    stored = document(decoder, MACHINE.replace("MAXERR\t0.00037", "MAXERR\t0.02747"))
+    assert "within_clock_error" in flags(stored)
 
 
 def test_min_may_exceed_the_median(decoder: Decoder) -> None:
     """Rounding does that; nothing is asserted of their order [12]."""
-    found = network(document(decoder, MACHINE.replace("MEDIAN\t0.002600", "MEDIAN\t-0.000130")))
-    assert (found["delay_min_ms"], found["delay_median_ms"]) == (-0.12, -0.13)
+    fields = network(document(decoder, MACHINE.replace("MEDIAN\t0.002600", "MEDIAN\t-0.000130")))
+    assert (fields["delay_min_ms"], fields["delay_median_ms"]) == (-0.12, -0.13)
 
 
 def test_undefined_values_are_absent(decoder: Decoder) -> None:
     """MIN, MEDIAN, MAX, PDV and LOST are left out, or nan [11]."""
     lines = [line for line in MACHINE.split("\n") if line.split("\t")[0] not in {"LOST", "MIN", "PDV"}]
-    found = document(decoder, "\n".join(lines).replace("MAX\t0.088200", "MAX\tnan"))
-    assert "loss_unknown" in flags(found)
-    assert "packets_lost" not in network(found)
-    assert network(found)["delay_max_ms"] == 88.2  # as the buckets tell
+    stored = document(decoder, "\n".join(lines).replace("MAX\t0.088200", "MAX\tnan"))
+    assert "loss_unknown" in flags(stored)
+    assert "packets_lost" not in network(stored)
+    assert network(stored)["delay_max_ms"] == 88.2  # as the buckets tell
 
 
 def test_nothing_sent_is_a_failure_without_numbers(decoder: Decoder) -> None:
     """No loss of 0 of 0."""
-    found = document(decoder, (GRAMMARS / "owping_machine" / "samples.nothing.txt").read_text())
-    assert found.body["event"]["outcome"] == "failure"
-    assert not {"loss_ratio", "delay_min_ms", "hops_min"} & network(found).keys()
+    stored = document(decoder, (GRAMMARS / "owping_machine" / "samples.nothing.txt").read_text())
+    assert stored.body["event"]["outcome"] == "failure"
+    assert not {"loss_ratio", "delay_min_ms", "hops_min"} & network(stored).keys()
 
 
 def test_machine_form_stands_over_the_text_of_the_same_session(decoder: Decoder) -> None:
@@ -106,8 +106,8 @@ def test_machine_form_stands_over_the_text_of_the_same_session(decoder: Decoder)
 
 def test_both_directions_of_a_message_are_documents(decoder: Decoder) -> None:
     """One block each."""
-    found = read(decoder, (GRAMMARS / "owping_machine" / "samples.both.txt").read_bytes())
-    assert [ends(one) for one in found.documents] == [
+    outcomes = read(decoder, (GRAMMARS / "owping_machine" / "samples.both.txt").read_bytes())
+    assert [ends(one) for one in outcomes.documents] == [
         ("ps-als.example", "ps-nersc.example"),
         ("ps-nersc.example", "ps-als.example"),
     ]
@@ -122,13 +122,13 @@ def test_twping_and_torn_machine_forms_are_refused(decoder: Decoder) -> None:
 def test_raw_packets_become_delay_and_loss(decoder: Decoder) -> None:
     """A delay is the difference of two NTP numbers, exact to a microsecond; times of 0 are lost packets."""
     delays_s = [0.0026, 0.0027, None, 0.0025, 0.0031]
-    found = document(decoder, "".join(packet(n, AT_S + n / 10, delay) for n, delay in enumerate(delays_s)))
-    fields = network(found)
+    stored = document(decoder, "".join(packet(n, AT_S + n / 10, delay) for n, delay in enumerate(delays_s)))
+    fields = network(stored)
     assert (fields["packets_sent"], fields["packets_lost"], fields["loss_ratio"]) == (5, 1, 0.2)
     assert (fields["delay_min_ms"], fields["delay_median_ms"], fields["delay_max_ms"]) == (2.5, 2.65, 3.1)
     assert fields["max_clock_error_ms"] == 0.187
-    assert found.body["@timestamp"] == "2026-03-04T19:20:05Z"
-    assert found.body["event"]["duration"] == 400_000_000
+    assert stored.body["@timestamp"] == "2026-03-04T19:20:05Z"
+    assert stored.body["event"]["duration"] == 400_000_000
 
 
 def test_raw_duplicates_are_counted_once(decoder: Decoder) -> None:

@@ -79,10 +79,10 @@ def read(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
 
     def one(tree: Mapping[str, Any] | bytes) -> Document:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
-        assert not found.rejects, found.rejects
-        assert len(found.documents) == 1
-        return found.documents[0]
+        outcomes = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
+        assert not outcomes.rejects, outcomes.rejects
+        assert len(outcomes.documents) == 1
+        return outcomes.documents[0]
 
     return one
 
@@ -93,10 +93,10 @@ def refuse(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
 
     def one(tree: Mapping[str, Any] | bytes) -> Reject:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
-        found = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
-        assert not found.documents
-        assert len(found.rejects) == 1
-        return found.rejects[0]
+        outcomes = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
+        assert not outcomes.documents
+        assert len(outcomes.rejects) == 1
+        return outcomes.rejects[0]
 
     return one
 
@@ -105,21 +105,21 @@ Read = Callable[[Mapping[str, Any] | bytes], Document]
 Refuse = Callable[[Mapping[str, Any] | bytes], Reject]
 
 
-def network(found: Document) -> dict[str, Any]:
+def network(document: Document) -> dict[str, Any]:
     """The fields under perf.network."""
-    fields: dict[str, Any] = found.body["perf"]["network"]
+    fields: dict[str, Any] = document.body["perf"]["network"]
     return fields
 
 
 def test_envelope_becomes_fields_and_the_run_id_the_identity(read: Read) -> None:
     """Times in UTC whatever the node's offset [22], ids from the addresses, the schedule in seconds, sites by name."""
-    found = read(document())
-    assert (found.id, found.index) == (RUN, "perf-network-als-2026.03")
-    body = found.body
+    stored = read(document())
+    assert (stored.id, stored.index) == (RUN, "perf-network-als-2026.03")
+    body = stored.body
     assert body["@timestamp"] == body["event"]["start"] == "2026-03-04T19:20:05Z"
     assert (body["event"]["end"], body["event"]["duration"]) == ("2026-03-04T19:20:24Z", 19_000_000_000)
     assert body["source"] == {"address": "ps-als.example", "domain": "ps-als.example", "site": "ALS"}
-    fields = network(found)
+    fields = network(stored)
     assert fields["task_id"] == TASK.rpartition("/")[2]
     assert (fields["tool"], fields["tool_version"], fields["state"], fields["repeat_s"]) == (
         "ping",
@@ -147,10 +147,10 @@ def test_missing_test_is_taken_from_the_task_then_from_the_shape(read: Read) -> 
     """`test` was once left out [2]."""
     assert network(read(document(test=...)))["test_type"] == "rtt"
     bare = {**PING, "roundtrips": [{"seq": 1, "rtt": "PT0.002S"}]}
-    found = read(document(bare, test=..., task__test=...))
-    assert network(found)["test_type"] == "rtt"
-    assert network(found)["rtt_mean_ms"] == 2
-    assert found.body["perf"]["flags"] == ["ends_assumed", "test_missing"]
+    stored = read(document(bare, test=..., task__test=...))
+    assert network(stored)["test_type"] == "rtt"
+    assert network(stored)["rtt_mean_ms"] == 2
+    assert stored.body["perf"]["flags"] == ["ends_assumed", "test_missing"]
     shapes = {"latency": {"histogram-latency": {}}, "trace": {"paths": []}, "throughput": {"intervals": []}}
     for kind, result in shapes.items():
         assert network(read(document(result, test=..., task__test=...)))["test_type"] == kind
@@ -158,9 +158,9 @@ def test_missing_test_is_taken_from_the_task_then_from_the_shape(read: Read) -> 
 
 def test_document_without_any_hint_of_its_test_is_kept(read: Read) -> None:
     """It happened and ended somehow; what it was is not guessed."""
-    found = read(document({"succeeded": True}, test=..., task__test=...))
-    assert "test_type" not in network(found)
-    assert found.body["event"]["outcome"] == "success"
+    stored = read(document({"succeeded": True}, test=..., task__test=...))
+    assert "test_type" not in network(stored)
+    assert stored.body["event"]["outcome"] == "success"
 
 
 @pytest.mark.parametrize("tool", ["iperf3", {"name": "iperf3", "verion": "0.9"}])
@@ -173,34 +173,34 @@ def test_tool_may_be_text_and_its_version_misspelt(read: Read, tool: Any) -> Non
 
 def test_null_result_of_a_failed_run_is_a_failure_with_its_text(read: Read) -> None:
     """No metrics, but a document that says why [1]."""
-    found = read(document(None, run__state="failed", run__errors="Process took too long"))
-    assert found.body["event"]["outcome"] == "failure"
-    assert found.body["error"]["message"] == "Process took too long"
-    assert not {name for name in network(found) if name.startswith(("rtt", "loss", "packets"))}
+    stored = read(document(None, run__state="failed", run__errors="Process took too long"))
+    assert stored.body["event"]["outcome"] == "failure"
+    assert stored.body["error"]["message"] == "Process took too long"
+    assert not {name for name in network(stored) if name.startswith(("rtt", "loss", "packets"))}
 
 
 def test_error_is_found_in_the_participants_when_merging_lost_it(read: Read) -> None:
     """Ping and traceroute keep `succeeded: false` only; entries of result-full may be null [1]."""
     own = [None, {"succeeded": False, "error": "Network is unreachable", "diags": "…"}]
-    found = read(document({"schema": 1, "succeeded": False}, run__state="failed", run__result_x_full=own))
-    assert found.body["error"]["message"] == "Network is unreachable"
+    stored = read(document({"schema": 1, "succeeded": False}, run__state="failed", run__result_x_full=own))
+    assert stored.body["error"]["message"] == "Network is unreachable"
     own = [None, {"succeeded": False, "diags": "connect: refused"}]
-    found = read(document(None, run__state="failed", run__result_x_full=own))
-    assert found.body["error"]["message"] == "connect: refused"
+    stored = read(document(None, run__state="failed", run__result_x_full=own))
+    assert stored.body["error"]["message"] == "connect: refused"
 
 
 def test_failed_result_has_no_numbers_even_where_some_stand(read: Read) -> None:
     """What a tool printed before it broke off is no measurement [15]."""
-    found = read(document({**PING, "succeeded": False, "error": "broke off"}))
-    assert found.body["event"]["outcome"] == "failure"
-    assert "rtt_mean_ms" not in network(found)
+    stored = read(document({**PING, "succeeded": False, "error": "broke off"}))
+    assert stored.body["event"]["outcome"] == "failure"
+    assert "rtt_mean_ms" not in network(stored)
 
 
 def test_error_text_is_capped(read: Read) -> None:
     """It may hold a whole JSON document or a traceback [3]; the bytes survive in event.original."""
-    found = read(document({"succeeded": False, "error": "x" * 50_000}))
-    assert len(found.body["error"]["message"]) == 8192
-    assert "x" * 50_000 in found.body["event"]["original"]
+    stored = read(document({"succeeded": False, "error": "x" * 50_000}))
+    assert len(stored.body["error"]["message"]) == 8192
+    assert "x" * 50_000 in stored.body["event"]["original"]
 
 
 @pytest.mark.parametrize("text", [{"message": "no"}, ["no"], 7, "", "  ", None, False])
@@ -250,12 +250,12 @@ def test_missing_source_is_the_lead_participant(read: Read) -> None:
 def test_ends_may_be_addresses_with_port_scope_or_scheme(read: Read) -> None:
     """Only what Elasticsearch takes for an address goes into an ip field [20]."""
     spec = {"source": "[fe80::1%2]:5201", "dest": "https://192.0.2.20/x"}
-    found = read(document(test__spec=spec))
-    assert found.body["source"] == {"address": "[fe80::1%2]:5201", "ip": "fe80::1"}
-    assert found.body["destination"] == {"address": "https://192.0.2.20/x", "ip": "192.0.2.20", "site": "NERSC"}
-    assert "ip_version" not in network(found)
-    found = read(document(test__spec={"source": "2001:db8::1", "dest": "2001:db8::2"}))
-    assert network(found)["ip_version"] == 6
+    stored = read(document(test__spec=spec))
+    assert stored.body["source"] == {"address": "[fe80::1%2]:5201", "ip": "fe80::1"}
+    assert stored.body["destination"] == {"address": "https://192.0.2.20/x", "ip": "192.0.2.20", "site": "NERSC"}
+    assert "ip_version" not in network(stored)
+    stored = read(document(test__spec={"source": "2001:db8::1", "dest": "2001:db8::2"}))
+    assert network(stored)["ip_version"] == 6
     assert network(read(document(test__spec={"dest": "a.example", "ip-version": "4"})))["ip_version"] == 4
 
 
@@ -263,13 +263,13 @@ def test_reverse_swaps_the_ends_of_tests_that_send_one_way(read: Read) -> None:
     """`source` is the sending end: with `reverse`, dest sends. A ping has no such direction."""
     total = {"start": 0, "end": 10, "throughput-bits": 1e9}
     result = {"succeeded": True, "intervals": [{"summary": total}], "summary": {"summary": total}}
-    found = read(
+    stored = read(
         document(result, "throughput", test__spec={"source": "a.example", "dest": "b.example", "reverse": True})
     )
-    assert (found.body["source"]["domain"], found.body["destination"]["domain"]) == ("b.example", "a.example")
-    assert found.body["perf"]["flags"] == ["reversed"]
-    found = read(document(test__spec={"source": "a.example", "dest": "b.example", "reverse": True}))
-    assert found.body["source"]["domain"] == "a.example"
+    assert (stored.body["source"]["domain"], stored.body["destination"]["domain"]) == ("b.example", "a.example")
+    assert stored.body["perf"]["flags"] == ["reversed"]
+    stored = read(document(test__spec={"source": "a.example", "dest": "b.example", "reverse": True}))
+    assert stored.body["source"]["domain"] == "a.example"
 
 
 def test_start_is_the_run_own_then_the_schedule(read: Read, refuse: Refuse) -> None:
@@ -284,8 +284,8 @@ def test_start_is_the_run_own_then_the_schedule(read: Read, refuse: Refuse) -> N
 )
 def test_length_is_read_where_the_end_is_missing(read: Read, length: str, duration_ns: int) -> None:
     """Weeks, zero and fractions occur [21]; to a millisecond, as dates are kept."""
-    found = read(document(run__end_x_time=..., run__duration=length))
-    assert found.body["event"]["duration"] == duration_ns
+    stored = read(document(run__end_x_time=..., run__duration=length))
+    assert stored.body["event"]["duration"] == duration_ns
 
 
 @pytest.mark.parametrize(
@@ -346,28 +346,28 @@ def nested(depth: int) -> Any:
 @pytest.mark.parametrize("data", [nested(21), {"a\0b": 1}, {"": 1}, {"k" * 40_000: 1}, {"a": [nested(20)]}])
 def test_data_that_the_index_cannot_hold_stays_in_the_original_only(read: Read, data: Any) -> None:
     """A flattened field refuses the whole document over depth, NUL and length of a key: left out, flagged, not lost."""
-    found = read(document(test__spec=data, observer=data))
-    assert "spec" not in network(found)
-    assert "extra" not in found.body["perf"]
-    assert "not_indexed" in found.body["perf"]["flags"]
-    assert json.loads(found.body["event"]["original"])["observer"] == data
+    stored = read(document(test__spec=data, observer=data))
+    assert "spec" not in network(stored)
+    assert "extra" not in stored.body["perf"]
+    assert "not_indexed" in stored.body["perf"]["flags"]
+    assert json.loads(stored.body["event"]["original"])["observer"] == data
 
 
 def test_other_types_of_test_are_kept_with_their_outcome(read: Read) -> None:
     """Their numbers are not read, apart from an MTU; a word where others have a number does no harm."""
-    found = read(document({"succeeded": True, "mtu": 9000}, "mtu"))
-    assert network(found)["mtu_bytes"] == 9000
-    found = read(document({"succeeded": True, "sent": "hello", "received": "hello"}, "simplestream"))
-    assert found.body["event"]["outcome"] == "success"
-    assert "packets_sent" not in network(found)
+    stored = read(document({"succeeded": True, "mtu": 9000}, "mtu"))
+    assert network(stored)["mtu_bytes"] == 9000
+    stored = read(document({"succeeded": True, "sent": "hello", "received": "hello"}, "simplestream"))
+    assert stored.body["event"]["outcome"] == "success"
+    assert "packets_sent" not in network(stored)
 
 
 def test_value_that_cannot_be_read_is_left_out_and_flagged(read: Read) -> None:
     """One bad number does not cost the others."""
-    found = read(document({**PING, "mean": "soon", "max": "PT0.003S"}))
-    assert "rtt_mean_ms" not in network(found)
-    assert network(found)["rtt_max_ms"] == 3
-    assert found.body["perf"]["flags"] == ["value_unreadable"]
+    stored = read(document({**PING, "mean": "soon", "max": "PT0.003S"}))
+    assert "rtt_mean_ms" not in network(stored)
+    assert network(stored)["rtt_max_ms"] == 3
+    assert stored.body["perf"]["flags"] == ["value_unreadable"]
 
 
 @pytest.mark.parametrize(
@@ -383,9 +383,9 @@ def test_value_that_cannot_be_read_is_left_out_and_flagged(read: Read) -> None:
 )
 def test_what_is_no_document_is_refused_with_a_reason(refuse: Refuse, data: bytes, reason: str) -> None:
     """Cut, empty, bare results, NaN: never a traceback."""
-    found = refuse(data)
-    assert found.reason == reason
-    assert found.original == data
+    rejected = refuse(data)
+    assert rejected.reason == reason
+    assert rejected.original == data
 
 
 def test_run_without_identity_or_zone_is_refused(refuse: Refuse) -> None:
@@ -419,9 +419,9 @@ def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(decoder: Decode
         before = holder[last]
         for value in HOSTILE:
             holder[last] = value
-            found = decoder.decode(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
-            assert len(found.documents) + len(found.rejects) == 1
-            for made in found.documents:
+            outcomes = decoder.decode(Message(orjson.dumps(whole), RECEIVED_MS), RECEIVED_MS)
+            assert len(outcomes.documents) + len(outcomes.rejects) == 1
+            for made in outcomes.documents:
                 body = {key: inner for key, inner in made.body.items() if key != "perf"}
                 fields = {key: inner for key, inner in network(made).items() if key != "spec"}
                 assert all(holdable(number) for number in numbers([body, fields])), (steps, last, value)

@@ -73,28 +73,28 @@ def test_each_shape_is_read_by_its_own_source(decoder: Decoder, message: Any, so
 
 def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> None:
     """And the explanation of a source whose shape it has goes before."""
-    found = reject(flow_of(*ALL), {"weather": "fine"})
-    assert found.reason == "shape"
-    assert found.expected == ("id or run or task or test",)
-    found = reject(flow_of(*ALL), rest(**{"start-time": "soon"}))
-    assert (found.reason, found.source) == ("value", "perfsonar_run")
+    rejected = reject(flow_of(*ALL), {"weather": "fine"})
+    assert rejected.reason == "shape"
+    assert rejected.expected == ("id or run or task or test",)
+    rejected = reject(flow_of(*ALL), rest(**{"start-time": "soon"}))
+    assert (rejected.reason, rejected.source) == ("value", "perfsonar_run")
 
 
 def test_pending_and_running_runs_give_way_to_the_final_one(decoder: Decoder) -> None:
     """In whatever order they come, the highest version stands [1]."""
     states = ["pending", "on-deck", "running", "cleanup"]
-    told = [document(decoder, rest(state=state, result=None)) for state in states]
-    lost = document(decoder, rest(state="missed", result=None, errors="The run was missed."))
+    running = [document(decoder, rest(state=state, result=None)) for state in states]
+    outcome_lost = document(decoder, rest(state="missed", result=None, errors="The run was missed."))
     final = document(decoder, rest())
-    ranks = [rank(found) for found in (*told, lost, final)]
+    ranks = [rank(tellings) for tellings in (*running, outcome_lost, final)]
 
     assert ranks == sorted(set(ranks))
-    assert {found.id for found in (*told, lost, final)} == {RUN}
-    assert {found.index for found in (*told, lost, final)} == {final.index}
-    assert told[0].body["event"]["outcome"] == "unknown"
-    assert "packets_sent" not in network(told[0])
-    assert lost.body["event"]["outcome"] == "failure"
-    assert lost.body["error"]["message"] == "The run was missed."
+    assert {tellings.id for tellings in (*running, outcome_lost, final)} == {RUN}
+    assert {tellings.index for tellings in (*running, outcome_lost, final)} == {final.index}
+    assert running[0].body["event"]["outcome"] == "unknown"
+    assert "packets_sent" not in network(running[0])
+    assert outcome_lost.body["event"]["outcome"] == "failure"
+    assert outcome_lost.body["error"]["message"] == "The run was missed."
     assert network(final)["rtt_mean_ms"] == 2
 
 
@@ -103,30 +103,30 @@ def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(decoder: 
     full = {**FULL, "id": RUN}
     bare_test = {key: value for key, value in full.items() if key not in {"test", "task"}}
     tellings = [plugin(full["result"]), rest(result=full["result"]), bare_test, plugin(full), full]
-    found = [document(decoder, telling) for telling in tellings]
-    ranks = [rank(one) for one in found]
+    stored = [document(decoder, telling) for telling in tellings]
+    ranks = [rank(one) for one in stored]
 
-    assert {one.id for one in found} == {RUN}
+    assert {one.id for one in stored} == {RUN}
     assert ranks == sorted(set(ranks))
 
 
 @pytest.mark.parametrize("front", ["", "\x1e", "\x1e\n", "\ufeff"])
 def test_record_separator_ahead_of_json_is_taken_off(decoder: Decoder, front: str) -> None:
     """RFC 7464 frames what a plug-in reads."""
-    found = document(decoder, front + json.dumps(plugin(FULL)))
-    assert found.id == FULL["id"]
-    assert network(found)["throughput_bps"] == 9.31e9
+    stored = document(decoder, front + json.dumps(plugin(FULL)))
+    assert stored.id == FULL["id"]
+    assert network(stored)["throughput_bps"] == 9.31e9
 
 
 def test_plugin_with_a_bare_result_is_the_fact_of_its_run(decoder: Decoder) -> None:
     """A transform of `.result` keeps neither id nor time: the address beside it is the run's."""
-    found = document(decoder, plugin(PING))
-    assert found.id == RUN
-    assert network(found)["task_id"] == "5a0f3c1e-1111-4222-8333-944455566677"
-    assert ends(found)[0] == "ps-als.example"
-    assert found.body["source"]["site"] == "ALS"
-    assert "time_captured" in flags(found)
-    assert "start" not in found.body["event"]
+    stored = document(decoder, plugin(PING))
+    assert stored.id == RUN
+    assert network(stored)["task_id"] == "5a0f3c1e-1111-4222-8333-944455566677"
+    assert ends(stored)[0] == "ps-als.example"
+    assert stored.body["source"]["site"] == "ALS"
+    assert "time_captured" in flags(stored)
+    assert "start" not in stored.body["event"]
     assert reject(decoder, plugin(PING), captured_ms=None).reason == "identity"
 
 
@@ -148,8 +148,8 @@ def test_document_stripped_by_jq_says_the_same(decoder: Decoder) -> None:
 def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
     """Smaller than this it is no fact."""
     tiny = {"id": RUN, "schedule": {"start": "2026-03-04T19:20:05Z"}, "result": PING}
-    found = document(flow_of("perfsonar"), tiny)
-    assert network(found)["rtt_mean_ms"] == 2
+    stored = document(flow_of("perfsonar"), tiny)
+    assert network(stored)["rtt_mean_ms"] == 2
     assert reject(flow_of("perfsonar"), {**tiny, "schedule": {}}).reason == "no_time"
     assert reject(flow_of("perfsonar"), {**tiny, "id": None}).reason == "shape"
 
@@ -157,7 +157,7 @@ def test_what_jq_left_needs_an_id_and_a_time(flow_of: FlowOf) -> None:
 def test_array_and_json_string_of_a_relay_are_opened(decoder: Decoder) -> None:
     """Each object of an array is a document; one that is refused costs the others nothing."""
     second = {**FULL, "id": RUN[:-1] + "f"}
-    assert [found.id for found in read(decoder, [FULL, second]).documents] == [FULL["id"], second["id"]]
+    assert [made.id for made in read(decoder, [FULL, second]).documents] == [FULL["id"], second["id"]]
     assert document(decoder, json.dumps(json.dumps(FULL))).id == FULL["id"]
     mixed = read(decoder, [FULL, {**FULL, "id": "no id"}])
     assert (len(mixed.documents), len(mixed.rejects)) == (1, 1)
@@ -165,18 +165,18 @@ def test_array_and_json_string_of_a_relay_are_opened(decoder: Decoder) -> None:
 
 def test_equal_results_in_an_array_are_one_fact(decoder: Decoder) -> None:
     """An element is the fact that it is alone: nothing tells equal ones apart, so they merge as repeats do."""
-    found = read(decoder, [PING, PING]).documents
-    assert [one.id for one in found] == [document(decoder, PING).id] * 2
+    documents = read(decoder, [PING, PING]).documents
+    assert [one.id for one in documents] == [document(decoder, PING).id] * 2
 
 
 def test_bare_result_has_its_shippers_time_and_identity(decoder: Decoder) -> None:
     """The same bytes captured again later are another fact; without a capture time there is none."""
-    found = document(decoder, PING)
+    stored = document(decoder, PING)
     again = read(decoder, PING).documents[0]
     later = read(decoder, PING, CAPTURED_MS + 1).documents[0]
-    assert found.id == again.id != later.id
-    assert found.body["@timestamp"] == "2026-03-04T23:59:00Z"
-    assert flags(found) == ["test_missing", "time_captured"]
+    assert stored.id == again.id != later.id
+    assert stored.body["@timestamp"] == "2026-03-04T23:59:00Z"
+    assert flags(stored) == ["test_missing", "time_captured"]
     assert reject(decoder, PING, captured_ms=None).reason == "identity"
 
 
@@ -184,8 +184,8 @@ def test_direction_of_a_run_without_its_test_comes_from_the_tool(decoder: Decode
     """REST names the participants, iperf3's own JSON in the diagnostics who of them sent."""
 
     def run(**asked: Any) -> dict[str, Any]:
-        told = json.dumps({"start": {"test_start": {"reverse": 0, **asked}}, "end": {}})
-        return rest(result={**FULL["result"], "diags": f"iperf3 -c x\n{told}"})
+        output = json.dumps({"start": {"test_start": {"reverse": 0, **asked}}, "end": {}})
+        return rest(result={**FULL["result"], "diags": f"iperf3 -c x\n{output}"})
 
     assert ends(document(decoder, run())) == tuple(ENDS)
     assert ends(document(decoder, run(reverse=1))) == tuple(reversed(ENDS))
@@ -196,13 +196,13 @@ def test_direction_of_a_run_without_its_test_comes_from_the_tool(decoder: Decode
 def test_end_of_a_lone_ping_is_who_answered(decoder: Decoder) -> None:
     """One participant only: the replies name the other end."""
     trips = [{"seq": 1, "ip": "192.0.2.1", "rtt": "PT0.002S"}]
-    found = document(decoder, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
-    assert ends(found) == ("ps-als.example", "192.0.2.1")
+    stored = document(decoder, rest(participants=["ps-als.example"], result={**PING, "roundtrips": trips}))
+    assert ends(stored) == ("ps-als.example", "192.0.2.1")
 
 
 def test_time_zones_of_one_fleet_may_differ(decoder: Decoder) -> None:
     """Each node writes its own offset; the instant is the same [22]."""
     stamps = ["2026-03-04T20:20:05+01:00", "2026-03-04T19:20:05Z", "2026-03-04T11:20:05-08:00"]
-    found = {document(decoder, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
-    assert found == {"2026-03-04T19:20:05Z"}
+    times = {document(decoder, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
+    assert times == {"2026-03-04T19:20:05Z"}
     assert reject(decoder, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "value"

@@ -86,12 +86,12 @@ def test_what_was_asked_for_counts_before_what_is_evident(
 @pytest.mark.parametrize("spec", [None, {}, {"dest": "h"}, {"udp": True}, {"udp": False}])
 def test_what_udp_counts_is_kept_whatever_was_asked_for(flow_of: FlowOf, spec: dict[str, Any] | None) -> None:
     """Jitter, packets and loss; no loss is unknown that was counted."""
-    found = document(flow_of("perfsonar"), run(UDP_COUNTS, spec))
-    fields = network(found)
+    stored = document(flow_of("perfsonar"), run(UDP_COUNTS, spec))
+    fields = network(stored)
 
     assert (fields["packets_sent"], fields["packets_lost"], fields["jitter_ms"]) == (1000, 5, 0.02)
     assert fields["loss_ratio"] == 0.005
-    assert flags(found) == []
+    assert flags(stored) == []
 
 
 def test_what_tcp_counts_is_kept_whatever_was_asked_for(flow_of: FlowOf) -> None:
@@ -111,10 +111,10 @@ def test_only_the_loss_of_udp_is_unknown(flow_of: FlowOf) -> None:
 
 def test_more_lost_than_sent_is_flagged_and_makes_no_ratio(flow_of: FlowOf) -> None:
     """One of the two is wrong; nothing is computed from them."""
-    found = document(flow_of("perfsonar"), run({"sent": 10, "lost": 11}, {"udp": True}))
+    stored = document(flow_of("perfsonar"), run({"sent": 10, "lost": 11}, {"udp": True}))
 
-    assert "value_range" in flags(found)
-    assert not {"loss_ratio", "packets_received"} & network(found).keys()
+    assert "value_range" in flags(stored)
+    assert not {"loss_ratio", "packets_received"} & network(stored).keys()
 
 
 def test_packets_that_only_streams_count_are_added_up(flow_of: FlowOf) -> None:
@@ -130,20 +130,20 @@ def test_packets_that_only_streams_count_are_added_up(flow_of: FlowOf) -> None:
 @pytest.mark.parametrize("told", [2049999999.9999998, "2049999999.9999998"])
 def test_bytes_that_were_computed_in_floating_point_are_rounded(flow_of: FlowOf, told: Any) -> None:
     """As iperf2's plug-in computes them."""
-    found = document(flow_of("perfsonar"), run({"throughput-bytes": told, "retransmits": 1}, {"dest": "h"}))
+    stored = document(flow_of("perfsonar"), run({"throughput-bytes": told, "retransmits": 1}, {"dest": "h"}))
 
-    assert network(found)["transferred_bytes"] == 2_050_000_000
-    assert flags(found) == []
+    assert network(stored)["transferred_bytes"] == 2_050_000_000
+    assert flags(stored) == []
 
 
 def test_bytes_of_intervals_in_floating_point_are_rounded_when_added(flow_of: FlowOf) -> None:
     """A sum of them is known as well as they are."""
     parts = [{"start": n, "end": n + 1, "throughput-bits": 8.0, "throughput-bytes": 0.75} for n in (0, 1)]
-    found = document(
+    stored = document(
         flow_of("perfsonar"), run({}, {"dest": "h"}, summary=None, intervals=[{"summary": p} for p in parts])
     )
 
-    assert network(found)["transferred_bytes"] == 2
+    assert network(stored)["transferred_bytes"] == 2
 
 
 @pytest.mark.parametrize(
@@ -159,10 +159,10 @@ def test_iperf3_that_names_no_protocol_is_told_by_what_it_counted(
     flow_of: FlowOf, end: dict[str, Any], expected: str | None
 ) -> None:
     """Nothing is taken for TCP because it does not say otherwise."""
-    found = network(document(flow_of("iperf3_json"), {**IPERF3, "end": {**IPERF3["end"], **end}}))
+    fields = network(document(flow_of("iperf3_json"), {**IPERF3, "end": {**IPERF3["end"], **end}}))
 
-    assert found.get("protocol") == expected
-    assert found.get("packets_lost") == (1 if "sum" in end else None)
+    assert fields.get("protocol") == expected
+    assert fields.get("packets_lost") == (1 if "sum" in end else None)
 
 
 def test_iperf3_text_without_retransmits_and_jitter_names_no_protocol(flow_of: FlowOf) -> None:

@@ -10,19 +10,19 @@ from ingest.core.records import headers
 from ingest.core.replay.stored_line import DocumentVersion, StoredLine
 
 
-def received(*told: tuple[str, bytes]) -> ConsumerRecord:
+def received(*own: tuple[str, bytes]) -> ConsumerRecord:
     """A record with these headers."""
-    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, 1_000, b"k", b"v", told)
+    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, 1_000, b"k", b"v", own)
 
 
 def test_what_the_shipper_wrote_is_read_back() -> None:
     """All of it, and the record's own coordinates beside it."""
-    told = Provenance("host", "/var/log/ä.log", 2**40, "perflog/1", captured_ms=1_454_737_177_000)
+    provenance = Provenance("host", "/var/log/ä.log", 2**40, "perflog/1", captured_ms=1_454_737_177_000)
 
-    found = headers.parse(received(*headers.to_headers(told, backfill=True))).message
+    message = headers.parse(received(*headers.to_headers(provenance, backfill=True))).message
 
-    assert found.backfill
-    assert found.provenance == Provenance(
+    assert message.backfill
+    assert message.provenance == Provenance(
         "host", "/var/log/ä.log", 2**40, "perflog/1", "perf.als.lines.v1/3/17", 1_454_737_177_000
     )
 
@@ -30,11 +30,11 @@ def test_what_the_shipper_wrote_is_read_back() -> None:
 @pytest.mark.parametrize("bad", [b"", b"-1", b"1e3", b"\xff", b"9" * 30, "\u0661".encode()])
 def test_a_number_that_is_none_is_as_good_as_unknown(bad: bytes) -> None:
     """Foreign forwarders write what they like."""
-    found = headers.parse(received((headers.OFFSET, bad), (headers.HOST, b"\xffhost"))).message
+    message = headers.parse(received((headers.OFFSET, bad), (headers.HOST, b"\xffhost"))).message
 
-    assert found.provenance.offset_bytes is None
-    assert found.provenance.host == "\ufffdhost"
-    assert not found.backfill
+    assert message.provenance.offset_bytes is None
+    assert message.provenance.host == "\ufffdhost"
+    assert not message.backfill
 
 
 def test_a_record_without_headers_is_a_message_all_the_same() -> None:
@@ -51,16 +51,16 @@ OF = b"perf.als.lines.v1/3/11"
 
 def replayed(of: bytes = OF, time_ms: object = THEN_MS) -> ConsumerRecord:
     """A record that says of which one it is the copy."""
-    told = ((headers.REPLAY_OF, of), (headers.RECORD_TIME, str(time_ms).encode()))
-    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told)
+    own = ((headers.REPLAY_OF, of), (headers.RECORD_TIME, str(time_ms).encode()))
+    return ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", own)
 
 
 def test_a_replayed_record_is_read_as_it_was_then() -> None:
     """Its record time is that of the record it is the copy of; it lies where it lies."""
-    found = headers.parse(replayed()).message
+    message = headers.parse(replayed()).message
 
-    assert found.record_time_ms == THEN_MS
-    assert found.provenance.kafka == "perf.als.lines.v1/3/17"
+    assert message.record_time_ms == THEN_MS
+    assert message.provenance.kafka == "perf.als.lines.v1/3/17"
     assert headers.parse(replayed()).replay == headers.Replay("perf.als.lines.v1/3/11", THEN_MS)
 
 
@@ -88,9 +88,9 @@ def test_a_record_is_sent_again_with_its_own_headers_alone() -> None:
     own = (("a", b"1"), (headers.HOST, b"h"), ("a", b"\xff"))
     letter = (*own, ("__connect.errors.topic", b"t"), ("perflog.reject.reason", b"torn"), *replayed().headers)
 
-    found = headers.replay_headers(letter, headers.Replay("t/0/1", THEN_MS))
+    own_headers = headers.replay_headers(letter, headers.Replay("t/0/1", THEN_MS))
 
-    assert found == (*own, (headers.REPLAY_OF, b"t/0/1"), (headers.RECORD_TIME, str(THEN_MS).encode()))
+    assert own_headers == (*own, (headers.REPLAY_OF, b"t/0/1"), (headers.RECORD_TIME, str(THEN_MS).encode()))
 
 
 LINE = StoredLine(THEN_MS, 5, False, (DocumentVersion("perf-marks-als-2016.02", "a", 1, "als_perf", "1-1", THEN_MS),))
@@ -98,14 +98,14 @@ LINE = StoredLine(THEN_MS, 5, False, (DocumentVersion("perf-marks-als-2016.02", 
 
 def test_a_stored_line_is_read_as_it_was_then_and_bare() -> None:
     """Its age counts from its first copy, which no limit holds for; its offset is its own; no wrapper is looked for."""
-    told = (*headers.to_headers(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
-    record = ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", told[:-1], told[-1])
+    own = (*headers.to_headers(Provenance("h", "/x"), backfill=False), (headers.STORED, LINE.text))
+    record = ConsumerRecord(Partition("perf.als.lines.v1", 3), 17, NOW_MS, b"k", b"v", own[:-1], own[-1])
 
-    found = headers.parse(record).message
+    message = headers.parse(record).message
 
     assert headers.parse(record).line == LINE
-    assert (found.record_time_ms, found.backfill, found.bare, found.glued) == (THEN_MS, True, True, False)
-    assert found.provenance == Provenance("h", "/x", 5, kafka="perf.als.lines.v1/3/17")
+    assert (message.record_time_ms, message.backfill, message.bare, message.glued) == (THEN_MS, True, True, False)
+    assert message.provenance == Provenance("h", "/x", 5, kafka="perf.als.lines.v1/3/17")
 
 
 def test_a_stored_line_that_was_refused_stays_one() -> None:

@@ -45,20 +45,20 @@ NO_PLACES: list[Header | None] = [
 
 def records_of(lines: Sequence[bytes]) -> list[ConsumerRecord]:
     """The lines of a file as its shipper sends them, a millisecond apart."""
-    at, found = 0, []
+    at, records = 0, []
     for n, line in enumerate(lines):
         tail = ("perflog.offset", b"%d" % at)
-        found.append(ConsumerRecord(Partition("t", 3), n, NOW_MS + n, b"k", line, HEAD, tail))
+        records.append(ConsumerRecord(Partition("t", 3), n, NOW_MS + n, b"k", line, HEAD, tail))
         at += len(line) + 1
-    return found
+    return records
 
 
 def read(batches: Sequence[Sequence[ConsumerRecord]]) -> FileState:
     """What one worker after the other makes of the file."""
     state = FileState(KEY)
     for batch in batches:
-        for news in RecordDecoder(FLOW).read(batch, NOW_MS).files.values():
-            state = merge(state, news)
+        for updates in RecordDecoder(FLOW).read(batch, NOW_MS).files.values():
+            state = merge(state, updates)
     return state
 
 
@@ -73,11 +73,11 @@ def cut(records: Sequence[ConsumerRecord], rng: Random) -> Iterator[Sequence[Con
 
 def with_strangers(batch: Sequence[ConsumerRecord], rng: Random) -> list[ConsumerRecord]:
     """Here and there a record of the same shipper that says no place."""
-    found = list(batch)
+    records = list(batch)
     for _ in range(rng.choice([0, 1, 5])):
-        stranger = rng.choice(found)._replace(value=rng.choice(LINES), tail=rng.choice(NO_PLACES))
-        found.insert(rng.randint(0, len(found)), stranger)
-    return found
+        stranger = rng.choice(records)._replace(value=rng.choice(LINES), tail=rng.choice(NO_PLACES))
+        records.insert(rng.randint(0, len(records)), stranger)
+    return records
 
 
 @settings(max_examples=40, deadline=None)
@@ -105,9 +105,11 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
         if received.tail
         for document in FLOW.decode(Message(received.value or b"", NOW_MS, backfill=True), 0).documents
     ]
-    told = [(piece.first, piece.last) for piece in mixed.ranges]
-    inside = [[fact for fact in facts if piece.start <= fact.offset < piece.stop] for piece in mixed.ranges]
-    assert told == [(min(some, default=None), max(some, default=None)) for some in inside]
+    instants = [(byte_range.first, byte_range.last) for byte_range in mixed.ranges]
+    inside = [
+        [fact for fact in facts if byte_range.start <= fact.offset < byte_range.stop] for byte_range in mixed.ranges
+    ]
+    assert instants == [(min(some, default=None), max(some, default=None)) for some in inside]
 
 
 def test_what_a_header_calls_a_manifest_is_no_line() -> None:
@@ -117,10 +119,10 @@ def test_what_a_header_calls_a_manifest_is_no_line() -> None:
     reader.read(records, NOW_MS)
     head = (("perflog.manifest", b"end"), *HEAD)
 
-    found = reader.read([records[0]._replace(head=head)], NOW_MS)
+    batch = reader.read([records[0]._replace(head=head)], NOW_MS)
 
-    assert found.actions == []
-    assert [reject.reason for _, reject in found.special[0].rejects] == ["manifest"]
+    assert batch.actions == []
+    assert [reject.reason for _, reject in batch.special[0].rejects] == ["manifest"]
 
 
 def test_a_record_that_says_no_place_lies_nowhere() -> None:
@@ -162,10 +164,10 @@ def test_a_tail_that_names_another_file_speaks_for_itself_only() -> None:
     records = records_of([b"abc", b"defg"])
     other = records[0]._replace(tail=("perflog.path", b"/y.log"))
 
-    (found,) = RecordDecoder(FLOW).read([other, records[1]], NOW_MS).files.items()
+    (file_update,) = RecordDecoder(FLOW).read([other, records[1]], NOW_MS).files.items()
 
-    assert found[0] == KEY
-    assert [piece[:2] for piece in found[1].ranges] == [(4, 9)]
+    assert file_update[0] == KEY
+    assert [piece[:2] for piece in file_update[1].ranges] == [(4, 9)]
 
 
 def test_nothing_is_kept_where_nothing_is_derived_or_wanted() -> None:
@@ -184,11 +186,11 @@ def test_a_manifest_is_of_the_file_that_its_headers_name() -> None:
     begin = ConsumerRecord(Partition("t", 3), 7, NOW_MS + 7, b"k", b'{"size_bytes": 8}', head[:-1], head[-1])
     end = records[0]._replace(value=b'{"bytes": 8}', tail=("perflog.manifest", b"end"), time_ms=NOW_MS + 9)
 
-    found = RecordDecoder(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
+    batch = RecordDecoder(FLOW).read([begin, records[0], end, records[1]], NOW_MS)
 
-    news: FileUpdate = found.files[KEY]
-    assert [piece[:2] for piece in merge(FileState(KEY), news).ranges] == [(0, 8)]
-    assert (news.begun, news.ended) != (None, None)
-    assert set(found.files) == {KEY}
-    assert {writer.path: ms for writer, ms in found.ends.items()} == {"/x.log": NOW_MS + 9}
-    assert found.actions == []
+    update: FileUpdate = batch.files[KEY]
+    assert [piece[:2] for piece in merge(FileState(KEY), update).ranges] == [(0, 8)]
+    assert (update.begun, update.ended) != (None, None)
+    assert set(batch.files) == {KEY}
+    assert {writer.path: ms for writer, ms in batch.ends.items()} == {"/x.log": NOW_MS + 9}
+    assert batch.actions == []

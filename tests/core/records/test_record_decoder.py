@@ -36,14 +36,14 @@ TAILS: list[Header | None] = [
 
 def segments(rng: Random) -> list[ConsumerRecord]:
     """Records in stretches that share their first headers, as Kafka's batches hold them."""
-    found: list[ConsumerRecord] = []
+    records: list[ConsumerRecord] = []
     for _ in range(rng.randint(1, 4)):
         head, usual = rng.choice(HEADS), rng.choice(TAILS)
         for _ in range(rng.randint(1, 90)):
             tail = usual if rng.random() < 0.97 else rng.choice(TAILS)
             value = rng.choice(LINES[:35] if rng.random() < 0.7 else [*LINES, None])
-            found.append(ConsumerRecord(Partition("t", 3), 100 + len(found), NOW_MS, b"k", value, head, tail))
-    return found
+            records.append(ConsumerRecord(Partition("t", 3), 100 + len(records), NOW_MS, b"k", value, head, tail))
+    return records
 
 
 @settings(max_examples=25, deadline=None)
@@ -53,15 +53,15 @@ def test_every_record_becomes_what_the_flow_makes_of_it(seed: int) -> None:
     rng, reader = Random(seed), RecordDecoder(FLOW)
     for _ in range(3):
         records = segments(rng)
-        found = reader.read(records, INGESTED_MS)
+        batch = reader.read(records, INGESTED_MS)
         of_record: dict[int, list[tuple[str, str, object]]] = {n: [] for n in range(len(records))}
-        for owner, action in zip(found.owners, found.actions, strict=True):
+        for owner, action in zip(batch.owners, batch.actions, strict=True):
             of_record[owner].append((action[0], action.id, orjson.loads(action.json)))
 
         for n, received in enumerate(records):
             expected = FLOW.decode(parse(received).message, INGESTED_MS)
             assert of_record[n] == [(d.index, d.id, d.body) for d in expected.documents]
-            special = found.special.get(n)
+            special = batch.special.get(n)
             assert (special.outcomes.rejects if special else ()) == expected.rejects
             assert (special.outcomes.ignored if special else ()) == expected.ignored
 
@@ -76,9 +76,9 @@ def test_plain_lines_of_one_origin_take_the_short_way_once_it_has_sent_some() ->
     ]
     reader.read(records, INGESTED_MS)
 
-    found = reader.read(records, INGESTED_MS)
+    batch = reader.read(records, INGESTED_MS)
 
-    assert (len(found.actions), found.special) == (70, {})
+    assert (len(batch.actions), batch.special) == (70, {})
 
 
 class CountedHeaders(tuple[Header, ...]):
@@ -117,10 +117,10 @@ def test_a_fault_of_our_own_costs_one_record_its_reading() -> None:
     reader = RecordDecoder(Broken(FLOW.intake, KNOWN.sources, KNOWN.schema))
     values = [LINES[0], b"break", LINES[1]]
 
-    found = reader.read(
+    batch = reader.read(
         [ConsumerRecord(Partition("t", 0), n, NOW_MS, None, v) for n, v in enumerate(values)], INGESTED_MS
     )
 
-    assert [r.reason for r in found.special[1].outcomes.rejects] == ["fault"]
-    assert found.owners == [0, 2]
-    assert [(at, type(error)) for at, error in found.faults] == [("t/0/1", ZeroDivisionError)]
+    assert [r.reason for r in batch.special[1].outcomes.rejects] == ["fault"]
+    assert batch.owners == [0, 2]
+    assert [(at, type(error)) for at, error in batch.faults] == [("t/0/1", ZeroDivisionError)]

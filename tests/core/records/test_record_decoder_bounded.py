@@ -53,9 +53,9 @@ def written_bytes(reader: RecordDecoder, value: bytes) -> int:
     received = ConsumerRecord(
         Partition("perf.als.lines.v1", 0), 1_000_000, NOW_MS, None, value, HEAD, ("perflog.offset", b"7")
     )
-    found = reader.read([received], NOW_MS)
-    size = sum(len(action.text.encode()) for action in found.actions)
-    special = found.special.get(0)
+    batch = reader.read([received], NOW_MS)
+    size = sum(len(action.text.encode()) for action in batch.actions)
+    special = batch.special.get(0)
     if special is None or not special.rejects:
         return size
     intake = reader.decoder.intake

@@ -52,8 +52,8 @@ def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
 
 def reject(decoder: Decoder, text: str) -> Reject:
     """The one reject that a line becomes, whatever its age."""
-    (found,) = decoder.decode(_message(text), RECEIVED_MS).rejects
-    return found
+    (only_reject,) = decoder.decode(_message(text), RECEIVED_MS).rejects
+    return only_reject
 
 
 @pytest.mark.parametrize("fault", FAULTS)
@@ -85,7 +85,7 @@ def test_another_script_or_line_or_fault_is_another_shape(
     ]
     rejects = [reject(decoder, one) for one in made]
 
-    assert len({(found.reason, shape(found)) for found in rejects}) == 4
+    assert len({(other.reason, shape(other)) for other in rejects}) == 4
 
 
 @LOOSE
@@ -120,10 +120,10 @@ def test_values_and_numbers_do_not_make_another_shape(one: str, other: str) -> N
 
 def test_elasticsearch_s_reason_keeps_the_name_of_the_field() -> None:
     """A refused document is told by the field, not by the script that printed the line."""
-    told = "[1:200] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
-    found = shape(Reject("strict_dynamic_mapping", told, b"Fri: a.sh:1:2:PERF:X"), "index")
+    reason = "[1:200] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
+    text = shape(Reject("strict_dynamic_mapping", reason, b"Fri: a.sh:1:2:PERF:X"), "index")
 
-    assert found == "[#] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
+    assert text == "[#] mapping set to strict, dynamic introduction of [variant] within [perf.stage] is not allowed"
 
 
 def test_the_half_of_two_glued_lines_that_broke_is_the_place(flow_of: Made) -> None:
@@ -132,8 +132,8 @@ def test_the_half_of_two_glued_lines_that_broke_is_the_place(flow_of: Made) -> N
     torn = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1084664-62990:PE"
     ahead, behind = (flow_of("als_perf").decode(_message(one), 0) for one in (torn + good, good + torn))
 
-    assert [len(found.rejects) for found in (ahead, behind)] == [1, 1]
-    assert all(shape(found).startswith("a.sh:69: ") for found in (*ahead.rejects, *behind.rejects))
+    assert [len(either.rejects) for either in (ahead, behind)] == [1, 1]
+    assert all(shape(either).startswith("a.sh:69: ") for either in (*ahead.rejects, *behind.rejects))
     assert ahead.documents
     assert behind.documents
 
@@ -151,11 +151,11 @@ def test_any_reject_has_a_shape_that_a_keyword_can_hold(
 ) -> None:
     """Whatever the bytes: text, not empty, short, and the same when asked again."""
     made = Reject("value", detail, data, line=line, column=column, expected=tuple(expected))
-    found = shape(made, stage)
+    text = shape(made, stage)
 
-    assert 0 < len(found) <= MAX_CHARACTERS
-    assert shape(made, stage) == found
-    found.encode()
+    assert 0 < len(text) <= MAX_CHARACTERS
+    assert shape(made, stage) == text
+    text.encode()
 
 
 def _message(text: str) -> Message:

@@ -34,9 +34,9 @@ def test_the_short_way_gathers_what_the_documents_say(seed: int, ahead: bool) ->
     """Marks, runs and what was heard of the writer, to the value."""
     lines = [made.data for made in islice(messages(Workload(seed, 300, shares=SHARES)), 300)]
     received_ms = 1_454_662_800_000 if ahead else 1_790_000_000_000
-    found = fast_path(FLOW, FLOW.first, ORIGIN)
-    assert found is not None
-    read = found.reader()
+    path = fast_path(FLOW, FLOW.first, ORIGIN)
+    assert path is not None
+    read = path.reader()
     short, plain, general, rng = BatchUpdates(), [], BatchUpdates(), Random(seed)
     for line in lines:
         record_ms = received_ms + rng.randrange(10**6)

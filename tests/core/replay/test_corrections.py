@@ -38,14 +38,14 @@ PLACES = st.sampled_from([(FEBRUARY, BEGIN_MS), (MARCH, LATER_MS)])
 @st.composite
 def readings(draw: st.DrawFn) -> dict[int, list[DocumentVersion]]:
     """What each of three revisions makes of one line: of its two pairs both, one, or none."""
-    found = {}
+    by_revision = {}
     for revision in (1, 2, 3):
-        found[revision] = [
+        by_revision[revision] = [
             DocumentVersion(index, doc_id, version(0, 0, revision), SOURCE, draw(RUNS), at_ms)
             for doc_id in draw(st.sampled_from([["a", "b"], ["a"], ["b"], ["a", "b"], []]))
             for index, at_ms in [draw(PLACES)]
         ]
-    return found
+    return by_revision
 
 
 @dataclass
@@ -66,11 +66,11 @@ class Pages:
 
     def write(self, index: str, doc_id: str, version_: int, body: DocumentVersion | None, bytes_: bool = True) -> int:
         """As Elasticsearch: what is not higher is not taken; the version that stands there then."""
-        there = self.stored.get((index, doc_id), (0, None))[0]
-        if version_ > there:
+        stored_version = self.stored.get((index, doc_id), (0, None))[0]
+        if version_ > stored_version:
             self.stored[index, doc_id] = version_, body
             (self.has_bytes.add if bytes_ else self.has_bytes.discard)((index, doc_id))
-        return max(version_, there)
+        return max(version_, stored_version)
 
     def merge(self, key: RunKey | None, mark: RunMark) -> None:
         """As a worker merges a mark, and writes what follows."""
@@ -98,12 +98,12 @@ class Pages:
 
     def records(self) -> list[tuple[DocumentVersion, ...]]:
         """What a replay sends."""
-        found: dict[str, list[DocumentVersion]] = {}
+        lists_by_index: dict[str, list[DocumentVersion]] = {}
         for (index, doc_id), (version_, body) in self.stored.items():
             if (index, doc_id) in self.has_bytes:
                 stone = DocumentVersion(index, doc_id, version_, SOURCE, "", BEGIN_MS)
-                found.setdefault(index if self.apart else "", []).append(body or stone)
-        return [tuple(each) for each in found.values()]
+                lists_by_index.setdefault(index if self.apart else "", []).append(body or stone)
+        return [tuple(documents) for documents in lists_by_index.values()]
 
     def read(self, previous: tuple[DocumentVersion, ...], revision: int) -> None:
         """A record of a replay is read."""
@@ -197,10 +197,10 @@ def assert_newest_is_left(pages: Pages) -> None:
 @given(readings(), STEPS, st.data())
 @MANY
 def test_in_any_order_the_newest_reading_is_all_that_is_left(
-    found: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
+    by_revision: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """Shipped and replayed in any order, read by any revision, twice and late; then replayed by the newest."""
-    pages = played(Pages(found), steps, lambda of: data.draw(st.integers(0, of - 1)))
+    pages = played(Pages(by_revision), steps, lambda of: data.draw(st.integers(0, of - 1)))
 
     for _ in range(2):  # what was overwritten without a word is found once it is
         pages.replay(3)
@@ -216,11 +216,11 @@ def test_in_any_order_the_newest_reading_is_all_that_is_left(
 @given(readings(), STEPS, st.data())
 @MANY
 def test_the_records_alone_tell_of_all_that_moved(
-    found: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
+    by_revision: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """An old and a new revision, all that was shipped read by the old one, lines sent whole: nothing is left behind."""
     replays = [(what, 3 if revision == 3 else 1) for what, revision in steps if what != "ship"]
-    pages = played(Pages(found, apart=False), replays, lambda of: data.draw(st.integers(0, of - 1)), (1, 3))
+    pages = played(Pages(by_revision, apart=False), replays, lambda of: data.draw(st.integers(0, of - 1)), (1, 3))
 
     pages.replay(3)
 
@@ -248,8 +248,8 @@ def test_a_stage_outlives_an_older_reading_that_comes_late() -> None:
 
 def test_a_stage_outlives_the_run_that_hears_late_that_it_lost_the_mark() -> None:
     """Shipping moved it without a word; it was replayed where it is now before the former run is told of it."""
-    found = {1: [edition()], 2: [edition(revision=2, run="2-2")], 3: [edition(revision=3, run="2-2")]}
-    pages = Pages(found)
+    by_revision = {1: [edition()], 2: [edition(revision=2, run="2-2")], 3: [edition(revision=3, run="2-2")]}
+    pages = Pages(by_revision)
     pages.ship(1)
     pages.ship(2)
 
@@ -262,10 +262,16 @@ def test_a_stage_outlives_the_run_that_hears_late_that_it_lost_the_mark() -> Non
 
 def test_the_same_revision_changes_nothing() -> None:
     """What is made is there."""
-    found = reconcile([edition()], [edition()], FACILITY, {SOURCE: 1})
+    reconciled = reconcile([edition()], [edition()], FACILITY, {SOURCE: 1})
 
-    assert found.already_stored == {0}
-    assert [found.outdated, found.retractions, found.left_runs, found.changes, found.added] == [{}, [], [], [], 0]
+    assert reconciled.already_stored == {0}
+    assert [
+        reconciled.outdated,
+        reconciled.retractions,
+        reconciled.left_runs,
+        reconciled.changes,
+        reconciled.added,
+    ] == [{}, [], [], [], 0]
 
 
 @pytest.mark.parametrize(
@@ -280,18 +286,18 @@ def test_the_same_revision_changes_nothing() -> None:
 )
 def test_what_is_corrected_is_told(now: DocumentVersion | None, words: set[str]) -> None:
     """In place, to another run, index or time; or nothing is made any more."""
-    found = reconcile([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
+    reconciled = reconcile([now] if now else [], [edition()], FACILITY, {SOURCE: 2})
 
-    assert {word for word, _, _ in found.changes} == words
-    assert bool(found.retractions) == bool({TO_INDEX, GONE} & words)
-    assert bool(found.left_runs) == bool({TO_RUN, GONE} & words)
+    assert {word for word, _, _ in reconciled.changes} == words
+    assert bool(reconciled.retractions) == bool({TO_INDEX, GONE} & words)
+    assert bool(reconciled.left_runs) == bool({TO_RUN, GONE} & words)
 
 
 def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
     """A source that is not asked any more, or an older worker, takes nothing back."""
     for revisions in ({SOURCE: 1}, {}):
-        found = reconcile([], [edition()], FACILITY, revisions)
-        assert [found.retractions, found.left_runs, found.changes] == [[], [], []]
+        reconciled = reconcile([], [edition()], FACILITY, revisions)
+        assert [reconciled.retractions, reconciled.left_runs, reconciled.changes] == [[], [], []]
     assert revision_of(reconcile([], [edition()], FACILITY, {SOURCE: 2}).retractions[0].version) == 2
     assert revision_of(at_revision(version(3, 77, 5), 9)) == 9
 
@@ -302,9 +308,9 @@ def test_what_is_gone_is_retracted_by_a_higher_revision_only() -> None:
 )
 def test_a_record_may_take_back_facts_of_its_own_facility_only(index: str) -> None:
     """Anything else that it names is passed over."""
-    found = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
+    reconciled = reconcile([edition(revision=2)], [edition(index)], FACILITY, {SOURCE: 2})
 
-    assert [found.retractions, found.left_runs, found.changes, found.outdated] == [[], [], [], {}]
+    assert [reconciled.retractions, reconciled.left_runs, reconciled.changes, reconciled.outdated] == [[], [], [], {}]
 
 
 @pytest.mark.parametrize("index", ["perf-marks-als", "perf-marks-als-2016"])
@@ -357,21 +363,21 @@ def test_an_older_reading_loses_against_what_its_record_tells_of() -> None:
     elsewhere = reconcile([own], [newer], FACILITY, {SOURCE: 1})
     in_place = reconcile([own], [edition(revision=2, run="2-2")], FACILITY, {SOURCE: 1})
 
-    for found in (elsewhere, in_place):
-        assert found.outdated == {0: 2}
-        assert [(key.run, mark.id, mark.version, mark.retracted) for key, mark in found.left_runs] == [
+    for reconciled in (elsewhere, in_place):
+        assert reconciled.outdated == {0: 2}
+        assert [(key.run, mark.id, mark.version, mark.retracted) for key, mark in reconciled.left_runs] == [
             ("1-1", "a", 2, True)
         ]
-        assert not found.changes
+        assert not reconciled.changes
     assert (elsewhere.already_stored, in_place.already_stored) == (set(), {0})
 
 
 def test_of_equal_versions_the_one_that_stands_counts() -> None:
     """Settings that changed without a revision correct nothing, and leave nothing twice."""
-    found = reconcile([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
+    reconciled = reconcile([edition(MARCH, 1, "2-2", LATER_MS)], [edition()], FACILITY, {SOURCE: 1})
 
-    assert found.outdated == {0: 1}
-    assert [found.retractions, found.left_runs, found.changes] == [[], [], []]
+    assert reconciled.outdated == {0: 1}
+    assert [reconciled.retractions, reconciled.left_runs, reconciled.changes] == [[], [], []]
 
 
 def test_what_is_gone_leaves_its_bytes() -> None:

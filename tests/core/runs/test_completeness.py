@@ -57,27 +57,27 @@ SHORT, LONG = variant(1, "ABC"), variant(2, "ABCDEF")
 )
 def test_a_run_follows_the_variant_that_explains_what_was_seen(went: str, number: int, missing: str) -> None:
     """Fewest strange stages first, then fewest missing; the order of stages does not matter."""
-    found = completeness(course(went), template(SHORT, LONG), SILENCE_MS + 1)
+    judgement = completeness(course(went), template(SHORT, LONG), SILENCE_MS + 1)
 
-    assert (found.variant, found.missing) == (number, tuple(missing))
-    assert found.unexpected == (("X",) if "X" in went else ())
-    assert found.version == 2
+    assert (judgement.variant, judgement.missing) == (number, tuple(missing))
+    assert judgement.unexpected == (("X",) if "X" in went else ())
+    assert judgement.version == 2
 
 
 @pytest.mark.parametrize("went", ["", "XYZ", "AXY"])
 def test_a_run_like_no_variant_is_unknown_not_incomplete(went: str) -> None:
     """No stage at all where there are several variants, or more strange stages than known ones."""
-    found = completeness(course(went), template(SHORT, LONG), SILENCE_MS + 1)
+    judgement = completeness(course(went), template(SHORT, LONG), SILENCE_MS + 1)
 
-    assert found.verdict == UNKNOWN
-    assert (found.variant, found.missing, found.seen_pct) == (None, (), None)
+    assert judgement.verdict == UNKNOWN
+    assert (judgement.variant, judgement.missing, judgement.seen_pct) == (None, (), None)
 
 
 def test_without_a_stage_the_only_variant_is_the_one() -> None:
     """A run of which only the queue was seen misses everything, once it is over."""
-    found = completeness(course(""), template(SHORT), SILENCE_MS + 1)
+    judgement = completeness(course(""), template(SHORT), SILENCE_MS + 1)
 
-    assert (found.verdict, found.missing, found.seen_pct) == (INCOMPLETE, ("A", "B", "C"), 0)
+    assert (judgement.verdict, judgement.missing, judgement.seen_pct) == (INCOMPLETE, ("A", "B", "C"), 0)
 
 
 @pytest.mark.parametrize(
@@ -94,10 +94,10 @@ def test_a_run_is_over_by_its_tail_or_by_seven_days_of_silence(
     went: str, silent_ms: int, verdict: str, missing: str
 ) -> None:
     """Before that nothing is called missing, however many stages were not seen."""
-    found = completeness(course(went), template(SHORT), silent_ms)
+    judgement = completeness(course(went), template(SHORT), silent_ms)
 
-    assert (found.verdict, found.missing) == (verdict, tuple(missing))
-    assert (found.expected, found.seen) == (3, len(went))
+    assert (judgement.verdict, judgement.missing) == (verdict, tuple(missing))
+    assert (judgement.expected, judgement.seen) == (3, len(went))
 
 
 @pytest.mark.parametrize(
@@ -113,9 +113,9 @@ def test_a_head_is_missing_only_where_runs_have_one(
     head: bool, usual: bool | None, seen: bool | None, verdict: str
 ) -> None:
     """Jobs without a queue never show one; and what is not known is not held against a run."""
-    found = completeness(course("ABC", head=head), template(variant(1, "ABC", head=usual)), HOURS_MS)
+    judgement = completeness(course("ABC", head=head), template(variant(1, "ABC", head=usual)), HOURS_MS)
 
-    assert (found.head_seen, found.verdict) == (seen, verdict)
+    assert (judgement.head_seen, judgement.verdict) == (seen, verdict)
 
 
 @pytest.mark.parametrize(
@@ -146,10 +146,10 @@ def test_what_a_run_ends_with(tail: Tail | None, went: StageSequence, seen: bool
 
 def test_a_stage_that_is_not_always_there_is_never_missing() -> None:
     """Nor strange where it is there."""
-    found = completeness(course("AC"), template(variant(1, "AbC")), HOURS_MS)
+    judgement = completeness(course("AC"), template(variant(1, "AbC")), HOURS_MS)
     also = completeness(course("ABC"), template(variant(1, "AbC")), HOURS_MS)
 
-    assert (found.verdict, found.expected, found.missing) == (COMPLETE, 2, ())
+    assert (judgement.verdict, judgement.expected, judgement.missing) == (COMPLETE, 2, ())
     assert (also.verdict, also.seen, also.unexpected) == (COMPLETE, 2, ())
 
 
@@ -169,23 +169,23 @@ def test_what_is_said_holds_together_and_survives_its_document(
 ) -> None:
     """Expected = seen + missing of a run that is over; missing was not seen; written and read again it is the same."""
     one = StageSequence(tuple(went), frozenset(ended) & frozenset(went), parallel, head, end)
-    found = completeness(one, template(SHORT, LONG), silent_ms)
+    judgement = completeness(one, template(SHORT, LONG), silent_ms)
 
-    assert completeness_in(completeness_fields(found)) == found
-    assert not set(found.missing) & set(went)
-    assert (found.verdict == OPEN_YET) <= (silent_ms <= SILENCE_MS)
-    if found.verdict in {COMPLETE, INCOMPLETE}:
-        assert found.expected == found.seen + len(found.missing)
-        whole = not found.missing and found.head_seen is not False and found.tail_seen is not False
-        assert (found.verdict == COMPLETE) == whole
+    assert completeness_in(completeness_fields(judgement)) == judgement
+    assert not set(judgement.missing) & set(went)
+    assert (judgement.verdict == OPEN_YET) <= (silent_ms <= SILENCE_MS)
+    if judgement.verdict in {COMPLETE, INCOMPLETE}:
+        assert judgement.expected == judgement.seen + len(judgement.missing)
+        whole = not judgement.missing and judgement.head_seen is not False and judgement.tail_seen is not False
+        assert (judgement.verdict == COMPLETE) == whole
 
 
 def test_a_template_survives_its_document() -> None:
     """With everything that a run is judged by, and what is only shown."""
     stages = (TemplateStage("A", True, 100, 7, "upper", 12.5, 20.0), TemplateStage("B", False, 40))
     known = Variant(1, stages, 7, 6, None, None, loose=True)
-    found = StoredTemplate("als", "w", 4, 5_000, Template((known, SHORT), 9, 1_000, 2_000, declared=True))
+    stored_template = StoredTemplate("als", "w", 4, 5_000, Template((known, SHORT), 9, 1_000, 2_000, declared=True))
     bare = StoredTemplate("als", "w", 1, 5_000, Template((SHORT,)))
 
-    assert template_in(template_body(found)) == found
+    assert template_in(template_body(stored_template)) == stored_template
     assert template_in(template_body(bare)) == bare

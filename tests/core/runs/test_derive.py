@@ -37,10 +37,10 @@ WATERMARKS = st.one_of(st.none(), st.integers(-100, 40 * DAY_S).map(lambda s: BE
 def write(store: Store, state: RunState, schema: Schema, old: RunState | None = None) -> None:
     """As Elasticsearch does with external versions: what is older than what is there is not taken."""
     before = derive(old) if old else None
-    for found in documents(derive(state), schema, before):
-        place = (found.index, found.id)
-        if place not in store or store[place][0] < found.version:
-            store[place] = (found.version, found.body)
+    for document in documents(derive(state), schema, before):
+        place = (document.index, document.id)
+        if place not in store or store[place][0] < document.version:
+            store[place] = (document.version, document.body)
 
 
 def bodies(store: Store) -> dict[tuple[str, str], dict[str, Any]]:
@@ -58,10 +58,10 @@ def splits(data: st.DataObject, everything: Sequence[RunMark]) -> list[list[RunM
 
 @given(st.data(), MARKS, WATERMARKS)
 def test_any_order_any_batches_the_same_documents(
-    schema: Schema, data: st.DataObject, found: list[RunMark], watermark_ms: int | None
+    schema: Schema, data: st.DataObject, run_marks: list[RunMark], watermark_ms: int | None
 ) -> None:
     """Shuffled, repeated, in batches: what is alive in the end is what the whole set says at once, and nothing else."""
-    everything = [*found, *data.draw(versions(found))]
+    everything = [*run_marks, *data.draw(versions(run_marks))]
     store: Store = {}
     state, old = RunState(KEY, watermark_ms=watermark_ms), None
     for batch in splits(data, everything):
@@ -82,14 +82,14 @@ def test_any_order_any_batches_the_same_documents(
 
 @given(st.data(), MARKS, WATERMARKS)
 def test_a_subset_leaves_nothing_behind(
-    schema: Schema, data: st.DataObject, found: list[RunMark], watermark_ms: int | None
+    schema: Schema, data: st.DataObject, run_marks: list[RunMark], watermark_ms: int | None
 ) -> None:
     """Every document of a part of the set is one of the whole, or one of its tombstones; and no tombstone is idle."""
-    newer = data.draw(versions(found))
-    part = [one for one in found if data.draw(st.booleans())] or found[:1]
+    newer = data.draw(versions(run_marks))
+    part = [one for one in run_marks if data.draw(st.booleans())] or run_marks[:1]
     before = state_of_marks(part, watermark_ms)
     first = derive(before)
-    after = state_of_marks([*found, *newer], watermark_ms, first.issued)
+    after = state_of_marks([*run_marks, *newer], watermark_ms, first.issued)
 
     earlier, now = written(before, schema), written(after, schema)
     stages = {place for place in now if place[0].startswith("perf-stages")}
@@ -97,7 +97,7 @@ def test_a_subset_leaves_nothing_behind(
     assert set(earlier) <= set(now)
     could_be = {
         (index, doc_id)
-        for one in [*found, *newer]
+        for one in [*run_marks, *newer]
         for (index, doc_id), body in written(state_of_marks([one]), schema).items()
         if index.startswith("perf-stages") and not is_retracted(body)
     }
@@ -114,7 +114,7 @@ def test_a_late_line_closes_its_neighbours_only(schema: Schema, ended: list[bool
     before = with_marks(RunState(KEY), [*begun, *ends])
     after = with_marks(before, [late])
 
-    changed = {found.id for found in documents(derive(after), schema, derive(before))}
+    changed = {document.id for document in documents(derive(after), schema, derive(before))}
 
     closed = {begun[behind].id} if behind >= 0 and not ended[behind] else set()
     assert changed == {late.id, uid(KEY, 1)} | closed
@@ -128,10 +128,10 @@ def test_a_late_end_makes_its_stage_exact_and_touches_no_other(schema: Schema) -
     before = with_marks(RunState(KEY), marks("0 START A, 9 START B, 20 START C"))
     after = with_marks(before, marks("4 END A"))
 
-    found = {each.id: each.body["perf"] for each in documents(derive(after), schema, derive(before))}
+    perf_by_id = {document.id: document.body["perf"] for document in documents(derive(after), schema, derive(before))}
 
-    assert set(found) == {mark(0, "START", "A").id, uid(KEY, 1)}
-    stage = found[mark(0, "START", "A").id]["stage"]
+    assert set(perf_by_id) == {mark(0, "START", "A").id, uid(KEY, 1)}
+    stage = perf_by_id[mark(0, "START", "A").id]["stage"]
     assert (stage["duration_s"], stage["duration_kind"], stage["closed_by"]) == (4, "exact", "end")
 
 
@@ -173,8 +173,8 @@ def test_a_tombstone_says_that_it_is_one_and_comes_with_every_cold_derivation(sc
     before = with_marks(RunState(KEY), [repeat])
     after = with_marks(before, [first])
 
-    cold = {found.id: found for found in documents(derive(after), schema)}
-    warm = [found.id for found in documents(derive(with_marks(after, marks("9 START B"))), schema, derive(after))]
+    cold = {due.id: due for due in documents(derive(after), schema)}
+    warm = [due.id for due in documents(derive(with_marks(after, marks("9 START B"))), schema, derive(after))]
 
     assert cold[repeat.id].body["perf"]["retracted"] is True
     assert "retracted" not in cold[first.id].body["perf"]
@@ -203,11 +203,11 @@ def test_a_mark_that_moves_to_another_year_leaves_a_tombstone_in_the_old_index(s
     start = mark(0, "START", "A")
     moved = start._replace(version=3, at_ms=start.at_ms + 400 * DAY_S * 1000)
 
-    found = written(state_of_marks([start, moved]), schema)
+    bodies = written(state_of_marks([start, moved]), schema)
 
-    assert is_retracted(found["perf-stages-als-2016", start.id])
-    assert not is_retracted(found["perf-stages-als-2017", start.id])
-    assert found["perf-stages-als-2016", start.id]["@timestamp"] == "2016-01-01T00:00:00Z"
+    assert is_retracted(bodies["perf-stages-als-2016", start.id])
+    assert not is_retracted(bodies["perf-stages-als-2017", start.id])
+    assert bodies["perf-stages-als-2016", start.id]["@timestamp"] == "2016-01-01T00:00:00Z"
 
 
 def test_all_documents_of_a_revision_have_its_version(schema: Schema) -> None:
@@ -215,7 +215,7 @@ def test_all_documents_of_a_revision_have_its_version(schema: Schema) -> None:
     state = with_marks(with_marks(RunState(KEY), marks("0 START A")), marks("9 START B"))
     later = at_watermark(state, BEGIN_MS + 10**9)
 
-    versions_ = {(found.index.split("-")[1], found.version) for found in documents(derive(state), schema)}
+    versions_ = {(document.index.split("-")[1], document.version) for document in documents(derive(state), schema)}
     assert versions_ == {("runs", 2), ("stages", (2 << STATE_BITS) + 2)}
     assert with_marks(state, marks("0 START A")) is state
     assert (later.revision, later.watermark_ms) == (3, BEGIN_MS + 10**9)
@@ -231,7 +231,7 @@ def test_a_sweep_writes_only_what_time_changed(schema: Schema) -> None:
     after = at_watermark(closed, BEGIN_MS + 99 * DAY_S * 1000)
 
     def ids(now: RunState, old: RunState) -> set[str]:
-        return {found.id for found in documents(derive(now), schema, derive(old))}
+        return {document.id for document in documents(derive(now), schema, derive(old))}
 
     assert ids(quiet, state) == ids(closed, quiet) == {mark(9, "START", "B").id, uid(KEY, 1)}
     assert ids(after, closed) == set()
@@ -244,37 +244,37 @@ def test_a_run_is_written_anew_when_a_stage_of_it_has_another_name(schema: Schem
     renamed = mark(60, "START", "D")._replace(id=mark(60, "START", "B").id, version=3)
     after = with_marks(before, [renamed])
 
-    found = {each.id: each for each in documents(derive(after), schema, derive(before))}
+    by_id = {document.id: document for document in documents(derive(after), schema, derive(before))}
 
-    assert set(found) == {renamed.id, uid(KEY, 1)}
-    assert written(before, schema)[f"perf-runs-{KEY.facility}", uid(KEY, 1)] == found[uid(KEY, 1)].body
+    assert set(by_id) == {renamed.id, uid(KEY, 1)}
+    assert written(before, schema)[f"perf-runs-{KEY.facility}", uid(KEY, 1)] == by_id[uid(KEY, 1)].body
 
 
 @given(st.data(), MARKS, st.integers(0, 60))
 def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
-    schema: Schema, data: st.DataObject, found: list[RunMark], days: int
+    schema: Schema, data: st.DataObject, run_marks: list[RunMark], days: int
 ) -> None:
     """Cold or warm, in any order; only of settled runs; and its fields are in the list."""
     watermark_ms = BEGIN_MS + days * DAY_S * 1000
     learned = learn([], Declared((("A", "B"), ("A", "C")), "", True))
     assert learned is not None
     template = StoredTemplate("als", "", 7, 0, learned)
-    state = state_of_marks(found, watermark_ms)
-    shuffled = state_of_marks(data.draw(st.permutations(found)), watermark_ms)
-    old = derive(state_of_marks(found[:1], watermark_ms))
+    state = state_of_marks(run_marks, watermark_ms)
+    shuffled = state_of_marks(data.draw(st.permutations(run_marks)), watermark_ms)
+    old = derive(state_of_marks(run_marks[:1], watermark_ms))
 
     def runs(now: RunState, warm: Derived | None = None) -> dict[str, Any]:
         made = documents(derive(now), schema, warm, {"": template})
         return {each.id: each.body["perf"]["run"] for each in made if each.index.startswith("perf-runs-")}
 
     cold, warm = runs(state), runs(state, old)
-    told = {name: run["completeness"] for name, run in cold.items() if "completeness" in run}
+    completenesses = {name: run["completeness"] for name, run in cold.items() if "completeness" in run}
     assert runs(shuffled) == cold
-    assert set(told) <= set(warm)
+    assert set(completenesses) <= set(warm)
     assert all(warm[name] == cold[name] for name in warm)
-    assert all(cold[name]["state"] in {"quiet", "closed", "abandoned"} for name in told)
+    assert all(cold[name]["state"] in {"quiet", "closed", "abandoned"} for name in completenesses)
     known = set(schema.of("runs"))
-    assert all(f"perf.run.completeness.{field}" in known for each in told.values() for field in each)
+    assert all(f"perf.run.completeness.{field}" in known for each in completenesses.values() for field in each)
 
 
 def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:
@@ -287,9 +287,11 @@ def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:
 
 
 @given(st.data(), MARKS, WATERMARKS)
-def test_the_state_is_kept_as_a_document(data: st.DataObject, found: list[RunMark], watermark_ms: int | None) -> None:
+def test_the_state_is_kept_as_a_document(
+    data: st.DataObject, run_marks: list[RunMark], watermark_ms: int | None
+) -> None:
     """Read back it says the same; marks that are merged into it meet the watermark that was stored."""
-    state = state_of_marks([*found, *data.draw(versions(found))], watermark_ms)
+    state = state_of_marks([*run_marks, *data.draw(versions(run_marks))], watermark_ms)
     now = derive(state)
 
     back = state_of(orjson.loads(json_of(state, now.issued, now.due_ms)))
@@ -301,10 +303,10 @@ def test_the_state_is_kept_as_a_document(data: st.DataObject, found: list[RunMar
 
 @given(st.data(), MARKS, WATERMARKS)
 def test_every_field_is_in_the_list(
-    schema: Schema, data: st.DataObject, found: list[RunMark], watermark_ms: int | None
+    schema: Schema, data: st.DataObject, run_marks: list[RunMark], watermark_ms: int | None
 ) -> None:
     """Mappings are strict: a field that is not there would be refused."""
-    state = state_of_marks([*found, *data.draw(versions(found))], watermark_ms)
+    state = state_of_marks([*run_marks, *data.draw(versions(run_marks))], watermark_ms)
 
     def names(body: dict[str, Any], prefix: str, known: set[str]) -> set[str]:
         inner: set[str] = set()
@@ -323,9 +325,9 @@ def test_every_field_is_in_the_list(
 def test_where_documents_are_kept(schema: Schema) -> None:
     """Stages by the year of their start in UTC, runs in one index; a stage has the id of its opening mark."""
     start = mark(330 * DAY_S, "START", "A")
-    found = {(d.index, d.id) for d in documents(derive(state_of_marks([start])), schema)}
+    refs = {(d.index, d.id) for d in documents(derive(state_of_marks([start])), schema)}
 
-    assert found == {("perf-stages-als-2017", start.id), ("perf-runs-als", uid(KEY, 1))}
+    assert refs == {("perf-stages-als-2017", start.id), ("perf-runs-als", uid(KEY, 1))}
     assert uid(KEY, 1) != uid(KEY._replace(source="other"), 1) != uid(KEY._replace(run="1"), 1)
 
 
@@ -333,7 +335,7 @@ def test_where_documents_are_kept(schema: Schema) -> None:
 def test_a_run_of_more_marks_is_flagged(number: int, flags: list[str] | None, schema: Schema) -> None:
     """And left to the sweeper by those who write."""
     state = state_of_marks(mark(n, "START", "A") for n in range(number))
-    runs = [found.body for found in documents(derive(state), schema) if found.index == "perf-runs-als"]
+    runs = [flagged.body for flagged in documents(derive(state), schema) if flagged.index == "perf-runs-als"]
 
     assert [body["perf"].get("flags") for body in runs] == [flags]
     assert state.large == (flags is not None)
@@ -353,13 +355,13 @@ def test_a_mark_of_a_long_run_takes_no_more_work_than_one_of_a_short_run(ends: b
 def many(count: int, ends: bool) -> list[RunMark]:
     """So many marks of one run, of forty stages in turn."""
     starts = count // 2 if ends else count
-    found = [mark(n * 20, "START", f"S{n % 40}") for n in range(starts)]
-    return found + [mark(n * 20 + 35, "END", f"S{n % 40}") for n in range(count - starts)]
+    starts_of_run = [mark(n * 20, "START", f"S{n % 40}") for n in range(starts)]
+    return starts_of_run + [mark(n * 20 + 35, "END", f"S{n % 40}") for n in range(count - starts)]
 
 
 @given(st.data(), MARKS)
-def test_runs_do_not_depend_on_the_order_of_marks(data: st.DataObject, found: list[RunMark]) -> None:
+def test_runs_do_not_depend_on_the_order_of_marks(data: st.DataObject, run_marks: list[RunMark]) -> None:
     """Nor on how the set came about."""
-    order = data.draw(st.permutations(found))
+    order = data.draw(st.permutations(run_marks))
 
-    assert runs_of(KEY, union({}, order).values()) == runs_of(KEY, union({}, found).values())
+    assert runs_of(KEY, union({}, order).values()) == runs_of(KEY, union({}, run_marks).values())

@@ -61,9 +61,9 @@ def test_what_a_runs_time_is_made_of(text: str, expected: list[tuple[str, float]
 
 
 @given(MARKS)
-def test_parts_adjoin_and_add_up_to_the_observed_total(found: list[RunMark]) -> None:
+def test_parts_adjoin_and_add_up_to_the_observed_total(run_marks: list[RunMark]) -> None:
     """Of any set of marks: no hole, no overlap, from the first instant to the last line printed."""
-    for one in runs_of(KEY, found):
+    for one in runs_of(KEY, run_marks):
         assert sum(part.end_ms - part.start_ms for part in one.parts) == one.observed_ms
         assert all(a.end_ms == b.start_ms for a, b in pairwise(one.parts))
         assert all(part.end_ms >= part.start_ms for part in one.parts)
@@ -72,9 +72,9 @@ def test_parts_adjoin_and_add_up_to_the_observed_total(found: list[RunMark]) -> 
 
 
 @given(MARKS)
-def test_the_stage_parts_of_a_sequential_run_are_its_closed_stages(found: list[RunMark]) -> None:
+def test_the_stage_parts_of_a_sequential_run_are_its_closed_stages(run_marks: list[RunMark]) -> None:
     """Each with its own bound; one that is open has the tail only."""
-    for one in runs_of(KEY, found):
+    for one in runs_of(KEY, run_marks):
         if not one.parallel:
             parts = {part.stage: part.end_ms - part.start_ms for part in one.parts if part.kind == "stage"}
             closed = {s.mark.id: s.duration_ms for s in one.stages if not s.is_open}

@@ -44,61 +44,61 @@ def in_pst(ms: int) -> str:
     return datetime.fromtimestamp(ms / 1000, timezone(timedelta(hours=-8))).strftime("%Y-%m-%d %H:%M:%S PST")
 
 
-def row_of(found: Run) -> dict[str, Any]:
+def row_of(run: Run) -> dict[str, Any]:
     """The columns of the table of runs, from the documents of the run and its stages."""
-    told = run_of(found)["perf"]["run"]
-    stages = [stage_of(found, stage)["perf"] for stage in found.stages]
+    fields = run_of(run)["perf"]["run"]
+    stages = [stage_of(run, stage)["perf"] for stage in run.stages]
     lags = [stage["mark"]["emit_lag_s"] for stage in stages]
     gaps = [s["stage"]["duration_s"] for s in stages if s["stage"]["duration_kind"] == "upper"]
-    rests = [stage.duration_ms - (stage.mark.lag_ms or 0) for stage in found.stages[:-1] if stage.duration_ms]
+    rests = [stage.duration_ms - (stage.mark.lag_ms or 0) for stage in run.stages[:-1] if stage.duration_ms]
     return {
-        "run_id": told["id"],
-        "lines": told["marks"],
-        "stage_lines": told["stages"],
-        "head_seen": told["head_seen"],
-        "tail_seen": told["tail_seen"],
-        "queue_wait_s": told.get("queue_wait_s"),
-        "first_start": in_pst(found.stages[0].start_ms),
-        "last_start": in_pst(found.stages[-1].start_ms),
-        "dispatch_s": told.get("dispatch_s"),
-        "start_span_s": told["start_span_s"],
-        "observed_total_s": told["observed_total_s"],
+        "run_id": fields["id"],
+        "lines": fields["marks"],
+        "stage_lines": fields["stages"],
+        "head_seen": fields["head_seen"],
+        "tail_seen": fields["tail_seen"],
+        "queue_wait_s": fields.get("queue_wait_s"),
+        "first_start": in_pst(run.stages[0].start_ms),
+        "last_start": in_pst(run.stages[-1].start_ms),
+        "dispatch_s": fields.get("dispatch_s"),
+        "start_span_s": fields["start_span_s"],
+        "observed_total_s": fields["observed_total_s"],
         "sum_lag_s": sum(lags),
         "sum_lag_closed_s": sum(lags[:-1]),
-        "lag_share_of_span_pct": round(100 * sum(lags[:-1]) / told["start_span_s"], 2),
+        "lag_share_of_span_pct": round(100 * sum(lags[:-1]) / fields["start_span_s"], 2),
         "lag_min_s": min(lags),
         "lag_median_s": median(lags),
         "lag_max_s": max(lags),
         "gap_min_s": min(gaps),
         "gap_median_s": median(gaps),
         "gap_max_s": max(gaps),
-        "longest_gap_stage": told["longest_stage"],
-        "longest_gap_share_pct": round(100 * told["longest_stage_s"] / told["start_span_s"], 1),
+        "longest_gap_stage": fields["longest_stage"],
+        "longest_gap_share_pct": round(100 * fields["longest_stage_s"] / fields["start_span_s"], 1),
         "min_log_to_next_start_s": min(rests) / 1000,
     }
 
 
-def run_of(found: Run) -> dict[str, Any]:
+def run_of(run: Run) -> dict[str, Any]:
     """Its document."""
-    body: dict[str, Any] = orjson.loads(run_json(found))
+    body: dict[str, Any] = orjson.loads(run_json(run))
     return body
 
 
-def stage_of(found: Run, stage: Stage) -> dict[str, Any]:
+def stage_of(run: Run, stage: Stage) -> dict[str, Any]:
     """The document of a stage of it."""
-    body: dict[str, Any] = orjson.loads(stage_json(found.key, found.ordinal, stage))
+    body: dict[str, Any] = orjson.loads(stage_json(run.key, run.ordinal, stage))
     return body
 
 
 @pytest.mark.parametrize("run_id", RUNS)
 def test_a_run_of_the_sample_is_what_the_truth_table_says(run_id: str, sample: dict[str, Run]) -> None:
     """Every column."""
-    row, found = RUNS[run_id], row_of(sample[run_id])
+    row, derived_row = RUNS[run_id], row_of(sample[run_id])
     texts = {"run_id", "longest_gap_stage", "first_start", "last_start"}
 
-    assert set(found) == set(row)
+    assert set(derived_row) == set(row)
     for column in row:
-        assert found[column] == (row[column] if column in texts else number(row[column])), column
+        assert derived_row[column] == (row[column] if column in texts else number(row[column])), column
 
 
 def test_the_parts_of_the_samples_runs(sample: dict[str, Run]) -> None:
@@ -117,7 +117,7 @@ def test_the_parts_of_the_samples_runs(sample: dict[str, Run]) -> None:
 
 def test_every_stage_of_the_sample_is_what_the_truth_table_says(sample: dict[str, Run]) -> None:
     """31 upper bounds and 2 lower bounds, none exact, each with the number of the table, in whole seconds."""
-    found = [
+    derived_stages = [
         (run.key.run, body["stage"]["name"], stage.start_ms // 1000, *kind_of(body), body["mark"]["emit_lag_s"])
         for run in sample.values()
         for stage in run.stages
@@ -136,10 +136,10 @@ def test_every_stage_of_the_sample_is_what_the_truth_table_says(sample: dict[str
         if row["key"] == "START_DATE"
     ]
 
-    assert found == expected
-    assert [stage[3] for stage in found].count("upper") == 31
-    assert [stage[3] for stage in found].count("lower") == 2
-    assert all(isinstance(stage[4], int) for stage in found)
+    assert derived_stages == expected
+    assert [stage[3] for stage in derived_stages].count("upper") == 31
+    assert [stage[3] for stage in derived_stages].count("lower") == 2
+    assert all(isinstance(stage[4], int) for stage in derived_stages)
 
 
 def kind_of(body: dict[str, Any]) -> tuple[str, Any]:
@@ -174,20 +174,20 @@ def test_a_runs_state_follows_from_its_marks_and_the_watermark(
     text: str, after_s: float | None, state: str, closed_by: str
 ) -> None:
     """Silence is counted from the last line printed (here a second after its value)."""
-    found = run(text, after_s)
+    derived = run(text, after_s)
 
-    assert (found.state, found.closed_by) == (state, closed_by)
+    assert (derived.state, derived.closed_by) == (state, closed_by)
 
 
 @given(MARKS, st.integers(0, 20 * 86_400))
-def test_a_state_stays_until_it_is_due(found: list[RunMark], after_s: int) -> None:
+def test_a_state_stays_until_it_is_due(run_marks: list[RunMark], after_s: int) -> None:
     """The sweeper need not look earlier, and at that watermark the state is another."""
-    for one in runs_of(KEY, found, BEGIN_MS + after_s * 1000):
+    for one in runs_of(KEY, run_marks, BEGIN_MS + after_s * 1000):
         if one.due_ms is None:
-            (later,) = [r for r in runs_of(KEY, found, BEGIN_MS + 10**12) if r.ordinal == one.ordinal]
+            (later,) = [r for r in runs_of(KEY, run_marks, BEGIN_MS + 10**12) if r.ordinal == one.ordinal]
             assert (later.state, later.closed_by) == (one.state, one.closed_by)
             continue
-        before, then = (runs_of(KEY, found, at)[one.ordinal - 1] for at in (one.due_ms - 1, one.due_ms))
+        before, then = (runs_of(KEY, run_marks, at)[one.ordinal - 1] for at in (one.due_ms - 1, one.due_ms))
         assert before.state == one.state
         assert then.state != one.state
 
@@ -215,8 +215,8 @@ def runs_in_text(text: str) -> tuple[Run, ...]:
 
 def test_what_is_not_known_is_absent() -> None:
     """A run seen from its middle has no queue wait, not one of 0 s; a stage without a lag has no duration."""
-    found = run("0 START A -")
-    body, stage = run_of(found)["perf"]["run"], stage_of(found, found.stages[0])
+    derived = run("0 START A -")
+    body, stage = run_of(derived)["perf"]["run"], stage_of(derived, derived.stages[0])
 
     assert not {"queue_wait_s", "dispatch_s", "lead_s", "between_s", "tail_s", "longest_stage"} & set(body)
     assert (body["start_span_s"], body["observed_total_s"]) == (0, 0)
@@ -228,8 +228,8 @@ def test_what_is_not_known_is_absent() -> None:
 
 def test_only_a_measured_end_makes_an_event_end() -> None:
     """event.duration is nanoseconds between START and END; an upper bound has none."""
-    found = run("0 START A, 5 END A, 7 START B, 9 START C")
-    ended, bounded = (stage_of(found, stage)["event"] for stage in found.stages[:2])
+    derived = run("0 START A, 5 END A, 7 START B, 9 START C")
+    ended, bounded = (stage_of(derived, stage)["event"] for stage in derived.stages[:2])
 
     assert (ended["end"], ended["duration"]) == ("2016-02-06T05:39:42Z", 5_000_000_000)
     assert set(bounded) == {"start"}
@@ -237,7 +237,7 @@ def test_only_a_measured_end_makes_an_event_end() -> None:
 
 def test_decimals_are_shown_only_where_they_were_measured() -> None:
     """Values in milliseconds give them, values in seconds do not."""
-    found = run("0.25 START A, 5.5 END A, 7 START B")
+    derived = run("0.25 START A, 5.5 END A, 7 START B")
 
-    assert [stage_of(found, s)["perf"]["stage"]["duration_s"] for s in found.stages] == [5.25, 1]
-    assert isinstance(stage_of(found, found.stages[1])["perf"]["stage"]["duration_s"], int)
+    assert [stage_of(derived, s)["perf"]["stage"]["duration_s"] for s in derived.stages] == [5.25, 1]
+    assert isinstance(stage_of(derived, derived.stages[1])["perf"]["stage"]["duration_s"], int)

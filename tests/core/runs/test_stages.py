@@ -62,31 +62,33 @@ def test_stages_that_overlap_are_closed_by_their_ends_only(
     text: str, stages: list[tuple[str, str, float | None, str]]
 ) -> None:
     """A next START says nothing there, not even of stages that did not overlap."""
-    found = run(text)
+    derived = run(text)
 
-    assert found.parallel
-    assert told(found) == stages
+    assert derived.parallel
+    assert told(derived) == stages
 
 
 def test_a_start_in_the_second_of_an_end_is_no_overlap() -> None:
     """Nor is one after it: such a run is sequential, all in one lane."""
-    found = run("0 START A, 5 END A, 5 START B, 9 END B, 12 START C")
+    derived = run("0 START A, 5 END A, 5 START B, 9 END B, 12 START C")
 
-    assert not found.parallel
-    assert [stage.lane for stage in found.stages] == [1, 1, 1]
+    assert not derived.parallel
+    assert [stage.lane for stage in derived.stages] == [1, 1, 1]
 
 
 def test_lanes_are_reused_when_they_are_free() -> None:
     """The first free one; a stage without END holds its lane until its line was printed."""
-    found = run("0 START A, 1 START B, 2 START C, 3 END B, 4 START D, 9 END A, 9 END C, 9 END D, 9 START E, 22 START F")
+    derived = run(
+        "0 START A, 1 START B, 2 START C, 3 END B, 4 START D, 9 END A, 9 END C, 9 END D, 9 START E, 22 START F"
+    )
 
-    assert [stage.lane for stage in found.stages] == [1, 2, 3, 2, 1, 1]
+    assert [stage.lane for stage in derived.stages] == [1, 2, 3, 2, 1, 1]
 
 
 @given(MARKS)
-def test_stages_of_one_lane_do_not_overlap(found: list[RunMark]) -> None:
+def test_stages_of_one_lane_do_not_overlap(run_marks: list[RunMark]) -> None:
     """As far as their extent is known."""
-    for one in runs_of(KEY, found):
+    for one in runs_of(KEY, run_marks):
         free: dict[int, int] = {}
         for stage in one.stages:
             assert stage.start_ms >= free.get(stage.lane, 0)
@@ -95,10 +97,10 @@ def test_stages_of_one_lane_do_not_overlap(found: list[RunMark]) -> None:
 
 def test_another_value_is_another_attempt_in_order_of_value() -> None:
     """Each a stage of its own; the END belongs to the last start before it, a failed attempt ends with the next."""
-    found = run("60 START A, 0 START A, 30 START B, 90 END A")
+    derived = run("60 START A, 0 START A, 30 START B, 90 END A")
 
-    assert [(s.mark.what.stage, s.attempt) for s in found.stages] == [("A", 1), ("B", 1), ("A", 2)]
-    assert told(found) == [
+    assert [(s.mark.what.stage, s.attempt) for s in derived.stages] == [("A", 1), ("B", 1), ("A", 2)]
+    assert told(derived) == [
         ("A", "upper", 30, "next_start"),
         ("B", "upper", 30, "next_start"),
         ("A", "exact", 30, "end"),
@@ -107,33 +109,33 @@ def test_another_value_is_another_attempt_in_order_of_value() -> None:
 
 def test_the_same_value_again_is_the_same_stage() -> None:
     """Printed twice, by two scripts or with two stamps: one stage, from the earliest line."""
-    found = run("0 START A 2, 0 START A 1, 9 START B")
+    derived = run("0 START A 2, 0 START A 1, 9 START B")
 
-    assert [(s.mark.what.stage, s.mark.lag_ms, s.attempt) for s in found.stages] == [("A", 1000, 1), ("B", 1000, 1)]
-    assert found.marks == 2
+    assert [(s.mark.what.stage, s.mark.lag_ms, s.attempt) for s in derived.stages] == [("A", 1000, 1), ("B", 1000, 1)]
+    assert derived.marks == 2
 
 
 def test_only_the_first_end_of_a_start_counts() -> None:
     """A second one is that of an attempt whose START was lost: it ends nothing, and is counted."""
-    found = run("0 START A, 5 END A, 8 END A, 10 START B, 12 END C")
+    derived = run("0 START A, 5 END A, 8 END A, 10 START B, 12 END C")
 
-    assert told(found)[0] == ("A", "exact", 5, "end")
-    assert found.ends_unmatched == 2
+    assert told(derived)[0] == ("A", "exact", 5, "end")
+    assert derived.ends_unmatched == 2
 
 
 def test_the_stage_that_was_queued_may_be_a_stage_itself() -> None:
     """Then its END ends that stage, and a second one ends nothing: not the run."""
-    found = run("0 QSTART, 1 WSTART, 2 START SUBMIT, 5 END SUBMIT, 7 END SUBMIT")
+    derived = run("0 QSTART, 1 WSTART, 2 START SUBMIT, 5 END SUBMIT, 7 END SUBMIT")
 
-    assert told(found) == [("SUBMIT", "exact", 3, "end")]
-    assert (found.tail_seen, found.ends_unmatched) == (False, 1)
+    assert told(derived) == [("SUBMIT", "exact", 3, "end")]
+    assert (derived.tail_seen, derived.ends_unmatched) == (False, 1)
 
 
 def test_in_one_second_an_end_goes_to_the_attempt_before() -> None:
     """Not to the START of the same second, unless nothing else is open."""
-    found = run("0 START A, 5 END A, 5 START A")
+    derived = run("0 START A, 5 END A, 5 START A")
 
-    assert told(found) == [("A", "exact", 5, "end"), ("A", "lower", 1, "open")]
+    assert told(derived) == [("A", "exact", 5, "end"), ("A", "lower", 1, "open")]
 
 
 @pytest.mark.parametrize(

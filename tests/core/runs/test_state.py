@@ -10,9 +10,9 @@ from tests.support.marks import BEGIN_MS, KEY, MARKS, mark, versions
 
 
 @given(st.data(), MARKS)
-def test_merging_is_commutative_associative_and_idempotent(data: st.DataObject, found: list[RunMark]) -> None:
+def test_merging_is_commutative_associative_and_idempotent(data: st.DataObject, run_marks: list[RunMark]) -> None:
     """Any order, any repetition, any split over workers: the same set."""
-    everything = [*found, *data.draw(versions(found))]
+    everything = [*run_marks, *data.draw(versions(run_marks))]
     order = data.draw(st.permutations(everything))
     cut = data.draw(st.integers(0, len(order)))
     left, right = union({}, order[:cut]), union({}, order[cut:])
@@ -25,9 +25,9 @@ def test_merging_is_commutative_associative_and_idempotent(data: st.DataObject, 
 
 
 @given(st.data(), MARKS)
-def test_the_form_that_is_stored_keeps_everything(data: st.DataObject, found: list[RunMark]) -> None:
+def test_the_form_that_is_stored_keeps_everything(data: st.DataObject, run_marks: list[RunMark]) -> None:
     """Read back it is equal, and equal sets have equal bytes."""
-    everything = union({}, [*found, *data.draw(versions(found))])
+    everything = union({}, [*run_marks, *data.draw(versions(run_marks))])
     form = marks_to_json(everything)
 
     assert marks_from_json(orjson.loads(form)) == everything
@@ -54,9 +54,9 @@ def test_two_contents_of_one_version_have_one_winner() -> None:
 def test_ten_thousand_marks_stay_below_a_megabyte() -> None:
     """The runstate document of the largest run at full speed."""
     stages = [f"SUBMIT_GAL-render-fast-tomopy-{n}" for n in range(30)]
-    found = union({}, (mark(n * 17, "START", stages[n % 30], 14) for n in range(10_000)))
+    merged = union({}, (mark(n * 17, "START", stages[n % 30], 14) for n in range(10_000)))
 
-    assert len(marks_to_json(found)) < 600_000
+    assert len(marks_to_json(merged)) < 600_000
 
 
 def body(**perf: object) -> dict[str, object]:
@@ -70,12 +70,12 @@ def body(**perf: object) -> dict[str, object]:
 
 def test_a_document_becomes_a_mark() -> None:
     """Its id and version, instant, lag, and what it says of the stage."""
-    found = mark_of("id", 2, body())
+    made_mark = mark_of("id", 2, body())
 
-    assert found is not None
+    assert made_mark is not None
     assert key_of(body()) == KEY
-    assert (found.id, found.version, found.at_ms, found.lag_ms) == ("id", 2, BEGIN_MS, 2000)
-    assert (found.what.stage, found.what.key, found.what.role) == ("A", "START_DATE", "start")
+    assert (made_mark.id, made_mark.version, made_mark.at_ms, made_mark.lag_ms) == ("id", 2, BEGIN_MS, 2000)
+    assert (made_mark.what.stage, made_mark.what.key, made_mark.what.role) == ("A", "START_DATE", "start")
 
 
 def test_a_stamp_that_failed_its_self_check_is_not_measured_from() -> None:
@@ -89,12 +89,12 @@ def test_a_lag_has_no_decimals_that_its_stamp_has_not() -> None:
     """A value in milliseconds, a stamp in seconds: whole seconds, cut towards the smaller bound."""
     at = "2016-02-06T05:39:37.125Z"
 
-    found = mark_of("id", 2, {**body(mark={"key": "S", "role": "start", "emit_lag_s": 2.875}), "@timestamp": at})
+    made_mark = mark_of("id", 2, {**body(mark={"key": "S", "role": "start", "emit_lag_s": 2.875}), "@timestamp": at})
     finer = mark_of("id", 2, {**body(mark={"key": "S", "role": "start", "emit_lag_s": 2.5}), "@timestamp": at})
 
-    assert found is not None
+    assert made_mark is not None
     assert finer is not None
-    assert (found.lag_ms, finer.lag_ms) == (2000, 2500)
+    assert (made_mark.lag_ms, finer.lag_ms) == (2000, 2500)
 
 
 def test_a_mark_of_no_run_joins_nothing() -> None:

@@ -14,9 +14,9 @@ from tests.core.runs.test_derive import WATERMARKS
 from tests.support.marks import MARKS, is_retracted, marks, state_of_marks
 
 
-def read(found: Derived, schema: Schema) -> list[StoredRun]:
+def read(derived: Derived, schema: Schema) -> list[StoredRun]:
     """The runs in what is written of a state."""
-    alive = [document for document in documents(found, schema) if not is_retracted(document.body)]
+    alive = [document for document in documents(derived, schema) if not is_retracted(document.body)]
     runs = [run_from(d.body) for d in alive if d.index.startswith("perf-runs")]
     stages = [stage_from(d.id, d.body) for d in alive if d.index.startswith("perf-stages")]
     return with_stages(runs, stages)
@@ -45,9 +45,9 @@ def as_stored(stages: tuple[StoredStage, ...]) -> list[tuple[Any, ...]]:
 
 
 @given(MARKS, WATERMARKS)
-def test_what_was_written_is_read(schema: Schema, found: list[RunMark], watermark_ms: int | None) -> None:
+def test_what_was_written_is_read(schema: Schema, run_marks: list[RunMark], watermark_ms: int | None) -> None:
     """State, times, kinds, stages in their order, for any set of marks and any watermark."""
-    wanted = derive(state_of_marks(found, watermark_ms))
+    wanted = derive(state_of_marks(run_marks, watermark_ms))
     stored = read(wanted, schema)
 
     assert [run.instance for run in stored] == [run.ordinal for run in wanted.runs]

@@ -54,9 +54,9 @@ def long_text(name: str, count: int) -> str:
     return head + between.join([turns[0].rstrip()] * count)
 
 
-def said(found: ParsedMessage | Mismatch) -> ParsedMessage | Mismatch:
+def said(parsed: ParsedMessage | Mismatch) -> ParsedMessage | Mismatch:
     """All that is said, but for what was read before."""
-    return replace(found, seen=()) if isinstance(found, Mismatch) else found
+    return replace(parsed, seen=()) if isinstance(parsed, Mismatch) else parsed
 
 
 def agree(name: str, text: str) -> None:
@@ -99,9 +99,9 @@ def test_a_refusal_reads_no_more_tokens_of_a_longer_text(name: str, fault: str) 
     """Ten times the turns, as many tokens: those around the fault."""
     counts = []
     for turns in (FIRST_MATCHES + MATCHES_AT_ONCE * 10, FIRST_MATCHES + MATCHES_AT_ONCE * 100):
-        found = READERS[name].read((long_text(name, turns) + fault).encode())
-        assert isinstance(found, Mismatch)
-        counts.append(len(found.seen))
+        outcomes = READERS[name].read((long_text(name, turns) + fault).encode())
+        assert isinstance(outcomes, Mismatch)
+        counts.append(len(outcomes.seen))
 
     assert counts[0] == counts[1]
 

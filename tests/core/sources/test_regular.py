@@ -138,11 +138,11 @@ def test_a_recursive_grammar_is_left_to_lark() -> None:
 def test_a_repeated_rule_outside_its_loop_is_left_to_lark() -> None:
     """Its turns could not be told apart by one group; Lark counts them all."""
     reader = GrammarReader('start: pair (B pair)*\npair: A\nA: "a"\nB: "b"\n', "list", "pair")
-    found = reader.read(b"ababa")
+    outcomes = reader.read(b"ababa")
 
     assert "outside" in reader.why_slow
-    assert isinstance(found, ParsedMessage)
-    assert len(found.items) == 3
+    assert isinstance(outcomes, ParsedMessage)
+    assert len(outcomes.items) == 3
 
 
 def test_an_unnamed_terminal_is_not_compiled() -> None:

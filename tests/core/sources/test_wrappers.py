@@ -235,9 +235,9 @@ def test_no_wrapper_raises(tree: Any, noise: bytes, at: int, name: str, through:
     real = orjson.dumps(wrapped(name, LINE))
 
     for data in (whole, noise, whole[:at] + noise + whole[at:], real[:at] + noise + real[at:], real[:at]):
-        found = through(name, data)
+        outcomes = through(name, data)
 
-        assert found.documents or found.rejects or found.ignored
+        assert outcomes.documents or outcomes.rejects or outcomes.ignored
 
 
 @pytest.mark.parametrize(
@@ -265,14 +265,14 @@ def test_what_the_real_rsyslog_sends_is_read_to_the_byte(
     inside = [unwrapped(Message(data, NOW_MS, Provenance()), wrappers["rsyslog"]) for data in messages]
 
     assert len(inside) == len(lines)
-    for found, line, data in zip(inside, lines, messages, strict=True):
-        assert isinstance(found, Message)
-        at = found.provenance.offset_bytes
+    for inner, line, data in zip(inside, lines, messages, strict=True):
+        assert isinstance(inner, Message)
+        at = inner.provenance.offset_bytes
         assert at is not None
         whole = line if form == "template.jsonl" else line.partition(b"\0")[0]  # %jsonmesg% knows no NUL
-        assert found.data == whole
+        assert inner.data == whole
         assert file[at : at + len(line) + 1] == line + b"\n"
-        assert (found.provenance.host, found.provenance.path) == (HOST, PATH)
+        assert (inner.provenance.host, inner.provenance.path) == (HOST, PATH)
         bare, through_it = through("none", whole), through("rsyslog", data)
         assert [each.id for each in through_it.documents] == [each.id for each in bare.documents]
         assert [each.reason for each in through_it.rejects] == [each.reason for each in bare.rejects]

@@ -31,35 +31,37 @@ def test_any_order_repetition_and_partition_gives_the_same(
     sizes: list[int], lost: set[int], rng: Random, parts: int
 ) -> None:
     """Batches are united first, then united with one another; a batch may come again, a line at another time."""
-    there = [each for n, each in enumerate(messages(sizes, rng)) if n not in lost]
-    there += [each._replace(start_ms=50, stop_ms=50) for each in rng.sample(there, len(there) // 3)]
+    received = [byte_range for n, byte_range in enumerate(messages(sizes, rng)) if n not in lost]
+    received += [
+        byte_range._replace(start_ms=50, stop_ms=50) for byte_range in rng.sample(received, len(received) // 3)
+    ]
     size_bytes = sum(sizes) + len(sizes)
-    whole = merge_ranges(there)
+    whole = merge_ranges(received)
 
-    mixed = [*there, *rng.sample(there, len(there) // 2)]
+    mixed = [*received, *rng.sample(received, len(received) // 2)]
     rng.shuffle(mixed)
     batches = [merge_ranges(mixed[n::parts]) for n in range(parts)]
-    kept: tuple[ByteRange, ...] = ()
+    merged: tuple[ByteRange, ...] = ()
     for batch in [*batches, batches[0]]:
-        kept = merge_ranges([*kept, *batch])
+        merged = merge_ranges([*merged, *batch])
 
-    assert kept == whole
-    assert list(holes(kept, size_bytes)) == list(holes(whole, size_bytes))
+    assert merged == whole
+    assert list(holes(merged, size_bytes)) == list(holes(whole, size_bytes))
 
 
 @given(sizes=LINES, lost=st.sets(st.integers(0, 39)))
 def test_what_is_missing_is_what_was_lost(sizes: list[int], lost: set[int]) -> None:
     """Byte by byte, but for a single blank line."""
     made = messages(sizes, Random(1))
-    there = merge_ranges(each for n, each in enumerate(made) if n not in lost)
+    received = merge_ranges(byte_range for n, byte_range in enumerate(made) if n not in lost)
     gone = {byte for n in lost if n < len(made) for byte in range(made[n].start, made[n].stop)}
 
-    found = list(holes(there, made[-1].stop))
+    missing_ranges = list(holes(received, made[-1].stop))
 
-    told = {byte for hole in found for byte in range(hole.start, hole.stop)}
-    assert told <= gone
-    assert all({byte - 1, byte + 1} & gone == set() for byte in gone - told)
-    assert all(hole.size_bytes > SLACK_BYTES for hole in found)
+    missing = {byte for hole in missing_ranges for byte in range(hole.start, hole.stop)}
+    assert missing <= gone
+    assert all({byte - 1, byte + 1} & gone == set() for byte in gone - missing)
+    assert all(hole.size_bytes > SLACK_BYTES for hole in missing_ranges)
 
 
 def test_a_hole_tells_what_stands_around_it() -> None:
@@ -92,9 +94,9 @@ def test_the_holes_of_a_file(
     pieces: list[tuple[int, int]], size_bytes: int | None, expected: list[tuple[int, int]]
 ) -> None:
     """Between pieces always; ahead and behind only where its size is known."""
-    found = holes(merge_ranges(piece(*each) for each in pieces), size_bytes)
+    missing_ranges = holes(merge_ranges(piece(*each) for each in pieces), size_bytes)
 
-    assert [(hole.start, hole.stop) for hole in found] == expected
+    assert [(hole.start, hole.stop) for hole in missing_ranges] == expected
 
 
 @given(

@@ -30,22 +30,22 @@ def line(n: int) -> ByteRange:
 
 def heard(numbers: Iterable[int]) -> FileUpdate:
     """A batch of lines."""
-    news = FileUpdate()
-    news.add_ranges(merge_ranges(line(n) for n in numbers))
-    return news
+    update = FileUpdate()
+    update.add_ranges(merge_ranges(line(n) for n in numbers))
+    return update
 
 
 def said(role: str, record_ms: int, size_bytes: int = SIZE) -> FileUpdate:
     """A manifest."""
-    news = FileUpdate()
-    news.add_manifest(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
-    return news
+    update = FileUpdate()
+    update.add_manifest(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
+    return update
 
 
-def after(news: Iterable[FileUpdate], state: FileState | None = None) -> FileState:
+def after(updates: Iterable[FileUpdate], state: FileState | None = None) -> FileState:
     """The state with all that is told."""
     state = state or FileState(KEY)
-    for each in news:
+    for each in updates:
         state = merge(state, each)
     return state
 
@@ -178,11 +178,11 @@ def test_a_state_is_kept_as_a_document(schema: Schema, batches: Sequence[FileUpd
     state = after(batches)
     state = record_gaps(state, confirmed(state, NOON + PATIENCE_MS * 2, PATIENCE_MS), NOON)
     body = body_of(state, is_due(state))
-    kept = body["perf"]["file"]["set"]
+    stored_set = body["perf"]["file"]["set"]
     named = leaves({**body, "perf": {**body["perf"], "file": {**body["perf"]["file"], "set": 0}}})
 
     assert state_of(body) == state
-    assert set(kept) <= {"pieces", "gaps", "seen_ms", "owing", "begun", "ended"}
+    assert set(stored_set) <= {"pieces", "gaps", "seen_ms", "owing", "begun", "ended"}
     assert named <= set(schema.of("files"))
 
 

@@ -50,16 +50,16 @@ def test_a_manifest_says_how_large_a_file_is(role: str, data: bytes, expected: M
 )
 def test_what_is_no_manifest_is_refused_with_a_reason(role: str, data: bytes, says: str) -> None:
     """A reject like any other: it names what is wrong, and keeps the bytes."""
-    found = manifest_of(message(data), role)
+    content = manifest_of(message(data), role)
 
-    assert isinstance(found, Reject)
-    assert (found.reason, found.original) == ("manifest", data)
-    assert says in found.detail
+    assert isinstance(content, Reject)
+    assert (content.reason, content.original) == ("manifest", data)
+    assert says in content.detail
 
 
 def test_content_names_no_file() -> None:
     """The headers do: a manifest without them is of nothing, whatever it says of itself."""
-    found = manifest_of(message(b'{"file": "/data/run.log", "bytes": 1}', Provenance("node")), END)
+    content = manifest_of(message(b'{"file": "/data/run.log", "bytes": 1}', Provenance("node")), END)
 
-    assert isinstance(found, Reject)
-    assert "perflog.path" in found.detail
+    assert isinstance(content, Reject)
+    assert "perflog.path" in content.detail

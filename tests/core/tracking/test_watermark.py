@@ -77,17 +77,17 @@ HEARD = st.builds(WriterProgress, st.integers(0, 9), st.integers(0, 9), st.boole
 
 
 @given(st.lists(HEARD, min_size=1, max_size=6), st.randoms())
-def test_what_is_heard_merges_in_any_order(found: list[WriterProgress], rng: object) -> None:
+def test_what_is_heard_merges_in_any_order(progresses: list[WriterProgress], rng: object) -> None:
     """And twice is as once."""
     whole = None
-    for heard in found:
+    for heard in progresses:
         whole = merged(whole, heard)
     mixed = None
-    for heard in [*found[::-1], *found]:
+    for heard in [*progresses[::-1], *progresses]:
         mixed = merged(mixed, heard)
 
-    newest = [max(int(heard[n]) for heard in found) for n in (0, 1, 3)]
-    assert whole == mixed == WriterProgress(newest[0], newest[1], any(h[2] for h in found), newest[2])
+    newest = [max(int(heard[n]) for heard in progresses) for n in (0, 1, 3)]
+    assert whole == mixed == WriterProgress(newest[0], newest[1], any(h[2] for h in progresses), newest[2])
 
 
 @pytest.mark.parametrize("writer", [key("/a.log"), key("", True), WriterKey("als", "als_perf", "", "", False)])
@@ -108,10 +108,10 @@ def test_a_writer_is_kept_as_a_document(schema: Schema, writer: WriterKey, ahead
 
 def leaves(body: dict[str, object], prefix: str = "") -> set[str]:
     """Dotted names."""
-    found = set()
+    keys = set()
     for name, value in body.items():
-        found |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
-    return found
+        keys |= leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else {prefix + name}
+    return keys
 
 
 def test_writers_are_told_apart() -> None:
