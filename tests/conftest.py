@@ -11,9 +11,7 @@ from ingest.edge.local.stack import LocalStack, Running, down, up
 from tests.support import amount
 
 SHOWN_FROM_S, FILES_SHOWN = 60, 30
-# Hypothesis would fail an example that takes 200 ms: an assertion about the machine.
-settings.register_profile("perflog", deadline=None)
-settings.load_profile("perflog")
+PROPERTY_EXAMPLES = 240  # of a property that says no number
 pytest_plugins = ("tests.support.worlds",)
 # So that what they assert is told with its values.
 pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.oracle", "tests.faults.worker_faults")
@@ -28,6 +26,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 def pytest_configure(config: pytest.Config) -> None:
     """How much is played, and the marker of what only --system plays."""
     amount.system = config.getoption("system")
+    # Without `deadline=None` Hypothesis fails an example that takes 200 ms: an assertion about the machine.
+    settings.register_profile("perflog", deadline=None, max_examples=amount.examples(PROPERTY_EXAMPLES))
+    settings.load_profile("perflog")
     config.addinivalue_line("markers", "system: takes minutes; only with --system")
 
 
@@ -44,9 +45,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def _is_larger(item: pytest.Item) -> bool:
-    """Whether --system plays more of a test: a fault in its larger size, or more examples of a module's properties."""
-    module = getattr(item, "module", None)
-    return "size" in getattr(item, "fixturenames", ()) or getattr(module, "examples", None) is amount.examples
+    """Whether --system plays more of a test: a fault in its larger size, or more examples of a property."""
+    is_property = getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+    has_examples = getattr(getattr(item, "module", None), "examples", None) is amount.examples
+    return is_property or has_examples or "size" in getattr(item, "fixturenames", ())
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -114,9 +114,9 @@ def as_repeats(messages: Iterable[Made]) -> tuple[Made, ...]:
 
 
 def backlog(scene: Scene) -> int:
-    """What piled up while Elasticsearch was away goes as fast as the same lines do undisturbed; turn and turn about.
+    """What piled up while Elasticsearch was away goes in no more requests than the same lines do undisturbed.
 
-    From the first request that is answered to the last commit: how long a worker waits before it asks again is no rate.
+    Turn and turn about. The rates are noted, and nothing is asserted of them: they are the machine's.
     """
     parts = parted(scene.rest, 5)
     scene.rest = Cargo(())
@@ -124,6 +124,7 @@ def backlog(scene: Scene) -> int:
     scene.post(parts[0])
     scene.eventually(scene.done, "it is warm")
     spent_s: dict[str, list[float]] = {"undisturbed": [], "after a fault": []}
+    requests = Counter[str]()
     for part, how in zip(parts[1:], ("undisturbed", "after a fault", "after a fault", "undisturbed"), strict=True):
         refused, answered_s = scene.front.refused, noted(scene)
         scene.front.away = how == "after a fault"
@@ -133,10 +134,10 @@ def backlog(scene: Scene) -> int:
             scene.front.away = False
         scene.eventually(scene.done, "everything is committed")
         spent_s[how].append(time.monotonic() - answered_s[0])
-    # The better of two each: others work on this machine too.
+        requests[how] += len(answered_s)
     rates = {how: len(parts[1].messages) / min(each_s) for how, each_s in spent_s.items()}
     scene.notes.append(", ".join(f"{rate:,.0f} lines/s {how}" for how, rate in rates.items()))
-    assert rates["after a fault"] >= scene.size.least_rate * rates["undisturbed"], rates
+    assert requests["after a fault"] <= scene.size.most_requests * requests["undisturbed"], requests
     return scene.front.refused
 
 

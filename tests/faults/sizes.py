@@ -15,7 +15,7 @@ class Size:
         outage_s: how long a server stays away.
         waiting_lines: how many lines wait while Elasticsearch is away and memory is looked at.
         away_s: how long that is.
-        least_rate: of the undisturbed rate, after a fault; half in the small size, whose parts take half a second.
+        most_requests: after a fault, as a multiple of those for the same lines undisturbed.
     """
 
     name: str
@@ -34,7 +34,7 @@ class Size:
     outage_s: float
     waiting_lines: int
     away_s: float
-    least_rate: float
+    most_requests: float
 
 
 QUICK = Size(
@@ -54,7 +54,7 @@ QUICK = Size(
     outage_s=0.5,
     waiting_lines=40_000,
     away_s=3.0,
-    least_rate=0.5,
+    most_requests=1.5,
 )
 SYSTEM = Size(
     name="system",
@@ -73,5 +73,5 @@ SYSTEM = Size(
     outage_s=20.0,
     waiting_lines=1_000_000,
     away_s=120.0,
-    least_rate=0.8,
+    most_requests=1.25,
 )

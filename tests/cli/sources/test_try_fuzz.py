@@ -17,6 +17,7 @@ from ingest.core.model import Intake, Message, Outcomes, Provenance
 from ingest.core.sources.framing import frames
 from ingest.core.sources.loader import load_sources, sample_files
 from ingest.core.sources.readers import canonical
+from tests.support.amount import examples
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"
 SCHEMA = load_schema(GRAMMARS / "fields.toml")
@@ -66,15 +67,16 @@ def assert_complete(decoded: Outcomes, data: bytes) -> None:
     if decoded.rejects and tree:
         in_string = tree.startswith(b'"')  # JSON within JSON: what lies inside is written otherwise there
         assert all(reject.original in data or in_string for reject in decoded.rejects)
-        assert decoded.documents or len(decoded.rejects) > 1 or decoded.rejects[0].original == data
+        in_array = tree.startswith(b"[")  # the reject holds the element, be it the only one
+        assert decoded.documents or len(decoded.rejects) > 1 or in_array or decoded.rejects[0].original == data
 
 
 @pytest.mark.parametrize("name", sorted(SOURCES))
 def test_nothing_raises_and_nothing_is_silent(name: str) -> None:
-    """Five hundred messages a source, the very core that `try` runs."""
+    """A thousand messages a source (CI: a quarter), the very core that `try` runs."""
     decoder = Decoder(Intake("try", "try", "als", (name,)), SOURCES, SCHEMA)
 
-    @settings(max_examples=500, deadline=None)
+    @settings(max_examples=examples(1000), deadline=None)
     @given(damage_samples(name))
     def fuzz(data: bytes) -> None:
         message = Message(data, NOW_MS, Provenance(captured_ms=NOW_MS), backfill=True)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.rejects import one_letter_off
 from ingest.core.model import Message, Outcomes
+from tests.support.amount import examples
 
 NOW_MS = 1454803200000
 LINE = b"Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
@@ -116,7 +117,7 @@ def test_hostile_bytes_get_a_verdict_with_a_reason(
         assert all(reject.reason and reject.detail and reject.original == HOSTILE[name] for reject in result.rejects)
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.binary(max_size=300), cut=st.integers(0, len(LINE)))
 def test_random_and_mutated_bytes_never_raise(
     data: bytes, cut: int, flow_of: Callable[..., Decoder], sources: dict[str, object]

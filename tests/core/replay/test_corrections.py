@@ -26,6 +26,7 @@ from ingest.core.replay.corrections import (
 from ingest.core.replay.stored_line import DocumentVersion, StoredLine, stored_line
 from ingest.core.runs.derive import STATE_BITS
 from ingest.core.runs.state import union
+from tests.support.amount import examples
 
 FACILITY, SOURCE = "als", "als_perf"
 FEBRUARY, MARCH = "perf-marks-als-2016.02", "perf-marks-als-2016.03"
@@ -164,7 +165,7 @@ STEPS = st.lists(
     ),
     max_size=12,
 )
-MANY = settings(max_examples=1000)
+MANY = settings(max_examples=examples(2000))
 
 
 def played(

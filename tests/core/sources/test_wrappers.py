@@ -15,6 +15,7 @@ from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import Wrapper, load_wrappers, unwrapped
 from tests.core.conftest import GRAMMARS
+from tests.support.amount import examples
 
 NOW_MS = 1454803200000
 LINE = "Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636: PERF:SUBMIT_NORM:START_DATE=1454737177"
@@ -224,7 +225,7 @@ JSON = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=examples(600), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(tree=JSON, noise=st.binary(max_size=12), at=st.integers(0, 200), name=st.sampled_from(FORWARDERS))
 def test_no_wrapper_raises(tree: Any, noise: bytes, at: int, name: str, through: Callable[..., Outcomes]) -> None:
     """Any JSON, any bytes in the middle of one: a verdict each time."""

@@ -23,6 +23,7 @@ from ingest.core.sources.loader import load_sources
 from ingest.core.timestamps import iso
 from ingest.synthetic.workload.generator import Made, RunTruth, Shares, Slowed, Workload, messages, runs_truth
 from ingest.synthetic.workload.truth import INDEX, ExpectedDocument
+from tests.support.amount import examples
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"
 RECEIVED_MS = 1_790_000_000_000
@@ -89,7 +90,7 @@ starts = st.one_of(
 )
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), chosen=shares, start_ms=starts, facility=st.sampled_from(["als", "aps", "nsls"]))
 def test_truth_and_core_agree(decoder: Decoder, seed: int, chosen: Shares, start_ms: int, facility: str) -> None:
     """Whatever the seed, the shares, the season and the zone: same outcome, same reason, same facts."""
@@ -100,7 +101,7 @@ def test_truth_and_core_agree(decoder: Decoder, seed: int, chosen: Shares, start
 def test_truth_and_core_agree_on_thousands_of_lines_of_every_kind(decoder: Decoder) -> None:
     """Every reason and outcome that the generator knows comes up, and none that the core sees otherwise."""
     seen = Counter[tuple[str, str | None]]()
-    for made in messages(Workload(7, 10_000, shares=EVERYTHING)):
+    for made in messages(Workload(7, examples(20_000), shares=EVERYTHING)):
         assert_agree(decoder, made)
         seen[made.truth.outcome, made.truth.reason] += 1
 
@@ -126,7 +127,7 @@ def test_results_become_what_is_told_of_them() -> None:
     assert {facility for facility, _ in runs} == {"als", "aps"}
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=st.integers(0, 2**32), chosen=shares, lines=st.integers(0, 500), results=st.integers(0, 3))
 def test_as_many_as_asked_in_order_and_the_same_again(seed: int, chosen: Shares, lines: int, results: int) -> None:
     """Exactly so many messages, by time of arrival; a second walk gives the same, another seed does not."""
@@ -139,7 +140,7 @@ def test_as_many_as_asked_in_order_and_the_same_again(seed: int, chosen: Shares,
     assert not lines or made != list(messages(replace(workload, seed=seed + 1)))
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=examples(20), deadline=None)
 @given(seed=st.integers(0, 2**32), chosen=shares)
 def test_the_same_bytes_come_twice_only_where_that_is_told(seed: int, chosen: Shares) -> None:
     """Ids are made of bytes: what is stored differs from all before it, unless it is a repeat, which does not."""
