@@ -16,6 +16,7 @@ from ingest.core.model import Provenance
 from ingest.core.records import headers
 from ingest.core.timestamps import iso_ms
 from ingest.core.tracking.manifest import ends
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.edge.kafka.offsets import progress
@@ -26,7 +27,6 @@ from ingest.pipeline.intake.ship import ship, shipment
 from ingest.pipeline.sink.bulk_writer import BulkWriter
 from ingest.pipeline.sink.cas import CasWriter
 from ingest.pipeline.sink.retry import RetryPolicy
-from ingest.pipeline.sink.wiring import now_ms
 from tests.support.amount import cases
 from tests.support.crashing_deriver import LIMITS, Died, Stumble, Stumbling
 from tests.support.derivation import lines_of

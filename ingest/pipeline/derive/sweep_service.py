@@ -11,13 +11,14 @@ from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.sources.source import Source
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
 from ingest.pipeline.signals import stop_on_signals
-from ingest.pipeline.sink.wiring import Sink, now_ms
+from ingest.pipeline.sink.wiring import Sink
 
 
 class SweepTargets(NamedTuple):

@@ -1,6 +1,5 @@
 """Wires what writes to Elasticsearch from the settings, in one place: every job opens a `Sink`."""
 
-import time
 from types import TracebackType
 
 from ingest.config.settings import Settings
@@ -45,8 +44,3 @@ class Sink:
     def close(self) -> None:
         """Close the client."""
         self.client.close()
-
-
-def now_ms() -> int:
-    """Return the wall clock (unix ms); it only sets `event.ingested` and decides how long a gap in a file may wait."""
-    return time.time_ns() // 1_000_000

@@ -14,6 +14,7 @@ from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.records.record_decoder import RecordDecoder
+from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.producer import AcknowledgedProducer
@@ -25,7 +26,7 @@ from ingest.pipeline.derive.sweep_service import sweep_in_background, targets_of
 from ingest.pipeline.preflight import check
 from ingest.pipeline.signals import stop_on_signals
 from ingest.pipeline.sink.bulk_writer import RequestLimits
-from ingest.pipeline.sink.wiring import Sink, now_ms
+from ingest.pipeline.sink.wiring import Sink
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.drain import until_drained
