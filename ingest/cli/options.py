@@ -13,7 +13,7 @@ from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Message, Problem, Provenance
 from ingest.core.sources.framing import Frame
 from ingest.core.sources.source import Source
-from ingest.core.timestamps import ClockError, iso_ms, offset_s
+from ingest.core.timestamps import TimestampError, iso_ms, offset_s
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")
 _SPAN_S = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
@@ -67,7 +67,7 @@ def parse_zone(text: str | None) -> int | None:
     """Parse `--zone` into seconds east of UTC."""
     try:
         return None if text is None else offset_s(text)
-    except ClockError as error:
+    except TimestampError as error:
         raise Problem(f"--zone: {error}.", "Write it like -08:00.", ExitCode.USAGE) from error
 
 
@@ -75,7 +75,7 @@ def parse_time(text: str) -> int:
     """Parse `--received` into unix ms."""
     try:
         return iso_ms(text)
-    except ClockError as error:
+    except TimestampError as error:
         raise Problem(f"--received: {error}.", "Write it like 2026-03-04T19:20:05Z.", ExitCode.USAGE) from error
 
 
@@ -88,7 +88,7 @@ def parse_moment(option: str, text: str | None, now_ms: int) -> int | None:
         return now_ms - int(span[1]) * _SPAN_S[span[2]] * 1000
     try:
         return iso_ms(f"{text}T00:00:00" if _DATE.fullmatch(text) else text, default_offset_s=0)
-    except ClockError as error:
+    except TimestampError as error:
         raise Problem(
             f"{option}: {error}.", "Write it like 2h, 7d, 2026-03-04 or 2026-03-04T19:20:05Z.", ExitCode.USAGE
         ) from error

@@ -16,7 +16,7 @@ from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Wor
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
-from ingest.core.timestamps import ClockError, offset_s
+from ingest.core.timestamps import TimestampError, offset_s
 from ingest.core.toml_checks import Checks
 
 SETTINGS_FILE = "deploy/settings.example.toml"
@@ -100,7 +100,7 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
     """Return the seconds east of UTC of `+08:00`, `-0800` or `Z`."""
     try:
         return offset_s(str(zone))
-    except ClockError as error:
+    except TimestampError as error:
         what = f"{checks.where}: `{label}`: {error}."
         raise Problem(
             what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", ExitCode.CONFIG

@@ -59,7 +59,7 @@ class ItemStatus(Enum):
     BLOCKED = "blocked"
 
 
-def item_status(answer: ItemResult) -> ItemStatus:
+def item_status(result: ItemResult) -> ItemStatus:
     """Classify one answer; an error not known to be the document's fault is `BLOCKED`, so none is dropped.
 
     >>> item_status(ItemResult(201, "created")), item_status(ItemResult(429))
@@ -67,15 +67,15 @@ def item_status(answer: ItemResult) -> ItemStatus:
     >>> item_status(ItemResult(403, error="cluster_block_exception"))
     <ItemStatus.BLOCKED: 'blocked'>
     """
-    if answer.failure_store or answer.error in DOCUMENT_FAULTS:
+    if result.failure_store or result.error in DOCUMENT_FAULTS:
         return ItemStatus.REJECTED
-    if answer.status in (200, 201):
-        return ItemStatus.CORRECTED if answer.result == "updated" else ItemStatus.STORED
-    if answer.status == 409:
+    if result.status in (200, 201):
+        return ItemStatus.CORRECTED if result.result == "updated" else ItemStatus.STORED
+    if result.status == 409:
         return ItemStatus.CONFLICT
-    return ItemStatus.RETRY if answer.status == 429 or answer.status >= 500 else ItemStatus.BLOCKED
+    return ItemStatus.RETRY if result.status == 429 or result.status >= 500 else ItemStatus.BLOCKED
 
 
-def is_final(answer: ItemResult) -> bool:
+def is_final(result: ItemResult) -> bool:
     """Whether a retry would not change the answer."""
-    return item_status(answer) not in (ItemStatus.RETRY, ItemStatus.BLOCKED)
+    return item_status(result) not in (ItemStatus.RETRY, ItemStatus.BLOCKED)

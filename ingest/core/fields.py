@@ -28,7 +28,13 @@ _WRITES = {"external", "create", "cas"}
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One kind of document: what one document of it is, the period of its indices, and how it is written."""
+    """One kind of document.
+
+    Attributes:
+        one: what one document is.
+        period: the period of an index: `month`, `year` or `none`.
+        write: with an `external` version, by `create` (never changed), or by compare-and-swap (`cas`).
+    """
 
     name: str
     one: str
@@ -86,17 +92,17 @@ class Schema:
         return root
 
 
-def _checked(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
+def _load_field(entry: dict[str, Any], kinds: Mapping[str, Kind]) -> Field:
     try:
-        named = tuple(kinds) if entry["kinds"] == ["*"] else tuple(entry["kinds"])
-        field = Field(**{**entry, "kinds": named})
+        field_kinds = tuple(kinds) if entry["kinds"] == ["*"] else tuple(entry["kinds"])
+        field = Field(**{**entry, "kinds": field_kinds})
     except (KeyError, TypeError) as error:
         raise Problem(
             f"fields.toml: field {entry.get('name', entry)}: {error}.",
             "See the comment at the top of the file.",
             ExitCode.CONFIG,
         ) from error
-    wrong = [k for k in named if k not in kinds] or ([field.type] if field.type not in _TYPES else [])
+    wrong = [k for k in field_kinds if k not in kinds] or ([field.type] if field.type not in _TYPES else [])
     if wrong:
         raise Problem(
             f"fields.toml: field {field.name} names `{wrong[0]}`, which is not a kind or a type.", "", ExitCode.CONFIG
@@ -118,7 +124,7 @@ def load_schema(path: Path) -> Schema:
             )
         if kind.period not in _PERIODS or kind.write not in _WRITES:
             raise Problem(f"fields.toml: kind {kind.name} has an unknown period or write mode.", "", ExitCode.CONFIG)
-    fields = [_checked(entry, kinds) for entry in tree["field"]]
+    fields = [_load_field(entry, kinds) for entry in tree["field"]]
     by_name = {field.name: field for field in fields}
     if len(by_name) != len(fields):
         raise Problem("fields.toml lists a field twice.", "List each field once.", ExitCode.CONFIG)
@@ -137,7 +143,7 @@ def _pruned(body: Mapping[str, Any], prefix: str, dropped: set[str]) -> dict[str
         name = prefix + key
         if name in dropped:
             continue
-        left = _pruned(value, f"{name}.", dropped) if isinstance(value, dict) else value
-        if left != {}:
-            pruned[key] = left
+        shared = _pruned(value, f"{name}.", dropped) if isinstance(value, dict) else value
+        if shared != {}:
+            pruned[key] = shared
     return pruned

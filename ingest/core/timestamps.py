@@ -2,7 +2,7 @@
 
 Times are unix milliseconds (int) unless the name says otherwise. `strptime` is not used: its `%Z` knows only the
 zone of the process, and reads `PST` sixteen hours wrong in Manila without a warning (als-perf.md, ambiguity 2).
-A time that cannot be read raises `ClockError` with a message for people.
+A time that cannot be read raises `TimestampError` with a message for people.
 """
 
 import re
@@ -35,7 +35,7 @@ _OFFSET = re.compile(r"([+-])(\d\d):?(\d\d)?", re.ASCII)
 _EPOCH = re.compile(r"(\d{10}|\d{13}|\d{16}|\d{19})(?:\.(\d{1,12}))?", re.ASCII)
 
 
-class ClockError(ValueError):
+class TimestampError(ValueError):
     """A time that cannot be read; the message says why."""
 
 
@@ -44,7 +44,7 @@ def _day_ms(year: int, month: int, day: int) -> int:
     try:
         return (date(year, month, day).toordinal() - EPOCH_DAY) * MS_PER_DAY
     except ValueError as error:
-        raise ClockError(f"no such day: {year}-{month}-{day}") from error
+        raise TimestampError(f"no such day: {year}-{month}-{day}") from error
 
 
 def month_number(name: str) -> int:
@@ -52,7 +52,7 @@ def month_number(name: str) -> int:
     try:
         return _MONTHS[name[:3].lower()]
     except KeyError:
-        raise ClockError(f"`{name}` is no English month") from None
+        raise TimestampError(f"`{name}` is no English month") from None
 
 
 def weekday_agrees(name: str, local_ms: int) -> bool:
@@ -68,10 +68,10 @@ def local_ms(year: int, month: int, day: int, clock: str, half: str | None = Non
     leap = second == 60  # a leap second has no unix time of its own: shown as :59
     if half:
         if not 1 <= hour <= 12:
-            raise ClockError(f"hour {hour} does not go with {half}")
+            raise TimestampError(f"hour {hour} does not go with {half}")
         hour = hour % 12 + (12 if half.upper() == "PM" else 0)
     if hour > 23 or minute > 59 or second > 60:
-        raise ClockError(f"no such time: {clock}")
+        raise TimestampError(f"no such time: {clock}")
     second = min(second, 59)
     millis = int((fraction + "000")[:3]) if fraction else 0
     return _day_ms(year, month, day) + (hour * 3600 + minute * 60 + second) * 1000 + millis, leap
@@ -83,10 +83,10 @@ def offset_s(text: str) -> int:
         return 0
     match = _OFFSET.fullmatch(text)
     if match is None:
-        raise ClockError(f"`{text}` is no UTC offset")
+        raise TimestampError(f"`{text}` is no UTC offset")
     seconds = int(match[2]) * 3600 + int(match[3] or 0) * 60
     if seconds > ZONE_LIMIT_S:
-        raise ClockError(f"no zone is as far from UTC as `{text}`")
+        raise TimestampError(f"no zone is as far from UTC as `{text}`")
     return -seconds if match[1] == "-" else seconds
 
 
@@ -97,28 +97,28 @@ def epoch_ms(text: str) -> int:
     """
     match = _EPOCH.fullmatch(text)
     if match is None:
-        raise ClockError(f"`{text[:40]}` is no unix time: 10, 13, 16 or 19 digits are")
+        raise TimestampError(f"`{text[:40]}` is no unix time: 10, 13, 16 or 19 digits are")
     digits = match[1]
     millis = int((digits + "000")[:13])
     if len(digits) == 10 and match[2]:
         millis += int((match[2] + "000")[:3])
     if millis < EARLIEST_MS:
-        raise ClockError(f"`{text}` lies before the year 2000")
+        raise TimestampError(f"`{text}` lies before the year 2000")
     return millis
 
 
 def iso_ms(text: str, default_offset_s: int | None = None) -> int:
     """Convert an ISO 8601 date-time to ms.
 
-    Without an offset in the text it uses `default_offset_s`; without that too it raises `ClockError`.
+    Without an offset in the text it uses `default_offset_s`; without that too it raises `TimestampError`.
     """
     match = _ISO.fullmatch(text)
     if match is None:
-        raise ClockError(f"`{text[:40]}` is no ISO 8601 date-time")
+        raise TimestampError(f"`{text[:40]}` is no ISO 8601 date-time")
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     offset = offset_s(zone) if zone else default_offset_s
     if offset is None:
-        raise ClockError(f"`{text}` names no zone")
+        raise TimestampError(f"`{text}` names no zone")
     local, _ = local_ms(int(year), int(month), int(day), f"{hour}:{minute}:{second}.{fraction or 0}")
     return local - offset * 1000
 
@@ -127,11 +127,11 @@ def iso_duration_s(text: str) -> float:
     """Convert an ISO 8601 duration to seconds; years and months have no fixed length and are rejected."""
     match = _DURATION.fullmatch(text)
     if match is None or text.endswith("T"):
-        raise ClockError(f"`{text[:40]}` is no ISO 8601 duration of weeks, days, hours, minutes and seconds")
+        raise TimestampError(f"`{text[:40]}` is no ISO 8601 duration of weeks, days, hours, minutes and seconds")
     sign, *parts = match.groups()
     seconds = sum(float(part) * unit for part, unit in zip(parts, (604_800, 86_400, 3600, 60, 1), strict=True) if part)
     if not isfinite(seconds):
-        raise ClockError(f"`{text[:40]}` is longer than every duration")
+        raise TimestampError(f"`{text[:40]}` is longer than every duration")
     return -seconds if sign == "-" else seconds
 
 

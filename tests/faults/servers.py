@@ -23,7 +23,7 @@ class Servers:
 
     def down(self, name: str, how: signal.Signals) -> None:
         """End a server by a signal; returns when it is gone."""
-        process = state.read(self.wanted.place)[name].process
+        process = state.read(self.wanted.folder_path)[name].process
         if how is signal.SIGKILL:
             os.kill(process.pid, how)
         processes.end([process])

@@ -36,7 +36,7 @@ def test_writes_and_searches_follow_the_periods_of_fields_toml(world: World, sam
     world.ship(world.written("a.log", [*sample_lines, torn]))
     world.drain(registry)
     sweeps: list[Swept] = []
-    sweep(world.settings, registry, once=True, say=sweeps.append)
+    sweep(world.settings, registry, once=True, report=sweeps.append)
 
     for kind in KINDS:
         indices = {parse_index(index) for index, _ in world.documents(kind)}

@@ -37,7 +37,7 @@ def stored(world: World, lines: list[bytes], workers: int = 1) -> None:
     else:
         done = world.perflog("run", "--drain", "--workers", str(workers))
         assert done.returncode == 0, done.stderr
-    sweep(world.settings, world.knowledge, once=True, say=lambda _: None)
+    sweep(world.settings, world.knowledge, once=True, report=lambda _: None)
 
 
 def analysed(world: World, lines: list[bytes], *words: str) -> bytes:

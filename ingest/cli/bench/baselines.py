@@ -12,6 +12,7 @@ import time
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from hashlib import blake2b
 from typing import Any
 
@@ -23,7 +24,6 @@ from kafka import KafkaConsumer, TopicPartition
 from ingest.config.settings import Kafka
 from ingest.core.ids import parse_index
 from ingest.core.timestamps import iso
-from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.client import client_configuration
 
 BARE = re.compile(
@@ -39,7 +39,7 @@ AFTERNOON = "bench-afternoon"
 
 def load(client: Client, bodies: Sequence[bytes], connections: int) -> float:
     """Send every body, `connections` at a time; returns seconds. AssertionError if an item was rejected."""
-    return _loaded(bodies, connections, lambda body: _sent(client, body))
+    return _loaded(bodies, connections, lambda body: _send(client, body))
 
 
 def load_again(client: Client, bodies: Sequence[bytes], connections: int) -> float:
@@ -54,39 +54,33 @@ def _loaded(bodies: Sequence[bytes], connections: int, send: Callable[[bytes], o
     return time.perf_counter() - began_s
 
 
-class Recorder(ElasticsearchStore):
-    """A store that keeps the body of every bulk request, to be sent again without the pipeline."""
+@contextmanager
+def recorded_bodies() -> Iterator[list[bytes]]:
+    """Record the body of every bulk request that this process sends meanwhile, to send it again without perflog."""
+    bodies: list[bytes] = []
+    send = Client.bulk
 
-    def __init__(self, client: Client) -> None:
-        """Take an open client."""
-        super().__init__(client)
-        self.bodies: list[bytes] = []
+    def record(connected: Client, *, operations: bytes, filter_path: str) -> Any:
+        bodies.append(operations)
+        return send(connected, operations=operations, filter_path=filter_path)  # type: ignore[arg-type]
 
-    def _send(self, body: bytes, told: str) -> dict[str, Any]:
-        self.bodies.append(body)
-        return super()._send(body, told)
+    Client.bulk = record  # type: ignore[assignment,method-assign]
+    try:
+        yield bodies
+    finally:
+        Client.bulk = send  # type: ignore[method-assign]
 
-    def unconditional(self) -> list[bytes]:
-        """Return the bodies without the conditions that only the first run can meet (create, if_seq_no)."""
-        return [CREATE.sub(_unconditional, SEEN.sub(b"", body)) for body in self.bodies]
+
+def unconditional(bodies: Iterable[bytes]) -> list[bytes]:
+    """Return the bodies without the conditions that only the first run can meet (create, if_seq_no)."""
+    return [CREATE.sub(_unconditional, SEEN.sub(b"", body)) for body in bodies]
 
 
 def _unconditional(create: re.Match[bytes]) -> bytes:
     return b'{"index":' + create[1] if parse_index(create[2].decode()).kind in SWAPPED else create[0]
 
 
-def recording() -> tuple[StoreOf, list[Recorder]]:
-    """Return a factory of recorders, and the list of recorders it has made."""
-    made: list[Recorder] = []
-
-    def store_of(connected: Client) -> Recorder:
-        made.append(Recorder(connected))
-        return made[-1]
-
-    return store_of, made
-
-
-def _sent(client: Client, body: bytes) -> None:
+def _send(client: Client, body: bytes) -> None:
     answer = client.bulk(operations=body, filter_path="errors,items.*.status")  # type: ignore[arg-type]
     assert not answer.body["errors"], "an item was refused"  # noqa: S101 - a yardstick that measures nothing is none
 
@@ -124,7 +118,7 @@ def bare_loop(client: Client, polls: Iterable[list[Any]], index: str, connection
             if len(under_way) > connections:
                 under_way.pop(0).result()
             if body:
-                under_way.append(pool.submit(_sent, client, body))
+                under_way.append(pool.submit(_send, client, body))
         for future in under_way:
             future.result()
     return lines

@@ -68,8 +68,8 @@ command.add_command(replay_command)
 @click.pass_obj
 def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool) -> None:
     """One core: lines to typed marks and to bulk bytes, documents to documents; a bare expression and Lark beside."""
-    known = load_registry(load_settings(settings_path).grammars)
-    timings = [*_lines(known, count, repeat), _documents(known, repeat)]
+    registry = load_registry(load_settings(settings_path).grammars)
+    timings = [*_lines(registry, count, repeat), _documents(registry, repeat)]
     memory_mib = _status_mib("VmHWM")
     if as_json:
         rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
@@ -93,11 +93,11 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
 @click.pass_obj
 def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Whether memory stays flat over many different lines: resident memory after each tenth of them."""
-    known = load_registry(load_settings(settings_path).grammars)
-    source = known.sources["als_perf"]
-    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = FastPath(decoder, source, ORIGIN)
-    read, write = quick.reader(), quick.writer(PLACE)
+    registry = load_registry(load_settings(settings_path).grammars)
+    source = registry.sources["als_perf"]
+    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), registry.sources, registry.schema)
+    fast_path = FastPath(decoder, source, ORIGIN)
+    read, write = fast_path.reader(), fast_path.writer(PLACE)
     sizes_mib = []
     with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("lines", total=count)
@@ -112,13 +112,13 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     click.echo(orjson.dumps(result) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
 
 
-def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
-    source = known.sources["als_perf"]
+def _lines(registry: Registry, count: int, repeat: int) -> list[Timing]:
+    source = registry.sources["als_perf"]
     lines = list(moved((source.folder / "samples.log").read_bytes().splitlines(), count))
     texts = [line.decode() for line in lines]
-    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), known.sources, known.schema)
-    quick = FastPath(decoder, source, ORIGIN)
-    read, write = quick.reader(), quick.writer(PLACE)
+    decoder = Decoder(Intake("bench", "bench", "als", ("als_perf",), "bench"), registry.sources, registry.schema)
+    fast_path = FastPath(decoder, source, ORIGIN)
+    read, write = fast_path.reader(), fast_path.writer(PLACE)
 
     def bulk() -> None:
         for start in range(0, count, BATCH):
@@ -138,13 +138,13 @@ def _lines(known: Registry, count: int, repeat: int) -> list[Timing]:
     few = texts[::LARK_SHARE]
     reader = source.reader
     assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
-    ways: list[tuple[str, Callable[[], None], int]] = [
-        ("bare expression, groups", lambda: _each(bare, texts), count),
-        ("plain Lark LALR", lambda: _each(lambda text: reader.read_slowly(text, b""), few), len(few)),
-        ("lines to typed marks", lambda: _each(read, lines), count),
+    variants: list[tuple[str, Callable[[], None], int]] = [
+        ("bare expression, groups", lambda: _apply(bare, texts), count),
+        ("plain Lark LALR", lambda: _apply(lambda text: reader.read_slowly(text, b""), few), len(few)),
+        ("lines to typed marks", lambda: _apply(read, lines), count),
         ("lines to bulk bytes", bulk, count),
     ]
-    return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in ways]
+    return [Timing(name, _rate(do, amount, repeat), "lines/s") for name, do, amount in variants]
 
 
 def _generally(decoder: Decoder, line: bytes) -> list[BulkAction]:
@@ -152,15 +152,15 @@ def _generally(decoder: Decoder, line: bytes) -> list[BulkAction]:
     return [index_document(document) for document in documents]
 
 
-def _documents(known: Registry, repeat: int) -> Timing:
-    decoder = Decoder(Intake("bench", "bench", "als", ("perfsonar",)), known.sources, known.schema)
+def _documents(registry: Registry, repeat: int) -> Timing:
+    decoder = Decoder(Intake("bench", "bench", "als", ("perfsonar",)), registry.sources, registry.schema)
     start = datetime(2016, 2, 6, tzinfo=UTC)
     data = [_of_size(document) for document in day(start) if b'"throughput-bits"' in document]
     messages = [Message(document, RECEIVED_MS, backfill=True) for document in data]
     size_mb = sum(map(len, data)) / 1e6
     name = f"perfSONAR throughput results of {size_mb * 1000 / len(data):.0f} KB to documents"
     return Timing(
-        name, _rate(lambda: _each(lambda m: decoder.decode(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
+        name, _rate(lambda: _apply(lambda m: decoder.decode(m, RECEIVED_MS), messages), size_mb, repeat), "MB/s"
     )
 
 
@@ -194,7 +194,7 @@ def _of_size(document: bytes) -> bytes:
     return orjson.dumps(tree)
 
 
-def _each(do: Callable[[Any], Any], over: Sequence[Any]) -> None:
+def _apply(do: Callable[[Any], Any], over: Sequence[Any]) -> None:
     for one in over:
         do(one)
 

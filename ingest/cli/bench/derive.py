@@ -21,20 +21,20 @@ import orjson
 from rich.console import Console
 
 from ingest.cli.bench import baselines
-from ingest.cli.bench.baselines import recording
+from ingest.cli.bench.baselines import recorded_bodies, unconditional
 from ingest.cli.bench.harness import (
     FACILITY,
     Measurement,
     Records,
-    apart,
     by_file,
-    emptied,
-    in_batches,
+    in_own_process,
+    recreate_indices,
     shipped,
     worker,
 )
 from ingest.cli.console import plain_table
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.decode.registry import Registry
 from ingest.core.ids import parse_index
 from ingest.core.kafka_record import ConsumerRecord
@@ -67,20 +67,20 @@ class Round:
         return items / ids
 
 
-def bench(settings: Settings, known: Registry, count: int, repeat: int, as_json: bool) -> None:
+def bench(settings: Settings, registry: Registry, count: int, repeat: int, as_json: bool) -> None:
     """Measure and print."""
-    ways: dict[str, Records] = {
+    records_by_order: dict[str, Records] = {
         "1,000 runs interleaved": lambda: interleaved(count),
         "a run's lines together": lambda: together(count),
     }
-    rounds_by_order = {name: _rounds(settings, known, records, repeat) for name, records in ways.items()}
+    rounds_by_order = {name: _rounds(settings, registry, records, repeat) for name, records in records_by_order.items()}
     tree = {name: _tree(rounds) for name, rounds in rounds_by_order.items()}
     click.echo(orjson.dumps(tree)) if as_json else _show(tree, count, repeat, settings)
 
 
 def interleaved(count: int) -> Iterator[ConsumerRecord]:
     """Yield records in the order of printing, by file in short segments."""
-    for segment in in_batches(_made(count), BATCH_MARKS):
+    for segment in batched(_made(count), max_items=BATCH_MARKS):
         yield from by_file(segment)
 
 
@@ -94,29 +94,29 @@ def _made(count: int) -> Iterator[Made]:
     return messages(Workload(lines=count, facilities=(FACILITY,), span_s=count * SPAN_A_LINE_S))
 
 
-def _rounds(settings: Settings, known: Registry, records: Records, repeat: int) -> list[Round]:
-    with tempfile.TemporaryDirectory() as folder, shipped(settings, known, records, partitions=1):
-        kept = Path(folder) / "bodies"
+def _rounds(settings: Settings, registry: Registry, records: Records, repeat: int) -> list[Round]:
+    with tempfile.TemporaryDirectory() as folder, shipped(settings, registry, records, partitions=1):
+        bodies_path = Path(folder) / "bodies"
         rounds = []
-        for turn in range(repeat + 1):
-            emptied(settings, known.schema)
-            measured = apart(lambda: _recorded(settings, known, kept))
-            emptied(settings, known.schema)
-            items, load_s, sent = apart(lambda: _again(settings, kept))
-            if turn:  # the first round warms the servers up
+        for round_number in range(repeat + 1):
+            recreate_indices(settings, registry.schema)
+            measured = in_own_process(lambda: _record(settings, registry, bodies_path))
+            recreate_indices(settings, registry.schema)
+            items, load_s, sent = in_own_process(lambda: _send_again(settings, bodies_path))
+            if round_number:  # the first round warms the servers up
                 rounds.append(Round(measured, items, load_s, sent))
     return rounds
 
 
-def _recorded(settings: Settings, known: Registry, kept: Path) -> Measurement:
-    store_of, made = recording()
-    measured = worker(settings, known, store_of)
-    kept.write_bytes(pickle.dumps(made[0].unconditional()))
+def _record(settings: Settings, registry: Registry, bodies_path: Path) -> Measurement:
+    with recorded_bodies() as bodies:
+        measured = worker(settings, registry)
+    bodies_path.write_bytes(pickle.dumps(unconditional(bodies)))
     return measured
 
 
-def _again(settings: Settings, kept: Path) -> tuple[int, float, dict[str, tuple[int, int]]]:
-    bodies: list[bytes] = pickle.loads(kept.read_bytes())  # noqa: S301 - our own, of a moment ago
+def _send_again(settings: Settings, bodies_path: Path) -> tuple[int, float, dict[str, tuple[int, int]]]:
+    bodies: list[bytes] = pickle.loads(bodies_path.read_bytes())  # noqa: S301 - our own, of a moment ago
     items: Counter[str] = Counter()
     ids: dict[str, set[bytes]] = {}
     for body in bodies:
@@ -152,5 +152,5 @@ def _show(tree: dict[str, dict[str, Any]], count: int, repeat: int, settings: Se
         table.add_row(name, f"{row['lines_per_s']:,}", f"{row['items']:,}", f"{row['of_the_limit']:.2f}",
                       f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}", *times)  # fmt: skip
     Console().print(table)
-    ways = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
-    click.echo(f"Medians of {repeat}; {count:,} lines; {ways}. The limit: the same items, no pipeline.")
+    conditions = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
+    click.echo(f"Medians of {repeat}; {count:,} lines; {conditions}. The limit: the same items, no pipeline.")

@@ -10,6 +10,7 @@ from multiprocessing import get_context
 from typing import Any, TypeVar
 
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.decode.registry import Registry
 from ingest.core.fields import Schema
 from ingest.core.ids import index_pattern, index_patterns
@@ -18,7 +19,6 @@ from ingest.core.model import Intake, Provenance
 from ingest.core.records.headers import to_headers
 from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.client import client
-from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.producer import open_producer
 from ingest.edge.kafka.topics import open_topics
 from ingest.pipeline.admin.setup import set_up
@@ -56,11 +56,11 @@ def bench_settings(settings: Settings, derive: bool) -> Settings:
     return replace(settings, kafka=kafka, delivery=delivery, intakes={INTAKE.name: INTAKE})
 
 
-def apart(way: Callable[[], T]) -> T:
+def in_own_process(measure: Callable[[], T]) -> T:
     """Run a measurement in its own process, so that processor time and memory are its own."""
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: sender.send(way()))
+    process = context.Process(target=lambda: sender.send(measure()))
     process.start()
     sender.close()
     try:
@@ -75,7 +75,7 @@ def marks_index(schema: Schema) -> str:
     return schema.index("marks", FACILITY, Workload().start_ms)
 
 
-def emptied(settings: Settings, schema: Schema) -> None:
+def recreate_indices(settings: Settings, schema: Schema) -> None:
     """Recreate the index of marks from its template and delete everything derived."""
     with client(settings.elasticsearch) as connected:
         _deleted(connected, index_patterns(WRITTEN, (FACILITY,)))
@@ -90,15 +90,15 @@ def _deleted(connected: Any, indices: str) -> None:
         connected.indices.delete(index=name)
 
 
-def received(count: int) -> Iterator[ConsumerRecord]:
+def generated_records(count: int) -> Iterator[ConsumerRecord]:
     """Yield the workload as `ship` would send it, file by file."""
     yield from by_file(messages(Workload(lines=count, facilities=(FACILITY,))))
 
 
-def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
+def by_file(messages_made: Iterable[Made]) -> Iterator[ConsumerRecord]:
     """Yield lines as `ship` would send them, file by file."""
     files: dict[tuple[str, str], list[bytes]] = {}
-    for made in some:
+    for made in messages_made:
         files.setdefault((made.host, made.path), []).append(made.data)
     sent_ms, offsets = now_ms(), itertools.count()
     for (host, path), lines in files.items():
@@ -111,17 +111,10 @@ def by_file(some: Iterable[Made]) -> Iterator[ConsumerRecord]:
             at_bytes += len(line) + 1
 
 
-def in_batches(some: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield lists of `size`, the last one shorter."""
-    iterator = iter(some)
-    while batch := list(itertools.islice(iterator, size)):
-        yield batch
-
-
-def worker(settings: Settings, known: Registry, store_of: StoreOf = ElasticsearchStore) -> Measurement:
+def worker(settings: Settings, registry: Registry) -> Measurement:
     """Run one worker that drains the topic."""
     group = f"{settings.kafka.group}-{time.time_ns()}"
-    report = run_worker(settings, known, drain=True, group=group, store_of=store_of)
+    report = run_worker(settings, registry, drain=True, group=group)
     records = report.counts[INTAKE.name].records
     return Measurement(records, report.working_s, report.cpu_s, peak_mib())
 
@@ -132,24 +125,24 @@ def peak_mib() -> float:
 
 
 @contextmanager
-def shipped(settings: Settings, known: Registry, records: Records, partitions: int) -> Iterator[None]:
+def shipped(settings: Settings, registry: Registry, records: Records, partitions: int) -> Iterator[None]:
     """Provide the lines in a topic, which is deleted afterwards."""
-    set_up(settings, known.schema, partitions)
+    set_up(settings, registry.schema, partitions)
     try:
-        apart(lambda: ship(settings, records))
+        in_own_process(lambda: ship(settings, records))
         yield
     finally:
-        removed(settings)
+        remove_all(settings)
 
 
 def ship(settings: Settings, records: Records) -> None:
     """Send all records."""
     with open_producer(settings.kafka) as outbox:
-        for batch in in_batches(records(), FLIGHT):
+        for batch in batched(records(), max_items=FLIGHT):
             outbox.send([ProducerRecord(TOPIC, r.key, r.value, r.headers) for r in batch])
 
 
-def removed(settings: Settings) -> None:
+def remove_all(settings: Settings) -> None:
     """Delete everything that the benchmark created."""
     with client(settings.elasticsearch) as connected:
         _deleted(connected, index_pattern("*", (FACILITY,)))

@@ -23,19 +23,19 @@ from ingest.cli.bench.harness import (
     INTAKE,
     TOPIC,
     Measurement,
-    apart,
     bench_settings,
-    emptied,
-    in_batches,
+    generated_records,
+    in_own_process,
     marks_index,
     peak_mib,
-    received,
+    recreate_indices,
     shipped,
     worker,
 )
 from ingest.cli.console import plain_table
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
+from ingest.core.batching import batched
 from ingest.core.bulk import request_body
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
@@ -48,7 +48,7 @@ from ingest.pipeline.worker.process import fit_for_work
 
 LARK_SHARE = 20  # the afternoon variant gets one line in so many: it is that much slower
 
-Way = Callable[[], Measurement]
+Variant = Callable[[], Measurement]
 
 
 @click.command("index")
@@ -66,54 +66,56 @@ Way = Callable[[], Measurement]
 def command(settings_path: Path | None, /, count: int, repeat: int, derive: str, as_json: bool) -> None:
     """One worker beside the limit (the same bytes, no pipeline), a bare loop, and an afternoon's work with Lark."""
     settings = bench_settings(load_settings(settings_path), derive == "on")
-    known = load_registry(settings.grammars)
+    registry = load_registry(settings.grammars)
     fit_for_work()
     if derive == "on":
-        bench_derived(settings, known, count, repeat, as_json)
+        bench_derived(settings, registry, count, repeat, as_json)
         return
-    ways: dict[str, Way] = {
-        "the limit: the same bytes, no pipeline": lambda: _limit(settings, known, count),
-        "perflog run, one worker": lambda: worker(settings, known),
-        "a bare loop, no promises": lambda: _bare(settings, known),
-        "plain Lark and helpers.bulk": lambda: _afternoon(settings, known, count),
+    variants: dict[str, Variant] = {
+        "the limit: the same bytes, no pipeline": lambda: _limit(settings, registry, count),
+        "perflog run, one worker": lambda: worker(settings, registry),
+        "a bare loop, no promises": lambda: _bare(settings, registry),
+        "plain Lark and helpers.bulk": lambda: _afternoon(settings, registry, count),
     }
-    with shipped(settings, known, lambda: received(count), DEFAULT_PARTITIONS):
-        measurements = _measured(ways, repeat, settings, known)
+    with shipped(settings, registry, lambda: generated_records(count), DEFAULT_PARTITIONS):
+        measurements = _measured(variants, repeat, settings, registry)
     click.echo(orjson.dumps(_tree(measurements))) if as_json else _show(measurements, count, repeat, settings)
 
 
-def _measured(ways: dict[str, Way], repeat: int, settings: Settings, known: Registry) -> dict[str, list[Measurement]]:
-    measurements: dict[str, list[Measurement]] = {name: [] for name in ways}
+def _measured(
+    variants: dict[str, Variant], repeat: int, settings: Settings, registry: Registry
+) -> dict[str, list[Measurement]]:
+    measurements: dict[str, list[Measurement]] = {name: [] for name in variants}
     console = Console(stderr=True)
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
-        task = progress.add_task("warming up", total=1 + repeat * len(ways))
-        for turn in range(repeat + 1):
-            for name, way in ways.items():
-                if turn == 0 and way is not next(iter(ways.values())):
+        task = progress.add_task("warming up", total=1 + repeat * len(variants))
+        for round_number in range(repeat + 1):
+            for name, variant in variants.items():
+                if round_number == 0 and variant is not next(iter(variants.values())):
                     continue  # one variant is enough to warm up the servers
-                emptied(settings, known.schema)
-                measured = apart(way)
-                if turn:
+                recreate_indices(settings, registry.schema)
+                measured = in_own_process(variant)
+                if round_number:
                     measurements[name].append(measured)
                 progress.update(task, advance=1, description=name)
     return measurements
 
 
-def _limit(settings: Settings, known: Registry, count: int) -> Measurement:
-    reader = _reader(known)
+def _limit(settings: Settings, registry: Registry, count: int) -> Measurement:
+    reader = _reader(registry)
     size = settings.delivery.bulk_documents
     bodies = []
-    for batch in in_batches(received(count), size):
+    for batch in batched(generated_records(count), max_items=size):
         bodies.append(request_body(reader.read(batch, now_ms()).actions))
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         return Measurement(count, baselines.load(connected, bodies, settings.delivery.connections))
 
 
-def _reader(known: Registry) -> RecordDecoder:
-    return RecordDecoder(Decoder(INTAKE, known.sources, known.schema))
+def _reader(registry: Registry) -> RecordDecoder:
+    return RecordDecoder(Decoder(INTAKE, registry.sources, registry.schema))
 
 
-def _bare(settings: Settings, known: Registry) -> Measurement:
+def _bare(settings: Settings, registry: Registry) -> Measurement:
     with client(settings.elasticsearch, settings.delivery.connections) as connected:
         polls = baselines.records(settings.kafka, TOPIC)
         first = next(polls)
@@ -123,14 +125,14 @@ def _bare(settings: Settings, known: Registry) -> Measurement:
             yield first
             yield from polls
 
-        lines = baselines.bare_loop(connected, all_polls(), marks_index(known.schema), settings.delivery.connections)
+        lines = baselines.bare_loop(connected, all_polls(), marks_index(registry.schema), settings.delivery.connections)
         return Measurement(lines, time.perf_counter() - began[0], time.process_time() - began[1], peak_mib())
 
 
-def _afternoon(settings: Settings, known: Registry, count: int) -> Measurement:
-    reader = known.sources["als_perf"].reader
+def _afternoon(settings: Settings, registry: Registry, count: int) -> Measurement:
+    reader = registry.sources["als_perf"].reader
     assert isinstance(reader, GrammarReader)  # noqa: S101 - als_perf has a grammar
-    lines = [r.value.decode() for r in received(count // LARK_SHARE) if r.value]
+    lines = [r.value.decode() for r in generated_records(count // LARK_SHARE) if r.value]
     reader.read_slowly(lines[0], b"")  # builds Lark's parser
     began_s = time.process_time()
     with client(settings.elasticsearch) as connected:
@@ -157,8 +159,8 @@ def _show(measurements: dict[str, list[Measurement]], count: int, repeat: int, s
         table.add_column(column, justify="left" if column == "what" else "right")
     for name, row in tree.items():
         rate = row["lines_per_s"]
-        known = [f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}"] if row["peak_mib"] else ["", ""]
-        table.add_row(name, f"{rate:,}", f"{rate / limit:.2f}", f"{rate / bare:.2f}", *known)
+        figures = [f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}"] if row["peak_mib"] else ["", ""]
+        table.add_row(name, f"{rate:,}", f"{rate / limit:.2f}", f"{rate / bare:.2f}", *figures)
     Console().print(table)
-    ways = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
-    click.echo(f"Medians of {repeat}; {count:,} lines (Lark: one in {LARK_SHARE}); {ways}.")
+    conditions = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
+    click.echo(f"Medians of {repeat}; {count:,} lines (Lark: one in {LARK_SHARE}); {conditions}.")

@@ -26,10 +26,10 @@ from ingest.cli.bench.harness import (
     INTAKE,
     TOPIC,
     Measurement,
-    apart,
     bench_settings,
-    emptied,
+    in_own_process,
     peak_mib,
+    recreate_indices,
     shipped,
 )
 from ingest.cli.console import plain_table, progress_bar
@@ -64,34 +64,34 @@ class Replayed:
 def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     """Lines read first, read again with the same revision, and with a raised one: lines per second, in one run."""
     settings = bench_settings(load_settings(settings_path), derive=True)
-    known = load_registry(settings.grammars)
+    registry = load_registry(settings.grammars)
     fit_for_work()
-    with shipped(settings, known, lambda: interleaved(count), DEFAULT_PARTITIONS):
-        emptied(settings, known.schema)
-        first = apart(lambda: _drained(settings, known))
-        same = _replayed(settings, known)
-        raised = _replayed(settings, _raised(known))
+    with shipped(settings, registry, lambda: interleaved(count), DEFAULT_PARTITIONS):
+        recreate_indices(settings, registry.schema)
+        first = in_own_process(lambda: _drain(settings, registry))
+        same = _replay(settings, registry)
+        raised = _replay(settings, _with_raised_revisions(registry))
     result = _tree(first, same, raised)
     click.echo(orjson.dumps(result)) if as_json else _show(result, count)
 
 
-def _drained(settings: Settings, known: Registry) -> Measurement:
-    report = run_worker(settings, known, drain=True)
+def _drain(settings: Settings, registry: Registry) -> Measurement:
+    report = run_worker(settings, registry, drain=True)
     return Measurement(report.counts[INTAKE.name].records, report.working_s, report.cpu_s, peak_mib())
 
 
-def _raised(known: Registry) -> Registry:
+def _with_raised_revisions(registry: Registry) -> Registry:
     """Return the same grammars with a higher revision."""
-    sources = {name: replace(source, revision=source.revision + 1) for name, source in known.sources.items()}
-    return replace(known, sources=sources)
+    sources = {name: replace(source, revision=source.revision + 1) for name, source in registry.sources.items()}
+    return replace(registry, sources=sources)
 
 
-def _replayed(settings: Settings, known: Registry) -> Replayed:
+def _replay(settings: Settings, registry: Registry) -> Replayed:
     before = _committed(settings)
-    with _worker(settings, known) as reading:
+    with _worker(settings, registry) as reading:
         time.sleep(SETTLE_S)
         began_s = time.monotonic()
-        lines, sent_s = apart(lambda: _sent(settings, known))
+        lines, sent_s = in_own_process(lambda: _send(settings, registry))
         while _committed(settings) < before + lines:
             if not reading.is_alive():
                 raise Problem(
@@ -101,10 +101,10 @@ def _replayed(settings: Settings, known: Registry) -> Replayed:
         return Replayed(lines, sent_s, time.monotonic() - began_s)
 
 
-def _sent(settings: Settings, known: Registry) -> tuple[int, float]:
+def _send(settings: Settings, registry: Registry) -> tuple[int, float]:
     began_s = time.monotonic()
     with progress_bar() as progress:
-        report = resend(settings, known, FactQuery(facilities=(FACILITY,)), progress=progress)
+        report = resend(settings, registry, FactQuery(facilities=(FACILITY,)), progress=progress)
     return report.lines, time.monotonic() - began_s
 
 
@@ -113,9 +113,9 @@ def _committed(settings: Settings) -> int:
 
 
 @contextmanager
-def _worker(settings: Settings, known: Registry) -> Iterator[BaseProcess]:
+def _worker(settings: Settings, registry: Registry) -> Iterator[BaseProcess]:
     """Run one worker in the background."""
-    process = get_context("fork").Process(target=lambda: run_worker(settings, known))
+    process = get_context("fork").Process(target=lambda: run_worker(settings, registry))
     process.start()
     try:
         yield process

@@ -44,7 +44,7 @@ def incident_to_json(incident: Incident) -> dict[str, Any]:
         "end": None if incident.closed_ms is None else iso(incident.closed_ms),
         "closed_by": incident.closed_by or None,
         "slow": incident.slow,
-        "told": incident.told or None,
+        "told": incident.notified_level or None,
         "first": _evidence_to_json(incident.first),
         "worst": _evidence_to_json(incident.worst),
     }

@@ -87,7 +87,7 @@ def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
     if options.as_json:
         learned_templates = [
             {"facility": result.facility, "workflow": result.workflow, "done": result.done}
-            | {"template": None if result.found is None else template_to_json(result.found)}
+            | {"template": None if result.template is None else template_to_json(result.template)}
             for result in learned
         ]
         click.echo(orjson.dumps({"learned": learned_templates}))

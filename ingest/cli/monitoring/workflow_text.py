@@ -25,10 +25,10 @@ _DONE = {
 def show_learned(results: Sequence[Learned], console: Console) -> None:
     """Print each template and whether it was stored."""
     for result in results:
-        if result.found is None:
+        if result.template is None:
             console.print(Text(f"{make_visible(result.workflow)} of {result.facility}"), soft_wrap=True)
         else:
-            _print_template(result.found, console)
+            _print_template(result.template, console)
         console.print(Text(_DONE[result.done], style="bold"), soft_wrap=True)
         console.print()
 

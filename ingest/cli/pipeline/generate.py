@@ -20,7 +20,7 @@ from ingest.config.load import load_settings
 from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import ExitCode, Intake, Problem, Provenance
 from ingest.core.records import headers
-from ingest.core.timestamps import ClockError, iso_ms
+from ingest.core.timestamps import TimestampError, iso_ms
 from ingest.edge.kafka.producer import open_producer
 from ingest.pipeline.intake.paced import Pace, send_paced
 from ingest.synthetic.workload.folder import Folder, OutputFiles, folder
@@ -187,7 +187,7 @@ def _parse_start(text: str | None, span_s: float) -> int:
         return int((datetime.now(UTC).timestamp() - span_s) * 1000)
     try:
         return iso_ms(text)
-    except ClockError as error:
+    except TimestampError as error:
         raise Problem(f"--start: {error}.", "Write it like 2016-02-05T08:00:00Z.", ExitCode.USAGE) from error
 
 
@@ -218,7 +218,7 @@ def _count_and_write(
     """Yield each message with its offset, counted, and written if a folder is named."""
     files = OutputFiles()
     for message in generated:
-        file, offset_bytes = files.place(message)
+        file, offset_bytes = files.next_position(message)
         counts.count(message)
         if output:
             output.write(message, file, offset_bytes)

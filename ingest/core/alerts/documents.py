@@ -42,7 +42,7 @@ def _alert(incident: Incident, rule: Rule) -> dict[str, Any]:
         "chronic": incident.chronic,
         "message": message(incident, rule),
         **({"closed_by": incident.closed_by} if incident.closed_by else {}),
-        **({"told": incident.told} if incident.told else {}),
+        **({"told": incident.notified_level} if incident.notified_level else {}),
         "slow": incident.slow,
         "normal": incident.normal,
         "recent": list(incident.recent),
@@ -97,7 +97,7 @@ def incident_in(doc_id: str, body: Mapping[str, Any]) -> Incident:
         through_ms=iso_ms(alert["through"]),
         closed_by=alert.get("closed_by", ""),
         closed_ms=iso_ms(event["end"]) if "end" in event else None,
-        told=alert.get("told", ""),
+        notified_level=alert.get("told", ""),
     )
 
 

@@ -70,7 +70,7 @@ class Incident:
         recent: for each of the last few stages whether it was slow, newest last.
         through_ms: when the newest judged stage was closed.
         closed_by: over, withdrawn or silent; empty while it fires. closed_ms: when.
-        told: the level that people were last notified of, or closed; empty if they were not notified yet.
+        notified_level: the level that people were last notified of, or closed; empty if they were not notified yet.
     """
 
     id: str
@@ -87,7 +87,7 @@ class Incident:
     through_ms: int
     closed_by: str = ""
     closed_ms: int | None = None
-    told: str = ""
+    notified_level: str = ""
 
     @property
     def state(self) -> str:
@@ -100,7 +100,7 @@ class Incident:
         return f"{self.severity} {CHRONIC}" if self.chronic else self.severity
 
 
-def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident], span: TimeSpan) -> list[Incident]:
+def incidents(rule: Rule, verdicts: Sequence[Verdict], stored: Sequence[Incident], span: TimeSpan) -> list[Incident]:
     """Return all incidents, known ones updated and new ones, ordered by when they began.
 
     `verdicts` are those of the span (slow_stage.py); `known` are all incidents of this rule that fire, or that have
@@ -108,11 +108,11 @@ def incidents(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]
     a stage of the span.
     """
     verdict_by_stage = {verdict.stage.id: verdict.verdict for verdict in verdicts}
-    known = [_checked(incident, verdict_by_stage, span) for incident in known]
-    by_id = {incident.id: incident for incident in known}
+    stored = [_checked(incident, verdict_by_stage, span) for incident in stored]
+    by_id = {incident.id: incident for incident in stored}
     judged = [verdict for verdict in verdicts if verdict.verdict in {OK, SLOW}]
     for key, of_one in groupby(sorted(judged, key=_series), key=_series):  # stable: in time order
-        same_series = [incident for incident in known if (incident.like, incident.kind) == key]
+        same_series = [incident for incident in stored if (incident.like, incident.kind) == key]
         by_id |= _folded(rule, list(of_one), same_series)
     settled = (_silenced(rule, incident, span.now_ms) for incident in by_id.values())
     return sorted(settled, key=lambda incident: (incident.first.at_ms, incident.id))
@@ -129,22 +129,22 @@ def incident_id(rule: str, stage_id: str) -> str:
 
 def transition(incident: Incident) -> str:
     """Return the transition to notify people of: fired, worse (now critical or chronic), closed, or "" for none."""
-    if not incident.told:
+    if not incident.notified_level:
         return FIRED
     if incident.closed_by:
-        return "" if incident.told == CLOSED else CLOSED
-    return "" if incident.told == incident.level else WORSE
+        return "" if incident.notified_level == CLOSED else CLOSED
+    return "" if incident.notified_level == incident.level else WORSE
 
 
 def mark_notified(incident: Incident) -> Incident:
     """Return the incident with its present state marked as notified."""
-    return replace(incident, told=CLOSED if incident.closed_by else incident.level)
+    return replace(incident, notified_level=CLOSED if incident.closed_by else incident.level)
 
 
-def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Incident]) -> list[Verdict]:
+def with_incidents(rule: Rule, verdicts: Iterable[Verdict], incidents: Iterable[Incident]) -> list[Verdict]:
     """Adjust verdicts to the incidents: a stage slower than the baseline from before its incident counts as slow."""
     by_series: dict[tuple[SeriesKey, str], list[Incident]] = {}
-    for incident in found:
+    for incident in incidents:
         by_series.setdefault((incident.like, incident.kind), []).append(incident)
 
     def stated(verdict: Verdict) -> Verdict:
@@ -161,11 +161,11 @@ def with_incidents(rule: Rule, verdicts: Iterable[Verdict], found: Iterable[Inci
     return [stated(verdict) for verdict in verdicts]
 
 
-def _folded(rule: Rule, verdicts: Sequence[Verdict], known: Sequence[Incident]) -> dict[str, Incident]:
+def _folded(rule: Rule, verdicts: Sequence[Verdict], stored: Sequence[Incident]) -> dict[str, Incident]:
     """Return the incidents of one series by id, new ones included."""
-    by_id = {incident.id: incident for incident in known}
+    by_id = {incident.id: incident for incident in stored}
     fresh = [verdict for verdict in verdicts if not verdict.context]
-    current = next((one for one in known if not one.closed_by and one.through_ms < fresh[0].at_ms), None)
+    current = next((one for one in stored if not one.closed_by and one.through_ms < fresh[0].at_ms), None)
     recent = tuple(v.verdict == SLOW for v in verdicts if v.context) if current is None else current.recent
     for verdict in fresh:
         is_slow = verdict.verdict == SLOW or (current is not None and _slow_still(rule, current, verdict))
@@ -190,9 +190,9 @@ def _slow_still(rule: Rule, incident: Incident, verdict: Verdict) -> bool:
     return frozen and (verdict.stage.duration_s or 0) > incident.first.threshold.seconds
 
 
-def _covering(known: Iterable[Incident], verdict: Verdict) -> Incident | None:
+def _covering(stored: Iterable[Incident], verdict: Verdict) -> Incident | None:
     """Return the incident that has already judged the stage."""
-    return next((one for one in known if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
+    return next((one for one in stored if one.first.at_ms <= verdict.at_ms <= one.through_ms), None)
 
 
 def _checked(incident: Incident, verdict_by_stage: Mapping[str, str], span: TimeSpan) -> Incident:

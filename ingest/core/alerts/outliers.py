@@ -46,26 +46,26 @@ class Outliers:
 
 def outliers(rule: Rule, runs: Iterable[StoredRun]) -> Outliers:
     """Compare all stages of these runs with one another, one kind after the other to keep few verdicts in memory."""
-    alike: dict[SeriesKey, list[StoredStage]] = {}
+    by_series: dict[SeriesKey, list[StoredStage]] = {}
     for run in runs:
         for stage in run.stages:
-            alike.setdefault(series_key(stage), []).append(stage)
+            by_series.setdefault(series_key(stage), []).append(stage)
     numbers: Counter[str] = Counter()
     slow: list[Verdict] = []
     usual: list[Usual] = []
-    for stages in alike.values():
-        judged = verdicts(rule, stages, ALL_TIME)
-        numbers.update(verdict.verdict for verdict in judged)
-        own = [verdict for verdict in judged if verdict.verdict == SLOW]
-        slow += own
-        usual += _usual(rule, stages, own)
+    for stages in by_series.values():
+        series_verdicts = verdicts(rule, stages, ALL_TIME)
+        numbers.update(verdict.verdict for verdict in series_verdicts)
+        slow_stages = [verdict for verdict in series_verdicts if verdict.verdict == SLOW]
+        slow += slow_stages
+        usual += _usual(rule, stages, slow_stages)
     slow.sort(key=lambda verdict: (-excess_s(verdict), verdict.stage.start_ms, verdict.stage.id))
     return Outliers(rule, numbers, slow, sorted(usual, key=lambda one: (-one.baseline.median_s, one.name, one.kind)))
 
 
-def excess_s(found: Verdict) -> float:
+def excess_s(verdict: Verdict) -> float:
     """Return the seconds by which a slow stage exceeds its threshold."""
-    return (found.stage.duration_s or 0) - (found.threshold.seconds if found.threshold else 0)
+    return (verdict.stage.duration_s or 0) - (verdict.threshold.seconds if verdict.threshold else 0)
 
 
 def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -> Iterator[Usual]:
@@ -74,10 +74,10 @@ def _usual(rule: Rule, stages: Iterable[StoredStage], slow: Iterable[Verdict]) -
     for stage in stages:
         if counts(rule, stage):
             series.setdefault(stage.kind, []).append(stage)
-    slow_ones = Counter(verdict.stage.kind for verdict in slow)
+    slow_by_kind = Counter(verdict.stage.kind for verdict in slow)
     for kind, comparable in series.items():
         if len(comparable) >= rule.baseline.least:
             first_ms, last_ms = min(s.start_ms for s in comparable), max(s.start_ms for s in comparable)
             baseline = baseline_of([stage.duration_s or 0 for stage in comparable], first_ms, last_ms)
             longest = max(comparable, key=lambda stage: stage.duration_s or 0)
-            yield Usual(longest.name, kind, baseline, longest, slow_ones[kind])
+            yield Usual(longest.name, kind, baseline, longest, slow_by_kind[kind])

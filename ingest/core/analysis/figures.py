@@ -95,11 +95,11 @@ def figures(run: StoredRun, first_start: str | None, last_start: str | None) -> 
 
 
 def _lags(run: StoredRun) -> Lags:
-    known = [stage.lag_s for stage in run.stages if stage.lag_s is not None]
+    lags_s = [stage.lag_s for stage in run.stages if stage.lag_s is not None]
     closed = [stage.lag_s for stage in run.stages[:-1] if stage.lag_s is not None]
-    if not known:
+    if not lags_s:
         return Lags(None, None, None, None, None)
-    return Lags(_sum_s(known), _sum_s(closed) if closed else None, min(known), median(known), max(known))
+    return Lags(_sum_s(lags_s), _sum_s(closed) if closed else None, min(lags_s), median(lags_s), max(lags_s))
 
 
 def _gaps(run: StoredRun) -> GapFigures:

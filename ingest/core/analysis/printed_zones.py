@@ -12,7 +12,7 @@ from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey
 from ingest.core.runs.stored import StoredRun
-from ingest.core.timestamps import ClockError, of_iso, offset_s
+from ingest.core.timestamps import TimestampError, of_iso, offset_s
 
 UTC_NAME = "UTC"
 
@@ -54,7 +54,7 @@ def local(at_ms: int, zone: str, zones: Mapping[str, int]) -> str:
     if shift_s is None:
         try:
             shift_s = offset_s(zone)
-        except ClockError:
+        except TimestampError:
             zone, shift_s = UTC_NAME, 0
     return f"{datetime.fromtimestamp(at_ms // 1000, UTC) + timedelta(seconds=shift_s):%Y-%m-%d %H:%M:%S} {zone}"
 

@@ -43,20 +43,20 @@ class Explainer:
         raw = canonical(message.data)
         message = replace(message, data=raw)
         text = raw.decode("utf-8", "replace")
-        answers = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
-        asked = list(zip(self._sources, self._decoders, answers, strict=True))
-        for source, decoder, outcomes in asked:
+        outcomes_by_source = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
+        decoded = list(zip(self._sources, self._decoders, outcomes_by_source, strict=True))
+        for source, decoder, outcomes in decoded:
             if outcomes.documents:
                 return self._read(source, decoder, message, outcomes, text)
-        asked.sort(key=lambda one: rank_outcomes(one[2]), reverse=True)
-        near = [one for one in asked if not _foreign(one[0], one[2], text)]
-        candidates = near or asked
+        decoded.sort(key=lambda one: rank_outcomes(one[2]), reverse=True)
+        near = [one for one in decoded if not _foreign(one[0], one[2], text)]
+        candidates = near or decoded
         rejections = [
             r
             for source, decoder, outcomes in candidates
             for r in self._rejects(source, decoder, message, outcomes, text)
         ]
-        ignored = [_ignored(source, one) for source, _, outcomes in asked for one in outcomes.ignored]
+        ignored = [_ignored(source, one) for source, _, outcomes in decoded for one in outcomes.ignored]
         outcome = "reject" if rejections else "ignored"
         return Explanation(outcome, None, text, rejects=tuple(rejections), ignored=tuple(ignored), strange=not near)
 

@@ -1,7 +1,7 @@
 """Trace which token, or which value of a JSON object, became which field, by changing one at a time.
 
 A table row could be read off, a function could not. So each part is changed slightly, the record is interpreted again,
-and the fields whose values differ are the ones that the part feeds. This works for every source, whoever wrote its
+and the fields whose values differ are the ones that the part fills. This works for every source, whoever wrote its
 functions.
 """
 
@@ -33,7 +33,7 @@ class InputPart:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """The fields that a part feeds, as pairs of (event, field); `flag:NAME` for a flag.
+    """The fields that a part fills, as pairs of (event, field); `flag:NAME` for a flag.
 
     Attributes:
         fields: fields whose value changes with the part.
@@ -59,7 +59,7 @@ def interpreted(record: ParsedMessage, context: Context) -> list[EventBuilder | 
 
 
 def lineage(record: ParsedMessage, context: Context) -> dict[InputPart, Lineage]:
-    """Part -> the fields it feeds. For long lists and large objects, the first children stand for the whole."""
+    """Part -> the fields it fills. For long lists and large objects, the first children stand for the whole."""
     before = interpreted(record, context)
     results = {part: _fed(before, new, context) for part, new in islice(_parts(record, context), MOST_PARTS)}
     for part, names in _stamped(record, context, before).items():

@@ -69,15 +69,15 @@ class Linter:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
         outcomes = decoder.decode(message, message.record_time_ms)
         if outcomes.documents:
-            self._documents(file, number, message, outcomes.documents)
+            self._add_documents(file, number, message, outcomes.documents)
             self.outcomes["documents"] += 1
-        elif outcomes.rejects and not self._foreign(outcomes.rejects[0], decoder):
-            self._reject(file, number, outcomes.rejects[0])
+        elif outcomes.rejects and not self._is_foreign(outcomes.rejects[0], decoder):
+            self._add_reject(file, number, outcomes.rejects[0])
             self.outcomes["refused"] += 1
         else:
             self.outcomes["ignored"] += 1
 
-    def _foreign(self, reject: Reject, decoder: Decoder) -> bool:
+    def _is_foreign(self, reject: Reject, decoder: Decoder) -> bool:
         """Whether one of several sources, without a gate, rejects the first character: another program's line."""
         source = self.sources[reject.source or ""]
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(decoder.intake.sources) > 1
@@ -95,23 +95,23 @@ class Linter:
                     yield Finding(site, rule, lines, of, f"{file}:{number}", _fix(rule, site, file, number))
         for rule, zones in self._zones.items():
             for fault in zones.by_host():
-                yield _of_host(rule, fault)
+                yield _host_finding(rule, fault)
 
-    def _documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
+    def _add_documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
         source = self.sources[documents[0].body["perf"]["source"]]
         record = source.reader.read(canonical(message.data))
         site = _site(documents[0].body, file)
         self.sites[site] += 1
         for rule in self.rules[source.name]:
             if rule.condition == UNENDED:
-                self._unended(rule, site, (file, number), documents)
+                self._add_unended(rule, site, (file, number), documents)
             elif rule.condition == SHIFTED and source.stamp:
                 zones = self._zones.setdefault(rule, ZoneFaults())
                 zones.add(file, number, documents, source.stamp.earliest_lag_s)
             elif isinstance(record, ParsedMessage) and CONDITIONS[rule.condition](rule, documents, record):
                 self._hit(site, rule, file, number)
 
-    def _unended(self, rule: LintRule, site: Site, where: tuple[str, int], documents: Sequence[Document]) -> None:
+    def _add_unended(self, rule: LintRule, site: Site, where: tuple[str, int], documents: Sequence[Document]) -> None:
         keys: dict[str, set[Any]] = {"start": set(), "end": set()}
         for document in documents:
             role = lookup(document.body, "perf.mark.role")
@@ -122,7 +122,7 @@ class Linter:
             self._open[site, rule, frozenset(keys["start"])] += 1
             self._first.setdefault((site, rule), where)
 
-    def _reject(self, file: str, number: int, reject: Reject) -> None:
+    def _add_reject(self, file: str, number: int, reject: Reject) -> None:
         site = _site_of_reject(self.sources[reject.source or ""], reject.original, file)
         self.sites[site] += 1
         self._hit(site, REJECTED_LINE, file, number)
@@ -132,7 +132,7 @@ class Linter:
         self._first.setdefault((site, rule), (file, number))
 
 
-def _of_host(rule: LintRule, fault: ZoneFault) -> Finding:
+def _host_finding(rule: LintRule, fault: ZoneFault) -> Finding:
     site, file, number = Site(fault.host), fault.file, fault.number
     return Finding(site, rule, fault.lines, fault.failed, f"{file}:{number}", _fix(rule, site, file, number), fault)
 
@@ -164,8 +164,8 @@ def _site_of_reject(source: Source, data: bytes, file: str) -> Site:
 
 def _fix(rule: LintRule, site: Site, file: str, number: int) -> str:
     """The rule's shell line for a site; names come from the log, so they are quoted and no shell executes them."""
-    known = {"script": site.script or "SCRIPT", "line": str(site.line or "LINE"), "file": file, "number": str(number)}
+    values = {"script": site.script or "SCRIPT", "line": str(site.line or "LINE"), "file": file, "number": str(number)}
     fix = rule.fix
-    for name, text in known.items():
+    for name, text in values.items():
         fix = fix.replace(f"{{{name}}}", quote(text))
     return fix

@@ -105,8 +105,8 @@ def _repairs(
         return
     read = [reader.tokens(sample) for sample in samples]
     known = {token.text: token.terminal for tokens in read for token in tokens}
-    wanted = {name.lstrip("_") for name in expected}
-    fitting = [word for word, terminal in known.items() if terminal.lstrip("_") in wanted]
+    expected_names = {name.lstrip("_") for name in expected}
+    fitting = [word for word, terminal in known.items() if terminal.lstrip("_") in expected_names]
     seen = [token for token in reader.tokens(text) if token.end <= at]
     end = _word_end(text, at)
     yield text[:at] + text[at + 1 :]

@@ -89,8 +89,8 @@ def ignored_because(source: Source, shape: str) -> str:
 
 def missing_words(source: Source, reason: str) -> tuple[str, ...]:
     """The terminals or paths that would supply the missing part of a message (reasons no_time and identity)."""
-    wanted = {"no_time": ("@timestamp",), "identity": source.identity}.get(reason, ())
-    return tuple(" or ".join(read.paths) for read in source.reads if read.field in wanted)
+    fields = {"no_time": ("@timestamp",), "identity": source.identity}.get(reason, ())
+    return tuple(" or ".join(read.paths) for read in source.reads if read.field in fields)
 
 
 def _tag(gate: Gate) -> str:

@@ -102,12 +102,12 @@ def _count(host: _Host, doc_id: str, one: ZoneFault) -> None:
     ids = host.ids.setdefault(one.shift_s, set())
     if len(ids) < LEAST_LINES:
         ids.add(doc_id)
-    known = host.shifted.get(one.shift_s)
-    if known is None:
+    shift = host.shifted.get(one.shift_s)
+    if shift is None:
         host.shifted[one.shift_s] = one
         return
-    least_s, most_s = min(known.least_lag_s, one.least_lag_s), max(known.most_lag_s, one.most_lag_s)
-    host.shifted[one.shift_s] = known._replace(lines=known.lines + 1, least_lag_s=least_s, most_lag_s=most_s)
+    least_s, most_s = min(shift.least_lag_s, one.least_lag_s), max(shift.most_lag_s, one.most_lag_s)
+    host.shifted[one.shift_s] = shift._replace(lines=shift.lines + 1, least_lag_s=least_s, most_lag_s=most_s)
 
 
 def _surely(host: _Host) -> Iterator[ZoneFault]:

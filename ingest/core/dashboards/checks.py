@@ -40,7 +40,7 @@ def _of_one(item: SavedObject, objects: Sequence[SavedObject], schema: Schema) -
         for sentence in (
             *_places(panels),
             *_references(item, panels, controls, objects),
-            *(said for panel in panels for said in _accessors(panel)),
+            *(sentence for panel in panels for sentence in _accessors(panel)),
             *unknown_fields(item, objects, schema),
         ):
             yield f"{name}: {sentence}"
@@ -90,9 +90,9 @@ def _places(panels: Sequence[Mapping[str, Any]]) -> Iterator[str]:
 
 
 def _overlap(one: Mapping[str, int], other: Mapping[str, int]) -> bool:
-    beside = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
+    left_or_right = one["x"] + one["w"] <= other["x"] or other["x"] + other["w"] <= one["x"]
     above = one["y"] + one["h"] <= other["y"] or other["y"] + other["h"] <= one["y"]
-    return not (beside or above)
+    return not (left_or_right or above)
 
 
 def _names_used(panels: Iterable[Mapping[str, Any]], controls: Mapping[str, Any]) -> Iterator[str]:

@@ -126,11 +126,11 @@ def _parts(panels: Iterable[Panel], maker: _Maker) -> Iterator[tuple[Panel, _Mak
         if panel.form != "bars" or not panel.field or len(maker.directions) < 2 or height < _LEAST_HEIGHT:
             yield panel, maker
             continue
-        for number, (way, colour) in enumerate(maker.directions.items()):
+        for number, (direction, colour) in enumerate(maker.directions.items()):
             grid = replace(panel.grid, y=panel.grid.y + number * height, h=height)
-            title = f"{panel.title}, {way[0]} → {way[1]}"
+            title = f"{panel.title}, {direction[0]} → {direction[1]}"
             part = replace(panel, key=f"{panel.key}-{number}", title=title, grid=grid)
-            yield part, replace(maker, directions={way: colour})
+            yield part, replace(maker, directions={direction: colour})
 
 
 def _dashboard(board: Board, whole: _Maker) -> SavedObject:
@@ -139,14 +139,14 @@ def _dashboard(board: Board, whole: _Maker) -> SavedObject:
     for panel, maker in _parts(board.panels, whole):
         form, config, used = _FORMS[panel.form](maker, panel)
         grid = {"x": panel.grid.x, "y": panel.grid.y, "w": panel.grid.w, "h": panel.grid.h, "i": panel.key}
-        place = {
+        saved_panel = {
             "version": _PANEL_VERSION,
             "type": form,
             "panelIndex": panel.key,
             "gridData": grid,
             "title": panel.title,
         }
-        panels.append(place | {"embeddableConfig": config | {"enhancements": {}}})
+        panels.append(saved_panel | {"embeddableConfig": config | {"enhancements": {}}})
         references += [{**item, "name": f"{panel.key}:{item['name']}"} for item in used]
     options = {
         "useMargins": True,
@@ -189,16 +189,16 @@ def compile_boards(
         pairs: pairs of sites; each is shown in both directions. If there are none, every pair of addresses is a series.
         space: Kibana space; "" is the default space.
     """
-    ways = lens.coloured(way for pair in pairs for way in (pair, (pair[1], pair[0])))
-    maker = _Maker(schema, specs, ways, space)
+    directions = lens.coloured(direction for pair in pairs for direction in (pair, (pair[1], pair[0])))
+    maker = _Maker(schema, specs, directions, space)
     return [*data_views(schema, space), *(_dashboard(board, maker) for board in boards)]
 
 
 def board_path(key: str, space: str = "", start: str = "", end: str = "") -> str:
     """Return the board's path below Kibana's address, with a time range (ISO 8601 or `now-24h`) if one is given."""
     prefix = f"/s/{quote(space)}" if space else ""
-    place = f"{prefix}/app/dashboards#/view/{object_id('dashboard', key, space)}"
-    return f"{place}?_g=(time:(from:'{_instant(start)}',to:'{_instant(end)}'))" if start and end else place
+    path = f"{prefix}/app/dashboards#/view/{object_id('dashboard', key, space)}"
+    return f"{path}?_g=(time:(from:'{_instant(start)}',to:'{_instant(end)}'))" if start and end else path
 
 
 def _instant(moment: str) -> str:

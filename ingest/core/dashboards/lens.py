@@ -125,8 +125,10 @@ def _series(
         ends = _terms(("source.address", "destination.address"), "source, destination", _MOST_SERIES)
         return {"ends": ends, "value": metric | _filter(query)}, {"accessors": ["value"], "splitAccessor": "ends"}
     columns = {
-        f"way{number}": metric | {"label": f"{way[0]} → {way[1]}"} | _filter(both(query, one_way(way)))
-        for number, way in enumerate(directions)
+        f"way{number}": metric
+        | {"label": f"{direction[0]} → {direction[1]}"}
+        | _filter(both(query, one_way(direction)))
+        for number, direction in enumerate(directions)
     }
     colours = [
         {"forAccessor": key, "color": colour, "axisMode": "left"}

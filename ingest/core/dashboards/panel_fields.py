@@ -53,7 +53,7 @@ def _fields_of_spec(text: str, schema: Schema) -> set[str]:
     return set(words.findall(text))
 
 
-def _asked(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None, set[str]]]:
+def _used_fields(item: SavedObject, schema: Schema) -> Iterator[tuple[str, str | None, set[str]]]:
     """Yield panel or control, the id of its data view (or its index), and the fields it uses."""
     views = {ref["name"]: ref["id"] for ref in item["references"]}
     for panel in json.loads(item["attributes"]["panelsJSON"]):
@@ -76,7 +76,7 @@ def unknown_fields(item: SavedObject, objects: Sequence[SavedObject], schema: Sc
         if candidate["type"] == "index-pattern"
     }
     kinds = {index_pattern(kind): kind for kind in schema.kinds}
-    for key, view, names in _asked(item, schema):
+    for key, view, names in _used_fields(item, schema):
         kind = kinds.get(titles.get(view or "", view or ""))
         if kind is None:
             yield f"{key} asks {view}, which is no kind of document"

@@ -24,7 +24,7 @@ from ingest.core.sources.convert import MAX_TEXT
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.regular import NotRegular, PlainText
 from ingest.core.sources.source import Source
-from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, ClockError, iso_ms
+from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, TimestampError, iso_ms
 
 IDENTITY = ("facility", "bytes", "ordinal")
 VALUE_DIGITS, CLOCK_DIGITS, SEPARATOR = 10, 8, ": "
@@ -206,7 +206,7 @@ class FastPath:
                 printed = (iso_ms(head), zone)
             else:
                 return None
-        except ClockError:
+        except TimestampError:
             return None
         self._caches.stamps.put(head, printed)
         return printed

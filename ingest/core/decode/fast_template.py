@@ -15,7 +15,7 @@ from ingest.core.cache import Cache
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunMark, mark_of
 from ingest.core.model import Document
-from ingest.core.timestamps import ClockError, iso
+from ingest.core.timestamps import TimestampError, iso
 
 TEMPLATES = 8192  # of all origins together, some 5 KB each
 RUN = "perf.run.id"
@@ -146,5 +146,5 @@ def _clock_ms(text: str) -> int:
     """`21:39:37` -> milliseconds since midnight; a time that does not exist raises, so the slow path handles it."""
     hour, minute, second = int(text[:2]), int(text[3:5]), int(text[6:])
     if hour > 23 or minute > 59 or second > 59:
-        raise ClockError(text)
+        raise TimestampError(text)
     return (hour * 3600 + minute * 60 + second) * 1000

@@ -87,9 +87,9 @@ def _check_shape(event: EventBuilder, source: Source) -> None:
     """Raise InvalidRecord if the JSON lacks the fields that identify the source's documents."""
     for paths in source.needs:
         if all(lookup(event.values, path) is None for path in paths):
-            wanted = " or ".join(paths)
+            missing = " or ".join(paths)
             raise InvalidRecord(
-                "shape", f"JSON of another shape than {source.name} reads: it lacks {wanted}", None, wanted
+                "shape", f"JSON of another shape than {source.name} reads: it lacks {missing}", None, missing
             )
 
 

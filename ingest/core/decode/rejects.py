@@ -132,8 +132,8 @@ def classify(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
     if miss.at_end:
         return _rejected("torn", source, raw, message, miss)
     if gate.tag in miss.expected:
-        word = re.split(r"[:\s]", miss.found, maxsplit=1)[0]
-        if miss.found == word and gate.literal.startswith(word):
+        word = re.split(r"[:\s]", miss.rest, maxsplit=1)[0]
+        if miss.rest == word and gate.literal.startswith(word):
             return _rejected("torn", source, raw, message, miss)
         if one_letter_off(word, gate.literal):
             return _rejected("tag", source, raw, message, miss)
@@ -144,7 +144,7 @@ def classify(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
 
 def _in_foreign_words(gate: Gate, text: str, miss: Mismatch) -> bool:
     """Whether reading stopped at a word inside a stamp that is one, though not in English."""
-    stamp = gate.foreign.match(text) if gate.foreign and _LETTERS.match(miss.found) else None
+    stamp = gate.foreign.match(text) if gate.foreign and _LETTERS.match(miss.rest) else None
     return stamp is not None and miss.column <= stamp.end() and (gate.seam is None or gate.seam.search(text) is None)
 
 

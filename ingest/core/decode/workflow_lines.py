@@ -22,7 +22,7 @@ from ingest.core.sources.flattened import keep_extra
 from ingest.core.sources.source import Family, Marks, Stamp
 from ingest.core.timestamps import (
     ZONE_LIMIT_S,
-    ClockError,
+    TimestampError,
     epoch_ms,
     iso_ms,
     likely_offset_s,
@@ -155,7 +155,7 @@ def _ms(value: str, context: Context) -> int:
         if not iso or value.replace(".", "", 1).isdigit():
             return epoch_ms(value)
         at_ms = iso_ms(value, 0)
-    except ClockError as error:
+    except TimestampError as error:
         raise InvalidRecord("value", str(error), where, TIME_WORDS if iso else EPOCH_WORDS) from error
     if iso_parts(value)[1] is not None:
         return at_ms
@@ -215,7 +215,7 @@ def _local(event: EventBuilder, stamp: Stamp) -> tuple[int, str | None]:
             bare, zone = iso_parts(text)
             return iso_ms(bare, 0), zone
         return _local_of(event, read), read.get("zone")
-    except ClockError as error:
+    except TimestampError as error:
         where = stamp.iso if stamp.iso in event.whole else stamp.parts["day"]
         raise InvalidRecord("stamp", str(error), where, "time that exists") from error
 
@@ -244,7 +244,7 @@ def _offset(event: EventBuilder, context: Context, local: int, zone: str | None,
     if zone and (zone == "Z" or zone[0] in "+-"):
         try:
             return offset_s(zone)
-        except ClockError as error:
+        except TimestampError as error:
             raise InvalidRecord(
                 "zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS
             ) from error

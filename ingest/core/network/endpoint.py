@@ -65,11 +65,11 @@ def put_ends(
     """Set both ends: names where the user gave them, addresses where a connection tells them."""
     for end, text, address in zip(("source", "destination"), named, addresses, strict=True):
         put_end(event, end, text, sites)
-        known = ip_of(address) if address else None
-        if known:
-            event.body[f"{end}.ip"] = known
-            if f"{end}.site" not in event.body and known in sites:
-                event.body[f"{end}.site"] = sites[known]
+        ip = ip_of(address) if address else None
+        if ip:
+            event.body[f"{end}.ip"] = ip
+            if f"{end}.site" not in event.body and ip in sites:
+                event.body[f"{end}.site"] = sites[ip]
     version = ip_version(event)
     if version:
         event.body["perf.network.ip_version"] = version

@@ -42,7 +42,7 @@ def iperf3(event: EventBuilder, context: Context) -> None:
     end = object_of(tree.get("end"))
     _started(event, context)
     put_ends(event, ends(tree), _sorted_ends(tree, *_connected(tree)), context.sites)
-    _asked(event, object_of(tree.get("start")))
+    _put_request(event, object_of(tree.get("start")))
     if _failed(event, tree, end):
         return
     event.body["event.outcome"] = "success"
@@ -70,8 +70,8 @@ def _started(event: EventBuilder, context: Context) -> None:
 def ends(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The sending and the receiving end: the client sends unless the test runs in reverse."""
     local, remote = _connected(tree)
-    asked = lookup(tree, "start.connecting_to.host")
-    return _sorted_ends(tree, local, asked if isinstance(asked, str) and asked else remote)
+    requested = lookup(tree, "start.connecting_to.host")
+    return _sorted_ends(tree, local, requested if isinstance(requested, str) and requested else remote)
 
 
 def _connected(tree: Mapping[str, Any]) -> tuple[str | None, str | None]:
@@ -90,13 +90,13 @@ def is_reversed(tree: Mapping[str, Any]) -> bool:
     return is_true(lookup(tree, "start.test_start.reverse"))
 
 
-def _asked(event: EventBuilder, start: Mapping[str, Any]) -> None:
-    asked = object_of(start.get("test_start"))
+def _put_request(event: EventBuilder, start: Mapping[str, Any]) -> None:
+    requested = object_of(start.get("test_start"))
     put_text(event, "perf.network.protocol", of_iperf3(event.values))
-    put(event, "parallel_streams", asked.get("num_streams"), integer, least=1)
+    put(event, "parallel_streams", requested.get("num_streams"), integer, least=1)
     if is_reversed(event.values):
         event.flags.append("reversed")
-    if is_true(asked.get("bidir")):
+    if is_true(requested.get("bidir")):
         event.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
 
 
@@ -108,8 +108,8 @@ def _failed(event: EventBuilder, tree: Mapping[str, Any], end: Mapping[str, Any]
     if text is None:
         event.flags.append("empty_result")
     event.body["event.outcome"] = "failure"
-    said = message(text) if text is not None else None
-    event.body["error.message"] = said or "iperf3 named no error, but measured nothing."
+    error_text = message(text) if text is not None else None
+    event.body["error.message"] = error_text or "iperf3 named no error, but measured nothing."
     return True
 
 

@@ -109,9 +109,9 @@ def _clocks(event: EventBuilder, result: Mapping[str, Any]) -> None:
     """Set both ends' offsets from their own references, and whether both are synchronised."""
     for end in ("local", "remote"):
         put(event, f"clock_offset_{end}_ms", lookup(result, f"{end}.offset"), milliseconds, least=None)
-    said = [lookup(result, f"{end}.synchronized") for end in ("local", "remote")]
-    if None not in said:
-        _put_boolean(event, "clock_synchronized", all(value is True or value == "true" for value in said))
+    synchronized = [lookup(result, f"{end}.synchronized") for end in ("local", "remote")]
+    if None not in synchronized:
+        _put_boolean(event, "clock_synchronized", all(value is True or value == "true" for value in synchronized))
 
 
 def _put_boolean(event: EventBuilder, name: str, value: Any) -> None:

@@ -10,7 +10,7 @@ from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtf
 from ingest.core.network.endpoint import ip_version, put_end
 from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
-from ingest.core.timestamps import QUARTER_S, ZONE_LIMIT_S, ClockError, iso_ms, ntp_s
+from ingest.core.timestamps import QUARTER_S, ZONE_LIMIT_S, TimestampError, iso_ms, ntp_s
 
 SESSION_SLACK_S = 120
 MS_OF = {"ns": 1e-6, "us": 1e-3, "ms": 1.0, "s": 1e3}
@@ -56,7 +56,7 @@ def _local_ms(event: EventBuilder, terminal: str) -> int | None:
         return None
     try:
         return iso_ms(whole, 0) + int(millis)
-    except ClockError as error:
+    except TimestampError as error:
         raise InvalidRecord("stamp", str(error), terminal) from error
 
 

@@ -46,7 +46,7 @@ def read_run(event: EventBuilder, context: Context, shape: int) -> None:
     event.rank += shape + (4 if spec else 0)
     put_run_ends(event, spec, result, context.sites)
     _reference(event)
-    _kept_as_data(event)
+    _keep_as_data(event)
     put(event, "repeat_s", lookup(event.values, "task.schedule.repeat"), seconds)
     _numbers(event, result, spec)
 
@@ -94,9 +94,9 @@ def _slot(event: EventBuilder) -> None:
 def _outcome(event: EventBuilder, result: Mapping[str, Any]) -> None:
     """Set the outcome, the error, and the rank by which a final result replaces a pending run [1]."""
     state = event.body.get("perf.network.state")
-    said = result.get("succeeded")
-    if said is not None:
-        outcome = "success" if is_true(said) else "failure"
+    succeeded = result.get("succeeded")
+    if succeeded is not None:
+        outcome = "success" if is_true(succeeded) else "failure"
     else:
         outcome = "failure" if state in FAILED else "unknown"
     event.body["event.outcome"] = outcome
@@ -134,7 +134,7 @@ def _reference(event: EventBuilder) -> None:
         event.body["perf.extra"] = extra
 
 
-def _kept_as_data(event: EventBuilder) -> None:
+def _keep_as_data(event: EventBuilder) -> None:
     """Flag data that the index cannot store; it stays in event.original only."""
     for name in (SPEC, "perf.extra"):
         if name in event.body and not fits_flattened(event.body[name]):

@@ -48,9 +48,9 @@ def _first_path(event: EventBuilder, path: list[Hop]) -> None:
     addresses = [_ip(hop) for hop in path]
     event.body["perf.network.hops_answered"] = sum(_answered(hop) for hop in path)
     event.body["perf.network.path_hash"] = digest_id(*((address or "").encode() for address in addresses))
-    known = [address for address in addresses if address]
-    if known:
-        event.body["perf.network.path_ips"] = known
+    answered_addresses = [address for address in addresses if address]
+    if answered_addresses:
+        event.body["perf.network.path_ips"] = answered_addresses
     systems = _systems(path)
     if systems:
         event.body["perf.network.path_as"] = systems
@@ -82,7 +82,7 @@ def _reached(event: EventBuilder, last: Hop) -> bool | None:
     address, name = _ip(last), last.get("hostname")
     if "destination.ip" in event.body and address:
         return bool(event.body["destination.ip"] == address)
-    wanted = event.body.get("destination.domain")
-    if wanted and isinstance(name, str) and name_of(name) == wanted:
+    destination = event.body.get("destination.domain")
+    if destination and isinstance(name, str) and name_of(name) == destination:
         return True
     return None

@@ -8,7 +8,7 @@ from typing import Any
 
 from ingest.core.network.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
 from ingest.core.network.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
-from ingest.core.network.transport import COUNTS, TCP, UDP, asked, counted, of_iperf3, present
+from ingest.core.network.transport import COUNTS, TCP, UDP, counted, of_iperf3, present, requested_transport
 from ingest.core.sources.convert import integer, rounded, us_to_ms
 from ingest.core.sources.event import EventBuilder
 
@@ -47,7 +47,7 @@ def _protocol(
     default.
     """
     return (
-        asked(spec)
+        requested_transport(spec)
         or counted(whole)
         or counted(data := whole + _data(intervals))
         or of_iperf3(in_diagnostics(result.get("diags")))
@@ -123,8 +123,8 @@ def _summed(parts: list[Mapping[str, Any]]) -> dict[str, Any]:
 def _sum(parts: list[Mapping[str, Any]], key: str) -> float | None:
     """The sum over all parts; None if a part lacks the value."""
     values = [number_of(part.get(key)) for part in parts]
-    known = [value for value in values if value is not None and value >= 0]
-    return sum(known) if known and len(known) == len(values) else None
+    positive_values = [value for value in values if value is not None and value >= 0]
+    return sum(positive_values) if positive_values and len(positive_values) == len(values) else None
 
 
 def _length_s(datum: Mapping[str, Any]) -> float | None:

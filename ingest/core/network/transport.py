@@ -18,7 +18,7 @@ _COUNTS_OF_IPERF3 = {UDP: ("jitter_ms", "lost_packets", "packets"), TCP: ("retra
 Datum = Mapping[str, Any]
 
 
-def asked(spec: Mapping[str, Any]) -> str | None:
+def requested_transport(spec: Mapping[str, Any]) -> str | None:
     """The protocol in a test's specification; None if it is missing or unreadable."""
     try:
         return None if spec.get("udp") is None else UDP if boolean(spec["udp"]) else TCP

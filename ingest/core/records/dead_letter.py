@@ -24,13 +24,13 @@ INDEX_STAGE = INDEX
 READ_STAGE = READ
 
 
-def reject_of_document(answer: ItemResult, body: Mapping[str, Any], message_provenance: Provenance) -> Reject:
+def reject_of_document(result: ItemResult, body: Mapping[str, Any], message_provenance: Provenance) -> Reject:
     """Turn Elasticsearch's error for a document into a reject of the piece that the document was made from.
 
     `message_provenance` is where the piece's message came from.
     """
-    reason = "failure_store" if answer.failure_store else answer.error.removesuffix("_exception")
-    detail = answer.reason or "Elasticsearch gave no reason."
+    reason = "failure_store" if result.failure_store else result.error.removesuffix("_exception")
+    detail = result.reason or "Elasticsearch gave no reason."
     provenance = replace(message_provenance, offset_bytes=lookup(body, "log.offset"))
     return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 

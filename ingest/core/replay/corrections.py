@@ -1,13 +1,13 @@
 """Compares a replayed line with the documents made of it before, and finds those it no longer produces.
 
-A record that `replay` sends lists its line's former documents. Only the record has this list: once a document is
+A record that `replay` sends lists its line's earlier documents. Only the record has this list: once a document is
 overwritten, nothing else remembers the run it belonged to. If a worker dies in between, the record is consumed again,
 and still says everything that has to be retracted.
 
 Of all documents with one id, in any index and with any run, the one with the highest version counts; the others are
 retracted with that same version. So it does not matter which worker reads the record, or in which order: if an older
-worker reads it, its documents lose against the listed ones. If versions are equal the former document counts, since the
-same revision changes nothing. A document that the line no longer produces is retracted only by a higher revision.
+worker reads it, its documents lose against the listed ones. If versions are equal the earlier document counts, since
+the same revision changes nothing. A document that the line no longer produces is retracted only by a higher revision.
 """
 
 from collections.abc import Mapping, Sequence
@@ -35,7 +35,7 @@ _ORIGIN_FIELDS = (
 
 
 class Retraction(NamedTuple):
-    """A former document to overwrite with a tombstone; `replaced`: a newer document with this id holds the bytes."""
+    """An earlier document to overwrite with a tombstone; `replaced`: a newer document with this id holds the bytes."""
 
     old: DocumentVersion
     version: int
@@ -44,15 +44,15 @@ class Retraction(NamedTuple):
 
 @dataclass(slots=True)
 class Reconciled:
-    """The result of comparing a line's new documents with its former ones.
+    """The result of comparing a line's new documents with its earlier ones.
 
     Attributes:
         already_stored: positions of new documents that are stored already, in this or a higher version.
-        outdated: new documents that do not count: position -> the version of the former document that wins.
-        retractions: former documents that no longer count.
+        outdated: new documents that do not count: position -> the version of the earlier document that wins.
+        retractions: earlier documents that no longer count.
         left_runs: marks to remove from a run's set, with the run.
-        changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the former document, the new one).
-        added: how many new documents had no former one.
+        changes: (CORRECTED, TO_INDEX, TO_RUN, TO_TIME or GONE, the earlier document, the new one).
+        added: how many new documents had no earlier one.
     """
 
     already_stored: set[int] = field(default_factory=set)
@@ -71,7 +71,7 @@ class Reconciled:
 def reconcile(
     made: Sequence[DocumentVersion], previous: Sequence[DocumentVersion], facility: str, revisions: Mapping[str, int]
 ) -> Reconciled:
-    """Compare a line's new documents with its former ones; `revisions` by source, for the sources that may read it."""
+    """Compare a line's new documents with its earlier ones; `revisions` by source, for the sources that may read it."""
     result = Reconciled(added=len({document.id for document in made} - {old.id for old in previous}))
     positions = {document.id: n for n, document in enumerate(made)}
     for old in previous:
@@ -141,7 +141,7 @@ def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> Ru
 
     `version` and `now` are the version and the run of the stored document; `now` is None if it was retracted or joins
     no run. A mark is left behind when another record overwrites its document in place: a newly shipped line, which does
-    not know of the former run.
+    not know of the earlier run.
     """
     if mark.retracted or version <= mark.version or now == key:
         return None
@@ -149,7 +149,7 @@ def left_run(key: RunKey, mark: RunMark, version: int, now: RunKey | None) -> Ru
 
 
 def tombstone(old: DocumentVersion, facility: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """The body that overwrites a former document: its time and source only.
+    """The body that overwrites an earlier document: its time and source only.
 
     If `body` is given, the tombstone keeps the line's bytes and origin from it, so that a line without any document
     left can still be replayed.

@@ -73,7 +73,7 @@ def stored_line(text: bytes, time_ms: int) -> StoredLine | None:
 
 
 def _checked_version(old: Sequence[Any]) -> DocumentVersion:
-    """A former document as the header lists it; raises ValueError if it is malformed."""
+    """An earlier document as the header lists it; raises ValueError if it is malformed."""
     if tuple(map(type, old)) != _TYPES or not (0 <= old[2] < _LIMIT and 0 <= old[5] < _LIMIT):
         raise ValueError(old)
     return new_tuple(DocumentVersion, old)

@@ -164,17 +164,17 @@ def _begin_ms(year: int) -> int:
 def documents(
     derived: Derived, schema: Schema, old: Derived | None = None, templates: Templates = _NONE
 ) -> Iterator[DerivedDocument]:
-    """The documents to write, stages first: all, or only the differences from a `former` result that was written.
+    """The documents to write, stages first: all, or only the differences from an earlier result that was written.
 
     Stages come before runs, so that a reader who sees a run of a revision finds its stages too. With `templates` the
     runs that can be judged are judged, and are always written.
     """
     builder = _DocumentBuilder(derived, schema)
-    former_stages = old.stages if old else {}
+    previous_stages = old.stages if old else {}
     changed = [
         (doc_id, stage_of_run)
         for doc_id, stage_of_run in derived.stages.items()
-        if former_stages.get(doc_id) != stage_of_run
+        if previous_stages.get(doc_id) != stage_of_run
     ]
     yield from _stages(derived, builder, old, changed)
     yield from _runs(derived, builder, _unchanged_runs(old, changed), _judged(derived, templates) if templates else {})
@@ -205,9 +205,9 @@ def _stages(
     for doc_id, (ordinal, stage) in changed:
         json = stage_json(derived.key, ordinal, stage)
         yield builder.stage(doc_id, stage.mark.at_ms, revision_of(stage.mark.version), json)
-    former_retractions = old.retracted_stages if old else {}
+    previous_retractions = old.retracted_stages if old else {}
     for (doc_id, year), stale in derived.retracted_stages.items():
-        if former_retractions.get((doc_id, year)) != stale:
+        if previous_retractions.get((doc_id, year)) != stale:
             json = tombstone(derived.key, stale.at_ms)
             yield builder.stage(doc_id, stale.at_ms, stale.mark_revision, json, stale.left)
 
@@ -222,7 +222,7 @@ def _runs(
 
 
 def _unchanged_runs(old: Derived | None, changed: Changed) -> dict[int, str]:
-    """The former documents of runs without a changed stage: if a stage changes, the run's judgement is void."""
+    """The earlier documents of runs without a changed stage: if a stage changes, the run's judgement is void."""
     changed_ordinals = {stage_of_run.ordinal for _, stage_of_run in changed}
     runs = enumerate(old.run_documents, 1) if old else ()
     return {ordinal: json for ordinal, json in runs if ordinal not in changed_ordinals}

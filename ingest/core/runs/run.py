@@ -93,8 +93,8 @@ class Run:
     @property
     def longest(self) -> Stage | None:
         """The stage with the longest duration that is exact or an upper bound; the first if several are equal."""
-        known = [stage for stage in self.stages if stage.kind in KNOWN]
-        return max(known, key=lambda stage: stage.duration_ms or 0, default=None)
+        closed_stages = [stage for stage in self.stages if stage.kind in KNOWN]
+        return max(closed_stages, key=lambda stage: stage.duration_ms or 0, default=None)
 
 
 def runs_of(key: RunKey, marks: Iterable[RunMark], watermark_ms: int | None = None) -> tuple[Run, ...]:

@@ -57,7 +57,7 @@ def at_watermark(state: RunState, watermark_ms: int) -> RunState:
 
 
 def next_revision(state: RunState) -> RunState:
-    """The same state at the next revision, so that documents judged by a newer template replace the former ones."""
+    """The same state at the next revision, so that documents judged by a newer template replace the earlier ones."""
     return replace(state, revision=state.revision + 1)
 
 
@@ -92,9 +92,9 @@ def state_of(body: Mapping[str, Any]) -> RunState:
     )
 
 
-def union(known: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:
+def union(stored: Mapping[str, RunMark], marks: Iterable[RunMark]) -> dict[str, RunMark]:
     """The set with more marks added; equal to `known` if they add nothing."""
-    merged = dict(known)
+    merged = dict(stored)
     for mark in marks:
         before = merged.get(mark.id)
         if before is None:

@@ -10,7 +10,7 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from ingest.core.timestamps import EPOCH_DAY, MS_PER_DAY, MS_PER_HOUR, ClockError, local_ms, month_number
+from ingest.core.timestamps import EPOCH_DAY, MS_PER_DAY, MS_PER_HOUR, TimestampError, local_ms, month_number
 
 _COUNTS = {"first": 0, "second": 1, "third": 2, "fourth": 3, "last": -1}
 SUNDAY = 6
@@ -51,7 +51,7 @@ class Daylight:
 def daylight(table: Mapping[str, Any]) -> Daylight:
     """Build the rules from a source's table: `summer`, `standard`, `hour`, `rules`.
 
-    A rule has since, begins, ends (`second Sunday of March`). Raises ClockError, KeyError.
+    A rule has since, begins, ends (`second Sunday of March`). Raises TimestampError, KeyError.
     """
     rules = [ChangeRule(rule["since"], _sunday(rule["begins"]), _sunday(rule["ends"])) for rule in table["rules"]]
     newest_first = tuple(sorted(rules, key=lambda rule: -rule.since))
@@ -62,7 +62,7 @@ def _sunday(words: str) -> tuple[int, int]:
     """`second Sunday of March` -> (1, 3)."""
     count, day, _, month = [*words.split(), "", "", "", ""][:4]
     if count not in _COUNTS or day != "Sunday":
-        raise ClockError(f"`{words}` is not a day of change; write it like `second Sunday of March`")
+        raise TimestampError(f"`{words}` is not a day of change; write it like `second Sunday of March`")
     return _COUNTS[count], month_number(month)
 
 

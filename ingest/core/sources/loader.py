@@ -21,7 +21,7 @@ from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
 from ingest.core.sources.regular import NotRegular
 from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp
-from ingest.core.timestamps import ClockError, offset_s
+from ingest.core.timestamps import TimestampError, offset_s
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
 _KEYS = {
@@ -44,7 +44,7 @@ def load_source(folder: Path, schema: Schema) -> Source:
     try:
         tree = tomllib.loads((folder / "source.toml").read_text(encoding="utf-8"))
         return _source(folder, tree, schema)
-    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, ClockError, NotRegular, re.error) as error:
+    except (OSError, tomllib.TOMLDecodeError, KeyError, TypeError, TimestampError, NotRegular, re.error) as error:
         what = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise Problem(f"Source {folder.name}: source.toml cannot be used: {what}.", "", ExitCode.CONFIG) from error
 

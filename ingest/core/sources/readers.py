@@ -26,7 +26,7 @@ class Mismatch:
         expected: names of the terminals that would have been accepted.
         seen: (terminal, text) of the tokens read before.
         at_end: the text ended although more was expected.
-        found: the start of the text from there on.
+        rest: the start of the text from there on.
     """
 
     reason: str
@@ -36,7 +36,7 @@ class Mismatch:
     expected: tuple[str, ...] = ()
     seen: tuple[tuple[str, str], ...] = ()
     at_end: bool = False
-    found: str = ""
+    rest: str = ""
 
 
 _TOO_DEEP = Mismatch("too_deep", too_deep_words(), 1, 1, ("JSON object",))

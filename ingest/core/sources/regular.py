@@ -67,19 +67,19 @@ class Compiled:
             last, at = at, skipped.end()
         return (start, last) if last > start else None
 
-    def locate(self, text: str, terminal: str, wanted: str) -> int | None:
+    def locate(self, text: str, terminal: str, value: str) -> int | None:
         """Where the first `terminal` with text `wanted` begins; None if there is none."""
         match = self.line.fullmatch(text)
         if match is None:
             return None
         for group, name in self.names:
-            if name == terminal and match[group] == wanted:
+            if name == terminal and match[group] == value:
                 return match.start(group)
         groups = [group for group, name in self.step_names if name == terminal]
         at, end = match.span(self.items) if self.step and groups and match[self.items] else (0, 0)
         while at < end and self.step and (item_match := self.step.match(text, at, end)) and item_match.end() > at:
             for group in groups:
-                if item_match[group] == wanted:
+                if item_match[group] == value:
                     return item_match.start(group)
             at = item_match.end()
         return None
@@ -181,17 +181,17 @@ class _Writer:
         sign = str(sign) if str(sign) in {"?", "*", "+"} else "{" + ",".join(str(n) for n in (sign, *most)) + "}"
         if sign == "?" or not self.capture:
             return f"(?:{self.write(body, depth)}){sign}"
-        wanted = self.repeat is not None and self.repeat in _called(body, self.rules)
-        if wanted and self.once:
+        repeats = self.repeat is not None and self.repeat in _called(body, self.rules)
+        if repeats and self.once:
             self.step = body
             return self.write(body, depth)
-        if wanted:
+        if repeats:
             self.groups += 1
             self.items, self.step = self.groups, body
         self.capture = False
         inner = f"(?>{self.write(body, depth)}){sign}"  # no backtracking into a match: that could be 2^n ways
         self.capture = True
-        return f"({inner})" if wanted else inner
+        return f"({inner})" if repeats else inner
 
 
 def _called(node: Any, rules: Mapping[str, Any]) -> set[str]:

@@ -5,8 +5,8 @@ hole was seen has been consumed since (see pipeline/derive/gap_sweeper.py). Beyo
 
 * After the shipper's end manifest, nothing more is on its way, up to the size in the manifest.
 * If a shipper sent its begin manifest but no end, it may still be shipping; once nothing of the file has arrived for
-  `patience_ms`, it has died.
-* In a file that is followed, the bytes behind the hole must have been there for `patience_ms`, since a forwarder that
+  `wait_ms`, it has died.
+* In a file that is followed, the bytes behind the hole must have been there for `wait_ms`, since a forwarder that
   writes to several partitions at once may be late with one of them.
 
 A gap keeps its range for good, however much of it arrives; bytes beside it that are found missing later are another
@@ -48,18 +48,18 @@ def is_due(state: FileState) -> bool:
     return state.pending or next(candidates(state), None) is not None
 
 
-def confirmed(state: FileState, now_ms: int, patience_ms: int) -> list[tuple[MissingRange, str]]:
+def confirmed(state: FileState, now_ms: int, wait_ms: int) -> list[tuple[MissingRange, str]]:
     """The candidates whose bytes cannot arrive any more, unless they are in Kafka, each with the evidence for it."""
     confirmed_gaps = []
     for hole in candidates(state):
         shown_by, since_ms = _evidence(state, hole)
-        if since_ms is None or now_ms - since_ms >= patience_ms:
+        if since_ms is None or now_ms - since_ms >= wait_ms:
             confirmed_gaps.append((hole, shown_by))
     return confirmed_gaps
 
 
 def _evidence(state: FileState, hole: MissingRange) -> tuple[str, int | None]:
-    """The evidence for a gap, and the time from which on to wait `patience_ms` (unix ms); None = no need to wait."""
+    """The evidence for a gap, and the time from which on to wait `wait_ms` (unix ms); None = no need to wait."""
     if state.under_way:
         return SILENCE, state.seen_ms
     if state.ended is not None and state.size_bytes is not None and hole.stop <= state.size_bytes:

@@ -1,6 +1,6 @@
 """Implements the store port: bulk requests and single documents. One request per call, no retries."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import orjson
@@ -30,7 +30,7 @@ class ElasticsearchStore:
     def __init__(self, client: Client) -> None:
         """Take an open client whose own retries are off."""
         self._client = client
-        self._all_well = True
+        self._last_succeeded = True
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """Send one bulk request and return one result per action, in order."""
@@ -48,10 +48,10 @@ class ElasticsearchStore:
         """
         if not actions:
             return []
-        if self._all_well and self._send(request_body(actions), "errors").get("errors") is False:
+        if self._last_succeeded and self._send(request_body(actions), "errors").get("errors") is False:
             return [CREATED] * len(actions)
         results = self.bulk(actions)
-        self._all_well = all(result.status < FAILED for result in results)
+        self._last_succeeded = all(result.status < FAILED for result in results)
         return results
 
     def _bulk(self, actions: Sequence[BulkAction], filter_path: str) -> list[ItemResult]:
@@ -109,10 +109,6 @@ def _stored_version(doc: Mapping[str, Any]) -> StoredVersion | None:
     if "_version" not in doc:
         return None
     return StoredVersion(doc.get("_source", {}).get("provenance", {}).get("kafka"), doc["_version"])
-
-
-StoreOf = Callable[[Client], ElasticsearchStore]
-"""Builds a store from an open client."""
 
 
 def _with_epoch(body: Mapping[str, object], epoch: int) -> dict[str, Any]:

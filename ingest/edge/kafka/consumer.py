@@ -189,8 +189,8 @@ class GroupConsumer:
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation."""
         with raising_port_errors():
-            wanted = {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
-            self._consumer.commit(wanted, timeout_ms=COMMIT_MS)
+            positions = {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
+            self._consumer.commit(positions, timeout_ms=COMMIT_MS)
 
     def committed(self, partition: Partition) -> int | None:
         """Return the group's committed offset, whoever owns the partition."""

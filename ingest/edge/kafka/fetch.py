@@ -38,20 +38,20 @@ class RecordFetcher:
             self._spans[topic] = {Partition(*at): (int(first[at]), int(end[at])) for at in every}
         return self._spans[topic]
 
-    def records(self, wanted: Iterable[Coordinates]) -> Iterator[ConsumerRecord]:
+    def records(self, coordinates: Iterable[Coordinates]) -> Iterator[ConsumerRecord]:
         """Yield those of the wanted records that still exist, partition by partition, in offset order."""
         offsets: dict[Partition, set[int]] = defaultdict(set)
-        for at in wanted:
+        for at in coordinates:
             first, end = self.span(at.partition.topic).get(at.partition, (0, 0))
             if first <= at.offset < end:
                 offsets[at.partition].add(at.offset)
         for partition in sorted(offsets):
             yield from self._records_of(partition, sorted(offsets[partition]))
 
-    def _records_of(self, partition: Partition, wanted: Sequence[int]) -> Iterator[ConsumerRecord]:
+    def _records_of(self, partition: Partition, offsets: Sequence[int]) -> Iterator[ConsumerRecord]:
         at = TopicPartition(*partition)
         self._consumer.assign([at])
-        left = list(reversed(wanted))
+        left = list(reversed(offsets))
         while left:
             if not 0 <= left[-1] - self._position(at) <= NEAR_OFFSETS:
                 self._consumer.seek(at, left[-1])

@@ -37,10 +37,10 @@ class Topics:
     def describe(self, names: Sequence[str]) -> dict[str, Topic]:
         """Return those of the topics that exist."""
         present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
-        wanted = [
+        resources = [
             ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES]) for t in present
         ]
-        configs = self._admin.describe_configs(wanted, config_filter="all")["topic"] if wanted else {}
+        configs = self._admin.describe_configs(resources, config_filter="all")["topic"] if resources else {}
         return {t["name"]: _topic(t, configs[t["name"]]) for t in present}
 
     def create(self, name: str, partitions: int, configs: Mapping[str, str]) -> bool:
@@ -62,9 +62,9 @@ class Topics:
 
     def delete_before(self, offsets: Mapping[Partition, int]) -> None:
         """Delete every record below these offsets; `Problem` (69) if the broker does not."""
-        wanted = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
-        if wanted:
-            self._admin.delete_records(wanted)
+        first_offsets = {TopicPartition(*partition): offset for partition, offset in offsets.items()}
+        if first_offsets:
+            self._admin.delete_records(first_offsets)
 
 
 def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:

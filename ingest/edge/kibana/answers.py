@@ -58,22 +58,22 @@ def objects_in(export: bytes) -> Iterator[dict[str, Any]]:
 def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
     """Describe one entry of an import's `errors`; `names` maps ids to names of objects."""
     what = error.get("error", {})
-    said = _WORDS.get(what.get("type"), "")
+    reason = _WORDS.get(what.get("type"), "")
     if what.get("references"):
-        said += ": " + ", ".join(f"{missing['type']} {missing['id']}" for missing in what["references"])
+        reason += ": " + ", ".join(f"{missing['type']} {missing['id']}" for missing in what["references"])
     text = what.get("output", {}).get("payload", {}).get("message") or what.get("message")
-    return f"{names.get(error.get('id', ''), error.get('id'))}: {said or text or json.dumps(what)}"
+    return f"{names.get(error.get('id', ''), error.get('id'))}: {reason or text or json.dumps(what)}"
 
 
-def too_new(answer: requests.Response, objects: Sequence[SavedObject]) -> Problem:
+def too_new(response: requests.Response, objects: Sequence[SavedObject]) -> Problem:
     """Explain Kibana's 422: one object is newer than Kibana supports, so it imported none."""
     try:
-        said = str(answer.json().get("message", ""))
+        reason = str(response.json().get("message", ""))
     except (ValueError, AttributeError):
-        said = answer.text[:200]
-    match = _TOO_NEW.search(said)
+        reason = response.text[:200]
+    match = _TOO_NEW.search(reason)
     item = next((candidate for candidate in objects if match and candidate["id"] == match["id"]), None)
-    what = f"Kibana refused the whole file: {said}"
+    what = f"Kibana refused the whole file: {reason}"
     if match and item:
         what = (
             f"Kibana refused the whole file: {name_of(item)} is written in format {match['needed']},"
@@ -87,17 +87,17 @@ def _cause(error: BaseException) -> str:
     return str(reason or error).split("object at")[-1].split(": ", 1)[-1].strip(" <>")
 
 
-def refusal(base: str, answer: requests.Response) -> Problem:
+def problem_of(base: str, response: requests.Response) -> Problem:
     """Explain a response other than 200: what Kibana says, and what to do about it."""
     try:
-        said = answer.json().get("message", "")
+        reason = response.json().get("message", "")
     except (ValueError, AttributeError):
-        said = answer.text.strip()[:200]
-    where = answer.headers.get("Location")
-    remedy = WRONG_ADDRESS if where else DENIED.get(answer.status_code, CHECK_ADDRESS)
-    said = f"it redirects to {where}" if where else said or "no text"
-    code = ExitCode.BAD_DATA if answer.status_code in (400, 413) else ExitCode.UNAVAILABLE
-    return Problem(f"Kibana at {base} answers {answer.status_code}: {said.rstrip('.')}.", remedy, code)
+        reason = response.text.strip()[:200]
+    where = response.headers.get("Location")
+    remedy = WRONG_ADDRESS if where else DENIED.get(response.status_code, CHECK_ADDRESS)
+    reason = f"it redirects to {where}" if where else reason or "no text"
+    code = ExitCode.BAD_DATA if response.status_code in (400, 413) else ExitCode.UNAVAILABLE
+    return Problem(f"Kibana at {base} answers {response.status_code}: {reason.rstrip('.')}.", remedy, code)
 
 
 def unreachable(base: str, error: requests.RequestException) -> Problem:

@@ -20,7 +20,7 @@ from ingest.edge.kibana.answers import (
     in_words,
     name_of,
     objects_in,
-    refusal,
+    problem_of,
     too_new,
     unreachable,
     version_in,
@@ -110,7 +110,7 @@ class Kibana:
     def _state(self) -> tuple[str, tuple[int, ...] | None]:
         try:
             url = f"{self._access.base}/api/status"
-            answer = self._session.get(url, timeout=self._access.timeout_s, allow_redirects=False)
+            response = self._session.get(url, timeout=self._access.timeout_s, allow_redirects=False)
         except requests.exceptions.SSLError as error:
             raise unreachable(self._access.base, error) from error
         except (requests.ConnectionError, requests.Timeout) as error:
@@ -119,49 +119,49 @@ class Kibana:
             return NOBODY, None
         except requests.RequestException as error:
             raise unreachable(self._access.base, error) from error
-        if answer.is_redirect or (400 <= answer.status_code < 500 and answer.status_code != 429):
-            raise refusal(self._access.base, answer)
+        if response.is_redirect or (400 <= response.status_code < 500 and response.status_code != 429):
+            raise problem_of(self._access.base, response)
         try:
-            body = answer.json()
+            body = response.json()
             overall = body["status"]["overall"]
             return overall.get("level") or overall.get("state") or "no state given", version_in(body)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return f"HTTP {answer.status_code}, {answer.text.strip()[:80] or 'no text'}", None
+            return f"HTTP {response.status_code}, {response.text.strip()[:80] or 'no text'}", None
 
     def _demand_space(self) -> None:
         """Check that the space exists: Kibana imports into a missing space silently, where nobody sees the objects."""
         if self._access.space:
-            answer = self._request("GET", f"spaces/space/{self._access.space}")
-            if answer.status_code == 404:
+            response = self._request("GET", f"spaces/space/{self._access.space}")
+            if response.status_code == 404:
                 what = f"Kibana at {self._access.base} has no space `{self._access.space}`."
                 raise Problem(what, "Create it (Stack Management, Spaces), or leave --space out.", ExitCode.UNAVAILABLE)
 
     def _import(self, objects: Sequence[SavedObject]) -> int:
         files = {"file": ("perflog.ndjson", ndjson(objects), "application/ndjson")}
-        answer = self._post("saved_objects/_import", params={"overwrite": "true"}, files=files)
-        if answer.status_code == 422:
-            raise too_new(answer, objects)
-        body = self._json(answer)
+        response = self._post("saved_objects/_import", params={"overwrite": "true"}, files=files)
+        if response.status_code == 422:
+            raise too_new(response, objects)
+        body = self._json(response)
         if not body.get("success"):
             names = {item["id"]: name_of(item) for item in objects}
-            refused = [in_words(error, names) for error in body.get("errors", ())] or ["it does not say why"]
-            what = f"Kibana refused {len(refused)} of {len(objects)} objects: {'; '.join(refused)}."
+            errors = [in_words(error, names) for error in body.get("errors", ())] or ["it does not say why"]
+            what = f"Kibana refused {len(errors)} of {len(objects)} objects: {'; '.join(errors)}."
             raise Problem(what, "The others are in.", ExitCode.BAD_DATA)
         return int(body["successCount"])
 
     def _compare(self, objects: Sequence[SavedObject]) -> None:
-        asked = [{"type": item["type"], "id": item["id"]} for item in objects]
-        answer = self._post("saved_objects/_export", json={"objects": asked, "excludeExportDetails": True})
-        if answer.status_code != 200:
-            raise refusal(self._access.base, answer)
-        stored = {(item["type"], item["id"]): item for item in objects_in(answer.content)}
+        references = [{"type": item["type"], "id": item["id"]} for item in objects]
+        response = self._post("saved_objects/_export", json={"objects": references, "excludeExportDetails": True})
+        if response.status_code != 200:
+            raise problem_of(self._access.base, response)
+        stored = {(item["type"], item["id"]): item for item in objects_in(response.content)}
         wrong = []
         for item in objects:
-            kept = stored.get((item["type"], item["id"]))
-            if kept is None:
+            stored_object = stored.get((item["type"], item["id"]))
+            if stored_object is None:
                 wrong.append(f"{name_of(item)} is not there")
-            elif len(kept.get("references", ())) != len(item["references"]):
-                count = len(kept.get("references", ()))
+            elif len(stored_object.get("references", ())) != len(item["references"]):
+                count = len(stored_object.get("references", ()))
                 wrong.append(f"{name_of(item)} has {count} references instead of {len(item['references'])}")
         if wrong:
             raise Problem(
@@ -173,8 +173,10 @@ class Kibana:
         body = self._json(self._request("GET", f"dashboards/{item['id']}", headers=headers))
         dropped = [warning for warning in body.get("warnings", ()) if warning.get("type") == "dropped_panel"]
         if dropped:
-            said = "; ".join(str(warning.get("message") or warning) for warning in dropped)
-            raise Problem(f"Kibana drops {len(dropped)} panels of {name_of(item)}: {said}.", REPORT, ExitCode.BAD_DATA)
+            warnings = "; ".join(str(warning.get("message") or warning) for warning in dropped)
+            raise Problem(
+                f"Kibana drops {len(dropped)} panels of {name_of(item)}: {warnings}.", REPORT, ExitCode.BAD_DATA
+            )
 
     def _post(self, path: str, **how: Any) -> requests.Response:
         return self._request("POST", path, **how)
@@ -187,11 +189,11 @@ class Kibana:
         except requests.RequestException as error:
             raise unreachable(self._access.base, error) from error
 
-    def _json(self, answer: requests.Response) -> Mapping[str, Any]:
-        if answer.status_code != 200:
-            raise refusal(self._access.base, answer)
+    def _json(self, response: requests.Response) -> Mapping[str, Any]:
+        if response.status_code != 200:
+            raise problem_of(self._access.base, response)
         try:
-            body = answer.json()
+            body = response.json()
         except ValueError as error:
             what = f"What answers at {self._access.base} is not Kibana: it sends no JSON."
             raise Problem(what, WRONG_ADDRESS, ExitCode.UNAVAILABLE) from error

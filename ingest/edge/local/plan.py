@@ -48,14 +48,14 @@ class LocalStack:
     short_lived: bool = False
 
     @property
-    def place(self) -> Path:
+    def folder_path(self) -> Path:
         """The stack's absolute folder, chosen or default."""
         return (self.folder or home() / "stack").absolute()
 
 
-def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
+def as_before(stack: LocalStack, recorded: Mapping[str, Started]) -> LocalStack:
     """Fill unset options from the servers that `up` last started there, whether or not they still run."""
-    kafka, elasticsearch = known.get(KAFKA), known.get(ELASTICSEARCH)
+    kafka, elasticsearch = recorded.get(KAFKA), recorded.get(ELASTICSEARCH)
     return replace(
         stack,
         kafka_port=stack.kafka_port or (kafka.port if kafka else KAFKA_PORT),
@@ -66,12 +66,12 @@ def as_before(stack: LocalStack, known: Mapping[str, Started]) -> LocalStack:
 
 def refuse_contradiction(stack: LocalStack, running: Mapping[str, Started]) -> None:
     """Raise `Problem` (64) if a running server differs from the stack that `as_before` returned."""
-    wanted = {KAFKA: stack.kafka_port, ELASTICSEARCH: stack.elasticsearch_port}
+    ports = {KAFKA: stack.kafka_port, ELASTICSEARCH: stack.elasticsearch_port}
     for name, server in running.items():
         other_version = name == ELASTICSEARCH and stack.elasticsearch_major != _major(server)
-        if wanted[name] != server.port or other_version:
+        if ports[name] != server.port or other_version:
             raise Problem(
-                f"The stack in {stack.place} already runs {name} {server.version} on port {server.port}.",
+                f"The stack in {stack.folder_path} already runs {name} {server.version} on port {server.port}.",
                 "End it first (`perflog stack down`), or start a second stack with another --folder.",
                 ExitCode.USAGE,
             )
@@ -82,7 +82,7 @@ def services(stack: LocalStack, missing: Collection[str], tell: Callable[[str], 
     if not missing:
         return ()
     checks.linux()
-    checks.folder_usable(stack.place)
+    checks.folder_usable(stack.folder_path)
     ports = _checked_ports(stack, missing)
     heaps = {KAFKA: stack.kafka_heap_mib, ELASTICSEARCH: stack.elasticsearch_heap_mib}
     checks.memory_suffices(heaps[name] for name in missing)
@@ -109,7 +109,7 @@ def _kafka(
     libs = jars.fetched(_cache(), _recipe() / "pom.xml", KAFKA, runtime, tell)
     pair = (ports["--kafka-port"], ports["--controller-port"])
     jvm = _jvm(stack, min(stack.kafka_heap_mib, 256), stack.kafka_heap_mib)
-    return kafka_broker.service(stack.place, libs, runtime, pair, jvm)
+    return kafka_broker.service(stack.folder_path, libs, runtime, pair, jvm)
 
 
 def _elasticsearch(
@@ -122,7 +122,7 @@ def _elasticsearch(
     launcher = jars.compiled(_cache(), _recipe() / "Launcher.java", javas)
     libs = jars.fetched(_cache(), _recipe() / "pom.xml", f"{ELASTICSEARCH}-{major}", runtime, tell)
     jvm = _jvm(stack, stack.elasticsearch_heap_mib, stack.elasticsearch_heap_mib)
-    return elasticsearch_node.service(stack.place, libs, launcher, runtime, ports["--elasticsearch-port"], jvm)
+    return elasticsearch_node.service(stack.folder_path, libs, launcher, runtime, ports["--elasticsearch-port"], jvm)
 
 
 def _jvm(stack: LocalStack, least_mib: int, most_mib: int) -> tuple[str, ...]:

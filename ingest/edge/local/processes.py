@@ -50,13 +50,13 @@ def alive(process: Process) -> bool:
 
 
 def end(
-    processes: Iterable[Process], tell: Callable[[str], None] = lambda _: None, patience_s: float = TERM_TIMEOUT_S
+    processes: Iterable[Process], tell: Callable[[str], None] = lambda _: None, term_timeout_s: float = TERM_TIMEOUT_S
 ) -> None:
     """End exactly these processes: SIGTERM to all, wait, SIGKILL to those that remain. Skips those already gone."""
     waiting = [process for process in processes if _signal(process, signal.SIGTERM)]
-    waiting = _wait(waiting, patience_s)
+    waiting = _wait(waiting, term_timeout_s)
     for process in waiting:
-        tell(f"Process {process.pid} does not stop after {patience_s:.0f} s and is killed")
+        tell(f"Process {process.pid} does not stop after {term_timeout_s:.0f} s and is killed")
         _signal(process, signal.SIGKILL)
     _wait(waiting, KILL_TIMEOUT_S)
 

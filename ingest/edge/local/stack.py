@@ -50,9 +50,9 @@ def up(stack: LocalStack, tell: Callable[[str], None] = lambda _: None) -> Runni
 
     Raises `Problem` if a prerequisite is missing or a server does not come up; then this call leaves nothing running.
     """
-    with state.locked(stack.place):
-        known, running = state.read(stack.place), _living(stack.place)
-        stack = plan.as_before(stack, known)
+    with state.locked(stack.folder_path):
+        recorded, running = state.read(stack.folder_path), _living(stack.folder_path)
+        stack = plan.as_before(stack, recorded)
         plan.refuse_contradiction(stack, running)
         missing = [name for name in SERVICES if name not in running]
         services = plan.services(stack, missing, tell)
@@ -61,32 +61,32 @@ def up(stack: LocalStack, tell: Callable[[str], None] = lambda _: None) -> Runni
             for service in services:
                 tell(f"Starting {service.name} {service.version}")
                 everything[service.name] = _start(service)
-                state.write(stack.place, everything)
+                state.write(stack.folder_path, everything)
             _await_answers(tuple(everything.values()), stack.ready_timeout_s, tell)
         except BaseException:
             processes.end([everything[name].process for name in missing if name in everything])
-            state.write(stack.place, known)
+            state.write(stack.folder_path, recorded)
             raise
-    return Running(everything[KAFKA].address, everything[ELASTICSEARCH].address, stack.place, tuple(missing))
+    return Running(everything[KAFKA].address, everything[ELASTICSEARCH].address, stack.folder_path, tuple(missing))
 
 
 def status(stack: LocalStack) -> tuple[Status, ...]:
     """Return the state of both servers; probes each one that runs."""
-    known = state.read(stack.place)
-    return tuple(_status(known[name]) if name in known else Status(name, "stopped") for name in sorted(SERVICES))
+    recorded = state.read(stack.folder_path)
+    return tuple(_status(recorded[name]) if name in recorded else Status(name, "stopped") for name in sorted(SERVICES))
 
 
 def down(stack: LocalStack, purge: bool = False, tell: Callable[[str], None] = lambda _: None) -> tuple[str, ...]:
     """End exactly the processes that `up` started, with `purge` remove their data too. Returns the ended servers."""
-    if not stack.place.is_dir():
+    if not stack.folder_path.is_dir():
         return ()
-    with state.locked(stack.place):
-        running = _living(stack.place)
+    with state.locked(stack.folder_path):
+        running = _living(stack.folder_path)
         tell(f"Ending {' and '.join(running) or 'nothing'}")
         processes.end([server.process for server in running.values()], tell)
-        state.write(stack.place, {})
+        state.write(stack.folder_path, {})
         if purge:
-            _purge(stack.place)
+            _purge(stack.folder_path)
     return tuple(running)
 
 
@@ -118,8 +118,8 @@ def _await_answers(servers: Sequence[Started], timeout_s: float, tell: Callable[
 
 
 def _failure(server: Started, what: str) -> Problem:
-    said = last_telling_line(server.log)
-    quoted = f" Its log says: {sentence(said)}" if said else ""
+    log_line = last_telling_line(server.log)
+    quoted = f" Its log says: {sentence(log_line)}" if log_line else ""
     return Problem(f"{server.name} {what}.{quoted}", f"The whole log is {server.log}.", ExitCode.UNAVAILABLE)
 
 

@@ -63,10 +63,11 @@ def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
 
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:
     dead_letters = settings.delivery.dead_letter_topic
-    wanted = {intake.topic: partitions for intake in settings.intakes.values()} | {dead_letters: DEAD_LETTER_PARTITIONS}
-    existing = cluster.describe(list(wanted))
+    partitions_by_topic = {intake.topic: partitions for intake in settings.intakes.values()}
+    partitions_by_topic[dead_letters] = DEAD_LETTER_PARTITIONS
+    existing = cluster.describe(list(partitions_by_topic))
     steps = []
-    for name, count in wanted.items():
+    for name, count in partitions_by_topic.items():
         configs = topic_configs(settings.delivery.max_message_bytes, intake=name != dead_letters)
         steps.append(_set_up_topic(cluster, name, count, configs, existing.get(name)))
     return steps

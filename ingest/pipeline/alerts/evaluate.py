@@ -117,10 +117,10 @@ class _Evaluation:
         stages = self._runs.stages_between(facility, reach_ms(rule, span), span.now_ms + 1)
         rule_verdicts = verdicts(rule, stages, span)
         documents = {document.id: document for document in self._alerts.reaching(facility, rule.id, span.since_ms)}
-        known = [incident_in(document.id, document.body) for document in documents.values()]
+        stored_incidents = [incident_in(document.id, document.body) for document in documents.values()]
         current = [
             self._write_and_notify(incident, rule, documents)
-            for incident in incidents(rule, rule_verdicts, known, span)
+            for incident in incidents(rule, rule_verdicts, stored_incidents, span)
         ]
         own_incidents = with_incidents(rule, (verdict for verdict in rule_verdicts if not verdict.context), current)
         self._report.evaluated.append(RuleResult(rule, facility, span, own_incidents, current))

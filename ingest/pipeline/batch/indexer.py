@@ -83,41 +83,41 @@ def _stored_versions(batch: PartitionBatch, results: Sequence[ItemResult], conte
     return dict(zip(conflicts, versions, strict=True))
 
 
-def _write_dead_letters(refused: Sequence[RejectedRecord], context: BatchContext) -> None:
+def _write_dead_letters(rejected_records: Sequence[RejectedRecord], context: BatchContext) -> None:
     """Write rejected records to the dead-letter topic and the rejects index; repeated index writes change nothing."""
-    if not refused:
+    if not rejected_records:
         return
-    refs = [dead_letter.reject_ref(r.received, r.special, r.intake, context.schema) for r in refused]
-    letters = _send_dead_letters(refused, refs, context)
+    refs = [dead_letter.reject_ref(r.received, r.special, r.intake, context.schema) for r in rejected_records]
+    letters = _send_dead_letters(rejected_records, refs, context)
     now_ms = context.now_ms()
     actions = [
         action
-        for r, ref, letter_at in zip(refused, refs, letters, strict=True)
+        for r, ref, letter_at in zip(rejected_records, refs, letters, strict=True)
         for action in dead_letter.actions(ref, r.special.message, r.intake, r.special.rejects, now_ms, letter_at)
     ]
-    answers = context.writer.write(actions)
-    rejected = [a for a, answer in zip(actions, answers, strict=True) if item_status(answer) is ItemStatus.REJECTED]
+    results = context.writer.write(actions)
+    rejected = [a for a, result in zip(actions, results, strict=True) if item_status(result) is ItemStatus.REJECTED]
     context.writer.write([dead_letter.without_bytes(action) for action in rejected])
 
 
 def _send_dead_letters(
-    refused: Sequence[RejectedRecord], refs: Sequence[tuple[str, str]], context: BatchContext
+    rejected_records: Sequence[RejectedRecord], refs: Sequence[tuple[str, str]], context: BatchContext
 ) -> list[str | None]:
     """Send the dead letters and return their coordinates, in order.
 
     None stands for a letter whose coordinates are unknown, or for a replayed record that has a dead letter already.
     """
-    replayed = [n for n, r in enumerate(refused) if r.special.replay]
+    replayed = [n for n, r in enumerate(rejected_records) if r.special.replay]
     versions = context.retry_policy.until_done(lambda: context.store.versions([refs[n] for n in replayed]))
     has_letter = {n for n, stored in zip(replayed, versions, strict=True) if stored is not None and stored.origin}
-    due = [n for n in range(len(refused)) if n not in has_letter]
+    due = [n for n in range(len(rejected_records)) if n not in has_letter]
     topic = context.dead_letter_topic
     letters = [
-        dead_letter.dead_letter_record(topic, refused[n].received, refused[n].intake, refused[n].special.rejects)
-        for n in due
+        dead_letter.dead_letter_record(topic, r.received, r.intake, r.special.rejects)
+        for r in (rejected_records[n] for n in due)
     ]
     sent = dict(zip(due, _send(letters, context), strict=True))
-    return [sent.get(n) for n in range(len(refused))]
+    return [sent.get(n) for n in range(len(rejected_records))]
 
 
 def _send(letters: Sequence[ProducerRecord], context: BatchContext) -> list[str | None]:

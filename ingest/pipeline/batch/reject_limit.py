@@ -29,9 +29,9 @@ class RejectLimit:
     in_a_row: int
     share: float
     window_records: int
-    _row: int = 0
+    _rejected_in_a_row: int = 0
     _records: int = 0
-    _refused: int = 0
+    _rejected: int = 0
     _window: deque[tuple[int, int]] = field(default_factory=deque)
     _lock: Lock = field(default_factory=Lock)
 
@@ -40,17 +40,17 @@ class RejectLimit:
         with self._lock:
             for count in counts:
                 self._take(count.records, count.outcomes["rejected"])
-            if self._row >= self.in_a_row:
-                raise TooManyRejects(f"{self._row:,} records in a row were refused")
-            if self._records >= self.window_records and self._refused > self.share * self._records:
-                raise TooManyRejects(f"{self._refused:,} of the last {self._records:,} records were refused")
+            if self._rejected_in_a_row >= self.in_a_row:
+                raise TooManyRejects(f"{self._rejected_in_a_row:,} records in a row were refused")
+            if self._records >= self.window_records and self._rejected > self.share * self._records:
+                raise TooManyRejects(f"{self._rejected:,} of the last {self._records:,} records were refused")
 
-    def _take(self, records: int, refused: int) -> None:
-        self._row = self._row + refused if refused == records else 0
-        self._window.append((records, refused))
+    def _take(self, records: int, rejected: int) -> None:
+        self._rejected_in_a_row = self._rejected_in_a_row + rejected if rejected == records else 0
+        self._window.append((records, rejected))
         self._records += records
-        self._refused += refused
+        self._rejected += rejected
         while self._records - self._window[0][0] >= self.window_records:
-            oldest_records, oldest_refused = self._window.popleft()
+            oldest_records, oldest_rejected = self._window.popleft()
             self._records -= oldest_records
-            self._refused -= oldest_refused
+            self._rejected -= oldest_rejected

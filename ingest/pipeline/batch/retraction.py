@@ -31,17 +31,17 @@ def retract(
     reading: DecodedBatch, records: Sequence[ConsumerRecord], context: BatchContext
 ) -> Iterator[tuple[RunKey, RunMark]]:
     """Overwrite the retracted documents; yield the marks that leave their runs."""
-    due = [n for n in reading.reconciled if not _refused(reading, n)]
-    wanted = [(n, retraction) for n in due for retraction in reading.reconciled[n].retractions]
-    foreign = {retraction.old.id for _, retraction in wanted if not retraction.replaced}
-    for chunk in batched(wanted, lambda row: len(records[row[0]].value or b""), TOGETHER_BYTES):
+    due = [n for n in reading.reconciled if not _is_rejected(reading, n)]
+    retractions = [(n, retraction) for n in due for retraction in reading.reconciled[n].retractions]
+    foreign = {retraction.old.id for _, retraction in retractions if not retraction.replaced}
+    for chunk in batched(retractions, lambda item: len(records[item[0]].value or b""), TOGETHER_BYTES):
         foreign -= {old.id for old in _overwrite(chunk, reading, records, context)}
     for n in due:
         yield from (mark for mark in reading.reconciled[n].left_runs if mark[1].id not in foreign)
 
 
 def _overwrite(
-    wanted: Sequence[tuple[int, Retraction]],
+    retractions: Sequence[tuple[int, Retraction]],
     reading: DecodedBatch,
     records: Sequence[ConsumerRecord],
     context: BatchContext,
@@ -50,11 +50,11 @@ def _overwrite(
 
     If a line has no document left, its tombstone keeps the bytes.
     """
-    refs = [(retraction.old.index, retraction.old.id) for _, retraction in wanted]
+    refs = [(retraction.old.index, retraction.old.id) for _, retraction in retractions]
     stored = context.retry_policy.until_done(lambda: context.store.get(refs))
     owned = [
         (n, retraction, document)
-        for (n, retraction), document in zip(wanted, stored, strict=True)
+        for (n, retraction), document in zip(retractions, stored, strict=True)
         if _is_of(records[n], retraction, document)
     ]
     actions = [
@@ -64,7 +64,7 @@ def _overwrite(
     return [retraction.old for _, retraction, _ in owned]
 
 
-def _refused(reading: DecodedBatch, n: int) -> bool:
+def _is_rejected(reading: DecodedBatch, n: int) -> bool:
     special = reading.special.get(n)
     return special is not None and any(stage == INDEX_STAGE for stage, _ in special.rejects)
 

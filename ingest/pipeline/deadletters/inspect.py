@@ -73,11 +73,11 @@ class Listing:
     trouble: str | None = None
 
 
-def listing(settings: Settings, wanted: RejectQuery) -> Listing:
+def listing(settings: Settings, query: RejectQuery) -> Listing:
     """Count rejects and dead letters; `Problem` (69) when Elasticsearch does not answer. Kafka may be down."""
     with open_rejects(settings.elasticsearch) as rejects:
-        stored = _stored(rejects, wanted)
-        groups = sorted(rejects.groups(wanted), key=lambda group: (-group.count, -group.last_ms))
+        stored = _stored(rejects, query)
+        groups = sorted(rejects.groups(query), key=lambda group: (-group.count, -group.last_ms))
         shapes = tuple(Listed(group, stored[group.reason, group.source, group.shape]) for group in groups)
         matching, total = sum(group.count for group in groups), rejects.count(RejectQuery())
     try:
@@ -90,11 +90,11 @@ def listing(settings: Settings, wanted: RejectQuery) -> Listing:
     return Listing(shapes, matching, total, sum(end - first for first, end in span.values()))
 
 
-def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
+def _stored(rejects: RejectIndex, query: RejectQuery) -> Counter[Key]:
     """How many replayed rejects have a fact made from a copy of their record, by reason, source and shape."""
     counts: Counter[Key] = Counter()
     fields = ("error.type", "perf.source", "perf.reject.shape", "perf.reject.replayed_as")
-    replayed = rejects.scan(replace(wanted, replayed=True), fields)
+    replayed = rejects.scan(replace(query, replayed=True), fields)
     for chunk in batched(replayed, max_items=CHUNK_REJECTS):
         copies = {copy: reject for reject in chunk for copy in reject.value("perf.reject.replayed_as") or ()}
         stored = {copies[copy].id: copies[copy] for copy in rejects.records_with_facts(list(copies))}
@@ -105,21 +105,21 @@ def _stored(rejects: RejectIndex, wanted: RejectQuery) -> Counter[Key]:
     return counts
 
 
-def counted(settings: Settings, wanted: RejectQuery) -> int:
+def counted(settings: Settings, query: RejectQuery) -> int:
     """The number of matching rejects."""
     with open_rejects(settings.elasticsearch) as rejects:
-        return rejects.count(wanted)
+        return rejects.count(query)
 
 
-def one(settings: Settings, wanted: RejectQuery) -> tuple[StoredReject, Original | None, list[str]]:
+def one(settings: Settings, query: RejectQuery) -> tuple[StoredReject, Original | None, list[str]]:
     """The newest matching reject, its record, and the ids of the other rejected parts of that record.
 
     `Problem` (66) when no reject matches. The record is None if nothing is left of it.
     """
     with open_rejects(settings.elasticsearch) as rejects:
-        reject = rejects.newest(wanted)
+        reject = rejects.newest(query)
         if reject is None:
-            criterion = f"with the id {wanted.ids[0]}" if wanted.ids else "like that"
+            criterion = f"with the id {query.ids[0]}" if query.ids else "like that"
             raise Problem(
                 f"There is no reject {criterion}.", "`perflog dlq list` shows the existing ones.", ExitCode.NO_INPUT
             )
@@ -135,9 +135,9 @@ def find_originals(
     """Yield each reject with its record, None if nothing is left of it; `rejects` must name a record only once."""
     left = {reject.record: reject for reject in rejects}
     for found_in in (LETTER, RECORD, COPY):
-        wanted = {at: reject for reject in left.values() for at in _coordinates(reject, found_in)}
-        for record in fetcher.records(wanted):
-            reject = wanted[Coordinates(record.partition, record.offset)]
+        rejects_at = {at: reject for reject in left.values() for at in _coordinates(reject, found_in)}
+        for record in fetcher.records(rejects_at):
+            reject = rejects_at[Coordinates(record.partition, record.offset)]
             if reject.record in left and _is_it(reject, record, found_in):
                 del left[reject.record]
                 yield reject, _original(record, found_in)

@@ -47,7 +47,7 @@ class Reach:
 
 
 def purge(
-    settings: Settings, wanted: RejectQuery, progress: Callable[[int, int], None] = lambda _done, _of: None
+    settings: Settings, query: RejectQuery, progress: Callable[[int, int], None] = lambda _done, _of: None
 ) -> PurgeReport:
     """Delete the matching rejects, then the dead letters below the first one that a remaining reject refers to.
 
@@ -58,7 +58,7 @@ def purge(
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
         span = dict(fetcher.span(topic))  # read first: if Kafka is down, nothing at all is deleted
     with open_rejects(settings.elasticsearch) as rejects:
-        purged = _delete(rejects, wanted, report, progress)
+        purged = _delete(rejects, query, report, progress)
         rejects.refresh()
         remaining = Reach()
         if purged.highest:
@@ -84,11 +84,11 @@ def _why_kept(remaining: Reach) -> str | None:
 
 
 def _delete(
-    rejects: RejectIndex, wanted: RejectQuery, report: PurgeReport, progress: Callable[[int, int], None]
+    rejects: RejectIndex, query: RejectQuery, report: PurgeReport, progress: Callable[[int, int], None]
 ) -> Reach:
     purged = Reach()
-    total, done = rejects.count(wanted), 0
-    for chunk in batched(rejects.scan(wanted, NEEDED), max_items=CHUNK_REJECTS):
+    total, done = rejects.count(query), 0
+    for chunk in batched(rejects.scan(query, NEEDED), max_items=CHUNK_REJECTS):
         report.rejects += rejects.delete(chunk)
         for reject in chunk:
             purged.add(reject)

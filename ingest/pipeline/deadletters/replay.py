@@ -97,7 +97,7 @@ class Replayer:
 
 def replay(
     settings: Settings,
-    wanted: RejectQuery,
+    query: RejectQuery,
     now_ms: Callable[[], int],
     *,
     again: bool = False,
@@ -115,11 +115,11 @@ def replay(
         open_producer(settings.kafka) as producer,
     ):
         if not again:
-            report.before = rejects.count(replace(wanted, replayed=True))
-            wanted = replace(wanted, replayed=False)
+            report.before = rejects.count(replace(query, replayed=True))
+            query = replace(query, replayed=False)
         replayer = Replayer(rejects, producer, report, now_ms)
-        total, done = rejects.count(wanted), 0
-        for chunk, parts in _chunks(rejects, wanted, again):
+        total, done = rejects.count(query), 0
+        for chunk, parts in _chunks(rejects, query, again):
             copies = _copies(parts, fetcher, settings, report)
             for flight in batched(copies, lambda sent: sent.record.size_bytes, FLIGHT_BYTES):
                 replayer.send(flight)
@@ -129,11 +129,11 @@ def replay(
 
 
 def _chunks(
-    rejects: RejectIndex, wanted: RejectQuery, again: bool
+    rejects: RejectIndex, query: RejectQuery, again: bool
 ) -> Iterator[tuple[int, list[tuple[StoredReject, ...]]]]:
     """Yield the number of rejects in a chunk and all parts of each of their records; every record once."""
     records_with_parts: set[str] = set()
-    matching = rejects.scan(wanted, ["provenance.kafka"])
+    matching = rejects.scan(query, ["provenance.kafka"])
     for chunk in batched(matching, max_items=CHUNK_REJECTS):
         records: dict[str, list[StoredReject]] = {}
         for part in rejects.of_records(sorted({reject.value("provenance.kafka") for reject in chunk})):

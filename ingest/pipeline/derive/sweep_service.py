@@ -58,13 +58,13 @@ def sweep_in_background(settings: Settings, schema: Schema, targets: SweepTarget
             rounds.end()
 
 
-def sweep(settings: Settings, registry: Registry, once: bool, say: Callable[[Swept], None]) -> None:
-    """Sweep everything that the settings' intakes fill, once or until stopped; `say` receives each result."""
+def sweep(settings: Settings, registry: Registry, once: bool, report: Callable[[Swept], None]) -> None:
+    """Sweep everything that the settings' intakes fill, once or until stopped; `report` receives each result."""
     targets = targets_of(settings.intakes.values(), registry.sources)
     with Sink(settings) as sink, stop_on_signals(sink.retry_policy.end):
         sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
         while not sink.retry_policy.stop:
-            say(sink.retry_policy.until_done(sweep_once))
+            report(sink.retry_policy.until_done(sweep_once))
             if once:
                 return
             sink.retry_policy.pause(settings.delivery.sweep_s)

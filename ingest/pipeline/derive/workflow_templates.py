@@ -55,13 +55,13 @@ class Learned:
     Attributes:
         done: stored (runs are judged by it from now on), renewed (other seconds, the same judgement), unchanged, shown
             (not to be stored), overtaken (another process stored one meanwhile), nothing (no run to learn from).
-        found: the template; None if there was no run to learn from.
+        template: the template; None if there was no run to learn from.
     """
 
     facility: str
     workflow: str
     done: str
-    found: StoredTemplate | None = None
+    template: StoredTemplate | None = None
 
 
 @contextmanager

@@ -61,12 +61,12 @@ class LeftOut:
 
 
 def lines(
-    facts: FactIndex, wanted: FactQuery, assembler: "Assembler", progress: Progress = lambda _done, _of: None
+    facts: FactIndex, query: FactQuery, assembler: "Assembler", progress: Progress = lambda _done, _of: None
 ) -> Iterator[list[StoredFileLine]]:
     """Yield the selected lines, page by page; `progress` is called with the documents done and their total."""
-    done, total = 0, facts.count(wanted)
+    done, total = 0, facts.count(query)
     progress(done, total)
-    for page in prefetch(facts.pages(wanted)):
+    for page in prefetch(facts.pages(query)):
         yield assembler.lines(page)
         done += len(page)
         progress(done, total)

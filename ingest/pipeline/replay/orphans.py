@@ -47,8 +47,8 @@ class OrphanFinder:
     def find(self, source_key: tuple[str, str], revision: int, runs: Iterable[str]) -> Iterator[list[Suspect]]:
         """Yield the removals of orphaned marks, as updates of their runs' sets."""
         bodies = self.states.sets(*source_key, tuple(runs))
-        suspects = (suspect for body in bodies for suspect in _older(body, revision))
-        for group in batched(suspects, max_items=MARKS_AT_ONCE):
+        candidates = (suspect for body in bodies for suspect in _older(body, revision))
+        for group in batched(candidates, max_items=MARKS_AT_ONCE):
             doc_refs = [(self._index(key, mark), mark.id) for key, mark in group]
             stored = self.retry_policy.until_done(lambda refs=doc_refs: self.store.get(refs))  # type: ignore[misc]
             yield [
@@ -76,7 +76,7 @@ def _removal(key: RunKey, mark: RunMark, document: StoredDocument | None) -> Run
 
 
 def remove_orphans(
-    settings: Settings, registry: Registry, wanted: FactQuery, newest: Mapping[tuple[str, str], int]
+    settings: Settings, registry: Registry, query: FactQuery, newest: Mapping[tuple[str, str], int]
 ) -> int:
     """Remove orphaned marks from the sets of the selected runs and derive these again; return the number of marks.
 
@@ -91,7 +91,7 @@ def remove_orphans(
     try:
         for (facility, source), revision in newest.items():
             finder.states.refresh(facility)
-            for removals in finder.find((facility, source), revision, wanted.runs):
+            for removals in finder.find((facility, source), revision, query.runs):
                 updates = BatchUpdates()
                 updates.add_removals(removals)
                 if removals:

@@ -170,7 +170,7 @@ class Resender:
 def resend(
     settings: Settings,
     registry: Registry,
-    wanted: FactQuery,
+    query: FactQuery,
     *,
     rate: float | None = None,
     dry_run: bool = False,
@@ -184,7 +184,7 @@ def resend(
     resender = Resender(settings, registry, report)
     assembler = Assembler(settings, registry.sources)
     with open_facts(settings.elasticsearch) as stored_facts, open_producer(settings.kafka) as producer:
-        pages = (resender.records(page_lines) for page_lines in lines(stored_facts, wanted, assembler, progress))
+        pages = (resender.records(page_lines) for page_lines in lines(stored_facts, query, assembler, progress))
         records = sort_by_run(pages)
         if dry_run:
             for _ in pages:
@@ -195,7 +195,7 @@ def resend(
             process_behind(group_records(records), lambda flight: _send(producer, flight))
     report.left_out = assembler.left.out
     if not dry_run:
-        report.left_behind = remove_orphans(settings, registry, wanted, assembler.newest)
+        report.left_behind = remove_orphans(settings, registry, query, assembler.newest)
     return report
 
 

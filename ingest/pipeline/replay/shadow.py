@@ -45,7 +45,7 @@ class Shadow:
         }
         self.differences.add(line.data, old, _bodies(outcomes), _why(outcomes))
 
-    def compare_refused(self, reject: StoredReject) -> None:
+    def compare_reject(self, reject: StoredReject) -> None:
         """Compare a rejected message; if it was one of two glued lines, the whole of it."""
         intake = self._settings.intakes.get(reject.value("perf.intake") or "")
         if intake is None or reject.value("event.original") is None:
@@ -69,7 +69,7 @@ class Shadow:
 
 
 def shadow(
-    settings: Settings, registry: Registry, wanted: FactQuery, progress: Progress = lambda _done, _of: None
+    settings: Settings, registry: Registry, query: FactQuery, progress: Progress = lambda _done, _of: None
 ) -> tuple[Differences, Mapping[str, int]]:
     """Read the selected lines; return the differences, and the documents that could not be read again, by reason.
 
@@ -78,24 +78,24 @@ def shadow(
     comparison = Shadow(settings, registry)
     assembler = Assembler(settings, registry.sources)
     with open_facts(settings.elasticsearch) as stored:
-        for page_lines in lines(stored, wanted, assembler, progress):
+        for page_lines in lines(stored, query, assembler, progress):
             for line in page_lines:
                 comparison.compare(line)
-    if not wanted.runs:  # a rejected line has none
-        for reject in _refused(settings, wanted):
-            comparison.compare_refused(reject)
+    if not query.runs:  # a rejected line has none
+        for reject in _rejects(settings, query):
+            comparison.compare_reject(reject)
     return comparison.differences, assembler.left.out
 
 
-def _refused(settings: Settings, wanted: FactQuery) -> Iterator[StoredReject]:
+def _rejects(settings: Settings, query: FactQuery) -> Iterator[StoredReject]:
     """The rejects of the same facilities, sources, files and time (for a reject: its record's time)."""
     selection = RejectQuery(
-        facilities=wanted.facilities, sources=wanted.sources, since_ms=wanted.since_ms, until_ms=wanted.until_ms
+        facilities=query.facilities, sources=query.sources, since_ms=query.since_ms, until_ms=query.until_ms
     )
     with open_rejects(settings.elasticsearch) as rejects:
         for reject in rejects.scan(selection):
             path = reject.value("log.file.path") or ""
-            if not wanted.files or any(_is_like(path, file) for file in wanted.files):
+            if not query.files or any(_is_like(path, file) for file in query.files):
                 yield reject
 
 

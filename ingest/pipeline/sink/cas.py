@@ -99,7 +99,7 @@ def _settled(document: CasDocument, result: ItemResult) -> bool:
         return False
     if status is ItemStatus.REJECTED:
         document.rejected = True
-        log.error("Elasticsearch refuses %s/%s: %s: %s.", *document.doc_ref, result.error, result.reason)
+        log.error("Elasticsearch rejects %s/%s: %s: %s.", *document.doc_ref, result.error, result.reason)
     else:
         document.seen = result.seen
         document.confirm()

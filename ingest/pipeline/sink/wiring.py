@@ -4,7 +4,7 @@ from types import TracebackType
 
 from ingest.config.settings import Settings
 from ingest.edge.elasticsearch.client import client
-from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
+from ingest.edge.elasticsearch.store import ElasticsearchStore
 from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
 from ingest.pipeline.sink.cas import CasWriter
 from ingest.pipeline.sink.retry import RetryPolicy
@@ -23,11 +23,11 @@ class Sink:
         cas_writer: updates documents by compare-and-swap.
     """
 
-    def __init__(self, settings: Settings, connections: int = 1, store_of: StoreOf = ElasticsearchStore) -> None:
-        """Open a client for `connections` concurrent threads; `store_of` makes the store from it."""
+    def __init__(self, settings: Settings, connections: int = 1) -> None:
+        """Open a client for `connections` concurrent threads."""
         delivery = settings.delivery
         self.client = client(settings.elasticsearch, connections)
-        self.store = store_of(self.client)
+        self.store = ElasticsearchStore(self.client)
         self.retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
         self.limits = RequestLimits(delivery.bulk_bytes, delivery.bulk_documents)
         self.writer = BulkWriter(self.store.bulk, self.retry_policy, self.limits)

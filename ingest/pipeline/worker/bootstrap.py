@@ -15,7 +15,6 @@ from ingest.core.fields import Schema
 from ingest.core.model import Intake
 from ingest.core.records.record_decoder import RecordDecoder
 from ingest.edge.clock import now_ms
-from ingest.edge.elasticsearch.store import ElasticsearchStore, StoreOf
 from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.producer import AcknowledgedProducer
 from ingest.edge.ports import Producer
@@ -49,12 +48,10 @@ def run_worker(
     *,
     drain: bool = False,
     group: str | None = None,
-    store_of: StoreOf = ElasticsearchStore,
 ) -> RunReport:
     """Run one worker for the named intakes (default: all) until it is stopped or, with `drain`, has caught up.
 
-    Raises `Problem` (65) when too many records are rejected (see `reject_limit`). `store_of` makes the store from an
-    open client; a benchmark passes one that measures.
+    Raises `Problem` (65) when too many records are rejected (see `reject_limit`).
     """
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     with log_waits(Waits()) as waits:
@@ -69,7 +66,7 @@ def run_worker(
         background = sweep_in_background(settings, registry.schema, targets, group) if sweeps else nullcontext()
         waits.on(f"Kafka to let the worker join the group {group}")
         with (
-            open_worker(settings, decoders, group, drain, registry.schema, store_of) as loop,
+            open_worker(settings, decoders, group, drain, registry.schema) as loop,
             stop_on_signals(loop.threads.context.retry_policy.end),
             background,
         ):
@@ -107,13 +104,12 @@ def open_worker(
     group: str,
     drain: bool,
     schema: Schema,
-    store_of: StoreOf,
 ) -> Iterator[Worker]:
     """Open a worker with its clients, threads and committer; close them all afterwards."""
     delivery = settings.delivery
     consumer = GroupConsumer(settings.kafka, delivery, list(decoders), group)
     producer = AcknowledgedProducer(settings.kafka)
-    sink = Sink(settings, 2 * delivery.connections + 2, store_of)
+    sink = Sink(settings, 2 * delivery.connections + 2)
     context = build_context(sink, schema, delivery, producer)
     threads = WorkerThreads(context, delivery.connections, build_deriver(sink, schema, delivery))
     worker = WorkerIdentity(group, f"{socket.gethostname()}:{os.getpid()}")

@@ -96,7 +96,9 @@ class Committer:
             if status is ItemStatus.REJECTED:
                 remedy = "Run `perflog setup`; nothing is committed until then."
                 raise Problem(
-                    f"Elasticsearch refuses the ledger: {result.error}: {result.reason}.", remedy, ExitCode.CONFIG
+                    f"Elasticsearch rejects the ledger document: {result.error}: {result.reason}.",
+                    remedy,
+                    ExitCode.CONFIG,
                 )
             if status is ItemStatus.CONFLICT:
                 log.warning("%s/%d has a new owner; its uncommitted records are dropped.", *span.partition)

@@ -60,11 +60,13 @@ def rtt(task: Task, path_conditions: PathConditions, when: datetime, packets: in
     """Return a ping result; a lost packet has no entry among the round trips, as ping prints none."""
     lost = lost_packets(path_conditions.congestion(when), packets, rng)
     rerouted = path_conditions.rerouted(when)
-    there = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
-    back = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
+    outward_ms = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
+    back_ms = one_way_ms(task, path_conditions.load(when), rerouted, packets, rng)
     gone = set(rng.sample(range(packets), lost))
     times_s = {
-        number + 1: round((there[number] + back[number]) / 1000, 6) for number in range(packets) if number not in gone
+        number + 1: round((outward_ms[number] + back_ms[number]) / 1000, 6)
+        for number in range(packets)
+        if number not in gone
     }
     result = {
         "schema": 1,

@@ -75,20 +75,20 @@ def _runs(series: Series, start: datetime, hours: float, seed: int, path: PathCo
 
 
 def _all_series() -> Iterator[Series]:
-    for turn, (source, dest) in enumerate(((ALS_THROUGHPUT, NERSC), (NERSC, ALS_THROUGHPUT))):
+    for number, (source, dest) in enumerate(((ALS_THROUGHPUT, NERSC), (NERSC, ALS_THROUGHPUT))):
         spec = {"duration": "PT10S", "interval": "PT1S", "parallel": 2}
         task = Task("throughput", "iperf3", source, dest, repeat_s=3600, slot_s=19, spec=spec)
-        yield Series(task, 300 + 1800 * turn, _throughput, (_refused, _silent_lead))
-    for turn, (source, dest) in enumerate(((ALS_LATENCY, NERSC), (NERSC, ALS_LATENCY))):
+        yield Series(task, 300 + 1800 * number, _throughput, (_connection_refused, _silent_lead))
+    for number, (source, dest) in enumerate(((ALS_LATENCY, NERSC), (NERSC, ALS_LATENCY))):
         spec = {"packet-count": 600, "packet-interval": 0.1, "duration": "PT24H"}
         task = Task("latencybg", "powstream", source, dest, repeat_s=60, slot_s=60, spec=spec, background=True)
-        yield Series(task, turn, _latencybg, (_no_result,))
+        yield Series(task, number, _latencybg, (_no_result,))
         task = Task("latency", "owping", source, dest, repeat_s=1800, slot_s=21, spec={"packet-count": 100})
-        yield Series(task, 120 + 900 * turn, _latency, (_silent_lead,))
+        yield Series(task, 120 + 900 * number, _latency, (_silent_lead,))
         task = Task("rtt", "ping", source, dest, 600, 11, {"count": 10, "length": 64}, both_ends=False)
-        yield Series(task, 30 + 300 * turn, _rtt, (_text_lost_in_merging,))
+        yield Series(task, 30 + 300 * number, _rtt, (_text_lost_in_merging,))
         task = Task("trace", "traceroute", source, dest, 720, 15, {"ip-version": 4}, both_ends=False)
-        yield Series(task, 45 + 360 * turn, _trace, (_text_lost_in_merging,))
+        yield Series(task, 45 + 360 * number, _trace, (_text_lost_in_merging,))
 
 
 def _throughput(task: Task, path: PathConditions, when: datetime, rng: Random) -> Report:
@@ -111,7 +111,7 @@ def _trace(task: Task, path: PathConditions, when: datetime, rng: Random) -> Rep
     return trace(task, path.rerouted(when), rng)
 
 
-def _refused() -> Report:
+def _connection_refused() -> Report:
     """Return a failure that the tool itself reports."""
     diags = '/usr/bin/iperf3 -p 5201 -t 10 --json\n\n{"error": "unable to connect to server: Connection refused"}'
     error = "iperf3 returned an error: unable to connect to server: Connection refused"

@@ -94,5 +94,5 @@ def _added(rng: Random, message: Planned, shares: Shares) -> Iterator[Planned]:
             yield message._replace(at_ms=at_ms, repeats=True)
 
 
-def _count(rng: Random, wanted: float) -> int:
-    return int(wanted) + (rng.random() < wanted % 1)
+def _count(rng: Random, mean: float) -> int:
+    return int(mean) + (rng.random() < mean % 1)

@@ -25,7 +25,7 @@ class OutputFiles:
         """Every file begins empty."""
         self._ends_bytes: Counter[str] = Counter()
 
-    def place(self, made: Made) -> tuple[str, int]:
+    def next_position(self, made: Made) -> tuple[str, int]:
         """The file and the offset of the next message of that file."""
         name = PurePosixPath(made.path).name
         file = f"{made.facility}/{made.host}/{name}" if made.kind == "line" else f"{made.facility}/{name}"
@@ -54,12 +54,12 @@ class Folder:
         return sum(file.write(run_as_json(run)) > 0 for run in runs_truth(workload))
 
     def _file(self, name: str) -> BinaryIO:
-        found = self._files.get(name)
-        if found is None:
+        file = self._files.get(name)
+        if file is None:
             path = self._path / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            found = self._files[name] = self._opened.enter_context(path.open("xb", buffering=BUFFER_BYTES))
-        return found
+            file = self._files[name] = self._opened.enter_context(path.open("xb", buffering=BUFFER_BYTES))
+        return file
 
 
 @contextmanager

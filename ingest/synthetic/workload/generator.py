@@ -79,22 +79,22 @@ def _groups(workload: Workload) -> Iterator[Group]:
         what = traits(rng, workload.shares)
         who = _who(rng, workload, next(ids))
         group = _lives(rng, workload, who, what, begin_s)
-        kept = []
+        within = []
         for run, planned in group:
-            kept.append((run, planned[: workload.lines - done]))
-            done += len(kept[-1][1])
-        yield [(run, planned) for run, planned in kept if planned]
+            within.append((run, planned[: workload.lines - done]))
+            done += len(within[-1][1])
+        yield [(run, planned) for run, planned in within if planned]
 
 
 def _lives(rng: Random, workload: Workload, who: Who, what: Traits, begin_s: float) -> Group:
     first = life(rng, who, what, begin_s, workload)
-    found = [(first, arrivals(rng, first, workload.shares))]
+    uses = [(first, arrivals(rng, first, workload.shares))]
     if what.reused:
         again = Who(who.facility, who.host, who.path, who.run, 2)
         again_s = first.last_s + SILENCE_S + rng.randint(*LATER_S)
         second = life(rng, again, what, again_s, workload)
-        found.append((second, arrivals(rng, second, workload.shares)))
-    return found
+        uses.append((second, arrivals(rng, second, workload.shares)))
+    return uses
 
 
 def _who(rng: Random, workload: Workload, run: str) -> Who:

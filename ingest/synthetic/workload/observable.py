@@ -9,11 +9,11 @@ from ingest.synthetic.workload.truth import RunTruth, StageTruth
 
 def run_truth(run: Life, marks: Iterable[Mark]) -> RunTruth:
     """The truth of a run; `marks` are those of which a document exists."""
-    there = list(marks)
-    starts = {mark.attempt: mark for mark in there if mark.key == START}
-    ends = {mark.attempt: mark for mark in there if mark.key == END}
-    queue = {mark.key for mark in there if mark.attempt == NO_STAGE}
-    values = [mark.value_s * 1000 for mark in there]
+    printed = list(marks)
+    starts = {mark.attempt: mark for mark in printed if mark.key == START}
+    ends = {mark.attempt: mark for mark in printed if mark.key == END}
+    queue = {mark.key for mark in printed if mark.attempt == NO_STAGE}
+    values = [mark.value_s * 1000 for mark in printed]
     return RunTruth(
         facility=run.who.facility,
         host=run.who.host,
@@ -36,11 +36,11 @@ def run_truth(run: Life, marks: Iterable[Mark]) -> RunTruth:
 def _stages(run: Life, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> tuple[StageTruth, ...]:
     order = sorted(starts.values(), key=lambda mark: mark.value_s)
     following = {mark.attempt: after for mark, after in pairwise(order)}
-    found = []
+    stages = []
     for n, one in enumerate(run.attempts):
         known = _known(starts.get(n), _end(run, n, starts, ends), None if run.traits.parallel else following.get(n))
-        found.append(_stage(one, n in starts, n in ends, known))
-    return tuple(found)
+        stages.append(_stage(one, n in starts, n in ends, known))
+    return tuple(stages)
 
 
 def _end(run: Life, n: int, starts: Mapping[int, Mark], ends: Mapping[int, Mark]) -> Mark | None:
@@ -79,6 +79,6 @@ def _known(start: Mark | None, end: Mark | None, following: Mark | None) -> tupl
     return ("lower", float(lag_s), "open") if lag_s >= 0 else ("none", None, "open")
 
 
-def marks_of(kept: Sequence[tuple[Mark, ...]]) -> list[Mark]:
+def marks_of(marks_by_line: Sequence[tuple[Mark, ...]]) -> list[Mark]:
     """The marks of which a document exists, each once."""
-    return list(dict.fromkeys(mark for marks in kept for mark in marks))
+    return list(dict.fromkeys(mark for marks in marks_by_line for mark in marks))

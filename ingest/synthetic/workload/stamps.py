@@ -29,12 +29,12 @@ class Stamps:
     def at(self, at_s: int) -> str:
         """The stamp of an instant (unix s), with the colon and blank behind it."""
         hour, second = divmod(at_s, 3600)
-        found = self._hours.get(hour)
-        if found is None:
+        halves = self._hours.get(hour)
+        if halves is None:
             if len(self._hours) > _MOST_HOURS:
                 self._hours.clear()
-            found = self._hours[hour] = self._of_hour(hour * 3600)
-        return found[0] + _IN_HOUR[second] + found[1]
+            halves = self._hours[hour] = self._of_hour(hour * 3600)
+        return halves[0] + _IN_HOUR[second] + halves[1]
 
     def _of_hour(self, at_s: int) -> tuple[str, str]:
         standard = datetime.fromtimestamp(at_s, UTC) + timedelta(hours=self._offset_h)

@@ -249,7 +249,7 @@ class RunTruth:
 def as_json(made: Made, file: str, offset_bytes: int) -> bytes:
     """A line of truth.jsonl: where the message stands in the files that were written, and its truth."""
     truth = made.truth
-    told = {
+    line = {
         "kind": made.kind,
         "facility": made.facility,
         "file": file,
@@ -260,7 +260,7 @@ def as_json(made: Made, file: str, offset_bytes: int) -> bytes:
         "repeats": truth.repeats,
         "facts": truth.facts,
     }
-    return orjson.dumps(told, option=orjson.OPT_APPEND_NEWLINE)
+    return orjson.dumps(line, option=orjson.OPT_APPEND_NEWLINE)
 
 
 def run_as_json(run: RunTruth) -> bytes:

@@ -101,10 +101,10 @@ def begins_s(start_s: float, span_s: float, share: float) -> float:
 
 def took_s(rng: Random, median_s: float, at_s: float) -> int:
     """A duration: most near the median, longer when many work, a few very much longer; whole seconds."""
-    found = median_s * rng.lognormvariate(0.0, 0.4) * (1 + 0.6 * busy(at_s))
+    duration_s = median_s * rng.lognormvariate(0.0, 0.4) * (1 + 0.6 * busy(at_s))
     if rng.random() < TAIL_SHARE:
-        found *= (1.0 - rng.random()) ** -0.8
-    return int(min(found, LONGEST_S))
+        duration_s *= (1.0 - rng.random()) ** -0.8
+    return int(min(duration_s, LONGEST_S))
 
 
 def steady_s(rng: Random, median_s: float) -> int:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.sources.daylight import Daylight, daylight
-from ingest.core.timestamps import ClockError
+from ingest.core.timestamps import TimestampError
 from tests.core.conftest import GRAMMARS
 
 ROW = tomllib.loads((GRAMMARS / "als_perf" / "source.toml").read_text())["stamp"]["daylight"]
@@ -64,5 +64,5 @@ def test_before_the_first_rule_there_is_no_summer() -> None:
 )
 def test_what_is_no_day_of_change_is_refused(words: str) -> None:
     """A table that cannot be read is wrong at loading, not in July."""
-    with pytest.raises(ClockError):
+    with pytest.raises(TimestampError):
         daylight({**ROW, "rules": [{"since": 2007, "begins": words, "ends": "first Sunday of November"}]})

@@ -14,7 +14,7 @@ import orjson
 import pytest
 from elasticsearch import ApiError, Elasticsearch
 
-from ingest.cli.bench.baselines import Recorder
+from ingest.cli.bench.baselines import recorded_bodies
 from ingest.config.paths import data_folder
 from ingest.config.settings import Elasticsearch as ElasticsearchSettings
 from ingest.core import bulk
@@ -107,20 +107,21 @@ def test_item_results_of_what_may_be_written_twice_are_asked_for_only_after_a_fa
     One request if all items succeed, a second one if an item failed, and after that one request that asks for the
     results of its items at once.
     """
-    store = Recorder(connected)
+    store = ElasticsearchStore(connected)
     old, new = (act(index, "a", version, {"n": version}) for version in (5, 6))
     bad = act(index, "b", 1, {"other": 1})
 
-    assert store.rewrite([old, act(index, "c", 1, {"n": 1})]) == [CREATED, CREATED]
-    assert store.rewrite([new]) == [CREATED]
-    assert len(store.bodies) == 2
-    assert [result.status for result in store.rewrite([old, bad, act(index, "d", 1, {"n": 4})])] == [409, 400, 409]
-    assert len(store.bodies) == 4
-    assert [result.status for result in store.rewrite([old, act(index, "e", 1, {"n": 5})])] == [409, 201]
-    assert [result.status for result in store.rewrite([act(index, "a", 7, {"n": 7})])] == [200]
-    assert len(store.bodies) == 6
-    assert store.rewrite([act(index, "f", 1, {"n": 1})]) == [CREATED]
-    assert store.rewrite([]) == []
+    with recorded_bodies() as bodies:
+        assert store.rewrite([old, act(index, "c", 1, {"n": 1})]) == [CREATED, CREATED]
+        assert store.rewrite([new]) == [CREATED]
+        assert len(bodies) == 2
+        assert [result.status for result in store.rewrite([old, bad, act(index, "d", 1, {"n": 4})])] == [409, 400, 409]
+        assert len(bodies) == 4
+        assert [result.status for result in store.rewrite([old, act(index, "e", 1, {"n": 5})])] == [409, 201]
+        assert [result.status for result in store.rewrite([act(index, "a", 7, {"n": 7})])] == [200]
+        assert len(bodies) == 6
+        assert store.rewrite([act(index, "f", 1, {"n": 1})]) == [CREATED]
+        assert store.rewrite([]) == []
     assert [connected.get(index=index, id=doc_id)["_source"]["n"] for doc_id in "acdef"] == [7, 1, 4, 5, 1]
 
 

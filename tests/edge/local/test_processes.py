@@ -97,7 +97,7 @@ def test_what_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     while "ready" not in log.read_text():
         assert processes.alive(process)
 
-    processes.end([process], told.append, patience_s=0.3)
+    processes.end([process], told.append, term_timeout_s=0.3)
 
     assert not processes.alive(process)
     assert told == [f"Process {process.pid} does not stop after 0 s and is killed"]
@@ -112,7 +112,7 @@ def test_a_program_gets_signals_that_its_parent_ignores(tmp_path: Path) -> None:
         signal.signal(signal.SIGTERM, before)
     told = list[str]()
 
-    processes.end([process], told.append, patience_s=5)
+    processes.end([process], told.append, term_timeout_s=5)
 
     assert not told
 

@@ -173,8 +173,8 @@ def test_half_a_stack_is_reported_and_mended(stack: LocalStack) -> None:
 def test_elasticsearch_8_runs_too_and_down_ends_what_up_started_and_nothing_else(eight: LocalStack) -> None:
     """A process that got a pid of ours is not ours: its start time differs, so it lives on. The data stay."""
     assert str(_by_name(eight)["elasticsearch"].version).startswith("8.")
-    bystander = processes.spawn(["/bin/sleep", "60"], eight.place / "bystander.log")
-    path = eight.place / STATE_FILE
+    bystander = processes.spawn(["/bin/sleep", "60"], eight.folder_path / "bystander.log")
+    path = eight.folder_path / STATE_FILE
     remembered = json.loads(path.read_text())
     [kafka] = [entry for entry in remembered["services"] if entry["name"] == "kafka"]
     ours = processes.Process(**kafka["process"])
@@ -185,11 +185,11 @@ def test_elasticsearch_8_runs_too_and_down_ends_what_up_started_and_nothing_else
         assert processes.alive(bystander)
         assert processes.alive(ours)
         assert [each.state for each in status(eight)] == ["stopped", "stopped"]
-        assert (eight.place / "kafka" / "data" / "meta.properties").exists()
+        assert (eight.folder_path / "kafka" / "data" / "meta.properties").exists()
         assert down(eight) == ()
     finally:
         processes.end([bystander, ours])
-    assert not _programs_of(eight.place)
+    assert not _programs_of(eight.folder_path)
 
 
 def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:

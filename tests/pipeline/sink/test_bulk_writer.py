@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 
 from ingest.core.bulk import BulkAction
 from ingest.core.bulk_result import ItemResult
-from ingest.pipeline.sink.bulk_writer import RequestLimits, parts, retry_reason
+from ingest.pipeline.sink.bulk_writer import RequestLimits, retry_reason, split
 from ingest.pipeline.sink.retry import delay_s
 
 
@@ -19,7 +19,7 @@ def test_every_action_goes_into_exactly_one_request_within_the_limits(
     """In order, none left out, none twice; only an action that is too large by itself may exceed the limit, alone."""
     actions = [BulkAction("i", str(n), "x" * size) for n, size in enumerate(sizes)]
 
-    requests = list(parts(actions, range(len(actions)), RequestLimits(limit_bytes, documents)))
+    requests = list(split(actions, range(len(actions)), RequestLimits(limit_bytes, documents)))
 
     assert [n for part in requests for n in part] == list(range(len(actions)))
     for part in requests:
