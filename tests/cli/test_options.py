@@ -77,8 +77,8 @@ ALL = [
 
 
 @pytest.mark.parametrize("command", ALL)
-def test_a_command_declares_what_click_passes(command: click.Command) -> None:
-    """Under the same names, of the same types: a flag is a bool, what may be left out may be None."""
+def test_a_command_declares_the_options_that_click_passes(command: click.Command) -> None:
+    """Names and types agree: a flag is a bool, and an optional value may be None."""
     assert list_declared(command) == list_passed(command)
 
 

@@ -31,23 +31,23 @@ def test_nothing_between_the_lines_is_lost(
     path = tmp_path_factory.mktemp("any") / "a.log"
     path.write_bytes(data)
 
-    found = list(files.pieces(path, files.LINE, limit_bytes))
+    pieces = list(files.pieces(path, files.LINE, limit_bytes))
 
     lines = data.split(b"\n")[: -1 if data.endswith(b"\n") or not data else None]
-    assert [data[p.offset_bytes :].split(b"\n")[0] for p in found] == lines
-    assert [p.data for p in found] == [line if len(line) <= limit_bytes else None for line in lines]
+    assert [data[p.offset_bytes :].split(b"\n")[0] for p in pieces] == lines
+    assert [p.data for p in pieces] == [line if len(line) <= limit_bytes else None for line in lines]
 
 
 def test_a_line_that_is_too_large_is_named_and_the_next_one_is_read(tmp_path: Path) -> None:
-    """Its size and place are told; memory does not grow with it."""
+    """The piece has its size and offset; memory does not grow with it."""
     path = tmp_path / "a.log"
     path.write_bytes(b"x" * 2500 + b"\nnext\n" + b"y" * 1001)
 
-    found = list(files.pieces(path, files.LINE, 1000))
+    pieces = list(files.pieces(path, files.LINE, 1000))
 
-    assert [(p.offset_bytes, p.data) for p in found] == [(0, None), (2501, b"next"), (2506, None)]
-    assert found[0].size_bytes == 2501
-    assert found[2].size_bytes == 1001
+    assert [(p.offset_bytes, p.data) for p in pieces] == [(0, None), (2501, b"next"), (2506, None)]
+    assert pieces[0].size_bytes == 2501
+    assert pieces[2].size_bytes == 1001
 
 
 def test_a_whole_file_is_one_message_or_too_large(tmp_path: Path) -> None:
@@ -72,10 +72,10 @@ def test_a_whole_file_is_one_message_or_too_large(tmp_path: Path) -> None:
         ("a.log", ("line",), "file", "file"),
     ],
 )
-def test_what_a_message_is_follows_from_the_sources_and_the_name(
+def test_framing_follows_from_the_sources_and_the_name(
     name: str, framings: tuple[str, ...], chosen: str | None, expected: str
 ) -> None:
-    """Declared, chosen, or told by the ending; the content is never looked at."""
+    """It is declared, chosen, or given by the ending; the content is never read."""
     assert files.framing(Path(name), framings, chosen) == expected
 
 
@@ -88,22 +88,22 @@ def test_sources_that_disagree_ask_for_a_choice() -> None:
     assert "--framing" in caught.value.remedy
 
 
-@pytest.mark.parametrize("what", ["missing", "folder"])
-def test_what_cannot_be_read_is_named_before_anything_is_sent(tmp_path: Path, what: str) -> None:
+@pytest.mark.parametrize("kind", ["missing", "folder"])
+def test_an_unreadable_file_is_named_before_anything_is_sent(tmp_path: Path, kind: str) -> None:
     """The second of two files is missing, or a folder: exit code 66, and nothing was sent."""
-    good, bad = tmp_path / "good.log", tmp_path / what
+    good, bad = tmp_path / "good.log", tmp_path / kind
     good.write_bytes(b"x\n")
-    if what == "folder":
+    if kind == "folder":
         bad.mkdir()
 
-    with pytest.raises(Problem, match=what) as caught:
+    with pytest.raises(Problem, match=kind) as caught:
         files.checked([good, bad])
 
     assert caught.value.exit_code == 66
     assert "Nothing was sent" in caught.value.remedy
 
 
-def test_the_size_of_all_files_is_what_a_progress_bar_needs(tmp_path: Path) -> None:
+def test_checked_files_give_the_total_for_a_progress_bar(tmp_path: Path) -> None:
     """In bytes, over all of them."""
     paths = [tmp_path / "a", tmp_path / "b"]
     for n, path in enumerate(paths):

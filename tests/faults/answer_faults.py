@@ -14,10 +14,10 @@ BUSY = {"status": 429, "error": {"type": "es_rejected_execution_exception", "rea
 
 @dataclass
 class First:
-    """Does something to the first so many requests for marks that fit, and hands on the others."""
+    """Apply `action` to the first `times` requests for marks that fit; forward the others."""
 
     times: int
-    what: Callable[[Bulk], Answer | None]
+    action: Callable[[Bulk], Answer | None]
     fits: Callable[[Bulk], bool] = lambda _: True
     hits: int = 0
     lock: Lock = field(default_factory=Lock)
@@ -27,14 +27,14 @@ class First:
         with self.lock:
             mine = bulk.kind == "marks" and self.hits < self.times and self.fits(bulk)
             self.hits += mine
-        return self.what(bulk) if mine else bulk.hand_on()
+        return self.action(bulk) if mine else bulk.hand_on()
 
 
-def answered(times: int, what: Callable[[Scene, Bulk], Answer | None], at_least: int = 2) -> Callable[[Scene], int]:
-    """A fault: one worker meets `what` in so many of its answers; a request needs `at_least` documents for it."""
+def answered(times: int, action: Callable[[Scene, Bulk], Answer | None], at_least: int = 2) -> Callable[[Scene], int]:
+    """A fault: one worker meets `action` in so many of its answers; a request needs `at_least` documents for it."""
 
     def fault(scene: Scene) -> int:
-        step = First(times, lambda bulk: what(scene, bulk), lambda bulk: bulk.count >= at_least)
+        step = First(times, lambda bulk: action(scene, bulk), lambda bulk: bulk.count >= at_least)
         scene.front.step = step
         scene.start()
         scene.eventually(lambda: step.hits == times, "every fault hits")
@@ -59,8 +59,8 @@ def cut(_: Scene, bulk: Bulk) -> Answer:
 def half_busy(_: Scene, bulk: Bulk) -> Answer:
     """Every second document is taken, the others are answered 429."""
     taken = list(range(0, bulk.count, 2))
-    told = iter(json.loads(bulk.hand_on_only(taken).body)["items"])
-    items = [next(told) if n % 2 == 0 else {"index": BUSY} for n in range(bulk.count)]
+    results = iter(json.loads(bulk.hand_on_only(taken).body)["items"])
+    items = [next(results) if n % 2 == 0 else {"index": BUSY} for n in range(bulk.count)]
     return refusal(200, {"errors": True, "took": 1, "items": items})
 
 

@@ -1,6 +1,6 @@
-"""Lines with their truth, made once and put into one topic after another as record batches that are ready to be sent.
+"""Lines with their truth: made once, then put into one topic after another as ready record batches.
 
-A producer would encode the same lines for every fault anew; the batches go to the broker as they are.
+A producer would encode the same lines again for every fault; these batches go to the broker as they are.
 """
 
 from collections import Counter
@@ -20,11 +20,11 @@ PARTITIONS = 4
 CHUNK = 100  # messages of one file that go to one partition together
 BATCH = 1000
 
-Known = tuple[str | None, int, int | None, str | None, str, str, str, int]
+ComparedFields = tuple[str | None, int, int | None, str | None, str, str, str, int]
 
 
-def known(fact: ExpectedDocument) -> Known:
-    """What of a document is compared."""
+def compared_fields(fact: ExpectedDocument) -> ComparedFields:
+    """The fields of a document that are compared."""
     return (
         fact.original,
         fact.at_ms,
@@ -39,14 +39,14 @@ def known(fact: ExpectedDocument) -> Known:
 
 @dataclass(frozen=True)
 class Cargo:
-    """Messages in order of arrival, and what has to become of them."""
+    """Messages in order of arrival, and the outcomes that they must have."""
 
     messages: tuple[Made, ...]
 
     @cached_property
-    def facts(self) -> frozenset[Known]:
+    def facts(self) -> frozenset[ComparedFields]:
         """The documents that must be there, each once."""
-        return frozenset(known(fact) for made in self.messages for fact in made.truth.facts)
+        return frozenset(compared_fields(fact) for made in self.messages for fact in made.truth.facts)
 
     @cached_property
     def bad(self) -> Counter[bytes]:
@@ -55,12 +55,12 @@ class Cargo:
 
     @cached_property
     def refused(self) -> Counter[bytes]:
-        """The pieces that must be refused: of a message with a good line too, what is left of it."""
+        """The pieces that must be rejected: of a message that has a good line too, the remainder."""
         return Counter(_refused(made) for made in self.messages if made.truth.outcome == "rejected")
 
     @cached_property
     def outcomes(self) -> Counter[str]:
-        """What the ledger's numbers must add up to."""
+        """The sums that the ledger must have."""
         return Counter(
             "duplicate" if made.truth.repeats and made.truth.outcome == "stored" else made.truth.outcome
             for made in self.messages
@@ -77,7 +77,7 @@ class Cargo:
         }
 
     def post(self, kafka: str, topic: str, times: int = 1) -> int:
-        """Put everything into a topic, several times if wanted; returns how many records that were."""
+        """Put everything into a topic, one or several times; return the number of records."""
         with wire(kafka) as connection:
             for _ in range(times):
                 for n, batches in self.batches.items():
@@ -96,8 +96,8 @@ def _refused(made: Made) -> bytes:
 def _batch(share: Sequence[Made]) -> bytes:
     builder = MemoryRecordsBuilder(magic=2, compression_type=0, batch_size=2**26)
     for n, made in enumerate(share):
-        told = to_headers(Provenance(made.host, made.path, n, "test"), backfill=True)
-        builder.append(made.at_ms, f"{made.host}:{made.path}".encode(), made.data, list(told))
+        headers = to_headers(Provenance(made.host, made.path, n, "test"), backfill=True)
+        builder.append(made.at_ms, f"{made.host}:{made.path}".encode(), made.data, list(headers))
     builder.close()
     return bytes(builder.buffer())
 

@@ -21,7 +21,7 @@ SPAN_S = 70 * 86_400.0  # several months, so that indices come up all the time
 
 @dataclass(frozen=True)
 class Row:
-    """What a fault did, for the table; it travels with the test's report, which may come from another process."""
+    """The result of a fault, for the table; it travels with the test's report, perhaps from another process."""
 
     fault: str
     lines: int
@@ -43,14 +43,14 @@ def cargo(lines: int, shares: Shares, seed: int = 1) -> Cargo:
 
 @pytest.fixture(scope="session")
 def size(pytestconfig: pytest.Config) -> Size:
-    """Chosen by --system."""
+    """The size that --system chooses."""
     return SYSTEM if pytestconfig.getoption("system") else QUICK
 
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[Servers]:
     """A stack that only this suite uses, since it is ended, killed and blocked."""
-    wanted = LocalStack(
+    stack = LocalStack(
         folder=tmp_path_factory.mktemp("hurt"),
         kafka_port=free_port(),
         elasticsearch_port=free_port(),
@@ -59,15 +59,16 @@ def servers(tmp_path_factory: pytest.TempPathFactory, size: Size) -> Iterator[Se
         short_lived=size is QUICK,
     )
     try:
-        yield Servers(wanted, up(wanted))
+        yield Servers(stack, up(stack))
     finally:
-        down(wanted, purge=True)
+        down(stack, purge=True)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """What every fault did."""
-    reports = (each for some in terminalreporter.stats.values() for each in some if getattr(each, "when", "") == "call")
-    rows = [Row(**told) for each in reports for name, told in each.user_properties if name == ROW]
+    """Print the table of faults."""
+    reports = [report for group in terminalreporter.stats.values() for report in group]
+    calls = [report for report in reports if getattr(report, "when", "") == "call"]
+    rows = [Row(**fields) for report in calls for name, fields in report.user_properties if name == ROW]
     if not rows:
         return
     table = Table(box=None, pad_edge=False, header_style="bold")

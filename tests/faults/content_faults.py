@@ -23,7 +23,7 @@ time.sleep = lambda span_s: select.select([], [], [], span_s) and None
 
 
 def nothing(scene: Scene) -> int:
-    """No fault but what the lines are: the dead letters are the hits."""
+    """No fault but the lines themselves: the dead letters are the hits."""
     scene.start()
     scene.eventually(scene.done, "everything is committed")
     return scene.cargo.outcomes["rejected"]
@@ -47,11 +47,11 @@ def shipped_twice(scene: Scene) -> int:
     shippers = []
     for host, name in (("als-a", "perf.log"), ("als-b", "copy-of-perf.log")):
         path = scene.world.written(name, [made.data for made in lines])
-        told = ("ship", str(path), "--intake", "lines", "--host", host, "--backfill", "--no-manifest")
-        shippers.append(scene.fleet.start(settings, *told))
+        arguments = ("ship", str(path), "--intake", "lines", "--host", host, "--backfill", "--no-manifest")
+        shippers.append(scene.fleet.start(settings, *arguments))
     worker = scene.start()
     for shipper in shippers:
-        assert shipper.ended(scene.size.bound_s) == 0, shipper.said
+        assert shipper.ended(scene.size.bound_s) == 0, shipper.stderr_text
     again = as_repeats(lines)
     scene.cargo = Cargo((*scene.cargo.messages, *lines, *again))
     scene.rest = Cargo(())
@@ -102,7 +102,7 @@ def memory(scene: Scene) -> int:
     waiting = worker.peak_bytes
     scene.front.away = False
     scene.eventually(scene.done, "everything is committed")
-    peaks = [round(each / 2**20) for each in (waiting, worker.peak_bytes)]
+    peaks = [round(peak_bytes / 2**20) for peak_bytes in (waiting, worker.peak_bytes)]
     scene.notes.append(f"peak {peaks[0]} MiB waiting, {peaks[1]} MiB afterwards")
     assert max(peaks) < MEMORY_MIB
     return scene.front.refused
@@ -135,7 +135,7 @@ def backlog(scene: Scene) -> int:
         scene.eventually(scene.done, "everything is committed")
         spent_s[how].append(time.monotonic() - answered_s[0])
         requests[how] += len(answered_s)
-    rates = {how: len(parts[1].messages) / min(each_s) for how, each_s in spent_s.items()}
+    rates = {how: len(parts[1].messages) / min(times_s) for how, times_s in spent_s.items()}
     scene.notes.append(", ".join(f"{rate:,.0f} lines/s {how}" for how, rate in rates.items()))
     assert requests["after a fault"] <= scene.size.most_requests * requests["undisturbed"], requests
     return scene.front.refused

@@ -22,9 +22,9 @@ KILL_BOUND_S = 10.0
 TAIL = 3000
 _PEAK = re.compile(r"^VmHWM:\s+(\d+) kB", re.MULTILINE)
 _PRELOADED = ["pytest", "ingest.cli.pipeline.run", "tests.faults.command"]
-# The fork server tells an exit code once, and a start asks for those of all others: of two lanes that ask at the same
-# time one would get it, and the other 255.
-_ASKED = Lock()
+# The fork server reports an exit code once, and a start reads those of all other processes. If two lanes read at the
+# same time, one gets the code and the other gets 255.
+_EXIT_CODE_LOCK = Lock()
 
 
 @dataclass
@@ -35,7 +35,7 @@ class Worker:
     process: "BaseProcess | subprocess.Popen[bytes]"
     log: Path
     out: Path
-    meant: int = 0  # the exit code that it must have
+    meant: int = 0  # the exit code that it must end with
 
     @property
     def pid(self) -> int:
@@ -48,7 +48,7 @@ class Worker:
         """Its exit code, negative for a signal; None while it runs."""
         if isinstance(self.process, subprocess.Popen):
             return self.process.poll()
-        with _ASKED:
+        with _EXIT_CODE_LOCK:
             return self.process.exitcode
 
     @property
@@ -59,16 +59,16 @@ class Worker:
         return []
 
     @property
-    def said(self) -> str:
-        """What it wrote to stderr."""
+    def stderr_text(self) -> str:
+        """Its output on stderr."""
         return self.log.read_text() if self.log.exists() else ""
 
     @property
     def peak_bytes(self) -> int:
         """The most memory that it ever had resident; 0 once it is gone."""
         with suppress(OSError):
-            found = _PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
-            return int(found[1]) * 1024 if found else 0
+            match = _PEAK.search(Path(f"/proc/{self.pid}/status").read_text())
+            return int(match[1]) * 1024 if match else 0
         return 0
 
     def signal(self, number: signal.Signals) -> None:
@@ -89,7 +89,8 @@ class Worker:
 
     def ended(self, bound_s: float) -> int:
         """Its exit code, waited for; the test fails when it hangs."""
-        eventually(lambda: self.code is not None, f"worker {self.number} ends; it said:\n{self.said[-TAIL:]}", bound_s)
+        description = f"worker {self.number} ends; it said:\n{self.stderr_text[-TAIL:]}"
+        eventually(lambda: self.code is not None, description, bound_s)
         code = self.code
         assert code is not None
         return code
@@ -108,9 +109,9 @@ class Fleet:
         config = self.folder / f"worker-{number}.toml"
         config.write_text(settings.replace("{number}", str(number)))
         log, out = config.with_suffix(".log"), config.with_suffix(".out")
-        told = ("--config", str(config), *arguments)
+        words = ("--config", str(config), *arguments)
         process = (
-            _forked(told, self.folder, log, out) if environment is None else _executed(told, log, out, environment)
+            _forked(words, self.folder, log, out) if environment is None else _executed(words, log, out, environment)
         )
         self.workers.append(Worker(number, process, log, out))
         return self.workers[-1]
@@ -136,7 +137,7 @@ def _context() -> ForkServerContext:
 
 def _forked(arguments: tuple[str, ...], folder: Path, log: Path, out: Path) -> BaseProcess:
     process = _context().Process(target=command.run, args=(arguments, folder, log, out))
-    with _ASKED:
+    with _EXIT_CODE_LOCK:
         process.start()
     return process
 

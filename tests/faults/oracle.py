@@ -1,6 +1,6 @@
-"""The outside oracle: what is really in Elasticsearch and Kafka, by its own clients, against the truth.
+"""The outside oracle compares the contents of Elasticsearch and Kafka, read by its own clients, with the truth.
 
-Nothing that the pipeline counts is believed; its ledger is compared with what Kafka says and with the truth.
+It trusts no count of the pipeline: it compares the ledger with Kafka's offsets and with the truth.
 """
 
 from base64 import b64decode
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.faults.cargo import Cargo, Known
+from tests.faults.cargo import Cargo, ComparedFields
 from tests.support.ledger_checks import assert_tiled
 from tests.support.world import World
 
@@ -21,21 +21,21 @@ LARGE_BYTES = 2**22  # messages that the dead-letter topic alone holds: the inde
 
 
 @dataclass(frozen=True)
-class Found:
-    """What the oracle counted."""
+class Counts:
+    """The numbers that the oracle counted."""
 
     documents: int
     dead_letters: int
     duplicates: int
 
 
-def judged(world: World, cargo: Cargo) -> Found:
-    """Nothing lost, nothing twice, nothing changed; dead letters and ledger right. Asserts, and tells the numbers."""
-    documents = Counter(_known(body) for body in world.documents("marks", FACT_FIELDS).values())
+def judged(world: World, cargo: Cargo) -> Counts:
+    """Nothing lost, nothing twice, nothing changed; dead letters and ledger right. Return the numbers."""
+    documents = Counter(_compared_fields(body) for body in world.documents("marks", FACT_FIELDS).values())
     assert_same("documents", documents, Counter(cargo.facts))
     assert_dead_letters(world, cargo)
     assert_ledger(world, cargo)
-    return Found(documents.total(), cargo.bad.total(), world.ledger_sums()["duplicate"])
+    return Counts(documents.total(), cargo.bad.total(), world.ledger_sums()["duplicate"])
 
 
 def assert_dead_letters(world: World, cargo: Cargo) -> None:
@@ -52,35 +52,35 @@ def assert_dead_letters(world: World, cargo: Cargo) -> None:
 
 
 def assert_ledger(world: World, cargo: Cargo) -> None:
-    """Its ranges tile what is committed, which is all there is, and its sums are what the lines must become."""
+    """Its ranges tile the committed offsets, which are the ends; its sums equal the outcomes of the lines."""
     assert_tiled(world)
     ends = world.ends()
     assert world.committed() == {n: end for n, end in ends.items() if end}
     assert sum(ends.values()) == len(cargo.messages)
     sums = world.ledger_sums()
     assert sums["records"] == len(cargo.messages)
-    told = {name: sums[name] for name in ("stored", "duplicate", "rejected", "ignored", "corrected")}
-    assert told == {name: cargo.outcomes[name] for name in told}
+    counts = {name: sums[name] for name in ("stored", "duplicate", "rejected", "ignored", "corrected")}
+    assert counts == {name: cargo.outcomes[name] for name in counts}
 
 
-def assert_same(what: str, found: Mapping[Any, int], wanted: Mapping[Any, int]) -> None:
+def assert_same(name: str, actual: Mapping[Any, int], expected: Mapping[Any, int]) -> None:
     """Two multisets are the same; if not, say how many lack, how many are too many, and show some."""
-    lacking, extra = Counter(wanted) - Counter(found), Counter(found) - Counter(wanted)
-    missing = f"{what}: {lacking.total()} are missing, e.g. {_some(lacking)}"
-    added = f"{what}: {extra.total()} are too many or changed, e.g. {_some(extra)}"
+    lacking, extra = Counter(expected) - Counter(actual), Counter(actual) - Counter(expected)
+    missing = f"{name}: {lacking.total()} are missing, e.g. {_examples(lacking)}"
+    added = f"{name}: {extra.total()} are too many or changed, e.g. {_examples(extra)}"
     assert not lacking, f"{missing}; {added}"
     assert not extra, added
 
 
-def _some(counted: Counter[Any]) -> str:
-    return ", ".join(str(each)[:300] for each in _first(counted)) or "none"
+def _examples(counted: Counter[Any]) -> str:
+    return ", ".join(str(item)[:300] for item in _first(counted)) or "none"
 
 
 def _first(counted: Iterable[Any]) -> list[Any]:
-    return [each for _, each in zip(range(SHOWN), counted, strict=False)]
+    return [item for _, item in zip(range(SHOWN), counted, strict=False)]
 
 
-def _known(body: Mapping[str, Any]) -> Known:
+def _compared_fields(body: Mapping[str, Any]) -> ComparedFields:
     perf, origin = body["perf"], body["log"]["origin"]["file"]
     logged = perf["mark"].get("logged")
     return (
@@ -102,5 +102,5 @@ def _ms(text: str) -> int:
 def _bytes(event: Mapping[str, str] | None) -> bytes | None:
     if event is None or "original" not in event:
         return None
-    kept = event.get("original_b64")
-    return event["original"].encode() if kept is None else b64decode(kept)
+    encoded = event.get("original_b64")
+    return event["original"].encode() if encoded is None else b64decode(encoded)

@@ -1,4 +1,4 @@
-"""What a fault is played in: a facility of its own with its lines in the topic, a front, and its workers."""
+"""The scene of a fault: a facility of its own with its lines in the topic, a front, and its workers."""
 
 import os
 import re
@@ -40,19 +40,19 @@ ORIGIN = re.compile(rb'"kafka":\s*"[^"/]+/([0-9]+)/([0-9]+)"')
 
 
 def handed_on(bulk: Bulk) -> Answer | None:
-    """What a front does that no fault uses."""
+    """Forward the request: the step of a front without a fault."""
     return bulk.hand_on()
 
 
 @dataclass
 class Watch:
-    """Where the group stands, asked again and again over one connection, which is made anew when the broker was."""
+    """Ask for the group's offsets and members over one connection, and open a new one after the broker restarted."""
 
     kafka: str
     group: str
     connection: Wire | None = None
 
-    def asked(self, question: Callable[[Wire], T]) -> T | None:
+    def ask(self, question: Callable[[Wire], T]) -> T | None:
         """The answer, or None while the broker does not give one."""
         try:
             self.connection = self.connection or Wire(self.kafka)
@@ -63,11 +63,11 @@ class Watch:
 
     def committed(self) -> dict[int, int] | None:
         """Partition -> committed offset; None while the broker does not answer."""
-        return self.asked(lambda wire: wire.committed(self.group))
+        return self.ask(lambda wire: wire.committed(self.group))
 
     def members(self) -> int:
         """How many members the group has; none while the broker does not answer."""
-        return len(self.asked(lambda wire: wire.members(self.group)) or ())
+        return len(self.ask(lambda wire: wire.members(self.group)) or ())
 
     def close(self) -> None:
         """Let the connection go."""
@@ -105,12 +105,12 @@ class Gate:
             for partition, offset in origins:
                 furthest[partition] = max(offset, furthest.get(partition, -1))
             self.passed += bulk.count
-            if trackers := self.passed > self.limit:
+            if is_held := self.passed > self.limit:
                 self.held.append(bulk.worker)
-            return trackers
+            return is_held
 
     def uncommitted(self, worker: Worker, committed: Mapping[int, int]) -> bool:
-        """Whether the worker has asked for documents of records that are not committed."""
+        """Whether the worker has sent documents of records that are not committed."""
         furthest = self.seen.get(worker.number, {})
         return any(offset >= committed.get(partition, 0) for partition, offset in furthest.items())
 
@@ -121,8 +121,8 @@ class Scene:
 
     Attributes:
         cargo: all that was posted to its topic.
-        rest: what was held back.
-        notes: what the table shall say beside the hits.
+        rest: the lines that were held back.
+        notes: remarks that the table shows beside the hits.
     """
 
     world: World
@@ -138,12 +138,12 @@ class Scene:
     notes: list[str] = field(default_factory=list)
 
     def post(self, cargo: Cargo) -> None:
-        """More lines into the topic."""
+        """Put more lines into the topic."""
         cargo.post(self.world.stack.kafka, self.world.topic)
         self.cargo = joined([self.cargo, cargo])
 
     def post_rest(self) -> None:
-        """What was held back for later."""
+        """Post the lines that were held back."""
         rest, self.rest = self.rest, Cargo(())
         self.post(rest)
 
@@ -153,7 +153,7 @@ class Scene:
         return self.fleet.start(self.world.settings_text(address), "run", *arguments, environment=environment)
 
     def gate(self, share: float, then: Step = handed_on) -> Gate:
-        """Let only so large a share of the documents through the front, until it is opened; a former one is."""
+        """Hold all but this share of the documents in the front until the gate is opened; open the earlier gates."""
         for old in self.gates:
             old.opened.set()
         gate = Gate(int(share * len(self.cargo.facts)), self.size.bound_s, then)
@@ -162,7 +162,7 @@ class Scene:
         return gate
 
     def holding(self, gate: Gate) -> Worker:
-        """A worker that has documents in hand which the gate holds, waited for; they are not committed."""
+        """Wait until the gate holds documents of a worker, uncommitted; return that worker."""
         self.eventually(lambda: gate.held, "the gate holds a request")
         number = gate.held[0]
         assert number is not None
@@ -170,44 +170,45 @@ class Scene:
         assert gate.uncommitted(worker, self.committed)
         return worker
 
-    def eventually(self, trackers: Any, what: str) -> None:
-        """Within the bound; no worker may end unasked meanwhile."""
-        eventually(lambda: self.broken or trackers(), what, self.size.bound_s, self.told)
-        assert not self.broken, f"worker {self.broken[0].number} ended with {self.broken[0].code}: {self.told()}"
+    def eventually(self, condition: Any, description: str) -> None:
+        """Wait within the bound; fail if a worker ends unexpectedly meanwhile."""
+        eventually(lambda: self.broken or condition(), description, self.size.bound_s, self.details)
+        assert not self.broken, f"worker {self.broken[0].number} ended with {self.broken[0].code}: {self.details()}"
 
     @property
     def broken(self) -> list[Worker]:
-        """Workers that ended otherwise than was meant."""
+        """The workers with an exit code that the fault does not intend."""
         return [worker for worker in self.fleet.workers if worker.code not in (None, worker.meant)]
 
-    def told(self) -> str:
-        """What is known when something does not come about."""
-        logs = "".join(f"\n--- worker {w.number} ({w.code}): {w.said[-TAIL:]}" for w in self.fleet.workers[-LOGS:])
+    def details(self) -> str:
+        """The state of the scene, for the message of a test that fails."""
+        workers = self.fleet.workers[-LOGS:]
+        logs = "".join(f"\n--- worker {w.number} ({w.code}): {w.stderr_text[-TAIL:]}" for w in workers)
         committed = self.watch.committed()
         return f"committed {committed} of {len(self.cargo.messages)}, {self.members} members, {self.health}{logs}"
 
     @property
     def health(self) -> str:
-        """What the node says of itself."""
+        """The health that the node reports."""
         try:
-            told = self.world.client.options(request_timeout=10).cluster.health().body
+            health = self.world.client.options(request_timeout=10).cluster.health().body
         except (ApiError, TransportError) as error:
             return f"no node ({type(error).__name__})"
-        return ", ".join(f"{name} {told[name]}" for name in ("status", "active_shards", "number_of_pending_tasks"))
+        return ", ".join(f"{name} {health[name]}" for name in ("status", "active_shards", "number_of_pending_tasks"))
 
     @property
     def committed(self) -> dict[int, int]:
-        """Where the group stands; waits for a broker that does not answer yet."""
-        found: list[dict[int, int]] = []
+        """The committed offsets; waits for a broker that does not answer yet."""
+        answers: list[dict[int, int]] = []
 
-        def answered() -> bool:
-            told = self.watch.committed()
-            if told is not None:
-                found.append(told)
-            return bool(found)
+        def has_answered() -> bool:
+            offsets = self.watch.committed()
+            if offsets is not None:
+                answers.append(offsets)
+            return bool(answers)
 
-        eventually(answered, "the broker answers", self.size.bound_s)
-        return found[0]
+        eventually(has_answered, "the broker answers", self.size.bound_s)
+        return answers[0]
 
     @property
     def members(self) -> int:
@@ -237,7 +238,7 @@ class Scene:
             worker.signal(SIGTERM)
         for worker in leaving:
             worker.ended(self.size.bound_s)
-        assert not self.broken, self.told()
+        assert not self.broken, self.details()
 
 
 @contextmanager

@@ -57,17 +57,17 @@ def templates_gone(scene: Scene) -> int:
     scene.world.client.indices.delete_index_template(name="perf-*")
     worker = scene.start()
     worker.meant = 78
-    assert worker.ended(scene.size.bound_s) == 78, worker.said
-    assert "perflog setup" in worker.said, worker.said
+    assert worker.ended(scene.size.bound_s) == 78, worker.stderr_text
+    assert "perflog setup" in worker.stderr_text, worker.stderr_text
     # By the client: a fresh cluster makes the topic of its offsets only when somebody looks for a coordinator.
     assert scene.world.committed() == {}
     setup = scene.fleet.start(scene.world.settings_text(scene.world.stack.elasticsearch), "setup")
-    assert setup.ended(scene.size.bound_s) == 0, setup.said
+    assert setup.ended(scene.size.bound_s) == 0, setup.stderr_text
     return 1
 
 
 class Counted:
-    """Hands on, and counts the answers in which a word stands."""
+    """Forward requests, and count the answers that contain a word."""
 
     def __init__(self, word: bytes) -> None:
         self.word = word
@@ -132,14 +132,14 @@ def _full(scene: Scene) -> Iterator[None]:
     client = scene.world.client
     client.cluster.put_settings(persistent=FLOOD)
 
-    def stands() -> bool:
-        found = client.indices.get_settings(index=indices(scene), name="index.blocks.read_only_allow_delete")
-        return bool(found.body)
+    def is_blocked() -> bool:
+        settings = client.indices.get_settings(index=indices(scene), name="index.blocks.read_only_allow_delete")
+        return bool(settings.body)
 
-    scene.eventually(stands, "the node sets its block at the flood stage")
+    scene.eventually(is_blocked, "the node sets its block at the flood stage")
     yield
     client.cluster.put_settings(persistent=dict.fromkeys(FLOOD))
-    scene.eventually(lambda: not stands(), "the node lifts its block")
+    scene.eventually(lambda: not is_blocked(), "the node lifts its block")
 
 
 def disk_full(scene: Scene) -> int:

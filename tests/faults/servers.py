@@ -16,14 +16,14 @@ ANSWER_TIMEOUT_S = 30
 
 @dataclass
 class Servers:
-    """A stack that runs, and how it was asked for."""
+    """A running stack, and the plan that it was started from."""
 
-    wanted: LocalStack
+    stack: LocalStack
     running: Running
 
     def down(self, name: str, how: signal.Signals) -> None:
         """End a server by a signal; returns when it is gone."""
-        process = state.read(self.wanted.folder_path)[name].process
+        process = state.read(self.stack.folder_path)[name].process
         if how is signal.SIGKILL:
             os.kill(process.pid, how)
         processes.end([process])
@@ -31,13 +31,14 @@ class Servers:
 
     def start(self, name: str) -> None:
         """Start it again; returns when it answers."""
-        assert name in up(self.wanted).started
+        assert name in up(self.stack).started
 
     def mended(self) -> None:
-        """Whatever a fault that failed has left behind is undone."""
-        up(self.wanted)
+        """Undo the changes that a failed fault left behind."""
+        up(self.stack)
         settings = f"{self.running.elasticsearch}/_cluster/settings"
-        told = requests.get(settings, params={"flat_settings": "true"}, timeout=ANSWER_TIMEOUT_S).json()["persistent"]
-        if told:
-            undone = {"persistent": dict.fromkeys(told)}
-            requests.put(settings, json=undone, timeout=ANSWER_TIMEOUT_S).raise_for_status()
+        answer = requests.get(settings, params={"flat_settings": "true"}, timeout=ANSWER_TIMEOUT_S)
+        persistent = answer.json()["persistent"]
+        if persistent:
+            reset = {"persistent": dict.fromkeys(persistent)}
+            requests.put(settings, json=reset, timeout=ANSWER_TIMEOUT_S).raise_for_status()

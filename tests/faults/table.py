@@ -1,4 +1,4 @@
-"""The table of faults: what is done, to which lines, by how many, and what it must have done at least."""
+"""The table of faults: each with its function, its lines, its lanes and its least number of hits."""
 
 import signal
 from collections.abc import Callable
@@ -44,7 +44,7 @@ FAULTS = (
     Fault("workers killed at random", workers.killed_at_random, 35, settings={"bulk_documents": 50}, laned=True),
     Fault("workers killed around answer and ledger", workers.killed_aimed, 4),
     Fault("worker stopped longer than its session", workers.stopped, held_back=0.2),
-    Fault("workers asked to leave", workers.asked_to_leave, 3, settings={"bulk_documents": 200}),
+    Fault("workers asked to leave", workers.terminated, 3, settings={"bulk_documents": 200}),
     Fault("workers coming and going", workers.coming_and_going, 6, settings={"bulk_documents": 100}),
     Fault("workers killed under one roof", workers.killed_under_one_roof, 2),
     Fault("broker stopped", servers.broker_away(signal.SIGTERM)),

@@ -11,7 +11,7 @@ import pytest
 
 from tests.faults.cargo import Cargo, parted
 from tests.faults.conftest import ROW, Row, cargo
-from tests.faults.oracle import Found, judged
+from tests.faults.oracle import Counts, judged
 from tests.faults.scene import Scene, scene
 from tests.faults.servers import Servers
 from tests.faults.sizes import Size
@@ -30,7 +30,7 @@ def fault(request: pytest.FixtureRequest, size: Size) -> Fault:
 
 
 def played(fault: Fault, at: Scene, whole: Cargo) -> int:
-    """Lines into the topic, the fault, the end of the fault; how often it hit."""
+    """Post the lines, run the fault, end it; return how often it hit."""
     posted = int(len(whole.messages) * (1 - fault.held_back))
     at.post(Cargo(whole.messages[:posted]))
     at.rest = Cargo(whole.messages[posted:])
@@ -42,7 +42,7 @@ def played(fault: Fault, at: Scene, whole: Cargo) -> int:
 def test_nothing_is_lost_nothing_twice(
     fault: Fault, servers: Servers, size: Size, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    """Documents, dead letters and ledger are what the lines' truth says, whatever was done; and it was done."""
+    """Documents, dead letters and ledger equal the lines' truth after the fault, and the fault hit often enough."""
     whole = cargo(size.lines, fault.shares)
     lanes = size.lanes if fault.laned else 1
     began_s = time.monotonic()
@@ -54,20 +54,20 @@ def test_nothing_is_lost_nothing_twice(
             scenes.append(stack.enter_context(scene(servers, size, folder, fault.settings)))
         with ThreadPoolExecutor(lanes) as pool:
             hits = sum(pool.map(played, [fault] * lanes, scenes, parted(whole, lanes)))
-        found = [judged(at.world, at.cargo) for at in scenes]
+        counts = [judged(at.world, at.cargo) for at in scenes]
     seconds = time.monotonic() - began_s
-    told = "; ".join([f"{hits:,}", *(note for at in scenes for note in at.notes)])
-    record_property(ROW, asdict(_row(fault.name, [at.cargo for at in scenes], found, seconds, told)))
+    hits_text = "; ".join([f"{hits:,}", *(note for at in scenes for note in at.notes)])
+    record_property(ROW, asdict(_row(fault.name, [at.cargo for at in scenes], counts, seconds, hits_text)))
     assert hits >= fault.least_hits
 
 
-def _row(name: str, cargos: list[Cargo], found: list[Found], seconds: float, hits: str) -> Row:
+def _row(name: str, cargos: list[Cargo], counts: list[Counts], seconds: float, hits: str) -> Row:
     return Row(
         name,
-        sum(len(each.messages) for each in cargos),
-        sum(each.documents for each in found),
-        sum(each.dead_letters for each in found),
-        sum(each.duplicates for each in found),
+        sum(len(part.messages) for part in cargos),
+        sum(count.documents for count in counts),
+        sum(count.dead_letters for count in counts),
+        sum(count.duplicates for count in counts),
         seconds,
         hits,
     )

@@ -23,9 +23,9 @@ class Answer:
 
     def number(self, form: str) -> int:
         """A number of a struct's form."""
-        (found,) = struct.unpack_from(f">{form}", self._data, self._at)
+        (value,) = struct.unpack_from(f">{form}", self._data, self._at)
         self._at += struct.calcsize(form)
-        return int(found)
+        return int(value)
 
     def text(self, form: str = "h") -> bytes:
         """A string, or with form `i` bytes; none is as good as empty."""
@@ -33,7 +33,7 @@ class Answer:
         self._at += length
         return self._data[self._at - length : self._at]
 
-    def each(self) -> range:
+    def positions(self) -> range:
         """The positions of an array."""
         return range(self.number("i"))
 
@@ -50,46 +50,46 @@ class Wire:
         """Append a record batch; returns when it was acknowledged."""
         head = struct.pack(">hhi", -1, ALL_REPLICAS, int(TIMEOUT_S * 1000))
         body = struct.pack(">i", 1) + _text(topic) + struct.pack(">iii", 1, partition, len(batch)) + batch
-        answer = self._asked(PRODUCE, head + body)
-        for _ in answer.each():
+        answer = self._request(PRODUCE, head + body)
+        for _ in answer.positions():
             answer.text()
-            for _ in answer.each():
+            for _ in answer.positions():
                 number, error = answer.number("i"), answer.number("h")
                 assert error == 0, f"Kafka's error code {error} for {topic}/{number}"
                 answer.number("q"), answer.number("q")
 
     def committed(self, group: str) -> dict[int, int]:
         """Partition -> committed offset, of a group that reads one topic; `OSError` while the coordinator starts."""
-        answer = self._asked(OFFSET_FETCH, _text(group) + struct.pack(">i", -1))
-        found = {}
-        for _ in answer.each():
+        answer = self._request(OFFSET_FETCH, _text(group) + struct.pack(">i", -1))
+        offsets = {}
+        for _ in answer.positions():
             answer.text()
-            for _ in answer.each():
+            for _ in answer.positions():
                 partition, offset = answer.number("i"), answer.number("q")
                 answer.text(), answer.number("h")
-                found[partition] = offset
+                offsets[partition] = offset
         _refuse(answer.number("h"))
-        return {partition: offset for partition, offset in found.items() if offset >= 0}
+        return {partition: offset for partition, offset in offsets.items() if offset >= 0}
 
     def members(self, group: str) -> list[bytes]:
         """The ids of a group's members."""
-        answer = self._asked(DESCRIBE_GROUPS, struct.pack(">i", 1) + _text(group))
-        found = []
-        for _ in answer.each():
+        answer = self._request(DESCRIBE_GROUPS, struct.pack(">i", 1) + _text(group))
+        member_ids = []
+        for _ in answer.positions():
             _refuse(answer.number("h"))
             for _ in ("group", "state", "type", "protocol"):
                 answer.text()
-            for _ in answer.each():
-                found.append(answer.text())
+            for _ in answer.positions():
+                member_ids.append(answer.text())
                 answer.text(), answer.text(), answer.text("i"), answer.text("i")
-        return found
+        return member_ids
 
     def close(self) -> None:
         """Let it go."""
         self._socket.close()
 
-    def _asked(self, what: tuple[int, int], body: bytes) -> Answer:
-        request = struct.pack(">hhi", *what, 1) + _text("tests") + body
+    def _request(self, api: tuple[int, int], body: bytes) -> Answer:
+        request = struct.pack(">hhi", *api, 1) + _text("tests") + body
         self._socket.sendall(struct.pack(">i", len(request)) + request)
         with self._socket.makefile("rb") as stream:
             length = stream.read(4)

@@ -92,15 +92,15 @@ def killed_aimed(scene: Scene) -> int:
         if moment == "answered":
             assert len(TAKEN.findall(aim.took)) >= 0.9 * aim.hit.count, "the node must have taken what is not poison"
         if kind == "ledger":
-            told = [body["perf"]["ledger"] for _, body in aim.hit.pairs]
+            entries = [body["perf"]["ledger"] for _, body in aim.hit.pairs]
             committed = scene.committed
-            assert all(entry["first_offset"] == committed.get(entry["partition"], 0) for entry in told)
+            assert all(entry["first_offset"] == committed.get(entry["partition"], 0) for entry in entries)
     scene.world.bury_dead_members()
     return len(aims)
 
 
 def stopped(scene: Scene) -> int:
-    """SIGSTOP with documents in hand, longer than the session: a successor does its work, then it wakes."""
+    """SIGSTOP with documents in flight, longer than the session: a successor does the work, then the sleeper wakes."""
     gate = scene.gate(0.1)
     workers = [scene.start() for _ in range(2)]
     scene.eventually(lambda: scene.members == 2, "two members")
@@ -115,8 +115,8 @@ def stopped(scene: Scene) -> int:
     return 1
 
 
-def asked_to_leave(scene: Scene) -> int:
-    """SIGTERM with documents in hand: they are finished and committed, so that nobody does them again."""
+def terminated(scene: Scene) -> int:
+    """SIGTERM with documents in flight: the worker finishes and commits them, so that nobody repeats them."""
     times = 3
     for _ in range(times):
         gate = scene.gate(1 / (times + 1), paced(scene.random, PACE_S))
@@ -140,8 +140,8 @@ def at_rate(documents_per_s: float) -> Callable[[Bulk], Answer | None]:
         nonlocal free_s
         if bulk.kind == "marks":
             with lock:
-                turn_s = free_s = max(free_s, time.monotonic()) + bulk.count / documents_per_s
-            time.sleep(max(0.0, turn_s - time.monotonic()))
+                due_s = free_s = max(free_s, time.monotonic()) + bulk.count / documents_per_s
+            time.sleep(max(0.0, due_s - time.monotonic()))
         return bulk.hand_on()
 
     return step

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 CI_SHARE = 4
-system = False  # said by conftest.py before any test is collected
+system = False  # conftest.py sets it before any test is collected
 
 
 def examples(most: int) -> int:
@@ -20,6 +20,8 @@ def cases(every: Iterable[Any], in_ci: Sequence[Any]) -> list[Any]:
     assert in_ci
     assert set(in_ci) <= set(parameters)
     return [
-        pytest.param(*(one if isinstance(one, tuple) else (one,)), marks=[] if one in in_ci else [pytest.mark.system])
-        for one in parameters
+        pytest.param(
+            *(case if isinstance(case, tuple) else (case,)), marks=[] if case in in_ci else [pytest.mark.system]
+        )
+        for case in parameters
     ]

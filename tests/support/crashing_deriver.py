@@ -20,7 +20,7 @@ LIMITS = RequestLimits(5 * 1024 * 1024, 500)
 
 
 class Died(Exception):
-    """The worker is gone; nothing of it is left but what it wrote."""
+    """The worker is gone; only its writes remain."""
 
 
 def kinds(actions: Sequence[BulkAction]) -> set[str]:
@@ -30,21 +30,21 @@ def kinds(actions: Sequence[BulkAction]) -> set[str]:
 
 @dataclass
 class Stumble:
-    """Die at the `nth` write; `moment`: asked (the node never sees it), part (it sees some), answered (all)."""
+    """Die at the `nth` write; `moment`: asked (the node gets nothing), part (a part), answered (all)."""
 
     nth: int
     moment: str
 
     def at(self, actions: Sequence[BulkAction], ask: Callable[[Sequence[BulkAction]], Any]) -> str:
-        """Where it died; written as `moment kinds`."""
+        """Write as far as the moment allows; return where it died, as `moment kinds`."""
         if self.moment == "part":
-            ask(self.some(actions))
+            ask(self.first_part(actions))
         elif self.moment == "answered":
             ask(actions)
         return f"{self.moment} {'+'.join(sorted(kinds(actions)))}"
 
     @staticmethod
-    def some(actions: Sequence[BulkAction]) -> Sequence[BulkAction]:
+    def first_part(actions: Sequence[BulkAction]) -> Sequence[BulkAction]:
         """The stages without their runs; of others the first half."""
         stages = [action for action in actions if action[0].startswith("perf-stages")]
         return stages or actions[: (len(actions) + 1) // 2]
@@ -62,17 +62,17 @@ class Stumbling:
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
-        return self._asked(actions, self.store.bulk)
+        return self._send(actions, self.store.bulk)
 
     def rewrite(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
-        return self._asked(actions, self.store.rewrite)
+        return self._send(actions, self.store.rewrite)
 
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
         """As the store, or die."""
-        return self._asked(actions, self.store.swap)
+        return self._send(actions, self.store.swap)
 
-    def _asked(
+    def _send(
         self, actions: Sequence[BulkAction], ask: Callable[[Sequence[BulkAction]], list[ItemResult]]
     ) -> list[ItemResult]:
         if actions and self.stumble is not None:
@@ -89,7 +89,7 @@ class Stumbling:
 
 @dataclass
 class Worker:
-    """A deriver; `derive` says whether it outlived it, else it is another one that remembers nothing."""
+    """A deriver; when it dies in a round, a new one with an empty cache takes its place."""
 
     world: World
     store: Stumbling
@@ -100,14 +100,14 @@ class Worker:
         self.begin()
 
     def begin(self) -> None:
-        """A new life."""
+        """Start a new deriver with an empty cache."""
         retry_policy = RetryPolicy(0.01, 0.05)
         cas_writer = CasWriter(self.store, BulkWriter(self.store.swap, retry_policy, LIMITS), retry_policy)
         writer = BulkWriter(self.store.rewrite, retry_policy, LIMITS)
         self.deriver = Deriver(self.world.knowledge.schema, cas_writer, writer, 1, RunCache(self.cache_marks))
 
     def derive(self, batch: BatchUpdates, stumble: Stumble | None = None) -> bool:
-        """A round."""
+        """Derive once; return whether the deriver survived."""
         self.store.stumble = stumble
         try:
             self.deriver.derive([batch])

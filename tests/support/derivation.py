@@ -1,4 +1,4 @@
-"""What tests of derivation share: the documents that the core derives from all lines at once, and the stored ones."""
+"""Helpers of tests of derivation: the documents that the core derives from all lines at once, and the stored ones."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from random import Random
@@ -36,8 +36,8 @@ def mixed(rng: Random, lines: Sequence[bytes], again: float = 0.1) -> list[bytes
 
 def facts_of(world: World, lines: Iterable[bytes]) -> list[Document]:
     """The documents of kind marks."""
-    known = world.knowledge
-    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
+    registry = world.knowledge
+    decoder = Decoder(world.settings.intake("lines"), registry.sources, registry.schema)
     origin = Provenance("beamline", "/x.log")
     return [
         document

@@ -23,8 +23,8 @@ Sets = dict[RunKey, dict[str, RunMark]]
 
 def marks_of_lines(lines: Iterable[bytes], facility: str) -> Sets:
     """The set of marks of each run id in some lines."""
-    known = shipped(GRAMMARS)
-    decoder = Decoder(Intake("test", "t", facility, ("als_perf",), "als-tomography"), known.sources, known.schema)
+    registry = shipped(GRAMMARS)
+    decoder = Decoder(Intake("test", "t", facility, ("als_perf",), "als-tomography"), registry.sources, registry.schema)
 
     def facts() -> Iterator[Document]:
         for line in lines:

@@ -1,7 +1,7 @@
-"""A front before Elasticsearch that tests own: it hands every request on, and lets a test step in at a bulk request.
+"""A proxy before Elasticsearch that tests own: it forwards every request, and lets a test step in at a bulk request.
 
-It is the only way to stand exactly between the node's answer and the worker; the worker itself knows nothing of it.
-Bytes are handed on as they are; a bulk request is taken apart only for a step that asks what is in it.
+Only a proxy can act exactly between the node's answer and the worker. The worker does not notice it.
+It forwards bytes as they are. It parses a bulk request only for a step that looks into it.
 """
 
 import http.client
@@ -17,7 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 HOP_HEADERS = {"connection", "keep-alive", "transfer-encoding", "content-length", "host"}
-WORKER = re.compile(r"/w([0-9]+)(/.*)")  # a worker may be told an address of its own, to be told apart
+WORKER = re.compile(r"/w([0-9]+)(/.*)")  # a worker may have an address of its own, which identifies it
 KIND = re.compile(rb'"_index":\s*"perf-([a-z]+)-')
 
 
@@ -42,8 +42,8 @@ class Bulk:
     @cached_property
     def kind(self) -> str:
         """The kind of its first document."""
-        found = KIND.search(self.body)
-        return found[1].decode() if found else ""
+        match = KIND.search(self.body)
+        return match[1].decode() if match else ""
 
     @cached_property
     def count(self) -> int:
@@ -66,16 +66,16 @@ class Bulk:
         """Ask the node for all of it."""
         return self.ask(self.body)
 
-    def hand_on_only(self, wanted: list[int]) -> Answer:
-        """Ask the node for some of it, by position."""
+    def hand_on_only(self, positions: list[int]) -> Answer:
+        """Forward only the documents at these positions."""
         lines = self.body.splitlines(keepends=True)
-        return self.ask(b"".join(line for n in wanted for line in lines[2 * n : 2 * n + 2]))
+        return self.ask(b"".join(line for n in positions for line in lines[2 * n : 2 * n + 2]))
 
 
 def refusal(status: int, body: object) -> Answer:
     """An answer as the node would give it."""
-    told = (("content-type", "application/json"), ("x-elastic-product", "Elasticsearch"))
-    return Answer(status, told, json.dumps(body).encode())
+    headers = (("content-type", "application/json"), ("x-elastic-product", "Elasticsearch"))
+    return Answer(status, headers, json.dumps(body).encode())
 
 
 Step = Callable[[Bulk], Answer | None]
@@ -83,9 +83,9 @@ Step = Callable[[Bulk], Answer | None]
 
 @dataclass
 class Front:
-    """Where the worker is told that Elasticsearch is; `step` sees each bulk request, None means no answer at all.
+    """The address that the worker takes for Elasticsearch; `step` sees each bulk request, None means no answer at all.
 
-    While `away` nothing at all is answered; `refused` counts what was not.
+    While `away` it answers nothing; `refused` counts the requests without an answer.
     """
 
     target: str
@@ -106,13 +106,13 @@ class _Handler(BaseHTTPRequestHandler):
     worker: int | None = None
 
     def handle_any(self) -> None:
-        """Hand it on, or, for a bulk request, let the test decide."""
-        found = WORKER.fullmatch(self.path)
-        self.worker, self.path = (int(found[1]), found[2]) if found else (None, self.path)
+        """Forward the request, or, if it is a bulk request, let the test decide."""
+        match = WORKER.fullmatch(self.path)
+        self.worker, self.path = (int(match[1]), match[2]) if match else (None, self.path)
         body = self.rfile.read(int(self.headers.get("content-length") or 0))
         try:
             answer = None if self.front.away else self.answer(body)
-        except (OSError, http.client.HTTPException):  # the node is away, and so are we
+        except (OSError, http.client.HTTPException):  # the node is away: give no answer either
             answer = None
         if answer is None:
             self.front.refused += 1
@@ -142,11 +142,11 @@ class _Handler(BaseHTTPRequestHandler):
             url = urlsplit(self.front.target)
             self.node = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
         try:
-            kept = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
-            self.node.request(self.command, self.path, body or None, kept)
-            found = self.node.getresponse()
-            told = tuple((n, v) for n, v in found.getheaders() if n.lower() not in HOP_HEADERS)
-            return Answer(found.status, told, found.read())
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
+            self.node.request(self.command, self.path, body or None, headers)
+            response = self.node.getresponse()
+            response_headers = tuple((n, v) for n, v in response.getheaders() if n.lower() not in HOP_HEADERS)
+            return Answer(response.status, response_headers, response.read())
         except (OSError, http.client.HTTPException):
             self.node.close()
             self.node = None

@@ -1,4 +1,4 @@
-"""What tests of alarms share: the rule that ships, stages from a few numbers, and an evaluation as the loop does it."""
+"""Helpers of tests of alarms: the rule that ships, stages from a few numbers, and an evaluation as the loop does it."""
 
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -30,14 +30,14 @@ def shipped_rule() -> Rule:
 def stage(at_s: float, took_s: float | None, name: str = "GAL", **chosen: Any) -> StoredStage:
     """A stage `at_s` seconds after the beginning; without a duration it is open."""
     kind, closed_by = ("upper", "next_start") if took_s is not None else ("lower", "open")
-    told: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "id": f"{name}@{at_s}/{chosen.get('kind', '')}{chosen.get('workflow', '')}",
         "facility": "als", "source": "als_perf", "workflow": "w", "run": f"r{at_s}", "uid": f"u{at_s}", "instance": 1,
         "name": f"SUBMIT_{name}", "family": name, "product": "", "variant": "",
         "start_ms": BEGIN_MS + round(at_s * 1000), "duration_s": 2 if took_s is None else took_s,
         "kind": kind, "closed_by": closed_by, "lag_s": 2, "attempt": 1, "lane": 1, "open_for_s": None,
     }  # fmt: skip
-    return StoredStage(**(told | chosen))
+    return StoredStage(**(fields | chosen))
 
 
 def hourly(took_s: Iterable[float], name: str = "GAL", **chosen: Any) -> list[StoredStage]:
@@ -52,11 +52,11 @@ def at_ms(at_s: float) -> int:
 
 def judged(stages: Sequence[StoredStage], rule: Rule | None = None) -> list[Verdict]:
     """The verdict of each, long after; in order of their start."""
-    found = verdicts(rule or shipped_rule(), stages, TimeSpan(0, at_ms(400 * DAY_S)))
-    return sorted(found, key=lambda verdict: verdict.stage.start_ms)
+    stage_verdicts = verdicts(rule or shipped_rule(), stages, TimeSpan(0, at_ms(400 * DAY_S)))
+    return sorted(stage_verdicts, key=lambda verdict: verdict.stage.start_ms)
 
 
-def evaluated(stages: Sequence[StoredStage], known: Sequence[Incident], span: TimeSpan) -> list[Incident]:
-    """One evaluation."""
+def evaluated(stages: Sequence[StoredStage], previous: Sequence[Incident], span: TimeSpan) -> list[Incident]:
+    """The incidents after one evaluation; `previous` are those before it."""
     rule = shipped_rule()
-    return incidents(rule, verdicts(rule, stages, span), known, span)
+    return incidents(rule, verdicts(rule, stages, span), previous, span)

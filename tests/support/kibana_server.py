@@ -17,14 +17,14 @@ Answer = tuple[int, Any]
 
 @dataclass
 class FakeKibana:
-    """What it is, what it will answer instead of the usual, and what it was asked.
+    """A Kibana: its version, the answers that replace the usual ones, and the requests that it got.
 
     Attributes:
-        version: as /api/status tells it; None: it tells strangers only its level.
-        level: the level that it tells, once `unready` answers of 503 are used up.
+        version: as /api/status shows it; None: it shows only its level to anonymous clients.
+        level: the level that it reports, once `unready` answers of 503 are used up.
         instead: path -> the answer given there.
-        forget: ids that it takes without a word and does not keep.
-        drop_references: keeps every object without its references.
+        forget: ids that it accepts and does not store.
+        drop_references: stores every object without its references.
         warnings: what the dashboards API of 9.4 says of a board.
     """
 
@@ -36,15 +36,15 @@ class FakeKibana:
     drop_references: bool = False
     warnings: list[dict[str, str]] = field(default_factory=list)
     spaces: set[str] = field(default_factory=set)
-    kept: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
-    asked: list[str] = field(default_factory=list)
+    stored: dict[tuple[str, str], dict[str, Any]] = field(default_factory=dict)
+    requests: list[str] = field(default_factory=list)
     authorization: list[str | None] = field(default_factory=list)
     url: str = ""
 
     def answer(self, method: str, path: str, headers: Any, body: bytes) -> Answer:
         """The status and the JSON (or bytes) for one request."""
         path = re.sub(r"^/s/[^/]+", "", path)
-        self.asked.append(f"{method} {path}")
+        self.requests.append(f"{method} {path}")
         self.authorization.append(headers.get("Authorization"))
         bare = path.split("?")[0]
         if bare in self.instead:
@@ -62,10 +62,10 @@ class FakeKibana:
         if bare == "/api/saved_objects/_export":
             return self._export(json.loads(body))
         if bare.startswith("/api/spaces/space/"):
-            known = bare.rsplit("/", 1)[1] in self.spaces
+            exists = bare.rsplit("/", 1)[1] in self.spaces
             return (
                 (200, {"id": bare})
-                if known
+                if exists
                 else (404, {"statusCode": 404, "error": "Not Found", "message": "Not Found"})
             )
         if bare.startswith("/api/dashboards/") and headers.get("elastic-api-version") == "2023-10-31":
@@ -88,18 +88,18 @@ class FakeKibana:
         text = body.split(b"\r\n\r\n", 1)[1].rsplit(b"\r\n--" + boundary[1].encode(), 1)[0]
         objects = [json.loads(line) for line in text.decode().split("\n") if line]
         taken = {(item["type"], item["id"]): item for item in objects}
-        if "overwrite=true" not in path and taken.keys() & self.kept.keys():
+        if "overwrite=true" not in path and taken.keys() & self.stored.keys():
             return 200, {"success": False, "successCount": 0, "errors": [{"id": "x", "error": {"type": "conflict"}}]}
         for key, item in taken.items():
             if item["id"] not in self.forget:
-                self.kept[key] = item | ({"references": []} if self.drop_references else {})
+                self.stored[key] = item | ({"references": []} if self.drop_references else {})
         return 200, {"success": True, "successCount": len(objects), "warnings": [], "successResults": []}
 
-    def _export(self, asked: dict[str, Any]) -> Answer:
-        assert asked["excludeExportDetails"] is True
-        found = [self.kept.get((each["type"], each["id"])) for each in asked["objects"]]
+    def _export(self, request: dict[str, Any]) -> Answer:
+        assert request["excludeExportDetails"] is True
+        objects = [self.stored.get((reference["type"], reference["id"])) for reference in request["objects"]]
         # Kibana separates the lines by \n alone, and leaves U+2028 in them as it is.
-        return 200, "\n".join(json.dumps(item, ensure_ascii=False) for item in found if item).encode()
+        return 200, "\n".join(json.dumps(item, ensure_ascii=False) for item in objects if item).encode()
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -120,7 +120,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_POST = _serve  # noqa: N815 - the names that http.server asks for
 
     def log_message(self, format: str, *args: Any) -> None:
-        """Say nothing: the tests look at what was asked."""
+        """Log nothing: the tests look at the requests."""
 
 
 @contextmanager

@@ -1,10 +1,10 @@
-"""What holds for every ledger, whatever happened to its workers."""
+"""Checks that every ledger must pass, whatever happened to its workers."""
 
 from tests.support.world import World
 
 
 def assert_tiled(world: World) -> None:
-    """The ledger's ranges follow one another without gap or overlap, from 0 to what is committed."""
+    """The ledger's ranges follow one another without gap or overlap, from 0 to the committed offsets."""
     reached: dict[int, int] = {}
     entries = world.ledger()
     for entry in entries:

@@ -1,4 +1,4 @@
-"""More lines of the sample, told apart."""
+"""Copies of the sample lines that differ."""
 
 import re
 
@@ -6,9 +6,9 @@ COPIES = 4
 
 
 def distinct(lines: list[bytes]) -> list[bytes]:
-    """Several times the sample lines, told apart by the number of the script's line."""
+    """Several copies of the sample lines; the number of the script's line differs."""
     return [
-        re.sub(rb"sh:(\d+):", lambda found, n=n: b"sh:%d:" % (int(found[1]) + 1000 * n), line)  # type: ignore[misc]
+        re.sub(rb"sh:(\d+):", lambda match, n=n: b"sh:%d:" % (int(match[1]) + 1000 * n), line)  # type: ignore[misc]
         for n in range(COPIES)
         for line in lines
     ]

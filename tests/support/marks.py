@@ -1,4 +1,4 @@
-"""What tests of runs share: marks from a few words, marks of lines, and strategies for sets of marks."""
+"""Helpers of tests of runs: marks from a few words, marks of lines, and strategies for sets of marks."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
@@ -38,23 +38,23 @@ def mark(at_s: float, word: str, stage: str = "", lag_s: float | None = 1, versi
 
 def marks(text: str) -> list[RunMark]:
     """`0 START A, 5 END A` -> marks; a fourth word is the lag in seconds, or `-` for none."""
-    found = []
+    run_marks = []
     for part in text.split(","):
         at_s, word, *rest = part.split()
         lag_s = None if rest[1:] == ["-"] else float(rest[1]) if rest[1:] else 1
-        found.append(mark(float(at_s), word, rest[0] if rest else "", lag_s))
-    return found
+        run_marks.append(mark(float(at_s), word, rest[0] if rest else "", lag_s))
+    return run_marks
 
 
 def run(text: str, watermark_s: float | None = None) -> Run:
-    """The one run of such marks."""
-    (found,) = runs_of(KEY, marks(text), None if watermark_s is None else BEGIN_MS + round(watermark_s * 1000))
-    return found
+    """The only run of marks in this notation."""
+    (derived_run,) = runs_of(KEY, marks(text), None if watermark_s is None else BEGIN_MS + round(watermark_s * 1000))
+    return derived_run
 
 
-def told(found: Run) -> list[tuple[Any, ...]]:
+def told(run: Run) -> list[tuple[Any, ...]]:
     """Stage, kind, seconds and closer of each stage."""
-    return [(s.mark.what.stage, s.kind, in_s(s.duration_ms), s.closed_by) for s in found.stages]
+    return [(s.mark.what.stage, s.kind, in_s(s.duration_ms), s.closed_by) for s in run.stages]
 
 
 def in_s(ms: int | None) -> float | None:
@@ -63,8 +63,8 @@ def in_s(ms: int | None) -> float | None:
 
 
 def runs_in(outcomes: Iterable[Outcomes]) -> list[Run]:
-    """The runs of what lines became."""
-    sets = marks_by_run(document for found in outcomes for document in found.documents)
+    """The runs of the documents that lines became."""
+    sets = marks_by_run(document for outcome in outcomes for document in outcome.documents)
     runs = [run for key, of_run in sets.items() for run in runs_of(key, of_run.values())]
     return sorted(runs, key=lambda run: (run.first_ms, run.key))
 
@@ -80,13 +80,13 @@ def marks_by_run(documents: Iterable[Document]) -> dict[RunKey, dict[str, RunMar
 
 
 def written(state: RunState, schema: Schema) -> dict[tuple[str, str], dict[str, Any]]:
-    """(index, id) -> body of everything that a state says, tombstones included."""
+    """(index, id) -> body of every document of a state, tombstones included."""
     return {(d.index, d.id): d.body for d in documents(derive(state), schema)}
 
 
-def state_of_marks(found: Iterable[RunMark], watermark_ms: int | None = None, issued: int = 0) -> RunState:
+def state_of_marks(run_marks: Iterable[RunMark], watermark_ms: int | None = None, issued: int = 0) -> RunState:
     """A state with these marks."""
-    return with_marks(RunState(KEY, watermark_ms=watermark_ms, issued=issued), found)
+    return with_marks(RunState(KEY, watermark_ms=watermark_ms, issued=issued), run_marks)
 
 
 def is_retracted(body: Mapping[str, Any]) -> bool:
@@ -112,17 +112,17 @@ MARKS = st.lists(ONE_MARK, min_size=1, max_size=14)
 
 
 @st.composite
-def versions(draw: st.DrawFn, found: Sequence[RunMark]) -> list[RunMark]:
+def versions(draw: st.DrawFn, run_marks: Sequence[RunMark]) -> list[RunMark]:
     """Newer versions of some of the marks: another role, another instant (years away), or retracted."""
     newer = []
-    for one in found:
+    for run_mark in run_marks:
         change = draw(st.sampled_from(["none", "none", "none", "role", "year", "gone", "lag"]))
         if change == "role":
-            newer.append(one._replace(version=3, what=one.what._replace(role="other")))
+            newer.append(run_mark._replace(version=3, what=run_mark.what._replace(role="other")))
         elif change == "year":
-            newer.append(one._replace(version=3, at_ms=one.at_ms + 400 * DAY_S * 1000))
+            newer.append(run_mark._replace(version=3, at_ms=run_mark.at_ms + 400 * DAY_S * 1000))
         elif change == "gone":
-            newer.append(one._replace(version=4, retracted=True))
+            newer.append(run_mark._replace(version=4, retracted=True))
         elif change == "lag":
-            newer.append(one._replace(version=3, lag_ms=5000))
+            newer.append(run_mark._replace(version=3, lag_ms=5000))
     return newer

@@ -83,9 +83,9 @@ def fault_of(command: CommandLine, root: Path, expected: Expected) -> str | None
         return None
     smaller = SMALLER.get(calls[-1].name, ()) if calls[-1] else ()
     ended = _in_bash(command.text) if needs_shell(command.text) else _in_process([*pipeline[0], *smaller])
-    wanted_code = expected.exit_codes.get(command.text, 0)
-    if ended.exit_code != wanted_code:
-        return f"exit code {ended.exit_code}, not {wanted_code}:\n{ended.output}"
+    expected_code = expected.exit_codes.get(command.text, 0)
+    if ended.exit_code != expected_code:
+        return f"exit code {ended.exit_code}, not {expected_code}:\n{ended.output}"
     return output_fault(command.printed, ended.output, any_numbers=bool(smaller))
 
 

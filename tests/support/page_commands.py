@@ -19,7 +19,7 @@ _MAY_CALL = re.compile(rf"(?:^|[\s|;&(])(?:{PROGRAM.pattern})(?=\s|$)")
 
 
 class CommandLine(NamedTuple):
-    """One command line, where it stands, and what the page prints beneath it (None: nothing)."""
+    """One command line, its page and line, and the output that the page prints beneath it (None: nothing)."""
 
     page: str
     line: int
@@ -84,7 +84,7 @@ def _words(text: str) -> list[str]:
 
 
 def _blocks(page: str, lines: Sequence[str]) -> Iterator[Block]:
-    """Blank lines part nothing from what it follows; they only end indented code and prose."""
+    """Blank lines end indented code and prose, and do nothing else."""
     at = 0
     while at < len(lines):
         line = lines[at]
@@ -105,7 +105,7 @@ def _blocks(page: str, lines: Sequence[str]) -> Iterator[Block]:
 
 
 def _end(lines: Sequence[str], start: int, kind: str) -> int:
-    """Where prose or indented code ends: at a blank line, a fence, or what is indented otherwise."""
+    """The line at which prose or indented code ends: a blank one, a fence, or one with another indentation."""
     for at in range(start + 1, len(lines)):
         line = lines[at]
         blank_inside = not line.strip() and kind == INDENTED and "".join(lines[at + 1 : at + 2]).startswith("    ")
@@ -133,8 +133,8 @@ def _in_code(page: str, block: Block) -> list[CommandLine]:
     lines = [line.removeprefix("    ") if block.kind == INDENTED else line for line in block.lines]
     prompts = [n for n, line in enumerate(lines) if line.startswith(PROMPT)]
     if not prompts:
-        wanted = _joined(lines) if block.kind == INDENTED else []
-        return [CommandLine(page, block.first_line + n, text) for n, text in wanted if _MAY_CALL.search(text)]
+        joined = _joined(lines) if block.kind == INDENTED else []
+        return [CommandLine(page, block.first_line + n, text) for n, text in joined if _MAY_CALL.search(text)]
     commands = []
     for n, end in zip(prompts, [*prompts[1:], len(lines)], strict=True):
         text_end = next(at for at in range(n, end) if not lines[at].endswith("\\")) + 1

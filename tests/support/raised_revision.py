@@ -1,4 +1,4 @@
-"""A revision that moves half of the sample's lines to another month and another run; and how the index stands."""
+"""A revision that moves half of the sample's lines to another month and run; and the versions in the index."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
@@ -39,12 +39,12 @@ class Moving:
 
     def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """The record, moved or not."""
-        found: ParsedMessage | Mismatch = self.reader.read(raw)
-        if isinstance(found, Mismatch) or not is_moved(raw):
-            return found
-        values = {**found.values, "RUN": f"{found.values['RUN']}-moved", "MONTH": "Mar"}
-        items = tuple({**item, "VALUE": str(int(item["VALUE"]) + FEBRUARY_S)} for item in found.items)
-        return replace(found, values=values, items=items)
+        parsed: ParsedMessage | Mismatch = self.reader.read(raw)
+        if isinstance(parsed, Mismatch) or not is_moved(raw):
+            return parsed
+        values = {**parsed.values, "RUN": f"{parsed.values['RUN']}-moved", "MONTH": "Mar"}
+        items = tuple({**item, "VALUE": str(int(item["VALUE"]) + FEBRUARY_S)} for item in parsed.items)
+        return replace(parsed, values=values, items=items)
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.reader, name)
@@ -61,11 +61,11 @@ class Refusing(Moving):
 
 def raised(world: World, by: int = 1, reader: type[Moving] | None = None) -> Registry:
     """The shipped grammars, so many revisions on, and read by another reader."""
-    known = world.knowledge
-    source = known.sources["als_perf"]
+    registry = world.knowledge
+    source = registry.sources["als_perf"]
     changed = replace(source, revision=source.revision + by)
     changed = changed if reader is None else replace(changed, reader=reader(source.reader))
-    return replace(known, sources={**known.sources, "als_perf": changed})
+    return replace(registry, sources={**registry.sources, "als_perf": changed})
 
 
 def moved(world: World) -> Registry:
@@ -98,19 +98,19 @@ def halved_grammars(folder: Path) -> Path:
     return grammars
 
 
-def replayed(world: World, known: Registry | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
-    """Send what is stored of this world again."""
-    wanted = FactQuery(facilities=(world.facility,), **chosen)
-    return resend(world.settings, known or moved(world), wanted, dry_run=dry_run)
+def replayed(world: World, registry: Registry | None = None, dry_run: bool = False, **chosen: Any) -> LinesReport:
+    """Send the stored lines of this world again."""
+    query = FactQuery(facilities=(world.facility,), **chosen)
+    return resend(world.settings, registry or moved(world), query, dry_run=dry_run)
 
 
 def facts(world: World) -> Documents:
-    """The marks that are visible, without what tells of the copy."""
+    """The marks that are visible, without the provenance of the copy."""
     return visible(world.facts())
 
 
 def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") -> dict[tuple[str, str], tuple[int, int]]:
-    """Version and sequence number of every document: nothing at all is written where they stay."""
+    """Version and sequence number of every document; both stay the same where nothing is written."""
     pattern = ",".join(f"perf-{kind}-{world.facility}*" for kind in kinds.split(","))
     world.client.indices.refresh(index=pattern)
     body = {"version": True, "seq_no_primary_term": True, "_source": False}
@@ -120,11 +120,11 @@ def versions(world: World, kinds: str = "marks,runstate,stages,runs,writers") ->
     }
 
 
-def sets_by(world: World, known: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
+def sets_by(world: World, registry: Registry, lines: Iterable[bytes]) -> dict[RunKey, dict[str, RunMark]]:
     """The marks of each run, as these grammars read the lines."""
-    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    found = [decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
-    return marks_by_run(document for each in found for document in each.documents)
+    decoder = Decoder(world.settings.intake("lines"), registry.sources, registry.schema)
+    outcomes = [decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0) for line in lines]
+    return marks_by_run(document for outcome in outcomes for document in outcome.documents)
 
 
 # What revision 2 read otherwise: printed 29 minutes late, and an hour and five seconds; and what it reads alike.
@@ -140,11 +140,11 @@ def mending(world: World) -> Registry:
 
     A zone as it was mended, the flag, and bounds that no mended lag left.
     """
-    known = world.knowledge
-    source = known.sources["als_perf"]
+    registry = world.knowledge
+    source = registry.sources["als_perf"]
     assert source.stamp is not None
     zones = {**source.stamp.zones, "PDT": -25_200 + 1800, "HST": -36_000 + 3600}
     stamp = replace(source.stamp, zones=zones, earliest_lag_s=-120)
     flags = (*source.flags, Flag("zone_fault", "ZONE", "PST"))
     old = replace(source, revision=2, stamp=stamp, flags=flags)
-    return replace(known, sources={**known.sources, "als_perf": old})
+    return replace(registry, sources={**registry.sources, "als_perf": old})

@@ -38,12 +38,12 @@ class Part(NamedTuple):
     """An atomic group or a condition: a program of its own. `moves` = what it matches is consumed."""
 
     program: "Program"
-    wanted: bool = True
+    must_match: bool = True
     moves: bool = False
     back: int = 0
 
 
-class Place(NamedTuple):
+class Anchor(NamedTuple):
     """A condition on the position, such as the end of the text."""
 
     pattern: re.Pattern[str]
@@ -55,7 +55,7 @@ CATEGORIES = {
     for name, letter in {"DIGIT": r"\d", "NOT_DIGIT": r"\D", "SPACE": r"\s", "NOT_SPACE": r"\S",
                          "WORD": r"\w", "NOT_WORD": r"\W"}.items()
 }  # fmt: skip
-Instruction = Taken | Split | Jump | Part | Place
+Instruction = Taken | Split | Jump | Part | Anchor
 Program = list[Instruction]
 Choice = tuple[int, int]  # the number of an instruction, or FAILED, and the position in the text
 
@@ -92,7 +92,7 @@ class Machine:
         if isinstance(instruction, Part):
             end = self._end_of_part(instruction, position)
             return (FAILED, position) if end is None else (at, end)
-        if isinstance(instruction, Place):
+        if isinstance(instruction, Anchor):
             return (at if instruction.pattern.match(self.text, position) else FAILED), position
         taken = position < len(self.text) and instruction(self.text[position])
         return (at, position + 1) if taken else (FAILED, position)
@@ -100,7 +100,7 @@ class Machine:
     def _end_of_part(self, part: Part, position: int) -> int | None:
         start = position - part.back
         end = self.end_of(part.program, start) if start >= 0 else None
-        if (end is not None) != part.wanted:
+        if (end is not None) != part.must_match:
             return None
         return end if part.moves else position
 
@@ -133,9 +133,9 @@ class _Compiler:
             case "ASSERT" | "ASSERT_NOT":
                 direction, inner = value
                 back = inner.getwidth()[0] if direction < 0 else 0
-                made.append(Part(self.program(inner), wanted=name is names.ASSERT, back=back))
+                made.append(Part(self.program(inner), must_match=name is names.ASSERT, back=back))
             case "AT":
-                made.append(Place(self._place(value)))
+                made.append(Anchor(self._anchor(value)))
             case _:
                 made.append(_taken((name, value), self.flags))
 
@@ -181,7 +181,7 @@ class _Compiler:
         inside = len(made) + 1
         made.append(Split(inside, end) if greedy else Split(end, inside))
 
-    def _place(self, value: Any) -> re.Pattern[str]:
+    def _anchor(self, value: Any) -> re.Pattern[str]:
         text = {"AT_BEGINNING": "^", "AT_BEGINNING_STRING": r"\A", "AT_BOUNDARY": r"\b", "AT_NON_BOUNDARY": r"\B",
                 "AT_END": "$", "AT_END_STRING": r"\Z"}[str(value)]  # fmt: skip
         return re.compile(text, self.flags & (re.MULTILINE | re.ASCII))
@@ -190,18 +190,18 @@ class _Compiler:
 def _taken(node: tuple[Any, Any], flags: int) -> Taken:
     """Whether a character is taken by a node of one character."""
     assert str(node[0]) in {"LITERAL", "NOT_LITERAL", "ANY", "IN"}, f"{node[0]} is not counted"
-    known: dict[str, bool] = {}
+    results: dict[str, bool] = {}
 
     def is_taken(character: str) -> bool:
-        if character not in known:
+        if character not in results:
             cases = {character, character.lower(), character.upper()} if flags & re.IGNORECASE else {character}
-            known[character] = any(_is_one(node, case, flags) for case in cases if len(case) == 1)
-        return known[character]
+            results[character] = any(_matches(node, case, flags) for case in cases if len(case) == 1)
+        return results[character]
 
     return is_taken
 
 
-def _is_one(node: Any, character: str, flags: int) -> bool:
+def _matches(node: Any, character: str, flags: int) -> bool:
     name, value = node
     match str(name):
         case "LITERAL":
@@ -216,7 +216,7 @@ def _is_one(node: Any, character: str, flags: int) -> bool:
             return CATEGORIES[str(value)](character, flags & re.ASCII)
         case "IN":
             negated = str(value[0][0]) == "NEGATE"
-            return any(_is_one(one, character, flags) for one in value[negated:]) != negated
+            return any(_matches(member, character, flags) for member in value[negated:]) != negated
     raise AssertionError(f"{name} is not counted")
 
 
@@ -239,8 +239,8 @@ def match_steps(pattern: re.Pattern[str], text: str, limit: int = MAX_STEPS) -> 
 def search_steps(pattern: re.Pattern[str], text: str, limit: int = MAX_STEPS) -> int:
     """The steps of `pattern.finditer`, read to its end; `sub`, `findall` and `search` take the same or fewer."""
     machine = Machine(text, limit)
-    found = list(_spans(machine, program_of(pattern)))
-    assert found == [match.span() for match in pattern.finditer(text)], pattern.pattern
+    spans = list(_spans(machine, program_of(pattern)))
+    assert spans == [match.span() for match in pattern.finditer(text)], pattern.pattern
     return machine.steps
 
 

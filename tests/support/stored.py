@@ -15,7 +15,7 @@ class Stored(World):
 
     @cached_property
     def store(self) -> ElasticsearchStore:
-        """The way in."""
+        """The store that writes the documents."""
         return ElasticsearchStore(Elasticsearch(self.stack.elasticsearch))
 
     def put(self, documents: Iterable[BulkDocument]) -> None:

@@ -1,4 +1,4 @@
-"""Marks -> the runs that are stored of them, read again: what tests of everything that shows runs start from."""
+"""Marks -> the runs as they are stored and read again: the input of tests that show runs."""
 
 from collections.abc import Iterable
 
@@ -13,9 +13,9 @@ from tests.support.marks import KEY, marks
 SCHEMA: Schema = load_schema(GRAMMARS / "fields.toml")
 
 
-def stored_runs(found: Iterable[RunMark], key: RunKey = KEY, newest_ms: int | None = None) -> list[StoredRun]:
+def stored_runs(run_marks: Iterable[RunMark], key: RunKey = KEY, newest_ms: int | None = None) -> list[StoredRun]:
     """The runs of one run id with their stages."""
-    return list(stored(key, union({}, found).values(), newest_ms, SCHEMA))
+    return list(stored(key, union({}, run_marks).values(), newest_ms, SCHEMA))
 
 
 def run_of(text: str, newest_ms: int | None = None) -> StoredRun:

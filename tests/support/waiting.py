@@ -1,20 +1,20 @@
-"""Waiting for what must come about, and no longer than is right."""
+"""Wait for a condition, up to a deadline."""
 
 import time
 from collections.abc import Callable
 
-DEADLINE_S = 120.0  # of a machine of which others have the most
+DEADLINE_S = 120.0  # for a machine that other processes keep busy
 POLL_S = 0.05
 
 
 def eventually(
-    trackers: Callable[[], object],
-    what: str = "it comes about",
+    condition: Callable[[], object],
+    description: str = "it comes about",
     bound_s: float = DEADLINE_S,
-    told: Callable[[], str] = str,
+    details: Callable[[], str] = str,
 ) -> None:
-    """Wait until it holds; the test fails with `what`, and what is `told` then, if it does not in time."""
+    """Wait until the condition holds; after the bound the test fails with the description and the details."""
     deadline = time.monotonic() + bound_s
-    while not trackers():
-        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {what}; {told()}"
+    while not condition():
+        assert time.monotonic() < deadline, f"not within {bound_s:.0f} s: {description}; {details()}"
         time.sleep(POLL_S)

@@ -64,8 +64,8 @@ sources = ["als_perf"]
 workflow = "als-tomography"
 """
 
-# What a cluster says that has never had a group.
-COORDINATOR_ON_ITS_WAY = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
+# The errors of a cluster that has never had a group.
+COORDINATOR_STARTING = (CoordinatorLoadInProgressError, CoordinatorNotAvailableError, NotCoordinatorError)
 shipped = lru_cache(load_registry)
 Documents = dict[tuple[str, str], dict[str, Any]]
 LEDGER_NUMBERS = ("records", "rejected", "corrected", "stored", "duplicate", "ignored", "documents")
@@ -96,7 +96,7 @@ class World:
         return path
 
     def settings_text(self, elasticsearch: str) -> str:
-        """The settings with another way to Elasticsearch, e.g. through a front that faults."""
+        """The settings with another address of Elasticsearch, e.g. that of a front that injects faults."""
         return SETTINGS.format(
             kafka=self.stack.kafka,
             elasticsearch=elasticsearch,
@@ -118,7 +118,7 @@ class World:
         return load_settings(self.settings_file)
 
     def through(self, elasticsearch: str) -> Settings:
-        """The settings with another way to Elasticsearch, for a worker in this process."""
+        """The settings with another address of Elasticsearch, for a worker in this process."""
         return replace(self.settings, elasticsearch=replace(self.settings.elasticsearch, url=(elasticsearch,)))
 
     @cached_property
@@ -133,7 +133,7 @@ class World:
 
     @cached_property
     def client(self) -> Elasticsearch:
-        """Our own way to the node."""
+        """A client of the node that no worker uses."""
         return Elasticsearch(self.stack.elasticsearch)
 
     def set_up(self, partitions: int = 2) -> None:
@@ -141,8 +141,8 @@ class World:
         set_up(self.settings, self.knowledge.schema, partitions)
 
     def ship(self, *paths: Path, backfill: bool = True, manifest: bool = False, **chosen: Any) -> ShipReport:
-        """Files to the topic; without manifests, a record for each line and no other."""
-        what = shipment(
+        """Send files to the topic; without manifests, each line becomes one record and there are no others."""
+        prepared = shipment(
             self.settings.intake("lines"),
             self.knowledge.sources,
             paths,
@@ -152,14 +152,14 @@ class World:
             host="beamline",
             **chosen,
         )
-        return ship(self.settings, what)
+        return ship(self.settings, prepared)
 
-    def drain(self, known: Registry | None = None, settings: Settings | None = None) -> RunReport:
-        """One worker in this process, to the end."""
-        return run_worker(settings or self.settings, known or self.knowledge, drain=True)
+    def drain(self, registry: Registry | None = None, settings: Settings | None = None) -> RunReport:
+        """Run one worker in this process until the topic is read to its end."""
+        return run_worker(settings or self.settings, registry or self.knowledge, drain=True)
 
     def written(self, name: str, lines: Sequence[bytes]) -> Path:
-        """A file of these lines."""
+        """Write a file of these lines."""
         path = self.folder / name
         path.write_bytes(b"".join(line + b"\n" for line in lines))
         return path
@@ -195,35 +195,35 @@ class World:
         index = f"perf-marks-{self.facility}-2016.02"
         self.client.indices.delete_index_template(name="perf-marks")
         self.client.indices.create(index=index, mappings=mapping)
-        with open_templates(self.settings.elasticsearch) as known:
-            known.put("marks", schema)
+        with open_templates(self.settings.elasticsearch) as templates:
+            templates.put("marks", schema)
         return index
 
-    # ---- what is seen from outside
+    # ---- seen from outside
 
     def documents(self, kind: str = "marks", fields: Sequence[str] | None = None) -> Documents:
         """Everything of a kind, by index and id; whole, or only these fields of it."""
         pattern = f"perf-{kind}-{self.facility}*"
         self.client.indices.refresh(index=pattern)
-        found = once_started(
+        hits = once_started(
             lambda: list(scan(self.client, index=pattern, size=10_000, _source_includes=fields)), DEADLINE_S
         )
-        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in found}
+        return {(hit["_index"], hit["_id"]): hit["_source"] for hit in hits}
 
     def facts(self) -> Documents:
-        """The marks without what tells of the first copy."""
+        """The marks without the provenance of the first copy."""
         schema = self.knowledge.schema
         return {key: without_provenance(body, schema) for key, body in self.documents().items()}
 
-    def expected(self, lines: Sequence[bytes], known: Registry | None = None) -> Documents:
-        """What the core alone makes of these lines."""
-        known = known or self.knowledge
-        decoder = Decoder(self.settings.intake("lines"), known.sources, known.schema, self.settings.sites)
+    def expected(self, lines: Sequence[bytes], registry: Registry | None = None) -> Documents:
+        """The documents that the core alone makes of these lines."""
+        registry = registry or self.knowledge
+        decoder = Decoder(self.settings.intake("lines"), registry.sources, registry.schema, self.settings.sites)
         made: Documents = {}
         for line in lines:
-            found = decoder.decode(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
-            for document in found.documents:
-                made[document.index, document.id] = without_provenance(document.body, known.schema)
+            outcomes = decoder.decode(Message(line, 1_790_000_000_000, Provenance(), backfill=True), 0)
+            for document in outcomes.documents:
+                made[document.index, document.id] = without_provenance(document.body, registry.schema)
         return made
 
     def ledger(self) -> list[dict[str, Any]]:
@@ -249,22 +249,22 @@ class World:
         """Partition -> committed offset of the group, 0 where there is none."""
         with self.admin() as client:
             try:
-                found = client.list_group_offsets([self.facility])[self.facility]
-            except COORDINATOR_ON_ITS_WAY:
+                offsets = client.list_group_offsets([self.facility])[self.facility]
+            except COORDINATOR_STARTING:
                 time.sleep(0.2)
                 return self.committed()
-        return {at.partition: told.offset for at, told in found.items() if told.offset >= 0}
+        return {at.partition: metadata.offset for at, metadata in offsets.items() if metadata.offset >= 0}
 
     def ends(self) -> dict[int, int]:
         """Partition -> offset after the newest record."""
         consumer = KafkaConsumer(bootstrap_servers=self.stack.kafka)
         try:
-            found = consumer.end_offsets(
+            offsets = consumer.end_offsets(
                 [TopicPartition(self.topic, n) for n in consumer.partitions_for_topic(self.topic)]
             )
         finally:
             consumer.close()
-        return {at.partition: offset for at, offset in found.items()}
+        return {at.partition: offset for at, offset in offsets.items()}
 
     def records(self, topic: str) -> list[Any]:
         """Everything in a topic."""
@@ -274,18 +274,18 @@ class World:
             consumer.assign(every)
             consumer.seek_to_beginning(*every)
             left = sum(consumer.end_offsets(every).values()) - sum(consumer.beginning_offsets(every).values())
-            found: list[Any] = []
-            while len(found) < left:
-                found += [record for records in consumer.poll(1000).values() for record in records]
-            return found
+            records: list[Any] = []
+            while len(records) < left:
+                records += [record for polled in consumer.poll(1000).values() for record in polled]
+            return records
         finally:
             consumer.close()
 
     def clear(self) -> None:
-        """Nothing of it stays on the servers: those that are killed are back the sooner the less they hold."""
-        found = self.client.indices.get(index=f"perf-*-{self.facility}*", features=["settings"])
-        if found.body:
-            self.client.indices.delete(index=",".join(found.body))
+        """Delete its indices and topics: a server that is killed comes back sooner when it holds less."""
+        indices = self.client.indices.get(index=f"perf-*-{self.facility}*", features=["settings"])
+        if indices.body:
+            self.client.indices.delete(index=",".join(indices.body))
         with self.admin() as client:
             client.delete_topics([self.topic, self.settings.delivery.dead_letter_topic])
 
@@ -294,7 +294,7 @@ class World:
         with self.admin() as client:
             try:
                 members = client.describe_groups([self.facility])[self.facility]["members"]
-            except COORDINATOR_ON_ITS_WAY:
+            except COORDINATOR_STARTING:
                 time.sleep(0.2)
                 self.bury_dead_members()
                 return

@@ -19,15 +19,15 @@ ROLES = {"START_DATE": "start", "QSTART_DATE": "queued", "WSTART_DATE": "work"}
 DAY_MS = 86_400_000
 
 
-def _as_kibana(asked: Any, window: tuple[int, int]) -> Any:
-    """Put in what Kibana puts in: the ends of the window (unix ms), and the filters of a board that has none."""
-    if isinstance(asked, dict):
-        if "%timefilter%" in asked:
-            return window[asked["%timefilter%"] == "max"] + asked.get("shift", 0) * DAY_MS
-        return {key: _as_kibana(inner, window) for key, inner in asked.items()}
-    if isinstance(asked, list):
-        return [_as_kibana(inner, window) for inner in asked if not str(inner).startswith("%dashboard_context")]
-    return asked
+def _as_kibana(part: Any, window: tuple[int, int]) -> Any:
+    """Fill in the search as Kibana does: the ends of the window (unix ms), and no filters of the board."""
+    if isinstance(part, dict):
+        if "%timefilter%" in part:
+            return window[part["%timefilter%"] == "max"] + part.get("shift", 0) * DAY_MS
+        return {key: _as_kibana(inner, window) for key, inner in part.items()}
+    if isinstance(part, list):
+        return [_as_kibana(inner, window) for inner in part if not str(inner).startswith("%dashboard_context")]
+    return part
 
 
 @pytest.fixture(scope="module")
@@ -55,7 +55,7 @@ def _mark(row: dict[str, str]) -> dict[str, Any]:
 
 
 @pytest.mark.stack
-def test_the_stage_panel_gets_what_it_draws(marks: Elasticsearch) -> None:
+def test_the_search_of_the_stage_panel_returns_its_values(marks: Elasticsearch) -> None:
     """A window within the first run: the day around it too, flat values, instants in ms, the mark without a run."""
     spec = json.loads((ROOT / "dashboards" / "stages.vg.json").read_text(encoding="utf-8"))
     window = (1_454_737_000_000, 1_454_738_000_000)
@@ -75,6 +75,6 @@ def test_the_stage_panel_gets_what_it_draws(marks: Elasticsearch) -> None:
         "perf.mark.emit_lag_s": [3.0],
     }
     assert first["sort"] == [1_454_737_177_000]
-    found = answer["aggregations"]["window"]["buckets"][0]
-    assert (found["from"], found["to"]) == window
-    assert (found["doc_count"], found["without_run"]["doc_count"]) == (6, 1)
+    bucket = answer["aggregations"]["window"]["buckets"][0]
+    assert (bucket["from"], bucket["to"]) == window
+    assert (bucket["doc_count"], bucket["without_run"]["doc_count"]) == (6, 1)

@@ -37,7 +37,7 @@ LATER_MS = 30 * MS_PER_DAY
 
 @dataclass
 class Planned:
-    """A run by plan, its lines, and what is dropped of it."""
+    """A planned run, its lines, and the parts that are dropped."""
 
     truth: RunTruth
     lines: list[Made] = field(default_factory=list)
@@ -75,9 +75,9 @@ def planned(workload: Workload) -> list[Planned]:
     for made in messages(workload):
         for fact in made.truth.facts:
             lines.setdefault(fact.run or "", []).append(made)
-    found = [Planned(truth, lines.get(truth.run, [])) for truth in runs_truth(workload)]
+    runs = [Planned(truth, lines.get(truth.run, [])) for truth in runs_truth(workload)]
     return [
-        run for run in found
+        run for run in runs
         if run.recipe in RECIPES and run.truth.queued_written and run.truth.work_written
         and all(stage.start_written for stage in run.truth.stages)
     ]  # fmt: skip
@@ -95,8 +95,8 @@ def damage(rng: Random, run: Planned) -> None:
             run.stages |= {run.last}
 
 
-def kept(runs: Iterable[Planned]) -> Sets:
-    """The marks that are left."""
+def remaining_marks(runs: Iterable[Planned]) -> Sets:
+    """The marks of the lines that are not dropped."""
     return marks_of_lines((line.data for run in runs for line in run.lines if not run.is_dropped(line)), "als")
 
 
@@ -107,30 +107,29 @@ def end_ms(runs: Iterable[Planned]) -> int:
 
 def stored(sets: Sets, watermark_ms: int) -> list[StoredRun]:
     """The runs as they are stored, with their stages."""
-    found = documents_of(sets, watermark_ms)
-    runs = [run_from(each.body) for each in found if each.index.startswith("perf-runs-")]
-    return with_stages(
-        runs, (stage_from(each.id, each.body) for each in found if each.index.startswith("perf-stages-"))
-    )
+    derived = documents_of(sets, watermark_ms)
+    runs = [run_from(document.body) for document in derived if document.index.startswith("perf-runs-")]
+    stages = [document for document in derived if document.index.startswith("perf-stages-")]
+    return with_stages(runs, (stage_from(document.id, document.body) for document in stages))
 
 
 def taught(runs: Sequence[Planned]) -> StoredTemplate:
     """The template that these runs teach, as it comes back from its document."""
-    template = learn(stored(kept(runs), end_ms(runs)))
+    template = learn(stored(remaining_marks(runs), end_ms(runs)))
     assert template is not None
     return template_in(template_body(StoredTemplate("als", "als-tomography", 3, 0, template)))
 
 
 def judged(sets: Sets, watermark_ms: int, template: StoredTemplate) -> Mapping[str, Completeness | None]:
-    """Run id -> what is said of it, as a sweeper writes it and everybody reads it."""
+    """Run id -> its completeness, as a sweeper writes it."""
     schema = shipped(GRAMMARS).schema
-    said = {}
+    completeness = {}
     for key, marks in sets.items():
         state = with_marks(RunState(key, watermark_ms=watermark_ms), marks.values())
         for document in documents(derive(state), schema, None, {template.workflow: template}):
             if document.index.startswith("perf-runs-"):
-                said[key.run] = run_from(document.body).completeness
-    return said
+                completeness[key.run] = run_from(document.body).completeness
+    return completeness
 
 
 def parted(runs: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
@@ -139,10 +138,10 @@ def parted(runs: Sequence[Planned]) -> tuple[list[Planned], list[Planned]]:
     teaching: list[Planned] = []
     others: list[Planned] = []
     for run in runs:
-        wanted = counts[run.recipe] < 6 and not run.truth.parallel
-        if len(teaching) < TRAINING and (wanted or sum(counts.values()) == 6 * len(RECIPES)):
+        is_needed = counts[run.recipe] < 6 and not run.truth.parallel
+        if len(teaching) < TRAINING and (is_needed or sum(counts.values()) == 6 * len(RECIPES)):
             teaching.append(run)
-            counts[run.recipe] += wanted
+            counts[run.recipe] += is_needed
         else:
             others.append(run)
     assert len(teaching) == TRAINING
@@ -162,7 +161,7 @@ KINDS = st.builds(
 @settings(max_examples=examples(16), deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
 @given(seed=st.integers(0, 2**32), shares=KINDS)
 def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int, shares: Shares) -> None:
-    """20 runs teach, of each of the three recipes six; of 200 others exactly what was dropped is missing."""
+    """20 runs teach, six of each of the three recipes; of 200 others exactly the dropped stages are missing."""
     runs = planned(Workload(seed, LINES, shares=shares))
     training, others = parted(runs)
     others = others[:OTHERS]
@@ -172,22 +171,22 @@ def test_every_dropped_stage_head_and_tail_is_found_and_none_invented(seed: int,
     for run in others:
         damage(rng, run)
 
-    said = judged(kept(others), end_ms(others), template)
+    judgements = judged(remaining_marks(others), end_ms(others), template)
 
     assert sum(bool(run.stages) for run in others) > 80
     assert sum(run.tail for run in others) > 30
     for run in others:
-        found = said[run.truth.run]
-        assert found is not None
-        assert set(found.missing) == run.stages
-        assert found.head_seen is not run.head
-        assert not found.unexpected
-        assert (found.expected, found.seen) == (len(run.recipe), len(run.recipe) - len(run.stages))
+        completeness = judgements[run.truth.run]
+        assert completeness is not None
+        assert set(completeness.missing) == run.stages
+        assert completeness.head_seen is not run.head
+        assert not completeness.unexpected
+        assert (completeness.expected, completeness.seen) == (len(run.recipe), len(run.recipe) - len(run.stages))
         if not run.truth.parallel:
-            assert found.tail_seen is not run.tail
+            assert completeness.tail_seen is not run.tail
         dropped = bool(run.stages or run.head or run.tail)
-        assert found.verdict == (INCOMPLETE if dropped else COMPLETE)
-        assert (found.seen_pct == 100) == (not run.stages)
+        assert completeness.verdict == (INCOMPLETE if dropped else COMPLETE)
+        assert (completeness.seen_pct == 100) == (not run.stages)
 
 
 @settings(max_examples=examples(12), deadline=None, phases=NOT_SMALLER, suppress_health_check=list(HealthCheck))
@@ -207,30 +206,30 @@ def test_a_run_that_is_still_open_is_never_called_incomplete(seed: int, with_end
         first_ms = min(line.truth.facts[0].at_ms for line in run.lines)
         for _ in range(4):
             until_ms = rng.randint(first_ms, last_ms - 1)
-            there = [line for line in run.lines if line.truth.facts[0].logged_ms <= until_ms]
-            part = Planned(run.truth, there, run.stages, run.head, run.tail)
-            for found in judged(kept([part]), until_ms, template).values():
+            lines = [line for line in run.lines if line.truth.facts[0].logged_ms <= until_ms]
+            part = Planned(run.truth, lines, run.stages, run.head, run.tail)
+            for completeness in judged(remaining_marks([part]), until_ms, template).values():
                 looked += 1
-                if found is not None:
+                if completeness is not None:
                     quiet += 1
-                    assert found.verdict != INCOMPLETE
-                    assert not found.missing
+                    assert completeness.verdict != INCOMPLETE
+                    assert not completeness.missing
 
     assert looked > 100
     assert quiet > 10
 
 
-def test_what_is_learned_from_damaged_runs_is_the_same() -> None:
+def test_damaged_runs_teach_the_same_template() -> None:
     """Of 300 runs a third lack something: the variants are those of whole runs, their tails and heads too."""
     runs = planned(Workload(5, LINES, shares=Shares(retried=0.2)))[:300]
     rng = Random(5)
     for run in islice(runs, 0, None, 3):
         damage(rng, run)
-    whole, found = taught([run for run in runs if not (run.stages or run.head or run.tail)]), taught(runs)
+    whole, learned = taught([run for run in runs if not (run.stages or run.head or run.tail)]), taught(runs)
 
-    assert {variant.names for variant in found.template.variants} == set(RECIPES)
-    assert found.template.judges_as(whole.template)
-    for variant in found.template.variants:
+    assert {variant.names for variant in learned.template.variants} == set(RECIPES)
+    assert learned.template.judges_as(whole.template)
+    for variant in learned.template.variants:
         assert variant.tail is not None
         assert variant.tail.stage == RECIPES[variant.names]
         assert variant.head
@@ -243,12 +242,12 @@ def test_what_is_learned_from_damaged_runs_is_the_same() -> None:
 
 
 @pytest.mark.parametrize(("after_h", "is_judged"), [(0.5, False), (0.99, False), (1.01, True)])
-def test_nothing_is_said_within_an_hour_of_the_last_line(after_h: float, is_judged: bool) -> None:
+def test_completeness_is_judged_an_hour_after_the_last_line(after_h: float, is_judged: bool) -> None:
     """Lines of another writer may be on their way; also of a run whose tail was seen."""
-    training, (one, *_) = parted(planned(Workload(8, 2_000)))
+    training, (run, *_) = parted(planned(Workload(8, 2_000)))
     template = taught(training)
-    last_ms = max(line.truth.facts[0].logged_ms for line in one.lines)
+    last_ms = max(line.truth.facts[0].logged_ms for line in run.lines)
 
-    (found,) = judged(kept([one]), last_ms + round(after_h * MS_PER_HOUR), template).values()
+    (completeness,) = judged(remaining_marks([run]), last_ms + round(after_h * MS_PER_HOUR), template).values()
 
-    assert (found is not None) == is_judged
+    assert (completeness is not None) == is_judged

@@ -21,8 +21,8 @@ pytestmark = pytest.mark.stack
 
 def workers(world: World, kind: str) -> set[str]:
     """`:pid` of the workers that a kind of document names."""
-    found = {body["perf"]["ledger"]["worker"] for body in world.documents(kind).values()}
-    return {name[name.rindex(":") :] for name in found}
+    names = {body["perf"]["ledger"]["worker"] for body in world.documents(kind).values()}
+    return {name[name.rindex(":") :] for name in names}
 
 
 def assert_all_arrived(world: World, lines: list[bytes]) -> None:
@@ -38,26 +38,26 @@ class Busy:
 
     def __init__(self, times: int) -> None:
         self.left = times
-        self.asked: list[int] = []
+        self.document_counts: list[int] = []
 
     def __call__(self, bulk: Bulk) -> Answer | None:
         """Step in."""
         if bulk.kind != "marks":
             return bulk.hand_on()
-        self.asked.append(len(bulk.pairs))
+        self.document_counts.append(len(bulk.pairs))
         if not self.left:
             return bulk.hand_on()
         self.left -= 1
         taken = list(range(0, len(bulk.pairs), 2))
         answer = bulk.hand_on_only(taken)
-        told = iter(json.loads(answer.body)["items"])
+        results = iter(json.loads(answer.body)["items"])
         busy = {"index": {"status": 429, "error": {"type": "es_rejected_execution_exception", "reason": "full"}}}
-        items = [next(told) if n in taken else busy for n in range(len(bulk.pairs))]
+        items = [next(results) if n in taken else busy for n in range(len(bulk.pairs))]
         return refusal(200, {"errors": True, "items": items})
 
 
-def test_only_the_items_answered_429_are_asked_again(world: World, sample_lines: list[bytes]) -> None:
-    """Each round asks for what is left; what was stored before counts as stored, not as duplicate."""
+def test_only_the_items_answered_429_are_sent_again(world: World, sample_lines: list[bytes]) -> None:
+    """Each round sends the items that are left; an item stored before counts as stored, not as duplicate."""
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
     busy = Busy(times=3)
@@ -65,12 +65,12 @@ def test_only_the_items_answered_429_are_asked_again(world: World, sample_lines:
         before.step = busy
         world.drain(settings=world.through(before.address))
 
-    assert busy.asked == [35, 17, 8, 4]
+    assert busy.document_counts == [35, 17, 8, 4]
     assert_all_arrived(world, sample_lines)
 
 
 def test_an_answer_that_never_came_is_no_duplicate(world: World, sample_lines: list[bytes]) -> None:
-    """The node stored everything but its answer was lost, or it said 503: asked again, and counted as stored."""
+    """The node stored everything, but its answer was lost or was 503: the worker sends again, and counts as stored."""
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
     left = ["lost", "busy", "lost"]
@@ -119,7 +119,7 @@ def test_a_request_that_is_too_large_is_split_and_a_document_that_is_goes_to_the
 def test_a_blocked_index_pauses_the_worker_and_rejects_nothing(
     world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A write block is our trouble: said in words, waited for with the membership kept, then everything is stored."""
+    """A write block is an operator's task: the worker logs it, waits in the group, then stores everything."""
     world.max_poll_interval_s = 1.0
     world.set_up()
     index = f"perf-marks-{world.facility}-2016.02"
@@ -136,8 +136,8 @@ def test_a_blocked_index_pauses_the_worker_and_rejects_nothing(
     assert_all_arrived(world, sample_lines)
 
 
-def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_lines: list[bytes]) -> None:
-    """SIGTERM while Elasticsearch is being asked: what is under way is written and committed; the exit code is 0."""
+def test_a_worker_finishes_its_batch_at_sigterm(world: World, sample_lines: list[bytes]) -> None:
+    """SIGTERM during a bulk request: the batch in flight is written and committed; the exit code is 0."""
     world.bulk_documents = 10
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
@@ -156,12 +156,12 @@ def test_a_worker_asked_to_stop_finishes_the_batch_in_hand(world: World, sample_
 
     assert process.returncode == 0, err
     (committed,) = world.committed().values()
-    assert 10 <= committed < 35, "what was under way is finished, and no more is read"
+    assert 10 <= committed < 35, "the batch in flight is finished, and no more is read"
     assert world.ledger_sums()["stored"] == len(world.documents()) == committed
 
 
-def test_a_worker_that_was_overtaken_drops_its_batch(world: World, sample_lines: list[bytes]) -> None:
-    """A higher epoch was taken while we wrote: our ledger is refused, nothing is committed, and we start over."""
+def test_a_fenced_worker_drops_its_batch(world: World, sample_lines: list[bytes]) -> None:
+    """A successor took a higher epoch: the ledger is refused, nothing is committed, the worker starts over."""
     world.derive = False
     world.set_up(partitions=1)
     world.ship(world.written("a.log", sample_lines))
@@ -210,17 +210,17 @@ def test_two_workers_share_the_partitions_and_the_ledger_stays_whole(world: Worl
     assert_all_arrived(world, sample_lines)
 
 
-def test_what_is_under_way_is_finished_before_partitions_are_given_up(world: World, sample_lines: list[bytes]) -> None:
-    """Answers take their time, a second worker joins and leaves twice: no document is asked for a second time."""
+def test_batches_in_flight_are_finished_before_a_rebalance(world: World, sample_lines: list[bytes]) -> None:
+    """Answers are slow, and a second worker joins and leaves twice: no document is sent a second time."""
     world.bulk_documents = 10
     lines = distinct(sample_lines)
     world.set_up(partitions=4)
     world.ship(*(world.written(f"{n}.log", lines[n::8]) for n in range(8)))
-    asked: list[tuple[str, str]] = []
+    keys: list[tuple[str, str]] = []
 
     def step(bulk: Bulk) -> Answer | None:
         if bulk.kind == "marks":
-            asked.extend(bulk.keys)
+            keys.extend(bulk.keys)
             time.sleep(0.2)
         return bulk.hand_on()
 
@@ -229,7 +229,7 @@ def test_what_is_under_way_is_finished_before_partitions_are_given_up(world: Wor
         config = world.folder / "through_the_front.toml"
         config.write_text(world.settings_text(before.address))
         with world.perflog_process("run", config_file=config) as first:
-            eventually(lambda: len(asked) >= 10)
+            eventually(lambda: len(keys) >= 10)
             for _ in range(2):
                 with world.perflog_process("run", config_file=config) as second:
                     eventually(lambda pid=second.pid: f":{pid}" in workers(world, "assignments"))  # type: ignore[misc]
@@ -239,5 +239,5 @@ def test_what_is_under_way_is_finished_before_partitions_are_given_up(world: Wor
             first.send_signal(signal.SIGTERM)
             first.wait(timeout=DEADLINE_S)
 
-    assert len(asked) == len(set(asked)) == len(lines)
+    assert len(keys) == len(set(keys)) == len(lines)
     assert_all_arrived(world, lines)

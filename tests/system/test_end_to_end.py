@@ -29,7 +29,7 @@ class Left:
     itself: "Left"
 
 
-def test_what_is_shipped_arrives_as_the_core_makes_it(world: World, sample_lines: list[bytes]) -> None:
+def test_shipped_lines_become_the_documents_of_the_core(world: World, sample_lines: list[bytes]) -> None:
     """Ship and run: exactly the documents that the core makes of the same bytes, and the bytes themselves."""
     world.set_up()
     world.ship(world.written("a.log", sample_lines))
@@ -86,8 +86,8 @@ def test_a_raised_revision_corrects_the_documents_in_place(world: World, sample_
     assert world.ledger_sums()["corrected"] == 35
 
 
-def test_a_refused_line_is_kept_in_topic_and_index_with_the_reason(world: World, sample_lines: list[bytes]) -> None:
-    """Reason, column and what was expected stand in both; the bytes, the key and the headers are those that came."""
+def test_a_rejected_line_is_in_the_topic_and_the_index_with_the_reason(world: World, sample_lines: list[bytes]) -> None:
+    """Both hold the reason, the column and the expected words; bytes, key and headers are those of the record."""
     world.set_up()
     world.ship(world.written("a.log", [*sample_lines, REFUSED, FOREIGN]))
 
@@ -103,12 +103,12 @@ def test_a_refused_line_is_kept_in_topic_and_index_with_the_reason(world: World,
     (letter,) = world.records(world.settings.delivery.dead_letter_topic)
     assert (letter.value, letter.key) == (REFUSED, original.key)
     assert letter.headers[: len(original.headers)] == original.headers
-    told = dict(letter.headers)
+    headers = dict(letter.headers)
     reject = body["perf"]["reject"]
-    assert told["__connect.errors.class.name"].decode() == body["error"]["type"]
-    assert int(told["perflog.reject.column"]) == reject["column"] > 1
-    assert orjson.loads(told["perflog.reject.expected"]) == reject["expected"] != []
-    assert int(told["__connect.errors.offset"]) == original.offset
+    assert headers["__connect.errors.class.name"].decode() == body["error"]["type"]
+    assert int(headers["perflog.reject.column"]) == reject["column"] > 1
+    assert orjson.loads(headers["perflog.reject.expected"]) == reject["expected"] != []
+    assert int(headers["__connect.errors.offset"]) == original.offset
 
 
 def test_every_record_ends_as_exactly_one_outcome(world: World, sample_lines: list[bytes]) -> None:
@@ -146,9 +146,9 @@ def test_a_document_that_the_index_refuses_is_dead_lettered(world: World, sample
         ("strict_dynamic_mapping", "index")
     }
     assert all("variant" in r["error"]["message"] for r in rejects)
-    kept = Counter(letter.value for letter in world.records(world.settings.delivery.dead_letter_topic))
-    assert kept == Counter(r["event"]["original"].encode() for r in rejects)
-    assert sum(kept.values()) == len(having)
+    dead_letters = Counter(letter.value for letter in world.records(world.settings.delivery.dead_letter_topic))
+    assert dead_letters == Counter(r["event"]["original"].encode() for r in rejects)
+    assert sum(dead_letters.values()) == len(having)
 
 
 def test_run_refuses_to_start_before_setup(world: World) -> None:
@@ -194,10 +194,10 @@ def test_setup_mends_a_topic_and_an_old_index_and_then_has_nothing_to_do(world: 
     first = set_up(world.settings, world.knowledge.schema)
     second = set_up(world.settings, world.knowledge.schema)
 
-    told = {step.name: step for step in first.steps}
-    assert told[world.topic].done == told[index].done == "changed"
-    assert "LogAppendTime" in told[world.topic].detail
-    assert "perf.stage.variant" in told[index].detail
+    steps = {step.name: step for step in first.steps}
+    assert steps[world.topic].done == steps[index].done == "changed"
+    assert "LogAppendTime" in steps[world.topic].detail
+    assert "perf.stage.variant" in steps[index].detail
     assert {step.done for step in second.steps} == {"unchanged", "skipped"}
 
 
@@ -231,8 +231,8 @@ def test_draining_an_empty_topic_ends_at_once(world: World, monkeypatch: pytest.
     assert report.counts["lines"].records == 0
 
 
-def test_the_commands_tell_machines_what_they_did(world: World, sample_lines: list[bytes]) -> None:
-    """setup, ship and run with --json, as a script would call them; nothing but JSON on stdout."""
+def test_setup_ship_and_run_print_json(world: World, sample_lines: list[bytes]) -> None:
+    """A script calls setup, ship and run with --json; stdout holds only JSON."""
     path = world.written("a.log", [*sample_lines, REFUSED])
 
     setup = world.perflog("setup", "--json")

@@ -1,4 +1,4 @@
-"""A generated workload through the real servers: what comes out is what its truth says, poison included."""
+"""A generated workload through the real servers: documents and rejects equal its truth, poison included."""
 
 import json
 from base64 import b64decode
@@ -19,20 +19,20 @@ LINES = 2_000
 SHARES = ("torn", "glued", "refused", "poisoned", "foreign", "repeated")
 
 
-def row(fact: dict[str, Any]) -> tuple[Any, ...]:
-    """A fact, to be compared."""
+def fact_fields(fact: dict[str, Any]) -> tuple[Any, ...]:
+    """The fields of a fact that are compared."""
     return (fact["original"], iso(fact["at_ms"]), iso(fact["logged_ms"]), fact["run"], fact["stage"], fact["key"])
 
 
-def row_of(body: dict[str, Any]) -> tuple[Any, ...]:
-    """A stored document, to be compared."""
+def document_fields(body: dict[str, Any]) -> tuple[Any, ...]:
+    """The same fields of a stored document."""
     perf = body["perf"]
     instants = (body["@timestamp"], perf["mark"]["logged"])
     return (body["event"]["original"], *instants, perf["run"]["id"], perf["stage"]["name"], perf["mark"]["key"])
 
 
 def generated(world: World, out: Path) -> dict[str, Any]:
-    """Lines of every kind into the topic at the rate; what `perflog generate` says of it."""
+    """Send lines of every kind to the topic at the rate; return the report of `perflog generate`."""
     shares = [word for name in SHARES for word in ("--share", f"{name}=0.05")]
     sending = ("--intake", "lines", "--rate", str(RATE), "--backfill", "--json")
     done = world.perflog("generate", str(out), "--lines", str(LINES), *shares, *sending)
@@ -46,20 +46,20 @@ def test_documents_and_rejects_are_as_the_generator_says(world: World) -> None:
     world.set_up()
     out = world.folder / "out"
     report = generated(world, out)
-    told = [json.loads(line) for line in (out / "truth.jsonl").read_bytes().splitlines()]
+    entries = [json.loads(line) for line in (out / "truth.jsonl").read_bytes().splitlines()]
 
     world.drain()
 
-    expected = Counter({row(fact): 1 for entry in told for fact in entry["facts"]})
-    assert Counter(row_of(body) for body in world.documents().values()) == expected
+    expected = Counter({fact_fields(fact): 1 for entry in entries for fact in entry["facts"]})
+    assert Counter(document_fields(body) for body in world.documents().values()) == expected
     rejects = world.documents("rejects").values()
     refused = Counter(
         b64decode_or_text(body["event"]) for body in rejects if body["perf"]["reject"]["stage"] == "index"
     )
-    assert refused == Counter(data(out, entry) for entry in told if entry["reason"] == "index")
+    assert refused == Counter(data(out, entry) for entry in entries if entry["reason"] == "index")
     assert {b["error"]["type"] for b in rejects if b["perf"]["reject"]["stage"] == "index"} == {"document_parsing"}
     assert Counter(body["error"]["type"] for body in rejects if body["perf"]["reject"]["stage"] == "read") == Counter(
-        entry["reason"] for entry in told if entry["reason"] not in (None, "index")
+        entry["reason"] for entry in entries if entry["reason"] not in (None, "index")
     )
     sums = world.ledger_sums()
     assert (sums["records"], sums["rejected"], sums["ignored"], sums["duplicate"]) == (

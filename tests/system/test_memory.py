@@ -1,4 +1,4 @@
-"""A worker with little memory reads whatever a message may become, on the real servers."""
+"""A worker with little memory reads the largest messages, on the real servers."""
 
 import os
 import subprocess
@@ -26,10 +26,10 @@ RESULT = {"schema": 1, "succeeded": True, "sent": 5, "received": 5, "lost": 0, "
 PAIRS = "Fri Feb 5 21:39:37 PST 2016: {}/s.sh:69:1-2:PERF:SUBMIT_NORM:" + ":".join(["START_DATE=1454737177"] * 16)
 
 
-def test_a_worker_with_little_memory_gets_past_what_grows_most(world: World) -> None:
-    """An array of a thousand results in 1.2 MB, and lines of 64 KiB of which each of sixteen pairs keeps the whole.
+def test_a_worker_with_little_memory_reads_the_largest_messages(world: World) -> None:
+    """Read an array of a thousand results in 1.2 MB, and lines of 64 KiB, each stored whole in sixteen documents.
 
-    Such an array ended a worker (signal 11) at every start, and nothing behind it on its partition moved.
+    Such an array once ended a worker (signal 11) at every start, and its partition stood still.
     """
     settings = world.settings_text(world.stack.elasticsearch) + RESULTS.format(facility=world.facility)
     world.settings_file.write_text(settings)

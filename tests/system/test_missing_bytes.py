@@ -1,4 +1,4 @@
-"""What is missing of a file is told once, with its bytes and its time, and is filled when the rest comes."""
+"""A missing part of a file is one gap, with its bytes and its time; it is filled when the rest comes."""
 
 import os
 import time
@@ -38,41 +38,41 @@ SOON_S = 0.001
 PATH = "/data/run.log"
 REFUSED = b"Fri Feb  5 21:39:37 PST 2016: submit.sh:12:104-6:PERF:SUBMIT_GAL-norm:START_DATE=14547 \xff"
 FOREIGN = b"Fri Feb  5 21:39:37 PST 2016: copying 12 files"
-TOLD = Provenance("beamline", PATH, None, "a forwarder")
+PROVENANCE = Provenance("beamline", PATH, None, "a forwarder")
 
 
 def swept(world: World, gap_after_s: float = SOON_S) -> Swept:
     """One sweep, as `perflog sweep --once` does it."""
-    told: list[Swept] = []
-    patient = replace(world.settings.delivery, gap_after_s=gap_after_s)
-    sweep_service.sweep(replace(world.settings, delivery=patient), world.knowledge, True, told.append)
-    return told[0]
+    reports: list[Swept] = []
+    delivery = replace(world.settings.delivery, gap_after_s=gap_after_s)
+    sweep_service.sweep(replace(world.settings, delivery=delivery), world.knowledge, True, reports.append)
+    return reports[0]
 
 
 def gaps(world: World) -> list[dict[str, Any]]:
-    """What the documents of gaps say, in the order of their bytes."""
-    found = [body["perf"]["gap"] for body in world.documents("gaps").values()]
-    return sorted(found, key=lambda gap: gap["first_byte"])
+    """The `perf.gap` fields of all gaps, in the order of their bytes."""
+    gap_fields = [body["perf"]["gap"] for body in world.documents("gaps").values()]
+    return sorted(gap_fields, key=lambda gap: gap["first_byte"])
 
 
 def file_of(world: World) -> dict[str, Any]:
-    """What the document of the only file says."""
+    """The `perf.file` fields of the only file."""
     (body,) = world.documents("files").values()
-    told: dict[str, Any] = body["perf"]["file"]
-    return told
+    fields: dict[str, Any] = body["perf"]["file"]
+    return fields
 
 
 def starts(lines: Sequence[bytes]) -> list[int]:
     """Where each line begins, and behind them where the file ends."""
-    found = [0]
+    offsets = [0]
     for line in lines:
-        found.append(found[-1] + len(line) + 1)
-    return found
+        offsets.append(offsets[-1] + len(line) + 1)
+    return offsets
 
 
 def among_foreign(lines: Sequence[bytes]) -> list[bytes]:
-    """As a script's log is, of whose lines few are measured: large enough for what comes in its middle."""
-    return [each for line in lines for each in (line, *[FOREIGN] * 9)]
+    """The lines among ten times as many, as in a script's log: a file large enough to be interrupted in the middle."""
+    return [entry for line in lines for entry in (line, *[FOREIGN] * 9)]
 
 
 def event_ms(world: World, offset: int) -> int:
@@ -82,25 +82,30 @@ def event_ms(world: World, offset: int) -> int:
 
 
 def forwarded(
-    world: World, lines: Sequence[bytes], numbers: Sequence[int], partition: int = 0, told: Provenance = TOLD
+    world: World,
+    lines: Sequence[bytes],
+    numbers: Sequence[int],
+    partition: int = 0,
+    provenance: Provenance = PROVENANCE,
 ) -> None:
-    """Some lines of a file as a forwarder sends them, which says no end."""
+    """Send some lines of a file as a forwarder does, without a manifest."""
     begins = starts(lines)
-    letters = [(lines[n], headers.to_headers(replace(told, offset_bytes=begins[n]), backfill=True)) for n in numbers]
-    produced(world, letters, partition)
+    origins = {n: replace(provenance, offset_bytes=begins[n]) for n in numbers}
+    records = [(lines[n], headers.to_headers(origin, backfill=True)) for n, origin in origins.items()]
+    produced(world, records, partition)
 
 
-def produced(world: World, letters: Sequence[tuple[bytes, headers.Headers]], partition: int = 0) -> None:
-    """Records, acknowledged."""
+def produced(world: World, records: Sequence[tuple[bytes, headers.Headers]], partition: int = 0) -> None:
+    """Send records and wait for their acknowledgements."""
     producer = KafkaProducer(bootstrap_servers=world.stack.kafka)
-    for value, told in letters:
-        producer.send(world.topic, value, partition=partition, headers=list(told))
+    for value, record_headers in records:
+        producer.send(world.topic, value, partition=partition, headers=list(record_headers))
     producer.close()
 
 
 @pytest.mark.parametrize("partitions", cases([1, 2], [2]))
 def test_a_shipper_that_is_killed_leaves_one_gap_and_shipping_again_fills_it(world: World, partitions: int) -> None:
-    """It said how large the file is: once it is silent, the rest is missing from where it stopped."""
+    """It sent the size of the file: once it is silent, the bytes after its last line are missing."""
     lines = among_foreign(lines_of(5, 2_000))
     world.set_up(partitions=partitions)
     path = world.written("run.log", lines)
@@ -109,9 +114,9 @@ def test_a_shipper_that_is_killed_leaves_one_gap_and_shipping_again_fills_it(wor
         eventually(lambda: sum(world.ends().values()) > 2_000, "some lines are there")
         process.kill()
         process.wait()
-    there = {dict(each.headers).get("perflog.offset", b"-1") for each in world.records(world.topic)}
+    sent_offsets = {dict(record.headers).get("perflog.offset", b"-1") for record in world.records(world.topic)}
     begins = starts(lines)
-    lost = [n for n in range(len(lines)) if b"%d" % begins[n] not in there]
+    lost = [n for n in range(len(lines)) if b"%d" % begins[n] not in sent_offsets]
     assert 0 < len(lost) < len(lines) - 1000, "it must die in the middle"
     size_bytes = sum(len(lines[n]) + 1 for n in lost)
     world.drain()
@@ -149,20 +154,20 @@ def test_a_file_that_is_cut_short_before_it_was_read_leaves_one_gap(world: World
     world.set_up(partitions=1)
     path = world.written("run.log", lines)
     whole, content = path.stat().st_size, path.read_bytes()
-    what = shipment(
+    prepared = shipment(
         world.settings.intake("lines"), world.knowledge.sources, [path], "test", backfill=True, host="beamline"
     )
 
-    report = ship(world.settings, what, lambda _: os.truncate(path, 100))
+    report = ship(world.settings, prepared, lambda _: os.truncate(path, 100))
     world.drain()
     swept(world)
 
-    (told,) = report.files
-    assert told.lost_bytes == whole - told.size_bytes > 0
+    (file_report,) = report.files
+    assert file_report.lost_bytes == whole - file_report.size_bytes > 0
     (gap,) = gaps(world)
     torn = 1  # the line at which it was cut counts its newline
-    assert (gap["first_byte"], gap["end_byte"]) == (told.size_bytes + torn, whole)
-    assert (gap["state"], gap["shown_by"], gap["missing_bytes"]) == ("open", "end", told.lost_bytes - torn)
+    assert (gap["first_byte"], gap["end_byte"]) == (file_report.size_bytes + torn, whole)
+    assert (gap["state"], gap["shown_by"], gap["missing_bytes"]) == ("open", "end", file_report.lost_bytes - torn)
     assert "since" in gap
 
     path.write_bytes(content)
@@ -174,7 +179,7 @@ def test_a_file_that_is_cut_short_before_it_was_read_leaves_one_gap(world: World
 
 
 def test_messages_that_kafka_deleted_unread_are_one_gap_at_the_head(world: World, sample_lines: list[bytes]) -> None:
-    """Retention, or somebody's hand: the file's end says that it begins at 0, and what follows says until when."""
+    """Retention, or an operator: the manifest shows that the file begins at 0, and the next mark shows until when."""
     world.set_up(partitions=1)
     path = world.written("run.log", sample_lines)
     world.ship(path, manifest=True)
@@ -191,7 +196,7 @@ def test_messages_that_kafka_deleted_unread_are_one_gap_at_the_head(world: World
 
 
 def test_a_lost_message_of_a_forwarder_is_a_gap_between_its_neighbours(world: World, sample_lines: list[bytes]) -> None:
-    """No manifest: what follows shows it, once it is there for a while; the line itself fills it."""
+    """No manifest: the next line shows the gap after a while; the line itself fills it."""
     world.set_up(partitions=1)
     begins = starts(sample_lines)
     forwarded(world, sample_lines, [n for n in range(35) if n != 20])
@@ -230,49 +235,49 @@ def test_a_complete_file_has_no_gap(world: World, sample_lines: list[bytes], wor
 
     assert len(world.committed()) == 4, "the lines must lie in several partitions"
     assert gaps(world) == []
-    told = file_of(world)
-    assert (told["received_bytes"], told["missing_bytes"], told["pieces"]) == (path.stat().st_size, 0, 1)
-    assert (told["state"], told["size_bytes"], told["lines"]) == ("ended", path.stat().st_size, len(lines))
+    file = file_of(world)
+    assert (file["received_bytes"], file["missing_bytes"], file["pieces"]) == (path.stat().st_size, 0, 1)
+    assert (file["state"], file["size_bytes"], file["lines"]) == ("ended", path.stat().st_size, len(lines))
     listed = world.perflog("gaps", "--open", "--facility", world.facility)
     assert listed.stdout == "No gap is known of; 1 file looked at.\n"
     sums = world.ledger_sums()
     assert sums["records"] == 2 * (len(lines) + 2)
     assert sums["records"] == sum(sums[name] for name in ("rejected", "corrected", "stored", "duplicate", "ignored"))
     shapes = [entry["shapes"] for entry in world.ledger() if "shapes" in entry]
-    assert [sum(each.get(f"manifest_{role}", 0) for each in shapes) for role in ("begin", "end")] == [2, 2]
+    assert [sum(counts.get(f"manifest_{role}", 0) for counts in shapes) for role in ("begin", "end")] == [2, 2]
 
 
-def test_what_lies_unread_in_another_partition_is_not_missing(world: World, sample_lines: list[bytes]) -> None:
-    """A forwarder without keys: the hole is no gap before everything was read that Kafka held when it was seen."""
+def test_unread_lines_of_another_partition_are_not_missing(world: World, sample_lines: list[bytes]) -> None:
+    """A forwarder without keys: a hole becomes a gap only when everything is read that Kafka held at its discovery."""
     world.set_up(partitions=2)
     forwarded(world, sample_lines, [n for n in range(35) if n not in (20, 25)])
     world.drain()
     forwarded(world, sample_lines, [20], partition=1)
     sweeper = own_sweeper(world)
-    places = [(world.facility, world.topic)]
+    targets = [(world.facility, world.topic)]
     time.sleep(2 * SOON_S)
 
-    assert sweeper.sweep(places).gaps == 0, "partition 1 was not read to its end"
+    assert sweeper.sweep(targets).gaps == 0, "partition 1 was not read to its end"
     world.drain()
-    assert sweeper.sweep(places).gaps == 1
+    assert sweeper.sweep(targets).gaps == 1
 
     begins = starts(sample_lines)
     assert [(gap["first_byte"], gap["end_byte"]) for gap in gaps(world)] == [(begins[25], begins[26])]
 
 
 def test_a_reader_that_never_stands_at_the_ends_still_makes_sure(world: World, sample_lines: list[bytes]) -> None:
-    """A busy topic: what was there when the hole was seen was read by the next round, though more has come since."""
+    """A busy topic: the next round has read all that Kafka held when the hole was seen, though more has come since."""
     world.set_up(partitions=1)
     forwarded(world, sample_lines, [n for n in range(20) if n != 10])
     world.drain()
     sweeper = own_sweeper(world)
-    places = [(world.facility, world.topic)]
+    targets = [(world.facility, world.topic)]
 
     forwarded(world, sample_lines, [20])
-    assert sweeper.sweep(places).gaps == 0
+    assert sweeper.sweep(targets).gaps == 0
     world.drain()
     forwarded(world, sample_lines, [21])
-    assert sweeper.sweep(places).gaps == 1
+    assert sweeper.sweep(targets).gaps == 1
 
 
 def own_sweeper(world: World, store: Stumbling | None = None) -> GapSweeper:
@@ -300,20 +305,20 @@ def test_a_sweeper_that_dies_at_any_write_is_healed_by_the_next(
     world.set_up(partitions=1)
     forwarded(world, sample_lines, [n for n in range(35) if n not in (5, 20)])
     world.drain()
-    places = [(world.facility, world.topic)]
+    targets = [(world.facility, world.topic)]
 
     stumbling = Stumbling(ElasticsearchStore(world.client), Stumble(nth, moment))
     with pytest.raises(Died):
-        own_sweeper(world, stumbling).sweep(places)
+        own_sweeper(world, stumbling).sweep(targets)
     assert len(gaps(world)) == (2 if (nth, moment) in ((2, "answered"), (3, "asked"), (3, "answered")) else 0)
-    own_sweeper(world).sweep(places)
+    own_sweeper(world).sweep(targets)
 
     begins = starts(sample_lines)
     assert [gap["first_byte"] for gap in gaps(world)] == [begins[5], begins[20]]
     assert not file_of(world)["due"]
 
 
-def test_a_forwarders_wrapper_tells_the_same(world: World, sample_lines: list[bytes]) -> None:
+def test_the_offsets_of_a_forwarders_wrapper_show_a_gap(world: World, sample_lines: list[bytes]) -> None:
     """Filebeat's log.offset; a file of the same name with another inode is another file."""
     world.set_up(partitions=1)
     intake = replace(world.settings.intake("lines"), wrapper="filebeat")
@@ -322,12 +327,12 @@ def test_a_forwarders_wrapper_tells_the_same(world: World, sample_lines: list[by
 
     def wrapped(n: int, inode: str) -> bytes:
         file = {"path": PATH, "inode": inode}
-        told = {"message": sample_lines[n].decode(), "log": {"offset": begins[n], "file": file}}
-        return orjson.dumps({**told, "host": {"name": "beamline"}})
+        event = {"message": sample_lines[n].decode(), "log": {"offset": begins[n], "file": file}}
+        return orjson.dumps({**event, "host": {"name": "beamline"}})
 
     backfill = (("perflog.backfill", b"true"),)
-    kept = [n for n in range(35) if n not in (7, 8)]
-    produced(world, [(wrapped(n, "1"), backfill) for n in kept])
+    numbers = [n for n in range(35) if n not in (7, 8)]
+    produced(world, [(wrapped(n, "1"), backfill) for n in numbers])
     produced(world, [(wrapped(n, "2"), backfill) for n in range(9)])
     world.drain(settings=settings)
     swept(world)
@@ -341,11 +346,12 @@ def test_a_forwarders_wrapper_tells_the_same(world: World, sample_lines: list[by
 
 
 def test_any_forwarder_may_write_a_manifest(world: World, sample_lines: list[bytes]) -> None:
-    """What never came of a file is missing with its lines; a manifest that is none is a reject, accounted for."""
+    """A file of which no line came is one gap; a manifest that cannot be read is a reject, and is counted."""
     world.set_up(partitions=1)
     size_bytes = starts(sample_lines)[-1]
-    said = (("perflog.manifest", b"end"), *headers.to_headers(TOLD, backfill=True))
-    produced(world, [(ends(PATH, (size_bytes, 35, "0" * 64), 0, 0), said), (b'{"lines": 35}', said)])
+    manifest_headers = (("perflog.manifest", b"end"), *headers.to_headers(PROVENANCE, backfill=True))
+    manifest = ends(PATH, (size_bytes, 35, "0" * 64), 0, 0)
+    produced(world, [(manifest, manifest_headers), (b'{"lines": 35}', manifest_headers)])
 
     world.drain()
     swept(world)
@@ -359,7 +365,7 @@ def test_any_forwarder_may_write_a_manifest(world: World, sample_lines: list[byt
 
 
 def test_a_line_too_large_to_be_sent_is_a_gap(world: World, sample_lines: list[bytes]) -> None:
-    """It was refused before the broker, and is told all the same."""
+    """The shipper refuses it before the broker does, and its bytes are a gap all the same."""
     world.set_up(partitions=1)
     huge = b"x" * (world.settings.delivery.max_message_bytes + 1)
     lines = [*sample_lines[:3], huge, *sample_lines[3:]]
@@ -378,24 +384,22 @@ def test_an_end_closes_the_writer_of_a_backfill(world: World, sample_lines: list
     world.set_up(partitions=1)
     path = world.written("run.log", sample_lines)
 
-    def told() -> Any:
+    def writer_fields() -> Any:
         (body,) = world.documents("writers").values()
         return body["perf"]["writer"]
 
     world.ship(path, manifest=True)
     world.drain()
-    ended = told()
+    ended = writer_fields()
     world.ship(path)
     world.drain()
 
     assert (ended["ended"], ended["backfill"]) == (True, True)
-    assert "ended" not in told()
+    assert "ended" not in writer_fields()
 
 
-def test_an_intake_whose_forwarder_leaves_lines_out_tells_no_gaps(
-    world: World, sample_lines: list[bytes], tmp_path: Path
-) -> None:
-    """`gaps = false`: nothing is kept of its files."""
+def test_an_intake_without_gaps_records_no_files(world: World, sample_lines: list[bytes], tmp_path: Path) -> None:
+    """`gaps = false`: its forwarder leaves lines out, so no state of its files is stored."""
     text = world.settings_text(world.stack.elasticsearch)
     world.settings_file.write_text(text.replace('facility = "', 'gaps = false\nfacility = "'))
     world.set_up(partitions=1)

@@ -21,14 +21,14 @@ MOST_BYTES = 128 * 1024
 @pytest.fixture
 def rsyslogd() -> str:
     """The program; missing, it fails: `--system` needs it."""
-    found = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
-    assert found, "rsyslog is missing: apt-get install rsyslog rsyslog-kafka"
-    return found
+    executable = shutil.which("rsyslogd", path="/usr/sbin:/usr/bin:/usr/local/sbin")
+    assert executable, "rsyslog is missing: apt-get install rsyslog rsyslog-kafka"
+    return executable
 
 
 @contextmanager
 def forwarding(rsyslogd: str, world: World, files: str) -> Iterator[None]:
-    """That configuration, with this world's broker, topic, files and a folder for what it keeps."""
+    """That configuration, with this world's broker, topic, files and a folder for its state."""
     text = (ROOT / "deploy" / "forwarders" / "rsyslog.conf").read_text()
     changed = {
         "127.0.0.1:9092": world.stack.kafka,
@@ -55,7 +55,7 @@ def forwarding(rsyslogd: str, world: World, files: str) -> Iterator[None]:
 def test_lines_that_the_real_rsyslog_sends_are_the_facts_that_they_are_bare(
     rsyslogd: str, world: World, sample_lines: list[bytes]
 ) -> None:
-    """All of them, with the bytes of the file; of a line that it cuts the rest is told as missing."""
+    """All lines arrive with the bytes of the file; the rest of a line that rsyslog cuts is a gap."""
     odd = [line for line in ODD.read_bytes().split(b"\n") if line]
     cut = b"x" * (MOST_BYTES + 70_000)
     lines = [*sample_lines, *odd]

@@ -1,4 +1,4 @@
-"""Runs and stages derived from generated lines, held against what the generator knows of each run.
+"""Compare the runs and stages derived from generated lines with the generator's truth of each run.
 
 The truth comes from the generator's plan. Where lines are lost, the plan knows more than anybody can derive: a run may
 be parallel without two lines that show it, an END may belong to an attempt whose START is gone. Such runs are told
@@ -62,30 +62,33 @@ def shows_overlap(truth: RunTruth) -> bool:
     starts = [stage for stage in truth.stages if stage.start_written]
     ended = [stage for stage in starts if stage.end_written and stage.end_ms is not None]
     return any(
-        one.start_ms <= other.start_ms < (one.end_ms or 0) for one in ended for other in starts if other is not one
+        stage.start_ms <= other.start_ms < (stage.end_ms or 0)
+        for stage in ended
+        for other in starts
+        if other is not stage
     )
 
 
 def lost_start(truth: RunTruth, stage: StageTruth) -> bool:
     """Whether an attempt at the same stage lost its START but not its END, which then seems to be this one's."""
-    same = [one for one in truth.stages if one.stage == stage.stage]
-    return any(one.end_written and not one.start_written for one in same)
+    attempts_at_stage = [attempt for attempt in truth.stages if attempt.stage == stage.stage]
+    return any(attempt.end_written and not attempt.start_written for attempt in attempts_at_stage)
 
 
-def assert_known(truth: RunTruth, found: Run) -> bool:
-    """Everything that can be known; whether all of it was compared."""
-    assert (truth.first_ms, truth.last_ms) == (found.first_ms, found.last_ms)
-    assert found.part_lengths_ms.get("queue") == queue_ms(truth)
-    there = in_order(truth)
-    assert [stage.start_ms + truth.skew_s * 1000 for stage in there] == [stage.start_ms for stage in found.stages]
-    if any(lost_start(truth, stage) for stage in there):
+def assert_agrees(truth: RunTruth, run: Run) -> bool:
+    """Compare everything that the lines show; return whether that was all of the run."""
+    assert (truth.first_ms, truth.last_ms) == (run.first_ms, run.last_ms)
+    assert run.part_lengths_ms.get("queue") == queue_ms(truth)
+    stages = in_order(truth)
+    assert [stage.start_ms + truth.skew_s * 1000 for stage in stages] == [stage.start_ms for stage in run.stages]
+    if any(lost_start(truth, stage) for stage in stages):
         return False
-    assert found.parallel == shows_overlap(truth)
-    if truth.parallel != found.parallel:
+    assert run.parallel == shows_overlap(truth)
+    if truth.parallel != run.parallel:
         return False
-    derived = zip(told(found), (stage.start_ms for stage in found.stages), strict=True)
-    assert [(s.stage, s.kind, s.known_s, s.closed_by) for s in there] == [
-        row for row, _ in sorted(derived, key=lambda pair: (pair[1], pair[0][0]))
+    derived = zip(told(run), (stage.start_ms for stage in run.stages), strict=True)
+    assert [(s.stage, s.kind, s.known_s, s.closed_by) for s in stages] == [
+        fields for fields, _ in sorted(derived, key=lambda pair: (pair[1], pair[0][0]))
     ]
     return True
 
@@ -120,46 +123,44 @@ def attempts(truth: RunTruth) -> list[tuple[str, int]]:
         **{name: st.floats(0, 0.2) for name in LINES},
     ),
 )
-def test_runs_are_what_the_plan_says_can_be_known(decoder: Decoder, seed: int, shares: Shares) -> None:
+def test_runs_agree_with_the_plan(decoder: Decoder, seed: int, shares: Shares) -> None:
     """Whatever is late, lost, torn, retried, parallel, skewed or used again: kind, seconds, closer, attempt."""
     workload = Workload(seed, 300, shares=shares)
-    for truth, found in pairs(workload, sets_of(decoder, workload)):
-        assert_known(truth, found)
-        assert sorted((stage.mark.what.stage, stage.attempt) for stage in found.stages) == attempts(truth)
+    for truth, run in pairs(workload, sets_of(decoder, workload)):
+        assert_agrees(truth, run)
+        assert sorted((stage.mark.what.stage, stage.attempt) for stage in run.stages) == attempts(truth)
 
 
 def test_thousands_of_lines_of_every_kind_of_run(decoder: Decoder) -> None:
     """All kinds come up, and nearly every run is compared to the last stage."""
     workload = Workload(11, 12_000, shares=MIXED)
-    compared = [
-        (truth, found, assert_known(truth, found)) for truth, found in pairs(workload, sets_of(decoder, workload))
-    ]
+    compared = [(truth, run, assert_agrees(truth, run)) for truth, run in pairs(workload, sets_of(decoder, workload))]
 
     assert sum(whole for *_, whole in compared) > 0.9 * len(compared)
-    assert {stage.kind for _, found, _ in compared for stage in found.stages} == {"exact", "upper", "lower", "none"}
-    assert sum(found.parallel for _, found, _ in compared) > 50
-    assert sum(found.ordinal > 1 for _, found, _ in compared) > 50
+    assert {stage.kind for _, run, _ in compared for stage in run.stages} == {"exact", "upper", "lower", "none"}
+    assert sum(run.parallel for _, run, _ in compared) > 50
+    assert sum(run.ordinal > 1 for _, run, _ in compared) > 50
 
 
 def test_queue_and_dispatch_of_runs_whose_clocks_agree(decoder: Decoder) -> None:
     """Exactly the plan's; the parts add up."""
     workload = Workload(5, 4_000, shares=Shares(parallel=0.3, with_ends=0.3, retried=0.3))
-    for truth, found in islice(pairs(workload, sets_of(decoder, workload)), 200):
+    for truth, run in islice(pairs(workload, sets_of(decoder, workload)), 200):
         if truth.queued_written and truth.work_written and truth.stages and truth.stages[0].start_written:
-            assert found.part_lengths_ms.get("queue") == truth.queue_s * 1000
-            assert found.part_lengths_ms.get("dispatch") == truth.dispatch_s * 1000
-            assert found.head_seen
-        assert sum(part.end_ms - part.start_ms for part in found.parts) == found.observed_ms
+            assert run.part_lengths_ms.get("queue") == truth.queue_s * 1000
+            assert run.part_lengths_ms.get("dispatch") == truth.dispatch_s * 1000
+            assert run.head_seen
+        assert sum(part.end_ms - part.start_ms for part in run.parts) == run.observed_ms
 
 
 def test_exact_durations_are_the_true_ones_and_bounds_hold(decoder: Decoder) -> None:
-    """Against what really happened, not only what was printed: END minus START is true, upper is not below it."""
+    """Compare with the true durations, not only the printed ones: END minus START is exact, upper is not below it."""
     workload = Workload(6, 8_000, shares=Shares(parallel=0.2, with_ends=0.4, retried=0.2, tailless=0.2, stuck=0.1))
     kinds = set()
-    for truth, found in pairs(workload, sets_of(decoder, workload)):
-        if truth.parallel != found.parallel:
+    for truth, run in pairs(workload, sets_of(decoder, workload)):
+        if truth.parallel != run.parallel:
             continue
-        stages = sorted(found.stages, key=lambda stage: (stage.start_ms, stage.mark.what.stage))
+        stages = sorted(run.stages, key=lambda stage: (stage.start_ms, stage.mark.what.stage))
         for planned, stage in zip(in_order(truth), stages, strict=True):
             took_s, known_s = planned.duration_s, (stage.duration_ms or 0) / 1000
             if took_s is not None:

@@ -41,7 +41,7 @@ def stored(world: World, lines: list[bytes], workers: int = 1) -> None:
 
 
 def analysed(world: World, lines: list[bytes], *words: str) -> bytes:
-    """What `analyze` prints of a file with these lines as they came."""
+    """The output of `analyze` for a file with these lines in their order."""
     path: Path = world.written("own.log", lines)
     done = CliRunner().invoke(
         analyze.command, [str(path), "--intake", "lines", *words], obj=world.settings_file, standalone_mode=False
@@ -52,14 +52,14 @@ def analysed(world: World, lines: list[bytes], *words: str) -> bytes:
 
 
 def objects(printed: bytes) -> list[bytes]:
-    """The runs in what `analyze --json` printed, each as its bytes."""
+    """The runs in the output of `analyze --json`, each as its bytes."""
     return [line.removesuffix(b",") for line in printed.splitlines()[1:-1]]
 
 
 def in_bulk(world: World) -> list[bytes]:
     """All runs of the facility, as `show --json` writes each."""
-    with open_runs(world.settings.elasticsearch) as found:
-        whole = found.whole(RunQuery(facilities=(world.facility,)))
+    with open_runs(world.settings.elasticsearch) as runs:
+        whole = runs.whole(RunQuery(facilities=(world.facility,)))
     uses: dict[str, int] = {}
     for run in whole:
         uses[run.run] = uses.get(run.run, 0) + 1
@@ -71,12 +71,12 @@ def test_of_the_sample_analyze_and_show_print_the_same(world: World, sample_line
     stored(world, sample_lines)
     printed = objects(analysed(world, sample_lines, "--json"))
 
-    assert [json.loads(each)["run"] for each in printed] == ["1084664-62990", "1086857-64636"]
+    assert [json.loads(run_bytes)["run"] for run_bytes in printed] == ["1084664-62990", "1086857-64636"]
     people = analysed(world, sample_lines).decode().splitlines()
     mine = ("--facility", world.facility)
-    for each in printed:
-        run = json.loads(each)["run"]
-        assert world.perflog("show", run, *mine, "--json").stdout.encode() == each + b"\n"
+    for run_bytes in printed:
+        run = json.loads(run_bytes)["run"]
+        assert world.perflog("show", run, *mine, "--json").stdout.encode() == run_bytes + b"\n"
         shown = world.perflog("show", run, *mine, "--waterfall").stdout.splitlines()
         begin = people.index(shown[0])
         assert people[begin : begin + len(shown)] == shown
@@ -104,15 +104,15 @@ def test_of_generated_runs_analyze_and_show_print_the_same(world: World, workers
     assert len(world.committed()) > 1, "the lines must lie in several partitions"
     assert in_bulk(world) == printed
     assert len(printed) > 60
-    assert {stage["duration_kind"] for each in printed for stage in json.loads(each)["stages_in_order"]} >= {
+    assert {stage["duration_kind"] for run_bytes in printed for stage in json.loads(run_bytes)["stages_in_order"]} >= {
         "exact", "upper", "lower"
     }  # fmt: skip
-    for each in printed[:: len(printed) // 3]:
-        told = json.loads(each)
+    for run_bytes in printed[:: len(printed) // 3]:
+        run = json.loads(run_bytes)
         done = world.perflog(
-            "show", told["run"], "--facility", world.facility, "--instance", str(told["instance"]), "--json"
+            "show", run["run"], "--facility", world.facility, "--instance", str(run["instance"]), "--json"
         )
-        assert done.stdout.encode() == each + b"\n"
+        assert done.stdout.encode() == run_bytes + b"\n"
 
 
 @pytest.mark.timeout(600)

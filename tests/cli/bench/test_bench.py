@@ -14,8 +14,8 @@ from tests.cli.sources.test_try import GRAMMARS
 from tests.support.cli import perflog, process
 
 
-def test_rates_are_told_beside_their_yardsticks() -> None:
-    """A small run, for machines: every rate is there and above nothing."""
+def test_rates_stand_beside_their_yardsticks() -> None:
+    """A small run with --json prints every rate, and each is above 0."""
     done = perflog("bench", "parse", "--lines", "2000", "--repeat", "1", "--json")
     report = json.loads(done.stdout)
 

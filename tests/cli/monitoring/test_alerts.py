@@ -87,7 +87,7 @@ def call(world: Stored, *arguments: str) -> Result:
 
 
 def evaluate_once(world: Stored, *arguments: str) -> dict[str, Any]:
-    """What `run --once --json` says of the one rule and facility, with what was told."""
+    """The report of `run --once --json` for the only rule and facility, with its notices."""
     report = json.loads(call(world, "run", "--once", "--json", *arguments).stdout)
     (evaluated,) = report["evaluated"]
     return {**evaluated, "told": report["told"]}
@@ -116,7 +116,7 @@ def test_on_the_sample_it_is_insufficient_for_every_stage(make_stored: MakeStore
 
 
 def test_a_slowed_stage_fires_once_and_no_other(slowed: Stored) -> None:
-    """One incident with run, duration, bound, baseline; told to the log once, however often it is evaluated."""
+    """One incident with run, duration, bound, baseline; the log has it once, however often it is evaluated."""
     first = evaluate_once(slowed)
     again = evaluate_once(slowed)
     once_more = call(slowed, "run", "--once").stdout
@@ -156,7 +156,7 @@ def assert_numbers(listed: dict[str, Any]) -> None:
     assert listed["worst"]["took_s"] == max(stage.duration_s or 0 for stage in slow)
 
 
-def test_an_incident_that_is_over_is_closed_and_told_once(make_stored: MakeStored) -> None:
+def test_an_incident_that_is_over_is_closed_with_one_notice(make_stored: MakeStored) -> None:
     """Evaluated every four hours of a day that begins slow and ends as usual: fired, worse, closed; nothing twice."""
     world = make_stored("over")
     begin_ms = Workload().start_ms
@@ -166,10 +166,10 @@ def test_an_incident_that_is_over_is_closed_and_told_once(make_stored: MakeStore
     for hour in range(0, 25, 4):
         now = iso(begin_ms + 9 * DAY_MS + hour * 3_600_000)
         notices += [(notice["what"], notice["id"]) for notice in evaluate_once(world, "--now", now)["told"]]
-    whats = [what for what, _ in notices]
+    kinds = [kind for kind, _ in notices]
 
-    assert (whats[0], whats[-1]) == ("fired", "closed")
-    assert (whats.count("fired"), whats.count("closed")) == (1, 1)
+    assert (kinds[0], kinds[-1]) == ("fired", "closed")
+    assert (kinds.count("fired"), kinds.count("closed")) == (1, 1)
     assert len({doc_id for _, doc_id in notices}) == 1
     assert evaluate_once(world)["told"] == []
     (listed,) = list_incidents(world)
@@ -193,11 +193,11 @@ def test_a_span_is_counted_back_from_the_time_that_is_judged(make_stored: MakeSt
     assert two["incidents"] == []
 
 
-class Deaf:
-    """A notifier that cannot tell the first time; then it keeps what it was told."""
+class FailingOnce:
+    """A notifier that fails the first time; then it collects the notices."""
 
     def __init__(self) -> None:
-        self.told: list[Notice] = []
+        self.notices: list[Notice] = []
         self.fails = True
 
     def tell(self, notice: Notice) -> None:
@@ -205,29 +205,29 @@ class Deaf:
         if self.fails:
             self.fails = False
             raise Unavailable("nobody listens")
-        self.told.append(notice)
+        self.notices.append(notice)
 
 
-def test_what_was_written_and_not_told_is_told_by_the_next(make_stored: MakeStored) -> None:
+def test_an_incident_without_a_notice_gets_one_at_the_next_evaluation(make_stored: MakeStored) -> None:
     """A crash between the incident and the message: the incident is there, the message comes later, once."""
     world = make_stored("deaf")
     put(world, workload())
     rules, schema = load_rules(RULES), shipped(GRAMMARS).schema
-    deaf, request = Deaf(), EvaluateRequest((world.facility,))
+    notifier, request = FailingOnce(), EvaluateRequest((world.facility,))
 
     with pytest.raises(Unavailable):
-        evaluate(world.settings, schema, rules, request, deaf)
-    (untold,) = list_incidents(world)
+        evaluate(world.settings, schema, rules, request, notifier)
+    (unnotified,) = list_incidents(world)
     for _ in range(2):
-        evaluate(world.settings, schema, rules, request, deaf)
+        evaluate(world.settings, schema, rules, request, notifier)
 
-    assert untold["told"] is None
-    assert [notice.what for notice in deaf.told] == ["fired"]
+    assert unnotified["told"] is None
+    assert [notice.what for notice in notifier.notices] == ["fired"]
     assert [incident["told"] for incident in list_incidents(world)] == ["critical chronic"]
 
 
 def test_of_two_who_write_at_once_one_is_first(make_stored: MakeStored) -> None:
-    """Create makes it once; a change of what somebody changed meanwhile is not taken."""
+    """Create stores it once; a change of an outdated document is refused."""
     world = make_stored("cas")
     stored_alerts = Alerts(world.client)
     index, doc_id = f"perf-alerts-{world.facility}-2017", "twice"
@@ -258,7 +258,7 @@ def test_two_evaluations_at_once_make_one_incident(make_stored: MakeStored) -> N
     assert evaluation(0).notices == []
 
 
-def test_as_a_process_it_logs_what_it_tells(make_stored: MakeStored) -> None:
+def test_as_a_process_it_logs_its_notices(make_stored: MakeStored) -> None:
     """One line to standard error: what, the sentence, what it means, the id; the table to standard output."""
     world = make_stored("logged")
     put(world, workload())
@@ -295,5 +295,5 @@ def test_slips_have_sentences(slowed: Stored, tmp_path: Path) -> None:
         assert done.exception.exit_code == 69
     schema = replace(shipped(GRAMMARS).schema, version=99)
     with pytest.raises(Problem, match="perflog setup") as caught:
-        evaluate(slowed.settings, schema, load_rules(RULES), EvaluateRequest(), Deaf())
+        evaluate(slowed.settings, schema, load_rules(RULES), EvaluateRequest(), FailingOnce())
     assert caught.value.exit_code == 78

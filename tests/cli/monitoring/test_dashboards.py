@@ -35,8 +35,8 @@ def _board(ndjson: str) -> dict[str, str]:
     return attributes
 
 
-def test_compile_writes_what_kibanas_own_import_takes(tmp_path: Path) -> None:
-    """To standard output as it is, or to a file with one line said about it; both the same."""
+def test_compile_writes_a_file_that_kibana_imports(tmp_path: Path) -> None:
+    """It writes the same bytes to standard output, or to a file with one line of report."""
     written = _perflog("compile", "-o", tmp_path / "boards.ndjson")
     printed = _perflog("compile")
 
@@ -66,8 +66,8 @@ def test_a_file_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
     assert done.stderr.startswith(f"perflog: {tmp_path}/no/boards.ndjson cannot be written: No such file or directory.")
 
 
-def test_import_says_what_it_did_and_where_to_look() -> None:
-    """The count, that it was read back, and the board's address at the time asked for."""
+def test_import_prints_the_count_and_the_address() -> None:
+    """It prints the count, the check by reading back, and the board's address for the chosen time."""
     with serving(FakeKibana()) as kibana:
         done = _perflog("import", "--kibana", kibana.url, "--from", "2016-02-06T05:30Z", "--to", "2016-02-06T19:00Z")
 
@@ -76,7 +76,7 @@ def test_import_says_what_it_did_and_where_to_look() -> None:
     assert summary == f"Kibana 8.12.2 at {kibana.url} has 8 objects, read back and compared."
     assert address.startswith(f"[perflog] Runs beside the network: {kibana.url}/app/dashboards#/view/")
     assert address.endswith("?_g=(time:(from:'2016-02-06T05:30:00.000Z',to:'2016-02-06T19:00:00.000Z'))")
-    assert len(kibana.kept) == 8
+    assert len(kibana.stored) == 8
 
 
 def test_import_into_a_space_with_a_key_from_the_environment() -> None:
@@ -111,7 +111,7 @@ def test_import_fails_when_kibana_refuses_an_object() -> None:
         (("import", "--kibana", "127.0.0.1:5601", "--wait", "0"), 64, "is no address of a Kibana"),
     ],
 )
-def test_what_a_person_can_mend_has_an_exit_code(arguments: tuple[str, ...], code: int, sentence: str) -> None:
+def test_a_user_error_has_an_exit_code(arguments: tuple[str, ...], code: int, sentence: str) -> None:
     """And one sentence, never a traceback."""
     done = _perflog(*arguments)
 

@@ -40,10 +40,10 @@ def make_file(
     path: str, pieces: Sequence[ByteRange], role: str, size_bytes: int, facility: str = FACILITY
 ) -> FileState:
     """A file of which this was received."""
-    news = FileUpdate()
-    news.add_ranges(pieces)
-    news.add_manifest(role, Manifest(NOW + 9000, size_bytes))
-    return merge(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), news)
+    update = FileUpdate()
+    update.add_ranges(pieces)
+    update.add_manifest(role, Manifest(NOW + 9000, size_bytes))
+    return merge(FileState(FileKey(facility, "perf.lines.v1", "node", path, "g")), update)
 
 
 def with_recorded_gaps(file: FileState) -> FileState:
@@ -53,9 +53,9 @@ def with_recorded_gaps(file: FileState) -> FileState:
 
 def with_piece(file: FileState, received: ByteRange) -> FileState:
     """With another piece."""
-    news = FileUpdate()
-    news.add_ranges([received])
-    return merge(file, news)
+    update = FileUpdate()
+    update.add_ranges([received])
+    return merge(file, update)
 
 
 @pytest.fixture(scope="module")
@@ -136,8 +136,8 @@ def test_filters(world: Stored, words: tuple[str, ...], files: list[str], unsett
     assert len(listing["unsettled"]) == unsettled
 
 
-def test_machines_are_told_all_of_it(world: Stored) -> None:
-    """What is not known is null, never 0."""
+def test_json_has_all_fields_of_a_gap(world: Stored) -> None:
+    """An unknown value is null, never 0."""
     listing = read_json(world, "--file", "torn.log")
     gap, filled = listing["gaps"]
 
@@ -152,8 +152,8 @@ def test_machines_are_told_all_of_it(world: Stored) -> None:
     assert filled["filled"] == iso(NOW + 2000)
 
 
-def test_nothing_missing_and_nothing_known_are_told_apart(world: Stored) -> None:
-    """A facility whose only file is whole, and one of which no file is known."""
+def test_a_complete_facility_and_an_unknown_one_differ(world: Stored) -> None:
+    """The only file of one facility is complete; no file of the other is known."""
     assert run_gaps(world, "--facility", OTHER) == "No gap is known of; 1 file looked at.\n"
     assert "No file is known by its bytes yet" in run_gaps(world, "--facility", "nobody")
 

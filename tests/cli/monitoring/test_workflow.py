@@ -119,7 +119,7 @@ def learned(call: Caller, world: Stored) -> dict[str, Any]:
     return learned_template
 
 
-def test_learn_shows_and_stores_and_says_what_it_did(call: Caller, learned: dict[str, Any]) -> None:
+def test_learn_shows_and_stores_a_template(call: Caller, learned: dict[str, Any]) -> None:
     """Three variants in their order, with tails; again: unchanged; from fewer runs: other numbers, the same version."""
     variants = learned["template"]["variants"]
 
@@ -137,14 +137,14 @@ def test_learn_shows_and_stores_and_says_what_it_did(call: Caller, learned: dict
 
 
 def test_a_dry_run_stores_nothing(call: Caller, learned: dict[str, Any]) -> None:
-    """It shows what would be stored, with the version that it would have."""
+    """It shows the template that it would store, with its version."""
     preview = read_json(call, "learn", "--runs", "3", "--dry-run")["learned"][0]
 
     assert (preview["done"], preview["template"]["version"]) == ("shown", 2)
     assert read_json(call, "list")["templates"] == [learned["template"]]
 
 
-def test_what_is_declared_becomes_the_next_version(call: Caller, world: Stored, learned: dict[str, Any]) -> None:
+def test_declared_stages_become_the_next_version(call: Caller, world: Stored, learned: dict[str, Any]) -> None:
     """Stages of the settings instead of learned ones."""
     path = world.folder / "declared.toml"
     stages = [step.stage for step in RECIPES[0]]
@@ -159,8 +159,8 @@ def test_what_is_declared_becomes_the_next_version(call: Caller, world: Stored, 
     assert learned["template"]["version"] == 1
 
 
-def test_nothing_to_learn_from_is_said_so(call: Caller) -> None:
-    """66: of a facility whose runs are all under way, and of a workflow that nobody has."""
+def test_learn_without_quiet_runs_fails(call: Caller) -> None:
+    """Exit code 66 for a facility whose runs are all open, and for an unknown workflow."""
     for arguments in (("--facility", OTHER), ("--workflow", "nobody's", "--facility", FACILITY)):
         with pytest.raises(Problem, match="No run of a workflow is quiet") as caught:
             call(workflow.command, "learn", *arguments)
@@ -181,7 +181,7 @@ def test_somebody_else_is_faster(call: Caller, learned: dict[str, Any], monkeypa
     assert read_json(call, "list")["templates"] == [learned["template"]]
 
 
-def test_show_tells_when_a_script_was_edited(
+def test_show_marks_the_edit_of_a_script(
     call: Caller, learned: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One edit of one script, from line 91 to 97, whatever the size of a page; none since a time behind it."""
@@ -210,7 +210,7 @@ def judge_runs(world: Stored) -> None:
     world.put(document._replace(version=document.version + 8) for document in documents)
 
 
-def test_runs_and_show_say_what_is_missing(
+def test_runs_and_show_name_missing_stages(
     call: Caller, world: Stored, learned: dict[str, Any], damaged: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The run of the lost line: by name, in numbers and words, wide and narrow; a whole run: yes."""
@@ -259,8 +259,8 @@ def test_templates_fit_the_terminal(
     assert whole.count("100 %") > 30
 
 
-def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
-    """69, not a traceback."""
+def test_without_elasticsearch_the_error_is_one_sentence(tmp_path: Path) -> None:
+    """Exit code 69 and no traceback."""
     path = tmp_path / "perflog.toml"
     path.write_text('[elasticsearch]\nurl = "http://127.0.0.1:9"\n')
     for arguments in (("learn",), ("list",), ("show", "x")):

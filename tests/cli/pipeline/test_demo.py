@@ -31,7 +31,7 @@ def cut_runs(lines: list[str]) -> list[str]:
 
 
 def assert_cut_of(printed: list[str]) -> None:
-    """README shows the second run and what follows it, line by line; of the first it says that it was left out."""
+    """README shows the second run and the text after it, line by line, and says that it leaves out the first."""
     readme_lines = [line.rstrip() for line in README]
     start = next(n for n, line in enumerate(readme_lines) if line.startswith("Run "))
     expected = cut_runs(README)
@@ -40,8 +40,8 @@ def assert_cut_of(printed: list[str]) -> None:
     assert printed[len(printed) - len(expected) :] == expected
 
 
-def test_the_demo_answers_what_readme_shows_and_a_second_one_changes_nothing(stack: Running, tmp_path: Path) -> None:
-    """Twice on servers that run already: they stay up, the answer is README's, the second time all is duplicate."""
+def test_the_demo_prints_the_output_of_readme_and_a_second_one_changes_nothing(stack: Running, tmp_path: Path) -> None:
+    """Run it twice on running servers: they stay up, the output is README's, the second run finds only duplicates."""
     home = tmp_path / "home"
     home.mkdir()
     (home / "stack").symlink_to(stack.folder)

@@ -11,7 +11,7 @@ from tests.support.cli import perflog
 
 
 def read_truth(folder: Path) -> list[dict[str, Any]]:
-    """What is told of each message, with its bytes as they stand in its file."""
+    """The truth of each message, with its bytes in the file."""
     entries = [json.loads(line) for line in (folder / "truth.jsonl").read_bytes().splitlines()]
     for entry in entries:
         rest = (folder / entry["file"]).read_bytes()[entry["offset_bytes"] :]
@@ -19,8 +19,8 @@ def read_truth(folder: Path) -> list[dict[str, Any]]:
     return entries
 
 
-def test_files_and_truth_fit_together_and_to_what_try_says(tmp_path: Path) -> None:
-    """Every message is told once, where it stands; `perflog try` makes of each file what the truth says."""
+def test_files_truth_and_try_agree(tmp_path: Path) -> None:
+    """The truth lists every message once, with its file and line; `perflog try` gives the same outcomes."""
     out = tmp_path / "out"
     options = ("--lines", "400", "--results", "5", "--facility", "als", "--facility", "aps", "--seed", "4")
     done = perflog("generate", str(out), *options, "--share", "torn=0.1", "--share", "glued=0.1", "--json")
@@ -72,7 +72,7 @@ def test_the_same_seed_writes_the_same_files(tmp_path: Path) -> None:
         (["--intake", "nothing", "--rate", "5"], "There is no intake `nothing`"),
     ],
 )
-def test_what_does_not_go_together_is_refused(
+def test_invalid_options_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], sentence: str
 ) -> None:
     """Exit code 64 and a sentence, before anything is written."""

@@ -105,7 +105,7 @@ def test_an_up_that_is_interrupted_leaves_nothing_running(folder: Path, number: 
 
 
 @pytest.mark.stack
-def test_without_maven_and_jars_it_says_what_to_install(folder: Path, tmp_path: Path) -> None:
+def test_without_maven_and_jars_the_error_names_the_package(folder: Path, tmp_path: Path) -> None:
     """A fresh machine with a Java only: one sentence, exit code 69, nothing running."""
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "java").symlink_to(str(shutil.which("java")))
@@ -118,7 +118,7 @@ def test_without_maven_and_jars_it_says_what_to_install(folder: Path, tmp_path: 
     assert {server.state for server in status(LocalStack(folder))} == {"stopped"}
 
 
-def test_too_little_memory_is_told_before_anything_starts(folder: Path) -> None:
+def test_too_little_memory_is_an_error_before_anything_starts(folder: Path) -> None:
     """Both figures, and the options that ask for less."""
     done = _perflog(*_up(folder), "--elasticsearch-heap-mib", "100000000")
 

@@ -65,7 +65,7 @@ def test_one_broken_script_is_one_line_in_a_pipe(call: Caller) -> None:
 
 
 @pytest.mark.stack
-def test_a_shape_is_told_to_machines(call: Caller, world: World) -> None:
+def test_a_shape_can_be_json(call: Caller, world: World) -> None:
     """JSON with the same numbers, and the id that `show` takes."""
     listing = json.loads(call("list", "--json", "--shape", SHAPE).stdout)
     (shape,) = listing["shapes"]
@@ -77,7 +77,7 @@ def test_a_shape_is_told_to_machines(call: Caller, world: World) -> None:
 
 @pytest.mark.stack
 def test_a_reject_is_shown_with_a_caret_and_its_record(call: Caller, world: World) -> None:
-    """The caret under the place, what was expected in words, headers, where it lies, what it would be today."""
+    """It prints the caret under the column, the expected words, the headers, the offset, and the outcome as of now."""
     lines = call("show", f"{world.topic}/0/2").stdout.splitlines()
     caret = next(number for number, line in enumerate(lines) if line.strip() == "^")
 
@@ -104,8 +104,8 @@ def test_bytes_that_are_no_text_are_shown_harmless_and_given_raw(call: Caller) -
 
 
 @pytest.mark.stack
-def test_a_dry_run_says_what_a_replay_would_send(call: Caller, world: World) -> None:
-    """And sends nothing."""
+def test_a_dry_run_counts_the_records_of_a_replay(call: Caller, world: World) -> None:
+    """It sends nothing."""
     sentence = call("replay", "--shape", SHAPE, "--dry-run").stdout
 
     assert sentence.splitlines() == ["3 records would be sent.", f"  3 to {world.topic}"]
@@ -135,7 +135,7 @@ def test_every_slip_has_its_sentence(call: Caller, words: tuple[str, ...], code:
 
 
 @pytest.mark.stack
-def test_purge_says_what_went(stack: Running, tmp_path: Path) -> None:
+def test_purge_counts_the_removed_documents_and_records(stack: Running, tmp_path: Path) -> None:
     """From the index and from the topic."""
     other = World(stack, tmp_path, f"dlqpurge{os.getpid()}")
     other.set_up(partitions=1)

@@ -1,4 +1,4 @@
-"""`perflog replay`, as a user calls it: what is sent and corrected, and what a shadow's reading differs in."""
+"""`perflog replay`, as a user calls it: the lines sent and corrected, and the differences of a shadow."""
 
 import json
 import os
@@ -127,7 +127,7 @@ def test_lines_that_only_one_of_the_two_reads_are_named(call: Caller, tmp_path: 
     assert "read only by these grammars: 1 line" in done.stdout
 
 
-def test_a_dry_run_says_how_many_lines_and_what_is_corrected(call: Caller, world: World, tmp_path: Path) -> None:
+def test_a_dry_run_counts_lines_and_corrections(call: Caller, world: World, tmp_path: Path) -> None:
     """Nothing is sent; of the same revision there is nothing to correct."""
     ends = world.ends()
     grammars = str(halved_grammars(tmp_path))
@@ -143,7 +143,7 @@ def test_a_dry_run_says_how_many_lines_and_what_is_corrected(call: Caller, world
     assert world.ends() == ends
 
 
-def test_what_was_sent_is_told_and_a_rate_is_kept(call: Caller, world: World) -> None:
+def test_replay_reports_the_sent_lines_and_holds_the_rate(call: Caller, world: World) -> None:
     """35 lines at 35 a second take about a second."""
     ends = sum(world.ends().values())
 

@@ -15,7 +15,7 @@ from ingest.synthetic.workload.generator import messages
 from ingest.synthetic.workload.truth import START_MS, Slowed, Workload
 from tests.cli.sources.test_try import LINE
 from tests.core.analysis.test_offline import RUNS_CSV
-from tests.support.cli import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS, process
+from tests.support.cli import SHIFTED, SHIFTED_FAULT, SHIFTED_WORDS, process
 from tests.support.derived import SAMPLE
 
 FIRST, SECOND = "1084664-62990", "1086857-64636"
@@ -58,8 +58,8 @@ def test_the_table_of_the_sample_is_reproduced_as_text() -> None:
     assert list(csv.reader(StringIO(run_analyze(str(SAMPLE), "--csv").stdout))) == expected
 
 
-def test_for_people_there_are_runs_outliers_stages_and_a_waterfall() -> None:
-    """Both runs of the sample in full; what cannot be said of so few stages is said not to be."""
+def test_the_text_has_runs_outliers_stages_and_a_waterfall() -> None:
+    """It shows both runs of the sample in full, and says that the stages are too few for outliers."""
     out = run_analyze(str(SAMPLE)).stdout
     lines = out.splitlines()
 
@@ -88,13 +88,13 @@ def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> No
     assert console.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()
 
 
-def test_a_host_whose_zone_is_wrong_is_told_ahead_of_its_runs() -> None:
+def test_a_host_whose_zone_is_wrong_stands_before_its_runs() -> None:
     """By how much, with the lags without it; its stages have none. For machines among the numbers of the files."""
     lines = run_analyze("-", stdin=SHIFTED).stdout.splitlines()
     analysis = json.loads(run_analyze("-", "--json", stdin=SHIFTED).stdout)
 
     assert lines[1] == f"zone fault  node7: {SHIFTED_WORDS}; first -:1"
-    assert analysis["zone_faults"] == [SHIFTED_ROW]
+    assert analysis["zone_faults"] == [SHIFTED_FAULT]
     assert [stage["emit_lag_s"] for run in analysis["runs"] for stage in run["stages_in_order"]] == [None] * 3
     assert json.loads(run_analyze(str(SAMPLE), "--json").stdout)["zone_faults"] == []
 
@@ -108,7 +108,7 @@ def test_nothing_is_wider_than_the_terminal(monkeypatch: pytest.MonkeyPatch, col
     assert max(len(line) for line in lines if "▒" in line) > columns * 3 // 4
 
 
-def test_a_queue_that_dwarfs_the_run_is_drawn_short_and_says_so(
+def test_a_queue_that_dwarfs_the_run_is_drawn_short_with_a_remark(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """A thousand times its longest stage: the bar and the axis are broken, the legend tells how much is left out."""
@@ -128,7 +128,7 @@ def test_a_queue_that_dwarfs_the_run_is_drawn_short_and_says_so(
 def test_three_hundred_stages_are_folded_unless_all_are_asked_for(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The longest are drawn, what lies between them is counted; --unfold draws each."""
+    """The longest stages are drawn, those between them are counted; --unfold draws each."""
     path, at, lines = tmp_path / "many.log", 1_454_783_748, []
     for n in range(300):
         lines.append(f"2016-02-06T10:36:14-08:00: s.sh:1:9-9:PERF:SUBMIT_GAL-gal-part{n}:START_DATE={at}\n")
@@ -142,8 +142,8 @@ def test_three_hundred_stages_are_folded_unless_all_are_asked_for(
     assert len(unfolded) == 299 + 1  # and the legend
 
 
-def test_refused_and_ignored_lines_are_told() -> None:
-    """By what broke, with the first place; what is nobody's by shape. Blank lines count as ignored."""
+def test_rejected_and_ignored_lines_are_counted_by_reason() -> None:
+    """Rejects by reason, with the first line of each; foreign lines by shape. Blank lines count as ignored."""
     torn = LINE[: LINE.index(b"PERF") + 2]
     out = run_analyze("-", stdin=b"\n".join([LINE, torn, torn, b"+ qsub", b""])).stdout.splitlines()
 
@@ -152,8 +152,8 @@ def test_refused_and_ignored_lines_are_told() -> None:
     assert any("ignored, since they are none of ours: other 1" in line for line in out)
 
 
-def test_a_file_without_a_run_says_so() -> None:
-    """For people a sentence, for machines an empty list."""
+def test_a_file_without_a_run_has_an_empty_analysis() -> None:
+    """The text is a sentence, the JSON an empty list."""
     assert "No run: none of these lines" in run_analyze("-", stdin=b"hello\n").stdout
     assert json.loads(run_analyze("-", "--json", stdin=b"hello\n").stdout)["runs"] == []
 

@@ -97,8 +97,8 @@ def test_a_file_and_the_index_give_the_same(world: Stored) -> None:
 
 
 @pytest.mark.stack
-def test_a_run_that_is_not_there_is_no_input(world: Stored) -> None:
-    """66, whichever of the two it is."""
+def test_an_unknown_run_is_an_input_error(world: Stored) -> None:
+    """Exit code 66, for the first run and for the second."""
     for pair in (("nobody", "fast"), ("fast", "nobody")):
         with pytest.raises(Problem, match="There is no run nobody") as caught:
             run_compare(*pair, "--facility", FACILITY, obj=world.settings_file)

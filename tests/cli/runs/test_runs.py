@@ -96,7 +96,7 @@ def list_runs(call: Caller, *words: str) -> list[str]:
 
 
 def test_runs_stand_newest_first_and_nothing_retracted_among_them(call: Caller) -> None:
-    """Each use of an id is a run; what was retracted is not there."""
+    """Each use of an id is a run; retracted runs are left out."""
     assert list_runs(call)[:2] == ["twice.2", f"{SECOND}.1"]
     assert set(list_runs(call)) == {
         "twice.2", f"{SECOND}.1", f"{FIRST}.1", "side.1", "twice.1", "again.1", "line_only.1"
@@ -123,7 +123,7 @@ def test_filters(call: Caller, words: tuple[str, ...], expected: list[str]) -> N
     assert list_runs(call, *words) == expected
 
 
-def test_a_run_is_a_line_where_there_is_room(call: Caller) -> None:
+def test_a_run_is_a_line_on_a_wide_terminal(call: Caller) -> None:
     """Id, state, begin, queue, dispatch, span, total with its kind, stages, what was not seen, the longest stage."""
     lines = call(runs.command, "--facility", FACILITY).stdout.splitlines()
     by_id = {line.split()[0]: line.split() for line in lines if line}
@@ -150,8 +150,8 @@ def test_nothing_is_wider_than_the_terminal(call: Caller, monkeypatch: pytest.Mo
         assert "706" in out
 
 
-def test_a_pipe_is_told_what_was_left_out(call: Caller) -> None:
-    """How many there are, and how to see them."""
+def test_a_pipe_gets_the_number_of_runs_left_out(call: Caller) -> None:
+    """It prints the number of all runs."""
     assert "2 of 7 runs" in call(runs.command, "--facility", FACILITY, "--limit", "2").stdout
     assert call(runs.command, "--run", "nobody").stdout.strip() == "No run is like that."
 
@@ -189,7 +189,7 @@ def test_the_waterfall_is_drawn_on_a_terminal_or_when_asked_for(call: Caller, mo
 
 
 def test_the_sample_has_31_upper_bounds_2_lower_and_none_exact(call: Caller) -> None:
-    """Run by run, from what is stored."""
+    """Count the kinds in the stored runs."""
     shown_runs = [
         json.loads(call(show.command, run, "--facility", FACILITY, "--json").stdout) for run in (FIRST, SECOND)
     ]
@@ -247,24 +247,24 @@ def test_a_slip_of_the_pen_is_answered_with_near_runs(call: Caller, word: str, n
     assert caught.value.exit_code == 66
 
 
-def test_what_is_like_nothing_is_said_so(call: Caller) -> None:
-    """66 too, for an unknown run, a retracted one and one with letters that mean something in a search."""
+def test_a_run_id_without_a_match_is_an_error(call: Caller) -> None:
+    """Exit code 66 for an unknown run, a retracted one, and an id with wildcard characters."""
     for word in ("zzzzzz", "gone", "*", 'a"b/\\'):
         with pytest.raises(Problem, match="There is no run") as caught:
             call(show.command, word, "--facility", FACILITY)
         assert caught.value.exit_code == 66
 
 
-def test_a_run_of_two_facilities_must_be_told_apart(call: Caller) -> None:
-    """64 names both."""
+def test_a_run_id_of_two_facilities_needs_the_facility(call: Caller) -> None:
+    """The error with exit code 64 names both."""
     with pytest.raises(Problem, match=f"{OTHER} .*{FACILITY}") as caught:
         call(show.command, "side")
     assert caught.value.exit_code == 64
     assert f"of {OTHER} /" in call(show.command, "alone").stdout
 
 
-def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
-    """69, not a traceback."""
+def test_without_elasticsearch_the_error_is_one_sentence(tmp_path: Path) -> None:
+    """Exit code 69 and no traceback."""
     path = tmp_path / "perflog.toml"
     path.write_text('[elasticsearch]\nurl = "http://127.0.0.1:9"\n')
     for command, *words in ((runs.command,), (show.command, "x")):
@@ -273,7 +273,7 @@ def test_without_elasticsearch_there_is_a_sentence(tmp_path: Path) -> None:
         assert done.exception.exit_code == 69
 
 
-def test_whole_runs_are_what_was_written(world: Stored) -> None:
+def test_whole_runs_equal_the_written_documents(world: Stored) -> None:
     """The sample's two runs with their stages, read back, are those of the documents; as the demo shows them."""
     written = [
         document for document in documents_of(marks_of_sample(FACILITY)) if "retracted" not in document.body["perf"]

@@ -8,7 +8,7 @@ from click.testing import CliRunner, Result
 
 from ingest.cli.console import crop, make_visible
 from ingest.cli.sources import explain, lint, sources
-from tests.support.cli import SHIFTED, SHIFTED_ROW, SHIFTED_WORDS
+from tests.support.cli import SHIFTED, SHIFTED_FAULT, SHIFTED_WORDS
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"
 SAMPLE = str(GRAMMARS / "als_perf" / "samples.log")
@@ -66,13 +66,13 @@ def test_an_ignored_line_is_no_failure() -> None:
     assert "`INFO`" in done.stdout
 
 
-def test_what_an_ignored_line_lacks_is_said_for_one_word_and_for_several() -> None:
-    """A source that is known by one word misses that one; a source with two misses both."""
+def test_an_ignored_line_names_the_words_that_it_lacks() -> None:
+    """A line lacks the only word of one source, and both words of the other."""
     assert "and contains no `event=` (" in run("explain", "--source", "netlogger", "+ qsub").stdout
     assert "and contains neither `PERF` nor `_DATE=` (" in run("explain", "--source", "als_perf", "+ qsub").stdout
 
 
-def test_an_explanation_is_there_for_machines() -> None:
+def test_an_explanation_can_be_json() -> None:
     """One JSON object a message, with positions, fields, rules and the nearest form; from standard input."""
     done = run("explain", "--json", "-", stdin=f"{LINE}\n{TORN}\n{OTHER}\n".encode())
     document, reject, ignored = (json.loads(line) for line in done.stdout.splitlines())
@@ -96,8 +96,8 @@ def test_a_damaged_block_is_explained_as_one_message() -> None:
     assert "line 4" not in done.stdout
 
 
-def test_what_a_log_holds_does_not_steer_the_terminal() -> None:
-    """Escape sequences, bells and direction marks become pictures of themselves; rich's own marks mean nothing."""
+def test_control_characters_of_a_log_do_not_reach_the_terminal() -> None:
+    """Escape sequences, bells and direction marks become symbols; rich does not interpret its own markup."""
     done = run("explain", f"{LINE}\x1b]0;owned\x07\u202e[bold red]x[/]")
 
     assert not set("\x1b\x07\u202e") & set(done.stdout)
@@ -107,7 +107,7 @@ def test_what_a_log_holds_does_not_steer_the_terminal() -> None:
 
 @pytest.mark.parametrize("at", [0, 5, 200, 399])
 def test_a_long_line_is_shown_around_the_place(at: int) -> None:
-    """The window fits, and its place holds the character that was asked for."""
+    """The window fits, and its marked column holds the chosen character."""
     line = "".join(chr(0x4E00 + n) for n in range(400))
     part, column = crop(line, at, 80)
 
@@ -115,7 +115,7 @@ def test_a_long_line_is_shown_around_the_place(at: int) -> None:
     assert part[column] == line[at]
 
 
-def test_lint_tells_places_losses_and_fixes() -> None:
+def test_lint_lists_script_lines_losses_and_fixes() -> None:
     """The sample: ten places, the fix for each of the two stray blanks, exit code 1."""
     done = run("lint", SAMPLE)
 
@@ -125,7 +125,7 @@ def test_lint_tells_places_losses_and_fixes() -> None:
     assert "sed -i '65s/: PERF/:PERF/' submitFastTomoPyJob.sh" in done.stdout
 
 
-def test_lint_is_there_for_machines() -> None:
+def test_lint_can_print_json() -> None:
     """One JSON object a finding; script and line apart, counts, first place, cost and fix."""
     findings = [json.loads(finding) for finding in run("lint", "--json", SAMPLE).stdout.splitlines()]
     ends = [finding for finding in findings if finding["rule"] == "no_end"]
@@ -135,7 +135,7 @@ def test_lint_is_there_for_machines() -> None:
     assert set(findings[0]) == {"site", "script", "line", "rule", "lines", "of", "first", "costs", "fix"}
 
 
-def test_lint_tells_a_host_whose_zone_is_wrong() -> None:
+def test_lint_names_a_host_whose_zone_is_wrong() -> None:
     """Once for the host, by how much, and the lags without it; for machines as a finding with these numbers."""
     done = run("lint", "-", stdin=SHIFTED)
     findings = [json.loads(finding) for finding in run("lint", "--json", "-", stdin=SHIFTED).stdout.splitlines()]
@@ -145,7 +145,7 @@ def test_lint_tells_a_host_whose_zone_is_wrong() -> None:
     assert f"  node7: {SHIFTED_WORDS}; first -:1" in done.stdout.splitlines()
     assert "zone_suspect  3 lines at 3 places." in done.stdout
     assert (finding["site"], finding["lines"], finding["of"], finding["first"]) == ("node7", 3, 3, "-:1")
-    assert finding["zone_fault"] == SHIFTED_ROW
+    assert finding["zone_fault"] == SHIFTED_FAULT
     assert "zone_fault" not in run("lint", "-", stdin=b"".join(SHIFTED.splitlines(True)[:2])).stdout
 
 
@@ -158,14 +158,14 @@ def test_lint_leaves_somebody_elses_lines_out() -> None:
 
 
 def test_many_losses_still_fit() -> None:
-    """More rules than columns fit are named by letters, each of them told below."""
+    """Rules that do not fit into the columns get letters, which a legend explains."""
     done = run("lint", str(GRAMMARS / "als_perf" / "samples.variants.log"))
 
     assert all(len(line) <= 200 for line in done.stdout.splitlines() if line.startswith(("place", "submit")))
     assert "a  zone_abbreviation" in done.stdout
 
 
-def test_sources_are_listed_and_told_in_detail() -> None:
+def test_sources_are_listed_and_described() -> None:
     """Summary, identity, samples; of one its fields with unit, origin and meaning."""
     listed, detail = run("sources").stdout, run("sources", "als_perf").stdout
     sources_by_name = {
@@ -183,8 +183,8 @@ def test_sources_are_listed_and_told_in_detail() -> None:
     ).items()
 
 
-def test_a_derived_field_is_traced_to_what_it_is_made_of() -> None:
-    """`sources NAME` finds out that the lag is made of the stamp and the value."""
+def test_a_derived_field_is_traced_to_its_inputs() -> None:
+    """`sources NAME` shows that the lag comes from the stamp and the value."""
     [entry] = [json.loads(entry) for entry in run("sources", "als_perf", "--json").stdout.splitlines()]
     lag = next(field for field in entry["fields"] if field["field"] == "perf.mark.emit_lag_s")
 

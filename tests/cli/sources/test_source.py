@@ -88,7 +88,7 @@ def test_try_fills_the_new_field(beam: Path) -> None:
     assert json.loads(done.stdout)["document"]["perf"]["stage"] == {"name": "COPY", "bytes": 4096}
 
 
-def test_explain_tells_the_new_grammar(beam: Path) -> None:
+def test_explain_reads_with_the_new_grammar(beam: Path) -> None:
     """The token of the new terminal, the field it became with its unit; of a refused line the place and the example."""
     done = perflog("explain", "--grammars", beam, LINE)
     rejected = perflog("explain", "--grammars", beam, LINE.replace("COPY", "copy"))

@@ -29,8 +29,8 @@ def test_the_sample_becomes_35_documents() -> None:
     assert read_results(done)[0]["index"] == "perf-marks-als-2016.02"
 
 
-def test_what_is_rejected_and_ignored_is_told_by_line() -> None:
-    """Exit code 1; a reject says reason, column and what was expected there, an ignored line only that."""
+def test_rejected_and_ignored_lines_are_listed() -> None:
+    """Exit code 1; a reject has reason, column and expected words, an ignored line only its number."""
     torn = LINE[: LINE.index(b"PERF") + 2]
     done = perflog("try", "--source", "als_perf", "-", stdin=b"+ qsub\n" + torn + b"\n" + LINE + b"\n")
     ignored, reject, document = read_results(done)
@@ -63,7 +63,7 @@ def test_a_forwarders_wrapper_is_taken_off_where_it_is_named() -> None:
 
 
 def test_the_source_is_found_when_none_is_named() -> None:
-    """Lines, JSON documents and owping text are told apart by what accepts them."""
+    """Lines, JSON documents and owping text are recognised by the source that accepts them."""
     for name, kind in (("als_perf/samples.log", "marks"), ("perfsonar/samples.jsonl", "network"),
                        ("owping/samples.both.txt", "network")):  # fmt: skip
         results = read_results(perflog("try", "--facility", "als", "--zone", "-08:00", str(GRAMMARS / name)))
@@ -128,8 +128,8 @@ def test_hostile_input_gets_verdicts_and_no_traceback(name: str) -> None:
         (("--config", "/nowhere.toml", "try", "-"), 78, b"nowhere.toml"),
     ],
 )
-def test_a_wrong_call_is_told_in_words(words: tuple[str, ...], code: int, sentence: bytes) -> None:
-    """One sentence, and a sysexits code."""
+def test_a_wrong_call_is_one_sentence(words: tuple[str, ...], code: int, sentence: bytes) -> None:
+    """The error is one sentence with a sysexits code."""
     done = perflog(*words)
 
     assert done.returncode == code

@@ -57,7 +57,7 @@ def damage_samples(name: str) -> st.SearchStrategy[bytes]:
 
 
 def assert_complete(decoded: Outcomes, data: bytes) -> None:
-    """Every message is accounted for, and what is said of it is JSON with a reason where it is a reject."""
+    """Every message has a result in JSON, and a reject has its reason."""
     results = list(as_rows(decoded, 1))
 
     assert results, data

@@ -9,8 +9,8 @@ from ingest.edge.elasticsearch.search import Search
 from tests.conftest import free_port
 
 
-def test_a_session_says_what_is_wrong_in_words_for_people() -> None:
-    """With the address, and the exit code of what is unavailable; nothing of the client library."""
+def test_an_error_of_a_session_is_a_plain_sentence() -> None:
+    """It has the address and the exit code of an unavailable service, and no text of the client library."""
     url = f"http://127.0.0.1:{free_port()}"
 
     with pytest.raises(Problem, match=url) as caught, session(Elasticsearch(url=(url,))) as connected:

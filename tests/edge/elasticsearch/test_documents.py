@@ -74,7 +74,7 @@ def test_an_update_is_computed_anew_when_somebody_else_wrote_in_between(document
     assert written.body == {"n": 21}
 
 
-def test_fields_are_merged_into_what_is_stored_by_now(documents: CasDocuments, index: str) -> None:
+def test_fields_are_merged_into_the_newest_documents(documents: CasDocuments, index: str) -> None:
     """One document is outdated and read again, one is deleted meanwhile, one is as it was read."""
     stored = [documents.create(index, doc_id, {"n": 1}) for doc_id in "abc"]
     outdated, deleted, current = [document for document in stored if document is not None]
@@ -91,7 +91,7 @@ def test_fields_are_merged_into_what_is_stored_by_now(documents: CasDocuments, i
 
 
 def test_a_document_that_is_always_written_by_somebody_else_is_returned(documents: CasDocuments, index: str) -> None:
-    """After MAX_CONFLICTS rounds; what the other wrote stays."""
+    """It gives up after MAX_CONFLICTS rounds; the other writer's document stays."""
     mine = documents.create(index, "a", {"n": 0})
     assert mine is not None
 

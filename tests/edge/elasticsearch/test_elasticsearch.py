@@ -99,7 +99,7 @@ def test_each_item_has_a_result_of_its_own(connected: Elasticsearch, index: str)
     assert connected.get(index=index, id="a")["_source"] == {"n": 2}
 
 
-def test_item_results_of_what_may_be_written_twice_are_asked_for_only_after_a_failure(
+def test_item_results_of_idempotent_writes_are_requested_only_after_a_failure(
     connected: Elasticsearch, index: str
 ) -> None:
     """No failure: CREATED, whatever was stored. One failure: each item's result, in order; the others are stored.

@@ -65,16 +65,16 @@ class Reader:
         self.consumer = GroupConsumer(kafka, Delivery(), [name], kafka.group)
         self.first: dict[Partition, int] = {}
 
-    def read(self, wanted: int) -> list[ConsumerRecord]:
+    def read(self, count: int) -> list[ConsumerRecord]:
         """At least so many records."""
         records: list[ConsumerRecord] = []
 
         def are_read() -> bool:
             records.extend(self.poll(0.2))
             self.settle()
-            return len(records) >= wanted
+            return len(records) >= count
 
-        eventually(are_read, f"{wanted} records are read")
+        eventually(are_read, f"{count} records are read")
         return records
 
     def poll(self, timeout_s: float = 0.1) -> list[ConsumerRecord]:
@@ -197,7 +197,7 @@ def test_keep_alive_keeps_the_membership_and_takes_no_record(kafka: Kafka, topic
     reader.consumer.close()
 
 
-def test_a_member_that_stopped_polling_cannot_commit_and_learns_what_it_lost(kafka: Kafka, topic: Made) -> None:
+def test_a_member_that_stopped_polling_cannot_commit_and_learns_its_losses(kafka: Kafka, topic: Made) -> None:
     """The commit raises Fenced; the next poll reports what was lost, and reading restarts at the committed offset."""
     name = topic()
     kafka = replace(kafka, max_poll_interval_s=0.5, heartbeat_s=0.2)

@@ -36,17 +36,17 @@ def _wait(kibana: FakeKibana, limit_s: float = 0) -> tuple[int, ...] | None:
 
 @pytest.mark.parametrize("version", ["8.9.0", "8.12.2", "9.3.1", "9.4.0", None])
 def test_all_objects_are_imported_and_read_back(version: str | None) -> None:
-    """From 8.9 on, and where the version is not told."""
+    """It works from 8.9 on, and where Kibana does not show its version."""
     kibana = FakeKibana(version=version)
 
     assert _put(kibana) == 2
-    assert {key[0]: item["references"] for key, item in kibana.kept.items()} == {
+    assert {key[0]: item["references"] for key, item in kibana.stored.items()} == {
         "index-pattern": [],
         "dashboard": BOARD["references"],
     }
 
 
-def test_what_is_there_is_replaced() -> None:
+def test_an_existing_object_is_replaced() -> None:
     """The same import twice is no conflict."""
     kibana = FakeKibana()
 
@@ -58,11 +58,11 @@ def test_the_answer_is_not_believed() -> None:
     kibana = FakeKibana()
     _put(kibana)
 
-    assert kibana.asked == ["GET /api/status", f"POST {IMPORT}?overwrite=true", f"POST {EXPORT}"]
+    assert kibana.requests == ["GET /api/status", f"POST {IMPORT}?overwrite=true", f"POST {EXPORT}"]
 
 
-def test_an_object_that_was_not_kept_is_named() -> None:
-    """Kibana said success, and does not have it."""
+def test_an_object_that_was_not_stored_is_named() -> None:
+    """Kibana reports success, but did not store the object."""
     problem = _refused(FakeKibana(forget={BOARD["id"]}))
 
     assert "dashboard `B` is not there" in problem.message
@@ -75,7 +75,7 @@ def test_lost_references_are_named() -> None:
 
 
 def test_dropped_panels_are_an_error_from_9_4_on() -> None:
-    """The dashboards API tells what the import kept quiet about; older versions have none and are not asked."""
+    """The dashboards API reports panels that the import drops silently; older versions have no such API."""
     warnings = [{"type": "dropped_panel", "message": "Lens chart type is not supported"}]
 
     assert _put(FakeKibana(version="9.3.9", warnings=warnings)) == 2
@@ -89,7 +89,7 @@ def _import_errors(*errors: dict[str, Any]) -> FakeKibana:
 
 
 @pytest.mark.parametrize(
-    ("error", "said"),
+    ("error", "reason"),
     [
         ({"type": "unsupported_type"}, "dashboard `B`: this Kibana does not know the type"),
         ({"type": "conflict"}, "dashboard `B`: an object of that id is there already"),
@@ -104,11 +104,11 @@ def _import_errors(*errors: dict[str, Any]) -> FakeKibana:
         ({"type": "brand_new"}, 'dashboard `B`: {"type": "brand_new"}'),
     ],
 )  # fmt: skip
-def test_a_200_without_success_is_an_error_in_words(error: dict[str, Any], said: str) -> None:
+def test_a_200_without_success_is_an_error_in_words(error: dict[str, Any], reason: str) -> None:
     """HTTP 200 with success:false is how Kibana refuses; each object is called by its name."""
     problem = _refused(_import_errors({"type": "dashboard", "id": BOARD["id"], "error": error}))
 
-    assert problem.message == f"Kibana refused 1 of 2 objects: {said}."
+    assert problem.message == f"Kibana refused 1 of 2 objects: {reason}."
     assert problem.exit_code == 65
 
 
@@ -117,8 +117,8 @@ def test_a_success_that_is_false_without_errors_is_an_error() -> None:
     assert "it does not say why" in _refused(_import_errors()).message
 
 
-def test_a_file_that_is_too_new_says_which_type_and_which_kibana() -> None:
-    """One object beyond what the server knows, and it takes none at all."""
+def test_a_file_that_is_too_new_names_the_type_and_the_kibana() -> None:
+    """One object of a newer type makes the server refuse all of them."""
     message = (
         f'Document "{BOARD["id"]}" belongs to a more recent version of Kibana [8.9.0] when the last known version'
         " is [8.7.0]."
@@ -138,7 +138,7 @@ def test_an_old_kibana_is_refused_before_anything_is_sent(version: str) -> None:
 
     assert f"is {version}: too old" in problem.message
     assert problem.remedy == "They need 8.9 or newer."
-    assert kibana.asked == ["GET /api/status"]
+    assert kibana.requests == ["GET /api/status"]
 
 
 def test_a_kibana_that_is_starting_is_waited_for() -> None:
@@ -146,7 +146,7 @@ def test_a_kibana_that_is_starting_is_waited_for() -> None:
     kibana = FakeKibana(unready=3)
 
     assert _wait(kibana, limit_s=30) == (8, 12, 2)
-    assert len(kibana.asked) == 4
+    assert len(kibana.requests) == 4
 
 
 def test_a_degraded_kibana_is_used() -> None:
@@ -155,24 +155,24 @@ def test_a_degraded_kibana_is_used() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kibana", "said"),
+    ("kibana", "sentence"),
     [
         (FakeKibana(unready=99), "is not available after 0 s: HTTP 503, Kibana server is not ready yet."),
         (FakeKibana(level="critical"), "is not available after 0 s: critical."),
         (FakeKibana(instead={"/api/status": (200, ["x"])}), "is not available after 0 s: HTTP 200"),
     ],
 )
-def test_waiting_ends(kibana: FakeKibana, said: str) -> None:
-    """After the limit, with what Kibana last said."""
+def test_waiting_ends(kibana: FakeKibana, sentence: str) -> None:
+    """Waiting ends at the limit, with the last answer of Kibana."""
     with pytest.raises(Problem) as refused:
         _wait(kibana)
 
-    assert said in refused.value.message
+    assert sentence in refused.value.message
     assert refused.value.exit_code == 69
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "remedy"),
+    ("status", "sentence", "remedy"),
     [
         (401, "answers 401: told", "--api-key"),
         (403, "answers 403: told", "Saved Objects Management"),
@@ -180,11 +180,11 @@ def test_waiting_ends(kibana: FakeKibana, said: str) -> None:
         (302, "answers 302: it redirects to /base/api/status", "base path"),
     ],
 )
-def test_a_denial_names_the_remedy(status: int, said: str, remedy: str) -> None:
+def test_a_denial_names_the_remedy(status: int, sentence: str, remedy: str) -> None:
     """At once, not after the time for waiting; the same before and during the import."""
     for path in ("/api/status", IMPORT):
         problem = _refused(FakeKibana(instead={path: (status, {"message": "told."})}))
-        assert said in problem.message
+        assert sentence in problem.message
         assert remedy in problem.remedy
         assert problem.exit_code == 69
 
@@ -222,8 +222,8 @@ def test_the_credentials_go_with_every_request(monkeypatch: pytest.MonkeyPatch, 
         assert set(kibana.authorization) == {expected}
 
 
-def test_nobody_there_is_one_sentence() -> None:
-    """The address that was tried, and what to check."""
+def test_an_unreachable_kibana_is_one_sentence() -> None:
+    """It names the address and the remedy."""
     with serving(FakeKibana()) as kibana:
         gone = kibana.url
     with pytest.raises(Problem) as refused:
@@ -233,7 +233,7 @@ def test_nobody_there_is_one_sentence() -> None:
     assert "Check --kibana" in refused.value.remedy
 
 
-def test_nobody_there_any_more_is_one_sentence() -> None:
+def test_a_kibana_that_goes_away_is_one_sentence() -> None:
     """Kibana goes away between the status and the import."""
     with serving(FakeKibana()) as kibana:
         client = Kibana(Access(kibana.url))

@@ -55,7 +55,7 @@ def test_two_servers_on_one_port_are_refused() -> None:
     assert caught.value.exit_code == 64
 
 
-def test_too_little_memory_tells_both_figures() -> None:
+def test_too_little_memory_names_both_figures() -> None:
     """No machine has a hundred million MiB; a heap of nothing fits everywhere the tests run."""
     checks.memory_suffices([1])
 

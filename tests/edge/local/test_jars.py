@@ -20,15 +20,15 @@ def _silent(_: str) -> None:
 
 
 def test_cached_jars_need_no_maven(tmp_path: Path, javas: tuple[java.Java, ...]) -> None:
-    """Nothing runs, nothing is told: the folder of this pom and server is there."""
-    pom, told = tmp_path / "pom.xml", list[str]()
+    """Nothing runs and nothing is reported: the folder of this pom and server exists."""
+    pom, messages = tmp_path / "pom.xml", list[str]()
     pom.write_text("<project/>")
     # A hash of the pom's bytes, so that a changed pom does not find the old jars.
     cached = tmp_path / "cache" / f"kafka-{hashlib.sha256(b'<project/>').hexdigest()[:16]}"
     cached.mkdir(parents=True)
 
-    assert jars.fetched(tmp_path / "cache", pom, "kafka", javas[0], told.append) == cached
-    assert not told
+    assert jars.fetched(tmp_path / "cache", pom, "kafka", javas[0], messages.append) == cached
+    assert not messages
 
 
 def test_a_failing_maven_is_quoted_and_leaves_nothing(tmp_path: Path, javas: tuple[java.Java, ...]) -> None:
@@ -45,7 +45,7 @@ def test_a_failing_maven_is_quoted_and_leaves_nothing(tmp_path: Path, javas: tup
 
 
 def test_the_launcher_is_compiled_once(tmp_path: Path, javas: tuple[java.Java, ...]) -> None:
-    """The second time no compiler is asked for, so none is needed."""
+    """The second time no compiler runs, so none is needed."""
     source = tmp_path / "Launcher.java"
     source.write_text("public final class Launcher {}")
 
@@ -74,7 +74,7 @@ def test_the_version_stands_in_the_jars_name(tmp_path: Path) -> None:
     assert jars.version(tmp_path, "elasticsearch") == "9.5.3"
 
 
-def test_a_cache_without_the_server_says_so(tmp_path: Path) -> None:
-    """Somebody cleared it by hand."""
+def test_a_cache_without_the_server_is_an_error(tmp_path: Path) -> None:
+    """A user deleted the jars by hand."""
     with pytest.raises(Problem, match=r"There is no kafka_2\.13 among the jars"):
         jars.version(tmp_path, "kafka_2.13")

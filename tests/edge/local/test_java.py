@@ -33,7 +33,7 @@ def _install(folder: Path, name: str, script: str) -> None:
 
 def _only(folder: Path) -> tuple[java.Java, ...]:
     """Those under `folder`, without the machine's own on the PATH."""
-    return tuple(each for each in java.find_all(folders=(folder,)) if each.home.is_relative_to(folder))
+    return tuple(installed for installed in java.find_all(folders=(folder,)) if installed.home.is_relative_to(folder))
 
 
 def test_a_java_of_this_machine_is_found_and_compiles() -> None:
@@ -50,24 +50,24 @@ def test_java_home_is_considered(tmp_path: Path) -> None:
     """Even where no distribution would put a Java."""
     _install(tmp_path, "mine", _RUNTIME)
 
-    found = java.find_all(java_home=tmp_path / "mine", folders=())
+    installations = java.find_all(java_home=tmp_path / "mine", folders=())
 
-    assert tmp_path / "mine" in [each.home for each in found]
+    assert tmp_path / "mine" in [installed.home for installed in installations]
 
 
 def test_the_newest_comes_first_and_each_once(tmp_path: Path) -> None:
-    """Links that lead to the same Java are one; what does not run is none."""
+    """Links to the same Java count once; a program that does not run is no Java."""
     _install(tmp_path, "old", _OLD)
     _install(tmp_path, "new", _RUNTIME)
     _install(tmp_path, "ancient", _JAVA_8)
     _install(tmp_path, "broken", "#!/bin/sh\nexit 1\n")
     (tmp_path / "default").symlink_to("new")
 
-    assert [each.major for each in _only(tmp_path)] == [21, 11, 8]
+    assert [installed.major for installed in _only(tmp_path)] == [21, 11, 8]
 
 
 def test_no_java_names_the_package_to_install() -> None:
-    """One sentence with what to type."""
+    """The error is one sentence with the command to type."""
     with pytest.raises(Problem, match=r"No Java was found.*apt-get install openjdk-17-jdk-headless") as caught:
         java.newest((), java.OLDEST, "Kafka")
 

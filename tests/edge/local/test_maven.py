@@ -1,4 +1,4 @@
-"""Why Maven could not fetch the jars, and what to do about it: from outputs of Maven 3.8, and by the real one."""
+"""The reason why Maven could not fetch the jars, and its remedy: from outputs of Maven 3.8, and by the real one."""
 
 import http.server
 import ssl
@@ -72,11 +72,11 @@ MANY = ", ".join(f"org.example:artefact-{n}:jar:1.0" for n in range(200))
 def test_the_innermost_cause_is_named_and_has_a_remedy(cause: str, remedy: str) -> None:
     """Without escape codes, marks of errors, and advice on how to run Maven."""
     for before in (UNRESOLVED, f"The following artifacts could not be resolved: {MANY}: "):
-        reason, told = complaint(FAILED.format(reason=before + cause), 1)
+        reason, advice = complaint(FAILED.format(reason=before + cause), 1)
 
         assert reason.endswith(cause)
         assert len(reason) <= MOST_CHARACTERS + 2
-        assert remedy in told
+        assert remedy in advice
         assert "Help" not in reason
         assert "\x1b" not in reason
 
@@ -94,10 +94,10 @@ def test_the_innermost_cause_is_named_and_has_a_remedy(cause: str, remedy: str) 
 )
 def test_whatever_is_printed_a_reason_is_named(printed: str, reason: str) -> None:
     """Settings that Maven cannot read, a Java that does not start, not a word at all."""
-    found, _ = complaint(printed, 1)
+    named_reason, _ = complaint(printed, 1)
 
-    assert reason in found
-    assert len(found) <= MOST_CHARACTERS + 2
+    assert reason in named_reason
+    assert len(named_reason) <= MOST_CHARACTERS + 2
 
 
 class _Answering(http.server.BaseHTTPRequestHandler):
@@ -142,7 +142,7 @@ Failing = Callable[[str], str]
 
 @pytest.fixture
 def failing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Failing:
-    """What is said when the real Maven fetches by these settings, in a home where nothing was fetched yet."""
+    """The error message of the real Maven with these settings, in a home where nothing was fetched yet."""
     monkeypatch.setenv("MAVEN_OPTS", f"-Duser.home={tmp_path}")
     (tmp_path / ".m2").mkdir()
 
@@ -166,35 +166,35 @@ def test_a_certificate_that_is_not_trusted_is_the_reason(failing: Failing, tmp_p
     pem.write_bytes(pem.read_bytes() + certificate)
 
     with answering(404, pem) as port:
-        told = failing(mirrored(f"https://127.0.0.1:{port}/m"))
+        message = failing(mirrored(f"https://127.0.0.1:{port}/m"))
 
-    assert "PKIX path building failed" in told
-    assert "update-ca-certificates" in told
+    assert "PKIX path building failed" in message
+    assert "update-ca-certificates" in message
 
 
 def test_a_mirror_that_does_not_answer_is_the_reason(failing: Failing) -> None:
     """Nobody listens on that port."""
-    told = failing(mirrored(f"http://127.0.0.1:{free_port()}/m"))
+    message = failing(mirrored(f"http://127.0.0.1:{free_port()}/m"))
 
-    assert "Connection refused" in told
-    assert "Nobody answers there" in told
+    assert "Connection refused" in message
+    assert "Nobody answers there" in message
 
 
 def test_a_mirror_that_has_nothing_is_the_reason_and_is_asked_again(failing: Failing) -> None:
     """The second time too, though Maven remembers for a day what it did not find: its mirror may be whole by then."""
     with answering(404) as port:
-        told = [failing(mirrored(f"http://127.0.0.1:{port}/m")) for _ in range(2)]
+        messages = [failing(mirrored(f"http://127.0.0.1:{port}/m")) for _ in range(2)]
 
-    assert told[0] == told[1]
-    assert f"http://127.0.0.1:{port}/m" in told[0]
-    assert "That server does not have it" in told[0]
+    assert messages[0] == messages[1]
+    assert f"http://127.0.0.1:{port}/m" in messages[0]
+    assert "That server does not have it" in messages[0]
 
 
 def test_a_proxy_that_wants_a_password_is_the_reason(failing: Failing) -> None:
     """The mirror behind it is never reached."""
     with answering(407) as port:
         proxy = f"<active>true</active><protocol>http</protocol><host>127.0.0.1</host><port>{port}</port>"
-        told = failing(f"<proxies><proxy>{proxy}</proxy></proxies>{mirrored('http://repo.invalid/m')}")
+        message = failing(f"<proxies><proxy>{proxy}</proxy></proxies>{mirrored('http://repo.invalid/m')}")
 
-    assert "407 Proxy Authentication Required" in told
-    assert "The proxy wants a name and a password" in told
+    assert "407 Proxy Authentication Required" in message
+    assert "The proxy wants a name and a password" in message

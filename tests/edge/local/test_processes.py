@@ -36,8 +36,9 @@ def test_a_spawned_process_outlives_who_spawned_it(tmp_path: Path) -> None:
         "import sys; from pathlib import Path; from ingest.edge.local import processes;"
         "p = processes.spawn(['/bin/sleep', '60'], Path(sys.argv[1])); print(p.pid, p.started)"
     )
-    told = subprocess.run([sys.executable, "-c", script, tmp_path / "log"], capture_output=True, text=True, check=True)
-    pid, started = told.stdout.split()
+    command = [sys.executable, "-c", script, str(tmp_path / "log")]
+    completed = subprocess.run(command, capture_output=True, text=True, check=True)
+    pid, started = completed.stdout.split()
     orphan = Process(int(pid), started)
 
     assert processes.alive(orphan)
@@ -46,7 +47,7 @@ def test_a_spawned_process_outlives_who_spawned_it(tmp_path: Path) -> None:
 
 
 def test_both_outputs_go_to_the_log(tmp_path: Path) -> None:
-    """What a server says before it dies is kept, wherever it says it."""
+    """The log has the last words of a server, from stdout and from stderr."""
     process = processes.spawn(["/bin/sh", "-c", "echo out; echo err >&2"], tmp_path / "log")
     os.waitpid(process.pid, 0)
 
@@ -90,17 +91,17 @@ def test_a_process_whose_first_thread_ended_is_alive(tmp_path: Path) -> None:
     assert not processes.alive(process)
 
 
-def test_what_ignores_sigterm_is_killed(tmp_path: Path) -> None:
-    """After the patience is over, and it is told."""
-    log, told = tmp_path / "log", list[str]()
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    """It is killed after the patience is over, and that is reported."""
+    log, messages = tmp_path / "log", list[str]()
     process = processes.spawn(["/bin/sh", "-c", _STUBBORN], log)
     while "ready" not in log.read_text():
         assert processes.alive(process)
 
-    processes.end([process], told.append, term_timeout_s=0.3)
+    processes.end([process], messages.append, term_timeout_s=0.3)
 
     assert not processes.alive(process)
-    assert told == [f"Process {process.pid} does not stop after 0 s and is killed"]
+    assert messages == [f"Process {process.pid} does not stop after 0 s and is killed"]
 
 
 def test_a_program_gets_signals_that_its_parent_ignores(tmp_path: Path) -> None:
@@ -110,11 +111,11 @@ def test_a_program_gets_signals_that_its_parent_ignores(tmp_path: Path) -> None:
         process = processes.spawn(["/bin/sleep", "60"], tmp_path / "log")
     finally:
         signal.signal(signal.SIGTERM, before)
-    told = list[str]()
+    messages = list[str]()
 
-    processes.end([process], told.append, term_timeout_s=5)
+    processes.end([process], messages.append, term_timeout_s=5)
 
-    assert not told
+    assert not messages
 
 
 def test_memory_is_that_of_the_process(sleeper: Process) -> None:

@@ -1,4 +1,4 @@
-"""The local stack with the real servers: up, status, down, and what happens when one of them does not play along."""
+"""The local stack with the real servers: up, status, down, and the cases in which a server fails."""
 
 import json
 import os
@@ -59,7 +59,7 @@ def eight(tmp_path: Path) -> Iterator[LocalStack]:
 
 
 def _by_name(stack: LocalStack) -> dict[str, Status]:
-    return {each.name: each for each in status(stack)}
+    return {server.name: server for server in status(stack)}
 
 
 def _pid(stack: LocalStack, name: str) -> int:
@@ -89,9 +89,9 @@ def test_both_servers_really_answer(running: Running) -> None:
     put = requests.put(f"{running.elasticsearch}/perf-try", json={"settings": {"number_of_replicas": 0}}, timeout=30)
     document = f"{running.elasticsearch}/perf-try/_doc/1"
     stored = requests.put(document, json={"a": 1}, params={"refresh": "true"}, timeout=30)
-    found = requests.get(f"{running.elasticsearch}/perf-try/_search", timeout=30).json()
+    answer = requests.get(f"{running.elasticsearch}/perf-try/_search", timeout=30).json()
     requests.delete(f"{running.elasticsearch}/perf-try", timeout=30)
-    assert (put.status_code, stored.status_code, found["hits"]["total"]["value"]) == (200, 201, 1)
+    assert (put.status_code, stored.status_code, answer["hits"]["total"]["value"]) == (200, 201, 1)
 
 
 def test_an_index_without_template_does_not_come_up_by_itself(running: Running) -> None:
@@ -104,28 +104,28 @@ def test_an_index_without_template_does_not_come_up_by_itself(running: Running) 
 
 def test_up_again_starts_nothing(stack: LocalStack, running: Running) -> None:
     """The same processes go on, and it says so."""
-    before = [each.pid for each in status(stack)]
+    before = [server.pid for server in status(stack)]
 
     again = up(stack)
 
     assert again == replace(running, started=())
-    assert [each.pid for each in status(stack)] == before
+    assert [server.pid for server in status(stack)] == before
 
 
-def test_status_tells_what_runs(stack: LocalStack, running: Running) -> None:
+def test_status_describes_both_servers(stack: LocalStack, running: Running) -> None:
     """Version, process, address, memory and log of both."""
-    found = _by_name(stack)
+    servers = _by_name(stack)
 
-    assert [each.state for each in found.values()] == ["ready", "ready"]
-    assert found["kafka"].address == running.kafka
-    assert found["elasticsearch"].address == running.elasticsearch
-    for each in found.values():
-        assert each.version
-        assert each.version[0].isdigit()
-        assert each.memory_bytes
-        assert each.memory_bytes > 100 * checks.MIB
-        assert each.log
-        assert each.log.stat().st_size > 0
+    assert [server.state for server in servers.values()] == ["ready", "ready"]
+    assert servers["kafka"].address == running.kafka
+    assert servers["elasticsearch"].address == running.elasticsearch
+    for server in servers.values():
+        assert server.version
+        assert server.version[0].isdigit()
+        assert server.memory_bytes
+        assert server.memory_bytes > 100 * checks.MIB
+        assert server.log
+        assert server.log.stat().st_size > 0
 
 
 @pytest.mark.usefixtures("running")
@@ -151,22 +151,22 @@ def test_ports_left_open_are_those_where_it_runs(stack: LocalStack) -> None:
 
 @pytest.mark.usefixtures("running")
 def test_half_a_stack_is_reported_and_mended(stack: LocalStack) -> None:
-    """Only what died is started, where it was before."""
+    """Only the dead server is started, on its old port."""
     survivor = _pid(stack, "kafka")
     os.kill(_pid(stack, "elasticsearch"), signal.SIGKILL)
     while _by_name(stack)["elasticsearch"].pid:
         time.sleep(0.05)
 
-    found = _by_name(stack)
-    assert (found["kafka"].state, found["elasticsearch"].state) == ("ready", "died")
-    assert (found["elasticsearch"].pid, found["elasticsearch"].memory_bytes) == (None, None)
+    servers = _by_name(stack)
+    assert (servers["kafka"].state, servers["elasticsearch"].state) == ("ready", "died")
+    assert (servers["elasticsearch"].pid, servers["elasticsearch"].memory_bytes) == (None, None)
 
     mended = up(replace(stack, kafka_port=None, elasticsearch_port=None))
 
     assert mended.started == ("elasticsearch",)
     assert mended.elasticsearch.endswith(f":{stack.elasticsearch_port}")
     assert _pid(stack, "kafka") == survivor
-    assert [each.state for each in status(stack)] == ["ready", "ready"]
+    assert [server.state for server in status(stack)] == ["ready", "ready"]
 
 
 @pytest.mark.system
@@ -184,7 +184,7 @@ def test_elasticsearch_8_runs_too_and_down_ends_what_up_started_and_nothing_else
         assert down(eight) == ("elasticsearch",)
         assert processes.alive(bystander)
         assert processes.alive(ours)
-        assert [each.state for each in status(eight)] == ["stopped", "stopped"]
+        assert [server.state for server in status(eight)] == ["stopped", "stopped"]
         assert (eight.folder_path / "kafka" / "data" / "meta.properties").exists()
         assert down(eight) == ()
     finally:
@@ -194,34 +194,34 @@ def test_elasticsearch_8_runs_too_and_down_ends_what_up_started_and_nothing_else
 
 def test_a_taken_port_starts_nothing(tmp_path: Path) -> None:
     """Not even the server whose port is free."""
-    wanted = _small(tmp_path)
+    local_stack = _small(tmp_path)
     with socket.create_server(("127.0.0.1", 0)) as holder:
-        wanted = replace(wanted, kafka_port=holder.getsockname()[1])
+        local_stack = replace(local_stack, kafka_port=holder.getsockname()[1])
         with pytest.raises(Problem, match="--kafka-port") as caught:
-            up(wanted)
+            up(local_stack)
 
     assert caught.value.exit_code == 69
-    assert [each.state for each in status(wanted)] == ["stopped", "stopped"]
+    assert [server.state for server in status(local_stack)] == ["stopped", "stopped"]
     assert not _programs_of(tmp_path)
 
 
 def test_a_server_that_does_not_come_up_takes_the_other_down_with_it(tmp_path: Path) -> None:
     """Its log is named and quoted. Here Kafka finds the data of another node, as after a careless copy."""
-    wanted = _small(tmp_path)
+    local_stack = _small(tmp_path)
     data = tmp_path / "kafka" / "data"
     data.mkdir(parents=True)
     (data / "meta.properties").write_text("version=1\ncluster.id=AAAAAAAAAAAAAAAAAAAAAA\nnode.id=7\n")
 
     with pytest.raises(Problem, match=r"kafka ended while it was starting. Its log says: .*node id 7") as caught:
-        up(wanted)
+        up(local_stack)
 
     assert caught.value.exit_code == 69
     assert str(tmp_path / "logs" / "kafka.log") in caught.value.remedy
-    assert [each.state for each in status(wanted)] == ["stopped", "stopped"]
+    assert [server.state for server in status(local_stack)] == ["stopped", "stopped"]
     assert not _programs_of(tmp_path)
 
 
-def test_purge_removes_what_is_ours_only(tmp_path: Path) -> None:
+def test_purge_removes_only_the_files_of_the_stack(tmp_path: Path) -> None:
     """A folder that held something else keeps it."""
     (tmp_path / "notes.txt").touch()
     (tmp_path / "kafka").mkdir()
@@ -234,11 +234,11 @@ def test_purge_removes_what_is_ours_only(tmp_path: Path) -> None:
 def test_down_where_nothing_ever_was_makes_no_folder(tmp_path: Path) -> None:
     """A mistyped --folder leaves no trace."""
     assert down(LocalStack(tmp_path / "typo")) == ()
-    assert [each.state for each in status(LocalStack(tmp_path / "typo"))] == ["stopped", "stopped"]
+    assert [server.state for server in status(LocalStack(tmp_path / "typo"))] == ["stopped", "stopped"]
     assert not (tmp_path / "typo").exists()
 
 
-def test_a_machine_without_java_says_what_to_install(tmp_path: Path) -> None:
+def test_without_java_the_error_names_the_package(tmp_path: Path) -> None:
     """Nothing on the PATH, JAVA_HOME points nowhere, no distribution's folder: one sentence, nothing started."""
     script = (
         "import sys; from pathlib import Path; from ingest.core.model import Problem;"

@@ -17,7 +17,7 @@ from tests.support.waiting import DEADLINE_S
 _KAFKA = Started("kafka", "4.4.0", 19092, "127.0.0.1:19092", Path("/x/kafka.log"), Process(7, "boot/123"))
 
 
-def test_what_is_written_is_read(tmp_path: Path) -> None:
+def test_a_written_state_is_read_back(tmp_path: Path) -> None:
     """Every part of it: `down` relies on the start time."""
     state.write(tmp_path, {"kafka": _KAFKA})
 
@@ -101,7 +101,7 @@ def test_a_folder_that_comes_and_goes_lets_one_in_at_a_time(tmp_path: Path) -> N
     with ThreadPoolExecutor(4) as pool:
         done = [pool.submit(coming_and_going) for _ in range(4)]
 
-    assert [each.result() for each in done] == [rounds] * 4
+    assert [future.result() for future in done] == [rounds] * 4
 
 
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
