@@ -52,7 +52,7 @@ def batches(rng: Random, facts: list[Document]) -> Iterator[list[Document]]:
 
 
 def until_done(rng: Random, mine: Worker, batch: list[Document]) -> None:
-    """As Kafka has it: what was not committed is read again, until a worker outlives it."""
+    """Derive the batch again after each death, as Kafka delivers uncommitted records again."""
     while not mine.derive(batch_of(batch), Stumble(rng.choice([1, 2, 2, 3]), rng.choice(MOMENTS))):
         pass
 
@@ -117,10 +117,10 @@ def already_stored(batch: BatchUpdates) -> BatchUpdates:
     return updates
 
 
-def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_that_is_missing(world: World) -> None:
-    """The set has them: it is read, and nothing is written. It lacks them (nobody derived then): all is written.
+def test_lines_that_are_already_stored_are_derived_only_where_the_state_lacks_them(world: World) -> None:
+    """A state that has the marks is read, and nothing is written; a state that lacks them is written in full.
 
-    A run of which one line is not known to stand there is written in full by whoever reads it anew.
+    A run with one new line is written in full by the worker that reads it without a cache.
     """
     world.set_up()
     key, other = (RunKey(world.facility, "als_perf", run) for run in ("1-2", "3-4"))
@@ -141,10 +141,10 @@ def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_tha
     assert derived_documents(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*stored, *more)}})
 
 
-def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) -> None:
-    """Marks that stood there and are in no set yet: the next who reads their lines finds them in the set.
+def test_a_worker_that_dies_on_underived_marks_leaves_them_to_the_sweeper(world: World) -> None:
+    """The marks were stored, but no state had them; the next worker that reads their lines finds them in the state.
 
-    So the state itself says that what follows was not written.
+    So the state itself says that its documents were not written.
     """
     world.set_up()
     key = RunKey(world.facility, "als_perf", "1-2")
@@ -228,8 +228,8 @@ BEFORE_THE_COMMIT = [("stages", "answered")] * 2
 @contextmanager
 def forked(world: World, address: str) -> Iterator[int]:
     """A worker as a process of its own, by its number."""
-    settings, known = world.through(address), world.knowledge
-    process = get_context("fork").Process(target=lambda: run_worker(settings, known, drain=True))
+    settings, registry = world.through(address), world.knowledge
+    process = get_context("fork").Process(target=lambda: run_worker(settings, registry, drain=True))
     process.start()
     assert process.pid is not None
     try:

@@ -198,7 +198,7 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
     cases(product((1, 2, 3), ("asked", "part", "answered")), [(1, "asked"), (2, "part"), (3, "answered")]),
 )
 def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) -> None:
-    """Before the state, before the run, before it is settled: the next sweep says what should have been said."""
+    """Before the state, before the run, before it is settled: the next sweep writes what is missing."""
     world.set_up()
     derive_of_new(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
     pass_time(world, 2 * HOUR_S)
@@ -238,7 +238,7 @@ def test_whatever_the_order_of_lines_sweeps_and_templates_the_end_is_the_same(wo
         assert (completeness_of(world, f"first{n}") or {})["template_version"] == 2
 
 
-def test_of_two_who_store_a_template_one_is_overtaken(world: World) -> None:
+def test_the_second_of_two_writers_of_a_template_conflicts(world: World) -> None:
     """The second must have seen the first's: nothing is overwritten unseen."""
     world.set_up()
     workflows = Workflows(world.client)
