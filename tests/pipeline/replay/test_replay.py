@@ -502,19 +502,21 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
 
 
 def test_the_lines_of_a_run_are_sent_together() -> None:
-    """Each once, by topic, run and origin, and in their order; a portion that is full goes before the next is read."""
-    made = [
+    """Each is sent once, in order of topic, run and origin; a full portion is sent before the next one is read."""
+    records = [
         ProducerRecord("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)
     ]
 
-    found = list(sort_by_run([made[:30], made[30:]]))
+    sorted_records = list(sort_by_run([records[:30], records[30:]]))
 
-    assert sorted(letter.value or b"" for letter in found) == sorted(letter.value or b"" for letter in made)
-    assert [letter.key for letter in found[::10]] == sorted({letter.key for letter in made}, key=str)
-    assert all(letter.key == found[n // 10 * 10].key for n, letter in enumerate(found))
+    assert sorted(record.value or b"" for record in sorted_records) == sorted(record.value or b"" for record in records)
+    assert [record.key for record in sorted_records[::10]] == sorted({record.key for record in records}, key=str)
+    assert all(record.key == sorted_records[n // 10 * 10].key for n, record in enumerate(sorted_records))
     alike = [
-        int(letter.value or b"") for letter in found if letter.key == b"run 3" and letter.headers == made[3].headers
+        int(record.value or b"")
+        for record in sorted_records
+        if record.key == b"run 3" and record.headers == records[3].headers
     ]
     assert alike == [3, 17, 31, 45, 59]
     large = [ProducerRecord("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
-    assert [letter.key for letter in sort_by_run([letter] for letter in large)] == [b"b", b"a"]
+    assert [record.key for record in sort_by_run([record] for record in large)] == [b"b", b"a"]
