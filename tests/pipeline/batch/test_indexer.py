@@ -22,7 +22,7 @@ from ingest.pipeline.batch.reject_limit import RejectLimit, TooManyRejects
 from ingest.pipeline.sink.bulk_writer import BulkWriter, RequestLimits
 from ingest.pipeline.sink.retry import RetryPolicy
 
-KNOWN = load_registry(data_folder("grammars"))
+REGISTRY = load_registry(data_folder("grammars"))
 INTAKE = Intake("lines", "t", "als", ("als_perf",), "als-tomography")
 LINES = (data_folder("grammars") / "als_perf" / "samples.log").read_bytes().splitlines()[:10]
 FOREIGN, BROKEN = b"Loading module foo/1.2", LINES[0][:50]
@@ -52,10 +52,10 @@ class Services:
         self.bodies[action.id] = orjson.loads(action.json)
         return CREATED
 
-    def versions(self, wanted: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
+    def versions(self, doc_refs: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:
         """The stored versions."""
-        self.events.append(("versions", [doc_id for _, doc_id in wanted]))
-        return [self.stored.get(doc_id) for _, doc_id in wanted]
+        self.events.append(("versions", [doc_id for _, doc_id in doc_refs]))
+        return [self.stored.get(doc_id) for _, doc_id in doc_refs]
 
     def send(self, records: Sequence[ProducerRecord]) -> list[str | None]:
         """Take all dead letters."""
@@ -66,7 +66,7 @@ class Services:
         """The context of a batch."""
         retry_policy = RetryPolicy(0.01, 0.01)
         return SimpleNamespace(
-            schema=KNOWN.schema,
+            schema=REGISTRY.schema,
             store=self,
             producer=self,
             writer=BulkWriter(self.bulk, retry_policy, RequestLimits(1 << 20, 1000)),
@@ -84,7 +84,7 @@ def batch_of(lines: Sequence[bytes], partition: int = 0) -> PartitionBatch:
         ConsumerRecord(Partition("t", partition), n, 1_790_000_000_000, b"k", line, HEAD, ("perflog.offset", b"%d" % n))
         for n, line in enumerate(lines)
     ]
-    decoder = RecordDecoder(Decoder(INTAKE, KNOWN.sources, KNOWN.schema))
+    decoder = RecordDecoder(Decoder(INTAKE, REGISTRY.sources, REGISTRY.schema))
     decoder.read(records * 5, 0)
     return PartitionBatch(INTAKE, records, decoder.read(records, 0))
 

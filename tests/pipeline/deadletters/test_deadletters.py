@@ -31,24 +31,24 @@ def misspelt(number: int, script: str = "norm.sh") -> bytes:
     return f"{stamp}: {script}:32:{1000 + number}-{number}:PREF:SUBMIT_NORM:START_DATE={1454735760 + number}".encode()
 
 
-def wanted(world: World, **more: Any) -> RejectQuery:
+def rejects_of(world: World, **more: Any) -> RejectQuery:
     """The rejects of this world's facility: other tests share the servers."""
     return RejectQuery(facilities=(world.facility,), **more)
 
 
-def replayed(world: World, what: RejectQuery | None = None, **chosen: Any) -> ReplayReport:
+def replayed(world: World, query: RejectQuery | None = None, **chosen: Any) -> ReplayReport:
     """Replay in this process."""
-    return replay(world.settings, what or wanted(world), lambda: NOW_MS, **chosen)
+    return replay(world.settings, query or rejects_of(world), lambda: NOW_MS, **chosen)
 
 
 def purged(world: World, **more: Any) -> PurgeReport:
     """Purge in this process."""
-    return purge(world.settings, wanted(world, **more))
+    return purge(world.settings, rejects_of(world, **more))
 
 
 def shown(world: World, **more: Any) -> tuple[StoredReject, Original]:
     """The newest matching reject, and its record."""
-    reject, original, _ = one(world.settings, wanted(world, **more))
+    reject, original, _ = one(world.settings, rejects_of(world, **more))
     assert original is not None
     return reject, original
 
@@ -88,8 +88,8 @@ def test_the_rejects_of_one_broken_script_are_one_group(world: World, sample_lin
     bad = [*(misspelt(n) for n in range(20)), *(misspelt(n, "rot.sh") for n in range(30)), sample_lines[0][:50]]
     refused(world, *bad)
 
-    all_shapes = listing(world.settings, wanted(world))
-    selected = listing(world.settings, wanted(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
+    all_shapes = listing(world.settings, rejects_of(world))
+    selected = listing(world.settings, rejects_of(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
 
     counts = [(listed.group.shape, listed.group.count) for listed in all_shapes.shapes]
     assert counts[:2] == [("rot.sh:32: TAG expected", 30), ("norm.sh:32: TAG expected", 20)]
@@ -97,7 +97,7 @@ def test_the_rejects_of_one_broken_script_are_one_group(world: World, sample_lin
     assert all_shapes.total >= all_shapes.matching
     assert [listed.group.count for listed in selected.shapes] == [20]
     assert all_shapes.shapes[0].group.intakes == ("lines",)
-    since = listing(world.settings, wanted(world, since_ms=all_shapes.shapes[0].group.last_ms + 60_000))
+    since = listing(world.settings, rejects_of(world, since_ms=all_shapes.shapes[0].group.last_ms + 60_000))
     assert since.shapes == ()
 
 
@@ -113,7 +113,7 @@ def test_a_record_is_found_wherever_it_is_still_kept(world: World) -> None:
     mixed_up = {"doc": {"perf": {"reject": {"letter": f"{topic}/0/{one_letter.offset}"}}}}
     world.client.update(index=reject.index, id=reject.id, body=mixed_up, refresh=True)
     by_record = shown(world, ids=(reject.id,))[1]
-    replayed(world, wanted(world, ids=(reject.id,)))
+    replayed(world, rejects_of(world, ids=(reject.id,)))
     with world.admin() as admin:
         admin.delete_records({TopicPartition(world.topic, 0): 2})
     by_copy = shown(world, ids=(reject.id,))[1]
@@ -133,10 +133,10 @@ def test_replayed_records_become_facts_once_the_grammar_is_fixed(world: World) -
     """Same key, value and headers, read at their first record time; marked; the ledger counts every record once."""
     lines = [misspelt(n) for n in range(25)]
     before = refused(world, *lines, partitions=2)
-    known = repaired(world.folder)
+    registry = repaired(world.folder)
 
     report = replayed(world)
-    assert world.drain(known).counts["lines"].outcomes == Counter(stored=25)
+    assert world.drain(registry).counts["lines"].outcomes == Counter(stored=25)
 
     assert (report.records, report.found_in, report.not_sent) == (25, Counter({LETTER: 25}), [])
     copies = world.records(world.topic)
@@ -150,8 +150,8 @@ def test_replayed_records_become_facts_once_the_grammar_is_fixed(world: World) -
     times = {r.value.decode(): r.timestamp for r in before}
     created = {body["event"]["original"]: iso_ms(body["event"]["created"]) for body in world.documents().values()}
     assert created == times
-    assert world.facts() == world.expected(lines, known)
-    (listed,) = listing(world.settings, wanted(world)).shapes
+    assert world.facts() == world.expected(lines, registry)
+    (listed,) = listing(world.settings, rejects_of(world)).shapes
     assert (listed.group.replayed, listed.stored) == (25, 25)
     sums = world.ledger_sums()
     assert (sums["records"], sums["rejected"], sums["stored"]) == (50, 25, 25)
@@ -161,14 +161,14 @@ def test_replayed_records_become_facts_once_the_grammar_is_fixed(world: World) -
 def test_replaying_again_changes_nothing_but_the_count(world: World) -> None:
     """Replayed rejects are left out; `again` sends them once more: duplicates, and no document changes."""
     refused(world, *(misspelt(n) for n in range(5)))
-    known = repaired(world.folder)
+    registry = repaired(world.folder)
     replayed(world)
-    world.drain(known)
+    world.drain(registry)
     documents = world.documents()
 
     left_out = replayed(world)
     again = replayed(world, again=True)
-    outcomes = world.drain(known).counts["lines"].outcomes
+    outcomes = world.drain(registry).counts["lines"].outcomes
 
     assert (left_out.records, left_out.before) == (0, 5)
     assert again.records == 5
@@ -178,7 +178,7 @@ def test_replaying_again_changes_nothing_but_the_count(world: World) -> None:
         assert body["perf"]["reject"]["replays"] == 2
         assert len(body["perf"]["reject"]["replayed_as"]) == 2
         assert iso_ms(body["perf"]["reject"]["replayed"]) == NOW_MS
-    assert listing(world.settings, wanted(world)).shapes[0].stored == 5
+    assert listing(world.settings, rejects_of(world)).shapes[0].stored == 5
 
 
 def test_a_record_that_is_rejected_again_stays_one_reject_with_one_letter(world: World) -> None:
@@ -217,7 +217,7 @@ def test_a_record_with_two_rejected_parts_is_replayed_once(world: World) -> None
     ids = [doc_id for _, doc_id in world.documents("rejects")]
     assert sorted(ids) == [f"{world.topic}/0/0", f"{world.topic}/0/0/1"]
 
-    report = replayed(world, wanted(world, ids=(max(ids),)))
+    report = replayed(world, rejects_of(world, ids=(max(ids),)))
 
     assert report.records == 1
     assert [body["perf"]["reject"]["replays"] for body in world.documents("rejects").values()] == [1, 1]
@@ -229,7 +229,7 @@ def test_the_content_of_a_record_does_not_choose_its_topic(world: World) -> None
     intake = replace(world.settings.intake("lines"), topic="perf.elsewhere.v1")
     elsewhere = replace(world.settings, intakes={"lines": intake})
 
-    refusing = replay(elsewhere, wanted(world), lambda: NOW_MS)
+    refusing = replay(elsewhere, rejects_of(world), lambda: NOW_MS)
     dry = replayed(world, dry_run=True)
 
     assert (refusing.records, [why for _, why in refusing.not_sent]) == (0, ["its topic is no intake of the settings"])
@@ -245,7 +245,7 @@ def test_documents_that_the_index_rejected_are_stored_after_setup(world: World, 
     world.make_old_index()
     world.ship(world.written("a.log", sample_lines))
     count = world.drain().counts["lines"].outcomes["rejected"]
-    (listed,) = listing(world.settings, wanted(world)).shapes
+    (listed,) = listing(world.settings, rejects_of(world)).shapes
     assert (listed.group.count, listed.group.reason) == (count, "strict_dynamic_mapping")
     assert "[variant]" in str(listed.group.shape)
 
@@ -254,7 +254,7 @@ def test_documents_that_the_index_rejected_are_stored_after_setup(world: World, 
     world.drain()
 
     assert world.facts() == world.expected(sample_lines)
-    assert listing(world.settings, wanted(world)).shapes[0].stored == count
+    assert listing(world.settings, rejects_of(world)).shapes[0].stored == count
 
 
 def test_two_replays_at_once_both_leave_their_mark(world: World) -> None:
@@ -262,10 +262,10 @@ def test_two_replays_at_once_both_leave_their_mark(world: World) -> None:
     world.set_up(partitions=1)
     body = {"@timestamp": 0, "perf": {"facility": world.facility, "reject": {"shape": "made by a test"}}}
     world.client.index(index=f"perf-rejects-{world.facility}-1970.01", id=f"{world.topic}/0/0", document=body)
-    with open_rejects(world.settings.elasticsearch) as known:
-        stale = list(known.scan(wanted(world)))
-        known.mark([(stale[0], "t/0/1")], NOW_MS)
-        known.mark([(stale[0], "t/0/2")], NOW_MS + 1000)
+    with open_rejects(world.settings.elasticsearch) as rejects:
+        stale = list(rejects.scan(rejects_of(world)))
+        rejects.mark([(stale[0], "t/0/1")], NOW_MS)
+        rejects.mark([(stale[0], "t/0/2")], NOW_MS + 1000)
 
     ((_, stored),) = world.documents("rejects").items()
     assert (stored["perf"]["reject"]["replays"], stored["perf"]["reject"]["replayed_as"]) == (2, ["t/0/1", "t/0/2"])

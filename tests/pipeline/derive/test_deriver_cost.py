@@ -26,8 +26,8 @@ def rounds(world: World, size: int, runs: int) -> Iterator[BatchUpdates]:
     for n in range(runs):
         key = RunKey(world.facility, "als_perf", f"{size}-{n}")
         for at in range(size):
-            one = mark(at, "START", f"S{at % 40}")
-            batch.runs.setdefault(key, []).append(one._replace(id=f"{n}/{one.id}"))
+            start = mark(at, "START", f"S{at % 40}")
+            batch.runs.setdefault(key, []).append(start._replace(id=f"{n}/{start.id}"))
             held += 1
             if held == BATCH:
                 yield batch

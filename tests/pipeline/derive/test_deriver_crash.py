@@ -51,9 +51,9 @@ def batches(rng: Random, facts: list[Document]) -> Iterator[list[Document]]:
         sent = sent[size:]
 
 
-def until_done(rng: Random, mine: Worker, some: list[Document]) -> None:
-    """As Kafka has it: what was not committed is read again, until a worker outlives it."""
-    while not mine.derive(batch_of(some), Stumble(rng.choice([1, 2, 2, 3]), rng.choice(MOMENTS))):
+def until_done(rng: Random, mine: Worker, batch: list[Document]) -> None:
+    """Derive the batch again after each death, as Kafka delivers uncommitted records again."""
+    while not mine.derive(batch_of(batch), Stumble(rng.choice([1, 2, 2, 3]), rng.choice(MOMENTS))):
         pass
 
 
@@ -66,18 +66,18 @@ def test_deaths_between_any_two_writes_heal(world: World, workers: int) -> None:
     facts = facts_of(world, lines)
     everyone = [worker(world, cache_marks=rng.choice([0, 150, 10_000])) for _ in range(workers)]
     shares: list[list[list[Document]]] = [[] for _ in everyone]
-    for some in batches(rng, facts):
-        shares[rng.randrange(workers)].append(some)
+    for batch in batches(rng, facts):
+        shares[rng.randrange(workers)].append(batch)
 
     def lives(n: int) -> None:
         own = Random(n)
-        for some in shares[n]:
-            until_done(own, everyone[n], some)
+        for batch in shares[n]:
+            until_done(own, everyone[n], batch)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(lives, range(workers)))
 
-    deaths = Counter(death for each in everyone for death in each.store.deaths)
+    deaths = Counter(death for mine in everyone for death in mine.store.deaths)
     assert derived_documents(world) == at_once(world, sets_of(world, lines))
     between = {
         "marks and states": sum(n for at, n in deaths.items() if "runstate" in at and at.startswith(("asked", "part"))),
@@ -110,54 +110,54 @@ def test_instances_that_split_and_join_leave_no_ghost(world: World) -> None:
     assert second not in derived_documents(world)
 
 
-def standing(batch: BatchUpdates) -> BatchUpdates:
-    """The same, as a replay that knew of all of them tells it."""
-    found = BatchUpdates()
-    found.add_already_stored(batch)
-    return found
+def already_stored(batch: BatchUpdates) -> BatchUpdates:
+    """Return the same updates as a replay reports them: all are already stored."""
+    updates = BatchUpdates()
+    updates.add_already_stored(batch)
+    return updates
 
 
-def test_lines_that_a_replay_knew_to_stand_there_are_derived_from_only_where_that_is_missing(world: World) -> None:
-    """The set has them: it is read, and nothing is written. It lacks them (nobody derived then): all is written.
+def test_lines_that_are_already_stored_are_derived_only_where_the_state_lacks_them(world: World) -> None:
+    """A state that has the marks is read, and nothing is written; a state that lacks them is written in full.
 
-    A run of which one line is not known to stand there is written in full by whoever reads it anew.
+    A run with one new line is written in full by the worker that reads it without a cache.
     """
     world.set_up()
     key, other = (RunKey(world.facility, "als_perf", run) for run in ("1-2", "3-4"))
-    known, more, unheard = marks("0 START A, 20 START B"), marks("30 START C"), marks("5 START D, 15 START E")
-    assert worker(world).derive(BatchUpdates({key: known}))
+    stored, more, underived = marks("0 START A, 20 START B"), marks("30 START C"), marks("5 START D, 15 START E")
+    assert worker(world).derive(BatchUpdates({key: stored}))
 
     mine = worker(world)
-    assert mine.derive(standing(BatchUpdates({key: list(known), other: list(unheard)})))
+    assert mine.derive(already_stored(BatchUpdates({key: list(stored), other: list(underived)})))
     assert not [action for action in mine.store.sent if key.id in action.text]
-    sets = {key: {mark.id: mark for mark in known}, other: {mark.id: mark for mark in unheard}}
+    sets = {key: {mark.id: mark for mark in stored}, other: {mark.id: mark for mark in underived}}
     assert derived_documents(world) == at_once(world, sets)
 
     again = worker(world)
     both = BatchUpdates({key: list(more)})
-    both.add_already_stored(BatchUpdates({key: list(known)}))
+    both.add_already_stored(BatchUpdates({key: list(stored)}))
     assert again.derive(both)
     assert {action.index.split("-")[1] for action in again.store.sent} == {"runstate", "stages", "runs"}
-    assert derived_documents(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*known, *more)}})
+    assert derived_documents(world) == at_once(world, sets | {key: {mark.id: mark for mark in (*stored, *more)}})
 
 
-def test_who_dies_on_what_nobody_derived_leaves_it_to_the_sweeper(world: World) -> None:
-    """Marks that stood there and are in no set yet: the next who reads their lines finds them in the set.
+def test_a_worker_that_dies_on_underived_marks_leaves_them_to_the_sweeper(world: World) -> None:
+    """The marks were stored, but no state had them; the next worker that reads their lines finds them in the state.
 
-    So the state itself says that what follows was not written.
+    So the state itself says that its documents were not written.
     """
     world.set_up()
     key = RunKey(world.facility, "als_perf", "1-2")
-    found = marks("0 START A, 20 START B")
-    batch = BatchUpdates({key: list(found)})
+    begun = marks("0 START A, 20 START B")
+    batch = BatchUpdates({key: list(begun)})
     mine = worker(world)
-    assert not mine.derive(standing(batch), Stumble(1, "answered"))
-    assert mine.derive(standing(batch))
+    assert not mine.derive(already_stored(batch), Stumble(1, "answered"))
+    assert mine.derive(already_stored(batch))
     assert derived_documents(world) == {}
 
     assert sweep(world).states == 1
 
-    assert derived_documents(world) == at_once(world, {key: {mark.id: mark for mark in found}})
+    assert derived_documents(world) == at_once(world, {key: {mark.id: mark for mark in begun}})
     assert sweep(world).states == 0
 
 
@@ -166,11 +166,11 @@ def test_what_another_worker_wrote_meanwhile_is_not_taken_for_ones_own(world: Wo
     world.set_up()
     key = RunKey(world.facility, "als_perf", "1-2")
     batches_ = [
-        marks(f"{day * MS_PER_DAY // 1000} {what}") for day, what in ((10, "START B"), (0, "START A"), (5, "X A"))
+        marks(f"{day * MS_PER_DAY // 1000} {words}") for day, words in ((10, "START B"), (0, "START A"), (5, "X A"))
     ]
     mine, other = worker(world), worker(world)
-    for each, batch in zip((mine, other, mine), batches_, strict=True):
-        assert each.derive(BatchUpdates({key: batch}))
+    for deriving, batch in zip((mine, other, mine), batches_, strict=True):
+        assert deriving.derive(BatchUpdates({key: batch}))
 
     everyone = {mark.id: mark for batch in batches_ for mark in batch}
     assert mine.deriver.conflicts == 1
@@ -228,8 +228,8 @@ BEFORE_THE_COMMIT = [("stages", "answered")] * 2
 @contextmanager
 def forked(world: World, address: str) -> Iterator[int]:
     """A worker as a process of its own, by its number."""
-    settings, known = world.through(address), world.knowledge
-    process = get_context("fork").Process(target=lambda: run_worker(settings, known, drain=True))
+    settings, registry = world.through(address), world.knowledge
+    process = get_context("fork").Process(target=lambda: run_worker(settings, registry, drain=True))
     process.start()
     assert process.pid is not None
     try:
@@ -256,8 +256,8 @@ def killed(world: World, before: Front, kind: str, moment: str, nth: int) -> Non
     runs = {body["perf"]["run"]["id"] for _, body in bodies(kill.hit) if "run" in body["perf"]}
     committed = world.committed()
     theirs = [body for body in world.documents().values() if body["perf"]["run"]["id"] in runs]
-    places = [body["provenance"]["kafka"].split("/") for body in theirs]
-    assert any(int(offset) >= committed.get(int(partition), 0) for _, partition, offset in places)
+    origins = [body["provenance"]["kafka"].split("/") for body in theirs]
+    assert any(int(offset) >= committed.get(int(partition), 0) for _, partition, offset in origins)
     world.bury_dead_members()
 
 

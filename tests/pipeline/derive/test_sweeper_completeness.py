@@ -49,19 +49,19 @@ def put(world: World, version: int, *variants: str, tail: str = "") -> None:
     """Store a template of stages of one letter, as `perflog workflow learn` would."""
     template = learn([], Declared(tuple(map(tuple, variants)), tail, True))
     assert template is not None
-    kept = Workflows(world.client)
+    workflows = Workflows(world.client)
     body = template_body(StoredTemplate(world.facility, WORKFLOW, version, 0, template))
-    kept.refresh()
-    before = next(iter(kept.stored((world.facility,))), None)
+    workflows.refresh()
+    before = next(iter(workflows.stored((world.facility,))), None)
     index = f"perf-workflows-{world.facility}"
-    assert kept.change(before, body) if before else kept.create(index, digest_id(WORKFLOW.encode()), body)
+    assert workflows.change(before, body) if before else workflows.create(index, digest_id(WORKFLOW.encode()), body)
 
 
-def said(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
-    """What is said of a run's completeness."""
+def completeness_of(world: World, run: str, ordinal: int = 1) -> dict[str, Any] | None:
+    """Return the completeness of a run."""
     body = derived_documents(world)[f"perf-runs-{world.facility}", uid(key(world, run), ordinal)]
-    found: dict[str, Any] | None = body["perf"]["run"].get("completeness")
-    return found
+    completeness: dict[str, Any] | None = body["perf"]["run"].get("completeness")
+    return completeness
 
 
 def derive_of_new(world: World, run: str, text: str) -> None:
@@ -94,37 +94,37 @@ def test_a_lost_line_is_named_by_show(world: World) -> None:
     second = json.loads(world.perflog("sweep", "--once", "--json").stdout)
     shown = json.loads(world.perflog("show", damaged, "--json").stdout)["completeness"]
 
-    assert [(each["workflow"], each["done"]) for each in learned] == [(WORKFLOW, "stored")]
+    assert [(workflow["workflow"], workflow["done"]) for workflow in learned] == [(WORKFLOW, "stored")]
     assert (first["run_ids"] > 0, second["run_ids"]) == (True, 0)
     assert shown["missing_stages"] == [LOST]
     assert (shown["verdict"], shown["template_version"], shown["head_seen"]) == ("incomplete", 1, True)
     assert f"missing {LOST}" in world.perflog("show", damaged).stdout
     watermark = json.loads(world.perflog("sweep", "--once", "--json").stdout)["watermarks"]
-    assert told_of(world) == by_the_core(world, sets_of(world, lines), watermark)
+    assert completeness_by_uid(world) == by_the_core(world, sets_of(world, lines), watermark)
 
 
-def told_of(world: World) -> dict[str, Any]:
-    """Uid -> what is said of each run."""
-    found = (
-        body["perf"]["run"] for place, body in derived_documents(world).items() if place[0].startswith("perf-runs-")
+def completeness_by_uid(world: World) -> dict[str, Any]:
+    """Return the completeness of all runs by uid."""
+    runs = (
+        body["perf"]["run"] for doc_ref, body in derived_documents(world).items() if doc_ref[0].startswith("perf-runs-")
     )
-    return {run["uid"]: run.get("completeness") for run in found}
+    return {run["uid"]: run.get("completeness") for run in runs}
 
 
 def by_the_core(
     world: World, sets: Mapping[RunKey, Mapping[str, RunMark]], watermarks: Mapping[str, str]
 ) -> dict[str, Any]:
-    """What the core says of all runs at that watermark, by the template that is stored."""
+    """Return the completeness that the core derives for all runs at that watermark, by the stored template."""
     (at,) = watermarks.values()
-    (kept,) = Workflows(world.client).stored((world.facility,))
-    template = template_in(kept.body)
-    found: dict[str, Any] = {}
-    for run, found_marks in sets.items():
-        state = with_marks(RunState(run, watermark_ms=iso_ms(at)), found_marks.values())
-        for each in documents(derive(state), world.knowledge.schema, None, {template.workflow: template}):
-            if each.index.startswith("perf-runs-"):
-                found[each.body["perf"]["run"]["uid"]] = each.body["perf"]["run"].get("completeness")
-    return found
+    (stored,) = Workflows(world.client).stored((world.facility,))
+    template = template_in(stored.body)
+    completeness: dict[str, Any] = {}
+    for run, run_marks in sets.items():
+        state = with_marks(RunState(run, watermark_ms=iso_ms(at)), run_marks.values())
+        for document in documents(derive(state), world.knowledge.schema, None, {template.workflow: template}):
+            if document.index.startswith("perf-runs-"):
+                completeness[document.body["perf"]["run"]["uid"]] = document.body["perf"]["run"].get("completeness")
+    return completeness
 
 
 def test_a_late_line_is_judged_anew(world: World) -> None:
@@ -134,15 +134,15 @@ def test_a_late_line_is_judged_anew(world: World) -> None:
     derive_of_new(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
     pass_time(world, 2 * HOUR_S)
     sweep(world)
-    before = said(world, "r")
+    before = completeness_of(world, "r")
     derive_of_new(world, "r", "90 START B")
-    between = said(world, "r")
+    between = completeness_of(world, "r")
     sweep(world)
 
     assert before is not None
     assert (before["verdict"], before["missing_stages"]) == ("incomplete", ["B"])
     assert between is None
-    assert said(world, "r") == {
+    assert completeness_of(world, "r") == {
         "verdict": "complete", "template_version": 1, "variant": 1, "expected": 3, "seen": 3, "seen_pct": 100,
         "missing": 0, "head_seen": True, "tail_seen": True,
     }  # fmt: skip
@@ -156,17 +156,21 @@ def test_a_newer_template_judges_what_is_stored_and_an_equal_one_nothing(world: 
         derive_of_new(world, f"r{number}", WHOLE)
     pass_time(world, 2 * HOUR_S)
     assert sweep(world).states == 5
-    assert said(world, "r1") is None
+    assert completeness_of(world, "r1") is None
 
     put(world, 1, "ABC")
     assert sweep(world).states == 5
-    assert (said(world, "r1") or {})["verdict"] == "complete"
+    assert (completeness_of(world, "r1") or {})["verdict"] == "complete"
     put(world, 2, "ABCD", tail="C")
     assert sweep(world).states == 5
     assert sweep(world).states == 0
 
-    found = said(world, "r1") or {}
-    assert (found["verdict"], found["missing_stages"], found["template_version"]) == ("incomplete", ["D"], 2)
+    completeness = completeness_of(world, "r1") or {}
+    assert (completeness["verdict"], completeness["missing_stages"], completeness["template_version"]) == (
+        "incomplete",
+        ["D"],
+        2,
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,11 +185,11 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
     for at_s in (60, HOUR_S, 3 * HOUR_S, 6 * DAY_S, 8 * DAY_S):
         pass_time(world, at_s)
         sweep(world)
-        seen.append(said(world, "r"))
+        seen.append(completeness_of(world, "r"))
 
     assert seen[:2] == [None, None]
-    assert [(each or {}).get("verdict") for each in seen[2:]] == ["open", "open", "incomplete"]
-    assert [(each or {}).get("missing_stages") for each in seen[2:]] == [None, None, ["C"]]
+    assert [(completeness or {}).get("verdict") for completeness in seen[2:]] == ["open", "open", "incomplete"]
+    assert [(completeness or {}).get("missing_stages") for completeness in seen[2:]] == [None, None, ["C"]]
     assert sweep(world).states == 0
 
 
@@ -194,7 +198,7 @@ def test_an_open_run_is_incomplete_only_when_it_is_over(world: World, text: str)
     cases(product((1, 2, 3), ("asked", "part", "answered")), [(1, "asked"), (2, "part"), (3, "answered")]),
 )
 def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) -> None:
-    """Before the state, before the run, before it is settled: the next sweep says what should have been said."""
+    """Before the state, before the run, before it is settled: the next sweep writes what is missing."""
     world.set_up()
     derive_of_new(world, "r", "0 QSTART, 25 WSTART, 40 START A, 120 START C")
     pass_time(world, 2 * HOUR_S)
@@ -207,7 +211,7 @@ def test_a_sweeper_may_die_while_it_judges(world: World, nth: int, moment: str) 
 
     sweep(world)
 
-    assert (said(world, "r") or {})["missing_stages"] == ["B"]
+    assert (completeness_of(world, "r") or {})["missing_stages"] == ["B"]
     assert sweep(world).states == 0
 
 
@@ -218,31 +222,31 @@ def test_whatever_the_order_of_lines_sweeps_and_templates_the_end_is_the_same(wo
         ("0 QSTART, 40 START A, 90 START B", "25 WSTART, 120 START C"),
         ("120 START C", "0 QSTART, 25 WSTART, 40 START A"),
     )
-    for n, (one, other) in enumerate(halves):
-        derive_of_new(world, f"first{n}", f"{one}, {other}")
-        derive_of_new(world, f"then{n}", one)
+    for n, (early, late) in enumerate(halves):
+        derive_of_new(world, f"first{n}", f"{early}, {late}")
+        derive_of_new(world, f"then{n}", early)
     pass_time(world, 2 * HOUR_S)
     put(world, 1, "AB")
     sweep(world)
-    for n, (_, other) in enumerate(halves):
-        derive_of_new(world, f"then{n}", other)
+    for n, (_, late) in enumerate(halves):
+        derive_of_new(world, f"then{n}", late)
     put(world, 2, "ABC")
     sweep(world)
 
     for n in (0, 1):
-        assert said(world, f"first{n}") == said(world, f"then{n}")
-        assert (said(world, f"first{n}") or {})["template_version"] == 2
+        assert completeness_of(world, f"first{n}") == completeness_of(world, f"then{n}")
+        assert (completeness_of(world, f"first{n}") or {})["template_version"] == 2
 
 
-def test_of_two_who_store_a_template_one_is_overtaken(world: World) -> None:
+def test_the_second_of_two_writers_of_a_template_conflicts(world: World) -> None:
     """The second must have seen the first's: nothing is overwritten unseen."""
     world.set_up()
-    kept = Workflows(world.client)
+    workflows = Workflows(world.client)
     body = template_body(StoredTemplate(world.facility, WORKFLOW, 1, BEGIN_MS, Template(())))
     index = f"perf-workflows-{world.facility}"
-    first = kept.create(index, "w", body)
+    first = workflows.create(index, "w", body)
 
     assert first is not None
-    assert kept.create(index, "w", body) is None
-    assert kept.change(first, body) is not None
-    assert kept.change(first, body) is None
+    assert workflows.create(index, "w", body) is None
+    assert workflows.change(first, body) is not None
+    assert workflows.change(first, body) is None

@@ -22,33 +22,37 @@ THEN_MS = 1_454_800_000_000  # 2016-02-06, some hours after the sample
 
 def live_lines() -> list[bytes]:
     """A run of two stages that began a minute ago."""
-    found = []
+    lines = []
     for stage, ago_s in (("SUBMIT_NORM", 60), ("SUBMIT_SINO", 30)):
         at_s = int(time.time()) - ago_s
         stamp = datetime.fromtimestamp(at_s, UTC).strftime("%a %b %d %H:%M:%S UTC %Y")
-        found.append(f"{stamp}: norm.sh:32:777-1:PERF:{stage}:START_DATE={at_s}".encode())
-    return found
+        lines.append(f"{stamp}: norm.sh:32:777-1:PERF:{stage}:START_DATE={at_s}".encode())
+    return lines
 
 
 def swept(world: World) -> Swept:
-    """What a sweep finds."""
-    found: list[Swept] = []
-    sweep(world.settings, world.knowledge, True, found.append)
-    return found[0]
+    """Sweep once and return the report."""
+    sweeps: list[Swept] = []
+    sweep(world.settings, world.knowledge, True, sweeps.append)
+    return sweeps[0]
 
 
 def of_then(world: World) -> Documents:
     """What the lines became when they were new: their record time was that of their day."""
-    known = world.knowledge
-    decoder = Decoder(world.settings.intake("lines"), known.sources, known.schema)
-    made = [decoder.decode(Message(line, THEN_MS), THEN_MS) for line in LINES]
-    return {(d.index, d.id): without_provenance(d.body, known.schema) for each in made for d in each.documents}
+    registry = world.knowledge
+    decoder = Decoder(world.settings.intake("lines"), registry.sources, registry.schema)
+    decoded_lines = [decoder.decode(Message(line, THEN_MS), THEN_MS) for line in LINES]
+    return {
+        (d.index, d.id): without_provenance(d.body, registry.schema)
+        for decoded in decoded_lines
+        for d in decoded.documents
+    }
 
 
 def newest_line_ms(world: World) -> int:
     """Up to when alarms judge the facility."""
-    with open_runs(world.settings.elasticsearch) as known:
-        return known.newest_line_ms()[world.facility]
+    with open_runs(world.settings.elasticsearch) as runs:
+        return runs.newest_line_ms()[world.facility]
 
 
 def test_a_file_of_years_ago_becomes_what_it_became_then(world: World) -> None:
@@ -64,14 +68,14 @@ def test_a_file_of_years_ago_becomes_what_it_became_then(world: World) -> None:
     counts = world.drain().counts["lines"]
     after = swept(world)
 
-    old = {place: body for place, body in facts(world).items() if place not in before[2]}
+    old = {doc_ref: body for doc_ref, body in facts(world).items() if doc_ref not in before[2]}
     assert counts.outcomes["stored"] == len(LINES)
     assert old == of_then(world)
     assert after.watermarks == before[0].watermarks
     assert newest_line_ms(world) == before[3]
     now = derived_documents(world)
-    assert {place: now[place] for place in before[1]} == before[1]
+    assert {doc_ref: now[doc_ref] for doc_ref in before[1]} == before[1]
     (watermark_ms,) = after.watermarks.values()
-    assert {place: now[place] for place in now if place not in before[1]} == at_once(
+    assert {doc_ref: now[doc_ref] for doc_ref in now if doc_ref not in before[1]} == at_once(
         world, sets_of(world, LINES), watermark_ms
     )

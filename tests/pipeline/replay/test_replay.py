@@ -48,11 +48,11 @@ from tests.support.worlds import SAMPLES
 pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
 
 
-def assert_newest_only(world: World, known: Registry | None = None) -> None:
+def assert_newest_only(world: World, registry: Registry | None = None) -> None:
     """Exactly what the new revision makes of the sample is visible: marks, stages and runs; by way of the index."""
-    known = known or moved(world)
-    assert facts(world) == world.expected(LINES, known)
-    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
+    registry = registry or moved(world)
+    assert facts(world) == world.expected(LINES, registry)
+    assert derived_documents(world) == at_once(world, sets_by(world, registry, LINES))
 
 
 def assert_settled(world: World) -> None:
@@ -64,14 +64,14 @@ def assert_settled(world: World) -> None:
     assert versions(world) == before
 
 
-def assert_same_again(world: World, known: Registry) -> None:
+def assert_same_again(world: World, registry: Registry) -> None:
     """A second replay is read and changes nothing: no fact and no run's set is written, what is derived is the same.
 
     Of a stage that a former revision of its run wrote, and that has not changed since, the version may catch up.
     """
     before, derived = versions(world, "marks,runstate,writers"), everything(world)
-    report = replayed(world, known)
-    counts = world.drain(known).counts["lines"]
+    report = replayed(world, registry)
+    counts = world.drain(registry).counts["lines"]
 
     assert report.corrections.words.total() == 0
     assert counts.outcomes["duplicate"] == counts.records == report.lines
@@ -100,7 +100,7 @@ def test_a_revision_that_moves_half_of_the_lines_leaves_the_new_documents_only(w
     left = set(old) - set(facts(world))
     stones = world.documents()
     assert len(left) == lines_moved
-    assert all(stones[place]["perf"]["retracted"] and "event" not in stones[place] for place in left)
+    assert all(stones[doc_ref]["perf"]["retracted"] and "event" not in stones[doc_ref] for doc_ref in left)
     assert_settled(world)
     assert_tiled(world)
 
@@ -162,7 +162,7 @@ def test_old_and_new_workers_at_the_same_time(world: World) -> None:
     world.ship(SAMPLES)
     world.drain()
     replayed(world)
-    processes = [_worker(world, known) for known in (world.knowledge, moved(world))]
+    processes = [_worker(world, registry) for registry in (world.knowledge, moved(world))]
     for process in processes:
         process.join(60)
         assert process.exitcode == 0
@@ -207,9 +207,9 @@ PLAN = [
 ]  # fmt: skip
 
 
-def _worker(world: World, known: Registry, address: str | None = None) -> ForkProcess:
+def _worker(world: World, registry: Registry, address: str | None = None) -> ForkProcess:
     settings = world.through(address) if address else world.settings
-    process = get_context("fork").Process(target=lambda: run_worker(settings, known, drain=True))
+    process = get_context("fork").Process(target=lambda: run_worker(settings, registry, drain=True))
     process.start()
     return process
 
@@ -280,7 +280,7 @@ def test_a_line_that_is_not_read_any_more_is_gone_and_can_come_back(world: World
 
 
 def test_a_line_of_several_pairs_is_sent_once(world: World) -> None:
-    """Its documents are all told of by that one record."""
+    """One record corrects all its documents."""
     world.set_up()
     line = LINES[0].replace(b"START_DATE=1454737177", b"START_DATE=1454737177:END_DATE=1454737179")
     world.ship(world.written("two.log", [line, LINES[1]]))
@@ -300,9 +300,9 @@ def test_lines_of_a_forwarder_are_sent_bare_and_glued_ones_apart(world: World) -
     settings = replace(world.settings, intakes={"lines": wrapped})
     world.__dict__["settings"] = settings
     world.set_up()
-    told_ = {"host": {"name": "bl"}, "log": {"file": {"path": "/a.log"}, "offset": 7}}
+    origin = {"host": {"name": "bl"}, "log": {"file": {"path": "/a.log"}, "offset": 7}}
     glued = LINES[0] + LINES[1]
-    messages = [json.dumps({**told_, "message": text.decode()}).encode() for text in (LINES[2], glued)]
+    messages = [json.dumps({**origin, "message": text.decode()}).encode() for text in (LINES[2], glued)]
     world.ship(world.written("beats.log", messages))
     world.drain()
     before = world.documents()
@@ -314,12 +314,15 @@ def test_lines_of_a_forwarder_are_sent_bare_and_glued_ones_apart(world: World) -
 
     replayed(world, raised(world))
     world.drain(raised(world))
-    assert facts(world) == {place: without_provenance(body, world.knowledge.schema) for place, body in before.items()}
+    assert facts(world) == {
+        doc_ref: without_provenance(body, world.knowledge.schema) for doc_ref, body in before.items()
+    }
     after = world.documents()
     assert all(
-        after[place]["log"] == body["log"] and after[place]["host"] == body["host"] for place, body in before.items()
+        after[doc_ref]["log"] == body["log"] and after[doc_ref]["host"] == body["host"]
+        for doc_ref, body in before.items()
     )
-    assert all(after[place]["event"]["created"] == body["event"]["created"] for place, body in before.items())
+    assert all(after[doc_ref]["event"]["created"] == body["event"]["created"] for doc_ref, body in before.items())
 
 
 def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
@@ -342,46 +345,46 @@ def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
     assert count(sources=("netlogger",)) == 0
     assert count(since_ms=1_454_737_242_000, until_ms=1_454_737_269_000) == 2
     assert world.ends() == ends
-    heard: list[tuple[int, int]] = []
+    calls: list[tuple[int, int]] = []
     meant = FactQuery(facilities=(world.facility,))
-    resend(world.settings, world.knowledge, meant, dry_run=True, progress=lambda *at: heard.append(at))
-    assert heard[-1] == (len(LINES), len(LINES))
+    resend(world.settings, world.knowledge, meant, dry_run=True, progress=lambda *at: calls.append(at))
+    assert calls[-1] == (len(LINES), len(LINES))
     elsewhere = replace(world.settings, intakes={})
     report = resend(elsewhere, world.knowledge, FactQuery(facilities=(world.facility,)), dry_run=True)
     assert (report.lines, sum(report.left_out.values())) == (0, len(LINES))
 
 
 def test_a_plain_run_id_that_is_read_otherwise_moves_in_place(world: World) -> None:
-    """By the short way too: a grammar that takes half of the run id; the runs of before are retracted."""
-    known = halved(world)
+    """The fast path does it too: a grammar that takes half of the run id; the runs of before are retracted."""
+    registry = halved(world)
     lines = mixed(Random(1), lines_of(3, 600, Shares()), 0)
     world.set_up()
     world.ship(world.written("a.log", lines))
     world.drain()
     before = set(derived_documents(world))
 
-    report = replayed(world, known)
-    world.drain(known)
+    report = replayed(world, registry)
+    world.drain(registry)
 
     assert report.corrections.words[TO_RUN] == report.corrections.words[CORRECTED] > 500
     assert not report.corrections.words[TO_INDEX]
-    assert facts(world) == world.expected(lines, known)
-    assert derived_documents(world) == at_once(world, sets_by(world, known, lines))
-    runs = {place for place in before if place[0].startswith("perf-runs")}
+    assert facts(world) == world.expected(lines, registry)
+    assert derived_documents(world) == at_once(world, sets_by(world, registry, lines))
+    runs = {doc_ref for doc_ref in before if doc_ref[0].startswith("perf-runs")}
     assert runs.isdisjoint(derived_documents(world))
-    assert_same_again(world, known)
+    assert_same_again(world, registry)
 
 
 def test_an_older_worker_that_comes_late_adds_nothing_to_runs(world: World) -> None:
     """It finds its lines in a higher version, which it does not overwrite, and tells their old runs nothing."""
-    known = halved(world)
+    registry = halved(world)
     world.set_up()
-    for by in (known, world.knowledge):
+    for by in (registry, world.knowledge):
         world.ship(SAMPLES)
         world.drain(by)
 
-    assert facts(world) == world.expected(LINES, known)
-    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
+    assert facts(world) == world.expected(LINES, registry)
+    assert derived_documents(world) == at_once(world, sets_by(world, registry, LINES))
 
 
 def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
@@ -390,8 +393,8 @@ def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
     After a replay they are as printed and doubtful, and the lower bound that rested on one is gone.
     """
 
-    def stamps(found: Documents) -> list[tuple[object, ...]]:
-        perfs = sorted((body["perf"] for body in found.values()), key=lambda perf: perf["mark"]["emit_lag_s"])
+    def stamps(documents: Documents) -> list[tuple[object, ...]]:
+        perfs = sorted((body["perf"] for body in documents.values()), key=lambda perf: perf["mark"]["emit_lag_s"])
         return [(perf["mark"]["emit_lag_s"], perf["mark"]["logged"], perf.get("flags")) for perf in perfs]
 
     def measured() -> dict[str, tuple[object, ...]]:
@@ -433,18 +436,18 @@ def test_a_lag_that_was_mended_is_taken_back(world: World) -> None:
 
 def test_what_shipping_overwrote_without_a_word_is_taken_out_of_its_run(world: World) -> None:
     """The same lines, shipped again and read by a newer worker: their old runs still count them, until a replay."""
-    known = halved(world)
+    registry = halved(world)
     world.set_up()
-    for by in (world.knowledge, known):
+    for by in (world.knowledge, registry):
         world.ship(SAMPLES)
         world.drain(by)
-    assert derived_documents(world) != at_once(world, sets_by(world, known, LINES))
+    assert derived_documents(world) != at_once(world, sets_by(world, registry, LINES))
 
-    report = replayed(world, known)
+    report = replayed(world, registry)
 
     assert report.left_behind == len(LINES)
-    assert derived_documents(world) == at_once(world, sets_by(world, known, LINES))
-    assert replayed(world, known).left_behind == 0
+    assert derived_documents(world) == at_once(world, sets_by(world, registry, LINES))
+    assert replayed(world, registry).left_behind == 0
 
 
 def test_network_results_are_replayed_with_the_time_of_their_capture(world: World) -> None:
@@ -455,9 +458,9 @@ def test_network_results_are_replayed_with_the_time_of_their_capture(world: Worl
     world.set_up()
     grammars = world.settings.grammars
     samples = [line for name in sources for line in (grammars / name / "samples.jsonl").read_bytes().splitlines()]
-    told_ = headers.to_headers(Provenance("ps", "/x.json", captured_ms=1_780_000_000_000), backfill=True)
+    record_headers = headers.to_headers(Provenance("ps", "/x.json", captured_ms=1_780_000_000_000), backfill=True)
     with open_producer(world.settings.kafka) as outbox:
-        outbox.send([ProducerRecord(world.topic, None, line, told_) for line in samples])
+        outbox.send([ProducerRecord(world.topic, None, line, record_headers) for line in samples])
     world.drain()
     before = world.documents("network")
     assert len(before) > 20
@@ -499,19 +502,21 @@ def test_plain_lines_are_corrected_in_place(world: World) -> None:
 
 
 def test_the_lines_of_a_run_are_sent_together() -> None:
-    """Each once, by topic, run and origin, and in their order; a portion that is full goes before the next is read."""
-    made = [
+    """Each is sent once, in order of topic, run and origin; a full portion is sent before the next one is read."""
+    records = [
         ProducerRecord("t", f"run {n % 7}".encode(), str(n).encode(), (("host", b"ab"[n % 2 :]),)) for n in range(70)
     ]
 
-    found = list(sort_by_run([made[:30], made[30:]]))
+    sorted_records = list(sort_by_run([records[:30], records[30:]]))
 
-    assert sorted(letter.value or b"" for letter in found) == sorted(letter.value or b"" for letter in made)
-    assert [letter.key for letter in found[::10]] == sorted({letter.key for letter in made}, key=str)
-    assert all(letter.key == found[n // 10 * 10].key for n, letter in enumerate(found))
+    assert sorted(record.value or b"" for record in sorted_records) == sorted(record.value or b"" for record in records)
+    assert [record.key for record in sorted_records[::10]] == sorted({record.key for record in records}, key=str)
+    assert all(record.key == sorted_records[n // 10 * 10].key for n, record in enumerate(sorted_records))
     alike = [
-        int(letter.value or b"") for letter in found if letter.key == b"run 3" and letter.headers == made[3].headers
+        int(record.value or b"")
+        for record in sorted_records
+        if record.key == b"run 3" and record.headers == records[3].headers
     ]
     assert alike == [3, 17, 31, 45, 59]
     large = [ProducerRecord("t", key, bytes(TOGETHER_BYTES), ()) for key in (b"b", b"a")]
-    assert [letter.key for letter in sort_by_run([letter] for letter in large)] == [b"b", b"a"]
+    assert [record.key for record in sort_by_run([record] for record in large)] == [b"b", b"a"]

@@ -35,7 +35,7 @@ facility = "before"
 sources = ["perfsonar", "perfsonar_result", "owping"]
 """
 TORN = b"PERF:SUBMIT_NO"
-Place = tuple[str, str]
+DocRef = tuple[str, str]
 
 
 @pytest.fixture
@@ -47,41 +47,46 @@ def world(stack: Running, tmp_path: Path) -> World:
 
 
 def stored_before(world: World) -> None:
-    """The index as it was."""
+    """Write the index as it was before."""
     set_up(world.settings, world.knowledge.schema)
     actions: list[dict[str, Any]] = []
-    for row in STORED:
-        place = {"_index": row["index"], "_id": row["id"], "version": row["version"], "version_type": "external"}
-        actions += ({"index": place}, row["body"])
+    for document in STORED:
+        doc_ref = {
+            "_index": document["index"],
+            "_id": document["id"],
+            "version": document["version"],
+            "version_type": "external",
+        }
+        actions += ({"index": doc_ref}, document["body"])
     assert not world.client.bulk(operations=actions, refresh=True).body["errors"]
 
 
 def messages() -> list[tuple[str, Message]]:
-    """Intake and message of what was stored, as it came."""
-    found: dict[str, tuple[str, Message]] = {}
-    for row in STORED:
-        body = row["body"]
+    """Return the intake and the message of each record that the stored documents come from."""
+    by_record: dict[str, tuple[str, Message]] = {}
+    for document in STORED:
+        body = document["body"]
         intake, at = body["log"]["file"]["path"].strip("/").removesuffix(".log"), body["provenance"]["kafka"]
         captured_ms = 1_772_668_740_000 if intake == "results" else None
-        place = Provenance("beamline", body["log"]["file"]["path"], 0, kafka=at, captured_ms=captured_ms)
-        _, before = found.get(at, ("", Message(b"", 0)))
+        origin = Provenance("beamline", body["log"]["file"]["path"], 0, kafka=at, captured_ms=captured_ms)
+        _, before = by_record.get(at, ("", Message(b"", 0)))
         whole = original_of(body) if original_of(body) == before.data else before.data + original_of(body)
-        found[at] = intake, Message(whole, 1_772_668_800_000, place, backfill=True)
-    return list(found.values())
+        by_record[at] = intake, Message(whole, 1_772_668_800_000, origin, backfill=True)
+    return list(by_record.values())
 
 
-def expected(world: World, settings: Settings) -> dict[Place, Any]:
-    """What these messages become now."""
-    known, made = world.knowledge, {}
+def expected(world: World, settings: Settings) -> dict[DocRef, Any]:
+    """Return the documents that these messages become now."""
+    registry, documents = world.knowledge, {}
     for intake, message in messages():
-        found = Decoder(settings.intake(intake), known.sources, known.schema).decode(message, 0)
-        for document in found.documents:
-            made[document.index, document.id] = without_provenance(document.body, known.schema)
-    return made
+        decoded = Decoder(settings.intake(intake), registry.sources, registry.schema).decode(message, 0)
+        for document in decoded.documents:
+            documents[document.index, document.id] = without_provenance(document.body, registry.schema)
+    return documents
 
 
-def stored(world: World) -> dict[Place, Any]:
-    """The facts as they are."""
+def stored(world: World) -> dict[DocRef, Any]:
+    """Return the facts of the index."""
     return {**world.documents("marks"), **world.documents("network")}
 
 
@@ -95,13 +100,13 @@ def test_each_piece_stands_by_itself_after_a_replay(world: World) -> None:
     resend(settings, world.knowledge, FactQuery(facilities=(FACILITY,)))
     run_worker(settings, world.knowledge, drain=True)
 
-    wanted, after = expected(world, settings), stored(world)
-    visible = {place: body for place, body in after.items() if not body["perf"].get("retracted")}
-    assert {p: without_provenance(body, world.knowledge.schema) for p, body in visible.items()} == wanted
-    for place in after.keys() - wanted.keys():
-        assert after[place]["perf"]["retracted"]
-        assert "original" not in after[place].get("event", {}) or TORN in original_of(after[place])
-    assert len(after) - len(wanted) == 5  # four results under other ids, and the stage that was torn
+    expected_documents, after = expected(world, settings), stored(world)
+    visible = {doc_ref: body for doc_ref, body in after.items() if not body["perf"].get("retracted")}
+    assert {p: without_provenance(body, world.knowledge.schema) for p, body in visible.items()} == expected_documents
+    for doc_ref in after.keys() - expected_documents.keys():
+        assert after[doc_ref]["perf"]["retracted"]
+        assert "original" not in after[doc_ref].get("event", {}) or TORN in original_of(after[doc_ref])
+    assert len(after) - len(expected_documents) == 5  # four results under other ids, and the stage that was torn
     assert replays_due(settings, sources) == []
 
     before = versions(world, "marks,network")

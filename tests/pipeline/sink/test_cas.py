@@ -31,10 +31,10 @@ class MemoryStore:
         self.documents[doc_ref] = seq_no, dict(body)
         return seq_no
 
-    def get(self, wanted: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
+    def get(self, doc_refs: Sequence[tuple[str, str]]) -> list[StoredDocument | None]:
         """As `ports.Store`."""
-        self.reads.append(len(wanted))
-        stored = map(self.documents.get, wanted)
+        self.reads.append(len(doc_refs))
+        stored = map(self.documents.get, doc_refs)
         return [StoredDocument((entry[0], 1), entry[1], entry[0]) if entry else None for entry in stored]
 
     def swap(self, actions: Sequence[BulkAction]) -> list[ItemResult]:

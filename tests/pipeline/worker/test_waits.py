@@ -97,19 +97,19 @@ def test_no_worker_is_silent_for_long_without_a_commit(steps: list[tuple[str | N
     """Whatever happens in between: ten seconds by the clock after the last commit, a sentence has been logged."""
     clock = Clock()
     waits = Waits(clock)
-    what: str | None = None
+    current: str | None = None
     since_s, is_logged = clock.s, False
     for step, seconds in steps:
-        if step == "commit" or step is None or what is None:
+        if step == "commit" or step is None or current is None:
             since_s, is_logged = clock.s, False
         if step == "commit":
             waits.note_commit()
         else:
-            what = step
-            waits.on(what)
+            current = step
+            waits.on(current)
         for _, sentence in sentences(waits, clock, seconds):
             is_logged = is_logged or sentence.startswith("Nothing was committed")
-        assert is_logged == (what is not None and clock.s - since_s >= FIRST_S)
+        assert is_logged == (current is not None and clock.s - since_s >= FIRST_S)
 
 
 AT = Partition("t", 3)
