@@ -19,7 +19,7 @@ from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.rejects import RejectQuery
-from ingest.pipeline.deadletters.inspect import counted, listing, one
+from ingest.pipeline.deadletters.inspect import count_rejects, list_shapes, newest_reject
 from ingest.pipeline.deadletters.purge import purge as purge_them
 from ingest.pipeline.deadletters.replay import replay as replay_them
 from ingest.pipeline.deadletters.reread import as_of_now
@@ -129,7 +129,7 @@ def command() -> None:
 def list_(settings_path: Path | None, options: DlqListOptions) -> None:
     """Count the rejects by shape, the most frequent first; each with the id of its newest reject, for `show`."""
     log_to_stderr()
-    shapes = listing(load_settings(settings_path), options.query())
+    shapes = list_shapes(load_settings(settings_path), options.query())
     if options.as_json:
         click.echo(orjson.dumps(listing_to_json(shapes)))
     else:
@@ -150,7 +150,7 @@ def show(settings_path: Path | None, options: DlqShowOptions) -> None:
     """
     log_to_stderr()
     settings = load_settings(settings_path)
-    reject, original, parts = one(settings, options.query((options.reject_id,) if options.reject_id else ()))
+    reject, original, parts = newest_reject(settings, options.query((options.reject_id,) if options.reject_id else ()))
     if options.raw:
         if original is None or original.value is None:
             raise Problem(
@@ -215,7 +215,7 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     if options.every and not query.everything:
         raise Problem("--all does not go together with a filter.", "Leave out one of the two.", ExitCode.USAGE)
     _demand_existing(settings, query)
-    count = counted(settings, query)
+    count = count_rejects(settings, query)
     if count and not options.yes:
         _confirm(count)
     with progress_bar("rejects") as progress:
@@ -229,7 +229,7 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
 def _demand_existing(settings: Settings, query: RejectQuery) -> None:
     """Raise `Problem` (66) if a given id is not a reject's: a typo must not pass as an empty selection."""
     for reject_id in query.ids:
-        if not counted(settings, RejectQuery(ids=(reject_id,))):
+        if not count_rejects(settings, RejectQuery(ids=(reject_id,))):
             problem = f"There is no reject with the id {reject_id}."
             raise Problem(problem, "`perflog dlq list` lists the rejects.", ExitCode.NO_INPUT)
 

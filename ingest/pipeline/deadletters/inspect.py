@@ -73,7 +73,7 @@ class Listing:
     trouble: str | None = None
 
 
-def listing(settings: Settings, query: RejectQuery) -> Listing:
+def list_shapes(settings: Settings, query: RejectQuery) -> Listing:
     """Count rejects and dead letters; `Problem` (69) when Elasticsearch does not answer. Kafka may be down."""
     with open_rejects(settings.elasticsearch) as rejects:
         stored = _stored(rejects, query)
@@ -105,13 +105,13 @@ def _stored(rejects: RejectIndex, query: RejectQuery) -> Counter[Key]:
     return counts
 
 
-def counted(settings: Settings, query: RejectQuery) -> int:
+def count_rejects(settings: Settings, query: RejectQuery) -> int:
     """The number of matching rejects."""
     with open_rejects(settings.elasticsearch) as rejects:
         return rejects.count(query)
 
 
-def one(settings: Settings, query: RejectQuery) -> tuple[StoredReject, Original | None, list[str]]:
+def newest_reject(settings: Settings, query: RejectQuery) -> tuple[StoredReject, Original | None, list[str]]:
     """The newest matching reject, its record, and the ids of the other rejected parts of that record.
 
     `Problem` (66) when no reject matches. The record is None if nothing is left of it.

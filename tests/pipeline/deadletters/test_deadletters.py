@@ -14,7 +14,7 @@ from ingest.core.records import headers
 from ingest.core.timestamps import iso_ms
 from ingest.edge.elasticsearch.rejects import RejectQuery, StoredReject, open_rejects
 from ingest.edge.kafka.fetch import open_fetcher
-from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Original, listing, one
+from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Original, list_shapes, newest_reject
 from ingest.pipeline.deadletters.purge import PurgeReport, purge
 from ingest.pipeline.deadletters.replay import ReplayReport, replay
 from tests.support.ledger_checks import assert_tiled
@@ -48,7 +48,7 @@ def purged(world: World, **more: Any) -> PurgeReport:
 
 def shown(world: World, **more: Any) -> tuple[StoredReject, Original]:
     """The newest matching reject, and its record."""
-    reject, original, _ = one(world.settings, rejects_of(world, **more))
+    reject, original, _ = newest_reject(world.settings, rejects_of(world, **more))
     assert original is not None
     return reject, original
 
@@ -88,8 +88,8 @@ def test_the_rejects_of_one_broken_script_are_one_group(world: World, sample_lin
     bad = [*(misspelt(n) for n in range(20)), *(misspelt(n, "rot.sh") for n in range(30)), sample_lines[0][:50]]
     refused(world, *bad)
 
-    all_shapes = listing(world.settings, rejects_of(world))
-    selected = listing(world.settings, rejects_of(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
+    all_shapes = list_shapes(world.settings, rejects_of(world))
+    selected = list_shapes(world.settings, rejects_of(world, reasons=("syntax",), shapes=("norm.sh:32: TAG expected",)))
 
     counts = [(listed.group.shape, listed.group.count) for listed in all_shapes.shapes]
     assert counts[:2] == [("rot.sh:32: TAG expected", 30), ("norm.sh:32: TAG expected", 20)]
@@ -97,7 +97,7 @@ def test_the_rejects_of_one_broken_script_are_one_group(world: World, sample_lin
     assert all_shapes.total >= all_shapes.matching
     assert [listed.group.count for listed in selected.shapes] == [20]
     assert all_shapes.shapes[0].group.intakes == ("lines",)
-    since = listing(world.settings, rejects_of(world, since_ms=all_shapes.shapes[0].group.last_ms + 60_000))
+    since = list_shapes(world.settings, rejects_of(world, since_ms=all_shapes.shapes[0].group.last_ms + 60_000))
     assert since.shapes == ()
 
 
@@ -151,7 +151,7 @@ def test_replayed_records_become_facts_once_the_grammar_is_fixed(world: World) -
     created = {body["event"]["original"]: iso_ms(body["event"]["created"]) for body in world.documents().values()}
     assert created == times
     assert world.facts() == world.expected(lines, registry)
-    (listed,) = listing(world.settings, rejects_of(world)).shapes
+    (listed,) = list_shapes(world.settings, rejects_of(world)).shapes
     assert (listed.group.replayed, listed.stored) == (25, 25)
     sums = world.ledger_sums()
     assert (sums["records"], sums["rejected"], sums["stored"]) == (50, 25, 25)
@@ -178,7 +178,7 @@ def test_replaying_again_changes_nothing_but_the_count(world: World) -> None:
         assert body["perf"]["reject"]["replays"] == 2
         assert len(body["perf"]["reject"]["replayed_as"]) == 2
         assert iso_ms(body["perf"]["reject"]["replayed"]) == NOW_MS
-    assert listing(world.settings, rejects_of(world)).shapes[0].stored == 5
+    assert list_shapes(world.settings, rejects_of(world)).shapes[0].stored == 5
 
 
 def test_a_record_that_is_rejected_again_stays_one_reject_with_one_letter(world: World) -> None:
@@ -245,7 +245,7 @@ def test_documents_that_the_index_rejected_are_stored_after_setup(world: World, 
     world.make_old_index()
     world.ship(world.written("a.log", sample_lines))
     count = world.drain().counts["lines"].outcomes["rejected"]
-    (listed,) = listing(world.settings, rejects_of(world)).shapes
+    (listed,) = list_shapes(world.settings, rejects_of(world)).shapes
     assert (listed.group.count, listed.group.reason) == (count, "strict_dynamic_mapping")
     assert "[variant]" in str(listed.group.shape)
 
@@ -254,7 +254,7 @@ def test_documents_that_the_index_rejected_are_stored_after_setup(world: World, 
     world.drain()
 
     assert world.facts() == world.expected(sample_lines)
-    assert listing(world.settings, rejects_of(world)).shapes[0].stored == count
+    assert list_shapes(world.settings, rejects_of(world)).shapes[0].stored == count
 
 
 def test_two_replays_at_once_both_leave_their_mark(world: World) -> None:
