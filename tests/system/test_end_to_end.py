@@ -222,9 +222,9 @@ def test_a_worker_tidies_its_memory_by_the_clock(
 
 
 def test_draining_an_empty_topic_ends_at_once(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing to read is nothing to wait for: the loop does not turn once."""
+    """Nothing to read is nothing to wait for: the loop does not run once."""
     world.set_up(partitions=2)
-    monkeypatch.setattr(worker.Worker, "turn", lambda _: pytest.fail("it waits for a record"))
+    monkeypatch.setattr(worker.Worker, "run_once", lambda _: pytest.fail("it waits for a record"))
 
     report = world.drain()
 
