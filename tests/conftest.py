@@ -19,8 +19,10 @@ pytest.register_assert_rewrite("tests.support.ledger_checks", "tests.faults.orac
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How much is played."""
-    told = "only what CI skips or plays smaller: 200,000 lines a fault, real time-outs, properties four times as often"
-    parser.addoption("--system", action="store_true", help=told)
+    help_text = (
+        "only what CI skips or plays smaller: 200,000 lines a fault, real time-outs, properties four times as often"
+    )
+    parser.addoption("--system", action="store_true", help=help_text)
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -38,7 +38,7 @@ def test_only_the_documents_own_faults_are_refusals(answer: ItemResult, expected
 
 
 @pytest.mark.parametrize(
-    ("found", "origin", "expected"),
+    ("status", "origin", "expected"),
     [
         (ItemStatus.STORED, None, "stored"),
         (ItemStatus.CORRECTED, None, "corrected"),
@@ -48,13 +48,13 @@ def test_only_the_documents_own_faults_are_refusals(answer: ItemResult, expected
         (ItemStatus.CONFLICT, None, "duplicate"),
     ],
 )
-def test_a_redelivery_of_the_same_record_is_no_duplicate(found: ItemStatus, origin: str | None, expected: str) -> None:
+def test_a_redelivery_of_the_same_record_is_no_duplicate(status: ItemStatus, origin: str | None, expected: str) -> None:
     """A crash before the commit must not turn what was stored into a duplicate."""
-    assert document_outcome(found, origin, "t/0/7") == expected
+    assert document_outcome(status, origin, "t/0/7") == expected
 
 
 @pytest.mark.parametrize(
-    ("rejected", "fates", "expected"),
+    ("rejected", "outcomes", "expected"),
     [
         (False, [], "ignored"),
         (True, [], "rejected"),
@@ -65,7 +65,7 @@ def test_a_redelivery_of_the_same_record_is_no_duplicate(found: ItemStatus, orig
         (False, ["stored", "rejected", "corrected"], "rejected"),
     ],
 )
-def test_a_record_counts_once_under_the_first_that_applies(rejected: bool, fates: list[str], expected: str) -> None:
+def test_a_record_counts_once_under_the_first_that_applies(rejected: bool, outcomes: list[str], expected: str) -> None:
     """The order of OUTCOMES decides, whatever the number of its documents."""
-    assert record_outcome(rejected, fates) == expected
+    assert record_outcome(rejected, outcomes) == expected
     assert expected in OUTCOMES

@@ -91,7 +91,7 @@ def test_a_kind_that_gets_another_period_is_written_to_indices_of_it(schema: Sch
     """Nothing else has to change; what was written before is still found."""
     runs = replace(schema.kinds["runs"], period="month")
     changed = replace(schema, kinds={**schema.kinds, "runs": runs})
-    names = [each.index("runs", "als", LAST_OF_FEBRUARY_MS) for each in (schema, changed)]
+    names = [loaded.index("runs", "als", LAST_OF_FEBRUARY_MS) for loaded in (schema, changed)]
 
     assert names == ["perf-runs-als", "perf-runs-als-2016.02"]
     for name in names:

@@ -75,11 +75,11 @@ def test_process_zones_are_never_asked() -> None:
 
 def test_the_top_level_is_the_map() -> None:
     """What stands at the top is what README's map names, hidden files apart."""
-    found = {
+    entries = {
         path.name for path in ROOT.iterdir() if not path.name.startswith(".") and not path.name.endswith(".egg-info")
     }
 
-    assert found - {"dist", "build", "made", "perflog.toml"} == TOP_LEVEL
+    assert entries - {"dist", "build", "made", "perflog.toml"} == TOP_LEVEL
 
 
 def test_run_time_dependencies_are_those_that_were_agreed() -> None:
@@ -98,13 +98,13 @@ FREE = {"conftest.py"}
 @pytest.mark.parametrize("folder", PACKAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_a_package_has_few_modules_and_names_each(folder: Path) -> None:
     """The docstring of `__init__` is the map: no module without its place in it."""
-    told = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
+    docstring = ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or ""
     modules = {path.stem for path in folder.glob("*.py")} - {"__init__", "__main__", "telemetry"}
     packages = {path.parent.name for path in folder.glob("*/__init__.py")}
-    words = set(re.findall(r"[a-z0-9_]+", told))
+    words = set(re.findall(r"[a-z0-9_]+", docstring))
 
     assert len(modules) <= MAX_MODULES
-    assert len(told.splitlines()) <= MAX_DOCSTRING_LINES
+    assert len(docstring.splitlines()) <= MAX_DOCSTRING_LINES
     assert (modules | packages) - words == set()
 
 
@@ -116,8 +116,8 @@ def test_a_test_file_names_what_it_tests(path: Path) -> None:
         return
     package = ROOT / "ingest" / folder
     names = (
-        {each.stem.rstrip("_") for each in package.glob("*.py")}
-        | {each.name for each in package.glob("*/")}
+        {module.stem.rstrip("_") for module in package.glob("*.py")}
+        | {subpackage.name for subpackage in package.glob("*/")}
         | {folder.name}
     )
     subject = path.stem.removeprefix("test_")
@@ -231,6 +231,12 @@ def test_names_and_prose_are_the_words_of_the_field(path: Path) -> None:
     assert denied_prose(text) == []
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_variables_of_tests_name_the_thing(path: Path) -> None:
+    """As those of the package do."""
+    assert [name for name in denied_names(path.read_text()) if name.strip("_") in PRONOUNS] == []
+
+
 def test_what_is_denied_is_noticed() -> None:
     """In each place that holds a name or a sentence; a public name is made of words that stay."""
     text = """class Crew:
@@ -278,7 +284,7 @@ def test_no_class_name_stands_twice() -> None:
             if isinstance(node, ast.ClassDef):
                 places.setdefault(node.name, []).append(str(path.relative_to(ROOT)))
 
-    assert {name: found for name, found in places.items() if len(found) > 1} == {}
+    assert {name: paths for name, paths in places.items() if len(paths) > 1} == {}
 
 
 NAMERS = {"core/ids.py", "core/fields.py"}
@@ -296,17 +302,17 @@ def docstrings(tree: ast.AST) -> set[ast.AST]:
 def naming(tree: ast.AST) -> list[str]:
     """The parts of a module that make an index name, or take one apart."""
     prose = docstrings(tree)
-    found = []
+    parts = []
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str | bytes) and node not in prose:
             text = node.value if isinstance(node.value, str) else node.value.decode("latin-1")
-            found += [text] if INDEX_NAME.search(text) and not text.endswith("/perf-") else []
+            parts += [text] if INDEX_NAME.search(text) and not text.endswith("/perf-") else []
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in TAKING_APART:
             subject = ast.unparse(node.func.value)
-            found += [ast.unparse(node)] if re.search(r"(?i)(?:^|[._])index(?:_name)?$", subject) else []
+            parts += [ast.unparse(node)] if re.search(r"(?i)(?:^|[._])index(?:_name)?$", subject) else []
         if isinstance(node, ast.ImportFrom) and "index_name" in {alias.name for alias in node.names}:
-            found.append(ast.unparse(node))
-    return found
+            parts.append(ast.unparse(node))
+    return parts
 
 
 def test_one_place_makes_and_reads_index_names() -> None:

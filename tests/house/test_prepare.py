@@ -31,14 +31,14 @@ JAVA = "#!/bin/sh\necho java.base@17.0.1\necho {compiler}@17.0.1\n"
 
 def line(text: str) -> str:
     """The only line of a text that installs something."""
-    (found,) = LINE.finditer(text)
-    return found[1]
+    (match,) = LINE.finditer(text)
+    return match[1]
 
 
 def packages(text: str) -> list[str]:
     """What that line installs."""
-    (found,) = LINE.finditer(text)
-    return found[2].split()
+    (match,) = LINE.finditer(text)
+    return match[2].split()
 
 
 README = (ROOT / "README.md").read_text()
@@ -49,7 +49,7 @@ SYSTEM = [*WANTED, "rsyslog", "rsyslog-kafka"]
 class Machine:
     """A machine that has the packages named, and a copy of the script that looks for them there alone."""
 
-    def __init__(self, folder: Path, there: list[str]) -> None:
+    def __init__(self, folder: Path, installed: list[str]) -> None:
         self.folder = folder
         (folder / "bin").mkdir()
         for tool in TOOLS:
@@ -61,13 +61,13 @@ class Machine:
         self._file("deploy/prepare", text)
         self._file("deploy/local/pom.xml", "<project/>")
         self._file("pyproject.toml", "")
-        for package in there:
-            self.install(package, there)
+        for package in installed:
+            self.install(package, installed)
 
-    def install(self, package: str, there: list[str]) -> None:
+    def install(self, package: str, installed: list[str]) -> None:
         """What the script finds of a package."""
         if package == "python3":
-            self._file("bin/python3", PYTHON.format(no_venv=int("python3-venv" not in there)))
+            self._file("bin/python3", PYTHON.format(no_venv=int("python3-venv" not in installed)))
         elif package == "default-jdk-headless":
             self._file("lib/jvm/a/bin/java", JAVA.format(compiler="jdk.compiler"))
         elif package in LIBRARIES:

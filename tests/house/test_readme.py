@@ -22,9 +22,9 @@ def test_the_table_of_reasons_is_complete() -> None:
     """Every reason that any part of the code can give, and no other."""
     given = set(re.findall(r'(?:InvalidRecord|Reject|_rejected|Mismatch)\(\s*"([a-z_]+)"', CODE))
     given |= set(re.findall(r'(?:_rejected\(|reason=)"([a-z_]+)"', CODE)) | {"syntax", *TOO_MANY.values()}
-    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| reason |")[1].split("## ")[0], re.MULTILINE))
+    listed = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| reason |")[1].split("## ")[0], re.MULTILINE))
 
-    assert told == given - {"source"}
+    assert listed == given - {"source"}
 
 
 def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
@@ -35,9 +35,9 @@ def test_the_table_of_sources_is_the_one_that_perflog_makes() -> None:
 def test_the_table_of_sources_is_complete() -> None:
     """A row for each folder under grammars/."""
     folders = {path.parent.name for path in (ROOT / "grammars").glob("*/source.toml")}
-    told = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| source |")[1].split("## ")[0], re.MULTILINE))
+    listed = set(re.findall(r"^\| `([a-z0-9_]+)` \| ", SOURCES.split("| source |")[1].split("## ")[0], re.MULTILINE))
 
-    assert told == folders
+    assert listed == folders
 
 
 def _output(*words: str) -> str:

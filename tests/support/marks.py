@@ -52,7 +52,7 @@ def run(text: str, watermark_s: float | None = None) -> Run:
     return derived_run
 
 
-def told(run: Run) -> list[tuple[Any, ...]]:
+def figures_of(run: Run) -> list[tuple[Any, ...]]:
     """Stage, kind, seconds and closer of each stage."""
     return [(s.mark.what.stage, s.kind, in_s(s.duration_ms), s.closed_by) for s in run.stages]
 

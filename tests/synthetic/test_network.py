@@ -172,15 +172,15 @@ def test_core_reads_every_made_up_result(messages: list[bytes]) -> None:
     intake = Intake("results", "perf.als.results.v1", "als", ("perfsonar",))
     decoder = Decoder(intake, load_sources(GRAMMARS, schema), schema)
     received_ms = int((START + timedelta(days=2)).timestamp() * 1000)
-    told = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
+    field_by_test = {"throughput": "throughput_bps", "rtt": "rtt_mean_ms", "trace": "path_hash"}
     for message in messages:
-        found = decoder.decode(Message(message, received_ms), received_ms)
-        assert not found.rejects
-        (document,) = found.documents
+        decoded = decoder.decode(Message(message, received_ms), received_ms)
+        assert not decoded.rejects
+        (document,) = decoded.documents
         perf = document.body["perf"]
         assert perf["synthetic"] is True
         assert "flags" not in perf
-        number = told.get(perf["network"]["test_type"], "delay_median_ms")
+        number = field_by_test.get(perf["network"]["test_type"], "delay_median_ms")
         assert (number in perf["network"]) == (document.body["event"]["outcome"] == "success")
         assert ("error" in document.body) == (document.body["event"]["outcome"] == "failure")
 

@@ -21,7 +21,7 @@ from ingest.core.sources.loader import load_sources
 from ingest.synthetic.workload.generator import messages, runs_truth
 from ingest.synthetic.workload.truth import RunTruth, Shares, StageTruth, Workload
 from tests.core.conftest import GRAMMARS
-from tests.support.marks import marks_by_run, told
+from tests.support.marks import figures_of, marks_by_run
 
 RECEIVED_MS = 1_790_000_000_000
 RUNS = ("parallel", "retried", "stuck", "late", "skewed", "with_ends", "headless", "tailless", "reused")
@@ -86,7 +86,7 @@ def assert_agrees(truth: RunTruth, run: Run) -> bool:
     assert run.parallel == shows_overlap(truth)
     if truth.parallel != run.parallel:
         return False
-    derived = zip(told(run), (stage.start_ms for stage in run.stages), strict=True)
+    derived = zip(figures_of(run), (stage.start_ms for stage in run.stages), strict=True)
     assert [(s.stage, s.kind, s.known_s, s.closed_by) for s in stages] == [
         fields for fields, _ in sorted(derived, key=lambda pair: (pair[1], pair[0][0]))
     ]

@@ -26,11 +26,16 @@ def of(pattern: str) -> list[StoredStage]:
     return hourly([*USUAL, *(round(SLOW * 1.3**n) if letter == "s" else NORMAL for n, letter in enumerate(pattern))])
 
 
-def told(incidents: Sequence[Incident]) -> list[tuple[int, str, bool, int]]:
+def summaries(incidents: Sequence[Incident]) -> list[tuple[int, str, bool, int]]:
     """Which stage after the usual ones began it, how it stands, whether chronic, how many were slow."""
     return [
-        ((each.first.start_ms - at_ms(0)) // (HOUR_S * 1000) - 8, each.closed_by or "firing", each.chronic, each.slow)
-        for each in incidents
+        (
+            (incident.first.start_ms - at_ms(0)) // (HOUR_S * 1000) - 8,
+            incident.closed_by or "firing",
+            incident.chronic,
+            incident.slow,
+        )
+        for incident in incidents
     ]
 
 
@@ -56,7 +61,7 @@ def test_from_the_first_slow_stage_to_the_normal_one_that_ends_it(
     pattern: str, incidents: list[tuple[int, str, bool, int]]
 ) -> None:
     """One normal ends it; three slow of the last five make it chronic, which takes five normal ones in a row."""
-    assert told(evaluated(of(pattern), [], ALL)) == incidents
+    assert summaries(evaluated(of(pattern), [], ALL)) == incidents
 
 
 def test_a_stage_that_stays_slow_is_not_over_because_slow_became_usual() -> None:
@@ -80,7 +85,7 @@ def test_verdicts_are_restated_as_the_incidents_count_them(pattern: str) -> None
     incidents = evaluated(of(pattern), [], ALL)
     again = with_incidents(rule, plain, incidents)
 
-    assert sum(verdict.verdict == "slow" for verdict in again) == sum(each.slow for each in incidents)
+    assert sum(verdict.verdict == "slow" for verdict in again) == sum(incident.slow for incident in incidents)
     assert [verdict.stage for verdict in again] == [verdict.stage for verdict in plain]
     assert all(
         a.verdict == b.verdict or (a.verdict, b.verdict) == ("ok", "slow") for a, b in zip(plain, again, strict=True)
@@ -101,7 +106,10 @@ def test_series_have_incidents_of_their_own() -> None:
     ]
     incidents = evaluated(stages, [], ALL)
 
-    assert [(each.first.stage, each.kind) for each in incidents] == [("SUBMIT_GAL", "upper"), ("SUBMIT_GAL", "exact")]
+    assert [(incident.first.stage, incident.kind) for incident in incidents] == [
+        ("SUBMIT_GAL", "upper"),
+        ("SUBMIT_GAL", "exact"),
+    ]
 
 
 @given(PATTERNS, st.data())
@@ -118,47 +126,47 @@ def test_however_it_is_cut_into_evaluations_the_incidents_are_the_same(pattern: 
         known = evaluated(stages, known, TimeSpan(at_ms(back), at_ms(now)))
         since = now
 
-    assert told(known) == told(whole)
-    assert [each.id for each in known] == [each.id for each in whole]
+    assert summaries(known) == summaries(whole)
+    assert [incident.id for incident in known] == [incident.id for incident in whole]
 
 
 @given(PATTERNS)
 def test_a_second_evaluation_has_no_news(pattern: str) -> None:
     """What was told is not told again; the incidents are what they were, through their documents too."""
     rule, stages = shipped_rule(), of(pattern)
-    first = [mark_notified(each) for each in evaluated(stages, [], ALL)]
-    stored = [incident_in(each.id, orjson.loads(orjson.dumps(incident_body(each, rule)))) for each in first]
+    first = [mark_notified(incident) for incident in evaluated(stages, [], ALL)]
+    stored = [incident_in(incident.id, orjson.loads(orjson.dumps(incident_body(incident, rule)))) for incident in first]
 
     again = evaluated(stages, stored, ALL)
 
     assert stored == first
     assert again == first
-    assert [transition(each) for each in again] == [""] * len(again)
+    assert [transition(incident) for incident in again] == [""] * len(again)
 
 
 def test_news_are_told_once_each() -> None:
     """Fired; worse when critical or chronic; closed. Nothing in between."""
     known: list[Incident] = []
-    heard = []
+    transitions = []
     for length in range(1, 10):
         stages = of("ssssooooo"[:length])
         stages[8] = stages[8]._replace(duration_s=161)  # only a warning
         known = evaluated(stages, known, ALL)
-        heard.append([transition(each) for each in known])
-        known = [mark_notified(each) for each in known]
+        transitions.append([transition(incident) for incident in known])
+        known = [mark_notified(incident) for incident in known]
 
-    assert heard == [["fired"], ["worse"], ["worse"], [""], [""], [""], [""], [""], ["closed"]]
+    assert transitions == [["fired"], ["worse"], ["worse"], [""], [""], [""], [""], [""], ["closed"]]
 
 
 def test_a_late_line_withdraws_what_was_not_slow() -> None:
     """The bound shrank, or the stage is gone: it is closed as withdrawn; what lies before the span is left alone."""
-    (fired,) = (mark_notified(each) for each in evaluated(of("s"), [], ALL))
+    (fired,) = (mark_notified(incident) for incident in evaluated(of("s"), [], ALL))
     shrunk = [*of(""), of("s")[-1]._replace(duration_s=NORMAL)]
     for now in (shrunk, of("")):
         (incident,) = evaluated(now, [fired], ALL)
         assert (incident.closed_by, transition(incident)) == ("withdrawn", "closed")
     later = TimeSpan(at_ms(5 * DAY_S), ALL.now_ms)
-    assert told(evaluated(of(""), [fired], later)) == [(0, "firing", False, 1)]
+    assert summaries(evaluated(of(""), [fired], later)) == [(0, "firing", False, 1)]
 
 
 def test_silence_closes_in_the_end() -> None:
@@ -176,7 +184,7 @@ def test_a_late_run_before_a_known_incident_leaves_nothing_open() -> None:
     late = stage(7.1 * HOUR_S, 390, id="late")
     incidents = evaluated([*of("")[:8], late, *of("os")[9:]], known, ALL)
 
-    assert [(each.first.stage_id, each.state) for each in incidents] == [
+    assert [(incident.first.stage_id, incident.state) for incident in incidents] == [
         ("late", "closed"), (known[0].first.stage_id, "firing")
     ]  # fmt: skip
 
@@ -208,8 +216,8 @@ def test_every_field_of_an_incident_is_declared(schema: Schema) -> None:
     """And every declared field of an alert comes up."""
     rule = shipped_rule()
     whole = stage(0, 0, family="GAL", product="gal", variant="raw")
-    stages = [each._replace(product=whole.product, variant=whole.variant) for each in of("sssooooo")]
-    bodies = [incident_body(mark_notified(each), rule) for each in evaluated(stages, [], ALL)]
+    stages = [stage._replace(product=whole.product, variant=whole.variant) for stage in of("sssooooo")]
+    bodies = [incident_body(mark_notified(incident), rule) for incident in evaluated(stages, [], ALL)]
 
     declared = {name for name, field in schema.fields.items() if "alerts" in field.kinds}
     assert leaves(bodies[0]) == declared

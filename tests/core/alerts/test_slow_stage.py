@@ -167,7 +167,7 @@ def test_the_verdict_is_the_formula(took_s: list[int], tested_s: int) -> None:
     """Slow exactly when it is beyond all three bounds, computed here by hand; one more second never makes it less."""
     verdict = judged([*hourly(took_s), stage(len(took_s) * HOUR_S, tested_s)])[-1]
     middle = median(took_s)
-    mad = 1.4826 * median(abs(each - middle) for each in took_s)
+    mad = 1.4826 * median(abs(second - middle) for second in took_s)
     assert verdict.baseline is not None
     slow = tested_s > max(1.25 * verdict.baseline.p95_s, middle + 5 * mad, middle + 60)
 

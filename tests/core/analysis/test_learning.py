@@ -25,8 +25,10 @@ def runs(*texts: str, watermark_ms: int | None = LATER_MS) -> list[StoredRun]:
         own = [mark._replace(id=digest_id(str(number).encode(), mark.id.encode())) for mark in marks(text)]
         sets[RunKey("als", "als_perf", f"run-{number}")] = {mark.id: mark for mark in own}
     documents = documents_of(sets, watermark_ms)
-    whole = [run_from(each.body) for each in documents if each.index.startswith("perf-runs-")]
-    return with_stages(whole, (stage_from(each.id, each.body) for each in documents if "stages" in each.index))
+    whole = [run_from(document.body) for document in documents if document.index.startswith("perf-runs-")]
+    return with_stages(
+        whole, (stage_from(document.id, document.body) for document in documents if "stages" in document.index)
+    )
 
 
 def through(stages: str, *, head: bool = True, every_s: int = 60) -> str:
@@ -44,7 +46,7 @@ def taught(runs: Iterable[StoredRun], declared: Declared | None = None) -> Templ
 
 def shape(template: Template) -> list[tuple[str, int, int]]:
     """Stages, runs, whole runs of each variant."""
-    return [("".join(s.name for s in each.stages), each.runs, each.whole) for each in template.variants]
+    return [("".join(s.name for s in variant.stages), variant.runs, variant.whole) for variant in template.variants]
 
 
 @pytest.mark.parametrize(

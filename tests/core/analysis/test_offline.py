@@ -78,8 +78,8 @@ def test_the_short_way_and_the_general_way_tell_the_same(portion: int) -> None:
 def test_every_line_is_counted_once() -> None:
     """Read, refused or ignored, as the generator knows; refused ones by shape with the first place of each."""
     made = list(messages(Workload(5, 4000, shares=MIXED)))
-    counts = analysed([each.data for each in made]).counts
-    outcomes = [each.truth.outcome for each in made]
+    counts = analysed([message.data for message in made]).counts
+    outcomes = [message.truth.outcome for message in made]
 
     assert counts.lines == len(made)
     assert counts.read == outcomes.count("stored")

@@ -35,14 +35,14 @@ def test_a_wait_is_broken_when_it_dwarfs_all_that_was_done(
     """More than twice the time of all stages together, of a span of 100 s."""
     time_axis = axis((0, 100 * S), seconds(*waits), 96)
 
-    assert [(each.start_ms // S, each.end_ms // S) for each in time_axis.breaks] == broken
+    assert [(gap.start_ms // S, gap.end_ms // S) for gap in time_axis.breaks] == broken
 
 
 def test_a_broken_wait_leaves_its_room_to_what_was_done() -> None:
     """A wait of a thousand times the stages has eight columns of 88, and the rest one scale."""
     time_axis = axis((0, 1_001_000 * S), seconds((0, 1_000_000)), 88)
 
-    assert [(each.column, each.end_column, each.broken) for each in time_axis.segments] == [
+    assert [(segment.column, segment.end_column, segment.broken) for segment in time_axis.segments] == [
         (0, 8, True),
         (8, 88, False),
     ]
@@ -56,8 +56,8 @@ def test_many_long_waits_leave_half_of_the_axis_at_least() -> None:
     waits = [(n * 1000 + 1, n * 1000 + 1000 - (n > 3)) for n in range(200)]
     time_axis = axis((0, 200_000 * S), seconds(*waits), 48)
 
-    assert [each.start_ms // S for each in time_axis.breaks] == [1, 1001, 2001, 3001]
-    assert sum(each.end_column - each.column for each in time_axis.breaks) <= 24
+    assert [gap.start_ms // S for gap in time_axis.breaks] == [1, 1001, 2001, 3001]
+    assert sum(gap.end_column - gap.column for gap in time_axis.breaks) <= 24
 
 
 def test_a_bar_has_a_column_at_least_and_never_leaves_the_axis() -> None:
@@ -113,5 +113,5 @@ def test_stretches_adjoin_and_order_is_kept(begin_ms: int, pairs: list[tuple[int
     places = [time_axis.at(ms) for ms in sorted(instants)]
     assert places == sorted(places)
     work_ms = at_ms - begin_ms - sum(end - start for start, end in waits)
-    assert all(each.end_ms - each.start_ms > BREAK_TIMES * work_ms for each in time_axis.breaks)
+    assert all(gap.end_ms - gap.start_ms > BREAK_TIMES * work_ms for gap in time_axis.breaks)
     assert time_axis.step_ms(10) in STEPS_MS

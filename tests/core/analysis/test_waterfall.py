@@ -60,7 +60,7 @@ def test_a_queue_that_dwarfs_the_run_breaks_the_axis() -> None:
     text = f"0 QSTART, {HOURS_28} WSTART, {HOURS_28} START A, {HOURS_28 + 100} START B, {HOURS_28 + 200} END B"
     chart = waterfall(run_of(text), 108)
 
-    assert [(each.column, each.end_column) for each in chart.axis.breaks] == [(0, 8)]
+    assert [(gap.column, gap.end_column) for gap in chart.axis.breaks] == [(0, 8)]
     assert [drawn(row) for row in chart.rows] == [
         ("queue", 0, 8, HOURS_28), ("dispatch", 8, 9, 0), ("upper", 8, 58, 100), ("exact", 58, 108, 100),
     ]  # fmt: skip

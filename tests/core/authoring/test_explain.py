@@ -133,9 +133,11 @@ def test_what_is_told_of_a_sample_is_its_document(name: str) -> None:
 def test_most_of_what_a_source_reads_is_traced_to_a_token() -> None:
     """Of als_perf's fields that come from the line, none is without the token it was made of."""
     for line in (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines():
-        told = explained(line, "als_perf").documents[0]
+        document = explained(line, "als_perf").documents[0]
 
-        assert [f.field for f in told.fields if f.how != "outside" and not f.tokens and f.field != "perf.flags"] == []
+        assert [
+            f.field for f in document.fields if f.how != "outside" and not f.tokens and f.field != "perf.flags"
+        ] == []
 
 
 def test_a_part_that_decides_is_told_apart_from_one_that_becomes() -> None:
@@ -285,5 +287,5 @@ def test_elements_of_an_array_are_told_one_by_one() -> None:
 
     explanation = explained(text, "perfsonar")
 
-    assert [explained_document.document.id for explained_document in explanation.documents] == ids
+    assert [document.document.id for document in explanation.documents] == ids
     assert [(refusal.reject.reason, refusal.reject.line) for refusal in explanation.rejects] == [("shape", 2)]

@@ -52,8 +52,8 @@ def test_a_host_is_what_the_line_names_else_the_forwarder_else_the_file() -> Non
     """Lines of one host in several files count together, those of several hosts in one file apart."""
     faults = ZoneFaults()
     for number, file in enumerate(("a.log", "b.log", "c.log")):
-        told = faults_in([3600 + number], file, b":HOST=node1", faults)
-    assert [(fault.host, fault.lines, fault.file) for fault in told] == [("node1", 3, "a.log")]
+        host_faults = faults_in([3600 + number], file, b":HOST=node1", faults)
+    assert [(fault.host, fault.lines, fault.file) for fault in host_faults] == [("node1", 3, "a.log")]
 
     faults = ZoneFaults()
     for host in ("n1", "n2", "n3"):

@@ -60,10 +60,10 @@ def test_the_tail_of_a_line_is_refused_with_column_and_expectation(start: int, f
 )
 def test_somebody_elses_line_is_ignored(line: str, flow_of: Callable[..., Decoder]) -> None:
     """Shell logs are full of lines that are not ours, stamped or not; they never reach the dead letters."""
-    found = outcomes(flow_of("als_perf"), line.encode())
+    decoded = outcomes(flow_of("als_perf"), line.encode())
 
-    assert found.ignored
-    assert not found.rejects
+    assert decoded.ignored
+    assert not decoded.rejects
 
 
 @pytest.mark.parametrize("tag", ["PREF", "PER", "PERFF", "PRF", "PERV", "perf", "EPRF"])

@@ -36,8 +36,8 @@ def leaves(node: Any) -> Iterator[Any]:
     if inner is None:
         yield node
     else:
-        for each in inner:
-            yield from leaves(each)
+        for child in inner:
+            yield from leaves(child)
 
 
 def check(outcomes: Outcomes) -> None:
@@ -120,9 +120,9 @@ def test_a_huge_number_anywhere_becomes_no_value(name: str, sources: dict[str, S
 def test_an_integer_beyond_63_bits_is_out_of_range(value: Any) -> None:
     """However it is written; the words are short."""
     for convert in (integer, rounded):
-        with pytest.raises(OutOfRange) as told:
+        with pytest.raises(OutOfRange) as raised:
             convert(value)
-        assert len(str(told.value)) < 120
+        assert len(str(raised.value)) < 120
 
 
 @pytest.mark.parametrize(("value", "expected"), [(MAX_LONG, MAX_LONG), ("9007199254740993", 2**53 + 1), (3.0, 3)])

@@ -17,7 +17,7 @@ from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Document, Intake, Message, Outcomes, Provenance
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import iso_ms
-from tests.support.marks import runs_in, told
+from tests.support.marks import figures_of, runs_in
 
 RECEIVED_MS = 1454803200000
 STAMP = "Fri Feb 5 21:39:37 PST 2016"
@@ -252,7 +252,11 @@ def test_10_a_stage_without_an_end_is_closed_by_the_next_start_or_stays_open(rea
 
     (run,) = runs_in(map(read, lines))
 
-    assert told(run) == [("A", "exact", 10, "end"), ("B", "upper", 20, "next_start"), ("C", "lower", 10, "open")]
+    assert figures_of(run) == [
+        ("A", "exact", 10, "end"),
+        ("B", "upper", 20, "next_start"),
+        ("C", "lower", 10, "open"),
+    ]
 
 
 @pytest.mark.parametrize(
@@ -335,7 +339,7 @@ def test_16_interleaved_runs_are_told_apart(read: Read) -> None:
     mixed = runs_in(read(line) for pair in zip(lines, other, strict=True) for line in pair)
 
     assert [run.key.run for run in mixed] == ["1086857-64636", "77-78"]
-    assert told(mixed[0]) == told(mixed[1])
+    assert figures_of(mixed[0]) == figures_of(mixed[1])
     assert mixed[:1] == runs_in(map(read, lines))
 
 
@@ -346,7 +350,7 @@ def test_17_the_same_again_is_one_fact_and_another_value_is_another_attempt(read
 
     assert (first.id, first.index, first.version) == (again.id, again.index, again.version)
     (run,) = runs_in(map(read, (later, LINE, LINE + "\r")))
-    assert [(stage[0], stage[2]) for stage in told(run)] == [("SUBMIT_NORM", 300), ("SUBMIT_NORM", 23)]
+    assert [(stage[0], stage[2]) for stage in figures_of(run)] == [("SUBMIT_NORM", 300), ("SUBMIT_NORM", 23)]
     assert [stage.attempt for stage in run.stages] == [1, 2]
 
 
@@ -585,7 +589,7 @@ def test_29_a_stage_with_an_end_is_measured_by_it_also_when_others_run_beside_it
     (run,) = runs_in(map(read, lines))
 
     assert run.parallel
-    assert told(run) == [("A", "exact", 60, "end"), ("B", "exact", 45, "end")]
+    assert figures_of(run) == [("A", "exact", 60, "end"), ("B", "exact", 45, "end")]
 
 
 def test_30_a_leap_second_is_read_as_the_one_before_and_flagged(read: Read) -> None:

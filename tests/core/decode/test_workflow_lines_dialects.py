@@ -14,7 +14,7 @@ from ingest.core.sources.source import Source
 from ingest.core.timestamps import iso
 from tests.core.conftest import GRAMMARS
 from tests.support.amount import examples
-from tests.support.marks import runs_in, told
+from tests.support.marks import figures_of, runs_in
 
 NOW_MS = 1772755200000
 JOB = "PSJobCompleted TotalElapsed 431 1772651605 1772652036"
@@ -31,8 +31,8 @@ def outcomes(decoder: Decoder, line: str) -> Outcomes:
 def bodies(decoder: Decoder, *lines: str) -> list[dict]:  # type: ignore[type-arg]
     """The documents of lines of which none is refused."""
     results = [outcomes(decoder, line) for line in lines]
-    assert not any(each.rejects for each in results)
-    return [document.body for each in results for document in each.documents]
+    assert not any(outcomes.rejects for outcomes in results)
+    return [document.body for outcomes in results for document in outcomes.documents]
 
 
 def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[..., Decoder]) -> None:
@@ -44,7 +44,7 @@ def test_a_job_with_both_ends_known_has_an_exact_duration(flow_of: Callable[...,
     assert [d.body["perf"]["mark"]["role"] for d in documents] == ["start", "end"]
     assert [d.body["@timestamp"] for d in documents] == ["2026-03-04T19:13:25Z", "2026-03-04T19:20:36Z"]
     assert len({d.id for d in documents}) == 2
-    assert [stage[1:] for stage in told(run)] == [("exact", 431, "end")]
+    assert [stage[1:] for stage in figures_of(run)] == [("exact", 431, "end")]
 
 
 def test_what_a_job_says_twice_must_agree(flow_of: Callable[..., Decoder]) -> None:
@@ -84,7 +84,7 @@ def test_start_and_end_of_one_guid_make_an_exact_stage(flow_of: Callable[..., De
         (run,) = runs_in(outcomes(decoder, line) for line in lines)
 
         assert run.key.run == "736ee764"
-        assert told(run) == [("als.transfer", "exact", 96.377, "end")]
+        assert figures_of(run) == [("als.transfer", "exact", 96.377, "end")]
 
 
 @settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -99,15 +99,15 @@ def test_a_lag_by_a_zone_that_the_stamp_does_not_tell_is_measured_by_nobody(
 def test_no_duration_and_no_statistic_rests_on_a_doubtful_stamp(late_s: int) -> None:
     """The last stage has no lower bound, the run no tail, the tables no lag; they have all when nothing is doubtful."""
 
-    def told(lag_s: int) -> tuple[object, ...]:
+    def figures_of(lag_s: int) -> tuple[object, ...]:
         lines = [line_of(1, "PDT", -25_200, "START_DATE"), line_of(lag_s, "PDT", -25_200, "START_DATE", AT_S + 60)]
         ((key, marks),) = marks_of_lines(lines, "als").items()
         (run,) = stored_runs(marks.values(), key, None)
         last = run.stages[-1]
         return [stage.lag_s for stage in run.stages], last.kind, last.duration_s, run.total_s
 
-    assert told(5) == ([1, 5], "lower", 5, 65)
-    assert told(late_s) == ([1, None], "none", None, 60)
+    assert figures_of(5) == ([1, 5], "lower", 5, 65)
+    assert figures_of(late_s) == ([1, None], "none", None, 60)
 
 
 def test_a_higher_revision_takes_back_what_a_lower_one_mended() -> None:

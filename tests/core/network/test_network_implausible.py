@@ -138,10 +138,10 @@ def test_pings_text_out_of_order_is_left_out_and_flagged(flow_of: FlowOf) -> Non
 
 def test_more_answers_to_ping_than_requests_are_flagged(flow_of: FlowOf) -> None:
     """Unless they came twice."""
-    for told, flagged in (("3 received,", True), ("3 received, +1 duplicates,", False)):
+    for received, flagged in (("3 received,", True), ("3 received, +1 duplicates,", False)):
         text = (
             PING.partition("ping statistics ---")[0]
-            + f"ping statistics ---\n2 packets transmitted, {told} 0% packet loss"
+            + f"ping statistics ---\n2 packets transmitted, {received} 0% packet loss"
         )
         assert ("value_range" in flags(document(flow_of("ping"), text))) is flagged
 

@@ -183,7 +183,7 @@ def test_a_text_that_repeats_itself_costs_no_more_than_its_length(
 
 def decode_lines(decoder: Decoder, head: bytes, piece: bytes, count: int) -> int:
     """What it takes to decode a text that repeats a piece so many times; it is a document or a reject."""
-    found: list[Outcomes] = []
-    spent = executed_lines(lambda: found.append(read(decoder, head + piece * count)))
-    assert found[0].documents or found[0].rejects
+    decoded: list[Outcomes] = []
+    spent = executed_lines(lambda: decoded.append(read(decoder, head + piece * count)))
+    assert decoded[0].documents or decoded[0].rejects
     return spent

@@ -76,11 +76,11 @@ def test_numbers_become_fields_with_their_unit(
     read: Callable[..., Any], kind: str, result: dict[str, Any], numbers: dict[str, Any]
 ) -> None:
     """ISO durations become ms or s, text that holds a number counts [21, 23, 31]."""
-    found = network(read(kind, result))
+    fields = network(read(kind, result))
     about = {"run_id", "test_type", "spec"}
 
-    assert {name: value for name, value in found.items() if name not in about} == numbers
-    assert found["test_type"] == kind
+    assert {name: value for name, value in fields.items() if name not in about} == numbers
+    assert fields["test_type"] == kind
 
 
 def test_http_status_is_ecs_own_field(read: Callable[..., Any]) -> None:

@@ -127,10 +127,10 @@ def test_packets_that_only_streams_count_are_added_up(flow_of: FlowOf) -> None:
     assert (fields["packets_sent"], fields["packets_lost"]) == (1000, 5)
 
 
-@pytest.mark.parametrize("told", [2049999999.9999998, "2049999999.9999998"])
-def test_bytes_that_were_computed_in_floating_point_are_rounded(flow_of: FlowOf, told: Any) -> None:
+@pytest.mark.parametrize("size_bytes", [2049999999.9999998, "2049999999.9999998"])
+def test_bytes_that_were_computed_in_floating_point_are_rounded(flow_of: FlowOf, size_bytes: Any) -> None:
     """As iperf2's plug-in computes them."""
-    stored = document(flow_of("perfsonar"), run({"throughput-bytes": told, "retransmits": 1}, {"dest": "h"}))
+    stored = document(flow_of("perfsonar"), run({"throughput-bytes": size_bytes, "retransmits": 1}, {"dest": "h"}))
 
     assert network(stored)["transferred_bytes"] == 2_050_000_000
     assert flags(stored) == []

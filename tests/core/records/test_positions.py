@@ -39,7 +39,7 @@ HEAD: tuple[Header, ...] = (
 
 NO_PLACES: list[Header | None] = [
     None, ("other", b"4"), ("perflog.path", b"/y.log"),
-    *(("perflog.offset", told) for told in (b"x", b"", b"-7", b"1_0", b" 5", b"9" * 19, b"9" * 5000)),
+    *(("perflog.offset", value) for value in (b"x", b"", b"-7", b"1_0", b" 5", b"9" * 19, b"9" * 5000)),
 ]  # fmt: skip
 
 
@@ -90,7 +90,7 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
     rng = Random(seed)
     lines = [rng.choice(LINES) for _ in range(200)]
     lost = set(rng.sample(range(200), 3))
-    records = [each for each in records_of(lines) if each.offset not in lost]
+    records = [record for record in records_of(lines) if record.offset not in lost]
     again = rng.sample(records, 20)
 
     whole = read([records])
@@ -109,7 +109,7 @@ def test_the_same_file_however_it_is_batched(seed: int) -> None:
     inside = [
         [fact for fact in facts if byte_range.start <= fact.offset < byte_range.stop] for byte_range in mixed.ranges
     ]
-    assert instants == [(min(some, default=None), max(some, default=None)) for some in inside]
+    assert instants == [(min(facts, default=None), max(facts, default=None)) for facts in inside]
 
 
 def test_what_a_header_calls_a_manifest_is_no_line() -> None:
@@ -139,7 +139,7 @@ def test_a_message_that_would_end_beyond_all_numbers_lies_nowhere(wrapper: bool)
     """Its first byte has a number that the index can hold, what follows has none."""
     line = LINES[0]
     last = 2**63 - 1
-    for at, told in ((last - len(line) - 1, [(last - len(line) - 1, last)]), (last - len(line), []), (last, [])):
+    for at, byte_ranges in ((last - len(line) - 1, [(last - len(line) - 1, last)]), (last - len(line), []), (last, [])):
         record = records_of([line])[0]
         if wrapper:
             inner = Message(line, NOW_MS, Provenance("a", "/x.log", at))
@@ -147,13 +147,13 @@ def test_a_message_that_would_end_beyond_all_numbers_lies_nowhere(wrapper: bool)
         else:
             pieces = of_records([record._replace(tail=("perflog.offset", b"%d" % at))], range(1), DecodedFacts([], []))
 
-        assert [piece[:2] for piece in pieces] == told
+        assert [piece[:2] for piece in pieces] == byte_ranges
 
 
 def test_messages_that_overlap_or_come_again_are_one_row() -> None:
     """A forwarder that counts otherwise, or sends a line twice in a row: no row for each of them."""
-    records = [each for each in records_of([b"abc", b"defg", b"hi"]) for _ in range(2)]
-    numbered = [each._replace(tail=("perflog.offset", b"%d" % n)) for n, each in enumerate(records)]
+    records = [record for record in records_of([b"abc", b"defg", b"hi"]) for _ in range(2)]
+    numbered = [record._replace(tail=("perflog.offset", b"%d" % n)) for n, record in enumerate(records)]
 
     assert [row[:3] for row in spans(records, range(6))] == [(0, 12, 0)]
     assert [row[:3] for row in spans(numbered, range(6))] == [(0, 8, 0)]

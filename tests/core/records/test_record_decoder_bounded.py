@@ -113,9 +113,9 @@ def calls(do: Callable[[], object]) -> int:
 ELEMENT = {"succeeded": True, "sent": 5, "received": 5, "lost": 0, "min": "PT0.01S", "roundtrips": [], "a": "x" * 400}
 LINE = b"Fri Feb 5 21:39:37 PST 2016: s.sh:69:1-2:PERF:SUBMIT_NORM:START_DATE=1454737177"
 GROWING: dict[str, Callable[[int], bytes]] = {
-    "perfsonar_result": lambda n: orjson.dumps([{**ELEMENT, "n": each} for each in range(n)]),
-    "perfsonar": lambda n: orjson.dumps([{**ELEMENT, "n": each} for each in range(n)]),
-    "iperf3_json": lambda n: orjson.dumps([{"start": {}, "end": {}, "intervals": [each]} for each in range(n)]),
+    "perfsonar_result": lambda n: orjson.dumps([{**ELEMENT, "n": number} for number in range(n)]),
+    "perfsonar": lambda n: orjson.dumps([{**ELEMENT, "n": number} for number in range(n)]),
+    "iperf3_json": lambda n: orjson.dumps([{"start": {}, "end": {}, "intervals": [number]} for number in range(n)]),
     "als_perf": lambda n: b"\n".join([LINE] * n),
     "lcls_psjob": lambda n: b"\n".join([samples("lcls_psjob")[0]] * n),
     "netlogger": lambda n: b"\n".join([samples("netlogger")[0]] * n),

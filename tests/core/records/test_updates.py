@@ -55,7 +55,7 @@ def test_the_short_way_gathers_what_the_documents_say(seed: int, ahead: bool) ->
     assert {key: union({}, marks) for key, marks in short.runs.items()} == {
         key: union({}, marks) for key, marks in general.runs.items()
     }
-    assert any(heard.ahead for heard in general.writers.values()) == ahead
+    assert any(progress.ahead for progress in general.writers.values()) == ahead
 
 
 def test_joined_is_as_gathered_at_once() -> None:
@@ -75,7 +75,7 @@ def test_joined_is_as_gathered_at_once() -> None:
     assert {key: union({}, marks) for key, marks in parts[0].runs.items()} == {
         key: union({}, marks) for key, marks in whole.runs.items()
     }
-    assert all(isinstance(heard, WriterProgress) and heard.ahead for heard in whole.writers.values())
+    assert all(isinstance(progress, WriterProgress) and progress.ahead for progress in whole.writers.values())
 
 
 def batch_of(count: int) -> PartitionBatch:

@@ -110,12 +110,15 @@ class Pages:
         """A record of a replay is read."""
         made = self.readings[revision]
         verdict = reconcile(made, previous, FACILITY, {SOURCE: revision})
-        for n, each in enumerate(made):
+        for n, made_version in enumerate(made):
             if n in verdict.outdated:
                 if n not in verdict.already_stored:
-                    self.write(each.index, each.id, verdict.outdated[n], None, bytes_=False)
-            elif self.write(each.index, each.id, each.version, each) == each.version:
-                self.merge(each.key(FACILITY), _mark(each))
+                    self.write(made_version.index, made_version.id, verdict.outdated[n], None, bytes_=False)
+            elif (
+                self.write(made_version.index, made_version.id, made_version.version, made_version)
+                == made_version.version
+            ):
+                self.merge(made_version.key(FACILITY), _mark(made_version))
         for retraction in verdict.retractions:
             old = retraction.old
             self.write(old.index, old.id, retraction.version, None, not retraction.replaced)
@@ -386,4 +389,4 @@ def test_what_is_gone_leaves_its_bytes() -> None:
     gone = reconcile([], [edition()], FACILITY, {SOURCE: 2}).retractions
     moved = reconcile([edition(MARCH, 2, at_ms=LATER_MS)], [edition()], FACILITY, {SOURCE: 2}).retractions
 
-    assert [each.replaced for each in (*gone, *moved)] == [False, True]
+    assert [retraction.replaced for retraction in (*gone, *moved)] == [False, True]

@@ -265,7 +265,9 @@ def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
 
     def runs(now: RunState, warm: Derived | None = None) -> dict[str, Any]:
         made = documents(derive(now), schema, warm, {"": template})
-        return {each.id: each.body["perf"]["run"] for each in made if each.index.startswith("perf-runs-")}
+        return {
+            document.id: document.body["perf"]["run"] for document in made if document.index.startswith("perf-runs-")
+        }
 
     cold, warm = runs(state), runs(state, old)
     completenesses = {name: run["completeness"] for name, run in cold.items() if "completeness" in run}
@@ -274,7 +276,9 @@ def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
     assert all(warm[name] == cold[name] for name in warm)
     assert all(cold[name]["state"] in {"quiet", "closed", "abandoned"} for name in completenesses)
     known = set(schema.of("runs"))
-    assert all(f"perf.run.completeness.{field}" in known for each in completenesses.values() for field in each)
+    assert all(
+        f"perf.run.completeness.{field}" in known for completeness in completenesses.values() for field in completeness
+    )
 
 
 def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:

@@ -6,7 +6,7 @@ from hypothesis import given
 from ingest.core.mark import RunMark
 from ingest.core.runs.pairing import stem
 from ingest.core.runs.run import runs_of
-from tests.support.marks import KEY, MARKS, in_s, run, told
+from tests.support.marks import KEY, MARKS, figures_of, in_s, run
 
 
 @pytest.mark.parametrize(
@@ -34,7 +34,7 @@ from tests.support.marks import KEY, MARKS, in_s, run, told
 )
 def test_what_closes_a_stage(text: str, stages: list[tuple[str, str, float | None, str]]) -> None:
     """Its END, else the next START of a sequential run, else the run's end; else it is open, and its lag is known."""
-    assert told(run(text)) == stages
+    assert figures_of(run(text)) == stages
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_stages_that_overlap_are_closed_by_their_ends_only(
     derived = run(text)
 
     assert derived.parallel
-    assert told(derived) == stages
+    assert figures_of(derived) == stages
 
 
 def test_a_start_in_the_second_of_an_end_is_no_overlap() -> None:
@@ -100,7 +100,7 @@ def test_another_value_is_another_attempt_in_order_of_value() -> None:
     derived = run("60 START A, 0 START A, 30 START B, 90 END A")
 
     assert [(s.mark.what.stage, s.attempt) for s in derived.stages] == [("A", 1), ("B", 1), ("A", 2)]
-    assert told(derived) == [
+    assert figures_of(derived) == [
         ("A", "upper", 30, "next_start"),
         ("B", "upper", 30, "next_start"),
         ("A", "exact", 30, "end"),
@@ -119,7 +119,7 @@ def test_only_the_first_end_of_a_start_counts() -> None:
     """A second one is that of an attempt whose START was lost: it ends nothing, and is counted."""
     derived = run("0 START A, 5 END A, 8 END A, 10 START B, 12 END C")
 
-    assert told(derived)[0] == ("A", "exact", 5, "end")
+    assert figures_of(derived)[0] == ("A", "exact", 5, "end")
     assert derived.ends_unmatched == 2
 
 
@@ -127,7 +127,7 @@ def test_the_stage_that_was_queued_may_be_a_stage_itself() -> None:
     """Then its END ends that stage, and a second one ends nothing: not the run."""
     derived = run("0 QSTART, 1 WSTART, 2 START SUBMIT, 5 END SUBMIT, 7 END SUBMIT")
 
-    assert told(derived) == [("SUBMIT", "exact", 3, "end")]
+    assert figures_of(derived) == [("SUBMIT", "exact", 3, "end")]
     assert (derived.tail_seen, derived.ends_unmatched) == (False, 1)
 
 
@@ -135,7 +135,7 @@ def test_in_one_second_an_end_goes_to_the_attempt_before() -> None:
     """Not to the START of the same second, unless nothing else is open."""
     derived = run("0 START A, 5 END A, 5 START A")
 
-    assert told(derived) == [("A", "exact", 5, "end"), ("A", "lower", 1, "open")]
+    assert figures_of(derived) == [("A", "exact", 5, "end"), ("A", "lower", 1, "open")]
 
 
 @pytest.mark.parametrize(

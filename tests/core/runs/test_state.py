@@ -61,11 +61,11 @@ def test_ten_thousand_marks_stay_below_a_megabyte() -> None:
 
 def body(**perf: object) -> dict[str, object]:
     """A document of kind marks."""
-    told = {
+    fields = {
         "facility": "als", "source": "als_perf", "run": {"id": "1-2"}, "stage": {"name": "A", "family": "A"},
         "mark": {"key": "START_DATE", "role": "start", "emit_lag_s": 2}, **perf,
     }  # fmt: skip
-    return {"@timestamp": "2016-02-06T05:39:37Z", "perf": told}
+    return {"@timestamp": "2016-02-06T05:39:37Z", "perf": fields}
 
 
 def test_a_document_becomes_a_mark() -> None:

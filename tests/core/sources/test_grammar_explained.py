@@ -49,7 +49,7 @@ def parts(name: str, text: str) -> tuple[str, list[str], str]:
 
 def long_text(name: str, count: int) -> str:
     """A sample, its first turn so many times, as the grammar takes it."""
-    head, turns, _ = next(found for text in SAMPLES[name] if (found := parts(name, text))[1])
+    head, turns, _ = next(split_text for text in SAMPLES[name] if (split_text := parts(name, text))[1])
     between = {"owping": "\n\n", "owping_machine": "\n\n", "netlogger": " "}.get(name, "")
     return head + between.join([turns[0].rstrip()] * count)
 

@@ -275,9 +275,9 @@ def test_what_the_real_rsyslog_sends_is_read_to_the_byte(
         assert file[at : at + len(line) + 1] == line + b"\n"
         assert (inner.provenance.host, inner.provenance.path) == (HOST, PATH)
         bare, through_it = through("none", whole), through("rsyslog", data)
-        assert [each.id for each in through_it.documents] == [each.id for each in bare.documents]
-        assert [each.reason for each in through_it.rejects] == [each.reason for each in bare.rejects]
-        assert [each.shape for each in through_it.ignored] == [each.shape for each in bare.ignored]
+        assert [document.id for document in through_it.documents] == [document.id for document in bare.documents]
+        assert [reject.reason for reject in through_it.rejects] == [reject.reason for reject in bare.rejects]
+        assert [ignored.shape for ignored in through_it.ignored] == [ignored.shape for ignored in bare.ignored]
 
 
 def test_rsyslogs_all_json_alone_holds_no_message(through: Callable[..., Outcomes]) -> None:

@@ -94,7 +94,7 @@ def test_the_holes_of_a_file(
     pieces: list[tuple[int, int]], size_bytes: int | None, expected: list[tuple[int, int]]
 ) -> None:
     """Between pieces always; ahead and behind only where its size is known."""
-    missing_ranges = holes(merge_ranges(piece(*each) for each in pieces), size_bytes)
+    missing_ranges = holes(merge_ranges(piece(*bounds) for bounds in pieces), size_bytes)
 
     assert [(hole.start, hole.stop) for hole in missing_ranges] == expected
 
@@ -106,10 +106,10 @@ def test_the_holes_of_a_file(
 def test_what_is_left_of_a_range(whole: tuple[int, int], taken: list[tuple[int, int]]) -> None:
     """Byte by byte, whatever the order and the overlaps of what is taken."""
     start, stop = min(whole), max(whole) + 1
-    ranges = [(min(each), max(each)) for each in taken]
+    ranges = [(min(bounds), max(bounds)) for bounds in taken]
 
     left = list(subtract(start, stop, ranges))
 
     covered = {byte for first, behind in ranges for byte in range(first, behind)}
-    assert {byte for each in left for byte in range(*each)} == set(range(start, stop)) - covered
+    assert {byte for byte_range in left for byte in range(*byte_range)} == set(range(start, stop)) - covered
     assert all(first < behind for first, behind in left)

@@ -24,33 +24,33 @@ PATIENCE_MS = 300_000
 
 def line(n: int) -> ByteRange:
     """The n-th line of the file, received n seconds after noon and happened a day before."""
-    said = Instant(LINE * n, NOON - 86_400_000 + 1000 * n)
-    return ByteRange(LINE * n, LINE * (n + 1), NOON + 1000 * n, NOON + 1000 * n, said, said)
+    instant = Instant(LINE * n, NOON - 86_400_000 + 1000 * n)
+    return ByteRange(LINE * n, LINE * (n + 1), NOON + 1000 * n, NOON + 1000 * n, instant, instant)
 
 
-def heard(numbers: Iterable[int]) -> FileUpdate:
+def update_of(numbers: Iterable[int]) -> FileUpdate:
     """A batch of lines."""
     update = FileUpdate()
     update.add_ranges(merge_ranges(line(n) for n in numbers))
     return update
 
 
-def said(role: str, record_ms: int, size_bytes: int = SIZE) -> FileUpdate:
+def manifest_update(role: str, record_ms: int, size_bytes: int = SIZE) -> FileUpdate:
     """A manifest."""
     update = FileUpdate()
     update.add_manifest(role, Manifest(record_ms, size_bytes, 10 if role == END else -1))
     return update
 
 
-def after(updates: Iterable[FileUpdate], state: FileState | None = None) -> FileState:
+def merged_state(updates: Iterable[FileUpdate], state: FileState | None = None) -> FileState:
     """The state with all that is told."""
     state = state or FileState(KEY)
-    for each in updates:
-        state = merge(state, each)
+    for update in updates:
+        state = merge(state, update)
     return state
 
 
-def told(state: FileState) -> FileState:
+def without_revision(state: FileState) -> FileState:
     """All but what counts the changes."""
     return replace(state, revision=0)
 
@@ -66,22 +66,22 @@ def test_a_state_follows_from_the_set_of_records(
 ) -> None:
     """Shuffled, repeated, over workers that merge what each of them saw: the same pieces, holes and sizes."""
     lines = rng.sample(sorted(numbers), len(numbers))
-    batches = [heard(lines[n::parts]) for n in range(parts)]
-    batches += [said(role, NOON + 1000 * at, SIZE + 10 * at) for role, at in roles]
-    once = after(batches)
+    batches = [update_of(lines[n::parts]) for n in range(parts)]
+    batches += [manifest_update(role, NOON + 1000 * at, SIZE + 10 * at) for role, at in roles]
+    once = merged_state(batches)
     mixed = [*batches, *rng.sample(batches, len(batches) // 2)]
     rng.shuffle(mixed)
     joined = FileUpdate()
-    for each in mixed[::2]:
-        joined.join(each)
+    for update in mixed[::2]:
+        joined.join(update)
 
-    assert told(after([*mixed[1::2], joined])) == told(once)
+    assert without_revision(merged_state([*mixed[1::2], joined])) == without_revision(once)
     assert merge(once, batches[0]) is once
 
 
 def test_who_has_not_said_its_end_may_be_at_it() -> None:
     """Its holes are gaps once it is silent; behind its end they are at once, whatever the time."""
-    begun = after([said(BEGIN, NOON), heard(range(4))])
+    begun = merged_state([manifest_update(BEGIN, NOON), update_of(range(4))])
     newest = NOON + 3000
 
     assert begun.under_way
@@ -89,17 +89,17 @@ def test_who_has_not_said_its_end_may_be_at_it() -> None:
     ((hole, shown_by),) = confirmed(begun, newest + PATIENCE_MS, PATIENCE_MS)
     assert (hole.start, hole.stop, shown_by) == (160, 400, "silence")
 
-    ended = after([said(END, NOON + 4000)], begun)
+    ended = merged_state([manifest_update(END, NOON + 4000)], begun)
     ((hole, shown_by),) = confirmed(ended, NOON, PATIENCE_MS)
     assert (hole.start, hole.stop, shown_by) == (160, 400, "end")
-    again = after([said(BEGIN, NOON + 5000)], ended)
+    again = merged_state([manifest_update(BEGIN, NOON + 5000)], ended)
     assert again.under_way
     assert confirmed(again, NOON + 5000, PATIENCE_MS) == []
 
 
 def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
     """Its partitions stood elsewhere: from the first byte to the last that is missing; only those count."""
-    begun = after([said(BEGIN, NOON), heard([0, 1, 3, 5])])
+    begun = merged_state([manifest_update(BEGIN, NOON), update_of([0, 1, 3, 5])])
     later_ms = NOON + 5000 + PATIENCE_MS
 
     (gap,) = record_gaps(begun, confirmed(begun, later_ms, PATIENCE_MS), later_ms).gaps
@@ -111,7 +111,7 @@ def test_what_a_shipper_left_missing_when_it_died_is_one_gap() -> None:
 
 def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while() -> None:
     """Its end is not known, so nothing is missing there; nor ahead of where it was followed from."""
-    state = after([heard([2, 3, 5])])
+    state = merged_state([update_of([2, 3, 5])])
 
     assert confirmed(state, NOON + 5000 + PATIENCE_MS - 1, PATIENCE_MS) == []
     ((hole, shown_by),) = confirmed(state, NOON + 5000 + PATIENCE_MS, PATIENCE_MS)
@@ -120,45 +120,45 @@ def test_in_a_file_that_is_followed_what_comes_behind_must_be_there_for_a_while(
 
 def test_a_gap_keeps_its_range_and_is_filled_by_the_last_of_it(schema: Schema) -> None:
     """Half of it changes what is missing; the rest says when. What is missing beside it is another gap."""
-    state = after([said(END, NOON), heard([0, 9])])
+    state = merged_state([manifest_update(END, NOON), update_of([0, 9])])
     state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
     (gap,) = state.gaps
     assert (gap.start, gap.stop, gap.since_ms, gap.until_ms) == (40, 360, line(0).last.ms, line(9).first.ms)  # type: ignore[union-attr]
     assert list(candidates(state)) == []
 
-    half = after([heard([1, 2, 3, 7])], replace(state, pending=False))
+    half = merged_state([update_of([1, 2, 3, 7])], replace(state, pending=False))
     assert (half.pending, missing_of(gap, half.ranges), half.missing_bytes) == (True, 160, 160)
     assert half.gaps == state.gaps
-    assert [each.body["perf"]["gap"]["size_bytes"] for each in documents(half, schema)] == [320]
-    longer = after([said(END, NOON + 9, SIZE + 100)], half)
+    assert [gap.body["perf"]["gap"]["size_bytes"] for gap in documents(half, schema)] == [320]
+    longer = merged_state([manifest_update(END, NOON + 9, SIZE + 100)], half)
     ((hole, _),) = confirmed(longer, NOON, PATIENCE_MS)
     assert (hole.start, hole.stop) == (400, 500)
 
-    full = after([heard([4, 5, 6]), heard([8])], half)
+    full = merged_state([update_of([4, 5, 6]), update_of([8])], half)
     assert full.gaps[0].filled_ms == NOON + 8000
     assert (full.whole, full.missing_bytes, full.received_bytes) == (True, 0, SIZE)
 
 
 def test_the_documents_of_gaps_are_of_the_list_and_keep_their_ids(schema: Schema) -> None:
     """One for each, with the state's revision as version; the same id when it is filled."""
-    state = after([said(END, NOON), heard([0, 5])])
+    state = merged_state([manifest_update(END, NOON), update_of([0, 5])])
     state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
-    full = after([heard(range(10))], state)
+    full = merged_state([update_of(range(10))], state)
 
     opened, filled = documents(state, schema), documents(full, schema)
 
-    assert [each.id for each in opened] == [gap_id(KEY, (40, 200)), gap_id(KEY, (240, 400))]
-    assert [each.id for each in filled] == [each.id for each in opened]
-    assert {each.index for each in [*opened, *filled]} == {"perf-gaps-als"}
+    assert [gap.id for gap in opened] == [gap_id(KEY, (40, 200)), gap_id(KEY, (240, 400))]
+    assert [gap.id for gap in filled] == [gap.id for gap in opened]
+    assert {gap.index for gap in [*opened, *filled]} == {"perf-gaps-als"}
     assert filled[0].version > opened[0].version
-    assert [each.body["perf"]["gap"]["state"] for each in [*opened, *filled]] == ["open", "open", "filled", "filled"]
-    assert {name for each in [*opened, *filled] for name in leaves(each.body)} <= set(schema.of("gaps"))
+    assert [gap.body["perf"]["gap"]["state"] for gap in [*opened, *filled]] == ["open", "open", "filled", "filled"]
+    assert {name for gap in [*opened, *filled] for name in leaves(gap.body)} <= set(schema.of("gaps"))
     assert key_of(opened[0].body) == KEY
 
 
 def test_a_file_of_which_nothing_came_is_missing_with_its_lines() -> None:
     """They are known of a whole file only."""
-    state = after([said(END, NOON)])
+    state = merged_state([manifest_update(END, NOON)])
     state = record_gaps(state, confirmed(state, NOON, PATIENCE_MS), NOON + 1)
 
     assert [(gap.start, gap.stop, gap.lines) for gap in state.gaps] == [(0, SIZE, 10)]
@@ -167,15 +167,15 @@ def test_a_file_of_which_nothing_came_is_missing_with_its_lines() -> None:
 @pytest.mark.parametrize(
     "batches",
     [
-        [heard([])],
-        [heard([0, 5])],
-        [said(BEGIN, NOON), heard([1])],
-        [said(BEGIN, NOON), said(END, NOON + 1)],
+        [update_of([])],
+        [update_of([0, 5])],
+        [manifest_update(BEGIN, NOON), update_of([1])],
+        [manifest_update(BEGIN, NOON), manifest_update(END, NOON + 1)],
     ],
 )
 def test_a_state_is_kept_as_a_document(schema: Schema, batches: Sequence[FileUpdate]) -> None:
     """Read back it says the same, and every field is in the list; what is in the set is not indexed."""
-    state = after(batches)
+    state = merged_state(batches)
     state = record_gaps(state, confirmed(state, NOON + PATIENCE_MS * 2, PATIENCE_MS), NOON)
     body = body_of(state, is_due(state))
     stored_set = body["perf"]["file"]["set"]
@@ -196,17 +196,17 @@ def test_files_are_told_apart() -> None:
         ("t", "h/", "p", ""),
     ]
 
-    assert len({FileKey("als", *each).id for each in parts}) == len(parts)
+    assert len({FileKey("als", *names).id for names in parts}) == len(parts)
 
 
 def test_a_file_in_very_many_pieces_says_so_until_it_is_whole() -> None:
     """What is kept is bounded, and nothing is called missing that was only forgotten."""
     every_other = FileUpdate()
     every_other.add_ranges(ByteRange(4 * n, 4 * n + 2, NOON, NOON) for n in range(MOST_RANGES + 1))
-    state = after([every_other, said(END, NOON, 4 * (MOST_RANGES + 1))])
+    state = merged_state([every_other, manifest_update(END, NOON, 4 * (MOST_RANGES + 1))])
 
     assert (state.scattered, len(state.ranges)) == (True, MOST_RANGES)
     assert list(candidates(state)) == []
     rest = FileUpdate()
     rest.add_ranges([ByteRange(0, 4 * (MOST_RANGES + 1), NOON, NOON)])
-    assert not after([rest], state).scattered
+    assert not merged_state([rest], state).scattered

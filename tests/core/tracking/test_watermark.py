@@ -41,9 +41,9 @@ def key(path: str, backfill: bool = False) -> WriterKey:
 )
 def test_the_watermark(writers: list[tuple[str | int, ...]], expected: int | None) -> None:
     """Newest instant and newest record time of each writer, in ms; in any order."""
-    heard = [(key(str(w[0]), len(w) > 3), WriterProgress(int(w[1]), int(w[2]))) for w in writers]
+    progress = [(key(str(w[0]), len(w) > 3), WriterProgress(int(w[1]), int(w[2]))) for w in writers]
 
-    assert {watermark_ms(some) for some in permutations(heard)} == {expected}
+    assert {watermark_ms(ordered) for ordered in permutations(progress)} == {expected}
 
 
 ENDED = WriterProgress(9, 9, False, 9)
@@ -68,25 +68,25 @@ def test_the_watermark_where_shippers_said_their_end(
     writers: list[tuple[str, WriterProgress]], expected: int | None, backfill: bool
 ) -> None:
     """Live files and backfills alike, in any order."""
-    heard = [(key(path, backfill), each) for path, each in writers]
+    progress = [(key(path, backfill), own) for path, own in writers]
 
-    assert {watermark_ms(some) for some in permutations(heard)} == {expected}
-
-
-HEARD = st.builds(WriterProgress, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 9))
+    assert {watermark_ms(ordered) for ordered in permutations(progress)} == {expected}
 
 
-@given(st.lists(HEARD, min_size=1, max_size=6), st.randoms())
-def test_what_is_heard_merges_in_any_order(progresses: list[WriterProgress], rng: object) -> None:
+PROGRESS = st.builds(WriterProgress, st.integers(0, 9), st.integers(0, 9), st.booleans(), st.integers(0, 9))
+
+
+@given(st.lists(PROGRESS, min_size=1, max_size=6), st.randoms())
+def test_progress_merges_in_any_order(progresses: list[WriterProgress], rng: object) -> None:
     """And twice is as once."""
     whole = None
-    for heard in progresses:
-        whole = merged(whole, heard)
+    for progress in progresses:
+        whole = merged(whole, progress)
     mixed = None
-    for heard in [*progresses[::-1], *progresses]:
-        mixed = merged(mixed, heard)
+    for progress in [*progresses[::-1], *progresses]:
+        mixed = merged(mixed, progress)
 
-    newest = [max(int(heard[n]) for heard in progresses) for n in (0, 1, 3)]
+    newest = [max(int(progress[n]) for progress in progresses) for n in (0, 1, 3)]
     assert whole == mixed == WriterProgress(newest[0], newest[1], any(h[2] for h in progresses), newest[2])
 
 
@@ -94,16 +94,16 @@ def test_what_is_heard_merges_in_any_order(progresses: list[WriterProgress], rng
 @pytest.mark.parametrize("ahead", [True, False])
 def test_a_writer_is_kept_as_a_document(schema: Schema, writer: WriterKey, ahead: bool) -> None:
     """Read back it says the same, and every field is in the list."""
-    for heard in (
+    for progress in (
         WriterProgress(BEGIN, BEGIN + 2000, ahead),
         WriterProgress(BEGIN, BEGIN, ahead, BEGIN),
         WriterProgress(ended_ms=BEGIN),
     ):
-        body = body_of(writer, heard)
+        body = body_of(writer, progress)
 
-        assert writer_of(body) == (writer, heard)
+        assert writer_of(body) == (writer, progress)
         assert leaves(body) <= set(schema.of("writers"))
-        assert body["perf"]["writer"].get("ended", False) == heard.ended
+        assert body["perf"]["writer"].get("ended", False) == progress.ended
 
 
 def leaves(body: dict[str, object], prefix: str = "") -> set[str]:

@@ -62,21 +62,23 @@ def fact_of(body: dict[str, Any]) -> ExpectedDocument:
     )
 
 
-def told(fact: ExpectedDocument) -> ExpectedDocument:
+def with_iso_times(fact: ExpectedDocument) -> ExpectedDocument:
     """A fact with its times as a document has them."""
     return replace(fact, at_ms=iso(fact.at_ms), logged_ms=iso(fact.logged_ms))  # type: ignore[arg-type]
 
 
 def assert_agree(decoder: Decoder, made: Made) -> None:
     """Outcome, reason and facts of one message are the same by plan and by reading."""
-    found, truth = outcomes(decoder, made), made.truth
+    decoded, truth = outcomes(decoder, made), made.truth
     if truth.reason == INDEX:
-        assert (len(found.documents), found.rejects, truth.facts) == (1, (), ()), made
-        assert found.documents[0].body["perf"]["stage"]["split"] == "guess"
+        assert (len(decoded.documents), decoded.rejects, truth.facts) == (1, (), ()), made
+        assert decoded.documents[0].body["perf"]["stage"]["split"] == "guess"
         return
-    assert [fact_of(document.body) for document in found.documents] == [told(fact) for fact in truth.facts], made
-    assert [reject.reason for reject in found.rejects] == ([truth.reason] if truth.reason else []), made
-    outcome = "rejected" if found.rejects else "stored" if found.documents else "ignored"
+    assert [fact_of(document.body) for document in decoded.documents] == [
+        with_iso_times(fact) for fact in truth.facts
+    ], made
+    assert [reject.reason for reject in decoded.rejects] == ([truth.reason] if truth.reason else []), made
+    outcome = "rejected" if decoded.rejects else "stored" if decoded.documents else "ignored"
     assert outcome == truth.outcome, made
 
 
@@ -203,13 +205,13 @@ def test_a_stuck_run_is_silent_after_a_stage() -> None:
 def test_excerpts_lack_their_beginning_or_their_end() -> None:
     """Lines are missing there and nowhere else; what really happened is told all the same."""
     for run in of_every(headless=1.0):
-        there = [run.queued_written, run.work_written, *(stage.start_written for stage in run.stages)]
-        assert not there[0]
-        assert there == sorted(there)
+        stamps_s = [run.queued_written, run.work_written, *(stage.start_written for stage in run.stages)]
+        assert not stamps_s[0]
+        assert stamps_s == sorted(stamps_s)
     for run in of_every(tailless=1.0):
-        there = [run.queued_written, run.work_written, *(stage.start_written for stage in run.stages)]
-        assert not there[-1]
-        assert there == sorted(there, reverse=True)
+        stamps_s = [run.queued_written, run.work_written, *(stage.start_written for stage in run.stages)]
+        assert not stamps_s[-1]
+        assert stamps_s == sorted(stamps_s, reverse=True)
 
 
 def test_an_id_is_used_again_after_a_week_of_silence_only() -> None:
@@ -289,9 +291,9 @@ def test_a_slowed_stage_is_slow_from_its_instant_on_and_nothing_else_is() -> Non
             if stage.duration_s is not None:
                 took[stage.stage, stage.start_ms >= begin_ms].append(stage.duration_s)
 
-    assert all(4 * 168 <= each <= 4 * 206 for each in took.pop(("SUBMIT_NORM", True)))
-    assert all(168 <= each <= 206 for each in took["SUBMIT_NORM", False])
-    assert all(max(each) <= max(1.25 * min(each), min(each) + 16) for each in took.values())
+    assert all(4 * 168 <= duration_s <= 4 * 206 for duration_s in took.pop(("SUBMIT_NORM", True)))
+    assert all(168 <= duration_s <= 206 for duration_s in took["SUBMIT_NORM", False])
+    assert all(max(durations_s) <= max(1.25 * min(durations_s), min(durations_s) + 16) for durations_s in took.values())
 
 
 @pytest.mark.parametrize("times", [0, -1, 101, float("nan"), float("inf")])
