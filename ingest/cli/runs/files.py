@@ -4,7 +4,6 @@ import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from ingest.cli.options import check_facility, parse_zone, select_sources
 from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
+from ingest.core.batching import batched
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import ExitCode, Intake, Problem
@@ -110,7 +110,7 @@ def _add_file(
 ) -> None:
     """Add a file, some thousand lines at a time."""
     numbered = enumerate(_read_pieces(file, limit_bytes), 1)
-    while portion := list(islice(numbered, AT_ONCE)):
+    for portion in batched(numbered, max_items=AT_ONCE):
         lines = []
         for number, piece in portion:
             if piece.data is None:

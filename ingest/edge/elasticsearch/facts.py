@@ -8,12 +8,12 @@ of one run come close together, however the index was filled.
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, NamedTuple
 
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.batching import batched
 from ingest.core.bulk import new_tuple
 from ingest.core.ids import index_pattern, index_patterns, revision_of
 from ingest.edge.elasticsearch.client import session
@@ -102,8 +102,7 @@ class FactIndex:
             for index in self._indices(kind, query.facilities):
                 for span in self._spans(index, query.body):
                     facts = map(_fact, self._search.scan(index, span, size, SCROLL, version=True))
-                    while page := list(islice(facts, size)):
-                        yield page
+                    yield from batched(facts, max_items=size)
 
     def revisions(self) -> dict[tuple[str, str], int]:
         """Map (facility, source) to the lower revision of its oldest and its newest fact, retracted ones excluded."""

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
+from ingest.core.batching import batched
 from ingest.core.ids import index_pattern, index_patterns
 from ingest.core.runs.stored import StoredRun, StoredStage, run_from, stage_from, with_stages
 from ingest.edge.elasticsearch.client import session
@@ -88,8 +89,7 @@ class RunIndex:
 
     def stages_of(self, runs: Sequence[StoredRun]) -> Iterator[StoredStage]:
         """Yield the stages of these runs, in no particular order."""
-        for begin in range(0, len(runs), UIDS):
-            chunk = runs[begin : begin + UIDS]
+        for chunk in batched(runs, max_items=UIDS):
             facilities = tuple(sorted({run.facility for run in chunk}))
             yield from self._stages(facilities, terms({"perf.run.uid": [run.uid for run in chunk]}))
 
