@@ -47,7 +47,7 @@ class BatchUpdates:
 
     def _add_documents(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
         decoded, records = batch.reading, batch.records
-        known = BatchUpdates()
+        already_stored = BatchUpdates()
         start = 0
         for stop, backfill in decoded.segments:
             plain: list[tuple[str, PlainMark, int]] = []
@@ -58,15 +58,15 @@ class BatchUpdates:
                 fact, owner = decoded.facts[n], decoded.owners[n]
                 if isinstance(fact, Document):
                     message = decoded.special[owner].message
-                    target = known if n in decoded.already_stored else self
+                    target = already_stored if n in decoded.already_stored else self
                     target.add_document(fact, message.record_time_ms, None if message.bare else message.backfill)
                 else:
                     mark = decoded.actions[n].id, fact, records[owner].time_ms
                     (plain_stored if n in decoded.already_stored else plain).append(mark)
             self.add_plain(plain, backfill)
-            known.add_plain(plain_stored, None)
+            already_stored.add_plain(plain_stored, None)
             start = stop
-        self.add_already_stored(known)
+        self.add_already_stored(already_stored)
 
     def add_plain(self, facts: Iterable[tuple[str, PlainMark, int]], backfill: bool | None) -> None:
         """Add plain lines: the document's id, the mark, and the record's time (unix ms)."""
@@ -79,11 +79,11 @@ class BatchUpdates:
             lag_ms = None if first.lag_ms is None else logged_ms - at_ms
             mark = new(RunMark, (doc_id, plain.version, at_ms, lag_ms, first.what, False, ()))
             key = new(RunKey, (perf["facility"], perf["source"], run))
-            known = runs.get(key)
-            if known is None:
+            marks = runs.get(key)
+            if marks is None:
                 runs[key] = [mark]
             else:
-                known.append(mark)
+                marks.append(mark)
             # A template belongs to one origin, and a batch has few of them.
             times = times_by_template.get(id(perf))
             if times is None:

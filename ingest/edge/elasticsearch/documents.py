@@ -31,11 +31,6 @@ class CurrentDocument:
         """Return the value of a field, or None."""
         return lookup(self.body, name)
 
-    @property
-    def condition(self) -> dict[str, int]:
-        """The condition of a write: nobody wrote the document since it was read."""
-        return {"if_seq_no": self.seq_no, "if_primary_term": self.primary_term}
-
 
 class CasDocuments:
     """Creates and changes single documents."""
@@ -135,5 +130,6 @@ def current_document(hit: Mapping[str, Any]) -> CurrentDocument:
 
 
 def _update(document: CurrentDocument, fields: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the two lines of a conditional update."""
-    return {"update": {"_index": document.index, "_id": document.id, **document.condition}}, {"doc": fields}
+    """Return the two lines of an update that fails if somebody else wrote the document since it was read."""
+    unchanged = {"if_seq_no": document.seq_no, "if_primary_term": document.primary_term}
+    return {"update": {"_index": document.index, "_id": document.id, **unchanged}}, {"doc": fields}
