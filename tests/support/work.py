@@ -32,6 +32,23 @@ def executed_lines(do: Callable[[], object]) -> int:
     return count
 
 
+def function_calls(do: Callable[[], object]) -> int:
+    """The functions that a call calls in this thread, those of Python and those of C."""
+    count = 0
+
+    def profile(_frame: FrameType, event: str, _argument: Any) -> None:
+        nonlocal count
+        count += event in {"call", "c_call"}
+
+    before = sys.getprofile()
+    sys.setprofile(profile)
+    try:
+        do()
+    finally:
+        sys.setprofile(before)
+    return count
+
+
 def assert_linear(work: Callable[[int], int], size: int) -> None:
     """The work at twice the size is at most 2.5 times that at the size."""
     small, large = work(size), work(2 * size)

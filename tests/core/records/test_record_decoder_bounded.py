@@ -3,11 +3,9 @@
 Output is what is written: the actions for documents and rejects, and the dead letter. Work is the calls that are made.
 """
 
-import sys
 from collections.abc import Callable
 from functools import cache
 from random import Random
-from typing import Any
 
 import orjson
 import pytest
@@ -25,6 +23,7 @@ from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import JsonReader
 from ingest.core.sources.source import Source
 from tests.support.amount import examples
+from tests.support.work import assert_linear, function_calls
 
 NOW_MS = 1_772_668_800_000
 KNOWN = load_registry(data_folder("grammars"))
@@ -93,23 +92,6 @@ def test_output_is_at_most_sixteen_times_the_input(name: str, seed: int, times: 
     assert written_bytes(reader_of(name), value) <= 16 * len(value) + 65_536
 
 
-def calls(do: Callable[[], object]) -> int:
-    """How many functions are called, Python's and those of C."""
-    count = 0
-
-    def counted(_frame: Any, event: str, _arg: Any) -> None:
-        nonlocal count
-        count += event in {"call", "c_call"}
-
-    before = sys.getprofile()
-    sys.setprofile(counted)
-    try:
-        do()
-    finally:
-        sys.setprofile(before)
-    return count
-
-
 ELEMENT = {"succeeded": True, "sent": 5, "received": 5, "lost": 0, "min": "PT0.01S", "roundtrips": [], "a": "x" * 400}
 LINE = b"Fri Feb 5 21:39:37 PST 2016: s.sh:69:1-2:PERF:SUBMIT_NORM:START_DATE=1454737177"
 GROWING: dict[str, Callable[[int], bytes]] = {
@@ -127,14 +109,14 @@ GROWING: dict[str, Callable[[int], bytes]] = {
 @pytest.mark.parametrize("name", sorted(GROWING))
 def test_work_grows_with_the_size(name: str) -> None:
     """Twice as much in one message takes at most two and a half times the calls."""
-    small, large = GROWING[name](200), GROWING[name](400)
     reader = reader_of(name)
-    reader.read([ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, GROWING[name](1), HEAD)], 0)  # what is made once
 
-    def read(value: bytes) -> Callable[[], object]:
-        return lambda: reader.read([ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, value, HEAD)], 0)
+    def calls(count: int) -> int:
+        received = ConsumerRecord(Partition("t", 0), 0, NOW_MS, None, GROWING[name](count), HEAD)
+        return function_calls(lambda: reader.read([received], 0))
 
-    assert calls(read(large)) <= 2.5 * calls(read(small))
+    calls(1)  # what is made once
+    assert_linear(calls, 200)
 
 
 def test_an_array_of_a_thousand_results_is_written_in_little_more_than_its_size() -> None:
@@ -152,4 +134,4 @@ def test_a_line_of_2900_pairs_is_one_reject() -> None:
     reader = reader_of("als_perf")
 
     assert written_bytes(reader, line) < 4 * len(line)
-    assert calls(lambda: written_bytes(reader, line)) < 60_000
+    assert function_calls(lambda: written_bytes(reader, line)) < 60_000
