@@ -76,7 +76,7 @@ def free_port() -> int:
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
     """Kafka and Elasticsearch, started once; the jars come from the cache that every stack shares."""
-    wanted = LocalStack(
+    local_stack = LocalStack(
         folder=tmp_path_factory.mktemp("stack"),
         kafka_port=free_port(),
         elasticsearch_port=free_port(),
@@ -85,6 +85,6 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         short_lived=True,
     )
     try:
-        yield up(wanted)
+        yield up(local_stack)
     finally:
-        down(wanted, purge=True)
+        down(local_stack, purge=True)

@@ -10,9 +10,9 @@ from ingest.core import ids
 
 
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=4), st.lists(st.binary(max_size=8), min_size=1, max_size=4))
-def test_other_parts_other_id(one: list[bytes], two: list[bytes]) -> None:
+def test_other_parts_other_id(first: list[bytes], second: list[bytes]) -> None:
     """Parts that differ in any way, also in where they are split, have other ids."""
-    assert (ids.digest_id(*one) == ids.digest_id(*two)) == (one == two)
+    assert (ids.digest_id(*first) == ids.digest_id(*second)) == (first == second)
 
 
 @given(
@@ -20,11 +20,11 @@ def test_other_parts_other_id(one: list[bytes], two: list[bytes]) -> None:
     st.tuples(st.integers(0, 127), st.integers(0, 2**43), st.integers(1, 4095)),
 )
 def test_versions_order_by_state_then_update_then_revision(
-    one: tuple[int, int, int], two: tuple[int, int, int]
+    first: tuple[int, int, int], second: tuple[int, int, int]
 ) -> None:
     """And fit a signed 64-bit integer."""
-    assert (ids.version(*one) < ids.version(*two)) == (one < two)
-    assert 0 < ids.version(*one) < 2**63
+    assert (ids.version(*first) < ids.version(*second)) == (first < second)
+    assert 0 < ids.version(*first) < 2**63
 
 
 @pytest.mark.parametrize(
@@ -93,7 +93,7 @@ def test_other_names_are_no_indices_of_ours(name: str) -> None:
 
 @given(st.tuples(KINDS, FACILITIES), st.tuples(KINDS, FACILITIES), PERIODS, DAYS)
 def test_a_pattern_covers_all_periods_of_its_kind_and_facility_and_nothing_else(
-    asked: tuple[str, str], stored: tuple[str, str], period: str, day: int
+    queried: tuple[str, str], stored: tuple[str, str], period: str, day: int
 ) -> None:
     """Kinds and facilities that begin alike included: `als` and `als_2`, `run` and `runs`."""
     name = ids.index_name(*stored, period, day)
@@ -101,13 +101,13 @@ def test_a_pattern_covers_all_periods_of_its_kind_and_facility_and_nothing_else(
     def is_covered(pattern: str) -> bool:
         return any(fnmatchcase(name, part) for part in pattern.split(","))
 
-    assert is_covered(ids.index_pattern(asked[0], (asked[1],))) == (asked == stored)
-    assert is_covered(ids.index_pattern(asked[0])) == (asked[0] == stored[0])
-    assert is_covered(ids.index_pattern(asked[0], (asked[1], stored[1]))) == (asked[0] == stored[0])
+    assert is_covered(ids.index_pattern(queried[0], (queried[1],))) == (queried == stored)
+    assert is_covered(ids.index_pattern(queried[0])) == (queried[0] == stored[0])
+    assert is_covered(ids.index_pattern(queried[0], (queried[1], stored[1]))) == (queried[0] == stored[0])
 
 
 def test_a_pattern_lists_the_index_and_its_periods() -> None:
-    """As Elasticsearch is asked: for each facility, or for all."""
+    """As Elasticsearch is queried: for each facility, or for all."""
     assert (
         ids.index_pattern("runs", ("als", "als_2")) == "perf-runs-als,perf-runs-als-*,perf-runs-als_2,perf-runs-als_2-*"
     )

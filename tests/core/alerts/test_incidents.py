@@ -118,16 +118,16 @@ def test_however_it_is_cut_into_evaluations_the_incidents_are_the_same(pattern: 
     stages = of(pattern)
     whole = evaluated(stages, [], ALL)
 
-    known: list[Incident] = []
+    incidents: list[Incident] = []
     until = data.draw(st.lists(st.integers(0, len(stages) * HOUR_S), max_size=5).map(sorted))
     since = 0
     for now in [*until, 20 * DAY_S]:
         back = data.draw(st.integers(0, since))
-        known = evaluated(stages, known, TimeSpan(at_ms(back), at_ms(now)))
+        incidents = evaluated(stages, incidents, TimeSpan(at_ms(back), at_ms(now)))
         since = now
 
-    assert summaries(known) == summaries(whole)
-    assert [incident.id for incident in known] == [incident.id for incident in whole]
+    assert summaries(incidents) == summaries(whole)
+    assert [incident.id for incident in incidents] == [incident.id for incident in whole]
 
 
 @given(PATTERNS)
@@ -146,14 +146,14 @@ def test_a_second_evaluation_has_no_news(pattern: str) -> None:
 
 def test_news_are_told_once_each() -> None:
     """Fired; worse when critical or chronic; closed. Nothing in between."""
-    known: list[Incident] = []
+    incidents: list[Incident] = []
     transitions = []
     for length in range(1, 10):
         stages = of("ssssooooo"[:length])
         stages[8] = stages[8]._replace(duration_s=161)  # only a warning
-        known = evaluated(stages, known, ALL)
-        transitions.append([transition(incident) for incident in known])
-        known = [mark_notified(incident) for incident in known]
+        incidents = evaluated(stages, incidents, ALL)
+        transitions.append([transition(incident) for incident in incidents])
+        incidents = [mark_notified(incident) for incident in incidents]
 
     assert transitions == [["fired"], ["worse"], ["worse"], [""], [""], [""], [""], [""], ["closed"]]
 
@@ -180,12 +180,12 @@ def test_silence_closes_in_the_end() -> None:
 
 def test_a_late_run_before_a_known_incident_leaves_nothing_open() -> None:
     """It has an incident of its own, which ends where the known one begins at the latest."""
-    known = evaluated(of("os"), [], ALL)
+    earlier = evaluated(of("os"), [], ALL)
     late = stage(7.1 * HOUR_S, 390, id="late")
-    incidents = evaluated([*of("")[:8], late, *of("os")[9:]], known, ALL)
+    incidents = evaluated([*of("")[:8], late, *of("os")[9:]], earlier, ALL)
 
     assert [(incident.first.stage_id, incident.state) for incident in incidents] == [
-        ("late", "closed"), (known[0].first.stage_id, "firing")
+        ("late", "closed"), (earlier[0].first.stage_id, "firing")
     ]  # fmt: skip
 
 

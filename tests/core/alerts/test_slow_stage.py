@@ -157,9 +157,9 @@ def test_the_tested_stage_is_never_in_its_own_baseline(took_s: list[float], othe
     """However long it took, baseline and threshold are those of the others."""
     stages = hourly(took_s)
     changed = [*stages[:-1], stages[-1]._replace(duration_s=max(other_s, took_s[-1]))]
-    one, other = judged(stages)[-1], judged(changed)[-1]
+    before, after = judged(stages)[-1], judged(changed)[-1]
     if max(s.until_ms for s in stages[:-1]) <= stages[-1].until_ms:
-        assert (one.baseline, one.threshold) == (other.baseline, other.threshold)
+        assert (before.baseline, before.threshold) == (after.baseline, after.threshold)
 
 
 @given(st.lists(st.integers(50, 150), min_size=8, max_size=50), st.integers(0, 1000))

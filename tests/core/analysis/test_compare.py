@@ -33,14 +33,16 @@ def test_a_difference_is_as_sure_as_its_two_sides(first: str, second: str, kind:
 
 
 @given(st.sampled_from(KINDS), st.sampled_from(KINDS), *[st.integers(0, 50) for _ in range(4)])
-def test_a_bound_of_a_difference_holds(first: str, second: str, one: int, other: int, off: int, off_too: int) -> None:
+def test_a_bound_of_a_difference_holds(
+    first: str, second: str, first_s: int, second_s: int, first_off_s: int, second_off_s: int
+) -> None:
     """Whatever was really taken within the two bounds: an upper difference is no smaller, a lower one no larger."""
-    known = [max(0, real + {"exact": 0, "upper": by, "lower": -by}[kind])
-             for real, kind, by in ((one, first, off), (other, second, off_too))]  # fmt: skip
-    bound = difference(MeasuredRun(known[0], first), MeasuredRun(known[1], second))
+    printed_s = [max(0, real + {"exact": 0, "upper": by, "lower": -by}[kind])
+             for real, kind, by in ((first_s, first, first_off_s), (second_s, second, second_off_s))]  # fmt: skip
+    bound = difference(MeasuredRun(printed_s[0], first), MeasuredRun(printed_s[1], second))
 
     assert bound is not None
-    really = other - one
+    really = second_s - first_s
     assert bound.kind != "exact" or bound.seconds == really
     assert bound.kind != "upper" or bound.seconds >= really
     assert bound.kind != "lower" or bound.seconds <= really
@@ -83,12 +85,14 @@ def test_waits_and_totals_stand_beside_the_stages() -> None:
 
 def test_the_samples_two_runs_share_no_stage() -> None:
     """All 33 are listed, none with a difference; the waits are."""
-    one, other = (run for key, run_marks in marks_of_sample().items() for run in stored_runs(run_marks.values(), key))
-    comparison = compared(one, other)
+    first, second = (
+        run for key, run_marks in marks_of_sample().items() for run in stored_runs(run_marks.values(), key)
+    )
+    comparison = compared(first, second)
 
     assert len(comparison.stages) == 33
     assert all(pair.difference is None for pair in comparison.stages)
-    assert [pair.name for pair in comparison.stages[:21]] == [stage.name for stage in one.stages]
+    assert [pair.name for pair in comparison.stages[:21]] == [stage.name for stage in first.stages]
     assert next(pair for pair in comparison.waits if pair.name == "span").difference == Difference(
         -3057, -79.8, "exact"
     )
@@ -97,10 +101,10 @@ def test_the_samples_two_runs_share_no_stage() -> None:
 @given(MARKS, MARKS)
 def test_every_stage_of_both_runs_stands_once(first: list[RunMark], second: list[RunMark]) -> None:
     """Whatever the two are; a run beside itself has no difference that is not 0."""
-    for one, other in zip(stored_runs(first), stored_runs(second), strict=False):
-        comparison = compared(one, other)
-        assert sum(pair.first is not None for pair in comparison.stages) == len(one.stages)
-        assert sum(pair.second is not None for pair in comparison.stages) == len(other.stages)
-        same = compared(one, one)
+    for first_run, second_run in zip(stored_runs(first), stored_runs(second), strict=False):
+        comparison = compared(first_run, second_run)
+        assert sum(pair.first is not None for pair in comparison.stages) == len(first_run.stages)
+        assert sum(pair.second is not None for pair in comparison.stages) == len(second_run.stages)
+        same = compared(first_run, first_run)
         assert all(pair.first and pair.second for pair in same.stages)
         assert {pair.difference.seconds for pair in same.stages if pair.difference} <= {0}

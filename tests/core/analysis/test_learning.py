@@ -84,12 +84,12 @@ def test_runs_like_no_other_teach_only_what_nearly_all_of_them_have() -> None:
 def test_tail_and_head_take_five_whole_runs_that_agree() -> None:
     """Four teach neither; where one of five ends otherwise four of five still do, two of five do not."""
     four, five = (taught(runs(*[through("ABC")] * n)).variants[0] for n in (4, 5))
-    one, two = (taught(runs(*[through("ABC")] * (5 - n), *[through("ACB")] * n)).variants[0] for n in (1, 2))
+    with_one, with_two = (taught(runs(*[through("ABC")] * (5 - n), *[through("ACB")] * n)).variants[0] for n in (1, 2))
 
     assert (four.tail, four.head) == (None, None)
     assert (five.tail, five.head) == (Tail("C", "start"), True)
-    assert one.tail == Tail("C", "start")
-    assert two.tail is None
+    assert with_one.tail == Tail("C", "start")
+    assert with_two.tail is None
 
 
 def test_a_rare_variant_has_the_head_that_all_have() -> None:
@@ -150,9 +150,9 @@ def test_what_is_still_running_teaches_nothing() -> None:
 
 def test_what_is_declared_is_taken_as_it_stands() -> None:
     """Stages, order and tail are the person's; seconds are measured; without any run it holds all the same."""
-    said = Declared((("A", "B", "C"), ("A", "D")), "", True)
-    measured = taught(runs(*[through("CBA")] * 5), said)
-    bare = taught([], said)
+    declared = Declared((("A", "B", "C"), ("A", "D")), "", True)
+    measured = taught(runs(*[through("CBA")] * 5), declared)
+    bare = taught([], declared)
 
     assert shape(measured) == [("ABC", 5, 5), ("AD", 0, 0)]
     assert [variant.tail for variant in measured.variants] == [Tail("C", "start"), Tail("D", "start")]
@@ -180,9 +180,9 @@ def test_the_order_of_runs_does_not_matter(rng: Random, texts: list[str]) -> Non
 
 def test_other_seconds_do_not_judge_otherwise() -> None:
     """Another stage, tail or head does."""
-    known, slower = taught(runs(*[through("ABC")] * 5)), taught(runs(*[through("ABC", every_s=90)] * 7))
+    template, slower = taught(runs(*[through("ABC")] * 5)), taught(runs(*[through("ABC", every_s=90)] * 7))
     other = taught(runs(*[through("ABC", head=False)] * 5))
 
-    assert known != slower
-    assert known.judges_as(slower)
-    assert not known.judges_as(other)
+    assert template != slower
+    assert template.judges_as(slower)
+    assert not template.judges_as(other)

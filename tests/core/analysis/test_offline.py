@@ -30,8 +30,8 @@ MIXED = Shares(parallel=0.2, retried=0.2, with_ends=0.3, headless=0.2, tailless=
 
 def decoder(facility: str = "als", zone: int | None = None) -> Decoder:
     """The core as an intake of lines has it."""
-    known = shipped(GRAMMARS)
-    return Decoder(Intake("t", "t", facility, ("als_perf",), "als-tomography", zone), known.sources, known.schema)
+    registry = shipped(GRAMMARS)
+    return Decoder(Intake("t", "t", facility, ("als_perf",), "als-tomography", zone), registry.sources, registry.schema)
 
 
 def analysed(lines: Sequence[bytes], portion: int = 500, path: str = "a.log") -> Analysis:
@@ -162,12 +162,12 @@ def test_zones_are_those_of_the_stamps() -> None:
 
 def test_figures_of_few_stages_are_empty_not_zero() -> None:
     """No gap without a second start, no lag without a stamp, no share of a span of nothing."""
-    one = figures(run_of("0 START A -"), None, None)
+    single = figures(run_of("0 START A -"), None, None)
     none = figures(run_of("0 QSTART"), None, None)
 
-    assert (one.stage_lines, one.start_span_s, one.sum_lag_s, one.gap_min_s) == (1, 0, None, None)
+    assert (single.stage_lines, single.start_span_s, single.sum_lag_s, single.gap_min_s) == (1, 0, None, None)
     assert (none.stage_lines, none.start_span_s, none.longest_gap_stage) == (0, None, None)
-    assert one.lag_share_of_span_pct is None
+    assert single.lag_share_of_span_pct is None
 
 
 def test_gaps_of_a_parallel_run_are_those_between_starts() -> None:

@@ -64,8 +64,8 @@ def test_different_lines_of_one_script_are_no_edit() -> None:
 
 def marks(lines: Iterable[bytes]) -> list[Spell]:
     """What marks of these lines tell."""
-    known = shipped(GRAMMARS)
-    decoder = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), known.sources, known.schema)
+    registry = shipped(GRAMMARS)
+    decoder = Decoder(Intake("test", "t", "als", ("als_perf",), "w"), registry.sources, registry.schema)
     stage_marks = []
     for line in lines:
         for document in decoder.decode(Message(line, RECEIVED_MS, backfill=True), 0).documents:

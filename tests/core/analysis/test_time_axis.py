@@ -107,11 +107,11 @@ def test_stretches_adjoin_and_order_is_kept(begin_ms: int, pairs: list[tuple[int
 
     assert time_axis.segments[0].column == 0
     assert time_axis.columns == columns
-    for one, after in pairwise(time_axis.segments):
-        assert (one.end_ms, one.end_column) == (after.start_ms, after.column)
+    for segment, following in pairwise(time_axis.segments):
+        assert (segment.end_ms, segment.end_column) == (following.start_ms, following.column)
     instants = [begin_ms, at_ms, *(ms for wait in waits for ms in wait)]
-    places = [time_axis.at(ms) for ms in sorted(instants)]
-    assert places == sorted(places)
+    columns_of_instants = [time_axis.at(ms) for ms in sorted(instants)]
+    assert columns_of_instants == sorted(columns_of_instants)
     work_ms = at_ms - begin_ms - sum(end - start for start, end in waits)
     assert all(gap.end_ms - gap.start_ms > BREAK_TIMES * work_ms for gap in time_axis.breaks)
     assert time_axis.step_ms(10) in STEPS_MS

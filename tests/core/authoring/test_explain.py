@@ -249,14 +249,14 @@ def mutated(source: Source) -> st.SearchStrategy[bytes]:
     lines = [frame.data[:20_000] for text in texts for frame in frames(text, source.framing) if frame.data]
     piece = st.one_of(st.binary(max_size=6), st.sampled_from([b"null", b"{", b"[]", b"1e999", b"-", b"\xff", b"\x00"]))
 
-    def damage(line: bytes, places: list[tuple[float, float, bytes]]) -> bytes:
-        for start, size, put in places:
+    def damage(line: bytes, edits: list[tuple[float, float, bytes]]) -> bytes:
+        for start, size, put in edits:
             at = int(start * len(line))
             line = line[:at] + put + line[at + int(size * size * (len(line) - at)) :]
         return line
 
-    cuts = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), piece), max_size=3)
-    return st.one_of(st.binary(max_size=300), st.builds(damage, st.sampled_from(lines), cuts))
+    edits = st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1), piece), max_size=3)
+    return st.one_of(st.binary(max_size=300), st.builds(damage, st.sampled_from(lines), edits))
 
 
 def test_the_grammar_reader_tells_where_it_stopped() -> None:

@@ -34,22 +34,25 @@ def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> 
 def by_rule(all_findings: list[Finding]) -> dict[str, list[Finding]]:
     """Findings by the name of their rule."""
     return {
-        name: [one for one in all_findings if one.rule.name == name] for name in {one.rule.name for one in all_findings}
+        name: [finding for finding in all_findings if finding.rule.name == name]
+        for name in {finding.rule.name for finding in all_findings}
     }
 
 
 def test_the_sample_has_ten_places_two_with_a_stray_blank_and_no_end_at_all() -> None:
     """35 lines from 10 script:line places; two of them print a blank ahead of the tag; not one line names an end."""
     findings_by_rule = by_rule(findings(*SAMPLE))
-    places = {one.site.name: one.of for one in findings_by_rule["no_end"]}
+    lines_of_script = {finding.site.name: finding.of for finding in findings_by_rule["no_end"]}
 
-    assert len(places) == 10
-    assert sum(places.values()) == sum(one.lines for one in findings_by_rule["no_end"]) == 35
-    assert {one.site.name for one in findings_by_rule["blank_before_tag"]} == {
+    assert len(lines_of_script) == 10
+    assert sum(lines_of_script.values()) == sum(finding.lines for finding in findings_by_rule["no_end"]) == 35
+    assert {finding.site.name for finding in findings_by_rule["blank_before_tag"]} == {
         "submitFastTomoPyJob.sh:65",
         "submitNormJobs.sh:32",
     }
-    assert {name: sum(one.lines for one in rows) for name, rows in findings_by_rule.items()} == {
+    assert {
+        name: sum(finding.lines for finding in findings_of_rule) for name, findings_of_rule in findings_by_rule.items()
+    } == {
         "no_end": 35,
         "blank_before_tag": 2,
         "zone_abbreviation": 35,
@@ -91,9 +94,9 @@ def test_an_end_counts_wherever_it_is_printed() -> None:
 def test_each_loss_is_found_and_no_other(change: tuple[str, str], rule: str) -> None:
     """One thing is spoilt in a clean line: one finding, of that rule, at that place."""
     lint_findings = findings(GOOD.format(7, "START").replace(*change), GOOD.format(8, "END").replace("1-2", "1-2"))
-    here = [one for one in lint_findings if one.site.line == 7 or one.rule.name == "refused"]
+    here = [finding for finding in lint_findings if finding.site.line == 7 or finding.rule.name == "refused"]
 
-    assert [one.rule.name for one in here if one.rule.name != "no_end"] == [rule]
+    assert [finding.rule.name for finding in here if finding.rule.name != "no_end"] == [rule]
     assert here[0].first == "my.log:1"
 
 
@@ -112,7 +115,7 @@ def test_the_fix_of_the_stray_blank_mends_the_script(tmp_path: Path) -> None:
     """`sed` on the very line of the very script."""
     script = tmp_path / "submitNormJobs.sh"
     script.write_text("\n" * 31 + 'echo "$(date): $0:$LINENO:$RUN: PERF:SUBMIT_NORM:START_DATE=$(date +%s)"\n')
-    fix = next(one.fix for one in by_rule(findings(*SAMPLE))["blank_before_tag"] if one.site.line == 32)
+    fix = next(finding.fix for finding in by_rule(findings(*SAMPLE))["blank_before_tag"] if finding.site.line == 32)
     subprocess.run(["bash", "-c", fix], check=True, cwd=tmp_path)
 
     assert "$RUN:PERF:" in script.read_text()
@@ -159,7 +162,7 @@ def test_blocks_are_linted_by_their_ends() -> None:
     text = (GRAMMARS / "owping" / "samples.both.txt").read_text()
     lint_findings = findings(text, source="owping")
 
-    assert [(one.site.name, one.rule.name) for one in lint_findings] == [
+    assert [(finding.site.name, finding.rule.name) for finding in lint_findings] == [
         ("ps-als.example → 2001:db8:20::5", "zone_missing")
     ]
     assert lint_findings[0].fix.startswith("TZ=UTC0")

@@ -119,7 +119,7 @@ def _break_spec(panels: dict[str, Any]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "message"),
     [
         (_shift, "panels throughput-1 and loss overlap"),
         (_widen, "panel loss leaves the 48 columns"),
@@ -137,7 +137,7 @@ def _break_spec(panels: dict[str, Any]) -> None:
         (_break_spec, "spec is not JSON: Extra data"),
     ],
 )
-def test_a_broken_panel_is_named(objects: list[SavedObject], schema: Schema, broken: Breaking, said: str) -> None:
+def test_a_broken_panel_is_named(objects: list[SavedObject], schema: Schema, broken: Breaking, message: str) -> None:
     """Each thing that Kibana would import without a word, and then draw wrongly, is refused with its name."""
     panels = _panels(objects)
     broken(panels)
@@ -146,7 +146,7 @@ def test_a_broken_panel_is_named(objects: list[SavedObject], schema: Schema, bro
     with pytest.raises(Problem) as refused:
         check(objects, schema)
 
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert refused.value.exit_code == 65
 
 
@@ -184,7 +184,7 @@ def _broken_formats(objects: list[SavedObject]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("broken", "said"),
+    ("broken", "message"),
     [
         (_list_twice, "reference controlGroup_run:optionsListDataView stands 2 times"),
         (_list_for_nothing, "reference spare is listed but not used"),
@@ -197,7 +197,7 @@ def _broken_formats(objects: list[SavedObject]) -> None:
     ],
 )
 def test_a_broken_file_is_named(
-    objects: list[SavedObject], schema: Schema, broken: Callable[[list[SavedObject]], None], said: str
+    objects: list[SavedObject], schema: Schema, broken: Callable[[list[SavedObject]], None], message: str
 ) -> None:
     """References, ids and JSON within strings are checked over the whole file."""
     broken(objects)
@@ -205,7 +205,7 @@ def test_a_broken_file_is_named(
     with pytest.raises(Problem) as refused:
         check(objects, schema)
 
-    assert said in refused.value.message
+    assert message in refused.value.message
 
 
 def test_a_file_beyond_what_kibana_takes_is_refused(objects: list[SavedObject], schema: Schema) -> None:
@@ -252,8 +252,8 @@ def test_a_direction_is_never_mixed_with_its_reverse(objects: list[SavedObject])
     """Each pair gives two series, and each asks for both of its ends."""
     columns = _layer(_panels(objects)["delay-p95"])["columns"]
 
-    asked = {column["label"]: column["filter"]["query"] for key, column in columns.items() if key != "time"}
-    assert asked == {
+    queries = {column["label"]: column["filter"]["query"] for key, column in columns.items() if key != "time"}
+    assert queries == {
         "ALS → NERSC": '(source.site: "ALS" and destination.site: "NERSC")',
         "NERSC → ALS": '(source.site: "NERSC" and destination.site: "ALS")',
     }
@@ -307,14 +307,16 @@ def test_a_point_is_the_worst_of_its_interval_in_its_unit(objects: list[SavedObj
 
 def test_rare_tests_get_a_panel_a_direction_on_the_same_axis(schema: Schema) -> None:
     """Bars beside each other would leave the time axis; below each other they keep it, while there is room."""
-    one, two = (_panels(compile_boards([_shipped()], schema, SPECS, pairs)) for pairs in (PAIR, [*PAIR, ("C", "D")]))
+    of_one_pair, of_two_pairs = (
+        _panels(compile_boards([_shipped()], schema, SPECS, pairs)) for pairs in (PAIR, [*PAIR, ("C", "D")])
+    )
 
-    halves = [one["throughput-0"], one["throughput-1"]]
+    halves = [of_one_pair["throughput-0"], of_one_pair["throughput-1"]]
     assert [half["title"].rsplit(", ", 1)[1] for half in halves] == ["ALS → NERSC", "NERSC → ALS"]
     assert [(half["gridData"]["y"], half["gridData"]["h"]) for half in halves] == [(38, 7), (45, 7)]
     assert [_state(half)["layers"][0]["seriesType"] for half in halves] == ["bar_stacked", "bar_stacked"]
-    assert list(_layer(two["throughput"])["columns"]) == ["time", "way0", "way1", "way2", "way3"]
-    assert _state(two["throughput"])["layers"][0]["seriesType"] == "bar"
+    assert list(_layer(of_two_pairs["throughput"])["columns"]) == ["time", "way0", "way1", "way2", "way3"]
+    assert _state(of_two_pairs["throughput"])["layers"][0]["seriesType"] == "bar"
 
 
 def test_a_direction_has_one_colour_on_the_whole_board(objects: list[SavedObject]) -> None:
@@ -322,8 +324,8 @@ def test_a_direction_has_one_colour_on_the_whole_board(objects: list[SavedObject
     colours: dict[str, set[str]] = {}
     for panel in (panel for panel in _panels(objects).values() if panel["type"] == "lens"):
         columns = _layer(panel)["columns"]
-        for one in _state(panel).get("layers", [{}])[0].get("yConfig", ()):
-            colours.setdefault(columns[one["forAccessor"]]["label"], set()).add(one["color"])
+        for colour_setting in _state(panel).get("layers", [{}])[0].get("yConfig", ()):
+            colours.setdefault(columns[colour_setting["forAccessor"]]["label"], set()).add(colour_setting["color"])
 
     assert colours == {"ALS → NERSC": {"#DA8B45"}, "NERSC → ALS": {"#9170B8"}}
 
@@ -409,7 +411,7 @@ _BOARD = {"key": "b", "title": "B", "description": "", "time": {"from": "now-1h"
 
 
 @pytest.mark.parametrize(
-    ("tree", "said"),
+    ("tree", "message"),
     [
         ({"colour": "red"}, "['colour'] is not known there"),
         ({"panels": []}, "written one by one"),
@@ -423,11 +425,11 @@ _BOARD = {"key": "b", "title": "B", "description": "", "time": {"from": "now-1h"
         ({"control": [{"key": k, "kind": k, "field": "f", "title": "t"} for k in "ab"]}, "more than one kind"),
     ],
 )
-def test_a_board_that_is_written_wrongly_says_where(tree: dict[str, Any], said: str) -> None:
+def test_a_board_that_is_written_wrongly_says_where(tree: dict[str, Any], message: str) -> None:
     """The file and the panel are named, and what would have been right."""
     with pytest.raises(Problem) as refused:
         read_board({**_BOARD, **tree}, "b.toml", {})
 
     assert refused.value.message.startswith("b.toml")
-    assert said in refused.value.message
+    assert message in refused.value.message
     assert refused.value.exit_code == 65

@@ -20,13 +20,13 @@ from ingest.core.network.iperf3 import in_diagnostics, udp_received
 from ingest.core.sources.convert import MAX_LONG, OutOfRange, integer, number, rounded
 from ingest.core.sources.readers import JsonReader, canonical
 from ingest.core.sources.source import Source
-from tests.core.network.test_network_sources import JSONS, TEXTS, messages, places
+from tests.core.network.test_network_sources import JSONS, TEXTS, messages, paths_within
 from tests.support.amount import examples
 from tests.support.messages import document, flags, network, read
 
 LINES = ("als_perf", "lcls_psjob", "netlogger")
 DIGITS = ("9" * 19, "9" * 20, "1" + "0" * 40, "9" * 400, "9" * 5000, "1e308", "1e400", "-5", "-" + "9" * 40, "-1e400")
-OFTEN = 4  # so many of the runs or places that are alike are tried, with --system
+OFTEN = 4  # so many of the runs or paths that are alike are tried, with --system
 RUN = re.compile(rb"[0-9]+")
 
 
@@ -77,34 +77,34 @@ def damaged_trees(samples: list[bytes]) -> Iterator[bytes]:
         record = JsonReader(repair=True).read(canonical(raw))
         assert isinstance(record, ParsedMessage)
         tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
-        for path in list(places(tree)):
+        for path in list(paths_within(tree)):
             *steps, last = path
             holder: Any = tree
             for step in steps:
                 holder = holder[step]
-            kept = holder[last]
-            if isinstance(kept, bool | dict | list) or kept is None:
+            value = holder[last]
+            if isinstance(value, bool | dict | list) or value is None:
                 continue
             if seen_enough(counted, tuple("#" if isinstance(step, int) else step for step in path)):
                 continue
-            for text in wholes(kept):
+            for text in wholes(value):
                 holder[last] = "@@"
                 yield json.dumps(tree).replace('"@@"', text).encode()
-            holder[last] = kept
+            holder[last] = value
 
 
-def wholes(kept: Any) -> Iterator[str]:
+def wholes(value: Any) -> Iterator[str]:
     """What stands for a value instead, as JSON."""
-    if not isinstance(kept, str):
+    if not isinstance(value, str):
         for digits in DIGITS:
             yield digits
             yield f'"{digits}"'
         return
     counted: dict[Any, int] = {}
-    for run in re.finditer("[0-9]+", kept):
-        if not seen_enough(counted, re.sub("[0-9]+", "0", kept[max(run.start() - 12, 0) : run.start()])):
+    for run in re.finditer("[0-9]+", value):
+        if not seen_enough(counted, re.sub("[0-9]+", "0", value[max(run.start() - 12, 0) : run.start()])):
             for digits in DIGITS:
-                yield json.dumps(kept[: run.start()] + digits + kept[run.end() :])
+                yield json.dumps(value[: run.start()] + digits + value[run.end() :])
 
 
 @pytest.mark.parametrize("name", [*LINES, *TEXTS, *JSONS])

@@ -54,7 +54,7 @@ def same(path: FastPath, decoder: Decoder, data: bytes) -> bool:
 
 
 @pytest.fixture
-def ways(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> tuple[FastPath, Decoder]:
+def paths(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> tuple[FastPath, Decoder]:
     """The short way and the flow it shortens."""
     decoder = flow_of("als_perf")
     path = fast_path(decoder, sources["als_perf"], ORIGIN)
@@ -62,21 +62,21 @@ def ways(flow_of: Callable[..., Decoder], sources: dict[str, Source]) -> tuple[F
     return path, decoder
 
 
-def test_every_line_of_the_sample_is_plain(ways: tuple[FastPath, Decoder]) -> None:
+def test_every_line_of_the_sample_is_plain(paths: tuple[FastPath, Decoder]) -> None:
     """The first time it is learnt, the second time it is known; both times the same is written."""
     for _ in range(2):
-        assert all(same(*ways, line) for line in (GRAMMARS / "als_perf" / "samples.log").read_bytes().splitlines())
+        assert all(same(*paths, line) for line in (GRAMMARS / "als_perf" / "samples.log").read_bytes().splitlines())
 
 
-def test_variants_and_rejects_are_never_told_otherwise(ways: tuple[FastPath, Decoder]) -> None:
+def test_variants_and_rejects_are_never_told_otherwise(paths: tuple[FastPath, Decoder]) -> None:
     """Whatever the short way takes of them, it takes rightly, in any order, and it takes no line that is refused."""
     for line in SAMPLES * 2 + SAMPLES[::-1]:
-        same(*ways, line)
+        same(*paths, line)
 
 
 @settings(max_examples=examples(400), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(lines=st.lists(LINES, min_size=2, max_size=6), data=st.data())
-def test_generated_lines(ways: tuple[FastPath, Decoder], lines: list[str], data: st.DataObject) -> None:
+def test_generated_lines(paths: tuple[FastPath, Decoder], lines: list[str], data: st.DataObject) -> None:
     """Lines from the grammar and near misses of real lines, after whatever was learnt before them."""
     real = SAMPLES[data.draw(st.integers(0, 34))].decode()
     at = data.draw(st.integers(0, len(real) - 1))
@@ -87,7 +87,7 @@ def test_generated_lines(ways: tuple[FastPath, Decoder], lines: list[str], data:
     )
 
     for line in [*lines, real, near]:
-        same(*ways, line.encode())
+        same(*paths, line.encode())
 
 
 @pytest.mark.parametrize(
@@ -99,21 +99,21 @@ def test_generated_lines(ways: tuple[FastPath, Decoder], lines: list[str], data:
         "Fri Feb 5 21:39:38 2016", "Fri Feb 5 21:39:38 XYZ 2016", "Fri Feb  5 21:39:38 PST 2016",
     ],
 )  # fmt: skip
-def test_what_was_learnt_of_one_stamp_misleads_no_other(ways: tuple[FastPath, Decoder], second: str) -> None:
+def test_what_was_learnt_of_one_stamp_misleads_no_other(paths: tuple[FastPath, Decoder], second: str) -> None:
     """Stamps that share a day, a clock or a zone with known ones, in both orders."""
     rest = ": submitRotJob.sh:65:1086857-64636:PERF:SUBMIT_ROT:START_DATE=1454737177"
-    known = [f"Fri Feb 5 {clock} PST 2016{rest}" for clock in ("21:39:37", "21:39:38", "12:39:37", "00:00:01")]
+    learnt = [f"Fri Feb 5 {clock} PST 2016{rest}" for clock in ("21:39:37", "21:39:38", "12:39:37", "00:00:01")]
 
-    for stamp in [*known, second + rest, *known, second + rest]:
-        same(*ways, stamp.encode())
+    for stamp in [*learnt, second + rest, *learnt, second + rest]:
+        same(*paths, stamp.encode())
 
 
 @given(lags_s=st.lists(st.integers(-7200, 7200), min_size=1, max_size=8), key=st.sampled_from(["START", "QSTART"]))
 def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
     """Late, ahead or in another zone, after whatever was learnt before: the short way takes no doubtful line."""
-    known = shipped(GRAMMARS)
-    decoder = Decoder(Intake("t", "t", "als", ("als_perf",)), known.sources, known.schema)
-    path = fast_path(decoder, known.sources["als_perf"], ORIGIN)
+    registry = shipped(GRAMMARS)
+    decoder = Decoder(Intake("t", "t", "als", ("als_perf",)), registry.sources, registry.schema)
+    path = fast_path(decoder, registry.sources["als_perf"], ORIGIN)
     assert path is not None
 
     for lag_s in [0, *lags_s]:
@@ -122,9 +122,9 @@ def test_a_stamp_of_any_lag_is_told_alike(lags_s: list[int], key: str) -> None:
         assert same(path, decoder, line.encode()) == (-2 <= lag_s <= 900)
 
 
-def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
+def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(paths: tuple[FastPath, Decoder]) -> None:
     """Also when all else of its line is known: the general way refuses it, and says why."""
-    path, decoder = ways
+    path, decoder = paths
     line = SAMPLES[0].decode()
     run = line.split(":")[5]
     fits, longer = (line.replace(run, "r" * size).encode() for size in (1024, 1025))
@@ -135,9 +135,9 @@ def test_a_run_id_too_long_for_a_name_is_left_to_the_general_way(ways: tuple[Fas
     assert [reject.reason for reject in decoder.decode(message(longer), INGESTED_MS).rejects] == ["value"]
 
 
-def test_a_future_or_overaged_line_is_left_to_the_general_way(ways: tuple[FastPath, Decoder]) -> None:
+def test_a_future_or_overaged_line_is_left_to_the_general_way(paths: tuple[FastPath, Decoder]) -> None:
     """Which refuses it, and says why."""
-    path, decoder = ways
+    path, decoder = paths
     line = SAMPLES[0]
     mark = path.reader()(line)
     assert mark is not None

@@ -33,9 +33,9 @@ RUN = {
 PLACE = Provenance(path="/r.json", offset_bytes=1000, captured_ms=CAPTURED_MS)
 
 
-def read(decoder: Decoder, data: bytes, place: Provenance = PLACE) -> Outcomes:
+def read(decoder: Decoder, data: bytes, provenance: Provenance = PLACE) -> Outcomes:
     """What a message becomes that lies at byte 1,000 of its file."""
-    return decoder.decode(Message(data, RECEIVED_MS, place), RECEIVED_MS)
+    return decoder.decode(Message(data, RECEIVED_MS, provenance), RECEIVED_MS)
 
 
 def runs(number: int) -> list[dict[str, Any]]:
@@ -202,9 +202,11 @@ def test_a_block_is_what_it_is_alone(flow_of: Callable[..., Decoder], sources: d
         assert len(documents) == 2
         for document in documents:
             original = original_of(document.body)
-            place = Provenance(path="/r.json", offset_bytes=document.body["log"]["offset"], captured_ms=CAPTURED_MS)
+            provenance = Provenance(
+                path="/r.json", offset_bytes=document.body["log"]["offset"], captured_ms=CAPTURED_MS
+            )
             assert text[document.body["log"]["offset"] - 1000 :].startswith(original)
-            assert read(decoder, original, place).documents == (document,)
+            assert read(decoder, original, provenance).documents == (document,)
         assert original_of(documents[0].body) != original_of(documents[1].body)
 
 
@@ -255,8 +257,8 @@ def test_lines_that_filebeat_joined_are_placed_in_their_file(schema: Any, source
 
 def test_lines_that_are_all_somebody_elses_are_ignored(schema: Any, sources: dict[str, Source]) -> None:
     """Once for each shape; more lines than are read of a message are one reject."""
-    assert [one.shape for one in joined(["a", "b", "c"], schema, sources).ignored] == ["other"]
-    assert [one.shape for one in joined([" ", "", "\t"], schema, sources).ignored] == ["blank"]
+    assert [piece.shape for piece in joined(["a", "b", "c"], schema, sources).ignored] == ["other"]
+    assert [piece.shape for piece in joined([" ", "", "\t"], schema, sources).ignored] == ["blank"]
     assert joined(["a"] * MAX_ELEMENTS, schema, sources).ignored
     assert [r.reason for r in joined(["a"] * (MAX_ELEMENTS + 1), schema, sources).rejects] == ["too_many_lines"]
 

@@ -25,14 +25,14 @@ CHECK = [
 ]  # fmt: skip
 
 
-def turn(**body: Any) -> EventBuilder:
-    """An empty turn, with fields that are filled before (`source_ip` for `source.ip`)."""
+def empty_event(**body: Any) -> EventBuilder:
+    """An empty event, with fields that are filled before (`source_ip` for `source.ip`)."""
     return EventBuilder({}, 0, {}, body={name.replace("_", ".", 1): value for name, value in body.items()})
 
 
 def measured(read: Any, result: dict[str, Any], spec: dict[str, Any] | None = None, **body: Any) -> EventBuilder:
-    """The turn after one reader of results, its fields without their common prefix."""
-    event = turn(**body)
+    """The event after one reader of results, its fields without their common prefix."""
+    event = empty_event(**body)
     read(event, result, spec or {})
     event.body = {name.removeprefix("perf.network."): value for name, value in event.body.items()}
     return event
@@ -108,7 +108,7 @@ def test_endpoint_is_either_an_address_or_a_name() -> None:
     assert name_of("192.0.2.7") is None
     assert ip_of("[LOCALHOST]") is None
     assert name_of("no name at all") is None
-    event = turn()
+    event = empty_event()
     put_end(event, "source", "PS.Example.", {"ps.example": "EX"})
     assert event.body == {"source.address": "PS.Example.", "source.domain": "ps.example", "source.site": "EX"}
     put_end(event, "destination", "  ", {})
@@ -248,9 +248,19 @@ def test_trace_identity_is_that_of_the_route_with_its_places() -> None:
     def hash_of(*hops: dict[str, Any]) -> Any:
         return measured(trace, {"paths": [list(hops)]}).body["path_hash"]
 
-    one, two = {"ip": "192.0.2.1", "rtt": "PT0.001S"}, {"ip": "192.0.2.2"}
-    assert hash_of(one, two) == hash_of({"ip": "192.0.2.1"}, two)
-    assert len({hash_of(one, two), hash_of(two, one), hash_of(one, {}, two), hash_of(one, two, {})}) == 4
+    answering, silent = {"ip": "192.0.2.1", "rtt": "PT0.001S"}, {"ip": "192.0.2.2"}
+    assert hash_of(answering, silent) == hash_of({"ip": "192.0.2.1"}, silent)
+    assert (
+        len(
+            {
+                hash_of(answering, silent),
+                hash_of(silent, answering),
+                hash_of(answering, {}, silent),
+                hash_of(answering, silent, {}),
+            }
+        )
+        == 4
+    )
 
 
 def test_trace_that_does_not_arrive_has_no_length() -> None:

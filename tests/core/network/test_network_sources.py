@@ -46,14 +46,14 @@ def messages(source: Source) -> list[bytes]:
     return samples
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
-    """Every place in a JSON tree, down to 30 levels."""
+def paths_within(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Every position in a JSON tree, down to 30 levels."""
     if len(path) >= 30:
         return
     steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for step, inner in steps:
         yield (*path, step)
-        yield from places(inner, (*path, step))
+        yield from paths_within(inner, (*path, step))
 
 
 def numbers(node: Any) -> Iterator[float]:
@@ -94,7 +94,7 @@ def test_json_with_anything_anywhere_gets_a_verdict(
     assert isinstance(record, ParsedMessage)
     tree = copy.deepcopy(dict(record.values) or [dict(item) for item in record.items])
     for _ in range(data.draw(st.integers(1, 3))):
-        records = list(places(tree))
+        records = list(paths_within(tree))
         if not records:
             break
         *steps, last = data.draw(st.sampled_from(records))
@@ -127,7 +127,7 @@ def test_damaged_bytes_get_a_verdict(
     """A piece of a sample replaced by other bytes, by another piece, or by nothing."""
     raw = data.draw(st.sampled_from(messages(sources[name])))
     for _ in range(data.draw(st.integers(1, 3))):
-        begin, at = (place % (len(raw) + 1) for place in data.draw(st.tuples(PLACE, PLACE)))
+        begin, at = (position % (len(raw) + 1) for position in data.draw(st.tuples(PLACE, PLACE)))
         end = begin + data.draw(st.sampled_from([0, 1, 4, 60, 100_000]))
         new = data.draw(st.binary(max_size=8) | st.sampled_from([b"9" * 400, b"\n", b"nan", None]))
         raw = raw[:begin] + (raw[at : at + 60] if new is None else new) + raw[end:]

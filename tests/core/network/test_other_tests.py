@@ -20,13 +20,13 @@ def read(flow_of: FlowOf) -> Callable[..., Any]:
     """The document of a run of that type with that result."""
     decoder = flow_of("perfsonar")
 
-    def one(kind: str, result: dict[str, Any], **said: Any) -> Any:
+    def document_of(kind: str, result: dict[str, Any], **members: Any) -> Any:
         test = {"type": kind, "spec": {"schema": 1, "dest": "ps-nersc.example"}}
         schedule = {"start": "2026-03-04T19:20:05Z"}
         merged = {"succeeded": True, **result}
-        return document(decoder, {"id": "0b7c6f0e-1", "test": test, "schedule": schedule, "result": merged, **said})
+        return document(decoder, {"id": "0b7c6f0e-1", "test": test, "schedule": schedule, "result": merged, **members})
 
-    return one
+    return document_of
 
 
 @pytest.mark.parametrize(

@@ -107,7 +107,7 @@ def test_machine_form_stands_over_the_text_of_the_same_session(decoder: Decoder)
 def test_both_directions_of_a_message_are_documents(decoder: Decoder) -> None:
     """One block each."""
     outcomes = read(decoder, (GRAMMARS / "owping_machine" / "samples.both.txt").read_bytes())
-    assert [ends(one) for one in outcomes.documents] == [
+    assert [ends(document) for document in outcomes.documents] == [
         ("ps-als.example", "ps-nersc.example"),
         ("ps-nersc.example", "ps-als.example"),
     ]

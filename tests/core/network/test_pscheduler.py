@@ -77,28 +77,28 @@ def decoder(sources: dict[str, Source], schema: Schema) -> Decoder:
 def read(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Document]:
     """What one message becomes, which must be one document."""
 
-    def one(tree: Mapping[str, Any] | bytes) -> Document:
+    def read_document(tree: Mapping[str, Any] | bytes) -> Document:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
         outcomes = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not outcomes.rejects, outcomes.rejects
         assert len(outcomes.documents) == 1
         return outcomes.documents[0]
 
-    return one
+    return read_document
 
 
 @pytest.fixture
 def refuse(decoder: Decoder) -> Callable[[Mapping[str, Any] | bytes], Reject]:
     """What one message becomes, which must be one reject."""
 
-    def one(tree: Mapping[str, Any] | bytes) -> Reject:
+    def read_reject(tree: Mapping[str, Any] | bytes) -> Reject:
         data = tree if isinstance(tree, bytes) else json.dumps(tree).encode()
         outcomes = decoder.decode(Message(data, RECEIVED_MS), RECEIVED_MS)
         assert not outcomes.documents
         assert len(outcomes.rejects) == 1
         return outcomes.rejects[0]
 
-    return one
+    return read_reject
 
 
 Read = Callable[[Mapping[str, Any] | bytes], Document]
@@ -226,10 +226,10 @@ def test_result_is_read_from_the_run_where_the_top_has_none(read: Read) -> None:
     assert network(read(tree))["rtt_mean_ms"] == 2
 
 
-@pytest.mark.parametrize("said", ["true", 1, True])
-def test_success_as_text_or_number_is_success(read: Read, said: Any) -> None:
+@pytest.mark.parametrize("succeeded", ["true", 1, True])
+def test_success_as_text_or_number_is_success(read: Read, succeeded: Any) -> None:
     """Booleans come as text in old archives [31]."""
-    assert read(document({**PING, "succeeded": said})).body["event"]["outcome"] == "success"
+    assert read(document({**PING, "succeeded": succeeded})).body["event"]["outcome"] == "success"
 
 
 def test_missing_source_is_the_lead_participant(read: Read) -> None:
@@ -400,19 +400,19 @@ HOSTILE = [None, True, -1, 1e308, 2**64 - 1, "", "nan", "1e400", "P9999999999D",
 SAMPLES = (GRAMMARS / "perfsonar" / "samples.jsonl").read_text(encoding="utf-8").splitlines()
 
 
-def places(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+def paths_within(node: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
     """Every place in a JSON tree."""
     steps = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
     for step, inner in steps:
         yield (*path, step)
-        yield from places(inner, (*path, step))
+        yield from paths_within(inner, (*path, step))
 
 
 @pytest.mark.parametrize("number", range(len(SAMPLES)))
 def test_any_value_in_any_place_gives_a_verdict_that_can_be_sent(decoder: Decoder, number: int) -> None:
     """Every value of every sample replaced: no traceback, and documents of numbers that Elasticsearch can hold."""
     whole = json.loads(SAMPLES[number])
-    for *steps, last in places(whole):
+    for *steps, last in paths_within(whole):
         holder = whole
         for step in steps:
             holder = holder[step]

@@ -104,9 +104,9 @@ def test_document_of_an_archiver_stands_over_other_tellings_of_the_run(decoder: 
     bare_test = {key: value for key, value in full.items() if key not in {"test", "task"}}
     tellings = [plugin(full["result"]), rest(result=full["result"]), bare_test, plugin(full), full]
     stored = [document(decoder, telling) for telling in tellings]
-    ranks = [rank(one) for one in stored]
+    ranks = [rank(document) for document in stored]
 
-    assert {one.id for one in stored} == {RUN}
+    assert {document.id for document in stored} == {RUN}
     assert ranks == sorted(set(ranks))
 
 
@@ -166,7 +166,7 @@ def test_array_and_json_string_of_a_relay_are_opened(decoder: Decoder) -> None:
 def test_equal_results_in_an_array_are_one_fact(decoder: Decoder) -> None:
     """An element is the fact that it is alone: nothing tells equal ones apart, so they merge as repeats do."""
     documents = read(decoder, [PING, PING]).documents
-    assert [one.id for one in documents] == [document(decoder, PING).id] * 2
+    assert [made.id for made in documents] == [document(decoder, PING).id] * 2
 
 
 def test_bare_result_has_its_shippers_time_and_identity(decoder: Decoder) -> None:
@@ -183,8 +183,8 @@ def test_bare_result_has_its_shippers_time_and_identity(decoder: Decoder) -> Non
 def test_direction_of_a_run_without_its_test_comes_from_the_tool(decoder: Decoder) -> None:
     """REST names the participants, iperf3's own JSON in the diagnostics who of them sent."""
 
-    def run(**asked: Any) -> dict[str, Any]:
-        output = json.dumps({"start": {"test_start": {"reverse": 0, **asked}}, "end": {}})
+    def run(**members: Any) -> dict[str, Any]:
+        output = json.dumps({"start": {"test_start": {"reverse": 0, **members}}, "end": {}})
         return rest(result={**FULL["result"], "diags": f"iperf3 -c x\n{output}"})
 
     assert ends(document(decoder, run())) == tuple(ENDS)

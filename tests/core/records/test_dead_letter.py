@@ -23,14 +23,14 @@ def decoded(received: ConsumerRecord) -> DecodedRecord:
 
 def test_a_reject_of_a_wrapped_line_shows_the_line_and_the_letter_the_record() -> None:
     """Host, path and offset are the wrapper's, the column the line's; the dead letter holds the bytes as they came."""
-    known = load_registry(ROOT / "grammars")
+    registry = load_registry(ROOT / "grammars")
     intake = Intake("als-lines", "t", "als", ("als_perf",), wrapper="vector")
     value = orjson.dumps({"message": TORN, "host": "als-node-17", "file": "/a.log", "offset": 7})
     received = ConsumerRecord(Partition("t", 0), 5, NOW_MS, b"key", value, (("h", b"1"),))
     message = headers.parse(received).message
-    outcomes = Decoder(intake, known.sources, known.schema, None, known.wrappers).decode(message, NOW_MS)
+    outcomes = Decoder(intake, registry.sources, registry.schema, None, registry.wrappers).decode(message, NOW_MS)
     refused = [(dead_letter.READ_STAGE, reject) for reject in outcomes.rejects]
-    ref = dead_letter.reject_ref(received, DecodedRecord(message, outcomes, refused), intake, known.schema)
+    ref = dead_letter.reject_ref(received, DecodedRecord(message, outcomes, refused), intake, registry.schema)
 
     (action,) = dead_letter.actions(ref, message, intake, refused, NOW_MS)
     letter = dead_letter.dead_letter_record("dead", received, intake, refused)

@@ -40,14 +40,14 @@ printed = st.fixed_dictionaries(
 )
 
 
-def line(fault: str, script: str, number: int, what: dict[str, object]) -> str:
+def line(fault: str, script: str, number: int, printed_line: dict[str, object]) -> str:
     """A line as a script with that fault prints it."""
-    at = what["at"]
+    at = printed_line["at"]
     assert isinstance(at, datetime)
     at = at.replace(tzinfo=UTC)
     stamp = f"{at:%a %b} {at.day} {at:%H:%M:%S} UTC {at:%Y}"
-    known = {"stamp": stamp, "run": what["run"], "stage": what["stage"], "epoch": int(at.timestamp())}
-    return FAULTS[fault].format(script=script, number=number, **known)
+    values = {"stamp": stamp, "run": printed_line["run"], "stage": printed_line["stage"], "epoch": int(at.timestamp())}
+    return FAULTS[fault].format(script=script, number=number, **values)
 
 
 def reject(decoder: Decoder, text: str) -> Reject:
@@ -58,52 +58,58 @@ def reject(decoder: Decoder, text: str) -> Reject:
 
 @pytest.mark.parametrize("fault", FAULTS)
 @LOOSE
-@given(one=printed, other=printed, number=st.integers(1, 9999))
+@given(first_line=printed, second_line=printed, number=st.integers(1, 9999))
 def test_one_script_at_one_fault_is_one_shape(
-    flow_of: Made, fault: str, one: dict[str, object], other: dict[str, object], number: int
+    flow_of: Made, fault: str, first_line: dict[str, object], second_line: dict[str, object], number: int
 ) -> None:
     """Other stamps, runs and stages change nothing; the shape names script and line."""
     decoder = flow_of("als_perf")
-    first, second = (reject(decoder, line(fault, "submit_norm.sh", number, what)) for what in (one, other))
+    first, second = (
+        reject(decoder, line(fault, "submit_norm.sh", number, printed_line))
+        for printed_line in (first_line, second_line)
+    )
 
     assert shape(first) == shape(second)
     assert shape(first).startswith(f"submit_norm.sh:{number}: ")
 
 
 @LOOSE
-@given(what=printed, faults=st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=2, unique=True))
+@given(printed_line=printed, faults=st.lists(st.sampled_from(sorted(FAULTS)), min_size=2, max_size=2, unique=True))
 def test_another_script_or_line_or_fault_is_another_shape(
-    flow_of: Made, what: dict[str, object], faults: list[str]
+    flow_of: Made, printed_line: dict[str, object], faults: list[str]
 ) -> None:
     """What a person mends at two places, or in two ways, is two lines of the list."""
     decoder = flow_of("als_perf")
     made = [
-        line(faults[0], "a.sh", 7, what),
-        line(faults[0], "b.sh", 7, what),
-        line(faults[0], "a.sh", 8, what),
-        line(faults[1], "a.sh", 7, what),
+        line(faults[0], "a.sh", 7, printed_line),
+        line(faults[0], "b.sh", 7, printed_line),
+        line(faults[0], "a.sh", 8, printed_line),
+        line(faults[1], "a.sh", 7, printed_line),
     ]
-    rejects = [reject(decoder, one) for one in made]
+    rejects = [reject(decoder, text) for text in made]
 
     assert len({(other.reason, shape(other)) for other in rejects}) == 4
 
 
 @LOOSE
-@given(one=printed, other=printed)
+@given(first_line=printed, second_line=printed)
 def test_a_script_whose_name_has_no_ending_is_one_shape_too(
-    flow_of: Made, one: dict[str, object], other: dict[str, object]
+    flow_of: Made, first_line: dict[str, object], second_line: dict[str, object]
 ) -> None:
     """Then the place is what stood before the fault, without days, months and numbers."""
     decoder = flow_of("als_perf")
-    first, second = (reject(decoder, line("tag", "submit", n, what)) for n, what in ((5, one), (66, other)))
+    first, second = (
+        reject(decoder, line("tag", "submit", n, printed_line))
+        for n, printed_line in ((5, first_line), (66, second_line))
+    )
 
     assert "submit:#" in shape(first).replace(" ", "")
-    numbered = all(str(what["run"])[0].isdigit() for what in (one, other))
+    numbered = all(str(printed_line["run"])[0].isdigit() for printed_line in (first_line, second_line))
     assert not numbered or shape(first) == shape(second)
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         (
             "[1:842] failed to parse [perf.run.id] in document with id 'FZlxf-_B'. Preview of field's value: 'it's'",
@@ -113,9 +119,9 @@ def test_a_script_whose_name_has_no_ending_is_one_shape_too(
         ("`2026-03-04T11:20:05` names no zone", "`2016-12-24T00:00:00.25` names no zone"),
     ],
 )
-def test_values_and_numbers_do_not_make_another_shape(one: str, other: str) -> None:
+def test_values_and_numbers_do_not_make_another_shape(first: str, second: str) -> None:
     """What Elasticsearch and the readers of JSON say, document by document."""
-    assert collapsed(one) == collapsed(other)
+    assert collapsed(first) == collapsed(second)
 
 
 def test_elasticsearch_s_reason_keeps_the_name_of_the_field() -> None:
@@ -130,7 +136,7 @@ def test_the_half_of_two_glued_lines_that_broke_is_the_place(flow_of: Made) -> N
     """Not the other script, whose line was read."""
     good = "Fri Feb 5 21:39:38 PST 2016: b.sh:65:1084664-62990:PERF:SUBMIT_ROT:START_DATE=1454737178"
     torn = "Fri Feb 5 21:39:37 PST 2016: a.sh:69:1084664-62990:PE"
-    ahead, behind = (flow_of("als_perf").decode(_message(one), 0) for one in (torn + good, good + torn))
+    ahead, behind = (flow_of("als_perf").decode(_message(text), 0) for text in (torn + good, good + torn))
 
     assert [len(either.rejects) for either in (ahead, behind)] == [1, 1]
     assert all(shape(either).startswith("a.sh:69: ") for either in (*ahead.rejects, *behind.rejects))

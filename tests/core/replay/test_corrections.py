@@ -177,10 +177,10 @@ def played(
     """The line was read by the first revision; then what the steps say; then all that is under way is read."""
     under_way: list[tuple[DocumentVersion, ...]] = []
     pages.ship(1)
-    for what, revision in steps:
-        if what == "ship":
+    for step, revision in steps:
+        if step == "ship":
             pages.ship(revision)
-        elif what == "send":
+        elif step == "send":
             under_way += pages.records()
         elif under_way:
             pages.read(under_way[pick(len(under_way))], revision)
@@ -223,7 +223,7 @@ def test_the_records_alone_tell_of_all_that_moved(
     by_revision: dict[int, list[DocumentVersion]], steps: list[tuple[str, int]], data: st.DataObject
 ) -> None:
     """An old and a new revision, all that was shipped read by the old one, lines sent whole: nothing is left behind."""
-    replays = [(what, 3 if revision == 3 else 1) for what, revision in steps if what != "ship"]
+    replays = [(step, 3 if revision == 3 else 1) for step, revision in steps if step != "ship"]
     pages = played(Pages(by_revision, apart=False), replays, lambda of: data.draw(st.integers(0, of - 1)), (1, 3))
 
     pages.replay(3)

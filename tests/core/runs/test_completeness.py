@@ -139,9 +139,9 @@ def test_a_head_is_missing_only_where_runs_have_one(
 )
 def test_what_a_run_ends_with(tail: Tail | None, went: StageSequence, seen: bool | None) -> None:
     """START, END, the run's own end; of a parallel run, which has no order, each stage's END; or it is not known."""
-    one = variant(1, "ABC")._replace(tail=tail)
+    with_tail = variant(1, "ABC")._replace(tail=tail)
 
-    assert completeness(went, template(one), HOURS_MS).tail_seen is seen
+    assert completeness(went, template(with_tail), HOURS_MS).tail_seen is seen
 
 
 def test_a_stage_that_is_not_always_there_is_never_missing() -> None:
@@ -155,10 +155,10 @@ def test_a_stage_that_is_not_always_there_is_never_missing() -> None:
 
 def test_percent_is_rounded_down() -> None:
     """99.7 % is not everything."""
-    one = Variant(1, tuple(TemplateStage(f"S{n}") for n in range(300)), tail=Tail("S299", "start"))
+    long_variant = Variant(1, tuple(TemplateStage(f"S{n}") for n in range(300)), tail=Tail("S299", "start"))
     went = StageSequence(tuple(f"S{n}" for n in range(300) if n != 7), frozenset(), False, True, False)
 
-    assert completeness(went, template(one), HOURS_MS).seen_pct == 99
+    assert completeness(went, template(long_variant), HOURS_MS).seen_pct == 99
 
 
 @given(
@@ -168,8 +168,8 @@ def test_what_is_said_holds_together_and_survives_its_document(
     went: list[str], ended: list[str], parallel: bool, head: bool, end: bool, silent_ms: int
 ) -> None:
     """Expected = seen + missing of a run that is over; missing was not seen; written and read again it is the same."""
-    one = StageSequence(tuple(went), frozenset(ended) & frozenset(went), parallel, head, end)
-    judgement = completeness(one, template(SHORT, LONG), silent_ms)
+    sequence = StageSequence(tuple(went), frozenset(ended) & frozenset(went), parallel, head, end)
+    judgement = completeness(sequence, template(SHORT, LONG), silent_ms)
 
     assert completeness_in(completeness_fields(judgement)) == judgement
     assert not set(judgement.missing) & set(went)
@@ -183,8 +183,8 @@ def test_what_is_said_holds_together_and_survives_its_document(
 def test_a_template_survives_its_document() -> None:
     """With everything that a run is judged by, and what is only shown."""
     stages = (TemplateStage("A", True, 100, 7, "upper", 12.5, 20.0), TemplateStage("B", False, 40))
-    known = Variant(1, stages, 7, 6, None, None, loose=True)
-    stored_template = StoredTemplate("als", "w", 4, 5_000, Template((known, SHORT), 9, 1_000, 2_000, declared=True))
+    measured = Variant(1, stages, 7, 6, None, None, loose=True)
+    stored_template = StoredTemplate("als", "w", 4, 5_000, Template((measured, SHORT), 9, 1_000, 2_000, declared=True))
     bare = StoredTemplate("als", "w", 1, 5_000, Template((SHORT,)))
 
     assert template_in(template_body(stored_template)) == stored_template

@@ -38,14 +38,14 @@ def write(store: Store, state: RunState, schema: Schema, old: RunState | None = 
     """As Elasticsearch does with external versions: what is older than what is there is not taken."""
     before = derive(old) if old else None
     for document in documents(derive(state), schema, before):
-        place = (document.index, document.id)
-        if place not in store or store[place][0] < document.version:
-            store[place] = (document.version, document.body)
+        ref = (document.index, document.id)
+        if ref not in store or store[ref][0] < document.version:
+            store[ref] = (document.version, document.body)
 
 
 def bodies(store: Store) -> dict[tuple[str, str], dict[str, Any]]:
     """What stands there, without the versions."""
-    return {place: body for place, (_, body) in store.items()}
+    return {ref: body for ref, (_, body) in store.items()}
 
 
 def splits(data: st.DataObject, everything: Sequence[RunMark]) -> list[list[RunMark]]:
@@ -74,10 +74,10 @@ def test_any_order_any_batches_the_same_documents(
         old = state
     whole = written(state_of_marks(everything, watermark_ms, state.issued), schema)
 
-    alive = {place: body for place, body in bodies(store).items() if not is_retracted(body)}
-    assert alive == {place: body for place, body in whole.items() if not is_retracted(body)}
+    alive = {ref: body for ref, body in bodies(store).items() if not is_retracted(body)}
+    assert alive == {ref: body for ref, body in whole.items() if not is_retracted(body)}
     assert set(bodies(store)) <= set(whole)
-    assert all(bodies(store)[place] == whole[place] for place in store)
+    assert all(bodies(store)[ref] == whole[ref] for ref in store)
 
 
 @given(st.data(), MARKS, WATERMARKS)
@@ -86,19 +86,19 @@ def test_a_subset_leaves_nothing_behind(
 ) -> None:
     """Every document of a part of the set is one of the whole, or one of its tombstones; and no tombstone is idle."""
     newer = data.draw(versions(run_marks))
-    part = [one for one in run_marks if data.draw(st.booleans())] or run_marks[:1]
+    part = [run_mark for run_mark in run_marks if data.draw(st.booleans())] or run_marks[:1]
     before = state_of_marks(part, watermark_ms)
     first = derive(before)
     after = state_of_marks([*run_marks, *newer], watermark_ms, first.issued)
 
     earlier, now = written(before, schema), written(after, schema)
-    stages = {place for place in now if place[0].startswith("perf-stages")}
+    stages = {ref for ref in now if ref[0].startswith("perf-stages")}
 
     assert set(earlier) <= set(now)
     could_be = {
         (index, doc_id)
-        for one in [*run_marks, *newer]
-        for (index, doc_id), body in written(state_of_marks([one]), schema).items()
+        for run_mark in [*run_marks, *newer]
+        for (index, doc_id), body in written(state_of_marks([run_mark]), schema).items()
         if index.startswith("perf-stages") and not is_retracted(body)
     }
     assert stages == could_be
@@ -119,8 +119,8 @@ def test_a_late_line_closes_its_neighbours_only(schema: Schema, ended: list[bool
     closed = {begun[behind].id} if behind >= 0 and not ended[behind] else set()
     assert changed == {late.id, uid(KEY, 1)} | closed
     earlier, now = written(before, schema), written(after, schema)
-    for place, body in earlier.items():
-        assert place[1] in changed or orjson.dumps(now[place]) == orjson.dumps(body)
+    for ref, body in earlier.items():
+        assert ref[1] in changed or orjson.dumps(now[ref]) == orjson.dumps(body)
 
 
 def test_a_late_end_makes_its_stage_exact_and_touches_no_other(schema: Schema) -> None:
@@ -151,8 +151,8 @@ def test_an_id_that_splits_and_is_joined_again_leaves_no_ghost(schema: Schema) -
     assert is_retracted(store[second][1])
     stage = store["perf-stages-als-2016", mark(10 * DAY_S, "START", "B").id][1]
     assert stage["perf"]["run"] == {"id": "1-2", "uid": uid(KEY, 1), "instance": 1}
-    assert {place for place in store if not is_retracted(store[place][1])} == {
-        place for place, body in written(joined, schema).items() if not is_retracted(body)
+    assert {ref for ref in store if not is_retracted(store[ref][1])} == {
+        ref for ref, body in written(joined, schema).items() if not is_retracted(body)
     }
 
 
@@ -275,19 +275,21 @@ def test_what_is_said_of_completeness_follows_from_set_watermark_and_template(
     assert set(completenesses) <= set(warm)
     assert all(warm[name] == cold[name] for name in warm)
     assert all(cold[name]["state"] in {"quiet", "closed", "abandoned"} for name in completenesses)
-    known = set(schema.of("runs"))
+    declared = set(schema.of("runs"))
     assert all(
-        f"perf.run.completeness.{field}" in known for completeness in completenesses.values() for field in completeness
+        f"perf.run.completeness.{field}" in declared
+        for completeness in completenesses.values()
+        for field in completeness
     )
 
 
 def test_the_fields_of_a_template_are_in_the_list(schema: Schema) -> None:
     """Mappings are strict: a field that is not there would be refused."""
     body = template_body(StoredTemplate("als", "w", 1, 0, Template((), 3, 1, 2)))
-    known = set(schema.of("workflows"))
+    declared = set(schema.of("workflows"))
 
-    assert {"@timestamp", "perf.facility", "perf.workflow"} <= known
-    assert {f"perf.template.{name}" for name in body["perf"]["template"]} <= known
+    assert {"@timestamp", "perf.facility", "perf.workflow"} <= declared
+    assert {f"perf.template.{name}" for name in body["perf"]["template"]} <= declared
 
 
 @given(st.data(), MARKS, WATERMARKS)
@@ -312,18 +314,18 @@ def test_every_field_is_in_the_list(
     """Mappings are strict: a field that is not there would be refused."""
     state = state_of_marks([*run_marks, *data.draw(versions(run_marks))], watermark_ms)
 
-    def names(body: dict[str, Any], prefix: str, known: set[str]) -> set[str]:
+    def names(body: dict[str, Any], prefix: str, declared: set[str]) -> set[str]:
         inner: set[str] = set()
         for key, value in body.items():
             name = prefix + key
-            inner |= names(value, f"{name}.", known) if isinstance(value, dict) and name not in known else {name}
+            inner |= names(value, f"{name}.", declared) if isinstance(value, dict) and name not in declared else {name}
         return inner
 
     for (index, _), body in written(state, schema).items():
-        known = set(schema.of(index.split("-")[1]))
-        assert names(body, "", known) <= known
-    known = set(schema.of("runstate"))
-    assert names(orjson.loads(json_of(state, 1, BEGIN_MS)), "", known) <= known
+        declared = set(schema.of(index.split("-")[1]))
+        assert names(body, "", declared) <= declared
+    declared = set(schema.of("runstate"))
+    assert names(orjson.loads(json_of(state, 1, BEGIN_MS)), "", declared) <= declared
 
 
 def test_where_documents_are_kept(schema: Schema) -> None:

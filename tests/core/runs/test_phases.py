@@ -63,22 +63,25 @@ def test_what_a_runs_time_is_made_of(text: str, expected: list[tuple[str, float]
 @given(MARKS)
 def test_parts_adjoin_and_add_up_to_the_observed_total(run_marks: list[RunMark]) -> None:
     """Of any set of marks: no hole, no overlap, from the first instant to the last line printed."""
-    for one in runs_of(KEY, run_marks):
-        assert sum(part.end_ms - part.start_ms for part in one.parts) == one.observed_ms
-        assert all(a.end_ms == b.start_ms for a, b in pairwise(one.parts))
-        assert all(part.end_ms >= part.start_ms for part in one.parts)
-        if one.parts:
-            assert (one.parts[0].start_ms, one.parts[-1].end_ms) == (one.first_ms, one.seen_ms)
+    for instance in runs_of(KEY, run_marks):
+        assert sum(part.end_ms - part.start_ms for part in instance.parts) == instance.observed_ms
+        assert all(a.end_ms == b.start_ms for a, b in pairwise(instance.parts))
+        assert all(part.end_ms >= part.start_ms for part in instance.parts)
+        if instance.parts:
+            assert (instance.parts[0].start_ms, instance.parts[-1].end_ms) == (
+                instance.first_ms,
+                instance.seen_ms,
+            )
 
 
 @given(MARKS)
 def test_the_stage_parts_of_a_sequential_run_are_its_closed_stages(run_marks: list[RunMark]) -> None:
     """Each with its own bound; one that is open has the tail only."""
-    for one in runs_of(KEY, run_marks):
-        if not one.parallel:
-            parts = {part.stage: part.end_ms - part.start_ms for part in one.parts if part.kind == "stage"}
-            closed = {s.mark.id: s.duration_ms for s in one.stages if not s.is_open}
-            last = {one.stages[-1].mark.id} if one.stages else set()
+    for instance in runs_of(KEY, run_marks):
+        if not instance.parallel:
+            parts = {part.stage: part.end_ms - part.start_ms for part in instance.parts if part.kind == "stage"}
+            closed = {s.mark.id: s.duration_ms for s in instance.stages if not s.is_open}
+            last = {instance.stages[-1].mark.id} if instance.stages else set()
             assert {k: v for k, v in parts.items() if k not in last} == {
                 k: v for k, v in closed.items() if k not in last
             }

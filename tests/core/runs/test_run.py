@@ -182,14 +182,16 @@ def test_a_runs_state_follows_from_its_marks_and_the_watermark(
 @given(MARKS, st.integers(0, 20 * 86_400))
 def test_a_state_stays_until_it_is_due(run_marks: list[RunMark], after_s: int) -> None:
     """The sweeper need not look earlier, and at that watermark the state is another."""
-    for one in runs_of(KEY, run_marks, BEGIN_MS + after_s * 1000):
-        if one.due_ms is None:
-            (later,) = [r for r in runs_of(KEY, run_marks, BEGIN_MS + 10**12) if r.ordinal == one.ordinal]
-            assert (later.state, later.closed_by) == (one.state, one.closed_by)
+    for instance in runs_of(KEY, run_marks, BEGIN_MS + after_s * 1000):
+        if instance.due_ms is None:
+            (later,) = [r for r in runs_of(KEY, run_marks, BEGIN_MS + 10**12) if r.ordinal == instance.ordinal]
+            assert (later.state, later.closed_by) == (instance.state, instance.closed_by)
             continue
-        before, then = (runs_of(KEY, run_marks, at)[one.ordinal - 1] for at in (one.due_ms - 1, one.due_ms))
-        assert before.state == one.state
-        assert then.state != one.state
+        before, then = (
+            runs_of(KEY, run_marks, at)[instance.ordinal - 1] for at in (instance.due_ms - 1, instance.due_ms)
+        )
+        assert before.state == instance.state
+        assert then.state != instance.state
 
 
 def test_an_id_that_is_used_again_is_another_run() -> None:
@@ -197,7 +199,7 @@ def test_an_id_that_is_used_again_is_another_run() -> None:
     first, week, more = "0 START A 0", f"{WEEK_S} START B 0", f"{WEEK_S + 1} START B 0"
 
     assert len(runs_in_text(f"{first}, {week}")) == 1
-    assert [one.ordinal for one in runs_in_text(f"{more}, {first}")] == [1, 2]
+    assert [instance.ordinal for instance in runs_in_text(f"{more}, {first}")] == [1, 2]
     assert len(runs_in_text(f"{more}, {first}, {4 * 86_400} X A")) == 1
 
 

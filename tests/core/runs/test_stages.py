@@ -88,9 +88,9 @@ def test_lanes_are_reused_when_they_are_free() -> None:
 @given(MARKS)
 def test_stages_of_one_lane_do_not_overlap(run_marks: list[RunMark]) -> None:
     """As far as their extent is known."""
-    for one in runs_of(KEY, run_marks):
+    for instance in runs_of(KEY, run_marks):
         free: dict[int, int] = {}
-        for stage in one.stages:
+        for stage in instance.stages:
             assert stage.start_ms >= free.get(stage.lane, 0)
             free[stage.lane] = stage.closed_ms if stage.kind == "exact" else stage.start_ms  # type: ignore[assignment]
 

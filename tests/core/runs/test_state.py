@@ -46,9 +46,9 @@ def test_the_highest_version_wins_and_its_past_is_kept() -> None:
 
 def test_two_contents_of_one_version_have_one_winner() -> None:
     """It should not be; if it is (settings were changed), all workers choose alike."""
-    one, other = mark(0, "START"), mark(0, "START")._replace(lag_ms=7000)
+    early, late = mark(0, "START"), mark(0, "START")._replace(lag_ms=7000)
 
-    assert union({}, [one, other]) == union({}, [other, one])
+    assert union({}, [early, late]) == union({}, [late, early])
 
 
 def test_ten_thousand_marks_stay_below_a_megabyte() -> None:

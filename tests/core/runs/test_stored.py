@@ -47,11 +47,11 @@ def as_stored(stages: tuple[StoredStage, ...]) -> list[tuple[Any, ...]]:
 @given(MARKS, WATERMARKS)
 def test_what_was_written_is_read(schema: Schema, run_marks: list[RunMark], watermark_ms: int | None) -> None:
     """State, times, kinds, stages in their order, for any set of marks and any watermark."""
-    wanted = derive(state_of_marks(run_marks, watermark_ms))
-    stored = read(wanted, schema)
+    derived_again = derive(state_of_marks(run_marks, watermark_ms))
+    stored = read(derived_again, schema)
 
-    assert [run.instance for run in stored] == [run.ordinal for run in wanted.runs]
-    for run, derived_run in zip(stored, wanted.runs, strict=True):
+    assert [run.instance for run in stored] == [run.ordinal for run in derived_again.runs]
+    for run, derived_run in zip(stored, derived_again.runs, strict=True):
         assert as_stored(run.stages) == as_derived(derived_run)
         assert (run.state, run.closed_by) == (derived_run.state, derived_run.closed_by)
         assert (run.start_ms, run.seen_ms) == (derived_run.first_ms, derived_run.seen_ms)

@@ -30,32 +30,32 @@ FUZZ = settings(max_examples=examples(400), deadline=None, suppress_health_check
 
 
 def parts(name: str, text: str) -> tuple[str, list[str], str]:
-    """A sample: what stands before its turns, its turns, what stands behind them."""
+    """A sample: what stands before its items, its items, what stands behind them."""
     compiled = READERS[name].compiled
     assert compiled
     assert compiled.step
     match = compiled.line.fullmatch(text)
     assert match, (name, text)
     at, end = match.span(compiled.items)
-    turns: list[str] = []
+    items: list[str] = []
     position = at
     while position < end:
-        turn = compiled.step.match(text, position, end)
-        assert turn
-        turns.append(turn[0])
-        position = turn.end()
-    return text[: max(at, 0)], turns, text[end:] if end >= 0 else ""
+        item = compiled.step.match(text, position, end)
+        assert item
+        items.append(item[0])
+        position = item.end()
+    return text[: max(at, 0)], items, text[end:] if end >= 0 else ""
 
 
 def long_text(name: str, count: int) -> str:
-    """A sample, its first turn so many times, as the grammar takes it."""
-    head, turns, _ = next(split_text for text in SAMPLES[name] if (split_text := parts(name, text))[1])
+    """A sample, its first item so many times, as the grammar takes it."""
+    head, items, _ = next(split_text for text in SAMPLES[name] if (split_text := parts(name, text))[1])
     between = {"owping": "\n\n", "owping_machine": "\n\n", "netlogger": " "}.get(name, "")
-    return head + between.join([turns[0].rstrip()] * count)
+    return head + between.join([items[0].rstrip()] * count)
 
 
-def said(parsed: ParsedMessage | Mismatch) -> ParsedMessage | Mismatch:
-    """All that is said, but for what was read before."""
+def without_seen(parsed: ParsedMessage | Mismatch) -> ParsedMessage | Mismatch:
+    """What the reader says, without what was read before."""
     return replace(parsed, seen=()) if isinstance(parsed, Mismatch) else parsed
 
 
@@ -63,7 +63,7 @@ def agree(name: str, text: str) -> None:
     """The short explanation is the long one."""
     reader = READERS[name]
     raw = text.encode("utf-8", "surrogatepass")
-    assert said(reader.explained(text, raw)) == said(reader.read_slowly(text, raw))
+    assert without_seen(reader.explained(text, raw)) == without_seen(reader.read_slowly(text, raw))
 
 
 @pytest.mark.parametrize("name", REPEATING)
@@ -72,8 +72,8 @@ def agree(name: str, text: str) -> None:
 def test_a_long_text_is_explained_as_if_all_of_it_were_read(name: str, data: st.DataObject) -> None:
     """Turns of all samples in any order, many of them; cut, or spoilt at one or two places."""
     head, _, tail = parts(name, data.draw(st.sampled_from(SAMPLES[name])))
-    known = sorted({turn for text in SAMPLES[name] for turn in parts(name, text)[1]})
-    shapes = data.draw(st.lists(st.sampled_from(known), min_size=1, max_size=6))
+    item_shapes = sorted({item for text in SAMPLES[name] for item in parts(name, text)[1]})
+    shapes = data.draw(st.lists(st.sampled_from(item_shapes), min_size=1, max_size=6))
     text = head + "".join(shapes * data.draw(st.integers(1, 60 // len(shapes)))) + tail
     for _ in range(data.draw(st.integers(1, 2))):
         at = data.draw(st.integers(0, len(text)))
@@ -96,10 +96,10 @@ def test_a_damaged_sample_is_explained_as_if_all_of_it_were_read(name: str, data
 @pytest.mark.parametrize("name", REPEATING)
 @pytest.mark.parametrize("fault", ["\x00", "=\x00", " \x00 ", "\n\x00"])
 def test_a_refusal_reads_no_more_tokens_of_a_longer_text(name: str, fault: str) -> None:
-    """Ten times the turns, as many tokens: those around the fault."""
+    """Ten times the items, as many tokens: those around the fault."""
     counts = []
-    for turns in (FIRST_MATCHES + MATCHES_AT_ONCE * 10, FIRST_MATCHES + MATCHES_AT_ONCE * 100):
-        outcomes = READERS[name].read((long_text(name, turns) + fault).encode())
+    for items in (FIRST_MATCHES + MATCHES_AT_ONCE * 10, FIRST_MATCHES + MATCHES_AT_ONCE * 100):
+        outcomes = READERS[name].read((long_text(name, items) + fault).encode())
         assert isinstance(outcomes, Mismatch)
         counts.append(len(outcomes.seen))
 
@@ -108,11 +108,11 @@ def test_a_refusal_reads_no_more_tokens_of_a_longer_text(name: str, fault: str) 
 
 @pytest.mark.parametrize("name", REPEATING)
 def test_an_expression_reads_no_turn_in_two_ways(name: str) -> None:
-    """A refused text of n turns takes steps in proportion to n, not to 2^n."""
+    """A refused text of n items takes steps in proportion to n, not to 2^n."""
     compiled = READERS[name].compiled
     assert compiled
 
-    assert_linear(lambda turns: match_steps(compiled.line, long_text(name, turns) + "\n\x00"), 6)
+    assert_linear(lambda items: match_steps(compiled.line, long_text(name, items) + "\n\x00"), 6)
 
 
 @pytest.mark.parametrize("name", READERS)

@@ -81,10 +81,10 @@ def agree(text: str) -> bool:
 
 
 def near_miss(text: str, at: int, change: str) -> str:
-    """The text with one thing changed, at a place that matters to its shape or at any."""
+    """The text with one thing changed, at a position that matters to its shape or at any."""
     marks = [n for n, char in enumerate(text) if char in ":=" or text.startswith("PERF", n)]
-    place = marks[at % len(marks)] if at % 4 else at % len(text)
-    return text[:place] + change + text[place + 1 :]
+    position = marks[at % len(marks)] if at % 4 else at % len(text)
+    return text[:position] + change + text[position + 1 :]
 
 
 @pytest.mark.long

@@ -13,8 +13,8 @@ LINES = st.lists(st.integers(0, 12), min_size=1, max_size=40)
 
 def piece(start: int, stop: int, ms: int = 0, event_ms: int | None = None) -> ByteRange:
     """A message of a file."""
-    said = None if event_ms is None else Instant(start, event_ms)
-    return ByteRange(start, stop, ms, ms, said, said)
+    instant = None if event_ms is None else Instant(start, event_ms)
+    return ByteRange(start, stop, ms, ms, instant, instant)
 
 
 def messages(sizes: list[int], rng: Random) -> list[ByteRange]:

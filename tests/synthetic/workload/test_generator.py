@@ -163,9 +163,11 @@ def of_every(**chosen: float) -> list[RunTruth]:
 def test_plain_runs_follow_the_sample() -> None:
     """Every stage of the sample with its script and line; one stage after another, no start within 10 s of a line."""
     sample = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()
-    places = {(line.split(": ", 1)[1].split(":")[:2][0], int(line.split(": ", 1)[1].split(":")[1])) for line in sample}
+    statements = {
+        (line.split(": ", 1)[1].split(":")[:2][0], int(line.split(": ", 1)[1].split(":")[1])) for line in sample
+    }
     facts = [made.truth.facts[0] for made in messages(Workload(3, 3_000))]
-    assert {(fact.script, fact.script_line) for fact in facts} == places
+    assert {(fact.script, fact.script_line) for fact in facts} == statements
     assert {line.split("PERF:")[1].split(":")[0] for line in sample} <= {fact.stage for fact in facts}
     for run in of_every():
         assert all(a.end_ms <= b.start_ms for a, b in pairwise(run.stages) if a.end_ms)
