@@ -269,6 +269,13 @@ def test_hops_have_four_forms(decoder: Decoder, hops: str, least: int | None, mo
     assert (fields.get("hops_min"), fields.get("hops_max")) == (least, most)
 
 
+@pytest.mark.parametrize("hops", ["Hops = 1", "hops = 1", "hops takes 2 values; min hops = 6, max hops = 1"])
+def test_number_of_hops_at_the_end_of_a_text_is_torn(decoder: Decoder, hops: str) -> None:
+    """It may be the beginning of 12; the line of reordering always follows."""
+    rejected = refused(read(decoder, block(hops=hops, reordering="")))
+    assert (rejected.reason, rejected.line, "NL" in rejected.expected) == ("torn", 8, True)
+
+
 @pytest.mark.parametrize(
     ("lines", "count"),
     [
