@@ -113,6 +113,17 @@ def test_both_directions_of_a_message_are_documents(decoder: Decoder) -> None:
     ]
 
 
+def test_notice_and_packets_of_verbose_may_precede_the_machine_form(decoder: Decoder) -> None:
+    """Owping prints its notice first, and with -v the packets behind their header: the same document."""
+    notice = "Approximately 3.4 seconds until results available\n"
+    head = "\n--- owping statistics from [a.example]:8915 to [b.example]:9270 ---\nSID:\tc633\n"
+    packets = "seq_no=0          delay=2.6 ms\t(unsync)\nseq_no=1          *LOST*\n"
+    plain = document(decoder, MACHINE)
+    for front in (notice, notice + head + packets, head, head + packets):
+        stored = document(decoder, front + MACHINE)
+        assert (stored.id, network(stored), ends(stored)) == (plain.id, network(plain), ends(plain))
+
+
 def test_twping_and_torn_machine_forms_are_refused(decoder: Decoder) -> None:
     """Its columns mean other things; half a block counts nothing."""
     assert reject(decoder, MACHINE.replace("MIN\t", "MIN_FWD\t")).source == "owping_machine"
