@@ -39,6 +39,10 @@ class TimestampError(ValueError):
     """A time that cannot be read; the message says why."""
 
 
+class UnknownZoneError(TimestampError):
+    """A time that names no zone, where nothing else declares one."""
+
+
 @lru_cache(maxsize=4096)
 def _day_ms(year: int, month: int, day: int) -> int:
     try:
@@ -110,7 +114,7 @@ def epoch_ms(text: str) -> int:
 def iso_ms(text: str, default_offset_s: int | None = None) -> int:
     """Convert an ISO 8601 date-time to ms.
 
-    Without an offset in the text it uses `default_offset_s`; without that too it raises `TimestampError`.
+    Without an offset in the text it uses `default_offset_s`; without that too it raises `UnknownZoneError`.
     """
     match = _ISO.fullmatch(text)
     if match is None:
@@ -118,7 +122,7 @@ def iso_ms(text: str, default_offset_s: int | None = None) -> int:
     year, month, day, hour, minute, second, fraction, zone = match.groups()
     offset = offset_s(zone) if zone else default_offset_s
     if offset is None:
-        raise TimestampError(f"`{text}` names no zone")
+        raise UnknownZoneError(f"`{text}` names no zone")
     local, _ = local_ms(int(year), int(month), int(day), f"{hour}:{minute}:{second}.{fraction or 0}")
     return local - offset * 1000
 

@@ -12,9 +12,10 @@ from ingest.core.lookup import lookup
 from ingest.core.model import ExitCode, ParsedMessage, Problem
 from ingest.core.network import iperf3, iperf3_text, owping, owping_machine, ping
 from ingest.core.network.pscheduler import SHAPES
-from ingest.core.sources.convert import CONVERSIONS
+from ingest.core.sources.convert import CONVERSIONS, time
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
+from ingest.core.timestamps import UnknownZoneError
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -72,7 +73,10 @@ def apply_table(event: EventBuilder, context: Context) -> None:
         if value is None:
             continue
         try:
-            converted = CONVERSIONS[read.conversion](value)
+            converted = _converted(value, read, context)
+        except UnknownZoneError as error:
+            what = f"{path}: {error}, and the intake declares none: declare `zone` for the intake"
+            raise InvalidRecord("zone_unknown", what, path, "Z or +hh:mm") from error
         except ValueError as error:
             raise InvalidRecord("value", f"{path}: {error}", path) from error
         if converted is not None:
@@ -81,6 +85,13 @@ def apply_table(event: EventBuilder, context: Context) -> None:
     for name, only in source.calls:
         if not only or kind in only:
             CALLS[name](event, context)
+
+
+def _converted(value: Any, read: Read, context: Context) -> Any:
+    """A value as the field's; a time that names no zone is in the intake's. Raises ValueError."""
+    if CONVERSIONS[read.conversion] is time:
+        return time(value, context.intake.zone)
+    return CONVERSIONS[read.conversion](value)
 
 
 def _check_shape(event: EventBuilder, source: Source) -> None:

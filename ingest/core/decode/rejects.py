@@ -121,7 +121,7 @@ def classify(source: Source, raw: bytes, message: Message, miss: Mismatch) -> Ou
     """
     gate = source.gate
     if gate is None:
-        return _rejected(miss.reason, source, raw, message, miss)
+        return mismatched(source, raw, message, miss)
     text = raw.decode("utf-8", "replace")
     if is_ours(gate, raw):
         if _in_foreign_words(gate, text, miss):

@@ -11,7 +11,7 @@ from ingest.core.network.iperf3 import put_jitter, put_packets
 from ingest.core.network.lenient import NETWORK, put
 from ingest.core.network.transport import TCP, UDP
 from ingest.core.sources.convert import integer, message, rounded
-from ingest.core.sources.event import Context, EventBuilder, at_capture
+from ingest.core.sources.event import Context, EventBuilder, InvalidRecord, at_capture
 
 _POWER = {"": 0, "K": 1, "M": 2, "G": 3, "T": 4}
 _N = r"[0-9]{1,9}(?:\.[0-9]{1,9})?"
@@ -24,7 +24,7 @@ _CLOSING = re.compile(
 
 
 def iperf3_text(event: EventBuilder, context: Context) -> None:
-    """Fill the fields of one output of iperf3. Raises InvalidRecord if no time is known."""
+    """Fill the fields of one output of iperf3. Raises InvalidRecord if no time is known, or if its end is missing."""
     event.body[NETWORK + "test_type"], event.body[NETWORK + "tool"] = "throughput", "iperf3"
     at_capture(event, context)
     _ends(event, context.sites)
@@ -36,11 +36,15 @@ def iperf3_text(event: EventBuilder, context: Context) -> None:
     rows = [row.groupdict() for row in _CLOSING.finditer(event.values["CLOSING"])]
     if len(rows) < len(event.values["CLOSING"].splitlines()):
         event.flags.append("value_unreadable")
+    streams = 1 + len(event.values.get("FURTHER", "").splitlines())
     if any(row["role"] for row in rows):
         event.flags.append("bidirectional")  # the reverse direction stays in event.original: a document has one
         rows = [row for row in rows if row["role"] == rows[0]["role"]]
-    summed = [row for row in rows if row["id"] == "SUM"] or rows
-    sides = {str(row["end_of"]): row for row in summed}
+        streams //= 2
+    summed = [row for row in rows if row["id"] == "SUM"]
+    if streams > 1 and not summed:
+        raise InvalidRecord("torn", f"the text ends before the sum of its {streams} streams", "CLOSING", "[SUM]")
+    sides = {str(row["end_of"]): row for row in summed or rows}
     _numbers(event, sides.get("sender", {}), sides.get("receiver", {}))
 
 
@@ -58,7 +62,8 @@ def _ends(event: EventBuilder, sites: Mapping[str, str]) -> None:
 def _numbers(event: EventBuilder, sender: Mapping[str, str | None], receiver: Mapping[str, str | None]) -> None:
     """Set the rates of both sides; a server prints 0 for its client's rate, which means unknown."""
     event.flags.append("rounded")
-    if not float(sender.get("rate") or 0) and float(receiver.get("rate") or 0):
+    only_the_clients = "CLIENT" in event.values and not receiver  # the text is cut before the server's own row
+    if not float(sender.get("rate") or 0) and (only_the_clients or float(receiver.get("rate") or 0)):
         sender = {}
     if receiver.get("total") == "0":
         receiver = {}  # its report never arrived: -nan%

@@ -18,7 +18,8 @@ _PERCENTILE = re.compile(r"([0-9.]+):\s+(\S+)\s+(ns|us|ms|s)\b")
 
 
 def owping(event: EventBuilder, context: Context) -> None:
-    """Fill the fields of one block of owping."""
+    """Fill the fields of one block of owping. Raises InvalidRecord if its packets are another session's, or no time."""
+    _check_session(event)
     event.body["perf.network.test_type"] = "latency"
     event.body["perf.network.tool"] = "owping"
     _times(event, context)
@@ -30,6 +31,14 @@ def owping(event: EventBuilder, context: Context) -> None:
     _packets(event)
     _delays(event)
     _hops(event)
+
+
+def _check_session(event: EventBuilder) -> None:
+    """Reject packets (-v) that the statistics of another session follow: their own are missing."""
+    listed, summed = event.values["SID"], event.values.get("SUMMED_SID")
+    if summed is not None and summed.lower() != listed.lower():
+        detail = f"the packets of session {listed} come without its statistics"
+        raise InvalidRecord("torn", detail, "SUMMED_SID", f"session id {listed}")
 
 
 def _times(event: EventBuilder, context: Context) -> None:

@@ -40,6 +40,7 @@ def owping_machine(event: EventBuilder, context: Context) -> None:
 def owping_raw(event: EventBuilder, context: Context) -> None:
     """Fill the fields of one session of raw packets. Raises InvalidRecord if no packet has a send time."""
     packets = [line.split() for line in event.values["PACKETS"].splitlines()]
+    cut = None if _ends_a_line(context.message.data) else packets[-1]
     sent_ntp = sorted(int(packet[1]) for packet in packets)
     _start(event, sent_ntp[0], sent_ntp[-1])
     received: dict[str, list[str]] = {}
@@ -57,7 +58,12 @@ def owping_raw(event: EventBuilder, context: Context) -> None:
     if errors:
         put(event, "max_clock_error_ms", round(max(errors) * 1000, 6))
     put_histogram(event, _delays(list(received.values())))
-    _hops(event, sorted(int(packet[7]) for packet in received.values()))
+    _hops(event, sorted(int(packet[7]) for packet in received.values() if packet is not cut))
+
+
+def _ends_a_line(data: bytes) -> bool:
+    """Whether a newline follows the last packet; without it, its TTL may be the beginning of a longer number."""
+    return b"\n" in data[len(data.rstrip()) :]
 
 
 def _start(event: EventBuilder, start_ntp: int, end_ntp: int) -> None:

@@ -41,7 +41,7 @@ def read_run(event: EventBuilder, context: Context, shape: int) -> None:
     result = object_of(lookup(event.values, "result")) or object_of(lookup(event.values, "run.result-merged"))
     spec = object_of(event.body.get(SPEC))
     _test_type(event, result)
-    _slot(event)
+    _slot(event, context.intake.zone)
     _outcome(event, result)
     event.rank += shape + (4 if spec else 0)
     put_run_ends(event, spec, result, context.sites)
@@ -73,8 +73,8 @@ def _test_type(event: EventBuilder, result: Mapping[str, Any]) -> None:
             event.body[TYPE] = shape
 
 
-def _slot(event: EventBuilder) -> None:
-    """Set when the run began and ended: from its own timestamps, else from its length."""
+def _slot(event: EventBuilder, zone_s: int | None) -> None:
+    """Set when the run began and ended: from its own timestamps (in the intake's zone), else from its length."""
     start = event.body.get("@timestamp")
     if start is None or CAPTURED in event.flags:
         return
@@ -83,7 +83,13 @@ def _slot(event: EventBuilder) -> None:
     length = lookup(event.values, "run.duration") or lookup(event.values, "schedule.duration")
     try:
         length_s = seconds(length) if end_text is None and length is not None else None
-        end = time(end_text) if end_text is not None else None if length_s is None else start + round(length_s * 1000)
+        end = (
+            time(end_text, zone_s)
+            if end_text is not None
+            else None
+            if length_s is None
+            else start + round(length_s * 1000)
+        )
     except (ValueError, OverflowError):
         event.flags.append("value_unreadable")
         return

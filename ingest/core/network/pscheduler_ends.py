@@ -8,7 +8,7 @@ from ingest.core.network.endpoint import bare_host, ip_version, put_end
 from ingest.core.network.iperf3 import ends as iperf3_ends
 from ingest.core.network.iperf3 import in_diagnostics as iperf3_in
 from ingest.core.network.iperf3 import is_reversed as iperf3_reversed
-from ingest.core.network.lenient import count_of, is_true, objects_of
+from ingest.core.network.lenient import count_of, is_true, object_of, objects_of
 from ingest.core.sources.event import EventBuilder
 
 TYPE = "perf.network.test_type"
@@ -36,8 +36,8 @@ def put_run_ends(
 def _ends_of_result(event: EventBuilder, result: Mapping[str, Any]) -> tuple[str | None, str | None]:
     """The ends of a run whose test does not name them: its participants, in the direction of the tool's own output."""
     output = iperf3_in(result.get("diags"))
-    hosts = lookup(event.values, "participants")
-    if not (isinstance(hosts, list) and len(hosts) == 2 and isinstance(hosts[1], str)):
+    hosts = _hosts(event, "participants")
+    if len(hosts) != 2 or hosts[1] is None:
         answered = {ip for trip in objects_of(result.get("roundtrips")) if isinstance(ip := trip.get("ip"), str)}
         return iperf3_ends(output) if output else (None, answered.pop() if len(answered) == 1 else None)
     if not output:
@@ -45,11 +45,18 @@ def _ends_of_result(event: EventBuilder, result: Mapping[str, Any]) -> tuple[str
     return (hosts[1], _lead(event)) if iperf3_reversed(output) else (_lead(event), hosts[1])
 
 
+def _hosts(event: EventBuilder, path: str) -> list[str | None]:
+    """The participants: names, or objects with `host` as in the documentation of pScheduler; None is the node."""
+    listed = lookup(event.values, path)
+    hosts = [object_of(one).get("host", one) for one in listed] if isinstance(listed, list) else []
+    return [host if isinstance(host, str) else None for host in hosts]
+
+
 def _lead(event: EventBuilder) -> str | None:
     """The lead participant; null stands for the node itself, which the run's URL names."""
     for path in ("participants", "run.participants"):
-        hosts = lookup(event.values, path)
-        if isinstance(hosts, list) and hosts and isinstance(hosts[0], str):
+        hosts = _hosts(event, path)
+        if hosts and hosts[0] is not None:
             return hosts[0]
     for path in ("run.href", "task.href"):
         href = lookup(event.values, path)

@@ -96,9 +96,9 @@ def boolean(value: Any) -> bool:
         raise ValueError(f"`{shown(value)}` is neither true nor false") from None
 
 
-def time(value: Any) -> int:
-    """ISO 8601 date-time with an offset -> unix ms."""
-    return iso_ms(shown(value))
+def time(value: Any, zone_s: int | None = None) -> int:
+    """ISO 8601 date-time -> unix ms; one without an offset is in the zone `zone_s`. Raises UnknownZoneError."""
+    return iso_ms(shown(value), zone_s)
 
 
 def duration_s(value: Any) -> float:

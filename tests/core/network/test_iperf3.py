@@ -243,10 +243,35 @@ def test_text_of_several_streams_is_their_sum(text_flow: Decoder) -> None:
     assert ends(stored) == ("2001:db8:20::5", "2001:db8:10::7")
 
 
+@pytest.mark.parametrize("behind", [" 3             sender\n", "receiver\n", "receiver\n[SUM]   0.00-1.00   sec"])
+def test_text_of_several_streams_without_their_sum_is_torn(text_flow: Decoder, behind: str) -> None:
+    """One stream's rate is not that of all."""
+    text = (GRAMMARS / "iperf3_text" / "samples.streams.txt").read_text()
+    rejected = reject(text_flow, text[: text.index(behind) + len(behind)])
+    assert (rejected.reason, rejected.expected) == ("torn", ("[SUM]",))
+    assert rejected.detail == "the text ends before the sum of its 2 streams"
+
+
+def test_text_of_both_directions_has_no_sum_of_its_two_streams(text_flow: Decoder) -> None:
+    """One stream there, one back; of two there the sum is printed."""
+    text = (GRAMMARS / "iperf3_text" / "samples.bidir.txt").read_text()
+    assert network(document(text_flow, text))["throughput_bps"] == 9.41e8
+    more = "[  9] local 198.51.100.7 port 41616 connected to 192.0.2.20 port 5201\n"
+    assert reject(text_flow, text.replace("[ ID][Role]", more * 2 + "[ ID][Role]", 1)).reason == "torn"
+
+
+def test_text_of_a_server_without_its_own_row_has_no_rate(text_flow: Decoder) -> None:
+    """The client's is printed as 0."""
+    text = (GRAMMARS / "iperf3_text" / "samples.server.txt").read_text()
+    stored = document(text_flow, text[: text.index("sender") + len("sender")])
+    assert not {"throughput_bps", "transferred_bytes"} & network(stored).keys()
+    assert "value_unreadable" in flags(stored)
+
+
 def test_text_without_its_end_is_refused(text_flow: Decoder) -> None:
     """Intervals alone are not the test; the place where it broke off is named."""
     rejected = reject(text_flow, TEXT[: TEXT.index("- - -")])
-    assert rejected.reason == "syntax"
+    assert rejected.reason == "torn"
     assert "CLOSING" in rejected.expected
 
 

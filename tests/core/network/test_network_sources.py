@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Outcomes, ParsedMessage
+from ingest.core.model import Document, Intake, Outcomes, ParsedMessage
 from ingest.core.sources.framing import frames, framing_of
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import sample_files
@@ -25,6 +25,7 @@ from tests.support.messages import read
 from tests.support.work import assert_linear, executed_lines
 
 TEXTS = ("owping", "owping_machine", "owping_raw", "ping", "traceroute", "iperf3_text")
+CLOSED = ("owping", "owping_machine", "ping", "iperf3_text")  # the others are lines of one kind: some may be missing
 JSONS = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json")
 HOSTILE: tuple[Any, ...] = (
     None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04",
@@ -163,6 +164,26 @@ def test_compiled_grammar_and_lark_agree_on_damaged_texts(
     assert (fast is not None) == isinstance(slow, ParsedMessage)
     if fast is not None and isinstance(slow, ParsedMessage):
         assert (fast[0], tuple(fast[1])) == (slow.values, slow.items)
+
+
+@pytest.mark.parametrize("name", CLOSED)
+def test_a_text_that_is_cut_off_has_no_number_that_the_whole_has_not(
+    name: str, sources: dict[str, Source], schema: Schema
+) -> None:
+    """Each sample, cut behind each of its characters: a reject, or a document with fewer fields, no 1 of a 12."""
+    decoder = Decoder(Intake("i", "t", "als", (name,)), sources, schema)
+    for sample in messages(sources[name]):
+        measured = [measures(whole) for whole in read(decoder, sample).documents]
+        for end in range(len(sample)):
+            for number, cut in enumerate(read(decoder, sample[:end]).documents):
+                assert measures(cut).items() <= measured[number].items(), sample[:end]
+
+
+def measures(document: Document) -> dict[str, Any]:
+    """The fields of a measurement and its times; not the outcome of a document that reads fewer."""
+    body = document.body
+    times = {name: body["event"].get(name) for name in ("start", "end", "duration") if name in body["event"]}
+    return {**body["perf"]["network"], **times, "@timestamp": body["@timestamp"]}
 
 
 @pytest.mark.parametrize("name", TEXTS)

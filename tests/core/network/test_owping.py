@@ -3,8 +3,10 @@
 Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 """
 
+import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,9 +19,16 @@ from ingest.core.sources.loader import sample_files
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
 from tests.support.owping import owping_blocks
+from tests.support.regex_steps import match_steps
+from tests.support.work import assert_linear
 
 RECEIVED_MS = 1_772_668_800_000  # 2026-03-05T00:00:00Z
 NTP_1900_S = 2_208_988_800
+PACKETS = (
+    "seq_no=0          delay=0.571 ms\t(sync, err=0.389 ms)\nseq_no=1          *LOST*\n"
+    "seq_no=0          delay=0.598 ms\t(unsync)\n"
+    "seq_no=2 delay=2.593994e-01 ms (sync, err=0.389 ms) sent=1772652005.387000 recv=1772652005.387259\n"
+)
 INSTANT = datetime(2026, 3, 4, 19, 20, 3, tzinfo=UTC)
 FlowOf = Callable[..., Decoder]
 
@@ -269,6 +278,13 @@ def test_hops_have_four_forms(decoder: Decoder, hops: str, least: int | None, mo
     assert (fields.get("hops_min"), fields.get("hops_max")) == (least, most)
 
 
+@pytest.mark.parametrize("hops", ["Hops = 1", "hops = 1", "hops takes 2 values; min hops = 6, max hops = 1"])
+def test_number_of_hops_at_the_end_of_a_text_is_torn(decoder: Decoder, hops: str) -> None:
+    """It may be the beginning of 12; the line of reordering always follows."""
+    rejected = refused(read(decoder, block(hops=hops, reordering="")))
+    assert (rejected.reason, rejected.line, "NL" in rejected.expected) == ("torn", 8, True)
+
+
 @pytest.mark.parametrize(
     ("lines", "count"),
     [
@@ -293,6 +309,59 @@ def test_percentiles_are_read_where_asked_for(decoder: Decoder) -> None:
     assert (fields["delay_p25_ms"], fields["delay_p95_ms"]) == (0.551, 0.588)
     assert "delay_p75_ms" not in fields
     assert fields["delay_median_ms"] == 2.6
+
+
+def listed(text: str, sid: str = session(), packets: str = PACKETS) -> str:
+    """A block as -v prints it: its header and session id, its packets, then the block."""
+    head = text.partition("\n")[0]
+    return f"{head}\nSID:\t{sid}\n{packets}\n{text}"
+
+
+@pytest.mark.parametrize("packets", ["", PACKETS, PACKETS * 2000])
+def test_packets_of_verbose_are_of_the_block_behind_them(decoder: Decoder, packets: str) -> None:
+    """Header and session id, no packet or many, lost and duplicate ones, then the same document as without."""
+    plain = only(read(decoder, block()))
+    stored = only(
+        read(decoder, f"Approximately 3.9 seconds until results available\n\n{listed(block(), packets=packets)}")
+    )
+    assert (stored.id, network(stored), stored.version) == (plain.id, network(plain), plain.version)
+    assert stored.body["source"] == plain.body["source"]
+    assert packets.strip() in stored.body["event"]["original"]
+
+
+def test_both_directions_of_verbose_are_documents_with_their_own_packets(decoder: Decoder) -> None:
+    """Each keeps the lines of its own direction."""
+    back = block(sid=f"SID:\t{session(random=7)}", counts="50 sent, 0 lost (0.000%), 0 duplicates")
+    outcomes = read(decoder, listed(block()) + "\n" + listed(back, session(random=7)))
+    assert [document.id for document in outcomes.documents] == [session(), session(random=7)]
+    assert [network(document)["packets_sent"] for document in outcomes.documents] == [100, 50]
+    assert [document.body["event"]["original"].count("*LOST*") for document in outcomes.documents] == [1, 1]
+
+
+def test_packets_without_their_statistics_are_torn(decoder: Decoder) -> None:
+    """The text ends among the packets, or another session's statistics follow."""
+    text = listed(block())
+    for end in (text.index("*LOST*"), text.index("\n\n---")):
+        assert refused(read(decoder, text[:end])).reason == "torn"
+    rejected = refused(read(decoder, listed(block(), session(random=7))))
+    assert (rejected.reason, rejected.line, rejected.column) == ("torn", 9, 6)
+    assert rejected.detail == f"the packets of session {session(random=7)} come without its statistics"
+
+
+def test_packets_are_read_in_steps_in_proportion_to_their_number(sources: dict[str, Source]) -> None:
+    """Whole, cut off among them, or followed by something else."""
+    reader = sources["owping"].reader
+    assert isinstance(reader, GrammarReader)
+    assert reader.compiled is not None
+    text = listed(block(), packets="{}")
+    for end in (len(text), text.index("{}") + 2):
+        work = partial(listing_steps, reader.compiled.line, text[:end])
+        assert_linear(work, 8)
+
+
+def listing_steps(pattern: re.Pattern[str], text: str, count: int) -> int:
+    """The steps on a listing of so many packets, then a line that is none."""
+    return match_steps(pattern, text.replace("{}", "seq_no=1   delay=2.5 ms\t(unsync)\n" * count) + "\0")
 
 
 def test_line_ends_blank_lines_and_packet_lines_do_not_matter(decoder: Decoder) -> None:

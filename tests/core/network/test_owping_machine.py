@@ -113,10 +113,38 @@ def test_both_directions_of_a_message_are_documents(decoder: Decoder) -> None:
     ]
 
 
+def test_notice_and_packets_of_verbose_may_precede_the_machine_form(decoder: Decoder) -> None:
+    """Owping prints its notice first, and with -v the packets behind their header: the same document."""
+    notice = "Approximately 3.4 seconds until results available\n"
+    head = "\n--- owping statistics from [a.example]:8915 to [b.example]:9270 ---\nSID:\tc633\n"
+    packets = "seq_no=0          delay=2.6 ms\t(unsync)\nseq_no=1          *LOST*\n"
+    plain = document(decoder, MACHINE)
+    for front in (notice, notice + head + packets, head, head + packets):
+        stored = document(decoder, front + MACHINE)
+        assert (stored.id, network(stored), ends(stored)) == (plain.id, network(plain), ends(plain))
+
+
 def test_twping_and_torn_machine_forms_are_refused(decoder: Decoder) -> None:
     """Its columns mean other things; half a block counts nothing."""
     assert reject(decoder, MACHINE.replace("MIN\t", "MIN_FWD\t")).source == "owping_machine"
-    assert reject(decoder, MACHINE[: MACHINE.index("SENT")]).reason == "syntax"
+    assert reject(decoder, MACHINE[: MACHINE.index("SENT")]).reason == "torn"
+
+
+@pytest.mark.parametrize("last", ["MAXERR\t0.0003", "LOST\t1", "MAX\t0.0", "</BUCKETS>", "MAXTTL\t24", "</TTLBUCKETS>"])
+def test_machine_form_without_its_last_line_is_torn(decoder: Decoder, last: str) -> None:
+    """Its last number may be the beginning of another: `</NREORDERING>` always ends it."""
+    rejected = reject(decoder, MACHINE[: MACHINE.index(last) + len(last)])
+    assert (rejected.reason, rejected.source) == ("torn", "owping_machine")
+
+
+def test_raw_ttl_that_no_newline_ends_is_not_read(decoder: Decoder) -> None:
+    """24 may be the beginning of 249; the packet itself is read."""
+    text = packet(0, AT_S, 0.002) + packet(1, AT_S + 1, 0.002)
+    for cut in (text[:-1], text[:-2], text[:-3]):
+        fields = network(document(decoder, cut))
+        assert (fields["hops_min"], fields["hops_max"], fields["packets_received"]) == (6, 6, 2)
+    assert "hops_min" not in network(document(decoder, packet(0, AT_S, 0.002)[:-2]))
+    assert network(document(decoder, text.replace("249\n", "249\r\n")))["hops_min"] == 6
 
 
 def test_raw_packets_become_delay_and_loss(decoder: Decoder) -> None:

@@ -94,11 +94,14 @@ def test_ends_are_the_host_asked_and_the_address_that_answers(decoder: Decoder) 
     assert network(stored)["ip_version"] == 6
 
 
-@pytest.mark.parametrize("text", ["", "64 bytes from", STATISTICS, STATISTICS + "5 packets tran"])
-def test_ping_without_its_statistics_is_refused(decoder: Decoder, text: str) -> None:
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [("", "torn"), ("64 bytes from", "torn"), (STATISTICS, "syntax"), (STATISTICS + "5 packets tran", "syntax")],
+)
+def test_ping_without_its_statistics_is_refused(decoder: Decoder, text: str, reason: str) -> None:
     """What was lost is not known."""
     rejected = reject(decoder, HEAD + text)
-    assert (rejected.reason, rejected.source) == ("syntax", "ping")
+    assert (rejected.reason, rejected.source) == (reason, "ping")
 
 
 def test_hops_keep_their_places(decoder: Decoder) -> None:

@@ -392,7 +392,7 @@ def test_run_without_identity_or_zone_is_refused(refuse: Refuse) -> None:
     """Without an id a repeat could not be told; without a zone the instant is a guess."""
     assert refuse(document(id=..., run__href=...)).reason == "identity"
     assert refuse(document(id="no id at all")).reason == "identity"
-    assert refuse(document(run__start_x_time="2026-03-04T11:20:05")).reason == "value"
+    assert refuse(document(run__start_x_time="2026-03-04T11:20:05")).reason == "zone_unknown"
     assert refuse(document(run__start_x_time="2036-03-04T11:20:05Z")).reason == "time_ahead"
 
 

@@ -130,6 +130,81 @@ def test_plugin_with_a_bare_result_is_the_fact_of_its_run(decoder: Decoder) -> N
     assert reject(decoder, plugin(PING), captured_ms=None).reason == "identity"
 
 
+def documented(**changes: Any) -> dict[str, Any]:
+    """A plug-in's input as pScheduler's documentation has it: without addresses, participants as objects, no zone."""
+    inner = {
+        "id": RUN,
+        "schedule": {"start": "2026-03-04T11:20:05", "duration": "PT31S"},
+        "test": {"type": "simplestream", "spec": {"schema": 1, "receiver": ENDS[1]}},
+        "tool": "simplestreamer",
+        "participants": [{"host": host, "result": {"succeeded": True, "error": None}} for host in ENDS],
+        "result": {"schema": 1, "succeeded": True, "dawdled": "PT0.218357S", "elapsed-time": "PT1.13071S"},
+    }
+    return {"data": {}, "result": {**inner, **changes}, "attempts": 3, "last-attempt": "2026-03-04T12:34:56"}
+
+
+@pytest.mark.parametrize("names", [("perfsonar_plugin",), ALL])
+def test_plugin_as_documented_is_the_fact_of_the_run_that_its_document_names(
+    flow_of: FlowOf, names: tuple[str, ...]
+) -> None:
+    """Without `run-href` the id inside tells the run; its time is in the intake's zone."""
+    stored = document(flow_of(*names, zone=-8 * 3600), documented())
+    assert (stored.id, stored.body["perf"]["source"]) == (RUN, "perfsonar_plugin")
+    assert (stored.body["@timestamp"], stored.body["event"]["end"]) == ("2026-03-04T19:20:05Z", "2026-03-04T19:20:36Z")
+    assert (network(stored)["tool"], network(stored)["elapsed_s"]) == ("simplestreamer", 1.13071)
+    assert ends(stored)[0] == ENDS[0]
+    assert flags(stored) == []
+
+
+def test_plugin_without_addresses_is_the_same_fact_as_with_them(decoder: Decoder) -> None:
+    """And as the document alone; where only `run.href` is inside, that names the run."""
+    bare = {"data": {}, "result": {**FULL, "id": RUN}}
+    stored = document(decoder, bare)
+    whole = document(decoder, plugin({**FULL, "id": RUN}))
+    assert (stored.id, stored.index, network(stored)) == (whole.id, whole.index, network(whole))
+    assert stored.id == document(decoder, {**FULL, "id": RUN}).id
+    without_id = {**FULL, "id": None, "run": {**FULL["run"], "href": HREF}}
+    assert document(decoder, {"data": {}, "result": without_id}).id == RUN
+
+
+def test_plugin_that_names_no_run_is_refused_by_what_it_lacks(flow_of: FlowOf) -> None:
+    """Neither beside its document nor inside."""
+    rejected = reject(flow_of("perfsonar_plugin"), documented(id=None))
+    assert (rejected.reason, rejected.expected) == ("shape", ("run-href or result.id or result.run.href",))
+
+
+ZONELESS = [
+    ("perfsonar", {**FULL, "id": RUN, "run": {**FULL["run"], "start-time": "2026-03-04T11:20:05", "end-time": None}}),
+    ("perfsonar", {"id": RUN, "schedule": {"start": "2026-03-04 11:20:05", "duration": "PT19S"}, "result": PING}),
+    ("perfsonar_plugin", documented()),
+    ("perfsonar_plugin", plugin({**FULL, "run": {**FULL["run"], "start-time": "2026-03-04T11:20:05.000"}})),
+    ("perfsonar_run", rest(**{"start-time": "2026-03-04T11:20:05"})),
+]
+
+
+@pytest.mark.parametrize(("name", "message"), ZONELESS)
+def test_time_without_a_zone_is_in_the_intakes(flow_of: FlowOf, name: str, message: Any) -> None:
+    """Without one there the reject says what to declare; it is no `value` that could not be read."""
+    stored = document(flow_of(name, zone=-8 * 3600), message)
+    assert stored.body["@timestamp"] == stored.body["event"]["start"] == "2026-03-04T19:20:05Z"
+    rejected = reject(flow_of(name), message)
+    assert (rejected.reason, rejected.expected) == ("zone_unknown", ("Z or +hh:mm",))
+    assert "names no zone, and the intake declares none: declare `zone` for the intake" in rejected.detail
+
+
+def test_end_without_a_zone_is_in_the_intakes_and_a_zone_that_is_named_counts(flow_of: FlowOf) -> None:
+    """Each time by itself; an end that cannot be placed leaves the length open."""
+    mixed = rest(**{"start-time": "2026-03-04T20:20:05+01:00", "end-time": "2026-03-04T11:20:24"})
+    stored = document(flow_of("perfsonar_run", zone=-8 * 3600), mixed)
+    assert (stored.body["event"]["start"], stored.body["event"]["end"]) == (
+        "2026-03-04T19:20:05Z",
+        "2026-03-04T19:20:24Z",
+    )
+    unplaced = document(flow_of("perfsonar_run"), mixed)
+    assert "end" not in unplaced.body["event"]
+    assert "value_unreadable" in flags(unplaced)
+
+
 @pytest.mark.parametrize("left", ["text of output-raw", None, 5, [PING]])
 def test_plugin_whose_transform_left_no_object_is_refused(flow_of: FlowOf, left: Any) -> None:
     """Jq may make anything of a document."""
@@ -205,4 +280,4 @@ def test_time_zones_of_one_fleet_may_differ(decoder: Decoder) -> None:
     stamps = ["2026-03-04T20:20:05+01:00", "2026-03-04T19:20:05Z", "2026-03-04T11:20:05-08:00"]
     times = {document(decoder, rest(**{"start-time": stamp})).body["@timestamp"] for stamp in stamps}
     assert times == {"2026-03-04T19:20:05Z"}
-    assert reject(decoder, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "value"
+    assert reject(decoder, rest(**{"start-time": "2026-03-04T19:20:05"})).reason == "zone_unknown"
