@@ -25,6 +25,7 @@ from itertools import count
 from threading import Event
 from typing import TypeVar
 
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import ServiceBlocked, Unavailable
 
 T = TypeVar("T")
@@ -85,6 +86,17 @@ class RetryPolicy:
                 self.wait(f"{error}.", number)
             except ServiceBlocked as error:
                 self.wait(f"{error}. {NEEDS_OPERATOR}", number)
+        raise AssertionError("count() has no end")
+
+    def until_available(self, attempt: Callable[[], T]) -> T:
+        """Call until no service is missing (`Problem` 69); every other `Problem` is raised: waiting cannot mend it."""
+        for number in count():
+            try:
+                return attempt()
+            except Problem as problem:
+                if problem.exit_code != ExitCode.UNAVAILABLE:
+                    raise
+                self.wait(str(problem), number)
         raise AssertionError("count() has no end")
 
 
