@@ -6,6 +6,7 @@ These modules wait as well, each for a reason of its own:
 worker/worker           pauses briefly when Kafka is away: it must poll on to stay in its group, so no wait may grow
 worker/supervisor       restarts dead processes by `delay_s`: a death is no failed request, and it starts on a signal
 worker/threads          waits for its own threads: a result wakes it at once
+signals                 waits for the thread of a worker or sweeper, and for a signal
 worker/waits            looks every second whether a sentence is due
 derive/deriver          waits for its own threads
 derive/sweeper          waits for the next round; a failed round is repeated by the round after it
