@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from ingest.core.model import ExitCode, Problem
+from ingest.pipeline.signals import interrupt_on_signals, leave, was_interrupted
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Start here": {
@@ -107,19 +108,35 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 
 def main() -> None:
-    """Run the command line; a problem is printed as one sentence and sets the exit code."""
+    """Run the command line; a problem, SIGTERM and Ctrl-C end it with one sentence and an exit code."""
+    with interrupt_on_signals():
+        try:
+            code = _exit_code()
+        except (Exception, KeyboardInterrupt):
+            if not was_interrupted():
+                raise
+            code = _stopped()  # a call that was interrupted may end in any error
+        leave(code if isinstance(code, int) else 0)
+
+
+def _exit_code() -> object:
+    """Run the command and return its exit code."""
     try:
-        code = cli.main(prog_name="perflog", standalone_mode=False)
+        code: object = cli.main(prog_name="perflog", standalone_mode=False)
     except Problem as problem:
         click.echo(f"perflog: {problem}", err=True)
         code = problem.exit_code
-    except click.exceptions.Abort:
-        click.echo("perflog: stopped", err=True)
-        code = ExitCode.INTERRUPTED
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        code = _stopped()
     except click.ClickException as error:
         error.show()
         code = ExitCode.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: not an error, and nothing more can be said
         code = 0
-    sys.exit(code if isinstance(code, int) else 0)
+    return code
+
+
+def _stopped() -> int:
+    click.echo("perflog: stopped", err=True)
+    return ExitCode.INTERRUPTED

@@ -37,7 +37,7 @@ class ExitCode(IntEnum):
     TEMPORARY = 75, "somebody else wrote the same document meanwhile: try again"
     NO_PERMISSION = 77, "a permission is missing"
     CONFIG = 78, "wrong settings, or `perflog setup` is missing"
-    INTERRUPTED = 130, "stopped by Ctrl-C"
+    INTERRUPTED = 130, "stopped by Ctrl-C or SIGTERM before it was done; `run` and `sweep` as services end with 0"
 
 
 class Problem(Exception):

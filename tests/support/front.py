@@ -85,7 +85,8 @@ Step = Callable[[Bulk], Answer | None]
 class Front:
     """The address that the worker takes for Elasticsearch; `step` sees each bulk request, None means no answer at all.
 
-    While `away` it answers nothing; `refused` counts the requests without an answer.
+    While `away` it answers nothing; `refused` counts the requests without an answer. It waits for the node's answer for
+    `timeout_s`.
     """
 
     target: str
@@ -93,6 +94,7 @@ class Front:
     address: str = ""
     away: bool = False
     refused: int = 0
+    timeout_s: float = 60.0
     seen: list[str] = field(default_factory=list)
 
 
@@ -140,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         """Ask the node with this body."""
         if self.node is None:
             url = urlsplit(self.front.target)
-            self.node = http.client.HTTPConnection(url.hostname or "", url.port, timeout=60)
+            self.node = http.client.HTTPConnection(url.hostname or "", url.port, timeout=self.front.timeout_s)
         try:
             headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
             self.node.request(self.command, self.path, body or None, headers)

@@ -50,6 +50,7 @@ refresh_interval = "1s"
 bulk_documents = {bulk_documents}
 flush_s = 0.1
 commit_s = 0.01
+drain_s = {drain_s}
 retry_first_s = 0.05
 retry_most_s = {retry_most_s}
 dead_letter_topic = "perf.{facility}.deadletter.v1"
@@ -87,6 +88,7 @@ class World:
     heartbeat_s: float = 0.3
     timeout_s: float = 60.0
     retry_most_s: float = 0.2
+    drain_s: float = 10.0
 
     @cached_property
     def settings_file(self) -> Path:
@@ -110,6 +112,7 @@ class World:
             heartbeat_s=self.heartbeat_s,
             timeout_s=self.timeout_s,
             retry_most_s=self.retry_most_s,
+            drain_s=self.drain_s,
         )
 
     @cached_property

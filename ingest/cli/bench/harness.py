@@ -2,6 +2,7 @@
 
 import itertools
 import resource
+import signal
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from ingest.edge.kafka.producer import open_producer
 from ingest.edge.kafka.topics import open_topics
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.intake.ship import CHUNK_MESSAGES as CHUNK
+from ingest.pipeline.signals import interrupt_on_signals
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.workload.generator import Made, Workload, messages
 
@@ -60,14 +62,24 @@ def in_own_process(measure: Callable[[], T]) -> T:
     """Run a measurement in its own process, so that processor time and memory are its own."""
     context = get_context("fork")
     receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=lambda: sender.send(measure()))
-    process.start()
-    sender.close()
+    process = context.Process(target=lambda: sender.send(_uninterrupted(measure)))
     try:
+        process.start()
+        sender.close()
         measured: T = receiver.recv()
         return measured
+    except KeyboardInterrupt:
+        process.terminate()
+        raise
     finally:
         process.join()
+
+
+def _uninterrupted(measure: Callable[[], T]) -> T:
+    """Leave Ctrl-C, which reaches every process of the terminal, to the parent: it ends this process by SIGTERM."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    return measure()
 
 
 def marks_index(schema: Schema) -> str:
@@ -128,11 +140,12 @@ def peak_mib() -> float:
 def shipped(settings: Settings, registry: Registry, records: Records, partitions: int) -> Iterator[None]:
     """Provide the lines in a topic, which is deleted afterwards."""
     set_up(settings, registry.schema, partitions)
-    try:
-        in_own_process(lambda: ship(settings, records))
-        yield
-    finally:
-        remove_all(settings)
+    with interrupt_on_signals(close_s=None):
+        try:
+            in_own_process(lambda: ship(settings, records))
+            yield
+        finally:
+            remove_all(settings)
 
 
 def ship(settings: Settings, records: Records) -> None:

@@ -35,6 +35,7 @@ from ingest.edge.kafka.offsets import committed
 from ingest.edge.local import stack as local
 from ingest.pipeline.admin.setup import set_up
 from ingest.pipeline.intake.ship import ship, shipment
+from ingest.pipeline.signals import interrupt_on_signals
 from ingest.pipeline.worker.bootstrap import run_worker
 from ingest.synthetic.network.schedule import day
 from ingest.telemetry import log_to_stderr
@@ -75,7 +76,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
     console = Console()
     settings = load_settings(settings_path)
     registry = load_registry(settings.grammars)
-    with _running_stack(keep, major) as running:
+    with interrupt_on_signals(close_s=None), _running_stack(keep, major) as running:
         settings = _with_addresses(settings, running)
         _print_step(f"Kafka at {running.kafka}, Elasticsearch at {running.elasticsearch}")
         steps = set_up(settings, registry.schema).steps
@@ -83,6 +84,8 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
         _ship(settings, registry)
         with _spinner("Indexing"):
             report = run_worker(settings, registry, [LINES, RESULTS], drain=True)
+        if report.stopped:
+            raise KeyboardInterrupt
         records = sum(count.records for count in report.counts.values())
         _print_step(f"Indexed {records:,} records in {report.duration_s:.1f} s")
         results = _query_results(settings)

@@ -15,7 +15,8 @@ from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.records.outcomes import OutcomeCounts
-from ingest.pipeline.worker.bootstrap import run_worker, without_reject_limit
+from ingest.pipeline.signals import Stop, stop_on_signals
+from ingest.pipeline.worker.bootstrap import WorkerRun, without_reject_limit
 from ingest.pipeline.worker.process import fit_for_work
 from ingest.pipeline.worker.report import RunReport
 from ingest.pipeline.worker.supervisor import Supervisor
@@ -31,6 +32,7 @@ class RunOptions:
     drain: bool
     workers: int
     accept_rejects: bool
+    fail_fast: bool
     group: str | None
     names: tuple[str, ...]
     grammars: Path | None
@@ -43,6 +45,8 @@ class RunOptions:
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True,
               help="Processes that share the partitions; one that dies is restarted.")  # fmt: skip
 @click.option("--accept-rejects", is_flag=True, help="Do not stop when many records are rejected.")
+@click.option("--fail-fast", is_flag=True,
+              help="End with 69 if Kafka or Elasticsearch does not answer at the start; else wait for it.")  # fmt: skip
 @click.option("--group", help="Consumer group. Default: kafka.group of the settings.")
 @click.option("--intake", "names", multiple=True, help="Only this intake; repeatable. Default: all.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
@@ -52,11 +56,22 @@ class RunOptions:
 def command(settings_path: Path | None, options: RunOptions) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
 
-    SIGTERM and Ctrl-C finish the records in flight first. Exit code 78 if `perflog setup` has to run first, 65 if so
-    many records were rejected that a grammar or a setting must be wrong.
+    SIGTERM and Ctrl-C finish the records in flight first, for at most `delivery.drain_s` seconds; a second signal ends
+    at once (130). Nothing is lost either way. Exit code 78 if `perflog setup` has to run first, 65 if so many records
+    were rejected that a grammar or a setting must be wrong.
     """
     log_to_stderr(options.verbose)
-    settings = load_settings(settings_path)
+    with stop_on_signals(Stop()) as stop:
+        report = _run(load_settings(settings_path), options, stop)
+    if options.as_json:
+        click.echo(orjson.dumps(report_to_json(report)))
+    else:
+        show(report, Console())
+    return 0
+
+
+def _run(settings: Settings, options: RunOptions, stop: Stop) -> RunReport:
+    """Run one worker in this process, or several in processes of their own."""
     workers = options.workers
     log.info("Starting %d worker(s) of the group %s.", workers, options.group or settings.kafka.group)
     registry = load_registry(options.grammars or settings.grammars)
@@ -64,16 +79,13 @@ def command(settings_path: Path | None, options: RunOptions) -> int:
     if options.accept_rejects:
         settings = without_reject_limit(settings)
 
-    def run_numbered(number: int) -> RunReport:
+    def run_numbered(number: int, stop: Stop) -> RunReport:
         numbered = _with_instance(settings, number if workers > 1 else None)
-        return run_worker(numbered, registry, options.names, drain=options.drain, group=options.group)
+        return WorkerRun(numbered, registry, stop, options.names, options.drain, options.group, options.fail_fast).run()
 
-    report = run_numbered(1) if workers == 1 else Supervisor(run_numbered, workers).run()
-    if options.as_json:
-        click.echo(orjson.dumps(report_to_json(report)))
-    else:
-        show(report, Console())
-    return 0
+    if workers == 1:
+        return run_numbered(1, stop)
+    return Supervisor(run_numbered, workers, settings.delivery.drain_s, stop).run()
 
 
 def _with_instance(settings: Settings, number: int | None) -> Settings:
@@ -93,6 +105,7 @@ def report_to_json(report: RunReport) -> dict[str, Any]:
         "working_s": round(report.working_s, 3),
         "cpu_s": round(report.cpu_s, 3),
         "stopped": report.stopped,
+        "unfinished": report.unfinished,
     }
 
 

@@ -6,7 +6,6 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import click
@@ -17,7 +16,9 @@ from ingest.cli.options import with_options
 from ingest.core.model import ExitCode
 from ingest.edge.local import stack as local
 from ingest.edge.local.plan import ELASTICSEARCH_PORT, KAFKA_PORT
+from ingest.pipeline.signals import SIGNALS, interrupt_on_signals
 
+STOPPING = (*SIGNALS, signal.SIGHUP)  # a closed terminal too, so that no half-started stack is left behind
 MIB = 1024 * 1024
 _COLOURS = {"ready": "green", "starting": "yellow", "died": "red", "stopped": "dim"}
 _PORT = click.IntRange(1, 65535)
@@ -58,7 +59,7 @@ def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     The first time, Maven fetches their jars (some 90 MB); afterwards neither Maven nor a network is needed.
     Java is looked for in JAVA_HOME, on the PATH and in /usr/lib/jvm; the newest version found is used.
     """
-    with _interrupt_on_sigterm(), _spinner() as tell:
+    with interrupt_on_signals(None, STOPPING), _spinner() as tell:
         running = local.up(stack, tell)
     click.echo("The stack is up." if running.started else "The stack is already up.")
     click.echo(f"  Kafka          {running.kafka}")
@@ -130,18 +131,3 @@ def _spinner() -> Iterator[Callable[[str], None]]:
         return
     with console.status("Checking the stack") as spinner:
         yield spinner.update
-
-
-@contextmanager
-def _interrupt_on_sigterm() -> Iterator[None]:
-    """Handle SIGTERM and a closed terminal like Ctrl-C, so that no half-started stack is left behind."""
-
-    def interrupt(_number: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = {number: signal.signal(number, interrupt) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

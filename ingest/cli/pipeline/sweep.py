@@ -11,9 +11,11 @@ import orjson
 
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
+from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
 from ingest.pipeline.derive.sweep_service import sweep
 from ingest.pipeline.derive.sweeper import Swept
+from ingest.pipeline.signals import Stop, stop_on_signals
 from ingest.telemetry import log_to_stderr
 
 
@@ -25,16 +27,16 @@ from ingest.telemetry import log_to_stderr
 def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as_json: bool) -> None:
     """Advance runs (quiet, closed, abandoned) to the watermark of their source, and find gaps in files.
 
-    Every `delivery.sweep_s` seconds until stopped. Any number of sweepers may run at once.
+    Every `delivery.sweep_s` seconds until stopped. Any number of sweepers may run at once. SIGTERM and Ctrl-C end it
+    within `delivery.drain_s` seconds; the next sweep does what is left.
     """
     log_to_stderr()
-    settings = load_settings(settings_path)
-    sweep(
-        settings,
-        load_registry(grammars or settings.grammars),
-        once,
-        lambda swept: click.echo(_format_report(swept, as_json)),
-    )
+    with stop_on_signals(Stop()) as stop:
+        settings = load_settings(settings_path)
+        registry = load_registry(grammars or settings.grammars)
+        is_finished = sweep(settings, registry, once, lambda swept: click.echo(_format_report(swept, as_json)), stop)
+    if once and not is_finished:
+        raise Problem("Stopped before the sweep was finished.", "The next sweep does the rest.", ExitCode.INTERRUPTED)
 
 
 def _format_report(swept: Swept, as_json: bool) -> str:

@@ -18,6 +18,7 @@ BATCH_BYTES = 256 * 1024
 LINGER_MS = 50
 NO_LIMIT_BYTES = 2**31 - 1  # the topic's own limit applies, to the compressed batch
 DELIVERY_TIMEOUT_MS = 60_000
+CLOSE_S = 2.0  # everything was flushed, or cannot be
 
 
 class _Partitioner(DefaultPartitioner):  # type: ignore[misc]  # kafka-python is untyped
@@ -77,9 +78,13 @@ class AcknowledgedProducer:
     def close(self) -> None:
         """Close the connection; the next `send` opens a new one."""
         if self._producer is not None:
-            with suppress(KafkaError):  # a broken producer cannot be closed any better
-                self._producer.close(timeout=5)
-            self._producer = None
+            producer, self._producer = self._producer, None
+            try:
+                producer.close(timeout=CLOSE_S)
+            except KafkaError:  # records that are not acknowledged: it stays open, and its finalizer would try again
+                with suppress(AttributeError):  # kafka-python's own parts
+                    producer._sender.force_close()
+                    producer._closed = True
 
 
 def _coordinates(metadata: Any) -> str | None:

@@ -1,5 +1,6 @@
 """Wires the sweeper from the settings: one for `perflog sweep`, one beside each worker, each with a sink of its own."""
 
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,8 +18,11 @@ from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
-from ingest.pipeline.signals import stop_on_signals
+from ingest.pipeline.signals import OutOfTime, Stop, run_stoppable
+from ingest.pipeline.sink.retry import RetryPolicy, StopRequested
 from ingest.pipeline.sink.wiring import Sink
+
+log = logging.getLogger("perflog.run")
 
 
 class SweepTargets(NamedTuple):
@@ -46,28 +50,50 @@ def sweep_function(
 
 
 @contextmanager
-def sweep_in_background(settings: Settings, schema: Schema, targets: SweepTargets, group: str) -> Iterator[None]:
+def sweep_in_background(
+    settings: Settings, schema: Schema, targets: SweepTargets, group: str, retry_policy: RetryPolicy
+) -> Iterator[None]:
     """Sweep at intervals on a thread while the body of the `with` runs."""
-    with Sink(settings) as sink:
+    with Sink(settings, retry_policy=retry_policy) as sink:
         rounds = Rounds(sweep_function(sink, settings, schema, targets, group), settings.delivery.sweep_s)
         rounds.begin()
         try:
             yield
         finally:
-            sink.retry_policy.end()
-            rounds.end()
+            retry_policy.end()
+            rounds.end(settings.delivery.drain_s)
 
 
-def sweep(settings: Settings, registry: Registry, once: bool, report: Callable[[Swept], None]) -> None:
-    """Sweep everything that the settings' intakes fill, once or until stopped; `report` receives each result."""
+def sweep(
+    settings: Settings, registry: Registry, once: bool, report: Callable[[Swept], None], stop: Stop | None = None
+) -> bool:
+    """Sweep everything that the settings' intakes fill, once or until stopped; `report` receives each result.
+
+    After a stop request a round may last for `drain_s`; returns whether the last round was finished.
+    """
+    stop = stop or Stop()
     targets = targets_of(settings.intakes.values(), registry.sources)
-    with Sink(settings) as sink, stop_on_signals(sink.retry_policy.end):
+    with Sink(settings) as sink:
+        retry_policy = sink.retry_policy
         sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
-        while not sink.retry_policy.stop:
-            report(sink.retry_policy.until_done(sweep_once))
-            if once:
-                return
-            sink.retry_policy.pause(settings.delivery.sweep_s)
+
+        def sweep_rounds() -> None:
+            while not retry_policy.stop:
+                report(retry_policy.until_done(sweep_once))
+                if once:
+                    return
+                retry_policy.pause(settings.delivery.sweep_s)
+
+        def begin_stopping() -> None:
+            log.info("%s: stopping; a sweep under way may last for %.0f s more.", stop.why, settings.delivery.drain_s)
+            retry_policy.end()
+
+        log.info("Sweeping %d sources and %d topics.", len(targets.sources), len(targets.topics))
+        try:
+            run_stoppable(sweep_rounds, stop, lambda: settings.delivery.drain_s, begin_stopping)
+        except (OutOfTime, StopRequested):
+            return False
+    return True
 
 
 def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> SweepTargets:

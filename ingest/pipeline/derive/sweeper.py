@@ -183,10 +183,13 @@ class Rounds:
         """Start the thread."""
         self._thread.start()
 
-    def end(self) -> None:
-        """Stop after the current round; end the retry policy of the services first."""
+    def end(self, most_s: float) -> None:
+        """Stop after the current round, or in the middle of it if it lasts longer than `most_s`: it can be repeated.
+
+        End the retry policy of the services first.
+        """
         self._stop.set()
-        self._thread.join()
+        self._thread.join(most_s)
 
     def run(self) -> None:
         """The thread's loop."""

@@ -94,23 +94,20 @@ def shipment(
 def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = lambda _: None) -> ShipReport:
     """Send everything; return when every message was acknowledged. `advance` is called with the bytes acknowledged.
 
-    Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 78 the topic is missing.
+    Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 78 the topic is missing, 130 interrupted.
     """
     files.checked(what.paths)
     framings = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
     report = ShipReport(what.intake.topic, _limit_bytes(settings, what.intake.topic))
-    with open_producer(settings.kafka) as producer:
-        for path, framing in framings.items():
-            file = _FileInTransit(path, what, framing, files.size_bytes(path), files.generation(path))
-            _send_manifest(producer, file, manifest.BEGIN, report)
-            for flight in group_records(_records(file, report)):
-                _send(producer, flight, report)
-                report.messages += len(flight)
-                size_bytes = sum(len(record.value or b"") for record in flight)
-                report.size_bytes += size_bytes
-                advance(size_bytes)
-            _send_manifest(producer, file, manifest.END, report)
-            report.files.append(file.summary)
+    try:
+        with open_producer(settings.kafka) as producer:
+            for path, framing in framings.items():
+                file = _FileInTransit(path, what, framing, files.size_bytes(path), files.generation(path))
+                _send_file(producer, file, report, advance)
+    except KeyboardInterrupt as error:
+        problem = f"Stopped after {report.messages} messages were acknowledged."
+        remedy = "Ship the same files again: duplicates are counted, not stored twice."
+        raise Problem(problem, remedy, ExitCode.INTERRUPTED) from error
     return report
 
 
@@ -139,6 +136,21 @@ class _FileInTransit:
         return ShippedFile(
             self.path, read.read_bytes, read.lines, read.sha256, max(self.size_bytes - read.read_bytes, 0)
         )
+
+
+def _send_file(
+    producer: AcknowledgedProducer, file: _FileInTransit, report: ShipReport, advance: Callable[[int], None]
+) -> None:
+    """Send a file's records between its two manifests."""
+    _send_manifest(producer, file, manifest.BEGIN, report)
+    for flight in group_records(_records(file, report)):
+        _send(producer, flight, report)
+        report.messages += len(flight)
+        size_bytes = sum(len(record.value or b"") for record in flight)
+        report.size_bytes += size_bytes
+        advance(size_bytes)
+    _send_manifest(producer, file, manifest.END, report)
+    report.files.append(file.summary)
 
 
 def _send_manifest(producer: AcknowledgedProducer, file: _FileInTransit, role: str, report: ShipReport) -> None:

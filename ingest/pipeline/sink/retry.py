@@ -6,6 +6,7 @@ These modules wait as well, each for a reason of its own:
 worker/worker           pauses briefly when Kafka is away: it must poll on to stay in its group, so no wait may grow
 worker/supervisor       restarts dead processes by `delay_s`: a death is no failed request, and it starts on a signal
 worker/threads          waits for its own threads: a result wakes it at once
+signals                 waits for the thread of a worker or sweeper, and for a signal
 worker/waits            looks every second whether a sentence is due
 derive/deriver          waits for its own threads
 derive/sweeper          waits for the next round; a failed round is repeated by the round after it
@@ -25,6 +26,7 @@ from itertools import count
 from threading import Event
 from typing import TypeVar
 
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import ServiceBlocked, Unavailable
 
 T = TypeVar("T")
@@ -85,6 +87,17 @@ class RetryPolicy:
                 self.wait(f"{error}.", number)
             except ServiceBlocked as error:
                 self.wait(f"{error}. {NEEDS_OPERATOR}", number)
+        raise AssertionError("count() has no end")
+
+    def until_available(self, attempt: Callable[[], T]) -> T:
+        """Call until no service is missing (`Problem` 69); every other `Problem` is raised: waiting cannot mend it."""
+        for number in count():
+            try:
+                return attempt()
+            except Problem as problem:
+                if problem.exit_code != ExitCode.UNAVAILABLE:
+                    raise
+                self.wait(str(problem), number)
         raise AssertionError("count() has no end")
 
 

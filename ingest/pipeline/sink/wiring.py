@@ -23,12 +23,12 @@ class Sink:
         cas_writer: updates documents by compare-and-swap.
     """
 
-    def __init__(self, settings: Settings, connections: int = 1) -> None:
-        """Open a client for `connections` concurrent threads."""
+    def __init__(self, settings: Settings, connections: int = 1, retry_policy: RetryPolicy | None = None) -> None:
+        """Open a client for `connections` concurrent threads; the retry policy may be shared with other sinks."""
         delivery = settings.delivery
         self.client = client(settings.elasticsearch, connections)
         self.store = ElasticsearchStore(self.client)
-        self.retry_policy = RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
+        self.retry_policy = retry_policy or RetryPolicy(delivery.retry_first_s, delivery.retry_most_s)
         self.limits = RequestLimits(delivery.bulk_bytes, delivery.bulk_documents)
         self.writer = BulkWriter(self.store.bulk, self.retry_policy, self.limits)
         self.rewriter = BulkWriter(self.store.rewrite, self.retry_policy, self.limits)

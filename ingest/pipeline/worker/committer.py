@@ -55,9 +55,9 @@ class Committer:
 
     def waiting_for(self) -> list[str]:
         """Return what the current round waits for, as phrases for the log."""
-        if self._ledger_write is not None:
+        if self._ledger_write is not None and not self._ledger_write.done():
             return ["Elasticsearch to take the ledger"]
-        if not self._due:
+        if self.idle:
             return []
         return ["the group to let us commit" if self.shut_out else "Kafka to take the commit"]
 

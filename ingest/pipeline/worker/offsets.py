@@ -46,6 +46,12 @@ class OffsetTracker:
     first_offset: int
     spans: deque[InFlightRange] = field(default_factory=deque)
 
+    @property
+    def unfinished(self) -> int:
+        """Number of offsets that were read and are not committed."""
+        spans = list(self.spans)
+        return spans[-1].next_offset - self.first_offset if spans else 0
+
     def track(self, next_offset: int, first_time_ms: int) -> InFlightRange:
         """Start tracking the next range."""
         self.spans.append(InFlightRange(next_offset, first_time_ms))

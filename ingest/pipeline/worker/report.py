@@ -36,6 +36,7 @@ class RunReport:
     stopped: bool = False
     working_s: float = 0.0  # from the first record to the last commit; with several workers, the longest
     cpu_s: float = 0.0  # processor time during that period, all workers
+    unfinished: int = 0  # records that were in flight at the end and will be read again
 
     def add(self, other: "RunReport") -> None:
         """Add another worker's report."""
@@ -44,6 +45,7 @@ class RunReport:
         self.skipped_offsets += other.skipped_offsets
         self.working_s = max(self.working_s, other.working_s)
         self.cpu_s += other.cpu_s
+        self.unfinished += other.unfinished
 
     @property
     def reasons(self) -> Counter[str]:

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 
 from ingest.core.model import ExitCode, Problem
-from ingest.pipeline.signals import stop_on_signals
+from ingest.pipeline.signals import Stop, leave, stop_on_signals
 from ingest.pipeline.sink.retry import delay_s
 from ingest.pipeline.worker.report import RunReport
 from ingest.telemetry import name_worker
@@ -27,9 +27,10 @@ PR_SET_PDEATHSIG = 1
 RESTART_FIRST_S, RESTART_MOST_S = 0.1, 30.0
 SETTLED_S = 60.0  # after running this long, a worker's next death counts as its first
 CHECK_S = 0.25
+KILL_S = 1.5  # after `drain_s`; by then a worker that can still end has ended
 
-Work = Callable[[int], RunReport]
-"""Runs one worker; takes its number, from 1."""
+Work = Callable[[int, Stop], RunReport]
+"""Runs one worker until stopped; takes its number, from 1."""
 
 
 @dataclass(slots=True)
@@ -47,24 +48,34 @@ class _WorkerSlot:
 
 @dataclass(slots=True)
 class Supervisor:
-    """Supervises the workers of one machine; `run` returns the sum of their reports."""
+    """Supervises the workers of one machine; `run` returns the sum of their reports.
+
+    After a stop request each worker may take `drain_s` to finish; one that does not end is killed, which loses nothing.
+    """
 
     work: Work
     workers: int
+    drain_s: float
+    stop: Stop
     report: RunReport = field(default_factory=RunReport)
     _slots: list[_WorkerSlot] = field(default_factory=list)
     _stopping: bool = False
+    _killed: bool = False
     _problem: Problem | None = None
 
     def run(self) -> RunReport:
         """Run until every worker has left; if one raised a `Problem`, stop the others and then raise it."""
         began_s = time.monotonic()
         self._slots = [_WorkerSlot(number) for number in range(1, self.workers + 1)]
-        with stop_on_signals(self._stop):
-            while not all(slot.left for slot in self._slots):
-                for slot in self._slots:
-                    self._check_slot(slot)
-                wait([slot.process.sentinel for slot in self._slots if slot.process], CHECK_S)
+        self.stop.at_once = self._kill
+        while not all(slot.left for slot in self._slots):
+            if self.stop.requested and not self._stopping:
+                self._begin_stopping()
+            if not self._killed and self.stop.left_s(self.drain_s + KILL_S) <= 0:
+                self._kill_late()
+            for slot in self._slots:
+                self._check_slot(slot)
+            wait([slot.process.sentinel for slot in self._slots if slot.process], CHECK_S)
         if self._problem is not None:
             raise self._problem
         self.report.duration_s = time.monotonic() - began_s
@@ -101,7 +112,7 @@ class Supervisor:
         elif isinstance(result, Problem) and not (result.exit_code == ExitCode.UNAVAILABLE and slot.deaths):
             self._problem = self._problem or result
             slot.left = True
-            self._stop()
+            self.stop.request(f"the problem of worker {slot.number}")
         else:
             self._died(slot, str(result or f"exit code {process.exitcode}"))
 
@@ -112,11 +123,28 @@ class Supervisor:
         if not self._stopping:
             log.error("Worker %d died (%s); restarting in %.1f s. Nothing is lost.", slot.number, why, wait_s)
 
-    def _stop(self) -> None:
+    def _begin_stopping(self) -> None:
         self._stopping = True
-        for slot in self._slots:
-            if slot.process is not None and slot.process.is_alive():
-                slot.process.terminate()
+        alive = self._alive()
+        log.info("%s: stopping %d workers; each may take %.0f s to finish.", self.stop.why, len(alive), self.drain_s)
+        for process in alive:
+            process.terminate()
+
+    def _kill_late(self) -> None:
+        self._killed = True
+        if alive := self._alive():
+            log.warning(
+                "Killed %d workers that did not end: what they had in flight will be read again; nothing is lost.",
+                len(alive),
+            )
+        self._kill()
+
+    def _kill(self) -> None:
+        for process in self._alive():
+            process.kill()
+
+    def _alive(self) -> list[BaseProcess]:
+        return [slot.process for slot in self._slots if slot.process is not None and slot.process.is_alive()]
 
 
 def _received(receiver: Connection) -> object:
@@ -129,16 +157,20 @@ def _received(receiver: Connection) -> object:
 
 
 def _child(work: Work, number: int, sender: Connection, parent: int) -> None:
-    """Run a worker's process in its own session, so that Ctrl-C in the terminal reaches only the parent."""
-    for signal_number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(signal_number, signal.SIG_DFL)
-    os.setsid()
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != parent:
-        return
-    name_worker(number)
-    try:
-        sender.send(work(number))
-    except Problem as problem:
-        sender.send(problem)
-        raise SystemExit(problem.exit_code) from None
+    """Run a worker's process in its own session, so that Ctrl-C in the terminal reaches only the parent.
+
+    The parent decides when it ends at once: systemd sends each process a SIGTERM of its own beside the parent's.
+    """
+    code = int(ExitCode.DONE)
+    with stop_on_signals(Stop(), second_ends=False) as stop:
+        os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        if os.getppid() != parent:
+            return
+        name_worker(number)
+        try:
+            sender.send(work(number, stop))
+        except Problem as problem:
+            sender.send(problem)
+            code = problem.exit_code
+        leave(code)

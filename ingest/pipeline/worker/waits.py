@@ -35,6 +35,12 @@ class Waits:
         if new:
             self.note_commit()
 
+    @property
+    def what(self) -> str | None:
+        """What the worker waits for now; None if it only waits for more records."""
+        with self._lock:
+            return self._what
+
     def note_commit(self) -> None:
         """Note that offsets were committed: restart the clock."""
         with self._lock:

@@ -23,6 +23,7 @@ from ingest.core.records.record_decoder import RecordDecoder
 from ingest.edge.errors import Fenced, Unavailable
 from ingest.edge.ports import Consumer
 from ingest.pipeline.batch.reject_limit import TooManyRejects
+from ingest.pipeline.signals import Stop
 from ingest.pipeline.sink.retry import StopRequested
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
@@ -62,6 +63,7 @@ class Worker:
     skipped_offsets: int = 0
     work_time: WorkTime = field(default_factory=WorkTime)
     waits: Waits = field(default_factory=Waits)
+    stop: Stop = field(default_factory=Stop)
     _pending_epochs: "dict[Partition, Future[int]]" = field(default_factory=dict)
     _problem: Problem | None = None
     _prepared: bool = False
@@ -82,6 +84,11 @@ class Worker:
     @property
     def _ending(self) -> bool:
         return self.threads.context.retry_policy.stop or self._problem is not None
+
+    @property
+    def unfinished(self) -> int:
+        """Number of records in flight: tracked, and not committed."""
+        return sum(tracker.unfinished for tracker in list(self.trackers.values()))
 
     @property
     def idle(self) -> bool:
@@ -143,9 +150,12 @@ class Worker:
             self.threads.submit_batch(batch)
 
     def finish(self, most_s: float) -> None:
-        """Wait up to `most_s` until all batches in flight are answered and committed; polls no more records."""
+        """Wait up to `most_s` until all batches in flight are answered and committed; polls no more records.
+
+        After a stop request it waits no longer than `drain_s` seconds from the request on.
+        """
         deadline = time.monotonic() + most_s
-        while not self.idle and time.monotonic() < deadline:
+        while not self.idle and time.monotonic() < deadline and self.stop.left_s(self.drain_s) > 0:
             if self.threads.has_room and not self.buffer.empty:
                 self._flush()
             self._collect(BUSY_POLL_S)
@@ -179,6 +189,8 @@ class Worker:
                     span.count = count
 
     def _step_committer(self, at_once: bool) -> None:
+        if not self.committer.idle:
+            self.waits.on(self.waiting_for())  # a commit may block
         for span in self.committer.step(self.trackers, at_once):
             self.work_time.end()
             self.waits.note_commit()

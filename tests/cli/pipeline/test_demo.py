@@ -3,11 +3,17 @@
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ingest.cli.pipeline import demo as demo_command
 from ingest.edge.local.stack import Running
+from ingest.pipeline.admin.setup import SetupReport
+from ingest.pipeline.worker.report import RunReport
+from tests.support.cli import perflog
 
 ROOT = Path(__file__).parents[3]
 AFTER_COMMAND = (ROOT / "README.md").read_text().split("./deploy/demo\n")[1]
@@ -59,3 +65,26 @@ def test_the_demo_prints_the_output_of_readme_and_a_second_one_changes_nothing(s
     }
     assert ledger["perf.als.lines.v1"] == ["70", "35", "35", "0", "0", "0", "70"]
     assert ledger["perf.als.results.v1"] == ["7,104", "3,552", "3,552", "0", "0", "0", "7,104"]
+
+
+def test_a_demo_that_is_stopped_while_it_indexes_does_not_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It ends its servers, and says in one sentence that it was stopped: exit code 130."""
+    ended: list[bool] = []
+
+    @contextmanager
+    def running_stack(_keep: bool, _major: str | None) -> Iterator[Running]:
+        try:
+            yield Running("127.0.0.1:1", "http://127.0.0.1:2", Path(), ())
+        finally:
+            ended.append(True)
+
+    monkeypatch.setattr(demo_command, "_running_stack", running_stack)
+    monkeypatch.setattr(demo_command, "set_up", lambda *_: SetupReport([]))
+    monkeypatch.setattr(demo_command, "_ship", lambda *_: None)
+    monkeypatch.setattr(demo_command, "run_worker", lambda *_, **__: RunReport(stopped=True))
+
+    done = perflog("demo")
+
+    assert (done.returncode, ended) == (130, [True])
+    assert done.stderr.decode().strip() == "perflog: stopped"
+    assert b"Indexed" not in done.stdout

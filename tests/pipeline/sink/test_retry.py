@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import ServiceBlocked, Unavailable
 from ingest.pipeline.sink import retry
 from ingest.pipeline.sink.retry import RetryPolicy, StopRequested
@@ -84,6 +85,34 @@ def waiting_modules() -> set[str]:
 def test_every_module_that_waits_stands_in_the_docstring_with_its_reason() -> None:
     """Who adds a wait of its own has to say why a `RetryPolicy` does not do."""
     users_of_the_policy = {"sink/bulk_writer", "sink/retry"}
-    documented = set(re.findall(r"\b[a-z]+(?:/[a-z_]+)+", retry.__doc__ or ""))
+    heads = re.findall(r"^([a-z/_ ]+?) {2,}", retry.__doc__ or "", re.MULTILINE)
+    documented = {name for head in heads for name in head.split()}
 
     assert waiting_modules() - users_of_the_policy == documented
+
+
+def test_a_service_that_does_not_answer_is_waited_for() -> None:
+    """As often as it takes; what waiting cannot mend is raised at once, and a stop request ends the wait."""
+    problems = [Problem("away", "", ExitCode.UNAVAILABLE)] * 3
+    calls = 0
+
+    def attempt() -> str:
+        nonlocal calls
+        calls += 1
+        if problems:
+            raise problems.pop()
+        return "there"
+
+    assert RetryPolicy(0.0, 0.0).until_available(attempt) == "there"
+    assert calls == 4
+
+    for code in (ExitCode.CONFIG, ExitCode.NO_PERMISSION, ExitCode.SOFTWARE):
+        problems.append(Problem("certain to fail", "", code))
+        with pytest.raises(Problem, match="certain"):
+            RetryPolicy(0.0, 0.0).until_available(attempt)
+
+    problems.append(Problem("away", "", ExitCode.UNAVAILABLE))
+    stopping = RetryPolicy(60.0, 60.0)
+    stopping.end()
+    with pytest.raises(StopRequested, match="away"):
+        stopping.until_available(attempt)

@@ -4,10 +4,16 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
+from threading import Event
 
 import pytest
 
+from ingest.pipeline import signals
+from ingest.pipeline.signals import Stop, stop_on_signals
+from ingest.pipeline.worker.report import RunReport
+from ingest.pipeline.worker.supervisor import Supervisor
 from tests.support.ledger_checks import assert_tiled
 from tests.support.lines import distinct
 from tests.support.waiting import DEADLINE_S, eventually
@@ -84,3 +90,54 @@ def test_a_problem_of_all_workers_is_printed_once(world: World) -> None:
 
     assert result.returncode == 78
     assert result.stderr.count("perflog setup") == 1
+
+
+class StepClock:
+    """A clock that goes on by so many seconds each time it is asked."""
+
+    def __init__(self, step_s: float) -> None:
+        self.step_s, self.s = step_s, 0.0
+
+    def __call__(self) -> float:
+        """The time now."""
+        self.s += self.step_s
+        return self.s
+
+
+def test_a_worker_that_does_not_end_is_killed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Once its time is over; that is no error."""
+    monkeypatch.setattr(signals, "_received", [])
+
+    def work(_number: int, _stop: Stop) -> RunReport:
+        os.kill(os.getppid(), signal.SIGTERM)
+        Event().wait(DEADLINE_S)
+        return RunReport()
+
+    with stop_on_signals(Stop(StepClock(3600))) as stop:
+        report = Supervisor(work, 1, 10.0, stop).run()
+
+    assert report.stopped
+    assert "Killed 1 workers that did not end" in caplog.text
+
+
+def test_a_second_signal_kills_the_workers_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody works on, and no time is given."""
+    monkeypatch.setattr(signals, "_received", [])
+    monkeypatch.setattr(signals, "_end", sys.exit)
+
+    def work(_number: int, _stop: Stop) -> RunReport:
+        while True:
+            os.kill(os.getppid(), signal.SIGTERM)
+            Event().wait(0.1)
+
+    with stop_on_signals(Stop(StepClock(2))) as stop:
+        supervisor = Supervisor(work, 1, 1e9, stop)
+        with pytest.raises(SystemExit, match=signals.AT_ONCE):
+            supervisor.run()
+
+    process = supervisor._slots[0].process
+    assert process is not None
+    process.join()
+    assert process.exitcode == -signal.SIGKILL
