@@ -7,10 +7,11 @@ code 78.
 import os
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ingest.config.addresses import broker_addresses, node_urls
 from ingest.config.paths import data_folder
 from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Workflow
 from ingest.core.ids import is_facility
@@ -65,7 +66,7 @@ def _settings(tree: dict[str, Any], checks: Checks) -> Settings:
         path=checks.where,
         grammars=(checks.where.parent / str(tree["grammars"])) if "grammars" in tree else data_folder("grammars"),
         kafka=_kafka(checks.read(Kafka, checks.table(tree, "kafka"), "kafka"), checks),
-        elasticsearch=checks.read(Elasticsearch, checks.table(tree, "elasticsearch"), "elasticsearch"),
+        elasticsearch=_elasticsearch(tree, checks),
         delivery=delivery,
         intakes={intake.name: intake for intake in intakes},
         sites=_sites(checks.named_tables(tree, "site"), checks),
@@ -81,7 +82,12 @@ def _kafka(kafka: Kafka, checks: Checks) -> Kafka:
     patient = 0 < kafka.heartbeat_s < kafka.session_timeout_s
     checks.demand(patient, "kafka.heartbeat_s", "must be above 0 and less than session_timeout_s")
     checks.demand(kafka.max_poll_interval_s > 0, "kafka.max_poll_interval_s", "must be above 0")
-    return kafka
+    return replace(kafka, bootstrap=broker_addresses(kafka.bootstrap, "kafka.bootstrap", checks))
+
+
+def _elasticsearch(tree: dict[str, Any], checks: Checks) -> Elasticsearch:
+    elasticsearch = checks.read(Elasticsearch, checks.table(tree, "elasticsearch"), "elasticsearch")
+    return replace(elasticsearch, url=node_urls(elasticsearch.url, "elasticsearch.url", checks))
 
 
 def _intake(raw: dict[str, Any], checks: Checks, number: int) -> Intake:

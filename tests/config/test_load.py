@@ -159,14 +159,14 @@ def test_environment_variables_are_put_into_strings(written: Path, monkeypatch: 
     monkeypatch.setenv("BROKER", "kafka.example.org")
     monkeypatch.delenv("PORT", raising=False)
     written.write_text(
-        "[kafka]\nbootstrap = ['${BROKER}:${PORT:9092}']\nuser = '${PORT:}'\n[elasticsearch]\nurl = '${BROKER}'\n"
+        "[kafka]\nbootstrap = ['${BROKER}:${PORT:9092}']\nuser = '${PORT:}'\n[elasticsearch]\nurl = 'http://${BROKER}:1'\n"
     )
 
     settings = load_settings(written)
 
     assert settings.kafka.bootstrap == ("kafka.example.org:9092",)
     assert settings.kafka.user == ""
-    assert settings.elasticsearch.url == ("kafka.example.org",)
+    assert settings.elasticsearch.url == ("http://kafka.example.org:1",)
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_key(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:
