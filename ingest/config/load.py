@@ -79,6 +79,7 @@ def _kafka(kafka: Kafka, checks: Checks) -> Kafka:
     checks.demand(_GROUP.fullmatch(kafka.group), "kafka.group", usual)
     checks.demand(kafka.protocol in PROTOCOLS, "kafka.protocol", f"must be one of {', '.join(PROTOCOLS)}")
     checks.demand(kafka.compression in COMPRESSIONS, "kafka.compression", f"must be one of {', '.join(COMPRESSIONS)}")
+    _check_replication(kafka, checks)
     patient = 0 < kafka.heartbeat_s < kafka.session_timeout_s
     checks.demand(patient, "kafka.heartbeat_s", "must be above 0 and less than session_timeout_s")
     checks.demand(kafka.max_poll_interval_s > 0, "kafka.max_poll_interval_s", "must be above 0")
@@ -111,6 +112,14 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
         raise Problem(
             what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", ExitCode.CONFIG
         ) from error
+
+
+def _check_replication(kafka: Kafka, checks: Checks) -> None:
+    factor, in_sync = kafka.replication_factor, kafka.min_insync_replicas
+    checks.demand(factor is None or factor > 0, "kafka.replication_factor", "must be above 0")
+    checks.demand(in_sync is None or in_sync > 0, "kafka.min_insync_replicas", "must be above 0")
+    fits = factor is None or in_sync is None or in_sync <= factor
+    checks.demand(fits, "kafka.min_insync_replicas", f"must be at most `kafka.replication_factor`, {factor}")
 
 
 def _delivery(delivery: Delivery, checks: Checks) -> Delivery:

@@ -7,14 +7,24 @@ from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import TopicAlreadyExistsError
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Partition
+from ingest.core.model import ExitCode, Problem
 from ingest.edge.kafka.client import client_configuration, raising_problems
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
+MIN_IN_SYNC = "min.insync.replicas"
+
+
+@dataclass(frozen=True, slots=True)
+class Replication:
+    """How many brokers keep a topic, and how many of these acknowledge a record."""
+
+    factor: int
+    min_in_sync: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +33,7 @@ class Topic:
 
     name: str
     partitions: int
+    replication: Replication
     append_time: bool
     max_message_bytes: int
 
@@ -38,17 +49,38 @@ class Topics:
         """Return those of the topics that exist."""
         present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
         resources = [
-            ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES]) for t in present
+            ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES, MIN_IN_SYNC])
+            for t in present
         ]
         configs = self._admin.describe_configs(resources, config_filter="all")["topic"] if resources else {}
         return {t["name"]: _topic(t, configs[t["name"]]) for t in present}
 
-    def create(self, name: str, partitions: int, configs: Mapping[str, str]) -> bool:
-        """Create a topic with the cluster's default replication; returns False if it already exists."""
+    def count_brokers(self) -> int:
+        """Return how many brokers the cluster has, those included that are down."""
+        return len(self._admin.describe_cluster()["brokers"])
+
+    def create(
+        self, name: str, partitions: int, configs: Mapping[str, str], replication: Replication | None = None
+    ) -> bool:
+        """Create a topic, with the cluster's default replication if none is given; returns False if it already exists.
+
+        Raises `Problem` (78) if the cluster has fewer brokers than the topic is to have copies.
+        """
+        topic: dict[str, Any] = {"num_partitions": partitions, "configs": dict(configs)}
+        if replication is not None:
+            topic["replication_factor"] = replication.factor
+            topic["configs"][MIN_IN_SYNC] = str(replication.min_in_sync)
         try:
-            self._admin.create_topics({name: {"num_partitions": partitions, "configs": dict(configs)}})
+            self._admin.create_topics({name: topic})
         except TopicAlreadyExistsError:
             return False
+        except InvalidReplicationFactorError as error:
+            copies = replication.factor if replication else 1
+            raise Problem(
+                f"Kafka cannot keep {copies} copies of topic {name}: its brokers are {self.count_brokers()}.",
+                "Lower `kafka.replication_factor`, or start the brokers that are missing.",
+                ExitCode.CONFIG,
+            ) from error
         self._admin.wait_for_topics([name])
         return True
 
@@ -68,9 +100,11 @@ class Topics:
 
 
 def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
+    replicas = [partition["replica_nodes"] for partition in description["partitions"]]
     return Topic(
         name=description["name"],
         partitions=len(description["partitions"]),
+        replication=Replication(min(map(len, replicas)), int(configs[MIN_IN_SYNC]["value"])),
         append_time=configs[TIMESTAMP_TYPE]["value"] == "LogAppendTime",
         max_message_bytes=int(configs[MAX_MESSAGE_BYTES]["value"]),
     )
