@@ -1,13 +1,21 @@
 """Reads, creates, alters and deletes topics through the admin client."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
+from kafka.errors import (
+    InvalidReplicationFactorError,
+    KafkaConnectionError,
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RequestTimedOutError,
+    TopicAlreadyExistsError,
+)
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Partition
@@ -17,6 +25,8 @@ from ingest.edge.kafka.client import client_configuration, raising_problems
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
 MIN_IN_SYNC = "min.insync.replicas"
+MOST_BROKERS = 3  # that are asked the same; a second silent one is rare enough
+_SILENT = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +109,31 @@ class Topics:
             self._admin.delete_records(first_offsets)
 
 
+class AnyBroker:
+    """An admin client whose requests go to another broker if the first one chosen does not answer.
+
+    kafka-python chooses one of the brokers that it knows, avoids it for a while if it fails, but does not ask another.
+    Each request of `Topics` does the same twice as once.
+    """
+
+    def __init__(self, admin: Any) -> None:
+        """Take an open admin client."""
+        self._admin = admin
+
+    def __getattr__(self, name: str) -> Any:
+        """Return a function of the admin client, which asks as many brokers as the cluster has at most."""
+        return partial(self._ask, getattr(self._admin, name))
+
+    def _ask(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        for others in reversed(range(MOST_BROKERS)):
+            try:
+                return request(*arguments, **options)
+            except _SILENT:
+                if not others:
+                    raise
+        raise AssertionError("the last broker's answer is returned, or its failure raised")
+
+
 def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
     replicas = [partition["replica_nodes"] for partition in description["partitions"]]
     return Topic(
@@ -116,6 +151,6 @@ def open_topics(kafka: Kafka) -> Iterator[Topics]:
     with raising_problems(kafka):
         admin = KafkaAdminClient(**client_configuration(kafka))
         try:
-            yield Topics(admin)
+            yield Topics(AnyBroker(admin))
         finally:
             admin.close()
