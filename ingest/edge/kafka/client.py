@@ -30,6 +30,14 @@ _DENIED = (
     errors.SaslAuthenticationFailedError,
 )
 
+# One broker did not answer: another one may.
+SILENT = (
+    errors.KafkaConnectionError,
+    errors.KafkaTimeoutError,
+    errors.NodeNotReadyError,
+    errors.RequestTimedOutError,
+)
+
 
 def client_configuration(kafka: Kafka) -> dict[str, Any]:
     """Return the configuration that consumer, producer and admin client share."""
@@ -68,7 +76,7 @@ def raising_problems(kafka: Kafka) -> Iterator[None]:
         raise Problem(
             f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", ExitCode.NO_PERMISSION
         ) from error
-    except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError) as error:
+    except (*SILENT, OSError) as error:
         raise unreachable(kafka, error) from error
     except errors.KafkaConfigurationError as error:
         raise Problem(

@@ -8,25 +8,17 @@ from typing import Any
 
 from kafka import TopicPartition
 from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import (
-    InvalidReplicationFactorError,
-    KafkaConnectionError,
-    KafkaTimeoutError,
-    NodeNotReadyError,
-    RequestTimedOutError,
-    TopicAlreadyExistsError,
-)
+from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Partition
 from ingest.core.model import ExitCode, Problem
-from ingest.edge.kafka.client import client_configuration, raising_problems
+from ingest.edge.kafka.client import SILENT, client_configuration, raising_problems
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
 MIN_IN_SYNC = "min.insync.replicas"
 MOST_BROKERS = 3  # that are asked the same; a second silent one is rare enough
-_SILENT = (KafkaConnectionError, KafkaTimeoutError, NodeNotReadyError, RequestTimedOutError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +120,7 @@ class AnyBroker:
         for others in reversed(range(MOST_BROKERS)):
             try:
                 return request(*arguments, **options)
-            except _SILENT:
+            except SILENT:
                 if not others:
                     raise
         raise AssertionError("the last broker's answer is returned, or its failure raised")

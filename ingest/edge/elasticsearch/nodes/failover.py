@@ -154,6 +154,7 @@ class FailoverTransport(Transport):
                 goes_on = others and answers and (repeatable or never_sent(error))
                 if not (goes_on and nodes.choose(sent_headers, failures)):
                     raise NoAnswer(failures) from error
+                drop_tracebacks(error)
                 continue
             if not is_cut_off(response):
                 nodes.note_answer(node)
