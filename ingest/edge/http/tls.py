@@ -30,7 +30,7 @@ class TlsFault(NamedTuple):
 _EXPIRED, _NOT_YET_VALID = 10, 9
 _UNTRUSTED = (2, 18, 19, 20, 21)
 _OTHER_NAME = (62, 64)
-# A server without TLS answers the handshake in plain text, or closes the connection.
+# A server without TLS answers the handshake in plain text.
 _PLAIN_TEXT = re.compile(r"WRONG_VERSION_NUMBER|RECORD_LAYER_FAILURE|HTTP_REQUEST|PACKET_LENGTH_TOO_LONG")
 _NAME_DIFFERS = re.compile(r"doesn't match|mismatch", re.IGNORECASE)
 _OPENSSL = re.compile(r"\[SSL[^\]]*\]\s*|\s*\(_ssl\.c:\d+\)")
@@ -44,8 +44,10 @@ def tls_fault(error: BaseException) -> TlsFault:
         return _verification_fault(verification)
     failure = next((cause for cause in errors if isinstance(cause, ssl.SSLError)), errors[-1])
     text = str(failure)
-    if _PLAIN_TEXT.search(text) or "EOF" in text:
+    if _PLAIN_TEXT.search(text):
         return TlsFault(TlsCause.NO_TLS, "it speaks no TLS at this port")
+    if "EOF" in text:
+        return TlsFault(TlsCause.OTHER, "it closes the connection in the TLS handshake")
     if _NAME_DIFFERS.search(text):
         return TlsFault(TlsCause.OTHER_NAME, f"its certificate is for another host name: {_plain(text)}")
     return TlsFault(TlsCause.OTHER, f"the TLS handshake fails: {_plain(text)}")

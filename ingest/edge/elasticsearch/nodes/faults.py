@@ -30,8 +30,8 @@ class NodeFault(NamedTuple):
     remedy: str = ""
 
 
-def node_fault(error: TransportError) -> NodeFault:
-    """Return why one node did not answer."""
+def node_fault(error: TransportError, address: str = "") -> NodeFault:
+    """Return why one node, at this address, did not answer."""
     if isinstance(error, TlsError):
         fault = tls_fault(error)
         return NodeFault(f"cannot be used: {fault.words}", _REMEDIES[fault.cause])
@@ -43,7 +43,8 @@ def node_fault(error: TransportError) -> NodeFault:
     if any(isinstance(cause, NameResolutionError) for cause in chain):
         return NodeFault("does not answer (its host name is not known)")
     if any(isinstance(cause, _CLOSED) for cause in chain):
-        return NodeFault("does not answer (it closes the connection)", _HTTPS_WANTED)
+        remedy = "" if address.startswith("https:") else _HTTPS_WANTED
+        return NodeFault("does not answer (it closes the connection)", remedy)
     by_system = (cause.strerror for cause in chain if isinstance(cause, OSError) and cause.strerror)
     words = next(by_system, str(error.message))
     return NodeFault(f"does not answer ({one_line(words[:1].lower() + words[1:])})")
@@ -54,7 +55,7 @@ def failure_words(error: TransportError) -> NodeFault:
     if not isinstance(error, NoAnswer):
         fault = node_fault(error)
         return NodeFault(f"Elasticsearch {fault.words}", fault.remedy)
-    faults = {node: node_fault(failure) for node, failure in error.failures.items()}
+    faults = {node: node_fault(failure, node) for node, failure in error.failures.items()}
     words = ", ".join(f"at {node} {fault.words}" for node, fault in faults.items())
     remedies = dict.fromkeys(fault.remedy for fault in faults.values() if fault.remedy)
     return NodeFault(f"Elasticsearch {words}", " ".join(remedies))

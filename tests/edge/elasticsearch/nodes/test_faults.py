@@ -121,6 +121,12 @@ def test_http_to_a_port_with_tls_says_so(authority: Path) -> None:
             assert "`https://`" in problem.remedy
             assert "`https://`" in waiting
 
+        with_tls = command_problem(Elasticsearch(url=(f"https://{closed}",)))
+
+    assert f"Elasticsearch at https://{closed} " in with_tls.message
+    assert "closes the connection" in with_tls.message
+    assert "`https://`" not in with_tls.remedy
+
 
 def test_a_file_of_authorities_that_is_not_there_is_a_wrong_setting(tmp_path: Path) -> None:
     """Missing, or no certificate: 78, with the key and the file, before anything is sent."""
