@@ -1,13 +1,15 @@
 """What setup chooses for new topics, and what it says of those that exist."""
 
+import json
 from dataclasses import replace
 
 import pytest
 
 from ingest.config.settings import Kafka
 from ingest.core.model import ExitCode, Problem
-from ingest.edge.kafka.topics import Replication, open_topics
+from ingest.edge.kafka.topics import Replication, Topics, open_topics
 from ingest.pipeline.admin.setup import replication_for, set_up
+from tests.support.cli import perflog
 from tests.support.world import World
 
 
@@ -65,3 +67,20 @@ def test_more_copies_than_brokers_are_refused(world: World) -> None:
     assert "kafka.replication_factor" in caught.value.remedy
     with open_topics(world.settings.kafka) as cluster:
         assert cluster.describe([world.topic]) == {}
+
+
+@pytest.mark.stack
+def test_one_copy_on_several_brokers_is_a_warning(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On stderr, for each topic, whether setup made it or found it; the steps on stdout stay as they are."""
+    monkeypatch.setattr(Topics, "count_brokers", lambda _: 3)
+    text = world.settings_text(world.stack.elasticsearch).replace("[kafka]", "[kafka]\nreplication_factor = 1")
+    world.settings_file.write_text(text)
+    for _ in range(2):
+        done = perflog("--config", str(world.settings_file), "setup", "--json")
+
+        assert done.returncode == 0
+        warnings = done.stderr.decode().splitlines()
+        assert [line.split(":")[0] for line in warnings] == ["perflog", "perflog"]
+        assert f"Topic {world.topic} is kept by one of 3 brokers only" in warnings[0]
+        topics = [step for step in json.loads(done.stdout) if step["what"] == "topic"]
+        assert all("replication factor 1, min.insync.replicas 1" in step["detail"] for step in topics)
