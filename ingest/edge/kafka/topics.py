@@ -104,26 +104,34 @@ class Topics:
 class AnyBroker:
     """An admin client whose requests go to another broker if the first one chosen does not answer.
 
-    kafka-python chooses one of the brokers that it knows, avoids it for a while if it fails, but does not ask another.
-    Each request of `Topics` does the same twice as once.
+    kafka-python asks one of the brokers that it knows, and goes on knowing a controller that is gone. So a new client
+    asks again. Each request that is made here does the same twice as once.
     """
 
-    def __init__(self, admin: Any) -> None:
-        """Take an open admin client."""
-        self._admin = admin
+    def __init__(self, open_admin: Callable[[], Any]) -> None:
+        """Open an admin client."""
+        self._open_admin = open_admin
+        self._admin = open_admin()
 
     def __getattr__(self, name: str) -> Any:
-        """Return a function of the admin client, which asks as many brokers as the cluster has at most."""
-        return partial(self._ask, getattr(self._admin, name))
+        """Return a function of the admin client, which is asked of a few brokers at most."""
+        return partial(self._ask, name)
 
-    def _ask(self, request: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _ask(self, name: str, *arguments: Any, **options: Any) -> Any:
         for others in reversed(range(MOST_BROKERS)):
             try:
-                return request(*arguments, **options)
+                return getattr(self._admin, name)(*arguments, **options)
             except SILENT:
                 if not others:
                     raise
+                self._admin.close()
+                self._admin = self._open_admin()
         raise AssertionError("the last broker's answer is returned, or its failure raised")
+
+
+def open_admin(kafka: Kafka) -> AnyBroker:
+    """Open an admin client of the cluster in the settings."""
+    return AnyBroker(lambda: KafkaAdminClient(**client_configuration(kafka)))
 
 
 def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
@@ -141,8 +149,8 @@ def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
 def open_topics(kafka: Kafka) -> Iterator[Topics]:
     """Open the topics of the cluster in the settings; `Problem` (69) if it does not answer."""
     with raising_problems(kafka):
-        admin = KafkaAdminClient(**client_configuration(kafka))
+        admin = open_admin(kafka)
         try:
-            yield Topics(AnyBroker(admin))
+            yield Topics(admin)
         finally:
             admin.close()
