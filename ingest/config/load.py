@@ -7,10 +7,11 @@ code 78.
 import os
 import re
 import tomllib
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+from ingest.config.addresses import broker_addresses, node_urls
 from ingest.config.paths import data_folder
 from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Workflow
 from ingest.core.ids import is_facility
@@ -65,7 +66,7 @@ def _settings(tree: dict[str, Any], checks: Checks) -> Settings:
         path=checks.where,
         grammars=(checks.where.parent / str(tree["grammars"])) if "grammars" in tree else data_folder("grammars"),
         kafka=_kafka(checks.read(Kafka, checks.table(tree, "kafka"), "kafka"), checks),
-        elasticsearch=checks.read(Elasticsearch, checks.table(tree, "elasticsearch"), "elasticsearch"),
+        elasticsearch=_elasticsearch(tree, checks),
         delivery=delivery,
         intakes={intake.name: intake for intake in intakes},
         sites=_sites(checks.named_tables(tree, "site"), checks),
@@ -78,10 +79,16 @@ def _kafka(kafka: Kafka, checks: Checks) -> Kafka:
     checks.demand(_GROUP.fullmatch(kafka.group), "kafka.group", usual)
     checks.demand(kafka.protocol in PROTOCOLS, "kafka.protocol", f"must be one of {', '.join(PROTOCOLS)}")
     checks.demand(kafka.compression in COMPRESSIONS, "kafka.compression", f"must be one of {', '.join(COMPRESSIONS)}")
+    _check_replication(kafka, checks)
     patient = 0 < kafka.heartbeat_s < kafka.session_timeout_s
     checks.demand(patient, "kafka.heartbeat_s", "must be above 0 and less than session_timeout_s")
     checks.demand(kafka.max_poll_interval_s > 0, "kafka.max_poll_interval_s", "must be above 0")
-    return kafka
+    return replace(kafka, bootstrap=broker_addresses(kafka.bootstrap, "kafka.bootstrap", checks))
+
+
+def _elasticsearch(tree: dict[str, Any], checks: Checks) -> Elasticsearch:
+    elasticsearch = checks.read(Elasticsearch, checks.table(tree, "elasticsearch"), "elasticsearch")
+    return replace(elasticsearch, url=node_urls(elasticsearch.url, "elasticsearch.url", checks))
 
 
 def _intake(raw: dict[str, Any], checks: Checks, number: int) -> Intake:
@@ -105,6 +112,14 @@ def _zone_s(zone: object, label: str, checks: Checks) -> int:
         raise Problem(
             what, "Write `+08:00`, `-0800` or `Z`; abbreviations mean too many things.", ExitCode.CONFIG
         ) from error
+
+
+def _check_replication(kafka: Kafka, checks: Checks) -> None:
+    factor, in_sync = kafka.replication_factor, kafka.min_insync_replicas
+    checks.demand(factor is None or factor > 0, "kafka.replication_factor", "must be above 0")
+    checks.demand(in_sync is None or in_sync > 0, "kafka.min_insync_replicas", "must be above 0")
+    fits = factor is None or in_sync is None or in_sync <= factor
+    checks.demand(fits, "kafka.min_insync_replicas", f"must be at most `kafka.replication_factor`, {factor}")
 
 
 def _delivery(delivery: Delivery, checks: Checks) -> Delivery:

@@ -12,7 +12,10 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Kafka:
-    """Addresses and credentials for the brokers; `instance` makes the worker a static member of the group."""
+    """Addresses and credentials for the brokers; `instance` makes the worker a static member of the group.
+
+    `replication_factor` and `min_insync_replicas` are those of topics that `setup` makes; None = by the cluster's size.
+    """
 
     bootstrap: tuple[str, ...] = ("127.0.0.1:19092",)
     group: str = "perflog"
@@ -23,6 +26,8 @@ class Kafka:
     password: str | None = field(default=None, repr=False)
     ca_file: str | None = None
     compression: str = "gzip"
+    replication_factor: int | None = None
+    min_insync_replicas: int | None = None
     session_timeout_s: float = 45.0
     heartbeat_s: float = 3.0
     max_poll_interval_s: float = 300.0

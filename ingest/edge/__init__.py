@@ -2,5 +2,6 @@
 
 ports errors     the interfaces of these systems, and their errors
 kafka/ elasticsearch/ kibana/ local/    the systems
+http/    what they have in common that speak it
 files notify clock     files to ship; notifications; the wall clock
 """

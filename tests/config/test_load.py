@@ -101,6 +101,9 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(written: Path, text:
         ("[kafka]\ngroup = 'a/b'\n", ["kafka.group"]),
         ("[kafka]\nprotocol = 'TLS'\n", ["kafka.protocol", "SASL_SSL"]),
         ("[kafka]\ncompression = 'zip'\n", ["kafka.compression", "gzip"]),
+        ("[kafka]\nreplication_factor = 0\n", ["kafka.replication_factor", "above 0"]),
+        ("[kafka]\nmin_insync_replicas = -1\n", ["kafka.min_insync_replicas", "above 0"]),
+        ("[kafka]\nreplication_factor = 2\nmin_insync_replicas = 3\n", ["kafka.min_insync_replicas", "at most", "2"]),
         (INTAKE.replace('"als"', '"ALS-1"'), ["intake[lines].facility", "lower-case"]),
         (INTAKE.replace('["als_perf"]', "[]"), ["intake[lines].sources"]),
         (INTAKE.replace('facility = "als"\n', ""), ["intake[lines].facility", "missing"]),
@@ -159,14 +162,14 @@ def test_environment_variables_are_put_into_strings(written: Path, monkeypatch: 
     monkeypatch.setenv("BROKER", "kafka.example.org")
     monkeypatch.delenv("PORT", raising=False)
     written.write_text(
-        "[kafka]\nbootstrap = ['${BROKER}:${PORT:9092}']\nuser = '${PORT:}'\n[elasticsearch]\nurl = '${BROKER}'\n"
+        "[kafka]\nbootstrap = ['${BROKER}:${PORT:9092}']\nuser = '${PORT:}'\n[elasticsearch]\nurl = 'http://${BROKER}:1'\n"
     )
 
     settings = load_settings(written)
 
     assert settings.kafka.bootstrap == ("kafka.example.org:9092",)
     assert settings.kafka.user == ""
-    assert settings.elasticsearch.url == ("kafka.example.org",)
+    assert settings.elasticsearch.url == ("http://kafka.example.org:1",)
 
 
 def test_a_variable_that_is_not_set_is_named_with_its_key(written: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -175,16 +175,23 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
+def served(server: ThreadingHTTPServer) -> Iterator[None]:
+    """A server that answers in a thread of its own, gone afterwards."""
+    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+@contextmanager
 def front(target: str) -> Iterator[Front]:
     """A front on a free port, gone afterwards."""
     made = Front(target)
     server = _Server(("127.0.0.1", 0), type("Handler", (_Handler,), {"front": made}))
     made.address = f"http://127.0.0.1:{server.server_port}"
-    thread = Thread(target=server.serve_forever, args=(0.05,), daemon=True)
-    thread.start()
-    try:
+    with served(server):
         yield made
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -4,6 +4,7 @@ import json
 import signal
 import time
 from collections import Counter
+from dataclasses import replace
 from threading import Timer
 
 import pytest
@@ -87,6 +88,37 @@ def test_an_answer_that_never_came_is_no_duplicate(world: World, sample_lines: l
 
     assert not left
     assert report.counts["lines"].outcomes == Counter(stored=35)
+    assert_all_arrived(world, sample_lines)
+
+
+def test_an_answer_that_never_came_is_asked_for_at_another_node(
+    world: World, sample_lines: list[bytes], caplog: pytest.LogCaptureFixture
+) -> None:
+    """One answer for each kind is lost after the node stored everything: the other node is asked within the attempt.
+
+    Facts are then there already, and so are the states that are written under a condition: both are seen as stored by
+    us, the ledger is whole, and nobody waited.
+    """
+    world.set_up()
+    world.ship(world.written("a.log", sample_lines))
+    lost: set[str] = set()
+
+    def step(bulk: Bulk) -> Answer | None:
+        answer = bulk.hand_on()
+        if bulk.kind in lost:
+            return answer
+        lost.add(bulk.kind)
+        return None
+
+    with front(world.stack.elasticsearch) as first, front(world.stack.elasticsearch) as second:
+        first.step = second.step = step
+        elasticsearch = replace(world.settings.elasticsearch, url=(first.address, second.address))
+        report = world.drain(settings=replace(world.settings, elasticsearch=elasticsearch))
+
+    assert {"marks", "runstate", "ledger"} <= lost
+    assert report.counts["lines"].outcomes == Counter(stored=35)
+    assert "Trying again" not in caplog.text
+    assert {body["perf"]["runstate"]["revision"] for body in world.documents("runstate").values()} == {1}
     assert_all_arrived(world, sample_lines)
 
 

@@ -32,6 +32,8 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     registry = load_registry(grammars or settings.grammars)
     report = set_up(settings, registry.schema, partitions)
     report.steps += replays_due(settings, registry.sources)
+    for warning in report.warnings:
+        click.echo(f"perflog: {warning}", err=True)
     if as_json:
         click.echo(orjson.dumps([asdict(step) for step in report.steps]))
     else:

@@ -1,6 +1,7 @@
 """Elasticsearch through its client.
 
 client                         connections, and sessions whose errors are ours
+nodes/                         a request goes to a node that answers, or says why none does
 query search                   clauses and queries; searches, counts, aggregations
 store documents                bulk requests; single documents by compare-and-swap
 index_templates                templates and mappings

@@ -28,8 +28,12 @@ class ElasticsearchStore:
     """Implements `ports.Store`."""
 
     def __init__(self, client: Client) -> None:
-        """Take an open client whose own retries are off."""
+        """Take an open client."""
         self._client = client
+        # A bulk request may go to a second node after the first gave no answer, though the first may have carried it
+        # out: a write with an external version is refused as a conflict, which the caller compares with what is stored.
+        # So is a compare-and-swap: pipeline/sink/cas reads the document again, and there is nothing left to change.
+        self._bulk_client = client.options(retry_on_timeout=True)
         self._last_succeeded = True
 
     def bulk(self, actions: Sequence[BulkAction]) -> list[ItemResult]:
@@ -64,7 +68,7 @@ class ElasticsearchStore:
 
     def _send(self, body: bytes, filter_path: str) -> dict[str, Any]:
         with raising_port_errors():
-            answer: dict[str, Any] = self._client.bulk(operations=body, filter_path=filter_path).body  # type: ignore[arg-type]  # bytes go as they are
+            answer: dict[str, Any] = self._bulk_client.bulk(operations=body, filter_path=filter_path).body  # type: ignore[arg-type]  # bytes go as they are
         return answer
 
     def versions(self, refs: Sequence[tuple[str, str]]) -> list[StoredVersion | None]:

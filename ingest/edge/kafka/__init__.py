@@ -1,6 +1,6 @@
 """Kafka through kafka-python.
 
-client topics                  connections; topics and their settings
+client bootstrap topics        connections, to brokers that answer; topics and their settings
 consumer rebalance record_batches stuck    a worker's membership in its group
 fetch offsets                  records by their coordinates; committed offsets of groups
 producer                       records acknowledged one by one

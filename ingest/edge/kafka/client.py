@@ -10,6 +10,7 @@ from kafka import errors
 from ingest.config.settings import Kafka
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import Fenced, RequestTooLarge, Unavailable
+from ingest.edge.kafka.bootstrap import bootstrap_servers, silent_brokers
 
 BOOTSTRAP_TIMEOUT_MS = 10_000
 RECONNECT_MOST_MS = 2000  # with kafka-python's 30 s a broker that is back stays unused for half a minute
@@ -29,11 +30,19 @@ _DENIED = (
     errors.SaslAuthenticationFailedError,
 )
 
+# One broker did not answer: another one may.
+SILENT = (
+    errors.KafkaConnectionError,
+    errors.KafkaTimeoutError,
+    errors.NodeNotReadyError,
+    errors.RequestTimedOutError,
+)
+
 
 def client_configuration(kafka: Kafka) -> dict[str, Any]:
     """Return the configuration that consumer, producer and admin client share."""
     configuration: dict[str, Any] = {
-        "bootstrap_servers": list(kafka.bootstrap),
+        "bootstrap_servers": bootstrap_servers(kafka),
         "client_id": f"perflog-{socket.gethostname()}",
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "security_protocol": kafka.protocol,
@@ -49,9 +58,10 @@ def client_configuration(kafka: Kafka) -> dict[str, Any]:
 
 
 def unreachable(kafka: Kafka, error: Exception) -> Problem:
-    """Return the `Problem` that Kafka does not answer, with what to check."""
+    """Return the `Problem` that Kafka does not answer, with what to check; it names the brokers that are silent now."""
+    silent = silent_brokers(kafka) if len(kafka.bootstrap) > 1 else ()
     return Problem(
-        f"Kafka at {', '.join(kafka.bootstrap)} does not answer ({type(error).__name__}).",
+        f"Kafka at {', '.join(silent or kafka.bootstrap)} does not answer ({type(error).__name__}).",
         "Is the broker up (`perflog stack status`), and are `kafka.bootstrap` and its security settings right?",
         ExitCode.UNAVAILABLE,
     )
@@ -66,7 +76,7 @@ def raising_problems(kafka: Kafka) -> Iterator[None]:
         raise Problem(
             f"Kafka denies access: {error}.", "Grant the user of `kafka.user` the permission.", ExitCode.NO_PERMISSION
         ) from error
-    except (errors.KafkaTimeoutError, errors.KafkaConnectionError, OSError) as error:
+    except (*SILENT, OSError) as error:
         raise unreachable(kafka, error) from error
     except errors.KafkaConfigurationError as error:
         raise Problem(

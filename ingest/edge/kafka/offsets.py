@@ -3,10 +3,11 @@
 from collections import defaultdict
 
 from kafka import TopicPartition
-from kafka.admin import KafkaAdminClient, OffsetSpec
+from kafka.admin import OffsetSpec
 
 from ingest.config.settings import Kafka
-from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
+from ingest.edge.kafka.client import raising_port_errors, raising_problems
+from ingest.edge.kafka.topics import open_admin
 from ingest.edge.ports import Progress
 
 
@@ -16,7 +17,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
     Records that the brokers have deleted count as read, since nothing more can come of them. Raises `Unavailable`.
     """
     with raising_port_errors():
-        admin = KafkaAdminClient(**client_configuration(kafka))
+        admin = open_admin(kafka)
         try:
             (description,) = admin.describe_topics([topic])
             partitions = [
@@ -39,7 +40,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
 def committed(kafka: Kafka, group: str) -> dict[str, int]:
     """Return the sum of the committed offsets of each topic's partitions."""
     with raising_problems(kafka):
-        admin = KafkaAdminClient(**client_configuration(kafka))
+        admin = open_admin(kafka)
         try:
             offsets = admin.list_group_offsets({group: None}).get(group, {})
         finally:

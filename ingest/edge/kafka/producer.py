@@ -12,6 +12,7 @@ from kafka.partitioner import DefaultPartitioner
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Coordinates, Partition, ProducerRecord
 from ingest.edge.errors import RequestTooLarge, Unavailable
+from ingest.edge.kafka.bootstrap import silent_brokers
 from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
 
 BATCH_BYTES = 256 * 1024
@@ -42,6 +43,7 @@ class AcknowledgedProducer:
         """Connect lazily, when the first record is sent."""
         self._kafka = kafka
         self._producer: Any = None
+        self._brokers: tuple[str, ...] = ()
         self._one_at_a_time = Lock()
 
     def send(self, records: Sequence[ProducerRecord]) -> list[str | None]:
@@ -75,9 +77,16 @@ class AcknowledgedProducer:
             )
         return self._producer
 
+    def silent_brokers(self) -> list[str]:
+        """Return which brokers do not answer now, of the settings and of the cluster as it was known last."""
+        return silent_brokers(self._kafka, self._brokers)
+
     def close(self) -> None:
         """Close the connection; the next `send` opens a new one."""
         if self._producer is not None:
+            # kafka-python's own part, only for the words of an error: they do without it.
+            cluster = getattr(self._producer, "_metadata", None)
+            self._brokers = tuple(f"{broker.host}:{broker.port}" for broker in cluster.brokers()) if cluster else ()
             producer, self._producer = self._producer, None
             try:
                 producer.close(timeout=CLOSE_S)

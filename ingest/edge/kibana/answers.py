@@ -12,10 +12,19 @@ import requests
 
 from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.http.bodies import error_line, error_words, one_line
+from ingest.edge.http.tls import TlsCause, tls_fault
 
 CHECK_ADDRESS = "Check --kibana, and that Kibana runs and can be reached from here."
 WRONG_ADDRESS = "Check --kibana (with its base path, if it has one) and --space."
 REPORT = "This Kibana reads the format differently: please report its version."
+_TLS = {
+    TlsCause.UNTRUSTED: "Give the certificate authority of its certificate with --ca-cert.",
+    TlsCause.EXPIRED: "Renew Kibana's certificate, or set the clock of this machine right.",
+    TlsCause.OTHER_NAME: "Give --kibana with a name of its certificate.",
+    TlsCause.NO_TLS: "Give --kibana with http://, or with the port at which it speaks TLS.",
+    TlsCause.OTHER: CHECK_ADDRESS,
+}
 _TOO_NEW = re.compile(r'Document "(?P<id>[^"]+)" .*?\[(?P<needed>[^\]]+)\].*?\[(?P<known>[^\]]+)\]', re.DOTALL)
 DENIED = {
     401: "Give --api-key (or --user and --password) that this Kibana knows.",
@@ -68,9 +77,9 @@ def in_words(error: Mapping[str, Any], names: Mapping[str, str]) -> str:
 def too_new(response: requests.Response, objects: Sequence[SavedObject]) -> Problem:
     """Explain Kibana's 422: one object is newer than Kibana supports, so it imported none."""
     try:
-        reason = str(response.json().get("message", ""))
+        reason = one_line(str(response.json().get("message", "")))
     except (ValueError, AttributeError):
-        reason = response.text[:200]
+        reason = error_line(response.status_code, response.text)
     match = _TOO_NEW.search(reason)
     item = next((candidate for candidate in objects if match and candidate["id"] == match["id"]), None)
     what = f"Kibana refused the whole file: {reason}"
@@ -90,9 +99,9 @@ def _cause(error: BaseException) -> str:
 def problem_of(base: str, response: requests.Response) -> Problem:
     """Explain a response other than 200: what Kibana says, and what to do about it."""
     try:
-        reason = response.json().get("message", "")
+        reason = one_line(str(response.json().get("message", "")))
     except (ValueError, AttributeError):
-        reason = response.text.strip()[:200]
+        reason = error_words(response.status_code, response.text)
     where = response.headers.get("Location")
     remedy = WRONG_ADDRESS if where else DENIED.get(response.status_code, CHECK_ADDRESS)
     reason = f"it redirects to {where}" if where else reason or "no text"
@@ -102,9 +111,9 @@ def problem_of(base: str, response: requests.Response) -> Problem:
 
 def unreachable(base: str, error: requests.RequestException) -> Problem:
     """Explain a missing response: the cause in a few words."""
-    remedy = CHECK_ADDRESS
     if isinstance(error, requests.exceptions.SSLError):
-        remedy = "Give the certificate authority of its certificate with --ca-cert."
-    elif isinstance(error, ValueError):  # raised by requests for an invalid address
+        fault = tls_fault(error)
+        return Problem(f"Kibana at {base} cannot be used: {fault.words}.", _TLS[fault.cause], ExitCode.UNAVAILABLE)
+    if isinstance(error, ValueError):  # raised by requests for an invalid address
         return Problem(f"`{base}` is no address of a Kibana.", "Write it like http://127.0.0.1:5601.", ExitCode.USAGE)
-    return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", remedy, ExitCode.UNAVAILABLE)
+    return Problem(f"Kibana at {base} cannot be reached: {_cause(error)}.", CHECK_ADDRESS, ExitCode.UNAVAILABLE)

@@ -12,6 +12,7 @@ import requests
 
 from ingest.core.dashboards.saved_objects import OLDEST_KIBANA, SavedObject, ndjson
 from ingest.core.model import ExitCode, Problem
+from ingest.edge.http.bodies import error_words
 from ingest.edge.kibana.answers import (
     CHECK_ADDRESS,
     REPORT,
@@ -126,7 +127,7 @@ class Kibana:
             overall = body["status"]["overall"]
             return overall.get("level") or overall.get("state") or "no state given", version_in(body)
         except (ValueError, KeyError, TypeError, AttributeError):
-            return f"HTTP {response.status_code}, {response.text.strip()[:80] or 'no text'}", None
+            return f"HTTP {response.status_code}, {error_words(response.status_code, response.text)}", None
 
     def _demand_space(self) -> None:
         """Check that the space exists: Kibana imports into a missing space silently, where nobody sees the objects."""

@@ -3,17 +3,26 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from ingest.config.settings import Settings
+from ingest.config.settings import Kafka, Settings
 from ingest.core.fields import Schema
 from ingest.core.ids import template_name
 from ingest.core.sources.source import Source
 from ingest.edge.elasticsearch.facts import open_facts
 from ingest.edge.elasticsearch.index_templates import Templates, open_templates
 from ingest.edge.kafka.client import ENVELOPE_BYTES
-from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, open_topics
+from ingest.edge.kafka.topics import (
+    MAX_MESSAGE_BYTES,
+    MIN_IN_SYNC,
+    TIMESTAMP_TYPE,
+    Replication,
+    Topic,
+    Topics,
+    open_topics,
+)
 
 DEFAULT_PARTITIONS = 2
 DEAD_LETTER_PARTITIONS = 1
+MOST_COPIES = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +37,10 @@ class Step:
 
 @dataclass(slots=True)
 class SetupReport:
-    """All steps of a setup, in order."""
+    """All steps of a setup, in order; `warnings` are sentences about what is allowed and seldom meant."""
 
     steps: list[Step] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
 
 
 def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITIONS) -> SetupReport:
@@ -38,6 +48,7 @@ def set_up(settings: Settings, schema: Schema, partitions: int = DEFAULT_PARTITI
     report = SetupReport()
     with open_topics(settings.kafka) as cluster:
         report.steps += _set_up_topics(cluster, settings, partitions)
+        report.warnings += _single_copies(cluster, settings)
     with open_templates(settings.elasticsearch) as templates:
         for kind in schema.kinds:
             report.steps += _set_up_kind(templates, kind, schema)
@@ -61,16 +72,46 @@ def _replay_words(facility: str, source: str, revision: int, now: int) -> str:
     return f"revision {revision} read them, the current one is {now}: `{command}` corrects them"
 
 
+def _topic_names(settings: Settings) -> list[str]:
+    return [*(intake.topic for intake in settings.intakes.values()), settings.delivery.dead_letter_topic]
+
+
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:
     dead_letters = settings.delivery.dead_letter_topic
-    partitions_by_topic = {intake.topic: partitions for intake in settings.intakes.values()}
-    partitions_by_topic[dead_letters] = DEAD_LETTER_PARTITIONS
-    existing = cluster.describe(list(partitions_by_topic))
+    existing = cluster.describe(_topic_names(settings))
+    replication = replication_for(cluster.count_brokers(), settings.kafka)
     steps = []
-    for name, count in partitions_by_topic.items():
+    for name in _topic_names(settings):
         configs = topic_configs(settings.delivery.max_message_bytes, intake=name != dead_letters)
-        steps.append(_set_up_topic(cluster, name, count, configs, existing.get(name)))
+        count = DEAD_LETTER_PARTITIONS if name == dead_letters else partitions
+        steps.append(
+            _set_up_topic(cluster, existing[name], configs, replication)
+            if name in existing
+            else _make_topic(cluster, name, count, configs, replication)
+        )
     return steps
+
+
+def replication_for(brokers: int, kafka: Kafka) -> Replication:
+    """Return how a new topic is kept: by the settings, else by three brokers, or all of them if they are fewer.
+
+    Of three copies two are written before a record is acknowledged, so one broker may be down and none lost.
+    """
+    factor = kafka.replication_factor or min(MOST_COPIES, brokers)
+    in_sync = 2 if factor > 2 else 1
+    return Replication(factor, min(kafka.min_insync_replicas or in_sync, factor))
+
+
+def _single_copies(cluster: Topics, settings: Settings) -> list[str]:
+    """Return a warning for each topic that only one of several brokers keeps."""
+    count = cluster.count_brokers()
+    topics = cluster.describe(_topic_names(settings)).values() if count > 1 else ()
+    return [
+        f"Topic {topic.name} is kept by one of {count} brokers only: while that one is down, nothing can be shipped to"
+        " it or read from it, and its disk is the only copy. `kafka.replication_factor` is for topics that setup makes."
+        for topic in topics
+        if topic.replication.factor == 1
+    ]
 
 
 def topic_configs(max_message_bytes: int, intake: bool) -> dict[str, str]:
@@ -80,10 +121,18 @@ def topic_configs(max_message_bytes: int, intake: bool) -> dict[str, str]:
     return {MAX_MESSAGE_BYTES: str(max_message_bytes + ENVELOPE_BYTES), TIMESTAMP_TYPE: "LogAppendTime"}
 
 
-def _set_up_topic(cluster: Topics, name: str, partitions: int, configs: dict[str, str], existing: Topic | None) -> Step:
-    if existing is None:
-        created = cluster.create(name, partitions, configs)
-        return Step("topic", name, "created" if created else "unchanged", f"{partitions} partitions")
+def _make_topic(cluster: Topics, name: str, partitions: int, configs: dict[str, str], replication: Replication) -> Step:
+    created = cluster.create(name, partitions, configs, replication)
+    return Step(
+        "topic", name, "created" if created else "unchanged", f"{partitions} partitions, {_kept_words(replication)}"
+    )
+
+
+def _kept_words(replication: Replication) -> str:
+    return f"replication factor {replication.factor}, {MIN_IN_SYNC} {replication.min_in_sync}"
+
+
+def _set_up_topic(cluster: Topics, existing: Topic, configs: dict[str, str], replication: Replication) -> Step:
     changed = []
     if existing.max_message_bytes < int(configs[MAX_MESSAGE_BYTES]):
         changed.append(f"{MAX_MESSAGE_BYTES} {existing.max_message_bytes} -> {configs[MAX_MESSAGE_BYTES]}")
@@ -93,10 +142,13 @@ def _set_up_topic(cluster: Topics, name: str, partitions: int, configs: dict[str
         changed.append(
             f"{TIMESTAMP_TYPE} CreateTime -> LogAppendTime (records already in it keep their shipper's time)"
         )
+    kept = _kept_words(existing.replication)
+    if existing.replication != replication:
+        kept += f" (a new topic would have {replication.factor} and {replication.min_in_sync}; setup changes neither)"
     if not changed:
-        return Step("topic", name, "unchanged", f"{existing.partitions} partitions")
-    cluster.alter(name, configs)
-    return Step("topic", name, "changed", "; ".join(changed))
+        return Step("topic", existing.name, "unchanged", f"{existing.partitions} partitions, {kept}")
+    cluster.alter(existing.name, configs)
+    return Step("topic", existing.name, "changed", "; ".join([*changed, kept]))
 
 
 def _set_up_kind(templates: Templates, kind: str, schema: Schema) -> list[Step]:

@@ -203,6 +203,8 @@ def _send(producer: AcknowledgedProducer, flight: Sequence[ProducerRecord], repo
     try:
         producer.send(flight)
     except Unavailable as error:
-        problem = f"Kafka stopped answering after {report.messages} messages were acknowledged ({error})."
+        silent = ", ".join(producer.silent_brokers())
+        who = f"Kafka at {silent}" if silent else "Kafka"
+        problem = f"{who} stopped answering after {report.messages} messages were acknowledged ({error})."
         remedy = "Ship the same files again when Kafka is back: duplicates are counted, not stored twice."
         raise Problem(problem, remedy, ExitCode.UNAVAILABLE) from error

@@ -280,7 +280,7 @@ def test_an_unreachable_node_is_a_problem_for_commands_and_unavailable_for_run()
     assert caught.value.exit_code == 69
 
 
-@pytest.mark.parametrize("answers", ["refused", "silent"])
+@pytest.mark.parametrize("answers", ["refused", "silent", "refused twice"])
 def test_a_failed_attempt_keeps_no_memory(answers: str) -> None:
     """The request is freed with its attempt, without the garbage collector: the node may be down for hours."""
     megabyte, attempts = [BulkAction("i", "d", "x" * 2**20)], 20
@@ -289,7 +289,8 @@ def test_a_failed_attempt_keeps_no_memory(answers: str) -> None:
         if answers == "silent":
             listening.listen(2 * attempts)
         url = f"http://127.0.0.1:{listening.getsockname()[1]}"
-        store = ElasticsearchStore(client(ElasticsearchSettings(url=(url,), timeout_s=0.05)))
+        urls = (url, f"http://127.0.0.1:{free_port()}") if answers == "refused twice" else (url,)
+        store = ElasticsearchStore(client(ElasticsearchSettings(url=urls, timeout_s=0.05)))
         gc.collect()
         gc.disable()
         tracemalloc.start()

@@ -1,6 +1,7 @@
 """The importer against a server that answers as Kibana was seen to: every refusal becomes words and a code."""
 
 import base64
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from ingest.core.dashboards.saved_objects import SavedObject, reference, saved_object
 from ingest.core.model import Problem
 from ingest.edge.kibana.client import Access, Kibana
+from tests.support.http_nodes import PAGE, http_node, make_authority, make_certificate
 from tests.support.kibana_server import FakeKibana, serving
 
 VIEW = saved_object("index-pattern", "marks", "", {"title": "perf-marks-*", "name": "perflog marks\u2028"}, ())
@@ -254,3 +256,32 @@ def test_an_address_that_is_none_is_a_usage_error(url: str) -> None:
 
     assert refused.value.exit_code == 64
     assert "is no address of a Kibana" in refused.value.message
+
+
+def test_a_proxys_page_is_one_line() -> None:
+    """Before Kibana stands a proxy that has lost it: its status and title, no HTML, while waiting and afterwards."""
+    with http_node(reply=lambda method, path: PAGE) as proxy:
+        kibana = Kibana(Access(proxy.address, space="als"))
+        with pytest.raises(Problem) as waited:
+            kibana.wait(0, pause=lambda _: None)
+        with pytest.raises(Problem) as refused:
+            kibana.put(OBJECTS)
+
+    assert waited.value.message.endswith("not available after 0 s: HTTP 502, Bad Gateway (a page of HTML).")
+    assert refused.value.message == f"Kibana at {proxy.address} answers 502: Bad Gateway (a page of HTML)."
+
+
+def test_a_fault_of_tls_is_named(tmp_path: Path) -> None:
+    """An authority that nobody named here, and https to a port without TLS: each with its own remedy."""
+    certificate = make_certificate(make_authority(tmp_path, "ca"), "kibana", 2, "IP:127.0.0.1")
+    with http_node(certificate) as secure, http_node() as plain:
+        problems = []
+        for address in (secure.address, plain.address.replace("http:", "https:")):
+            with pytest.raises(Problem) as caught:
+                Kibana(Access(address)).wait(0)
+            problems.append(caught.value)
+
+    assert "signed by nobody that is trusted here" in problems[0].message
+    assert "--ca-cert" in problems[0].remedy
+    assert "it speaks no TLS at this port" in problems[1].message
+    assert "http://" in problems[1].remedy

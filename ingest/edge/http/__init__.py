@@ -1,0 +1,6 @@
+"""What every server that speaks HTTP has in common.
+
+bodies    an error body in one line, also if a proxy sent a page
+causes    the exceptions behind an exception
+tls       why a TLS connection failed, in words
+"""
