@@ -1,6 +1,7 @@
 """Kafka through kafka-python.
 
-client topics                  connections; topics and their settings
+client topics rights           configuration and errors; topics and their settings; rights by name
+connections failures listener  connections; why one failed, in words; what a port speaks
 consumer rebalance record_batches stuck    a worker's membership in its group
 fetch offsets                  records by their coordinates; committed offsets of groups
 producer                       records acknowledged one by one

@@ -10,6 +10,7 @@ from ingest.core.sources.source import Source
 from ingest.edge.elasticsearch.facts import open_facts
 from ingest.edge.elasticsearch.index_templates import Templates, open_templates
 from ingest.edge.kafka.client import ENVELOPE_BYTES
+from ingest.edge.kafka.rights import DESCRIBE, DESCRIBE_CONFIGS, topic_rights
 from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES, TIMESTAMP_TYPE, Topic, Topics, open_topics
 
 DEFAULT_PARTITIONS = 2
@@ -65,7 +66,9 @@ def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list
     dead_letters = settings.delivery.dead_letter_topic
     partitions_by_topic = {intake.topic: partitions for intake in settings.intakes.values()}
     partitions_by_topic[dead_letters] = DEAD_LETTER_PARTITIONS
+    cluster.demand(topic_rights(partitions_by_topic, DESCRIBE, DESCRIBE_CONFIGS))
     existing = cluster.describe(list(partitions_by_topic))
+    cluster.demand_creation([name for name in partitions_by_topic if name not in existing])
     steps = []
     for name, count in partitions_by_topic.items():
         configs = topic_configs(settings.delivery.max_message_bytes, intake=name != dead_letters)

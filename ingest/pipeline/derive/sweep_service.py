@@ -15,8 +15,10 @@ from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
+from ingest.edge.kafka.rights import DESCRIBE, GROUP, Right, topic_rights
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
+from ingest.pipeline.preflight import demand_rights
 from ingest.pipeline.signals import stop_on_signals
 from ingest.pipeline.sink.wiring import Sink
 
@@ -61,6 +63,8 @@ def sweep_in_background(settings: Settings, schema: Schema, targets: SweepTarget
 def sweep(settings: Settings, registry: Registry, once: bool, report: Callable[[Swept], None]) -> None:
     """Sweep everything that the settings' intakes fill, once or until stopped; `report` receives each result."""
     targets = targets_of(settings.intakes.values(), registry.sources)
+    topics = sorted({topic for _, topic in targets.topics})
+    demand_rights(settings, [*topic_rights(topics, DESCRIBE), Right(DESCRIBE, GROUP, settings.kafka.group)])
     with Sink(settings) as sink, stop_on_signals(sink.retry_policy.end):
         sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
         while not sink.retry_policy.stop:

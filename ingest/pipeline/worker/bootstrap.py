@@ -56,11 +56,11 @@ def run_worker(
     intakes = [settings.intake(name) for name in names] or list(settings.intakes.values())
     with log_waits(Waits()) as waits:
         waits.on("Kafka and Elasticsearch to list their topics and templates")
-        check(settings, registry.schema, intakes)
+        group = group or settings.kafka.group
+        check(settings, registry.schema, intakes, group)
         waits.on("the grammars to load")
         decoders = _decoders(settings, registry, intakes)
         began_s = time.monotonic()
-        group = group or settings.kafka.group
         targets = targets_of(intakes, registry.sources)
         sweeps = settings.delivery.derive and not drain
         background = sweep_in_background(settings, registry.schema, targets, group) if sweeps else nullcontext()

@@ -107,6 +107,8 @@ def test_a_topic_is_created_as_requested(kafka: Kafka, topic: Made) -> None:
     with open_topics(kafka) as cluster:
         before = cluster.describe([name, "perf.not.there"])
         cluster.alter(name, APPEND_TIME)
+        # The controller confirms a change before the broker that is asked has learnt of it.
+        eventually(lambda: cluster.describe([name])[name].append_time, "it is altered")
         after = cluster.describe([name])[name]
         again = cluster.create(name, 1, {})
 
