@@ -15,6 +15,7 @@ from ingest.core.model import ExitCode, Problem
 TOPIC, GROUP = "topic", "group"
 READ, WRITE, CREATE, DELETE = "READ", "WRITE", "CREATE", "DELETE"
 DESCRIBE, DESCRIBE_CONFIGS, ALTER_CONFIGS = "DESCRIBE", "DESCRIBE_CONFIGS", "ALTER_CONFIGS"
+_KINDS = {errors.TopicAuthorizationFailedError: TOPIC, errors.GroupAuthorizationFailedError: GROUP}
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,249}")
 
 
@@ -61,12 +62,10 @@ def denied_rights(error: errors.KafkaError, asked: Sequence[Right]) -> list[Righ
     `asked` are the rights that the failed call needs, READ if there are none. Kafka's answer names topics or the group,
     or nothing.
     """
-    if isinstance(error, errors.TopicAuthorizationFailedError):
-        return _named(error, [right for right in asked if right.resource == TOPIC]) or [
-            Right(READ, TOPIC, name) for name in _names(error.args)
-        ]
-    if isinstance(error, errors.GroupAuthorizationFailedError):
-        return _named(error, [right for right in asked if right.resource == GROUP]) or [Right(READ, GROUP, str(error))]
+    for kind, resource in _KINDS.items():
+        if isinstance(error, kind):
+            named = _named(error, [right for right in asked if right.resource == resource])
+            return named or [Right(READ, resource, name) for name in _names(error.args)]
     # A producer that may write to no topic at all gets no producer id, and kafka-python keeps of that only the text.
     if "ClusterAuthorizationFailed" in str(error):
         return list(asked)
@@ -81,7 +80,7 @@ def _named(error: errors.KafkaError, asked: Sequence[Right]) -> list[Right]:
 
 def _names(argument: object) -> Iterable[str]:
     if isinstance(argument, str):
-        return _NAME.findall(argument)
+        return [argument] if _NAME.fullmatch(argument) else []  # a sentence names nothing for sure
     if isinstance(argument, set | frozenset | list | tuple):
         return [name for item in argument for name in _names(item)]
     return ()

@@ -308,6 +308,19 @@ def test_an_error_is_about_the_rights_of_the_call_that_it_names(error: errors.Ka
     assert [str(right) for right in denied_rights(error, asked)] == names
 
 
+@pytest.mark.parametrize(
+    ("error", "names"),
+    [
+        (errors.TopicAuthorizationFailedError({"b"}), ["READ on topic b"]),
+        (errors.GroupAuthorizationFailedError("g"), ["READ on group g"]),
+        (errors.TopicAuthorizationFailedError("Error deleting records from topic b"), []),
+    ],
+)
+def test_an_error_that_names_a_resource_is_about_reading_it(error: errors.KafkaError, names: list[str]) -> None:
+    """Where the caller knows nothing better; a sentence is no name."""
+    assert [str(right) for right in denied_rights(error, [])] == names
+
+
 def test_the_remedy_is_the_command_that_grants_the_right() -> None:
     """As Kafka's tool takes it, for the user of the settings."""
     problem = missing([Right("DESCRIBE_CONFIGS", TOPIC, "perf.a"), Right(READ, GROUP, "g")], KAFKA)
