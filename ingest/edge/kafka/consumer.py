@@ -190,8 +190,10 @@ class GroupConsumer:
         self._stuck_detector.forget()
         with self._raising():
             self._consumer.pause(*self._begun())
-            self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
-            self._consumer.resume(*self._begun())
+            try:
+                self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
+            finally:  # a poll that is denied must not leave them paused
+                self._consumer.resume(*self._begun())
 
     def _begun(self) -> list[Any]:
         return [TopicPartition(*p) for p in self._membership.begun]

@@ -14,8 +14,11 @@ import pytest
 from kafka import errors
 from kafka.admin import ConfigResource, ConfigResourceType
 
-from ingest.config.settings import Kafka
+from ingest.config.settings import Delivery, Kafka
+from ingest.core.kafka_record import Partition
 from ingest.core.model import ExitCode
+from ingest.edge.errors import ServiceBlocked
+from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.rights import GROUP, READ, TOPIC, WRITE, Right, denied_rights, missing, topic_rights
 from ingest.edge.kafka.topics import MAX_MESSAGE_BYTES
 from ingest.edge.local.stack import Running
@@ -264,6 +267,33 @@ def test_a_password_that_is_changed_while_a_worker_runs_is_waited_for(
     running.wait_until_committed()
     running.ends_well()
     assert running.facility.ledger_sums()["stored"] == 5
+
+
+@pytest.mark.stack
+def test_a_denied_poll_is_named_and_leaves_no_partition_paused(
+    world: World, broker: SecureBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker whose threads have no room only keeps its place; it must read on once it has room and the right."""
+    consumer = GroupConsumer(Kafka(bootstrap=(broker.address(OPERATOR),)), Delivery(), [world.topic], "paused")
+    at = Partition(world.topic, 0)
+
+    def is_assigned() -> bool:
+        consumer.is_rebalancing()
+        consumer.poll(0.1, 1)
+        return at in consumer.take_changes()[1]
+
+    def deny(**_: object) -> None:
+        raise errors.GroupAuthorizationFailedError("paused")
+
+    eventually(is_assigned)
+    consumer.begin(at)
+    with monkeypatch.context() as patched:
+        patched.setattr(consumer._consumer, "poll", deny)
+        with pytest.raises(ServiceBlocked, match="READ on group paused"):
+            consumer.keep_alive()
+
+    assert consumer._consumer.paused() == set()
+    consumer.close()
 
 
 def rights_on_the_page(command: str) -> set[str]:
