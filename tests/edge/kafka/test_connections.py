@@ -112,7 +112,7 @@ topic = "perf.lines"
 facility = "als"
 sources = ["als_perf"]
 """)
-    ship, generate = f"ship {lines} --intake als-lines", "generate --lines 5 --intake als-lines"
+    ship, generate = f"ship {lines} --intake als-lines", "generate --lines 5 --rate 9 --intake als-lines"
     for words in ("setup", ship, generate, "run", "run --workers 2", "sweep --once"):
         done = perflog("--config", str(settings), *words.split())
 

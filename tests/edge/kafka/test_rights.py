@@ -42,7 +42,7 @@ COMMANDS = {
     "ship {file} --intake lines": [f"WRITE TOPIC {LINES}", f"DESCRIBE_CONFIGS TOPIC {LINES}"],
     "run --drain --accept-rejects": RUN,
     "sweep --once": [f"DESCRIBE TOPIC {LINES}", f"DESCRIBE GROUP {FACILITY}"],
-    "generate --lines 20 --intake lines": [f"WRITE TOPIC {LINES}"],
+    "generate --lines 20 --rate 1000 --intake lines": [f"WRITE TOPIC {LINES}"],
     "replay --all": [f"WRITE TOPIC {LINES}"],
     "dlq show": [f"READ TOPIC {DEAD}"],
     "dlq replay --again": [f"READ TOPIC {DEAD}", f"WRITE TOPIC {LINES}"],
