@@ -20,15 +20,33 @@ WORKER_LINE = "%(asctime)s %(levelname)s worker {}: %(message)s"
 NOISY = ("kafka", "elastic_transport", "elasticsearch", "urllib3")
 
 
-def log_to_stderr(verbose: bool = False) -> None:
-    """One line an event, UTC, to stderr; the client libraries are heard only when `verbose`."""
+class _Libraries:
+    """Whether the client libraries are logged: set by `--verbose`, for whatever a command does afterwards."""
+
+    logged = False
+
+
+def log_libraries(wanted: bool) -> None:
+    """Log the client libraries too from now on, or no more; commands that log nothing of their own log them as well."""
+    _Libraries.logged = wanted
+    if wanted:
+        log_to_stderr()
+
+
+def libraries_logged() -> bool:
+    """Whether `log_libraries` was asked for: then the causes of a problem are of interest too."""
+    return _Libraries.logged
+
+
+def log_to_stderr() -> None:
+    """One line an event, UTC, to stderr; the client libraries only after `log_libraries`."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_form(LINE))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(logging.INFO)
     for name in NOISY:
-        logging.getLogger(name).setLevel(logging.INFO if verbose else logging.CRITICAL)
+        logging.getLogger(name).setLevel(logging.INFO if _Libraries.logged else logging.CRITICAL)
 
 
 def name_worker(number: int) -> None:

@@ -4,6 +4,7 @@ Problems become one sentence and an `ExitCode`.
 """
 
 import sys
+import traceback
 from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ import click
 
 from ingest.core.model import ExitCode, Problem
 from ingest.pipeline.signals import interrupt_on_signals, leave, was_interrupted
+from ingest.telemetry import libraries_logged, log_libraries
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "Start here": {
@@ -85,6 +87,7 @@ class LazyGroup(click.Group):
             return None
         command = import_module(f"ingest.cli.{COMMANDS[cmd_name][0]}").command
         assert isinstance(command, click.Command)  # noqa: S101 - every command module ends in one
+        _take_verbose(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -92,6 +95,27 @@ class LazyGroup(click.Group):
         for heading, commands in GROUPS.items():
             with formatter.section(heading):
                 formatter.write_dl([(name, words) for name, (_, words) in commands.items()])
+
+
+def _verbose() -> click.Option:
+    """Return the option `--verbose`, which is the same before and after a command."""
+    words = "Also log the client libraries, and what a problem came from; before or after the command."
+    return click.Option(
+        ["--verbose"], is_flag=True, is_eager=True, expose_value=False, callback=_set_verbose, help=words
+    )
+
+
+def _set_verbose(_context: click.Context, _option: click.Parameter, is_given: bool) -> None:
+    if is_given:
+        log_libraries(wanted=True)
+
+
+def _take_verbose(command: click.Command) -> None:
+    """Let a command, and the commands of a group, take `--verbose` too."""
+    if not any("--verbose" in option.opts for option in command.params):
+        command.params.append(_verbose())
+    for part in command.commands.values() if isinstance(command, click.Group) else ():
+        _take_verbose(part)
 
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -107,8 +131,12 @@ def cli(context: click.Context, config: Path | None) -> None:
     context.obj = config
 
 
+cli.params.append(_verbose())
+
+
 def main() -> None:
     """Run the command line; a problem, SIGTERM and Ctrl-C end it with one sentence and an exit code."""
+    log_libraries(wanted=False)
     with interrupt_on_signals():
         try:
             code = _exit_code()
@@ -124,6 +152,8 @@ def _exit_code() -> object:
     try:
         code: object = cli.main(prog_name="perflog", standalone_mode=False)
     except Problem as problem:
+        if libraries_logged():
+            traceback.print_exception(problem)
         click.echo(f"perflog: {problem}", err=True)
         code = problem.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):

@@ -22,6 +22,8 @@ from ingest.core.toml_checks import Checks
 
 SETTINGS_FILE = "deploy/settings.example.toml"
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
+MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "GSSAPI", "AWS_MSK_IAM")
+WITH_PASSWORD = MECHANISMS[:3]
 COMPRESSIONS = ("none", "gzip", "lz4", "snappy", "zstd")
 _TOPIC = re.compile(r"[A-Za-z0-9._-]{1,249}")
 _GROUP = re.compile(r"[A-Za-z0-9._-]{1,128}")
@@ -78,6 +80,13 @@ def _kafka(kafka: Kafka, checks: Checks) -> Kafka:
     usual = "takes at most 128 letters, digits, `.`, `_` and `-`"
     checks.demand(_GROUP.fullmatch(kafka.group), "kafka.group", usual)
     checks.demand(kafka.protocol in PROTOCOLS, "kafka.protocol", f"must be one of {', '.join(PROTOCOLS)}")
+    if kafka.protocol.startswith("SASL"):
+        mechanism = kafka.sasl_mechanism
+        names = f"must be one of {', '.join(MECHANISMS)} with the protocol {kafka.protocol}"
+        checks.demand(mechanism in MECHANISMS, "kafka.sasl_mechanism", names)
+        if mechanism in WITH_PASSWORD:
+            checks.demand(kafka.user, "kafka.user", f"is missing: {mechanism} needs it")
+            checks.demand(kafka.password is not None, "kafka.password", f"is missing: {mechanism} needs it")
     checks.demand(kafka.compression in COMPRESSIONS, "kafka.compression", f"must be one of {', '.join(COMPRESSIONS)}")
     _check_replication(kafka, checks)
     patient = 0 < kafka.heartbeat_s < kafka.session_timeout_s

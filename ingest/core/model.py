@@ -35,8 +35,8 @@ class ExitCode(IntEnum):
     CANNOT_CREATE = 73, "a file for the output cannot be created"
     IO_ERROR = 74, "reading or writing a file failed"
     TEMPORARY = 75, "somebody else wrote the same document meanwhile: try again"
-    NO_PERMISSION = 77, "a permission is missing"
-    CONFIG = 78, "wrong settings, or `perflog setup` is missing"
+    NO_PERMISSION = 77, "a permission is missing, or user or password are rejected"
+    CONFIG = 78, "wrong settings or certificates, or `perflog setup` is missing"
     INTERRUPTED = 130, "stopped by Ctrl-C or SIGTERM before it was done; `run` and `sweep` as services end with 0"
 
 

@@ -101,7 +101,10 @@ class Progress(NamedTuple):
 
 
 class Consumer(Protocol):
-    """A member of a consumer group. Any method may raise `Unavailable`; the assignment changes only inside `poll`."""
+    """A member of a consumer group; the assignment changes only inside `poll`.
+
+    Any method may raise `Unavailable`, or `ServiceBlocked` if a right is missing or the broker refuses the client.
+    """
 
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Return up to `most` records of the partitions that were begun, one ordered list per partition."""
@@ -141,7 +144,10 @@ class Consumer(Protocol):
 
 
 class Producer(Protocol):
-    """Produces dead letters. May raise `Unavailable`, or `RequestTooLarge` if the topic does not accept a record."""
+    """Produces dead letters.
+
+    May raise `Unavailable` or `ServiceBlocked`, or `RequestTooLarge` if the topic does not accept a record.
+    """
 
     def send(self, records: Sequence["ProducerRecord"]) -> list[str | None]:
         """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown."""

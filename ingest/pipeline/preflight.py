@@ -1,4 +1,4 @@
-"""Checks before a worker or an evaluation starts: the topics exist and the index templates match the schema version."""
+"""Checks before something starts: the rights are granted, the topics exist, the index templates match the schema."""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,13 +7,18 @@ from ingest.core.fields import Schema
 from ingest.core.ids import template_name
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.edge.elasticsearch.index_templates import open_templates
+from ingest.edge.kafka.rights import DESCRIBE_CONFIGS, GROUP, READ, WRITE, Right, topic_rights
 from ingest.edge.kafka.topics import Topic, open_topics
 
 SET_UP = "Run `perflog setup`."
 
 
-def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None:
-    """Raise `Problem` (78) if a topic is missing or lacks append time, or a template is not of this schema version."""
+def check(settings: Settings, schema: Schema, intakes: Sequence[Intake], group: str) -> None:
+    """Raise `Problem` if a worker of this group could not work.
+
+    (78) if a topic is missing or lacks append time, or a template is not of this schema version; (77) if Kafka denies
+    a right that the worker needs, although it may need it much later.
+    """
     if not intakes:
         raise Problem(
             f"{settings.path} declares no [[intake]].",
@@ -21,7 +26,15 @@ def check(settings: Settings, schema: Schema, intakes: Sequence[Intake]) -> None
             ExitCode.CONFIG,
         )
     intake_topics = [intake.topic for intake in intakes]
+    dead_letters = [settings.delivery.dead_letter_topic]
     with open_topics(settings.kafka) as cluster:
+        cluster.demand(
+            [
+                *topic_rights(intake_topics, READ, DESCRIBE_CONFIGS),
+                *topic_rights(dead_letters, WRITE, DESCRIBE_CONFIGS),
+                Right(READ, GROUP, group),
+            ]
+        )
         _check_topics(cluster.describe([*intake_topics, settings.delivery.dead_letter_topic]), intake_topics, settings)
     with open_templates(settings.elasticsearch) as templates:
         _check_templates(templates.versions(), schema)
@@ -51,6 +64,19 @@ def _check_templates(versions: Mapping[str, int], schema: Schema) -> None:
             raise Problem(
                 fault, f"{SET_UP} If it is newer than this worker, install the newer perflog.", ExitCode.CONFIG
             )
+
+
+def demand_rights(settings: Settings, rights: Sequence[Right]) -> None:
+    """Raise `Problem` if Kafka denies one of these rights (77), or refuses this client for good (77, 78).
+
+    A Kafka that does not answer is left to what comes next, which waits or says so.
+    """
+    try:
+        with open_topics(settings.kafka) as cluster:
+            cluster.demand(rights)
+    except Problem as problem:
+        if problem.exit_code != ExitCode.UNAVAILABLE:
+            raise
 
 
 def demand_template(settings: Settings, schema: Schema, kind: str) -> None:

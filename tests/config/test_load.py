@@ -11,6 +11,7 @@ from ingest.config.settings import Delivery, Workflow
 from ingest.core.model import Problem
 from ingest.core.runs.template import Declared
 
+SASL = "[kafka]\nprotocol = 'SASL_SSL'\nsasl_mechanism = 'PLAIN'\nuser = 'u'\npassword = 'p'\n"
 INTAKE = '[[intake]]\nname = "lines"\ntopic = "perf.als.lines.v1"\nfacility = "als"\nsources = ["als_perf"]\n'
 
 
@@ -100,6 +101,10 @@ def test_an_unknown_key_is_named_with_the_nearest_known_one(written: Path, text:
         ("[kafka]\nheartbeat_s = 50\n", ["heartbeat_s", "less than session_timeout_s"]),
         ("[kafka]\ngroup = 'a/b'\n", ["kafka.group"]),
         ("[kafka]\nprotocol = 'TLS'\n", ["kafka.protocol", "SASL_SSL"]),
+        ("[kafka]\nprotocol = 'SASL_SSL'\n", ["kafka.sasl_mechanism", "PLAIN", "SCRAM-SHA-512"]),
+        (SASL.replace("PLAIN'", "MD5'"), ["kafka.sasl_mechanism", "must be one of PLAIN"]),
+        (SASL.replace("user = 'u'\n", ""), ["kafka.user", "PLAIN needs it"]),
+        (SASL.replace("password = 'p'\n", ""), ["kafka.password", "PLAIN needs it"]),
         ("[kafka]\ncompression = 'zip'\n", ["kafka.compression", "gzip"]),
         ("[kafka]\nreplication_factor = 0\n", ["kafka.replication_factor", "above 0"]),
         ("[kafka]\nmin_insync_replicas = -1\n", ["kafka.min_insync_replicas", "above 0"]),

@@ -37,7 +37,6 @@ class RunOptions:
     names: tuple[str, ...]
     grammars: Path | None
     as_json: bool
-    verbose: bool
 
 
 @click.command("run")
@@ -51,7 +50,6 @@ class RunOptions:
 @click.option("--intake", "names", multiple=True, help="Only this intake; repeatable. Default: all.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-@click.option("--verbose", is_flag=True, help="Also log the client libraries.")
 @with_options(RunOptions)
 def command(settings_path: Path | None, options: RunOptions) -> int:
     """Read the intakes' topics, write documents to Elasticsearch, commit once everything is stored or dead-lettered.
@@ -60,7 +58,7 @@ def command(settings_path: Path | None, options: RunOptions) -> int:
     at once (130). Nothing is lost either way. Exit code 78 if `perflog setup` has to run first, 65 if so many records
     were rejected that a grammar or a setting must be wrong.
     """
-    log_to_stderr(options.verbose)
+    log_to_stderr()
     with stop_on_signals(Stop()) as stop:
         report = _run(load_settings(settings_path), options, stop)
     if options.as_json:

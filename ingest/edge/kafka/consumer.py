@@ -21,8 +21,11 @@ from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.edge.kafka import internals
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
+from ingest.edge.kafka.connections import open_client
+from ingest.edge.kafka.failures import BrokerRefused
 from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
+from ingest.edge.kafka.rights import GROUP, READ, Right, topic_rights
 from ingest.edge.kafka.stuck import StuckDetector
 
 log = logging.getLogger("perflog.kafka")
@@ -80,7 +83,9 @@ class _Membership(ConsumerRebalanceListener):  # type: ignore[misc]  # kafka-pyt
 
 
 def _client(kafka: Kafka, delivery: Delivery, group: str) -> Any:
-    return KafkaConsumer(
+    consumer, _ = open_client(
+        KafkaConsumer,
+        kafka,
         **client_configuration(kafka),
         group_id=group,
         group_instance_id=kafka.instance,
@@ -97,6 +102,7 @@ def _client(kafka: Kafka, delivery: Delivery, group: str) -> Any:
         fetch_max_bytes=max(FETCH_BYTES, delivery.max_message_bytes + ENVELOPE_BYTES),
         fetch_max_wait_ms=200,
     )
+    return consumer
 
 
 def _by_partition(offsets: Mapping[Any, int]) -> dict[Partition, int]:
@@ -107,9 +113,11 @@ class GroupConsumer:
     """Implements `ports.Consumer`."""
 
     def __init__(self, kafka: Kafka, delivery: Delivery, topics: Sequence[str], group: str) -> None:
-        """Join `group` for `topics`; `Problem` (69) if the cluster does not answer."""
+        """Join `group` for `topics`; `Problem` if the cluster does not answer (69) or refuses this client (77, 78)."""
         self._new_client = partial(_client, kafka, delivery, group)
         self._topics = list(topics)
+        needed = [*topic_rights(topics, READ), Right(READ, GROUP, group)]
+        self._raising = partial(raising_port_errors, kafka, needed)
         self._stuck_detector = StuckDetector()
         with raising_problems(kafka):
             self._join(self._new_client())
@@ -124,8 +132,10 @@ class GroupConsumer:
 
     def poll(self, timeout_s: float, most: int) -> list[list[ConsumerRecord]]:
         """Return records of the partitions that were begun, one list per partition."""
-        with raising_port_errors():
+        with self._raising():
             batches = list(self._consumer.poll(timeout_ms=int(timeout_s * 1000), max_records=most).values())
+            if not batches and (refused := self._consumer._client.manager.refused_since_bootstrap()):
+                raise BrokerRefused(refused)
             if not batches and self.is_reachable() and not self._gate.due() and self._stuck_detector.due():
                 self._rejoin_if_stuck()
             return batches
@@ -163,7 +173,7 @@ class GroupConsumer:
     def begin(self, partition: Partition) -> int:
         """Start reading at the committed offset, or at the oldest record if there is none."""
         at = TopicPartition(*partition)
-        with raising_port_errors():
+        with self._raising():
             first = self._consumer.committed(at)
             if first is not None and first > self._consumer.end_offsets([at])[at]:
                 log.error("%s/%d ends before offset %d, where the group stands: was the topic recreated?", *at, first)
@@ -178,23 +188,25 @@ class GroupConsumer:
     def keep_alive(self) -> None:
         """Poll with every partition paused, so that the worker stays in the group while it waits."""
         self._stuck_detector.forget()
-        with raising_port_errors():
+        with self._raising():
             self._consumer.pause(*self._begun())
-            self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
-            self._consumer.resume(*self._begun())
+            try:
+                self._consumer.poll(timeout_ms=KEEP_ALIVE_POLL_MS)
+            finally:  # a poll that is denied must not leave them paused
+                self._consumer.resume(*self._begun())
 
     def _begun(self) -> list[Any]:
         return [TopicPartition(*p) for p in self._membership.begun]
 
     def commit(self, offsets: Mapping[Partition, int]) -> None:
         """Commit and wait for the confirmation."""
-        with raising_port_errors():
+        with self._raising():
             positions = {TopicPartition(*p): OffsetAndMetadata(o, "", -1) for p, o in offsets.items()}
             self._consumer.commit(positions, timeout_ms=COMMIT_MS)
 
     def committed(self, partition: Partition) -> int | None:
         """Return the group's committed offset, whoever owns the partition."""
-        with raising_port_errors():
+        with self._raising():
             offset = self._consumer.committed(TopicPartition(*partition))
         return None if offset is None else int(offset)
 
@@ -203,18 +215,18 @@ class GroupConsumer:
         at = TopicPartition(*partition)
         if partition not in self._membership.begun:
             return None
-        with raising_port_errors():
+        with self._raising():
             offset = self._consumer.position(at, timeout_ms=1000)
         return None if offset is None else int(offset)
 
     def first_offsets(self, partitions: Sequence[Partition]) -> dict[Partition, int]:
         """Return the oldest offset that still exists, for each partition."""
-        with raising_port_errors():
+        with self._raising():
             return _by_partition(self._consumer.beginning_offsets([TopicPartition(*p) for p in partitions]))
 
     def end_offsets(self, topics: Sequence[str]) -> dict[Partition, int]:
         """Return the end offset of every partition of the topics: the offset after the newest record."""
-        with raising_port_errors():
+        with self._raising():
             every = [TopicPartition(t, n) for t in topics for n in self._consumer.partitions_for_topic(t) or ()]
             return _by_partition(self._consumer.end_offsets(every))
 

@@ -12,7 +12,10 @@ from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Coordinates, Partition
 from ingest.edge.errors import Unavailable
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_problems
+from ingest.edge.kafka.connections import open_client
 from ingest.edge.kafka.record_batches import to_consumer_record
+from ingest.edge.kafka.rights import READ, topic_rights
+from ingest.edge.kafka.topics import open_topics
 
 SILENCE_S = 15.0
 POLL_MS = 500
@@ -23,20 +26,30 @@ FETCH_BYTES = 1024 * 1024
 class RecordFetcher:
     """Reads single records of topics."""
 
-    def __init__(self, consumer: Any) -> None:
-        """Take an open consumer that has no group."""
-        self._consumer = consumer
+    def __init__(self, consumer: Any, kafka: Kafka) -> None:
+        """Take an open consumer that has no group, and the settings of its cluster."""
+        self._consumer, self._kafka = consumer, kafka
         self._spans: dict[str, dict[Partition, tuple[int, int]]] = {}
 
-    def span(self, topic: str) -> Mapping[Partition, tuple[int, int]]:
-        """Return (oldest, end) offset of each partition as of the first call; empty if the topic does not exist."""
+    def span(self, topic: str, needed: str = READ) -> Mapping[Partition, tuple[int, int]]:
+        """Return (oldest, end) offset of each partition as of the first call; empty if the topic does not exist.
+
+        `Problem` (77) if the topic may not be seen: to a consumer it looks as if there were none. `needed` is the right
+        that the caller needs of it.
+        """
         if topic not in self._spans:
             every = [TopicPartition(topic, n) for n in sorted(self._consumer.partitions_for_topic(topic) or ())]
+            if not every:
+                self._demand(topic, needed)
             first, end = (
                 (self._consumer.beginning_offsets(every), self._consumer.end_offsets(every)) if every else ({}, {})
             )
             self._spans[topic] = {Partition(*at): (int(first[at]), int(end[at])) for at in every}
         return self._spans[topic]
+
+    def _demand(self, topic: str, needed: str) -> None:
+        with open_topics(self._kafka) as cluster:
+            cluster.demand(topic_rights([topic], needed))
 
     def records(self, coordinates: Iterable[Coordinates]) -> Iterator[ConsumerRecord]:
         """Yield those of the wanted records that still exist, partition by partition, in offset order."""
@@ -80,7 +93,9 @@ class RecordFetcher:
 def open_fetcher(kafka: Kafka, delivery: Delivery) -> Iterator[RecordFetcher]:
     """Open a fetcher for the cluster in the settings; `Problem` (69) if it does not answer."""
     with raising_problems(kafka):
-        consumer = KafkaConsumer(
+        consumer, _ = open_client(
+            KafkaConsumer,
+            kafka,
             **client_configuration(kafka),
             group_id=None,
             enable_auto_commit=False,
@@ -91,6 +106,6 @@ def open_fetcher(kafka: Kafka, delivery: Delivery) -> Iterator[RecordFetcher]:
             fetch_max_wait_ms=100,
         )
         try:
-            yield RecordFetcher(consumer)
+            yield RecordFetcher(consumer, kafka)
         finally:
             consumer.close(autocommit=False)

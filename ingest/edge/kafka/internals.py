@@ -1,8 +1,9 @@
 """Checks that the installed kafka-python has the private parts that perflog uses, before a consumer joins its group.
 
-perflog replaces the innermost loop that decodes records (record_batches.py), delays rejoins (rebalance.py) and compares
-positions with end offsets (stuck.py). kafka-python has no public interface for these, and may change its private parts
-with any version. A missing part would otherwise show as lost time or a stuck partition, hours later.
+perflog replaces the innermost loop that decodes records (record_batches.py), delays rejoins (rebalance.py), compares
+positions with end offsets (stuck.py) and keeps why connections fail (connections.py). kafka-python has no public
+interface for these, and may change its private parts with any version. A missing part would otherwise show as lost
+time or a stuck partition, hours later.
 """
 
 from collections.abc import Callable, Iterable
@@ -16,6 +17,10 @@ from ingest.core.model import ExitCode, Problem
 
 PINNED = "kafka-python>=3.0.9,<3.1"
 CONSUMER = (
+    "_client.manager.refused_since_bootstrap",
+    "_client.cluster.bootstrap_brokers",
+    "_client.cluster.broker_metadata",
+    "_client.cluster.is_bootstrap",
     "_coordinator.need_rejoin",
     "_coordinator.rejoining",
     "_coordinator.rejoin_needed",
@@ -37,6 +42,8 @@ PARTITION_RECORDS = (
     "records_read",
 )
 PARTITION_STATE = ("position",)
+MANAGER = ("_build_transport", "get_connection")
+TRANSPORT = ("_sock_recv",)
 RECORD_BATCH = (
     "__iter__",
     "_buffer",
@@ -77,6 +84,8 @@ def missing_names(consumer: Any) -> list[str]:
         *_missing("PartitionRecords", _built(lambda: _partition_records(consumer)), PARTITION_RECORDS),
         *_missing("TopicPartitionState", _built(_partition_state), PARTITION_STATE),
         *_missing("DefaultRecordBatch", _built(_record_batch), RECORD_BATCH),
+        *_missing("KafkaConnectionManager", _part("net.manager", "KafkaConnectionManager"), MANAGER),
+        *_missing("KafkaTCPTransport", _part("net.transport", "KafkaTCPTransport"), TRANSPORT),
     ]
 
 
@@ -90,6 +99,10 @@ def _partition_state() -> Any:
 
 def _record_batch() -> Any:
     return import_module("kafka.record.default_records").DefaultRecordBatch(bytes(BATCH_HEAD_BYTES))
+
+
+def _part(module: str, name: str) -> Any:
+    return getattr(import_module(f"kafka.{module}"), name, None)
 
 
 def _built(build: Callable[[], Any]) -> Any:

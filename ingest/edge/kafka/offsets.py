@@ -4,9 +4,11 @@ from collections import defaultdict
 
 from kafka import TopicPartition
 from kafka.admin import OffsetSpec
+from kafka.errors import TopicAuthorizationFailedError
 
 from ingest.config.settings import Kafka
 from ingest.edge.kafka.client import raising_port_errors, raising_problems
+from ingest.edge.kafka.rights import DESCRIBE, GROUP, TOPIC, Right
 from ingest.edge.kafka.topics import open_admin
 from ingest.edge.ports import Progress
 
@@ -14,12 +16,16 @@ from ingest.edge.ports import Progress
 def progress(kafka: Kafka, group: str, topic: str) -> Progress:
     """Return a topic's end offsets, then a group's committed offsets, so the commits are the later ones.
 
-    Records that the brokers have deleted count as read, since nothing more can come of them. Raises `Unavailable`.
+    Records that the brokers have deleted count as read, since nothing more can come of them. Raises
+    `Unavailable` or `ServiceBlocked`.
     """
-    with raising_port_errors():
+    needed = [Right(DESCRIBE, TOPIC, topic), Right(DESCRIBE, GROUP, group)]
+    with raising_port_errors(kafka, needed):
         admin = open_admin(kafka)
         try:
             (description,) = admin.describe_topics([topic])
+            if description["error_code"] == TopicAuthorizationFailedError.errno:
+                raise TopicAuthorizationFailedError(topic)
             partitions = [
                 TopicPartition(topic, partition["partition_index"]) for partition in description["partitions"]
             ]
@@ -39,7 +45,7 @@ def progress(kafka: Kafka, group: str, topic: str) -> Progress:
 
 def committed(kafka: Kafka, group: str) -> dict[str, int]:
     """Return the sum of the committed offsets of each topic's partitions."""
-    with raising_problems(kafka):
+    with raising_problems(kafka, [Right(DESCRIBE, GROUP, group)]):
         admin = open_admin(kafka)
         try:
             offsets = admin.list_group_offsets({group: None}).get(group, {})

@@ -11,9 +11,11 @@ from kafka.partitioner import DefaultPartitioner
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Coordinates, Partition, ProducerRecord
-from ingest.edge.errors import RequestTooLarge, Unavailable
+from ingest.edge.errors import RequestTooLarge, ServiceBlocked, Unavailable
 from ingest.edge.kafka.bootstrap import silent_brokers
 from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
+from ingest.edge.kafka.connections import open_client
+from ingest.edge.kafka.rights import WRITE, Right, topic_rights
 
 BATCH_BYTES = 256 * 1024
 LINGER_MS = 50
@@ -41,7 +43,7 @@ class AcknowledgedProducer:
 
     def __init__(self, kafka: Kafka) -> None:
         """Connect lazily, when the first record is sent."""
-        self._kafka = kafka
+        self._kafka, self._configuration = kafka, client_configuration(kafka)
         self._producer: Any = None
         self._brokers: tuple[str, ...] = ()
         self._one_at_a_time = Lock()
@@ -49,22 +51,24 @@ class AcknowledgedProducer:
     def send(self, records: Sequence[ProducerRecord]) -> list[str | None]:
         """Produce all records and wait for their acknowledgements; returns their coordinates, None where unknown.
 
-        Raises `Unavailable` if a record was not acknowledged, `RequestTooLarge` if the topic does not accept one; the
-        others may have been written.
+        Raises `Unavailable` if a record was not acknowledged, `ServiceBlocked` if a right is missing or the broker
+        refuses this client, `RequestTooLarge` if the topic does not accept a record; the others may have been written.
         """
         try:
-            with self._one_at_a_time, raising_port_errors():
+            with self._one_at_a_time, raising_port_errors(self._kafka, _needed(records)):
                 futures = [self._open().send(r.topic, r.value, r.key, list(r.headers)) for r in records]
                 self._open().flush(DELIVERY_TIMEOUT_MS / 1000)
                 return [_coordinates(future.get(timeout=1)) for future in futures]
-        except (Unavailable, RequestTooLarge):
+        except (Unavailable, ServiceBlocked, RequestTooLarge):
             self.close()
             raise
 
     def _open(self) -> Any:
         if self._producer is None:
-            self._producer = KafkaProducer(
-                **client_configuration(self._kafka),
+            self._producer, _ = open_client(
+                KafkaProducer,
+                self._kafka,
+                **self._configuration,
                 acks="all",
                 enable_idempotence=True,
                 compression_type=None if self._kafka.compression == "none" else self._kafka.compression,
@@ -96,6 +100,10 @@ class AcknowledgedProducer:
                     producer._closed = True
 
 
+def _needed(records: Sequence[ProducerRecord]) -> list[Right]:
+    return topic_rights(sorted({record.topic for record in records}), WRITE)
+
+
 def _coordinates(metadata: Any) -> str | None:
     """Return the coordinates of an acknowledged record; None if the broker already had it and does not say where."""
     return (
@@ -108,8 +116,8 @@ def _coordinates(metadata: Any) -> str | None:
 @contextmanager
 def open_producer(kafka: Kafka) -> Iterator[AcknowledgedProducer]:
     """Open a producer for an interactive command; `Problem` (69) if the cluster does not answer."""
-    producer = AcknowledgedProducer(kafka)
     with raising_problems(kafka):
+        producer = AcknowledgedProducer(kafka)
         try:
             yield producer
         finally:

@@ -6,19 +6,37 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from kafka import TopicPartition
-from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient
-from kafka.errors import InvalidReplicationFactorError, TopicAlreadyExistsError
+from kafka import TopicPartition, errors
+from kafka.admin import ConfigResource, ConfigResourceType, KafkaAdminClient, MemberToRemove
 
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Partition
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.kafka.client import SILENT, client_configuration, raising_problems
+from ingest.edge.kafka.connections import open_client
+from ingest.edge.kafka.rights import (
+    ALTER_CONFIGS,
+    CREATE,
+    DESCRIBE,
+    DESCRIBE_CONFIGS,
+    READ,
+    TOPIC,
+    Right,
+    missing,
+    topic_rights,
+)
 
 TIMESTAMP_TYPE = "message.timestamp.type"
 MAX_MESSAGE_BYTES = "max.message.bytes"
 MIN_IN_SYNC = "min.insync.replicas"
 MOST_BROKERS = 3  # that are asked the same; a second silent one is rare enough
+NOBODY = "perflog-nobody"  # the id of no member
+_DENIED = errors.TopicAuthorizationFailedError.errno
+_COORDINATOR_STARTING = (
+    errors.CoordinatorLoadInProgressError,
+    errors.CoordinatorNotAvailableError,
+    errors.NotCoordinatorError,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,20 +59,59 @@ class Topic:
 
 
 class Topics:
-    """The cluster's topics."""
+    """The cluster's topics, and what this client may do with them."""
 
-    def __init__(self, admin: Any) -> None:
-        """Take an open admin client."""
-        self._admin = admin
+    def __init__(self, admin: Any, kafka: Kafka) -> None:
+        """Take an open admin client, and the settings that name its user."""
+        self._admin, self._kafka = admin, kafka
+
+    def demand(self, rights: Sequence[Right]) -> None:
+        """Raise `Problem` (77) that names each of these rights that is missing; changes nothing."""
+        names = sorted({right.name for right in rights if right.resource == TOPIC})
+        described = {topic["name"]: topic for topic in self._admin.describe_topics(names)} if names else {}
+        lacking = [right for right in rights if not self._has(right, described)]
+        if lacking:
+            raise missing(lacking, self._kafka)
+
+    def _has(self, right: Right, described: Mapping[str, Mapping[str, Any]]) -> bool:
+        if right.resource == TOPIC:
+            return _allows(described[right.name], right.operation)
+        return self._has_group(right)
+
+    def _has_group(self, right: Right) -> bool:
+        """Whether a right on a group is granted: for READ, a member that does not exist is asked to leave."""
+        try:
+            if right.operation == READ:
+                self._admin.remove_group_members(right.name, [MemberToRemove(member_id=NOBODY)])
+            else:
+                self._admin.describe_groups([right.name])
+        except errors.GroupAuthorizationFailedError:
+            return False
+        except _COORDINATOR_STARTING:
+            return True  # the cluster has never had a group: nothing is known yet, and a worker asks again as it joins
+        return True
+
+    def demand_creation(self, names: Sequence[str]) -> None:
+        """Raise `Problem` (77) unless these topics may be created; creates none."""
+        if names:
+            self._create({name: {"num_partitions": 1} for name in names}, validate_only=True)
 
     def describe(self, names: Sequence[str]) -> dict[str, Topic]:
-        """Return those of the topics that exist."""
-        present = [t for t in self._admin.describe_topics(list(names)) if t["error_code"] == 0]
+        """Return those of the topics that exist; `Problem` (77) if one may not be described."""
+        described = {t["name"]: t for t in self._admin.describe_topics(list(names))}
+        denied = [name for name, t in described.items() if t["error_code"] == _DENIED]
+        if denied:
+            raise missing(topic_rights(denied, DESCRIBE), self._kafka)
+        present = [t for t in described.values() if t["error_code"] == 0]
         resources = [
             ConfigResource(ConfigResourceType.TOPIC, t["name"], [TIMESTAMP_TYPE, MAX_MESSAGE_BYTES, MIN_IN_SYNC])
             for t in present
         ]
         configs = self._admin.describe_configs(resources, config_filter="all")["topic"] if resources else {}
+        # kafka-python drops the error of a topic whose settings may not be seen, and returns none of them.
+        unseen = [t["name"] for t in present if TIMESTAMP_TYPE not in configs[t["name"]]]
+        if unseen:
+            raise missing(topic_rights(unseen, DESCRIBE_CONFIGS), self._kafka)
         return {t["name"]: _topic(t, configs[t["name"]]) for t in present}
 
     def count_brokers(self) -> int:
@@ -73,18 +130,29 @@ class Topics:
             topic["replication_factor"] = replication.factor
             topic["configs"][MIN_IN_SYNC] = str(replication.min_in_sync)
         try:
-            self._admin.create_topics({name: topic})
-        except TopicAlreadyExistsError:
-            return False
-        except InvalidReplicationFactorError as error:
+            is_created = self._create({name: topic})
+        except errors.InvalidReplicationFactorError as error:
             copies = replication.factor if replication else 1
             raise Problem(
                 f"Kafka cannot keep {copies} copies of topic {name}: its brokers are {self.count_brokers()}.",
                 "Lower `kafka.replication_factor`, or start the brokers that are missing.",
                 ExitCode.CONFIG,
             ) from error
+        if not is_created:
+            return False
         self._admin.wait_for_topics([name])
         return True
+
+    def _create(self, topics: Mapping[str, Any], validate_only: bool = False) -> bool:
+        """Create topics, or only ask whether they could be; returns False if one exists already."""
+        answer = self._admin.create_topics(dict(topics), validate_only=validate_only, raise_errors=False)["topics"]
+        denied = [topic["name"] for topic in answer if topic["error_code"] == _DENIED]
+        if denied:
+            raise missing(topic_rights(denied, CREATE), self._kafka)
+        for topic in answer:
+            if topic["error_code"] not in (0, errors.TopicAlreadyExistsError.errno):
+                raise errors.for_code(topic["error_code"])(f"topic {topic['name']}: {topic.get('error_message')}")
+        return all(topic["error_code"] == 0 for topic in answer)
 
     def delete(self, names: Sequence[str]) -> None:
         """Delete topics and all their records."""
@@ -92,7 +160,10 @@ class Topics:
 
     def alter(self, name: str, configs: Mapping[str, str]) -> None:
         """Set some of a topic's settings."""
-        self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
+        self.demand([Right(ALTER_CONFIGS, TOPIC, name)])
+        done = self._admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, name, dict(configs))])
+        if (answer := done["topic"][name]) != "OK":  # kafka-python raises nothing
+            raise Problem(f"Kafka refuses to alter the topic {name}: {answer}.", "", ExitCode.UNAVAILABLE)
 
     def delete_before(self, offsets: Mapping[Partition, int]) -> None:
         """Delete every record below these offsets; `Problem` (69) if the broker does not."""
@@ -131,7 +202,13 @@ class AnyBroker:
 
 def open_admin(kafka: Kafka) -> AnyBroker:
     """Open an admin client of the cluster in the settings."""
-    return AnyBroker(lambda: KafkaAdminClient(**client_configuration(kafka)))
+    return AnyBroker(lambda: open_client(KafkaAdminClient, kafka, **client_configuration(kafka))[0])
+
+
+def _allows(topic: Mapping[str, Any], operation: str) -> bool:
+    """Whether the client may do this with a topic; True if the broker is too old to say."""
+    operations = topic.get("authorized_operations")
+    return topic["error_code"] != _DENIED and (operations is None or operation in operations)
 
 
 def _topic(description: dict[str, Any], configs: dict[str, Any]) -> Topic:
@@ -151,6 +228,6 @@ def open_topics(kafka: Kafka) -> Iterator[Topics]:
     with raising_problems(kafka):
         admin = open_admin(kafka)
         try:
-            yield Topics(admin)
+            yield Topics(admin, kafka)
         finally:
             admin.close()

@@ -10,6 +10,7 @@ from ingest.core.sources.source import Source
 from ingest.edge.elasticsearch.facts import open_facts
 from ingest.edge.elasticsearch.index_templates import Templates, open_templates
 from ingest.edge.kafka.client import ENVELOPE_BYTES
+from ingest.edge.kafka.rights import DESCRIBE, DESCRIBE_CONFIGS, topic_rights
 from ingest.edge.kafka.topics import (
     MAX_MESSAGE_BYTES,
     MIN_IN_SYNC,
@@ -78,7 +79,10 @@ def _topic_names(settings: Settings) -> list[str]:
 
 def _set_up_topics(cluster: Topics, settings: Settings, partitions: int) -> list[Step]:
     dead_letters = settings.delivery.dead_letter_topic
-    existing = cluster.describe(_topic_names(settings))
+    names = _topic_names(settings)
+    cluster.demand(topic_rights(names, DESCRIBE, DESCRIBE_CONFIGS))
+    existing = cluster.describe(names)
+    cluster.demand_creation([name for name in names if name not in existing])
     replication = replication_for(cluster.count_brokers(), settings.kafka)
     steps = []
     for name in _topic_names(settings):

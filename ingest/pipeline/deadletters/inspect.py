@@ -26,6 +26,7 @@ from ingest.edge.elasticsearch.rejects import (
     open_rejects,
 )
 from ingest.edge.kafka.fetch import RecordFetcher, open_fetcher
+from ingest.edge.kafka.rights import DESCRIBE
 
 LETTER, RECORD, COPY, INDEX = "letter", "record", "copy", "index"
 CHUNK_REJECTS = 1000
@@ -82,7 +83,7 @@ def list_shapes(settings: Settings, query: RejectQuery) -> Listing:
         matching, total = sum(group.count for group in groups), rejects.count(RejectQuery())
     try:
         with open_fetcher(settings.kafka, settings.delivery) as fetcher:
-            span = fetcher.span(settings.delivery.dead_letter_topic)
+            span = fetcher.span(settings.delivery.dead_letter_topic, DESCRIBE)
     except Problem as problem:
         return Listing(shapes, matching, total, None, problem.message)
     if not span:

@@ -8,7 +8,9 @@ from ingest.core.batching import batched
 from ingest.core.kafka_record import Partition
 from ingest.edge.elasticsearch.rejects import RejectIndex, RejectQuery, StoredReject, letter_of, open_rejects
 from ingest.edge.kafka.fetch import open_fetcher
+from ingest.edge.kafka.rights import DELETE, topic_rights
 from ingest.edge.kafka.topics import open_topics
+from ingest.pipeline.preflight import demand_rights
 
 CHUNK_REJECTS = 1000
 NEEDED = ("perf.reject.letter", "perf.reject.shape")
@@ -55,6 +57,9 @@ def purge(
     """
     report = PurgeReport()
     topic = settings.delivery.dead_letter_topic
+    demand_rights(
+        settings, topic_rights([topic], DELETE)
+    )  # asked first too: the rejects are deleted before the letters
     with open_fetcher(settings.kafka, settings.delivery) as fetcher:
         span = dict(fetcher.span(topic))  # read first: if Kafka is down, nothing at all is deleted
     with open_rejects(settings.elasticsearch) as rejects:

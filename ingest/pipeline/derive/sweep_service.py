@@ -16,8 +16,10 @@ from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
+from ingest.edge.kafka.rights import DESCRIBE, GROUP, Right, topic_rights
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
+from ingest.pipeline.preflight import demand_rights
 from ingest.pipeline.signals import OutOfTime, Stop, run_stoppable
 from ingest.pipeline.sink.retry import RetryPolicy, StopRequested
 from ingest.pipeline.sink.wiring import Sink
@@ -73,11 +75,14 @@ def sweep(
     """
     stop = stop or Stop()
     targets = targets_of(settings.intakes.values(), registry.sources)
+    topics = sorted({topic for _, topic in targets.topics})
+    needed = [*topic_rights(topics, DESCRIBE), Right(DESCRIBE, GROUP, settings.kafka.group)]
     with Sink(settings) as sink:
         retry_policy = sink.retry_policy
         sweep_once = sweep_function(sink, settings, registry.schema, targets, settings.kafka.group)
 
         def sweep_rounds() -> None:
+            demand_rights(settings, needed)
             while not retry_policy.stop:
                 report(retry_policy.until_done(sweep_once))
                 if once:

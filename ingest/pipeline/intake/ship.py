@@ -24,6 +24,7 @@ from ingest.edge.errors import Unavailable
 from ingest.edge.files import ReadTally
 from ingest.edge.kafka.client import ENVELOPE_BYTES
 from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
+from ingest.edge.kafka.rights import DESCRIBE_CONFIGS, WRITE, topic_rights
 from ingest.edge.kafka.topics import open_topics
 
 FLIGHT_MESSAGES = 5000
@@ -94,7 +95,8 @@ def shipment(
 def ship(settings: Settings, what: Shipment, advance: Callable[[int], None] = lambda _: None) -> ShipReport:
     """Send everything; return when every message was acknowledged. `advance` is called with the bytes acknowledged.
 
-    Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 78 the topic is missing, 130 interrupted.
+    Raises `Problem`: 66 a file cannot be read, 69 Kafka does not answer, 77 it denies a right, 78 the topic is missing,
+    130 interrupted.
     """
     files.checked(what.paths)
     framings = {path: files.framing(path, what.framings, what.framing) for path in what.paths}
@@ -174,6 +176,7 @@ def _key(file: _FileInTransit, chunk: str = "") -> bytes:
 
 def _limit_bytes(settings: Settings, topic: str) -> int:
     with open_topics(settings.kafka) as cluster:
+        cluster.demand(topic_rights([topic], WRITE, DESCRIBE_CONFIGS))
         described = cluster.describe([topic]).get(topic)
     if described is None:
         raise Problem(f"There is no topic {topic} in Kafka.", "Run `perflog setup`.", ExitCode.CONFIG)

@@ -108,7 +108,7 @@ class WorkerRun:
         intakes = [settings.intake(name) for name in self.names] or list(settings.intakes.values())
         group = self.group or settings.kafka.group
         waits.on("Kafka and Elasticsearch to list their topics and templates")
-        self._until_available(lambda: check(settings, schema, intakes))
+        self._until_available(lambda: check(settings, schema, intakes, group))
         waits.on("the grammars to load")
         decoders = _decoders(settings, self.registry, intakes)
         targets = targets_of(intakes, self.registry.sources)

@@ -14,9 +14,9 @@ from dataclasses import dataclass, field
 from ingest.core.bulk_result import ItemResult, ItemStatus, item_status
 from ingest.core.kafka_record import Partition
 from ingest.core.model import ExitCode, Intake, Problem
-from ingest.edge.errors import Fenced, Unavailable
+from ingest.edge.errors import Fenced, ServiceBlocked, Unavailable
 from ingest.edge.ports import Consumer
-from ingest.pipeline.sink.retry import Backoff, RetryPolicy, StopRequested
+from ingest.pipeline.sink.retry import NEEDS_OPERATOR, Backoff, RetryPolicy, StopRequested
 from ingest.pipeline.worker.ledger import WorkerIdentity, ledger_action
 from ingest.pipeline.worker.offsets import CommittableRange, OffsetTracker
 from ingest.pipeline.worker.threads import WorkerThreads
@@ -119,6 +119,10 @@ class Committer:
             self.shut_out = True
             self._backoff.failed()
             log.info("The group is changing (%s); what this worker still owns is committed afterwards.", error)
+            return []
+        except ServiceBlocked as error:
+            self._backoff.failed()
+            log.warning("%s. %s The commit will be retried; no record is lost.", error, NEEDS_OPERATOR)
             return []
         except Unavailable as error:
             self._backoff.failed()

@@ -20,11 +20,11 @@ from ingest.core.model import ExitCode, Problem
 from ingest.core.records.decoded import PartitionBatch
 from ingest.core.records.outcomes import OutcomeCounts
 from ingest.core.records.record_decoder import RecordDecoder
-from ingest.edge.errors import Fenced, Unavailable
+from ingest.edge.errors import Fenced, ServiceBlocked, Unavailable
 from ingest.edge.ports import Consumer
 from ingest.pipeline.batch.reject_limit import TooManyRejects
 from ingest.pipeline.signals import Stop
-from ingest.pipeline.sink.retry import StopRequested
+from ingest.pipeline.sink.retry import NEEDS_OPERATOR, Backoff, RetryPolicy, StopRequested
 from ingest.pipeline.worker.buffer import RecordBuffer
 from ingest.pipeline.worker.committer import Committer
 from ingest.pipeline.worker.ledger import WorkerIdentity, assignment
@@ -41,6 +41,7 @@ BUSY_POLL_S = 0.02  # while batches are in flight
 KEEP_ALIVE_S = 0.25  # between two polls while the threads have no room
 KAFKA_PAUSE_S = 0.5  # before the next call
 LOG_EVERY_S = 60.0
+BLOCKED_LOG = RetryPolicy(1.0, 60.0)  # how often it is logged that Kafka refuses, while the loop polls on
 ACCEPT = (
     "Fix the grammar or setting and restart; no record was skipped. "
     "If the records really are bad, use `perflog run --accept-rejects`."
@@ -69,6 +70,7 @@ class Worker:
     _prepared: bool = False
     _polled_s: float = 0.0
     _logged_s: float = field(default_factory=time.monotonic)
+    _blocked_log: Backoff = field(default_factory=BLOCKED_LOG.backoff)
 
     def run(self, caught_up: Callable[["Worker"], bool] = lambda _: False) -> None:
         """Run until asked to stop, or until idle and `caught_up` returns true; then finish what is in flight."""
@@ -233,9 +235,14 @@ class Worker:
             log.info("Reading %s/%d from offset %d (assignment %d).", *partition, first, epoch)
 
     def call_kafka(self, call: Callable[[], T]) -> T | None:
-        """Call Kafka; if it is unavailable, log it and return None: the caller tries again in the next round."""
+        """Call Kafka; if it is unavailable or refuses, log it and return None: the next round tries again."""
         try:
-            return call()
+            result = call()
+        except ServiceBlocked as error:
+            if self._blocked_log.due:
+                log.warning("%s. %s Trying again; no record is lost.", error, NEEDS_OPERATOR)
+                self._blocked_log.failed()
+            self.threads.context.retry_policy.pause(KAFKA_PAUSE_S)
         except Unavailable as error:
             log.warning("%s. Trying again; no record is lost.", error)
             self.threads.context.retry_policy.pause(KAFKA_PAUSE_S)
@@ -244,6 +251,9 @@ class Worker:
             raise Problem(
                 f"The group {self.worker.group} shut this worker out: {error}.", remedy, ExitCode.UNAVAILABLE
             ) from error
+        else:
+            self._blocked_log.succeeded()
+            return result
         return None
 
     def _explain_gaps(self, span: CommittableRange) -> None:

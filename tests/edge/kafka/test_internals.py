@@ -6,15 +6,19 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from kafka.cluster import ClusterMetadata
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import TopicPartitionState
 from kafka.coordinator.consumer import ConsumerCoordinator
+from kafka.net.manager import KafkaConnectionManager
+from kafka.net.transport import KafkaTCPTransport
 from kafka.record.default_records import DefaultRecordBatch
 
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.kafka import consumer as consumer_module
 from ingest.edge.kafka import internals
+from ingest.edge.kafka.connections import RecordingManager
 from ingest.edge.kafka.consumer import GroupConsumer
 
 PYPROJECT = Path(__file__).parents[3] / "pyproject.toml"
@@ -34,7 +38,9 @@ class Coordinator:
 
 def installed() -> Any:
     """A consumer of the installed version, as far as the check looks at it; it has no broker."""
+    manager = SimpleNamespace(refused_since_bootstrap=RecordingManager.refused_since_bootstrap)
     return SimpleNamespace(
+        _client=SimpleNamespace(manager=manager, cluster=ClusterMetadata()),
         _coordinator=Coordinator(),
         _subscription=SimpleNamespace(assignment={}),
         _fetcher=SimpleNamespace(PartitionRecords=Fetcher.PartitionRecords),
@@ -75,6 +81,9 @@ def test_a_name_that_a_consumer_lacks_stops_at_the_start(name: str, monkeypatch:
         (TopicPartitionState, "position"),
         (DefaultRecordBatch, "records_count"),
         (DefaultRecordBatch, "validate_crc"),
+        (KafkaConnectionManager, "_build_transport"),
+        (KafkaConnectionManager, "get_connection"),
+        (KafkaTCPTransport, "_sock_recv"),
     ],
 )
 def test_a_name_that_a_part_lacks_is_missing(owner: type, name: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,6 +15,7 @@ from kafka import KafkaConsumer, TopicPartition
 
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
+from ingest.core.model import Problem
 from ingest.edge.errors import Fenced, RequestTooLarge
 from ingest.edge.kafka.consumer import GroupConsumer
 from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
@@ -107,6 +108,8 @@ def test_a_topic_is_created_as_requested(kafka: Kafka, topic: Made) -> None:
     with open_topics(kafka) as cluster:
         before = cluster.describe([name, "perf.not.there"])
         cluster.alter(name, APPEND_TIME)
+        # The controller confirms a change before the broker that is asked has learnt of it.
+        eventually(lambda: cluster.describe([name])[name].append_time, "it is altered")
         after = cluster.describe([name])[name]
         again = cluster.create(name, 1, {})
 
@@ -114,6 +117,16 @@ def test_a_topic_is_created_as_requested(kafka: Kafka, topic: Made) -> None:
     assert (before[name].partitions, before[name].append_time, before[name].max_message_bytes) == (2, False, 5000)
     assert (after.append_time, after.max_message_bytes) == (True, 5000)
     assert not again
+
+
+def test_a_topic_that_cannot_be_created_is_told_by_the_broker_s_reason(topic: Made) -> None:
+    """Its name and what is wrong, without the raw request."""
+    with pytest.raises(Problem) as raised:
+        topic(1, **{"max.message.bytes": "many"})
+
+    assert "topic perf.edge." in raised.value.message
+    assert "Invalid value many for configuration max.message.bytes" in raised.value.message
+    assert "Request" not in raised.value.message
 
 
 def test_records_arrive_as_they_were_sent(kafka: Kafka, topic: Made) -> None:
