@@ -6,10 +6,12 @@ Problems become one sentence and an `ExitCode`.
 import sys
 from collections.abc import Mapping
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import click
 
+from ingest.cli.console import echo, prepare_streams, print_traceback
 from ingest.core.model import ExitCode, Problem
 
 GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
@@ -108,16 +110,20 @@ def cli(context: click.Context, config: Path | None) -> None:
 
 def main() -> None:
     """Run the command line; a problem is printed as one sentence and sets the exit code."""
+    prepare_streams()
+    sys.excepthook = print_traceback
     try:
         code = cli.main(prog_name="perflog", standalone_mode=False)
     except Problem as problem:
-        click.echo(f"perflog: {problem}", err=True)
+        echo(f"perflog: {problem}", err=True)
         code = problem.exit_code
     except click.exceptions.Abort:
-        click.echo("perflog: stopped", err=True)
+        echo("perflog: stopped", err=True)
         code = ExitCode.INTERRUPTED
     except click.ClickException as error:
-        error.show()
+        words = StringIO()
+        error.show(words)
+        echo(words.getvalue(), err=True, nl=False)
         code = ExitCode.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: not an error, and nothing more can be said

@@ -17,8 +17,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 
 from ingest.cli.bench.derive import interleaved
 from ingest.cli.bench.harness import (
@@ -32,7 +30,7 @@ from ingest.cli.bench.harness import (
     recreate_indices,
     shipped,
 )
-from ingest.cli.console import plain_table, progress_bar
+from ingest.cli.console import echo, echo_json, open_console, plain_table, progress_bar
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry, load_registry
@@ -72,7 +70,7 @@ def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
         same = _replay(settings, registry)
         raised = _replay(settings, _with_raised_revisions(registry))
     result = _tree(first, same, raised)
-    click.echo(orjson.dumps(result)) if as_json else _show(result, count)
+    echo_json(result) if as_json else _show(result, count)
 
 
 def _drain(settings: Settings, registry: Registry) -> Measurement:
@@ -146,5 +144,5 @@ def _show(rows: dict[str, dict[str, float]], count: int) -> None:
     for name, row in rows.items():
         more = [f"{row['of_the_first']:.2f}", f"{row['sent_per_s']:,}"] if "sent_per_s" in row else ["", ""]
         table.add_row(name, f"{row['lines_per_s']:,}", *more)
-    Console().print(table)
-    click.echo(f"{count:,} lines of 1,000 interleaved runs, one worker, stages and runs derived.")
+    open_console().print(table)
+    echo(f"{count:,} lines of 1,000 interleaved runs, one worker, stages and runs derived.")

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo_json, open_console, plain_table
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
@@ -70,9 +69,9 @@ def command(settings_path: Path | None, options: RunOptions) -> int:
 
     report = run_numbered(1) if workers == 1 else Supervisor(run_numbered, workers).run()
     if options.as_json:
-        click.echo(orjson.dumps(report_to_json(report)))
+        echo_json(report_to_json(report))
     else:
-        show(report, Console())
+        show(report, open_console())
     return 0
 
 

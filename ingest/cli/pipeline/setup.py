@@ -4,10 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
+from rich.text import Text
 
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo_json, open_console, plain_table
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
@@ -33,7 +32,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     report = set_up(settings, registry.schema, partitions)
     report.steps += replays_due(settings, registry.sources)
     if as_json:
-        click.echo(orjson.dumps([asdict(step) for step in report.steps]))
+        echo_json([asdict(step) for step in report.steps])
     else:
         _show(report)
 
@@ -43,5 +42,5 @@ def _show(report: SetupReport) -> None:
     for column in ("what", "name", "done", "detail"):
         table.add_column(column, overflow="fold")
     for step in report.steps:
-        table.add_row(step.what, step.name, f"[{_STYLES[step.done]}]{step.done}[/]", step.detail)
-    Console().print(table)
+        table.add_row(step.what, step.name, Text(step.done, style=_STYLES[step.done]), step.detail)
+    open_console().print(table)

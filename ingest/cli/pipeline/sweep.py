@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
+from ingest.cli.console import echo, encode_json
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.timestamps import iso
@@ -33,7 +33,7 @@ def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as
         settings,
         load_registry(grammars or settings.grammars),
         once,
-        lambda swept: click.echo(_format_report(swept, as_json)),
+        lambda swept: echo(_format_report(swept, as_json)),
     )
 
 
@@ -42,7 +42,7 @@ def _format_report(swept: Swept, as_json: bool) -> str:
     report: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": watermarks}
     report |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
     if as_json:
-        return orjson.dumps(report).decode()
+        return encode_json(report).decode()
     until = ", ".join(f"{key} up to {at}" for key, at in watermarks.items()) or "no watermark yet"
     gaps = (
         f" Gaps in files: {swept.gaps:,} found, {swept.gap_documents:,} documents written."

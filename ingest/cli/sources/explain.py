@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import open_console, write_json
 from ingest.cli.options import check_facility, parse_time, parse_zone, select_sources, to_message, with_options
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
@@ -65,7 +64,7 @@ def command(settings_path: Path | None, options: ExplainOptions) -> None:
     rejected = False
     for frame, explanation in _explain_frames(explainer, list(selected.values()), data, received_ms):
         if options.as_json:
-            sys.stdout.buffer.write(orjson.dumps(explanation_to_json(explanation, frame.line)) + b"\n")
+            write_json(explanation_to_json(explanation, frame.line))
         else:
             show(explanation, frame.line, console)
         rejected = rejected or explanation.outcome == "reject"

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import format_value, make_visible, plain_table, print_pointer
+from ingest.cli.console import format_value, plain_table, print_pointer
 from ingest.cli.format import NONE, format_count
 from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
+from ingest.telemetry import make_visible
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_cyan", "bright_green", "bright_magenta")
 DITTO = "″"

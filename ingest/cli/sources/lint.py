@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, open_console, plain_table
+from ingest.cli.console import open_console, plain_table, write_json
 from ingest.cli.format import format_count
 from ingest.cli.options import parse_zone, read_bytes, select_sources, to_message, with_options
 from ingest.cli.zone_faults_text import describe_zone_fault, zone_fault_to_json
@@ -26,6 +25,7 @@ from ingest.core.sources.framing import frames
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
 from ingest.edge.clock import now_ms
+from ingest.telemetry import make_visible
 
 MOST_HEADS = 6
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -66,7 +66,7 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
     findings = list(linter.findings())
     if options.as_json:
         for finding in findings:
-            sys.stdout.buffer.write(orjson.dumps(_finding_to_json(finding)) + b"\n")
+            write_json(_finding_to_json(finding))
         sys.stdout.buffer.flush()
     else:
         _show(findings, linter.sites, linter.outcomes, open_console())

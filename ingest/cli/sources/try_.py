@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
+from ingest.cli.console import write_json
 from ingest.cli.options import (
     check_facility,
     parse_time,
@@ -77,7 +77,7 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
     rejected = False
     for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):
         for result in as_rows(decoded, frame.line):
-            sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
+            write_json(result)
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
