@@ -144,7 +144,11 @@ def _print_outside(explained: ExplainedDocument, console: Console) -> None:
 def _print_rejection(rejection: RejectExplanation, text: str, line: int, console: Console) -> None:
     reject = rejection.reject
     where = f"line {line + reject.line - 1}" + (f", column {reject.column}" if reject.column else "")
-    console.print(Text.assemble((f"{where}: ", "bold"), (reject.reason, "bold red"), f", says {rejection.source}"))
+    console.print(
+        Text.assemble(
+            (f"{where}: ", "bold"), (reject.reason, "bold red"), f", says {rejection.source or 'every source'}"
+        )
+    )
     if rejection.at is None:
         console.print(Text(f"  {format_value(text, console.width * 2)}"))
     else:
