@@ -11,6 +11,7 @@ import traceback
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from io import TextIOWrapper
+from textwrap import wrap
 from types import TracebackType
 from typing import IO, Any
 
@@ -26,6 +27,7 @@ from rich.text import Span, Text
 from ingest.telemetry import HIDDEN, make_visible, on_one_line
 
 PIPE_WIDTH = 200
+HEAD_COLUMNS = 8
 _ASCII = {"≤": "<=", "≥": ">=", "–": "-", "…": "..", "→": "->", "Δ": "d", "µ": "u", "±": "+-", "·": "."}
 _HIDDEN_IN_JSON = re.compile(f"(?![\\t\\n\\r])[{HIDDEN}]")
 
@@ -136,7 +138,8 @@ class PlainTable(Table):
     """A table without lines, heads in bold, whose cells are as wide as they are shown."""
 
     def add_column(self, header: RenderableType = "", *args: Any, **how: Any) -> None:
-        """Add a column."""
+        """Add a column; a word that is too long for it is broken, not cut."""
+        how.setdefault("overflow", "fold")
         super().add_column(_printable_value(header), *args, **how)
 
     def add_row(self, *cells: RenderableType | None, **how: Any) -> None:
@@ -154,6 +157,20 @@ def plain_table(title: RenderableType | None = None, show_header: bool = True) -
     """Return a table as all commands print them: no lines, heads in bold."""
     table = PlainTable(title=_printable_value(title), box=None, pad_edge=False, show_header=show_header)
     table.title_justify, table.title_style, table.header_style = "left", "bold", "bold"
+    return table
+
+
+def figures_table(name: str, heads: Iterable[str]) -> Table:
+    """Return a table of names and figures that fits 80 columns: names and heads break at blanks, figures never."""
+    table = plain_table()
+    table.add_column(name)
+    for head in heads:
+        table.add_column(
+            "\n".join(wrap(head, HEAD_COLUMNS, break_long_words=False)),
+            justify="right",
+            vertical="bottom",
+            no_wrap=True,
+        )
     return table
 
 

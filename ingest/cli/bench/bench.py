@@ -23,7 +23,7 @@ from rich.progress import Progress
 from ingest.cli.bench.baselines import BARE
 from ingest.cli.bench.index import command as index_command
 from ingest.cli.bench.replay import command as replay_command
-from ingest.cli.console import echo, echo_json, open_console, open_error_console, plain_table
+from ingest.cli.console import echo, echo_json, figures_table, open_console, open_error_console
 from ingest.config.load import load_settings
 from ingest.core.bulk import BulkAction, index_document, request_body
 from ingest.core.decode.decoder import Decoder
@@ -74,9 +74,7 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
         rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
         echo_json({"rates": rates, "peak_memory_mib": memory_mib})
         return
-    table = plain_table()
-    for column in ("what", "rate", "of the bare expression"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    table = figures_table("what", ("rate", "of the bare expression"))
     for timing in timings:
         share = f"{timing.rate / timings[0].rate:.2f}" if timing.unit == timings[0].unit else ""
         table.add_row(timing.name, f"{timing.rate:,.0f} {timing.unit}", share)

@@ -30,7 +30,7 @@ from ingest.cli.bench.harness import (
     shipped,
     worker,
 )
-from ingest.cli.console import echo, echo_json, open_console, open_error_console, plain_table
+from ingest.cli.console import echo, echo_json, figures_table, open_console, open_error_console
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.batching import batched
@@ -152,9 +152,8 @@ def _tree(measurements: dict[str, list[Measurement]]) -> dict[str, Any]:
 def _show(measurements: dict[str, list[Measurement]], count: int, repeat: int, settings: Settings) -> None:
     tree = _tree(measurements)
     limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
-    table = plain_table()
-    for column in ("what", "lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    heads = ("lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB")
+    table = figures_table("what", heads)
     for name, row in tree.items():
         rate = row["lines_per_s"]
         figures = [f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}"] if row["peak_mib"] else ["", ""]

@@ -30,7 +30,7 @@ from ingest.cli.bench.harness import (
     recreate_indices,
     shipped,
 )
-from ingest.cli.console import echo, echo_json, open_console, plain_table, progress_bar
+from ingest.cli.console import echo, echo_json, figures_table, open_console, progress_bar
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry, load_registry
@@ -138,9 +138,7 @@ def _tree(first: Measurement, same: Replayed, raised: Replayed) -> dict[str, dic
 
 
 def _show(rows: dict[str, dict[str, float]], count: int) -> None:
-    table = plain_table()
-    for column in ("what", "lines/s", "of the first", "sent/s"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    table = figures_table("what", ("lines/s", "of the first", "sent/s"))
     for name, row in rows.items():
         more = [f"{row['of_the_first']:.2f}", f"{row['sent_per_s']:,}"] if "sent_per_s" in row else ["", ""]
         table.add_row(name, f"{row['lines_per_s']:,}", *more)

@@ -40,7 +40,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
 def _show(report: SetupReport) -> None:
     table = plain_table()
     for column in ("what", "name", "done", "detail"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=column in {"what", "done"})
     for step in report.steps:
         table.add_row(step.what, step.name, Text(step.done, style=_STYLES[step.done]), step.detail)
     open_console().print(table)
