@@ -11,7 +11,10 @@ import pytest
 from rich.text import Text
 
 from ingest.cli.console import echo, encode_json, open_console, plain_table, printable, printable_text, write_json
+from ingest.cli.runs.runs_text import show_run, show_runs
+from ingest.cli.runs.waterfall_text import show_waterfall
 from tests.support.cli import perflog, process
+from tests.support.stored_runs import run_of
 
 CLI = Path(__file__).parents[2] / "ingest" / "cli"
 # OSC 8 and CSI with ESC, 8-bit CSI, bell, override, isolate, zero width, soft hyphen, tag, rich's markup and emoji.
@@ -109,6 +112,22 @@ def test_one_rule_chooses_signs_by_the_encoding(encoding: str, sign: str) -> Non
     assert all(f"{sign} 203" in row for row in rows)
     assert ("≤" in text) is (sign == "≤")
     assert len({line.index("next start") for line in table}) == 1
+
+
+def test_stored_names_control_no_table_and_no_waterfall(capsysbinary: pytest.CaptureFixture[bytes]) -> None:
+    """What Elasticsearch holds is as little trusted as a line; the columns stay aligned."""
+    run = run_of("0 START a\x9b31m\u202eb\u200bc, 60 START abcdefgh, 90 END abcdefgh")
+    console = open_console()
+    show_runs([run], 1, 1, console)
+    show_run(run, 1, console)
+    show_waterfall(run, console)
+    sys.stdout.flush()
+    out = capsysbinary.readouterr().out
+    rows = [line for line in out.decode().splitlines() if "next start" in line or "its END" in line]
+
+    assert not hidden_in(out)
+    assert "a�31m�b�c" in rows[0]
+    assert rows[0].index("next start") == rows[1].index("its END")
 
 
 def test_markup_of_a_record_is_text() -> None:
