@@ -4,13 +4,14 @@ Problems become one sentence and an `ExitCode`.
 """
 
 import sys
-import traceback
 from collections.abc import Mapping
 from importlib import import_module
+from io import StringIO
 from pathlib import Path
 
 import click
 
+from ingest.cli.console import echo, prepare_streams, print_traceback
 from ingest.core.model import ExitCode, Problem
 from ingest.pipeline.signals import interrupt_on_signals, leave, was_interrupted
 from ingest.telemetry import libraries_logged, log_libraries
@@ -136,6 +137,8 @@ cli.params.append(_verbose())
 
 def main() -> None:
     """Run the command line; a problem, SIGTERM and Ctrl-C end it with one sentence and an exit code."""
+    prepare_streams()
+    sys.excepthook = print_traceback
     log_libraries(wanted=False)
     with interrupt_on_signals():
         try:
@@ -153,13 +156,15 @@ def _exit_code() -> object:
         code: object = cli.main(prog_name="perflog", standalone_mode=False)
     except Problem as problem:
         if libraries_logged():
-            traceback.print_exception(problem)
-        click.echo(f"perflog: {problem}", err=True)
+            print_traceback(type(problem), problem, problem.__traceback__)
+        echo(f"perflog: {problem}", err=True)
         code = problem.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
         code = _stopped()
     except click.ClickException as error:
-        error.show()
+        words = StringIO()
+        error.show(words)
+        echo(words.getvalue(), err=True, nl=False)
         code = ExitCode.USAGE if isinstance(error, click.UsageError) else error.exit_code
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output left: not an error, and nothing more can be said
@@ -168,5 +173,5 @@ def _exit_code() -> object:
 
 
 def _stopped() -> int:
-    click.echo("perflog: stopped", err=True)
+    echo("perflog: stopped", err=True)
     return ExitCode.INTERRUPTED

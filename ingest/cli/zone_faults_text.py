@@ -2,8 +2,8 @@
 
 from typing import Any
 
-from ingest.cli.console import make_visible
 from ingest.core.authoring.zone_faults import ZoneFault
+from ingest.telemetry import make_visible
 
 
 def describe_zone_fault(fault: ZoneFault) -> str:

@@ -337,7 +337,10 @@ def pattern(kind, old):
 
 
 COMMAND_LINE = sorted((ROOT / "ingest" / "cli").rglob("*.py"))
-CLICK_TO_DATACLASS = {ROOT / "ingest" / "cli" / "options.py": ["**values"]}  # `with_options`, the one seam
+CLICK_TO_DATACLASS = {
+    ROOT / "ingest" / "cli" / "options.py": ["**values"],  # `with_options`, the one seam
+    ROOT / "ingest" / "cli" / "console.py": ["options: ConsoleOptions | None", "**how", "**how"],  # those of rich
+}
 
 
 def untyped_options(text: str) -> list[str]:

@@ -18,13 +18,12 @@ from typing import Any
 
 import click
 import orjson
-from rich.console import Console
 from rich.progress import Progress
 
 from ingest.cli.bench.baselines import BARE
 from ingest.cli.bench.index import command as index_command
 from ingest.cli.bench.replay import command as replay_command
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo, echo_json, figures_table, open_console, open_error_console
 from ingest.config.load import load_settings
 from ingest.core.bulk import BulkAction, index_document, request_body
 from ingest.core.decode.decoder import Decoder
@@ -73,18 +72,14 @@ def parse(settings_path: Path | None, /, count: int, repeat: int, as_json: bool)
     memory_mib = _status_mib("VmHWM")
     if as_json:
         rates = {f"{timing.name} ({timing.unit})": round(timing.rate, 1) for timing in timings}
-        click.echo(orjson.dumps({"rates": rates, "peak_memory_mib": memory_mib}))
+        echo_json({"rates": rates, "peak_memory_mib": memory_mib})
         return
-    table = plain_table()
-    for column in ("what", "rate", "of the bare expression"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    table = figures_table("what", ("rate", "of the bare expression"))
     for timing in timings:
         share = f"{timing.rate / timings[0].rate:.2f}" if timing.unit == timings[0].unit else ""
         table.add_row(timing.name, f"{timing.rate:,.0f} {timing.unit}", share)
-    Console().print(table)
-    click.echo(
-        f"Medians of {repeat}; {count:,} lines; peak memory {memory_mib:,.0f} MiB; load {os.getloadavg()[0]:.1f}."
-    )
+    open_console().print(table)
+    echo(f"Medians of {repeat}; {count:,} lines; peak memory {memory_mib:,.0f} MiB; load {os.getloadavg()[0]:.1f}.")
 
 
 @command.command("memory")
@@ -99,7 +94,7 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
     fast_path = FastPath(decoder, source, ORIGIN)
     read, write = fast_path.reader(), fast_path.writer(PLACE)
     sizes_mib = []
-    with Progress(console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+    with Progress(console=open_error_console(), disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("lines", total=count)
         for n, line in enumerate(moved((source.folder / "samples.log").read_bytes().splitlines(), count), 1):
             mark = read(line)
@@ -109,7 +104,7 @@ def memory(settings_path: Path | None, /, count: int, as_json: bool) -> None:
                 sizes_mib.append(round(_status_mib("VmRSS"), 1))
                 progress.update(task, completed=n)
     result = {"lines": count, "resident_mib": sizes_mib, "growth_mib": round(sizes_mib[-1] - sizes_mib[0], 1)}
-    click.echo(orjson.dumps(result) if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
+    echo_json(result if as_json else f"{count:,} lines; resident MiB after each tenth: {sizes_mib}")
 
 
 def _lines(registry: Registry, count: int, repeat: int) -> list[Timing]:

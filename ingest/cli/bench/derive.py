@@ -16,10 +16,6 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-import click
-import orjson
-from rich.console import Console
-
 from ingest.cli.bench import baselines
 from ingest.cli.bench.baselines import recorded_bodies, unconditional
 from ingest.cli.bench.harness import (
@@ -32,7 +28,7 @@ from ingest.cli.bench.harness import (
     shipped,
     worker,
 )
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo, echo_json, figures_table, open_console
 from ingest.config.settings import Settings
 from ingest.core.batching import batched
 from ingest.core.decode.registry import Registry
@@ -75,7 +71,7 @@ def bench(settings: Settings, registry: Registry, count: int, repeat: int, as_js
     }
     rounds_by_order = {name: _rounds(settings, registry, records, repeat) for name, records in records_by_order.items()}
     tree = {name: _tree(rounds) for name, rounds in rounds_by_order.items()}
-    click.echo(orjson.dumps(tree)) if as_json else _show(tree, count, repeat, settings)
+    echo_json(tree) if as_json else _show(tree, count, repeat, settings)
 
 
 def interleaved(count: int) -> Iterator[ConsumerRecord]:
@@ -143,14 +139,13 @@ def _tree(rounds: list[Round]) -> dict[str, Any]:
 
 
 def _show(tree: dict[str, dict[str, Any]], count: int, repeat: int, settings: Settings) -> None:
-    table = plain_table()
-    for column in ("lines", "lines/s", "items sent", "of the limit", "µs of ours a line", "peak MiB",
-                   "stage written", "run written", "state written"):  # fmt: skip
-        table.add_column(column, justify="left" if column == "lines" else "right")
+    heads = ("lines/s", "items sent", "of the limit", "µs of ours a line", "peak MiB")
+    table = figures_table("lines", (*heads, "stage times", "run times", "state times"))
     for name, row in tree.items():
-        times = (f"{row['written_times'][kind]:.2f} times" for kind in ("stages", "runs", "runstate"))
+        times = (f"{row['written_times'][kind]:.2f}" for kind in ("stages", "runs", "runstate"))
         table.add_row(name, f"{row['lines_per_s']:,}", f"{row['items']:,}", f"{row['of_the_limit']:.2f}",
                       f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}", *times)  # fmt: skip
-    Console().print(table)
+    open_console().print(table)
     conditions = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
-    click.echo(f"Medians of {repeat}; {count:,} lines; {conditions}. The limit: the same items, no pipeline.")
+    echo(f"Medians of {repeat}; {count:,} lines; {conditions}. The limit: the same items, no pipeline.")
+    echo("Times: how often a stage, a run and its state were written.")

@@ -13,8 +13,6 @@ from statistics import median
 from typing import Any
 
 import click
-import orjson
-from rich.console import Console
 from rich.progress import Progress
 
 from ingest.cli.bench import baselines
@@ -32,7 +30,7 @@ from ingest.cli.bench.harness import (
     shipped,
     worker,
 )
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo, echo_json, figures_table, open_console, open_error_console
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.batching import batched
@@ -79,14 +77,14 @@ def command(settings_path: Path | None, /, count: int, repeat: int, derive: str,
     }
     with shipped(settings, registry, lambda: generated_records(count), DEFAULT_PARTITIONS):
         measurements = _measured(variants, repeat, settings, registry)
-    click.echo(orjson.dumps(_tree(measurements))) if as_json else _show(measurements, count, repeat, settings)
+    echo_json(_tree(measurements)) if as_json else _show(measurements, count, repeat, settings)
 
 
 def _measured(
     variants: dict[str, Variant], repeat: int, settings: Settings, registry: Registry
 ) -> dict[str, list[Measurement]]:
     measurements: dict[str, list[Measurement]] = {name: [] for name in variants}
-    console = Console(stderr=True)
+    console = open_error_console()
     with Progress(console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("warming up", total=1 + repeat * len(variants))
         for round_number in range(repeat + 1):
@@ -154,13 +152,12 @@ def _tree(measurements: dict[str, list[Measurement]]) -> dict[str, Any]:
 def _show(measurements: dict[str, list[Measurement]], count: int, repeat: int, settings: Settings) -> None:
     tree = _tree(measurements)
     limit, bare = (tree[name]["lines_per_s"] for name in list(tree)[:3:2])
-    table = plain_table()
-    for column in ("what", "lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    heads = ("lines/s", "of the limit", "of the bare loop", "µs of ours a line", "peak MiB")
+    table = figures_table("what", heads)
     for name, row in tree.items():
         rate = row["lines_per_s"]
         figures = [f"{row['cpu_us_per_line']:.1f}", f"{row['peak_mib']:,}"] if row["peak_mib"] else ["", ""]
         table.add_row(name, f"{rate:,}", f"{rate / limit:.2f}", f"{rate / bare:.2f}", *figures)
-    Console().print(table)
+    open_console().print(table)
     conditions = f"{settings.delivery.connections} connections, requests of {settings.delivery.bulk_documents:,}"
-    click.echo(f"Medians of {repeat}; {count:,} lines (Lark: one in {LARK_SHARE}); {conditions}.")
+    echo(f"Medians of {repeat}; {count:,} lines (Lark: one in {LARK_SHARE}); {conditions}.")

@@ -17,8 +17,6 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 
 from ingest.cli.bench.derive import interleaved
 from ingest.cli.bench.harness import (
@@ -32,7 +30,7 @@ from ingest.cli.bench.harness import (
     recreate_indices,
     shipped,
 )
-from ingest.cli.console import plain_table, progress_bar
+from ingest.cli.console import echo, echo_json, figures_table, open_console, progress_bar
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
 from ingest.core.decode.registry import Registry, load_registry
@@ -72,7 +70,7 @@ def command(settings_path: Path | None, /, count: int, as_json: bool) -> None:
         same = _replay(settings, registry)
         raised = _replay(settings, _with_raised_revisions(registry))
     result = _tree(first, same, raised)
-    click.echo(orjson.dumps(result)) if as_json else _show(result, count)
+    echo_json(result) if as_json else _show(result, count)
 
 
 def _drain(settings: Settings, registry: Registry) -> Measurement:
@@ -140,11 +138,9 @@ def _tree(first: Measurement, same: Replayed, raised: Replayed) -> dict[str, dic
 
 
 def _show(rows: dict[str, dict[str, float]], count: int) -> None:
-    table = plain_table()
-    for column in ("what", "lines/s", "of the first", "sent/s"):
-        table.add_column(column, justify="left" if column == "what" else "right")
+    table = figures_table("what", ("lines/s", "of the first", "sent/s"))
     for name, row in rows.items():
         more = [f"{row['of_the_first']:.2f}", f"{row['sent_per_s']:,}"] if "sent_per_s" in row else ["", ""]
         table.add_row(name, f"{row['lines_per_s']:,}", *more)
-    Console().print(table)
-    click.echo(f"{count:,} lines of 1,000 interleaved runs, one worker, stages and runs derived.")
+    open_console().print(table)
+    echo(f"{count:,} lines of 1,000 interleaved runs, one worker, stages and runs derived.")

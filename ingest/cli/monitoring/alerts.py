@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.monitoring.alerts_json import evaluation_to_json, incident_to_json
 from ingest.cli.monitoring.alerts_text import show_evaluation, show_incidents
 from ingest.cli.options import parse_moment, parse_period, with_options
@@ -95,7 +94,7 @@ def run(settings_path: Path | None, options: AlertsRunOptions) -> None:
     since = parse_moment("--since", options.since, 0)
     report = evaluate(settings, schema, rules, EvaluateRequest(options.facilities, since, now), LogNotifier())
     if options.as_json:
-        click.echo(orjson.dumps(evaluation_to_json(report)))
+        echo_json(evaluation_to_json(report))
     else:
         show_evaluation(report, options.each_stage, open_console())
 
@@ -125,6 +124,6 @@ def list_(settings_path: Path | None, options: AlertsListOptions) -> None:
     ]
     if options.as_json:
         listed = [incident_to_json(incident) | {"message": text} for incident, text in incidents]
-        click.echo(orjson.dumps({"incidents": listed, "matching": matching}))
+        echo_json({"incidents": listed, "matching": matching})
     else:
         show_incidents(incidents, matching, open_console())

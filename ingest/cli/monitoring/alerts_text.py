@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import format_bounded, format_count, format_minute, format_number
 from ingest.core.alerts.incidents import Incident
 from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdict
 from ingest.pipeline.alerts.evaluate import AlertsReport, RuleResult
+from ingest.telemetry import make_visible
 
 _ORDER = (SLOW, OK, INSUFFICIENT, NOTHING)
 _STYLES = {SLOW: "bold red", INSUFFICIENT: "yellow", "firing": "bold red"}

@@ -1,12 +1,13 @@
 """`perflog dashboards`: compiles the boards under dashboards/ for Kibana, into a file or into a running Kibana."""
 
+import sys
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
 import click
-from rich.console import Console
 
+from ingest.cli.console import echo, escape_json, open_error_console
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.paths import data_folder
@@ -67,13 +68,13 @@ def import_(settings_path: Path | None, options: DashboardsImportOptions) -> Non
     boards, objects = _compile_boards(settings_path, options.space)
     access = Access(options.url, options.space, options.api_key, options.user, password, options.ca_cert)
     kibana = Kibana(access)
-    with Console(stderr=True).status(f"Kibana at {access.base} …"):
+    with open_error_console().status(f"Kibana at {access.base} …"):
         version = kibana.wait(options.wait_s)
         count = kibana.put(objects, version)
     name = "Kibana" if version is None else f"Kibana {'.'.join(map(str, version))}"
-    click.echo(f"{name} at {access.base} has {count} objects, read back and compared.")
+    echo(f"{name} at {access.base} has {count} objects, read back and compared.")
     for board in boards:
-        click.echo(f"{board.title}: {access.base}{board_path(board.key, options.space, options.start, options.end)}")
+        echo(f"{board.title}: {access.base}{board_path(board.key, options.space, options.start, options.end)}")
 
 
 @command.command("compile")
@@ -86,7 +87,7 @@ def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> 
     """Write the file for Kibana's own import (Stack Management, Saved Objects); its name must end in .ndjson."""
     _, objects = _compile_boards(settings_path, space)
     if output is None:
-        click.echo(ndjson(objects), nl=False)
+        sys.stdout.buffer.write(escape_json(ndjson(objects)))
         return
     try:
         output.write_bytes(ndjson(objects))
@@ -94,7 +95,7 @@ def compile_(settings_path: Path | None, /, output: Path | None, space: str) -> 
         raise Problem(
             f"{output} cannot be written: {error.strerror}.", "Name another file with -o.", ExitCode.CANNOT_CREATE
         ) from error
-    click.echo(f"{output}: {len(objects)} objects.")
+    echo(f"{output}: {len(objects)} objects.")
 
 
 def _compile_boards(settings_path: Path | None, space: str) -> tuple[list[Board], list[SavedObject]]:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.monitoring.gaps_text import show_gaps
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
@@ -60,7 +59,7 @@ def command(settings_path: Path | None, options: GapsOptions) -> None:
         known_files, unsettled = gap_index.count_files(query), gap_index.list_unsettled(query)
     if options.as_json:
         result = {"gaps": [gap_to_json(body) for body in gaps], "matching": matching, "files": known_files}
-        click.echo(orjson.dumps({**result, "unsettled": [file_to_json(body) for body in unsettled]}))
+        echo_json({**result, "unsettled": [file_to_json(body) for body in unsettled]})
     else:
         show_gaps(
             [gap_to_json(body) for body in gaps],

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, format_count, format_second
 from ingest.core.timestamps import iso_ms
+from ingest.telemetry import make_visible
 
 WIDE_COLUMNS = 150  # from this width on a gap is one line
 _HEADS = ("state", "missing B", "from byte", "since (UTC)", "until (UTC)", "found (UTC)", "filled (UTC)")

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.monitoring.workflow_json import change_to_json, template_to_json
 from ingest.cli.monitoring.workflow_text import show_learned, show_templates, show_whole
 from ingest.cli.options import parse_moment, parse_period, with_options
@@ -90,7 +89,7 @@ def learn(settings_path: Path | None, options: WorkflowLearnOptions) -> None:
             | {"template": None if result.template is None else template_to_json(result.template)}
             for result in learned
         ]
-        click.echo(orjson.dumps({"learned": learned_templates}))
+        echo_json({"learned": learned_templates})
     else:
         show_learned(learned, open_console())
     if any(result.done == OVERTAKEN for result in learned):
@@ -107,7 +106,7 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], as_json: b
     """List the stored templates."""
     templates = stored(load_settings(settings_path), facilities)
     if as_json:
-        click.echo(orjson.dumps({"templates": [template_to_json(template) for template in templates]}))
+        echo_json({"templates": [template_to_json(template) for template in templates]})
     else:
         show_templates(templates, open_console())
 
@@ -138,6 +137,6 @@ def show(
             template_to_json(template) | {"script_changes": [change_to_json(change) for change in own]}
             for template, own in with_edits
         ]
-        click.echo(orjson.dumps({"templates": whole_templates}))
+        echo_json({"templates": whole_templates})
     else:
         show_whole(with_edits, open_console())

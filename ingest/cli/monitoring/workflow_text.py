@@ -6,11 +6,12 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, format_bounded, format_count, format_minute, format_number
 from ingest.core.analysis.script_changes import ScriptChange
 from ingest.core.runs.template import AT_END, StoredTemplate, Variant
 from ingest.pipeline.derive.workflow_templates import NOTHING, OVERTAKEN, RENEWED, SHOWN, STORED, UNCHANGED, Learned
+from ingest.telemetry import make_visible
 
 _DONE = {
     STORED: "stored: the next sweep compares all settled runs with it",

@@ -14,9 +14,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
-from rich.console import Console
 from rich.status import Status
 
+from ingest.cli.console import echo, open_console, open_error_console
 from ingest.cli.pipeline import demo_text
 from ingest.config.load import load_settings
 from ingest.config.paths import home
@@ -73,7 +73,7 @@ def command(settings_path: Path | None, /, keep: bool, major: str | None) -> int
     """From a file to an answer: ship 35 real lines and a day of network results, index them, query them."""
     log_to_stderr()
     logging.getLogger("perflog").setLevel(logging.WARNING)
-    console = Console()
+    console = open_console()
     settings = load_settings(settings_path)
     registry = load_registry(settings.grammars)
     with interrupt_on_signals(close_s=None), _running_stack(keep, major) as running:
@@ -162,8 +162,8 @@ def _list_directions(settings: Settings) -> list[tuple[str, str]]:
 
 def _spinner(words: str) -> Status:
     """Show a spinner on a terminal, nothing in a pipe."""
-    return Console(stderr=True).status(words)
+    return open_error_console().status(words)
 
 
 def _print_step(words: str) -> None:
-    click.echo(f"· {words}")
+    echo(f"· {words}")

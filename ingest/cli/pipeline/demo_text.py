@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import click
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ingest.cli.console import echo, plain_table
 from ingest.cli.format import NONE, format_bounded, format_clock, format_day, format_seconds
 from ingest.core.analysis.network_window import Direction, NetworkWindow, TestResult, network_window
 from ingest.core.ids import index_pattern
@@ -38,8 +39,8 @@ def show(
 def _build_stage_table(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
     waits = f"queue wait {format_seconds(run.parts.get(QUEUE))}, dispatch {format_seconds(run.parts.get(DISPATCH))}"
     span = f"{len(run.stages)} stages, first to last start {format_seconds(run.span_s)}"
-    title = f"Run {run.run} on {format_day(run.start_ms)}\n[not bold]{span}; {waits}[/]"
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
+    head = f"Run {run.run} on {format_day(run.start_ms)}\n"
+    table = plain_table(Text.assemble(head, (f"{span}; {waits}", "not bold")))
     table.add_column("start\nUTC", no_wrap=True)
     table.add_column("stage", no_wrap=True)
     table.add_column("s", justify="right", no_wrap=True)
@@ -63,7 +64,7 @@ def _format_loss_and_p95(window: NetworkWindow) -> str:
 def _build_network_table(run: StoredRun, tests: Sequence[TestResult], directions: Sequence[Direction]) -> Table:
     span = f"{format_clock(run.start_ms)} to {format_clock(run.last_ms)}"
     title = f"The network from {span}"
-    table = Table(title=title, title_justify="left", box=None, pad_edge=False, title_style="bold")
+    table = plain_table(title)
     for column in ("direction", "throughput", "loss", "delay median", "p95", "failed"):
         table.add_column(column, justify="left" if column == "direction" else "right")
     for direction in directions:
@@ -83,7 +84,7 @@ def _format_loss_and_delays(window: NetworkWindow) -> tuple[str, str, str]:
 
 def show_ledger(ledger: Mapping[str, Mapping[str, int]], committed: Mapping[str, int], console: Console) -> bool:
     """Print the ledger beside the broker's committed offsets; returns whether the two agree."""
-    table = Table(title="The ledger", title_justify="left", title_style="bold", box=None, pad_edge=False)
+    table = plain_table("The ledger")
     table.add_column("topic", no_wrap=True)
     for column in _HEADS:
         table.add_column(column, justify="right", no_wrap=True)
@@ -116,7 +117,7 @@ def show_next(running: Running, keep: bool, runs: Sequence[StoredRun], console: 
         "perflog dashboards import --kibana http://127.0.0.1:5601 --from 2016-02-06 --to 2016-02-07   # your Kibana",
         "perflog stack status        perflog stack down",
     ):
-        click.echo(f"  {line}")
+        echo(f"  {line}")
 
 
 def _format_percent(ratio: float | None) -> str:

@@ -10,10 +10,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from ingest.cli.console import echo, echo_json, open_error_console
 from ingest.cli.format import NONE
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
@@ -239,7 +238,7 @@ def _write_all(generated: Iterator[tuple[Made, int]], advance: Callable[[int], N
 
 
 def _progress_bar() -> Progress:
-    console = Console(stderr=True)
+    console = open_error_console()
     columns = (BarColumn(), MofNCompleteColumn(), TextColumn("messages"), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
@@ -262,17 +261,17 @@ def _show(generated: GeneratedCounts, intake: Intake | None, options: GenerateOp
             "rate_reached": pace.rate if pace else None,
             "duration_s": pace.duration_s if pace else None,
         }
-        click.echo(orjson.dumps(report))
+        echo_json(report)
         return
     counts = generated.counts
     runs = "" if generated.runs is None else f" of {generated.runs:,} runs"
-    click.echo(
+    echo(
         f"{counts['lines']:,} lines{runs} and {counts['results']:,} results ({generated.size_bytes:,} bytes), of which"
     )
-    click.echo(
+    echo(
         f"{counts['documents']:,} documents must come; {counts['rejected']:,} messages must be rejected, "
         f"{counts['ignored']:,} ignored, {counts['repeats']:,} are repeats."
     )
     if pace and intake and options.rate:
         reached = f"{pace.rate:,.1f}" if pace.rate is not None else NONE
-        click.echo(f"{intake.topic} acknowledged {reached} messages/s ({options.rate:,.1f} asked).")
+        echo(f"{intake.topic} acknowledged {reached} messages/s ({options.rate:,.1f} asked).")

@@ -6,10 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo_json, figures_table, open_console
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.config.settings import Settings
@@ -62,9 +61,9 @@ def command(settings_path: Path | None, options: RunOptions) -> int:
     with stop_on_signals(Stop()) as stop:
         report = _run(load_settings(settings_path), options, stop)
     if options.as_json:
-        click.echo(orjson.dumps(report_to_json(report)))
+        echo_json(report_to_json(report))
     else:
-        show(report, Console())
+        show(report, open_console())
     return 0
 
 
@@ -115,12 +114,18 @@ def _counts_to_json(count: OutcomeCounts) -> dict[str, Any]:
     }
 
 
+_HEADS = {
+    "duplicate": "dupli- cate",
+    "corrected": "cor- rected",
+    "rejected": "re- jected",
+    "ignored": "ig- nored",
+    "documents": "docu- ments",
+}
+
+
 def show(report: RunReport, console: Console) -> None:
     """Print the report: the outcomes of each intake's records, and the reasons for rejects."""
-    table = plain_table()
-    table.add_column("intake")
-    for column in OutcomeCounts().numbers():
-        table.add_column(column, justify="right")
+    table = figures_table("intake", (_HEADS.get(name, name) for name in OutcomeCounts().numbers()))
     for name, count in report.counts.items():
         table.add_row(name, *(f"{number:,}" for number in count.numbers().values()))
     console.print(table)

@@ -4,10 +4,9 @@ from dataclasses import asdict
 from pathlib import Path
 
 import click
-import orjson
-from rich.console import Console
+from rich.text import Text
 
-from ingest.cli.console import plain_table
+from ingest.cli.console import echo_json, open_console, plain_table
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
@@ -35,7 +34,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     for warning in report.warnings:
         click.echo(f"perflog: {warning}", err=True)
     if as_json:
-        click.echo(orjson.dumps([asdict(step) for step in report.steps]))
+        echo_json([asdict(step) for step in report.steps])
     else:
         _show(report)
 
@@ -43,7 +42,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
 def _show(report: SetupReport) -> None:
     table = plain_table()
     for column in ("what", "name", "done", "detail"):
-        table.add_column(column, overflow="fold")
+        table.add_column(column, no_wrap=column in {"what", "done"})
     for step in report.steps:
-        table.add_row(step.what, step.name, f"[{_STYLES[step.done]}]{step.done}[/]", step.detail)
-    Console().print(table)
+        table.add_row(step.what, step.name, Text(step.done, style=_STYLES[step.done]), step.detail)
+    open_console().print(table)

@@ -5,10 +5,10 @@ from importlib.metadata import version
 from pathlib import Path
 
 import click
-import orjson
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TimeRemainingColumn, TransferSpeedColumn
 
+from ingest.cli.console import echo, echo_json, open_error_console
 from ingest.cli.options import with_options
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
@@ -59,7 +59,7 @@ def command(settings_path: Path | None, options: ShipOptions) -> int:
         settings.intake(options.intake_name), sources, options.files, version("perflog-ingest"),
         backfill=options.backfill, host=options.host, framing=options.framing, manifest=options.manifest,
     )  # fmt: skip
-    console = Console(stderr=True)
+    console = open_error_console()
     with _progress_bar(console) as progress:
         task = progress.add_task("ship", total=checked(options.files))
         report = ship(settings, to_send, lambda size_bytes: progress.advance(task, size_bytes))
@@ -75,11 +75,11 @@ def _progress_bar(console: Console) -> Progress:
 def _show(report: ShipReport, as_json: bool) -> None:
     for message in report.too_large:
         reason = f"{message.size_bytes:,} bytes are more than the {report.limit_bytes:,} that {report.topic} takes"
-        click.echo(f"perflog: {message.path} at byte {message.offset_bytes}: not sent, {reason}.", err=True)
+        echo(f"perflog: {message.path} at byte {message.offset_bytes}: not sent, {reason}.", err=True)
     for file in report.files:
         if file.lost_bytes:
             reason = f"{file.lost_bytes:,} bytes could not be read: the file was truncated while it was sent"
-            click.echo(f"perflog: {file.path}: {reason}.", err=True)
+            echo(f"perflog: {file.path}: {reason}.", err=True)
     if as_json:
         too_large = [
             {"path": str(t.path), "offset": t.offset_bytes, "size_bytes": t.size_bytes} for t in report.too_large
@@ -89,6 +89,6 @@ def _show(report: ShipReport, as_json: bool) -> None:
             {"path": str(f.path), "size_bytes": f.size_bytes, "lines": f.lines, "sha256": f.sha256}
             for f in report.files
         ]
-        click.echo(orjson.dumps({**totals, "too_large": too_large, "files": files}))
+        echo_json({**totals, "too_large": too_large, "files": files})
     else:
-        click.echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")
+        echo(f"{report.messages:,} messages ({report.size_bytes:,} bytes) acknowledged by {report.topic}.")

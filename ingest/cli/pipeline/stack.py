@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
+from ingest.cli.console import echo, open_console, open_error_console, plain_table
 from ingest.cli.options import with_options
 from ingest.core.model import ExitCode
 from ingest.edge.local import stack as local
@@ -61,10 +62,10 @@ def up(_settings_path: Path | None, stack: local.LocalStack) -> None:
     """
     with interrupt_on_signals(None, STOPPING), _spinner() as tell:
         running = local.up(stack, tell)
-    click.echo("The stack is up." if running.started else "The stack is already up.")
-    click.echo(f"  Kafka          {running.kafka}")
-    click.echo(f"  Elasticsearch  {running.elasticsearch}")
-    click.echo(f"  data, logs     {running.folder}")
+    echo("The stack is up." if running.started else "The stack is already up.")
+    echo(f"  Kafka          {running.kafka}")
+    echo(f"  Elasticsearch  {running.elasticsearch}")
+    echo(f"  data, logs     {running.folder}")
 
 
 @command.command()
@@ -74,15 +75,13 @@ def status(folder: Path | None, as_json: bool) -> None:
     """Show what runs. The exit code is 0 if both answer, else 69."""
     servers = local.status(local.LocalStack(folder))
     if as_json:
-        click.echo(json.dumps([_status_to_json(server) for server in servers], indent=2))
+        echo(json.dumps([_status_to_json(server) for server in servers], indent=2))
     else:
-        Console(soft_wrap=True).print(_build_table(servers))
+        open_console().print(_build_table(servers), soft_wrap=True)
     if any(server.state != "ready" for server in servers):
         for server in servers:
             if server.state == "died":
-                click.echo(
-                    f"{server.name} has died; its log is {server.log}. `perflog stack up` starts it again.", err=True
-                )
+                echo(f"{server.name} has died; its log is {server.log}. `perflog stack up` starts it again.", err=True)
         sys.exit(ExitCode.UNAVAILABLE)
 
 
@@ -93,9 +92,9 @@ def down(folder: Path | None, purge: bool) -> None:
     """Stop only the processes that `up` started. Their data are kept."""
     with _spinner() as tell:
         ended = local.down(local.LocalStack(folder), purge, tell)
-    click.echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")
+    echo(f"Ended {' and '.join(ended)}." if ended else "Nothing was running.")
     if purge:
-        click.echo("Data and logs are removed.")
+        echo("Data and logs are removed.")
 
 
 def _status_to_json(server: local.Status) -> dict[str, Any]:
@@ -112,12 +111,12 @@ def _status_to_json(server: local.Status) -> dict[str, Any]:
 
 
 def _build_table(servers: tuple[local.Status, ...]) -> Table:
-    table = Table(
-        "service", "version", "pid", "address", "state", "memory", box=None, pad_edge=False, header_style="bold"
-    )
+    table = plain_table()
+    for head in ("service", "version", "pid", "address", "state", "memory"):
+        table.add_column(head)
     for server in servers:
         memory = f"{server.memory_bytes / MIB:.0f} MiB" if server.memory_bytes else "-"
-        state = f"[{_COLOURS[server.state]}]{server.state}[/]"
+        state = Text(server.state, style=_COLOURS[server.state])
         table.add_row(server.name, server.version or "-", str(server.pid or "-"), server.address or "-", state, memory)
     return table
 
@@ -125,7 +124,7 @@ def _build_table(servers: tuple[local.Status, ...]) -> Table:
 @contextmanager
 def _spinner() -> Iterator[Callable[[str], None]]:
     """Show a spinner with the current step on a terminal, nothing in a pipe."""
-    console = Console(stderr=True)
+    console = open_error_console()
     if not console.is_terminal:
         yield lambda _: None
         return

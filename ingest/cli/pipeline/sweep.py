@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
+from ingest.cli.console import echo, encode_json
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.core.model import ExitCode, Problem
@@ -34,7 +34,7 @@ def command(settings_path: Path | None, /, once: bool, grammars: Path | None, as
     with stop_on_signals(Stop()) as stop:
         settings = load_settings(settings_path)
         registry = load_registry(grammars or settings.grammars)
-        is_finished = sweep(settings, registry, once, lambda swept: click.echo(_format_report(swept, as_json)), stop)
+        is_finished = sweep(settings, registry, once, lambda swept: echo(_format_report(swept, as_json)), stop)
     if once and not is_finished:
         raise Problem("Stopped before the sweep was finished.", "The next sweep does the rest.", ExitCode.INTERRUPTED)
 
@@ -44,7 +44,7 @@ def _format_report(swept: Swept, as_json: bool) -> str:
     report: dict[str, Any] = {"run_ids": swept.states, "documents": swept.documents, "watermarks": watermarks}
     report |= {"gaps": swept.gaps, "gap_documents": swept.gap_documents}
     if as_json:
-        return orjson.dumps(report).decode()
+        return encode_json(report).decode()
     until = ", ".join(f"{key} up to {at}" for key, at in watermarks.items()) or "no watermark yet"
     gaps = (
         f" Gaps in files: {swept.gaps:,} found, {swept.gap_documents:,} documents written."

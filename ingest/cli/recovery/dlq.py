@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console, progress_bar
+from ingest.cli.console import echo, echo_json, open_console, progress_bar
 from ingest.cli.options import parse_period, with_options
 from ingest.cli.recovery.dlq_json import listing_to_json, purge_to_json, reject_to_json, replay_to_json
 from ingest.cli.recovery.dlq_text import show_listing, show_purge, show_reject, show_replay
@@ -131,7 +130,7 @@ def list_(settings_path: Path | None, options: DlqListOptions) -> None:
     log_to_stderr()
     shapes = list_shapes(load_settings(settings_path), options.query())
     if options.as_json:
-        click.echo(orjson.dumps(listing_to_json(shapes)))
+        echo_json(listing_to_json(shapes))
     else:
         show_listing(shapes, open_console())
 
@@ -156,13 +155,12 @@ def show(settings_path: Path | None, options: DlqShowOptions) -> None:
             raise Problem(
                 f"{reject.id} has no value: the record had none, or no copy of it is left.", "", ExitCode.NO_INPUT
             )
-        sys.stdout.buffer.write(original.value)
-        sys.stdout.flush()
+        _write_raw(original.value)
         return
     registry = load_registry(options.grammars or settings.grammars)
     now = as_of_now(reject, original, settings, registry)
     if options.as_json:
-        click.echo(orjson.dumps(reject_to_json(reject, original, parts, now)))
+        echo_json(reject_to_json(reject, original, parts, now))
     else:
         show_reject(reject, original, parts, now, registry.sources, open_console())
 
@@ -187,7 +185,7 @@ def replay(settings_path: Path | None, options: DlqReplayOptions) -> int:
     with progress_bar("rejects") as progress:
         report = replay_them(settings, query, now_ms, again=options.again, dry_run=options.dry_run, progress=progress)
     if options.as_json:
-        click.echo(orjson.dumps(replay_to_json(report)))
+        echo_json(replay_to_json(report))
     else:
         show_replay(report, open_console())
     return ExitCode.BAD_DATA if report.not_sent else 0
@@ -221,7 +219,7 @@ def purge(settings_path: Path | None, options: DlqPurgeOptions) -> None:
     with progress_bar("rejects") as progress:
         report = purge_them(settings, query, progress)
     if options.as_json:
-        click.echo(orjson.dumps(purge_to_json(report)))
+        echo_json(purge_to_json(report))
     else:
         show_purge(report, open_console())
 
@@ -242,3 +240,12 @@ def _confirm(count: int) -> None:
             ExitCode.USAGE,
         )
     click.confirm(f"Delete {count:,} rejects and the letters that only they need, permanently?", abort=True, err=True)
+
+
+def _write_raw(value: bytes) -> None:
+    """Write a record's bytes; on a terminal, which they could control, as text instead."""
+    if sys.stdout.isatty():
+        echo(value.decode("utf-8", "replace"))
+        return
+    sys.stdout.buffer.write(value)
+    sys.stdout.flush()

@@ -3,10 +3,9 @@
 from collections.abc import Mapping
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table, print_pointer
+from ingest.cli.console import plain_table, print_pointer
 from ingest.cli.format import NONE, format_count, format_minute
 from ingest.core.authoring.explain import character_of
 from ingest.core.authoring.nearest import examples
@@ -17,6 +16,7 @@ from ingest.edge.elasticsearch.rejects import StoredReject
 from ingest.pipeline.deadletters.inspect import COPY, INDEX, LETTER, RECORD, Listed, Listing, Original
 from ingest.pipeline.deadletters.purge import PurgeReport
 from ingest.pipeline.deadletters.replay import ReplayReport
+from ingest.telemetry import make_visible
 
 WIDE_COLUMNS = 150  # from this width on a shape is one line
 HEX_ROWS = 16
@@ -140,7 +140,7 @@ def _describe_terminal(source: Source | None, name: str) -> str:
 def _print_facts(
     reject: StoredReject, original: Original | None, parts: list[str], now: Outcomes | None, console: Console
 ) -> None:
-    table = Table(box=None, pad_edge=False, show_header=False)
+    table = plain_table(show_header=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     rows = {

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console, progress_bar
+from ingest.cli.console import echo_json, open_console, progress_bar
 from ingest.cli.options import check_facility, parse_period, with_options
 from ingest.cli.recovery.replay_text import differences_to_json, report_to_json, show_report, show_shadow
 from ingest.config.load import load_settings
@@ -75,11 +74,11 @@ def command(settings_path: Path | None, options: ReplayOptions) -> int:
         else:
             report = resend(settings, registry, query, rate=options.rate, dry_run=options.dry_run, progress=progress)
     if options.shadow:
-        click.echo(orjson.dumps(differences_to_json(differences, left_out))) if options.as_json else show_shadow(
+        echo_json(differences_to_json(differences, left_out)) if options.as_json else show_shadow(
             differences, left_out, console
         )
         return ExitCode.FINDINGS if differences.any else ExitCode.DONE
-    click.echo(orjson.dumps(report_to_json(report))) if options.as_json else show_report(report, console)
+    echo_json(report_to_json(report)) if options.as_json else show_report(report, console)
     return ExitCode.BAD_DATA if report.left_out else 0
 
 

@@ -6,13 +6,14 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import format_value, make_visible
+from ingest.cli.console import format_value
 from ingest.cli.format import format_count
 from ingest.core.replay.corrections import CORRECTED, GONE, TO_INDEX, TO_RUN, TO_TIME
 from ingest.core.replay.diff import Differences, Example, OnlyOne, Tally, by_lines
 from ingest.core.replay.stored_line import DocumentVersion
 from ingest.core.timestamps import iso
 from ingest.pipeline.replay.resend import NEW, Change, Corrections, LinesReport
+from ingest.telemetry import make_visible
 
 _WORDS = {
     TO_INDEX: "to another index",

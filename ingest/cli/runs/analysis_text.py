@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, format_bounded, format_count, format_minute, format_number, format_second
 from ingest.cli.runs.runs_text import show_run, show_runs
 from ingest.cli.runs.waterfall_text import show_waterfall
@@ -17,6 +17,7 @@ from ingest.core.alerts.slow_stage import INSUFFICIENT, NOTHING, OK, SLOW, Verdi
 from ingest.core.analysis.offline import Analysis, Counts
 from ingest.core.authoring.zone_faults import ZoneFault
 from ingest.core.runs.stored import StoredRun
+from ingest.telemetry import make_visible
 
 MOST_SHAPES = 5
 MOST_SLOW = 10

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import encode_json, open_console
 from ingest.cli.options import with_options
 from ingest.cli.runs.analysis_json import head_to_json
 from ingest.cli.runs.analysis_text import RunSelection, show_analysis
@@ -110,10 +109,10 @@ def _choose_example(runs: Sequence[StoredRun], stage_outliers: Outliers) -> Stor
 def _write_json(head: dict[str, Any], runs: Iterable[StoredRun], uses: Mapping[tuple[str, str, str], int]) -> None:
     """Write one object, run by run, so that it is never in memory as a whole."""
     out = sys.stdout.buffer
-    out.write(orjson.dumps(head)[:-1] + b',"runs":[')
+    out.write(encode_json(head)[:-1] + b',"runs":[')
     for n, run in enumerate(runs):
         out.write(
-            (b",\n" if n else b"\n") + orjson.dumps(whole_run_to_json(run, uses[run.facility, run.source, run.run]))
+            (b",\n" if n else b"\n") + encode_json(whole_run_to_json(run, uses[run.facility, run.source, run.run]))
         )
     out.write(b"\n]}\n")
     out.flush()

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.options import with_options
 from ingest.cli.runs.compare_text import comparison_to_json, show_comparison
 from ingest.cli.runs.files import ReadingOptions, derive_runs, find_first_given, read_files, reading_options
@@ -62,7 +61,7 @@ def command(settings_path: Path | None, options: CompareOptions) -> None:
     pair = _read_pair(settings, options) if options.files else _load_pair(settings, options)
     comparison = compared(*pair)
     if options.as_json:
-        click.echo(orjson.dumps(comparison_to_json(comparison)))
+        echo_json(comparison_to_json(comparison))
     else:
         show_comparison(comparison, open_console())
 

@@ -7,12 +7,13 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, SIGN, format_bounded, format_minute
 from ingest.cli.runs.runs_json import run_to_json
 from ingest.core.analysis.compare import BOUNDS, SPAN, ComparedStage, Comparison, Difference, MeasuredRun
 from ingest.core.runs.phases import STAGE
 from ingest.core.runs.stored import StoredRun
+from ingest.telemetry import make_visible
 
 _WORDS = {STAGE: "stages", SPAN: "first to last start"}
 LONG_S, LONG_PERCENT = 60, 25  # differences above both, in either direction, are coloured
@@ -88,8 +89,13 @@ def _make_cells(pair: ComparedStage) -> Iterator[Text]:
     yield _format_side(pair.first, absent)
     yield _format_side(pair.second, absent)
     style = _choose_style(difference)
-    yield Text(NONE if difference is None else f"{_SIGNS[difference.kind]} {difference.seconds:+,.0f}", style=style)
-    yield Text(NONE if difference is None or difference.percent is None else f"{difference.percent:+,.0f}", style=style)
+    yield Text(_format_difference(difference, difference and difference.seconds), style=style)
+    yield Text(_format_difference(difference, difference and difference.percent), style=style)
+
+
+def _format_difference(difference: Difference | None, value: float | None) -> str:
+    """Format the seconds or the percent of a difference, with the sign of its kind: a bound of one bounds the other."""
+    return NONE if difference is None or value is None else f"{_SIGNS[difference.kind]} {value:+,.0f}"
 
 
 def _format_side(side: MeasuredRun | None, absent: str) -> Text:

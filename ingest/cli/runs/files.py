@@ -11,6 +11,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
+from ingest.cli.console import open_error_console
 from ingest.cli.options import check_facility, parse_zone, select_sources
 from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
@@ -80,7 +81,7 @@ def read_files(settings: Settings, files: Sequence[Path], options: ReadingOption
     analysis = Analysis(decoder, registry.schema, options.most)
     limit_bytes, received_ms = settings.delivery.max_message_bytes, now_ms()
     size_bytes = checked([file for file in files if str(file) != "-"], "")
-    console = Console(stderr=True)
+    console = open_error_console()
     with _progress_bar(console) as progress:
         task = progress.add_task("reading", total=size_bytes or None)
         for file in files:
@@ -97,7 +98,7 @@ def derive_runs(analysis: Analysis) -> list[StoredRun]:
 @contextmanager
 def spinner(words: str) -> Iterator[None]:
     """Show a message on a terminal during long work of unknown length, nothing elsewhere."""
-    console = Console(stderr=True)
+    console = open_error_console()
     if not console.is_terminal:
         yield
         return

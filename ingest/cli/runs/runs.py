@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.options import parse_period, with_options
 from ingest.cli.runs.runs_csv import write_csv
 from ingest.cli.runs.runs_json import run_to_json
@@ -69,7 +68,7 @@ def command(settings_path: Path | None, options: RunsOptions) -> None:
     if options.as_csv:
         write_csv(runs)
     elif options.as_json:
-        click.echo(orjson.dumps({"runs": [run_to_json(run) for run in runs], "matching": matching}))
+        echo_json({"runs": [run_to_json(run) for run in runs], "matching": matching})
     else:
         show_runs(runs, matching, stored_count, open_console())
 

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table, printable
 from ingest.cli.format import (
     NONE,
     SIGN,
@@ -21,7 +21,9 @@ from ingest.cli.format import (
 )
 from ingest.core.runs.completeness import COMPLETE, INCOMPLETE, OPEN_YET, UNKNOWN, Completeness
 from ingest.core.runs.phases import BETWEEN, DISPATCH, LEAD, QUEUE, STAGE, TAIL
+from ingest.core.runs.stages import BY_END
 from ingest.core.runs.stored import StoredRun, StoredStage
+from ingest.telemetry import make_visible
 
 WIDE_COLUMNS = 130  # from this width on a run is one line
 _HEADS = ("run", "state", "begin (UTC)", "queue", "dispatch", "span", "total s")
@@ -76,7 +78,7 @@ def _print_wide(runs: Sequence[StoredRun], console: Console) -> None:
 
 def _print_narrow(runs: Sequence[StoredRun], console: Console) -> None:
     """Print the numbers as a table, and below each row what does not fit into it."""
-    rows = [_make_cells(run) for run in runs]
+    rows = [tuple(map(printable, _make_cells(run))) for run in runs]
     widths = [max(len(row[n]) for row in [_HEADS, *rows]) for n in range(len(_HEADS))]
     own_line = sum(widths) + 2 * (len(widths) - 1) > console.width  # long run ids get their own line
     skip = 1 if own_line else 0
@@ -171,9 +173,17 @@ def show_run(run: StoredRun, instances: int, console: Console) -> None:
 
 
 def _describe_state(run: StoredRun) -> str:
-    closed = {"run_end": " by its own end", "ends": ": each stage has its END", "timeout": ": seven days of silence"}
+    closed = {"run_end": " by its own end", "ends": _describe_silence(run), "timeout": ": seven days of silence"}
     began, last = f"began {format_second(run.start_ms)}", f"last line {format_second(run.seen_ms)} UTC"
     return f"{run.state}{closed.get(run.closed_by, '')}; {began}, {last}"
+
+
+def _describe_silence(run: StoredRun) -> str:
+    """Say why a run without an end of its own counts as closed: it may go on, so this does not make its total exact."""
+    ended = bool(run.stages) and all(stage.closed_by == BY_END for stage in run.stages)
+    return (
+        f": {'each stage that started has its END' if ended else 'no stage is open'}, and an hour of silence followed"
+    )
 
 
 def _describe_times(run: StoredRun) -> str:

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.options import with_options
 from ingest.cli.runs.run_choice import choose_use, no_such_run
 from ingest.cli.runs.runs_json import whole_run_to_json
@@ -56,7 +55,7 @@ def command(settings_path: Path | None, options: ShowOptions) -> None:
     with open_runs(settings.elasticsearch) as run_index:
         run, uses = load_run(run_index, query, options.instance)
     if options.as_json:
-        click.echo(orjson.dumps(whole_run_to_json(run, uses)))
+        echo_json(whole_run_to_json(run, uses))
         return
     console = open_console()
     show_run(run, uses, console)

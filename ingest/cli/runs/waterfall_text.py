@@ -1,7 +1,7 @@
 """Draws a run as a waterfall on the terminal, with the layout of analysis/waterfall.py, in glyphs and colours.
 
-Each kind has its own glyph, so that it is readable without colour. In a pipe, with NO_COLOR and if the output is not
-UTF-8, the glyphs are ASCII.
+Each kind has its own glyph, so that it is readable without colour. The glyphs are ASCII if the output's encoding lacks
+others, as all signs of all commands.
 """
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -10,13 +10,14 @@ from typing import NamedTuple
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import make_visible
+from ingest.cli.console import holds_all_signs
 from ingest.cli.format import format_clock, format_day, format_seconds, format_time
 from ingest.core.analysis.time_axis import Axis
 from ingest.core.analysis.waterfall import FOLD, WAIT, Waterfall, WaterfallRow, waterfall
 from ingest.core.runs.phases import DISPATCH, LEAD, QUEUE
 from ingest.core.runs.stages import EXACT, LOWER, NONE, UPPER
 from ingest.core.runs.stored import StoredRun
+from ingest.telemetry import make_visible
 
 MOST_ROWS = 40
 CLOCK_COLUMNS = 100  # from this width on there is room for the start of each stage
@@ -84,15 +85,14 @@ class Layout(NamedTuple):
         return sum(width + 2 for width in (self.start, self.label, self.took, self.lane) if width)
 
 
-def choose_glyphs(console: Console) -> Glyphs:
-    """Choose the glyphs: ASCII in a pipe, with NO_COLOR, or if the output cannot encode the others."""
-    holds_all = console.is_terminal and not console.no_color and console.encoding.lower().startswith("utf")
-    return DRAWN if holds_all else PLAIN
+def choose_glyphs() -> Glyphs:
+    """Choose the glyphs: ASCII if the output's encoding lacks the others."""
+    return DRAWN if holds_all_signs() else PLAIN
 
 
 def show_waterfall(run: StoredRun, console: Console, unfold: bool = False, marked: Collection[str] = ()) -> None:
     """Draw a run with its stages; if there are many, the longest, unless `unfold`. `marked`: ids of slow stages."""
-    glyphs, most_rows = choose_glyphs(console), None if unfold else MOST_ROWS
+    glyphs, most_rows = choose_glyphs(), None if unfold else MOST_ROWS
     draft = waterfall(run, LEAST_BAR, most_rows, marked)
     layout = _lay_out(draft.rows, run, glyphs, marked, console.width)
     chart = waterfall(run, layout.bar, most_rows, marked)

@@ -1,25 +1,24 @@
 """`perflog explain`: which source reads a line, which token became which field; where and why it was rejected."""
 
 import sys
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import open_console, write_json
 from ingest.cli.options import check_facility, parse_time, parse_zone, select_sources, to_message, with_options
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
 from ingest.core.authoring.explanation import Explanation, Filled, RejectExplanation, Token
+from ingest.core.authoring.file_framing import framing_of_file
+from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Intake
-from ingest.core.sources.framing import Frame, frames, framing_of
+from ingest.core.sources.framing import Frame, frames
 from ingest.core.sources.loader import load_sources
-from ingest.core.sources.source import Source
 from ingest.edge.clock import now_ms
 
 
@@ -63,36 +62,20 @@ def command(settings_path: Path | None, options: ExplainOptions) -> None:
     data = sys.stdin.buffer.read() if options.line == "-" else options.line.encode("utf-8", "surrogateescape")
     console = open_console()
     rejected = False
-    for frame, explanation in _explain_frames(explainer, list(selected.values()), data, received_ms):
+    decoder = Decoder(intake, sources, schema, settings.sites)
+    framing = framing_of_file(
+        selected.values(), "-", data, lambda frame: decoder.decode(to_message(frame, received_ms), received_ms)
+    )
+    nonblank = [frame for frame in frames(data, framing) if frame.data.strip()] or [Frame(1, 0, data)]
+    for frame in nonblank:
+        explanation = explainer.explain(to_message(frame, received_ms))
         if options.as_json:
-            sys.stdout.buffer.write(orjson.dumps(explanation_to_json(explanation, frame.line)) + b"\n")
+            write_json(explanation_to_json(explanation, frame.line))
         else:
             show(explanation, frame.line, console)
         rejected = rejected or explanation.outcome == "reject"
     sys.stdout.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
-
-
-def _explain_frames(
-    explainer: Explainer, selected: list[Source], data: bytes, received_ms: int
-) -> Iterator[tuple[Frame, Explanation]]:
-    """Explain frames like `try`: the whole as one message if a source accepts it, else line by line."""
-    framings = {framing_of(source, "-", data) for source in selected}
-    if "message" in framings:
-        whole = [(frame, explainer.explain(to_message(frame, received_ms))) for frame in frames(data, "message")]
-        blocks = {source.name for source in selected if framing_of(source, "-", data) == "message"}
-        if framings == {"message"} or any(_is_block(explanation, blocks) for _, explanation in whole):
-            yield from whole
-            return
-    lines = [frame for frame in frames(data, "line") if frame.data.strip()] or [Frame(1, 0, data)]
-    yield from ((frame, explainer.explain(to_message(frame, received_ms))) for frame in lines)
-
-
-def _is_block(explanation: Explanation, blocks: set[str]) -> bool:
-    """Whether the whole is one message: read as one, or a damaged message of a source that reads blocks."""
-    return bool(explanation.documents) or (
-        not explanation.strange and any(rejection.source in blocks for rejection in explanation.rejects[:1])
-    )
 
 
 def explanation_to_json(explanation: Explanation, line: int) -> dict[str, Any]:
@@ -140,7 +123,7 @@ def _field_to_json(field: Filled) -> dict[str, Any]:
 def _rejection_to_json(rejection: RejectExplanation) -> dict[str, Any]:
     reject, nearest = rejection.reject, rejection.nearest
     return {
-        "source": rejection.source,
+        "source": rejection.source or None,
         "reason": reject.reason,
         "line": reject.line,
         "column": reject.column,

@@ -7,9 +7,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import format_value, make_visible, plain_table, print_pointer
+from ingest.cli.console import format_value, plain_table, print_pointer
 from ingest.cli.format import NONE, format_count
 from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
+from ingest.telemetry import make_visible
 
 COLOURS = ("cyan", "green", "magenta", "yellow", "bright_blue", "bright_cyan", "bright_green", "bright_magenta")
 DITTO = "″"
@@ -143,7 +144,11 @@ def _print_outside(explained: ExplainedDocument, console: Console) -> None:
 def _print_rejection(rejection: RejectExplanation, text: str, line: int, console: Console) -> None:
     reject = rejection.reject
     where = f"line {line + reject.line - 1}" + (f", column {reject.column}" if reject.column else "")
-    console.print(Text.assemble((f"{where}: ", "bold"), (reject.reason, "bold red"), f", says {rejection.source}"))
+    console.print(
+        Text.assemble(
+            (f"{where}: ", "bold"), (reject.reason, "bold red"), f", says {rejection.source or 'every source'}"
+        )
+    )
     if rejection.at is None:
         console.print(Text(f"  {format_value(text, console.width * 2)}"))
     else:

@@ -1,31 +1,33 @@
 """`perflog lint`: what information lines lose, script line by script line, with a shell line to fix each."""
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ingest.cli.console import make_visible, open_console, plain_table
+from ingest.cli.console import open_console, plain_table, write_json
 from ingest.cli.format import format_count
 from ingest.cli.options import parse_zone, read_bytes, select_sources, to_message, with_options
 from ingest.cli.zone_faults_text import describe_zone_fault, zone_fault_to_json
 from ingest.config.load import load_settings
+from ingest.core.authoring.file_framing import LINE, MESSAGE, framing_of_file
 from ingest.core.authoring.lint import Finding, Linter, Site
 from ingest.core.authoring.lint_rules import LintRule, load_rules
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
-from ingest.core.model import ExitCode, Intake, Problem
-from ingest.core.sources.framing import frames
+from ingest.core.model import ExitCode, Intake, Outcomes, Problem
+from ingest.core.sources.framing import Frame, frames
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_sources
+from ingest.core.sources.source import Source
 from ingest.edge.clock import now_ms
+from ingest.telemetry import make_visible
 
 MOST_HEADS = 6
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -59,14 +61,14 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
     received_ms = now_ms()
     for file in options.files:
         data = read_bytes(file)
-        framing = _choose_framing(decoders, data, received_ms)
+        framing = _choose_framing(linter.sources.values(), decoders, file.name, data, received_ms)
         for frame in frames(data, framing):
             if frame.data.strip():
                 linter.add(str(file), frame.line, to_message(frame, received_ms), decoders[framing])
     findings = list(linter.findings())
     if options.as_json:
         for finding in findings:
-            sys.stdout.buffer.write(orjson.dumps(_finding_to_json(finding)) + b"\n")
+            write_json(_finding_to_json(finding))
         sys.stdout.buffer.flush()
     else:
         _show(findings, linter.sites, linter.outcomes, open_console())
@@ -91,13 +93,19 @@ def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Li
     return Linter(texts, rules), {framing: Decoder(intake, sources, schema) for framing, intake in intakes.items()}
 
 
-def _choose_framing(decoders: Mapping[str, Decoder], data: bytes, received_ms: int) -> str:
-    """Whether a file is one block or many lines: a block if a source of blocks reads the whole."""
+def _choose_framing(
+    sources: Iterable[Source], decoders: Mapping[str, Decoder], file: str, data: bytes, received_ms: int
+) -> str:
+    """Whether a file is one block or many lines, as its sources frame it."""
     if len(decoders) == 1:
         return next(iter(decoders))
-    whole = list(frames(data, "message"))
-    decoded = [decoders["message"].decode(to_message(frame, received_ms), received_ms) for frame in whole]
-    return "message" if any(outcomes.documents for outcomes in decoded) else "line"
+
+    def decode(frame: Frame) -> Outcomes:
+        """Decode a frame by the sources of blocks, else by those of lines."""
+        decoded = [decoders[framing].decode(to_message(frame, received_ms), received_ms) for framing in (MESSAGE, LINE)]
+        return next((outcomes for outcomes in decoded if outcomes.documents), decoded[0])
+
+    return framing_of_file(sources, file, data, decode)
 
 
 def _finding_to_json(finding: Finding) -> dict[str, Any]:

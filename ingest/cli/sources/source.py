@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from ingest.cli.console import echo
 from ingest.config.load import load_settings
 from ingest.core.authoring.catalogue import BEGIN, entry_of, markdown, write_between
 from ingest.core.authoring.lint_rules import load_rules
@@ -45,9 +46,7 @@ def check(grammars_folder: Path) -> None:
             "If the new outcomes are right, `perflog source accept NAME` stores them.",
             ExitCode.BAD_DATA,
         )
-    click.echo(
-        f"{len(sources)} sources: every sample has the outcome of samples.json, and no sample is read by two sources."
-    )
+    echo(f"{len(sources)} sources: every sample has the outcome of samples.json, and no sample is read by two sources.")
 
 
 @command.command("new")
@@ -82,10 +81,10 @@ def new(grammars_folder: Path, name: str, reader: str) -> None:
             raise
         reason = f"{source_folder} cannot be written: {error.strerror}."
         raise Problem(reason, "Name a folder of your own with --grammars.", ExitCode.NO_PERMISSION) from error
-    click.echo(f"{source_folder}: {', '.join(sorted(path.name for path in source_folder.iterdir()))}")
+    echo(f"{source_folder}: {', '.join(sorted(path.name for path in source_folder.iterdir()))}")
     if _rewrite_readme(grammars_folder, dict(sorted(sources.items())), schema):
-        click.echo("The table of sources in README.md beside them was rewritten.")
-    click.echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
+        echo("The table of sources in README.md beside them was rewritten.")
+    echo(f"Change its files to fit your lines, then: perflog explain --source {name} - < my.log")
 
 
 def _make(source_folder: Path, files: dict[str, str], sources: dict[str, Source], schema: Schema) -> Source:
@@ -134,4 +133,4 @@ def accept(grammars_folder: Path, name: str) -> None:
     counts = {word: sum(sample["outcome"] == word for sample in samples) for word in ("document", "reject", "ignored")}
     summary = ", ".join(f"{count} {word}" for word, count in counts.items())
     _rewrite_readme(grammars_folder, sources, schema)
-    click.echo(f"{path}: {summary}. Now read it.")
+    echo(f"{path}: {summary}. Now read it.")

@@ -6,11 +6,10 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import open_console, plain_table
+from ingest.cli.console import echo, open_console, plain_table, write_json
 from ingest.cli.format import NONE
 from ingest.cli.options import select_sources
 from ingest.config.load import load_settings
@@ -37,10 +36,10 @@ def command(
     entries = [entry_of(source, schema, in_detail=name is not None) for source in selected.values()]
     if as_json:
         for entry in entries:
-            sys.stdout.buffer.write(orjson.dumps(_entry_to_json(entry)) + b"\n")
+            write_json(_entry_to_json(entry))
         sys.stdout.buffer.flush()
     elif as_markdown:
-        click.echo(markdown(entries), nl=False)
+        echo(markdown(entries), nl=False)
     elif name:
         _show_one(entries[0], open_console())
     else:

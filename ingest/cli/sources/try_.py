@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
+from ingest.cli.console import write_json
 from ingest.cli.options import (
     check_facility,
     parse_time,
@@ -18,11 +18,12 @@ from ingest.cli.options import (
     with_options,
 )
 from ingest.config.load import load_settings
+from ingest.core.authoring.file_framing import framing_of_file
 from ingest.core.authoring.rows import as_rows
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Intake, Outcomes
-from ingest.core.sources.framing import Frame, frames, framing_of
+from ingest.core.sources.framing import Frame, frames
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE, load_wrappers
@@ -77,7 +78,7 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
     rejected = False
     for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):
         for result in as_rows(decoded, frame.line):
-            sys.stdout.buffer.write(orjson.dumps(result) + b"\n")
+            write_json(result)
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
@@ -86,16 +87,9 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
 def _decode_file(
     decoder: Decoder, selected: Mapping[str, Source], name: str, data: bytes, received_ms: int
 ) -> Iterator[tuple[Frame, Outcomes]]:
-    """Decode the file as one message if a source accepts it; otherwise message by message, by its framing."""
-    framings = {framing_of(source, name, data) for source in selected.values()}
-    if "message" in framings:
-        as_one_message = list(_decode(decoder, frames(data, "message"), received_ms))
-        if framings == {"message"} or any(decoded.documents for _, decoded in as_one_message):
-            yield from as_one_message
-            return
-    yield from _decode(decoder, frames(data, "line"), received_ms)
-
-
-def _decode(decoder: Decoder, framed: Iterator[Frame], received_ms: int) -> Iterator[tuple[Frame, Outcomes]]:
-    for frame in framed:
+    """Decode the file as one message or line by line, as its sources frame it."""
+    framing = framing_of_file(
+        selected.values(), name, data, lambda frame: decoder.decode(to_message(frame, received_ms), received_ms)
+    )
+    for frame in frames(data, framing):
         yield frame, decoder.decode(to_message(frame, received_ms), received_ms)

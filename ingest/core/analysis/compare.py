@@ -11,6 +11,8 @@ The kind of a difference (second run minus first) follows from the kinds of both
     lower   a lower bound: the second is exact or a lower bound and the first an upper bound; or the second is a lower
             bound and the first exact
     bounds  both are bounds of the same side: the bounds differ by this much, the true durations may differ by anything
+
+The percent of the first has the same kind, since second / first grows with the second and shrinks with the first.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

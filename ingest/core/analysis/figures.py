@@ -4,6 +4,7 @@ A gap is the time from one START to the next of the same run: in a sequential ru
 duration, in a parallel run only the gap itself. A value that was not seen, or needs more stages, is None, never 0.
 """
 
+from collections.abc import Iterable
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
@@ -14,10 +15,15 @@ from ingest.core.runs.stored import StoredRun, StoredStage
 
 
 class Lags(NamedTuple):
-    """The emission lags of a run's stages, seconds; `closed_s` sums those of stages followed by another START."""
+    """The emission lags of a run's stages, seconds.
+
+    `closed_s` sums those of stages that are closed: by their END, by the next START or by the end of the run;
+    `in_span_s` those of stages before the last START.
+    """
 
     total_s: float | None
     closed_s: float | None
+    in_span_s: float | None
     least_s: float | None
     median_s: float | None
     most_s: float | None
@@ -34,7 +40,7 @@ class GapFigures(NamedTuple):
 
 
 class Figures(NamedTuple):
-    """The key figures of a run; field names are the columns' names, values are seconds and percent."""
+    """The key figures of a run, seconds and percent; field names are the columns' names, new ones come last."""
 
     run_id: str
     lines: int
@@ -59,6 +65,7 @@ class Figures(NamedTuple):
     min_log_to_next_start_s: float | None
     longest_gap_stage: str | None
     longest_gap_share_pct: float | None
+    instance: int
 
 
 COLUMNS = Figures._fields
@@ -81,7 +88,7 @@ def figures(run: StoredRun, first_start: str | None, last_start: str | None) -> 
         observed_total_s=run.total_s,
         sum_lag_s=lags.total_s,
         sum_lag_closed_s=lags.closed_s,
-        lag_share_of_span_pct=_percent(lags.closed_s, run.span_s, 2),
+        lag_share_of_span_pct=_percent(lags.in_span_s, run.span_s, 2),
         lag_min_s=lags.least_s,
         lag_median_s=lags.median_s,
         lag_max_s=lags.most_s,
@@ -91,15 +98,20 @@ def figures(run: StoredRun, first_start: str | None, last_start: str | None) -> 
         min_log_to_next_start_s=gaps.rest_s,
         longest_gap_stage=None if gaps.longest is None else gaps.longest.name,
         longest_gap_share_pct=_percent(gaps.most_s, run.span_s, 1),
+        instance=run.instance,
     )
 
 
 def _lags(run: StoredRun) -> Lags:
-    lags_s = [stage.lag_s for stage in run.stages if stage.lag_s is not None]
-    closed = [stage.lag_s for stage in run.stages[:-1] if stage.lag_s is not None]
+    lags_s = _known(run.stages)
     if not lags_s:
-        return Lags(None, None, None, None, None)
-    return Lags(_sum_s(lags_s), _sum_s(closed) if closed else None, min(lags_s), median(lags_s), max(lags_s))
+        return Lags(None, None, None, None, None, None)
+    closed_s = _sum_s(_known(stage for stage in run.stages if stage.closed_ms is not None))
+    return Lags(_sum_s(lags_s), closed_s, _sum_s(_known(run.stages[:-1])), min(lags_s), median(lags_s), max(lags_s))
+
+
+def _known(stages: Iterable[StoredStage]) -> list[float]:
+    return [stage.lag_s for stage in stages if stage.lag_s is not None]
 
 
 def _gaps(run: StoredRun) -> GapFigures:
@@ -112,8 +124,8 @@ def _gaps(run: StoredRun) -> GapFigures:
     return GapFigures(min(lengths_s), median(lengths_s), most_s, min(rests_s, default=None), longest)
 
 
-def _sum_s(lags_s: list[float]) -> float:
-    return seconds(round(1000 * sum(lags_s)))
+def _sum_s(lags_s: list[float]) -> float | None:
+    return seconds(round(1000 * sum(lags_s))) if lags_s else None
 
 
 def _percent(part_s: float | None, whole_s: float | None, digits: int) -> float | None:

@@ -12,9 +12,10 @@ import orjson
 
 from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
 from ingest.core.authoring.lineage import FLAG, InputPart, Lineage, interpreted, lineage
-from ingest.core.authoring.nearest import examples, likeness, nearest, sample_texts
+from ingest.core.authoring.nearest import examples, nearest
 from ingest.core.authoring.wording import ignored_because, missing_words, rule_of, terminal_words
-from ingest.core.decode.decoder import Decoder, rank_outcomes
+from ingest.core.decode.decoder import Decoder
+from ingest.core.decode.furthest import by_progress, furthest
 from ingest.core.fields import Schema
 from ingest.core.lookup import lookup
 from ingest.core.model import Document, Ignored, Intake, Message, Outcomes, Reject
@@ -22,8 +23,6 @@ from ingest.core.sources.event import Context, EventBuilder
 from ingest.core.sources.grammar import GrammarReader, PlacedToken
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
-
-ALIKE = 0.6
 
 
 class Explainer:
@@ -48,17 +47,19 @@ class Explainer:
         for source, decoder, outcomes in decoded:
             if outcomes.documents:
                 return self._read(source, decoder, message, outcomes, text)
-        decoded.sort(key=lambda one: rank_outcomes(one[2]), reverse=True)
-        near = [one for one in decoded if not _foreign(one[0], one[2], text)]
-        candidates = near or decoded
+        counted = by_progress([(source, outcomes) for source, _, outcomes in decoded], raw)
+        decoder_of = {source.name: decoder for source, decoder, _ in decoded}
         rejections = [
-            r
-            for source, decoder, outcomes in candidates
-            for r in self._rejects(source, decoder, message, outcomes, text)
+            rejection
+            for source, outcomes in counted
+            for rejection in self._rejects(source, decoder_of[source.name], message, outcomes, text)
         ]
+        blamed = furthest(counted, raw).rejects[:1]
+        if blamed and blamed[0].source is None:
+            rejections.insert(0, _of_no_source(blamed[0]))
         ignored = [_ignored(source, one) for source, _, outcomes in decoded for one in outcomes.ignored]
         outcome = "reject" if rejections else "ignored"
-        return Explanation(outcome, None, text, rejects=tuple(rejections), ignored=tuple(ignored), strange=not near)
+        return Explanation(outcome, None, text, rejects=tuple(rejections), ignored=tuple(ignored))
 
     def _read(self, source: Source, decoder: Decoder, message: Message, outcomes: Outcomes, text: str) -> Explanation:
         record = source.reader.read(message.data)
@@ -137,18 +138,8 @@ class Explainer:
         return RejectExplanation(source.name, reject, expected, at, form, tokens)
 
 
-def _foreign(source: Source, outcomes: Outcomes, text: str) -> bool:
-    """Whether a reject only shows that the message has another format: it failed at once, and no sample is similar.
-
-    A source with a gate ignores other programs' lines; a source without one rejects all of them.
-    """
-    if source.gate or not outcomes.rejects or not text:
-        return False
-    if isinstance(source.reader, GrammarReader):
-        begun = any((reject.line, reject.column) != (1, 1) for reject in outcomes.rejects)
-    else:
-        begun = text[0] in '{["'
-    return not begun and all(likeness(text, sample) < ALIKE for sample in sample_texts(source))
+def _of_no_source(reject: Reject) -> RejectExplanation:
+    return RejectExplanation("", reject, tuple((name, name) for name in reject.expected), None, None)
 
 
 def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:

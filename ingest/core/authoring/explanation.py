@@ -58,7 +58,10 @@ class ExplainedDocument:
 
 @dataclass(frozen=True, slots=True)
 class RejectExplanation:
-    """A reject, with (terminal, words) of the expected terminals, and the nearest accepted form."""
+    """A reject, with (terminal, words) of the expected terminals, and the nearest accepted form.
+
+    `source` is empty if none of the sources has anything in common with the message.
+    """
 
     source: str
     reject: Reject
@@ -77,7 +80,6 @@ class Explanation:
         text: the canonical text that columns refer to.
         rejects: rejects, that of the source which read furthest first; without sources whose format plainly differs.
         ignored: (source, shape, why).
-        strange: the format plainly differs from that of every source.
     """
 
     outcome: str
@@ -87,4 +89,3 @@ class Explanation:
     documents: tuple[ExplainedDocument, ...] = ()
     rejects: tuple[RejectExplanation, ...] = ()
     ignored: tuple[tuple[str, str, str], ...] = ()
-    strange: bool = False

@@ -79,7 +79,9 @@ class Linter:
 
     def _is_foreign(self, reject: Reject, decoder: Decoder) -> bool:
         """Whether one of several sources, without a gate, rejects the first character: another program's line."""
-        source = self.sources[reject.source or ""]
+        if reject.source is None:
+            return True
+        source = self.sources[reject.source]
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(decoder.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """Turn one message into its outcomes: documents, rejects, or ignored.
 
 When several sources share an intake, documents win over rejects, and rejects over ignored. Of several rejects, the one
-whose source read furthest wins. No input bytes make this module raise.
+whose source read furthest wins (furthest.py). No input bytes make this module raise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +18,7 @@ from ingest.core.bounds import (
     output_bytes,
 )
 from ingest.core.decode.bodies import BodyBuilder, body_json, identity
+from ingest.core.decode.furthest import SourceOutcomes, furthest
 from ingest.core.decode.glued import ends_early, seams
 from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
 from ingest.core.decode.pieces import MessagePiece, MessagePieces, blocks_of, part_of, pieces
@@ -167,14 +168,15 @@ class Decoder:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
-        best: Outcomes | None = None
+        outcomes_by_source: list[SourceOutcomes] = []
         for source in self._sources:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
             if outcomes.documents:
                 return outcomes
-            if best is None or rank_outcomes(outcomes) > rank_outcomes(best):
-                best = outcomes
-        return best or Outcomes(ignored=(Ignored("no_source"),))
+            outcomes_by_source.append((source, outcomes))
+        if not outcomes_by_source:
+            return Outcomes(ignored=(Ignored("no_source"),))
+        return outcomes if len(outcomes_by_source) == 1 else furthest(outcomes_by_source, raw)
 
     def _decode_by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         if is_foreign(source, raw):
@@ -273,13 +275,3 @@ def _in_message(reject: Reject, piece: MessagePiece) -> Reject:
     line, byte = piece.line + reject.piece_line - 1, piece.byte + reject.piece_byte
     provenance = reject.provenance or piece.message.provenance
     return replace(reject, provenance=provenance, piece_line=line, piece_byte=byte)
-
-
-def rank_outcomes(outcomes: Outcomes) -> tuple[bool, int, int]:
-    """Rank how far a source read a message: rejects before ignored, then by line and column."""
-    if not outcomes.rejects:
-        return (False, 0, 0)
-    furthest = max(
-        (reject.line, 0 if reject.reason == "shape" else reject.column or 10**6) for reject in outcomes.rejects
-    )
-    return (True, *furthest)

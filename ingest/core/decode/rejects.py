@@ -28,7 +28,7 @@ def reject_of(fault: InvalidRecord, event: EventBuilder, context: Context, raw: 
     )
     line, column = position or (1, None)
     if column is not None and line == 1:
-        column += _stripped(message.data, raw)
+        column += stripped(message.data, raw)
     expected = (fault.expected,) if fault.expected else ()
     return Reject(fault.reason, fault.detail, message.data, source.name, line, column, expected)
 
@@ -44,7 +44,7 @@ def _terminal_text(where: str, event: EventBuilder, source: Source) -> tuple[str
     return (where, text) if isinstance(text, str) else None
 
 
-def _stripped(data: bytes, raw: bytes) -> int:
+def stripped(data: bytes, raw: bytes) -> int:
     """How many characters of the message precede its canonical bytes."""
     before = data.find(raw[:64])
     return len(data[:before].decode("utf-8", "replace")) if before > 0 else 0
@@ -155,7 +155,7 @@ def mismatched(source: Source, raw: bytes, message: Message, miss: Mismatch) -> 
 
 def _rejected(reason: str, source: Source, raw: bytes, message: Message, miss: Mismatch) -> Outcomes:
     """A mismatch as a reject, its column counted in the message as it came, not in the canonical bytes."""
-    ahead = _stripped(message.data, raw) if miss.line == 1 else 0
+    ahead = stripped(message.data, raw) if miss.line == 1 else 0
     detail = miss.detail
     if source.framing == "line" and b"\n" in raw:
         lines = raw.count(b"\n") + 1

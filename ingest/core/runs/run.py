@@ -3,8 +3,9 @@
     queued      its queue entry was seen, and no work
     running     work was seen, and the last line is at most an hour old
     quiet       no line for more than an hour: the run may be done, stuck or slow, the lines do not say which
-    closed      nothing more belongs to it: its end was seen; or each of its stages has an END and it is quiet;
-                or no line came for more than seven days, so that the next one would begin a new instance
+    closed      its end was seen: nothing more belongs to it; or no stage is open, each closed by its END or by the
+                next START, and it is quiet: it may still go on, so its total stays a lower bound; or no line came
+                for more than seven days, so that the next one would begin a new instance
     abandoned   no line for more than seven days, and something is unfinished: a queue entry without work, or an open
                 stage in a run that prints ENDs
 

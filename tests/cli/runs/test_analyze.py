@@ -55,7 +55,17 @@ def test_the_table_of_the_sample_is_reproduced_as_text() -> None:
     with RUNS_CSV.open(newline="") as file:
         expected = list(csv.reader(file))
 
-    assert list(csv.reader(StringIO(run_analyze(str(SAMPLE), "--csv").stdout))) == expected
+    rows = list(csv.reader(StringIO(run_analyze(str(SAMPLE), "--csv").stdout)))
+    assert [row[: len(expected[0])] for row in rows] == expected
+    assert [row[len(expected[0]) :] for row in rows] == [["instance"], ["1"], ["1"]]
+
+
+def test_two_uses_of_a_run_id_are_told_apart_in_csv() -> None:
+    """By the last column, since the columns before it keep their names and places."""
+    later = make_run().replace(b"145478", b"145678")
+    rows = list(csv.DictReader(StringIO(run_analyze("-", "--csv", stdin=make_run() + later).stdout)))
+
+    assert [(row["run_id"], row["instance"]) for row in rows] == [("9-9", "1"), ("9-9", "2")]
 
 
 def test_the_text_has_runs_outliers_stages_and_a_waterfall() -> None:
@@ -71,21 +81,21 @@ def test_the_text_has_runs_outliers_stages_and_a_waterfall() -> None:
     assert sum("SUBMIT_GAL-render-gridrec" in line for line in lines) == 3  # longest of its run, stage, bar
 
 
-def test_in_a_pipe_the_waterfall_is_plain(monkeypatch: pytest.MonkeyPatch) -> None:
-    """ASCII, without colours, each kind with a sign of its own, which the legend explains; so it is with NO_COLOR."""
+def test_in_a_pipe_the_waterfall_has_the_signs_of_the_tables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without colours, each kind with a glyph of its own, which the legend explains; so it is with NO_COLOR."""
     out = run_analyze(str(SAMPLE), "--run", SECOND).stdout
     drawn = out[out.index("2016-02-06 UTC") :]
 
-    assert drawn.isascii()
     assert "\x1b" not in out
-    assert "::   upper bound: to what the run did next" in drawn
-    assert next(line for line in drawn.splitlines() if "SUBMIT_SINO" in line).endswith("+>")
+    assert "<=" not in out
+    assert "▒▒   upper bound: to what the run did next" in drawn
+    assert next(line for line in drawn.splitlines() if "SUBMIT_SINO" in line).endswith("▓▶")
     monkeypatch.setenv("NO_COLOR", "1")
     console = Console(highlight=False, width=80, force_terminal=True, file=StringIO())
     monkeypatch.setattr("ingest.cli.runs.analyze.open_console", lambda: console)
     run_analyze(str(SAMPLE), "--run", SECOND)
     assert isinstance(console.file, StringIO)
-    assert console.file.getvalue().split("2016-02-06 UTC")[1].split("waiting")[0].isascii()
+    assert "▒▒   upper bound" in console.file.getvalue()
 
 
 def test_a_host_whose_zone_is_wrong_stands_before_its_runs() -> None:
@@ -182,7 +192,7 @@ def test_of_many_runs_the_one_with_the_slowest_stage_is_shown(tmp_path: Path) ->
     assert out.count("\nRun ") == 1
     worst = max(analysis["outliers"]["slow"], key=lambda verdict: verdict["duration_s"] - verdict["threshold_s"])
     assert f"\nRun {worst['run']} of" in out
-    assert "!<=" in out
+    assert "!≤" in out
     other = next(run["run"] for run in analysis["runs"] if run["run"] != worst["run"])
     assert f"\nRun {other} of" in run_analyze(str(path), "--run", other).stdout
 

@@ -7,13 +7,17 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from ingest.cli.console import open_console
 from ingest.cli.runs import compare
+from ingest.cli.runs.compare_text import show_comparison
+from ingest.core.analysis.compare import compared
 from ingest.core.mark import RunKey
 from ingest.core.model import Problem
 from ingest.edge.local.stack import Running
 from tests.cli.runs.test_runs import make_marks
 from tests.support.derived import SAMPLE, documents_of, marks_of_sample
 from tests.support.stored import Stored
+from tests.support.stored_runs import run_of
 
 FACILITY = f"compared{os.getpid()}"
 FIRST, SECOND = "1084664-62990", "1086857-64636"
@@ -40,6 +44,16 @@ def test_two_runs_of_a_file_without_servers() -> None:
     assert (waits["queue"]["first_s"], waits["queue"]["second_s"], waits["queue"]["in"]) == (None, 25, "second")
     assert (waits["span"]["difference_s"], waits["span"]["difference_kind"]) == (-3057, "exact")
     assert waits["total"]["difference_kind"] == "bounds"
+
+
+def test_the_percent_of_a_bound_is_a_bound(capsys: pytest.CaptureFixture[str]) -> None:
+    """Seconds and percent of a difference have the same sign: of an exact stage, and of one that is at most so long."""
+    first, second = run_of("0 START A, 1 END A, 2 START B, 9 START C"), run_of("0 START A, 45 START B, 46 END B")
+    show_comparison(compared(first, second), open_console())
+    rows = [line.split() for line in capsys.readouterr().out.splitlines()]
+
+    assert ["A", "=", "1", "≤", "45", "≤", "+44", "≤", "+4,400"] in rows
+    assert ["B", "≤", "7", "=", "1", "≥", "-6", "≥", "-86"] in rows
 
 
 def test_a_slip_is_answered_with_near_runs() -> None:
@@ -77,9 +91,9 @@ def test_differences_say_their_kind(world: Stored) -> None:
         for line in run_compare("fast", "slow", "--facility", FACILITY, obj=world.settings_file).stdout.splitlines()
     ]
 
-    assert ["queue", "=", "5", "=", "105", "=", "+100", "+2,000"] in rows
-    assert ["A", "≤", "50", "≤", "250", "~", "+200", "+400"] in rows
-    assert ["B", "=", "30", "=", "30", "=", "+0", "+0"] in rows
+    assert ["queue", "=", "5", "=", "105", "=", "+100", "=", "+2,000"] in rows
+    assert ["A", "≤", "50", "≤", "250", "~", "+200", "~", "+400"] in rows
+    assert ["B", "=", "30", "=", "30", "=", "+0", "=", "+0"] in rows
     assert ["B", "(2)", "not", "there", "=", "20", "–", "–"] in rows
     assert ["C", "=", "60", "not", "there", "–", "–"] in rows
 

@@ -12,7 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 from rich.console import Console
 
+from ingest.cli.console import open_console
 from ingest.cli.runs import runs, show
+from ingest.cli.runs.runs_text import show_run
 from ingest.core.ids import digest_id
 from ingest.core.mark import RunKey, RunMark
 from ingest.core.model import Problem
@@ -25,8 +27,9 @@ from ingest.edge.elasticsearch.runs import open_runs as stored_runs
 from ingest.edge.local.stack import Running
 from tests.core.conftest import GRAMMARS
 from tests.support.derived import Sets, documents_of, marks_of_sample, shipped
-from tests.support.marks import marks
+from tests.support.marks import BEGIN_MS, marks
 from tests.support.stored import Stored
+from tests.support.stored_runs import run_of
 
 FACILITY = f"runs{os.getpid()}"
 OTHER = f"others{os.getpid()}"
@@ -48,6 +51,26 @@ def make_marks(run: str, text: str) -> dict[str, RunMark]:
     """The marks of one run, by id."""
     own = [mark._replace(id=digest_id(run.encode(), mark.id.encode())) for mark in marks(text)]
     return {mark.id: mark for mark in own}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("0 START A, 5 END A, 6 START B, 9 END B", "each stage that started has its END"),
+        ("0 START A, 6 START B, 9 END B", "no stage is open"),
+    ],
+)  # fmt: skip
+def test_a_run_closed_by_silence_does_not_claim_to_be_whole(
+    text: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its stages may have ENDs, all or the last one; its total is a lower bound still, since it may go on."""
+    run = run_of(text, BEGIN_MS + 2 * 3_600_000)
+    show_run(run, 1, open_console())
+    out = capsys.readouterr().out
+
+    assert (run.state, run.closed_by, run.total_kind) == ("closed", "ends", "lower")
+    assert f"closed: {words}, and an hour of silence followed; began" in out
+    assert "head and tail not seen: the total is a lower bound, and no baseline" in out
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from ingest.cli.console import crop, make_visible
+from ingest.cli.console import crop
 from ingest.cli.sources import explain, lint, sources
+from ingest.telemetry import make_visible
 from tests.support.cli import SHIFTED, SHIFTED_FAULT, SHIFTED_WORDS
 
 GRAMMARS = Path(__file__).parents[3] / "grammars"

@@ -143,3 +143,78 @@ def test_perflog_and_python_m_ingest_are_the_same() -> None:
     done = subprocess.run([installed, "--help"], capture_output=True, check=True)
 
     assert done.stdout == process("--help").stdout
+
+
+def outcomes_of(words: tuple[str, ...], data: bytes) -> list[tuple[Any, ...]]:
+    """What a command says of a file: outcome, line, source and reason of each message that is not blank."""
+    outcomes: list[tuple[Any, ...]] = []
+    for result in read_results(perflog(*words, stdin=data)):
+        if result["outcome"] == "document" and "document" in result:
+            outcomes.append(("document", result["document"]["perf"]["source"]))
+        elif result["outcome"] == "document":
+            outcomes += [("document", result["source"]) for _ in result["documents"]]
+        elif result["outcome"] == "reject":
+            reject = {**result, **(result["rejects"][0] if "rejects" in result else {})}
+            outcomes.append(("reject", reject["source"], reject["reason"], reject["line"], reject["column"]))
+        elif result.get("shape") != "blank":
+            outcomes.append(("ignored", result["line"]))
+    return outcomes
+
+
+DOCUMENT = json.loads((GRAMMARS / "iperf3_json" / "samples.jsonl").read_text().splitlines()[0])
+PRETTY = json.dumps(DOCUMENT, indent=2).encode()
+LACKING = json.dumps({key: value for key, value in DOCUMENT.items() if key != "end"}, indent=2).encode()
+
+
+@pytest.mark.parametrize(
+    ("data", "expected"),
+    [
+        (PRETTY, [("document", "iperf3_json")]),
+        (b"\xef\xbb\xbf" + PRETTY.replace(b"\n", b"\r\n"), [("document", "iperf3_json")]),
+        (LACKING, [("reject", "iperf3_json", "shape", 1, None)]),
+        (PRETTY + b"\n{}", [("reject", "iperf3_json", "json", PRETTY.count(b"\n") + 2, 1)]),
+        (b'{\n  "cpu": 3\n}\n', [("reject", None, "shape", 1, None)]),
+        ((GRAMMARS / "ping" / "samples.linux.txt").read_bytes(), [("document", "ping")]),
+        ((GRAMMARS / "ping" / "rejects.killed.txt").read_bytes(), [("reject", "ping", "syntax", 3, 62)]),
+        (b"hello world\n\n" + LINE + b"\n7 files\n", [("ignored", 1), ("document", "als_perf"), ("ignored", 4)]),
+        (b"", []),
+    ],
+    ids=[
+        "pretty",
+        "BOM, CRLF",
+        "lacking",
+        "concatenated",
+        "another's",
+        "ping",
+        "ping killed",
+        "foreign lines",
+        "empty",
+    ],
+)
+def test_a_file_is_read_alike_by_try_and_explain(data: bytes, expected: list[tuple[Any, ...]]) -> None:
+    """Without a source: as one message where a source frames it so, and blamed on the source that came furthest."""
+    explained = [outcome for outcome in outcomes_of(("explain", "--json"), data) if data]
+
+    assert outcomes_of(("try", "-"), data) == expected
+    assert explained == expected
+
+
+def test_people_read_which_key_is_missing() -> None:
+    """The first words name the source and its key, not the first source by alphabet."""
+    lacking = perflog("explain", stdin=LACKING).stdout.decode()
+    unknown = perflog("explain", stdin=b'{"cpu": 3}').stdout.decode()
+
+    assert lacking.startswith("line 1: shape, says iperf3_json\n")
+    assert "expected end or error" in lacking
+    assert unknown.startswith("line 1: shape, says every source\n")
+    assert "perfsonar_result needs succeeded" in unknown
+
+
+def test_lint_reads_a_damaged_text_as_one_message(tmp_path: Path) -> None:
+    """One refused message, not one for each of its lines."""
+    path = tmp_path / "killed.txt"
+    path.write_bytes((GRAMMARS / "ping" / "rejects.killed.txt").read_bytes())
+    (finding,) = read_results(perflog("lint", str(path), "--json"))
+
+    assert (finding["rule"], finding["lines"], finding["of"]) == ("refused", 1, 1)
+    assert perflog("lint", "-", "--json", stdin=PRETTY).stdout == b""

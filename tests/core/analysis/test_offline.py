@@ -61,8 +61,8 @@ def test_the_sample_gives_the_table_that_goes_with_it() -> None:
         first, last = (analysis.printed(run, stage.start_ms) for stage in (run.stages[0], run.stages[-1]))
         rows.append(["" if value is None else str(value) for value in figures(run, first, last)])
 
-    assert list(COLUMNS) == head
-    assert rows == expected
+    assert list(COLUMNS) == [*head, "instance"]
+    assert rows == [[*row, "1"] for row in expected]
 
 
 @pytest.mark.parametrize("portion", [1, 70, 5000])
@@ -168,6 +168,18 @@ def test_figures_of_few_stages_are_empty_not_zero() -> None:
     assert (single.stage_lines, single.start_span_s, single.sum_lag_s, single.gap_min_s) == (1, 0, None, None)
     assert (none.stage_lines, none.start_span_s, none.longest_gap_stage) == (0, None, None)
     assert single.lag_share_of_span_pct is None
+
+
+def test_lags_of_closed_stages_count_the_last_one_if_its_end_closed_it() -> None:
+    """A stage that nothing closed does not count, wherever it stands; the share of the span is of stages within it."""
+    open_last, ended_last = (run_of(f"0 START A 2, 10 START B 3{end}") for end in ("", ", 20 END B"))
+    parallel = run_of("0 START A 2, 10 START B 3, 12 START C 4, 20 END A, 30 END C")
+
+    assert (figures(open_last, None, None).sum_lag_closed_s, figures(ended_last, None, None).sum_lag_closed_s) == (2, 5)
+    assert figures(run_of("0 START A 2, 9 END A"), None, None).sum_lag_closed_s == 2
+    assert figures(run_of("0 START A 2"), None, None).sum_lag_closed_s is None
+    assert {figures(run, None, None).lag_share_of_span_pct for run in (open_last, ended_last)} == {20.0}
+    assert figures(parallel, None, None).sum_lag_closed_s == 6
 
 
 def test_gaps_of_a_parallel_run_are_those_between_starts() -> None:

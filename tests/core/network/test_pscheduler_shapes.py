@@ -72,10 +72,11 @@ def test_each_shape_is_read_by_its_own_source(decoder: Decoder, message: Any, so
 
 
 def test_json_of_no_known_shape_is_refused_by_what_it_lacks(flow_of: FlowOf) -> None:
-    """And the explanation of a source whose shape it has goes before."""
+    """Of no source, since none knows a key of it; the explanation of a source whose shape it has goes before."""
     rejected = reject(flow_of(*ALL), {"weather": "fine"})
-    assert rejected.reason == "shape"
-    assert rejected.expected == ("id or run or task or test",)
+    assert (rejected.reason, rejected.source) == ("shape", None)
+    assert rejected.expected[0] == "id or run or task or test"
+    assert "perfsonar_run needs href" in rejected.detail
     rejected = reject(flow_of(*ALL), rest(**{"start-time": "soon"}))
     assert (rejected.reason, rejected.source) == ("value", "perfsonar_run")
 
