@@ -76,8 +76,8 @@ def ignored_because(source: Source, shape: str) -> str:
         return "it is empty"
     if gate is None:
         return "this source does not read lines of its kind"
-    words = [f"`{word.decode()}`" for word in gate.keeps]
-    missing = f"no {words[0]}" if len(words) == 1 else f"neither {' nor '.join(words)}"
+    words = [f"the word `{word}`" if word.isalnum() else f"`{word}`" for word in gate.words]
+    missing = f"no {words[0].removeprefix('the ')}" if len(words) == 1 else f"neither {' nor '.join(words)}"
     if shape == "too_long":
         return f"longer than {source.max_bytes:,} bytes, and it holds {missing}"
     if shape.startswith("tag:"):

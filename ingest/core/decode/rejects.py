@@ -94,7 +94,7 @@ def is_torn(result: ParsedMessage | Mismatch) -> bool:
 
 def is_ours(gate: Gate, raw: bytes) -> bool:
     """Whether a message contains a word that marks it as the source's own, parsed or not."""
-    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
+    return gate.keeps.search(raw) is not None and not any(word in raw for word in gate.echoed)
 
 
 def is_foreign(source: Source, raw: bytes) -> bool:
