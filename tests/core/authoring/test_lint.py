@@ -75,7 +75,8 @@ def test_an_end_counts_wherever_it_is_printed() -> None:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (("-08:00", " PST"), "refused"),
+        (("-08:00", " -8"), "refused"),
+        (("-08:00", " PST"), "zone_abbreviation"),
         (("1-2", ""), "no_run"),
         (("=1454737177250", "="), "value_missing"),
         (("1454737177250", "1454737177"), "whole_seconds"),
