@@ -79,7 +79,9 @@ class Linter:
 
     def _is_foreign(self, reject: Reject, decoder: Decoder) -> bool:
         """Whether one of several sources, without a gate, rejects the first character: another program's line."""
-        source = self.sources[reject.source or ""]
+        source = self.sources.get(reject.source or "")
+        if source is None:
+            return False
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(decoder.intake.sources) > 1
 
     def findings(self) -> Iterator[Finding]:
@@ -123,7 +125,8 @@ class Linter:
             self._first.setdefault((site, rule), where)
 
     def _add_reject(self, file: str, number: int, reject: Reject) -> None:
-        site = _site_of_reject(self.sources[reject.source or ""], reject.original, file)
+        source = self.sources.get(reject.source or "")
+        site = _site_of_reject(source, reject.original, file) if source else Site(file)
         self.sites[site] += 1
         self._hit(site, REJECTED_LINE, file, number)
 

@@ -27,6 +27,7 @@ from ingest.core.decode.rejects import (
     is_ours,
     is_torn,
     mismatched,
+    no_utf8,
     reject_of,
     too_long,
     too_many_documents,
@@ -35,6 +36,7 @@ from ingest.core.decode.rejects import (
 from ingest.core.fields import Schema
 from ingest.core.ids import version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
+from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
@@ -167,6 +169,8 @@ class Decoder:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
+        if b"\0" in raw and utf16.is_likely(message.data):
+            return self._in_utf16(raw, message)
         best: Outcomes | None = None
         for source in self._sources:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
@@ -175,6 +179,15 @@ class Decoder:
             if best is None or rank_outcomes(outcomes) > rank_outcomes(best):
                 best = outcomes
         return best or Outcomes(ignored=(Ignored("no_source"),))
+
+    def _in_utf16(self, raw: bytes, message: Message) -> Outcomes:
+        """Reject UTF-16 without a byte order mark, unless in UTF-8 it would be blank or somebody else's."""
+        text = canonical(raw.replace(b"\0", b""))
+        if not text:
+            return Outcomes(ignored=(Ignored("blank"),))
+        if all(is_foreign(source, text) for source in self._sources):
+            return Outcomes(ignored=(Ignored("other"),))
+        return Outcomes(rejects=(no_utf8(message),))
 
     def _decode_by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         if is_foreign(source, raw):

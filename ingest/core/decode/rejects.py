@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ingest.core.bounds import OUTPUT_EXTRA_BYTES, OUTPUT_FACTOR, TOO_MANY
 from ingest.core.model import Ignored, Message, Outcomes, ParsedMessage, Reject
+from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import Mismatch
@@ -61,6 +62,12 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
         return Outcomes(ignored=(Ignored("too_long"),))
     detail = f"{len(raw):,} bytes are more than the {source.max_bytes:,} that {source.name} reads"
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
+
+
+def no_utf8(message: Message) -> Reject:
+    """Reject a line of UTF-16 that was cut at newline bytes, and so has no byte order mark."""
+    what = f"UTF-16 without a byte order mark: its file was cut into lines as if it were UTF-8; {utf16.REMEDY}"
+    return Reject("encoding", what, message.data, None, 1, 1, ("UTF-8",))
 
 
 def too_many_documents(source: Source, documents: int, message: Message) -> Reject:
