@@ -24,6 +24,8 @@ from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
 
 ALIKE = 0.6
+OF_NO_SOURCE = {"prefix", "encoding"}
+NO_SOURCE = "the intake"
 
 
 class Explainer:
@@ -35,14 +37,24 @@ class Explainer:
         """Bind the intake's sources, each with its own decoder."""
         self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
         self._sources = [sources[name] for name in intake.sources]
+        self._whole = Decoder(intake, sources, schema, sites)
         alone = [replace(intake, sources=(source.name,)) for source in self._sources]
         self._decoders = [Decoder(one, sources, schema, sites) for one in alone]
 
     def explain(self, message: Message) -> Explanation:
-        """Explain one message."""
-        raw = canonical(message.data)
-        message = replace(message, data=raw)
-        text = raw.decode("utf-8", "replace")
+        """Explain one message; a line behind a prefix as if it stood alone, at its place in the message."""
+        piece, as_received = self._whole.behind_prefix(message), message
+        message = replace(message, data=canonical(message.data))
+        text = message.data.decode("utf-8", "replace")
+        if piece is not None:
+            line = replace(piece.message, data=canonical(piece.message.data), bare=True)
+            return _in_prefixed(self._explain(line, line.data.decode("utf-8", "replace")), message.data, text)
+        rejects = self._whole.decode(as_received, message.record_time_ms).rejects
+        if any(reject.reason in OF_NO_SOURCE for reject in rejects):
+            return Explanation("reject", None, text, rejects=tuple(_of_no_source(reject, text) for reject in rejects))
+        return self._explain(message, text)
+
+    def _explain(self, message: Message, text: str) -> Explanation:
         outcomes_by_source = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
         decoded = list(zip(self._sources, self._decoders, outcomes_by_source, strict=True))
         for source, decoder, outcomes in decoded:
@@ -135,6 +147,37 @@ class Explainer:
         form = nearest(source, text, len(text) if at is None else at, reject.expected, flags_of) if readable else None
         tokens = _tokens(source, text, {}, {}) if readable else ()
         return RejectExplanation(source.name, reject, expected, at, form, tokens)
+
+
+def _of_no_source(reject: Reject, text: str) -> RejectExplanation:
+    """Explain a reject that comes before any source reads the message."""
+    expected = tuple((name, name) for name in reject.expected)
+    return RejectExplanation(NO_SOURCE, reject, expected, _offset(text, reject), None)
+
+
+def _in_prefixed(line: Explanation, data: bytes, text: str) -> Explanation:
+    """The explanation of a line that ends a message, with positions in the message; `text` is the whole of it."""
+    chars = len(text) - len(line.text)
+    return replace(
+        line,
+        text=text,
+        tokens=tuple(_moved(line.tokens, chars, 0)),
+        rejects=tuple(_moved_reject(rejection, data, chars, text) for rejection in line.rejects),
+    )
+
+
+def _moved_reject(rejection: RejectExplanation, data: bytes, chars: int, text: str) -> RejectExplanation:
+    reject, nearest_form = rejection.reject, rejection.nearest
+    column = reject.column if reject.column is None or reject.line > 1 else reject.column + chars
+    if nearest_form is not None:
+        nearest_form = replace(nearest_form, text=text[:chars] + nearest_form.text)
+    return replace(
+        rejection,
+        reject=replace(reject, original=data, column=column),
+        at=None if rejection.at is None else rejection.at + chars,
+        nearest=nearest_form,
+        tokens=tuple(_moved(rejection.tokens, chars, 0)),
+    )
 
 
 def _foreign(source: Source, outcomes: Outcomes, text: str) -> bool:

@@ -69,7 +69,8 @@ class Linter:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
         outcomes = decoder.decode(message, message.record_time_ms)
         if outcomes.documents:
-            self._add_documents(file, number, message, outcomes.documents)
+            piece = decoder.behind_prefix(message)
+            self._add_documents(file, number, (piece.message if piece else message).data, outcomes.documents)
             self.outcomes["documents"] += 1
         elif outcomes.rejects and not self._is_foreign(outcomes.rejects[0], decoder):
             self._add_reject(file, number, outcomes.rejects[0])
@@ -99,9 +100,10 @@ class Linter:
             for fault in zones.by_host():
                 yield _host_finding(rule, fault)
 
-    def _add_documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
+    def _add_documents(self, file: str, number: int, data: bytes, documents: Sequence[Document]) -> None:
+        """Count the hits of a line that was read; `data` is the line without its prefix."""
         source = self.sources[documents[0].body["perf"]["source"]]
-        record = source.reader.read(canonical(message.data))
+        record = source.reader.read(canonical(data))
         site = _site(documents[0].body, file)
         self.sites[site] += 1
         for rule in self.rules[source.name]:

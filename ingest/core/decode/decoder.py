@@ -4,7 +4,7 @@ When several sources share an intake, documents win over rejects, and rejects ov
 whose source read furthest wins. No input bytes make this module raise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ingest.core.bounds import (
@@ -20,7 +20,7 @@ from ingest.core.bounds import (
 from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.glued import ends_early, seams
 from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
-from ingest.core.decode.pieces import MessagePiece, MessagePieces, blocks_of, part_of, pieces
+from ingest.core.decode.pieces import MessagePiece, MessagePieces, behind_prefix, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
     classify,
     is_foreign,
@@ -32,12 +32,14 @@ from ingest.core.decode.rejects import (
     too_long,
     too_many_documents,
     torn_among_others,
+    without_prefix,
 )
 from ingest.core.fields import Schema
 from ingest.core.ids import version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
+from ingest.core.sources.prefixes import SYSLOG
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import Wrapper, chosen, unwrapped
@@ -73,6 +75,7 @@ class Decoder:
             check(source)
         self._check_multiline()
         self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
+        self._has_prefix = intake.prefix == SYSLOG
         self._schema = schema
         self._sites = dict(sites or {})
         self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
@@ -111,6 +114,15 @@ class Decoder:
         """Whether messages arrive without a forwarder's wrapper."""
         return self._wrapper is None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether messages are lines as they were printed, with neither wrapper nor prefix."""
+        return self._wrapper is None and not self._has_prefix
+
+    def behind_prefix(self, message: Message) -> MessagePiece | None:
+        """The line behind the prefix that the intake declares; None if it declares none, or if the message has none."""
+        return behind_prefix(message) if self._has_prefix and not message.bare else None
+
     def index(self, kind: str, at_ms: int) -> str:
         """The index of a document of the intake's facility."""
         return self._schema.index(kind, self.intake.facility, at_ms)
@@ -118,16 +130,37 @@ class Decoder:
     def decode(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
-            return self._decode_bounded(message, ingested_ms)
+            return self._decode_unwrapped(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
             return Outcomes(rejects=(inner,))
-        outcomes = self._decode_bounded(inner, ingested_ms)
+        outcomes = self._decode_unwrapped(inner, ingested_ms)
         rejects = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in outcomes.rejects)
         return replace(outcomes, rejects=rejects, inner=inner)
 
+    def _decode_unwrapped(self, message: Message, ingested_ms: int) -> Outcomes:
+        """Decode what a wrapper contained; of several lines, each has a prefix of its own."""
+        if self.intake.multiline and b"\n" in message.data:
+            return self._decode_bounded(message, ingested_ms)
+        return self._decode_behind_prefix(message, ingested_ms, self._decode_bounded)
+
+    def _decode_behind_prefix(
+        self, message: Message, ingested_ms: int, decode: Callable[[Message, int], Outcomes]
+    ) -> Outcomes:
+        """Decode the line behind the prefix that the intake declares; reject a line of ours that has none."""
+        piece = self.behind_prefix(message)
+        if piece is not None:
+            outcomes = decode(piece.message, ingested_ms)
+            return replace(outcomes, rejects=tuple(_in_message(reject, piece) for reject in outcomes.rejects))
+        outcomes = decode(message, ingested_ms)
+        is_fine = message.bare or not self._has_prefix or not (outcomes.documents or outcomes.rejects)
+        return outcomes if is_fine else Outcomes(rejects=(without_prefix(message),))
+
     def _decode_bounded(self, message: Message, ingested_ms: int) -> Outcomes:
-        """Decode an unwrapped message; return one reject instead if the output exceeds the size limit."""
+        """Decode a message whose wrapper and prefix are removed, or several lines with prefixes of their own.
+
+        Return one reject instead if the output exceeds the size limit.
+        """
         split = pieces(message, self.intake.multiline, self._reads_json)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
@@ -147,7 +180,11 @@ class Decoder:
         rejects: list[Reject] = []
         ignored: dict[Ignored, None] = {}
         for piece in split.pieces:
-            outcomes = self._decode_piece(piece.message, ingested_ms)
+            outcomes = (
+                self._decode_behind_prefix(piece.message, ingested_ms, self._decode_piece)
+                if split.of == LINES
+                else self._decode_piece(piece.message, ingested_ms)
+            )
             documents += outcomes.documents
             rejects += (_in_message(reject, piece) for reject in outcomes.rejects)
             ignored |= dict.fromkeys(outcomes.ignored)

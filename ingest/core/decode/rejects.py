@@ -64,6 +64,12 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
 
 
+def without_prefix(message: Message) -> Reject:
+    """Reject a line of ours without the prefix that its intake declares."""
+    what = "it begins with no syslog prefix, which its intake declares; the intake of bare lines has no `prefix`"
+    return Reject("prefix", what, message.data, None, 1, 1, ("syslog prefix",))
+
+
 def no_utf8(message: Message) -> Reject:
     """Reject a line of UTF-16 that was cut at newline bytes, and so has no byte order mark."""
     what = f"UTF-16 without a byte order mark: its file was cut into lines as if it were UTF-8; {utf16.REMEDY}"
