@@ -12,6 +12,7 @@ import click
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Message, Problem, Provenance
 from ingest.core.sources.framing import Frame
+from ingest.core.sources.prefixes import NONE, PREFIXES
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import TimestampError, iso_ms, offset_s
 
@@ -39,6 +40,16 @@ def with_options(
         return entry
 
     return decorate
+
+
+def prefix_option(words: str, default: str | None = NONE) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option `--prefix`; `words` follow its meaning."""
+    return click.option(
+        "--prefix",
+        type=click.Choice(PREFIXES),
+        default=default,
+        help=f"What a syslog daemon wrote before each line, as an intake declares it.{words}",
+    )
 
 
 def to_message(frame: Frame, received_ms: int) -> Message:

@@ -17,6 +17,7 @@ from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Wor
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
+from ingest.core.sources.prefixes import PREFIXES
 from ingest.core.timestamps import TimestampError, offset_s
 from ingest.core.toml_checks import Checks
 
@@ -109,6 +110,7 @@ def _intake(raw: dict[str, Any], checks: Checks, number: int) -> Intake:
     checks.demand(_TOPIC.fullmatch(intake.topic), f"{label}.topic", "is no name for a Kafka topic")
     checks.demand(intake.sources, f"{label}.sources", "names no source")
     checks.demand(intake.max_age_days > 0, f"{label}.max_age_days", "must be above 0")
+    checks.demand(intake.prefix in PREFIXES, f"{label}.prefix", f"must be one of {', '.join(PREFIXES)}")
     return intake
 
 

@@ -90,7 +90,7 @@ class Message:
         record_time_ms: Kafka's append time (unix ms); the core has no other clock.
         provenance: where it came from.
         backfill: the shipper marked it as old data; lifts the age limit of the intake.
-        bare: its intake's wrapper was removed before, when the line was first stored.
+        bare: its intake's wrapper and prefix were removed before, when the line was first stored.
         glued: it is one of two lines that were joined into one.
     """
 
@@ -115,6 +115,7 @@ class Intake:
         zone: UTC offset in seconds for timestamps without a zone; None = infer it from the epoch in the line.
         max_age_days: older events are rejected unless the shipper marked a backfill.
         wrapper: the envelope that the forwarder puts around each message, a name in wrappers.toml; `none` = nothing.
+        prefix: what precedes each line inside a message: `none`, or `syslog` (RFC 3164 or RFC 5424).
         gaps: report missing bytes of its files; switch off if the forwarder drops lines on purpose.
         multiline: the forwarder joins lines; each line of a message is decoded separately.
     """
@@ -127,6 +128,7 @@ class Intake:
     zone: int | None = None
     max_age_days: int = 400
     wrapper: str = "none"
+    prefix: str = "none"
     gaps: bool = True
     multiline: bool = False
 

@@ -1,4 +1,7 @@
-"""Reads files to ship: their bytes become messages, unchanged except for the newline that ends a line. Reads only."""
+"""Reads files to ship: their bytes become messages, unchanged except for the newline that ends a line. Reads only.
+
+Lines of UTF-16 end at its newlines, of two bytes, and begin with the file's byte order mark, by which each is read.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from ingest.core.model import ExitCode, Problem
+from ingest.core.sources import utf16
 from ingest.core.sources.framing import LINE_ENDINGS
 
 LINE = "line"
@@ -119,26 +123,49 @@ def _whole(file: BinaryIO, limit_bytes: int, tally: ReadTally) -> Iterator[FileM
 
 
 def _lines(file: BinaryIO, limit_bytes: int, tally: ReadTally) -> Iterator[FileMessage]:
-    offset = 0
+    """Yield lines without their newline; each line of UTF-16 begins with the file's byte order mark."""
+    offset, mark, newline = 0, b"", b"\n"
     while line := file.readline(limit_bytes + 1):
+        if offset == 0 and (mark := utf16.mark_of(line) or b""):
+            newline = utf16.newline_of(mark)
+        if mark:
+            line = _whole_utf16_line(file, line, limit_bytes, newline)
         tally.add(line)
         tally.lines += 1
-        data = line.removesuffix(b"\n")
+        data = line.removesuffix(newline)
         read_bytes = len(line)
         if len(data) > limit_bytes:
-            read_bytes += _skipped_line(file, limit_bytes, tally)
+            read_bytes += _skipped_line(file, limit_bytes, tally, newline)
             yield FileMessage(offset, read_bytes, None)
         else:
+            data = mark + data if mark and offset else data
             yield FileMessage(offset, len(data), data)
         offset += read_bytes
 
 
-def _skipped_line(file: BinaryIO, step_bytes: int, tally: ReadTally) -> int:
-    """Skip the rest of the line and return its length in bytes."""
+def _whole_utf16_line(file: BinaryIO, line: bytes, limit_bytes: int, newline: bytes) -> bytes:
+    """Read on to the end of a line of UTF-16 whose beginning was read up to a newline byte, or to above the limit.
+
+    Return whole characters, of two bytes.
+    """
+    while len(line) <= limit_bytes and line.endswith(b"\n"):
+        line += file.read(len(line) % 2)
+        if len(line) % 2 == 0 and line.endswith(newline):
+            break
+        rest = file.readline(limit_bytes + 1 - len(line)) if len(line) <= limit_bytes else b""
+        if not rest:
+            break
+        line += rest
+    return line + file.read(len(line) % 2)
+
+
+def _skipped_line(file: BinaryIO, step_bytes: int, tally: ReadTally, newline: bytes) -> int:
+    """Skip the rest of the line and return its length in bytes; a character has as many bytes as the newline."""
     size_bytes = 0
     while rest := file.readline(step_bytes):
+        rest += file.read(len(rest) % len(newline))
         tally.add(rest)
         size_bytes += len(rest)
-        if rest.endswith(b"\n"):
+        if rest.endswith(newline):
             break
     return size_bytes

@@ -205,6 +205,19 @@ def test_an_intake_declares_its_forwarders_wrapper(written: Path) -> None:
     assert load_settings(written).intake("bare").wrapper == "none"
 
 
+def test_an_intake_declares_the_prefix_of_its_lines(written: Path) -> None:
+    """None unless it says otherwise; a prefix that does not exist is an error that names those that do."""
+    written.write_text(INTAKE + 'prefix = "syslog"\n' + INTAKE.replace("lines", "bare"))
+
+    assert load_settings(written).intake("lines").prefix == "syslog"
+    assert load_settings(written).intake("bare").prefix == "none"
+
+    written.write_text(INTAKE + 'prefix = "journal"\n')
+    with pytest.raises(Problem, match="must be one of none, syslog") as caught:
+        load_settings(written)
+    assert caught.value.exit_code == 78
+
+
 def test_hosts_are_known_in_lower_case_and_grammars_lie_beside_the_file(written: Path) -> None:
     """Host names have no case; a relative folder is relative to the settings, not to where one happens to stand."""
     written.write_text("grammars = 'mine'\n[site.ALS]\nhosts = ['PS.LBL.gov']\n")

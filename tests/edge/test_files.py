@@ -7,6 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.model import Problem
+from ingest.core.sources import utf16
+from ingest.core.sources.framing import lines
 from ingest.edge import files
 
 
@@ -110,3 +112,34 @@ def test_checked_files_give_the_total_for_a_progress_bar(tmp_path: Path) -> None
         path.write_bytes(b"x" * (n + 2))
 
     assert files.checked(paths) == 5
+
+
+@pytest.mark.parametrize("mark", sorted(utf16.MARKS))
+@pytest.mark.parametrize("limit_bytes", [1000, 24, 25])
+def test_a_file_of_utf16_is_cut_at_its_own_newlines(tmp_path: Path, mark: bytes, limit_bytes: int) -> None:
+    """Each line has the file's mark before it; offsets are the file's, and every byte of it is counted."""
+    path = tmp_path / "a.log"
+    data = mark + "one\r\n\nüber \u0a0a\u010a\u0a41\nlast".encode(utf16.ORDERS[mark])
+    path.write_bytes(data)
+    tally = files.ReadTally()
+
+    pieces = list(files.pieces(path, files.LINE, limit_bytes, tally=tally))
+
+    expected = [(frame.offset_bytes, frame.data) for frame in lines(data)]
+    assert [(piece.offset_bytes, piece.data) for piece in pieces] == expected
+    assert (tally.read_bytes, tally.lines) == (len(data), 4)
+
+
+@pytest.mark.parametrize("mark", sorted(utf16.MARKS))
+@pytest.mark.parametrize("size", [7, 8, 9, 100, 101])
+def test_a_line_of_utf16_that_is_too_large_is_named_and_the_next_one_is_read(
+    tmp_path: Path, mark: bytes, size: int
+) -> None:
+    """Wherever the limit falls, inside a character too."""
+    path = tmp_path / "a.log"
+    path.write_bytes(mark + f"{'x' * 200}\nok\n".encode(utf16.ORDERS[mark]))
+
+    first, second = files.pieces(path, files.LINE, size)
+
+    assert (first.data, first.size_bytes) == (None, 404)
+    assert (second.offset_bytes, second.data) == (404, mark + "ok".encode(utf16.ORDERS[mark]))

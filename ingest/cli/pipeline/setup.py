@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from ingest.cli.console import echo_json, open_console, plain_table
+from ingest.cli.console import echo, echo_json, open_console, plain_table
 from ingest.config.load import load_settings
 from ingest.core.decode.registry import load_registry
 from ingest.pipeline.admin.setup import DEFAULT_PARTITIONS, SetupReport, replays_due, set_up
@@ -32,7 +32,7 @@ def command(settings_path: Path | None, /, partitions: int, grammars: Path | Non
     report = set_up(settings, registry.schema, partitions)
     report.steps += replays_due(settings, registry.sources)
     for warning in report.warnings:
-        click.echo(f"perflog: {warning}", err=True)
+        echo(f"perflog: {warning}", err=True)
     if as_json:
         echo_json([asdict(step) for step in report.steps])
     else:

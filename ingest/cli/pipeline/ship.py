@@ -45,7 +45,7 @@ class ShipOptions:
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @with_options(ShipOptions)
 def command(settings_path: Path | None, options: ShipOptions) -> int:
-    """Send FILES to the topic of an intake, each message's bytes unchanged.
+    """Send FILES to the topic of an intake, each message's bytes unchanged (a line of UTF-16: with a byte order mark).
 
     Before and after each file goes a manifest, a record that says how large the file is: `perflog gaps` uses it to find
     what did not arrive.

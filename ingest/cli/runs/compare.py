@@ -67,7 +67,7 @@ def command(settings_path: Path | None, options: CompareOptions) -> None:
 
 
 def _demand_file(options: CompareOptions) -> None:
-    option = find_first_given(options, ("intake_name", "zone", "wrapper", "grammars"))
+    option = find_first_given(options, ("intake_name", "zone", "wrapper", "prefix", "grammars"))
     if option and not options.files:
         problem = f"{option} says how a file is read, but no file is given."
         raise Problem(problem, "Name a file with --file, or leave out the option.", ExitCode.USAGE)

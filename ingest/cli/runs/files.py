@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 
 from ingest.cli.console import open_error_console
-from ingest.cli.options import check_facility, parse_zone, select_sources
+from ingest.cli.options import check_facility, parse_zone, prefix_option, select_sources
 from ingest.config.settings import Settings
 from ingest.core.analysis.offline import MOST_MARKS, Analysis, FileLine
 from ingest.core.batching import batched
@@ -20,6 +20,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.stored import StoredRun
+from ingest.core.sources.prefixes import NONE
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE
 from ingest.edge.clock import now_ms
@@ -39,6 +40,7 @@ class ReadingOptions:
     workflow: str | None
     zone: str | None
     wrapper: str | None
+    prefix: str | None
     grammars: Path | None
     most: int
 
@@ -50,6 +52,7 @@ _OPTIONS = (
     click.option("--workflow", help="The workflow that the lines belong to, as an intake declares it."),
     click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00."),
     click.option("--wrapper", help="The wrapper that a forwarder put around each message.  [default: none]"),
+    prefix_option("  [default: none]", None),
     click.option("--grammars", type=click.Path(path_type=Path, file_okay=False),
                  help="Read the sources from this folder."),
     click.option("--most", type=click.IntRange(1), default=MOST_MARKS, show_default=True,
@@ -137,17 +140,19 @@ def _progress_bar(console: Console) -> Progress:
 def _make_intake(settings: Settings, registry: Registry, options: ReadingOptions) -> Intake:
     """Return the named intake, or one built from the other options."""
     if options.intake_name is not None:
-        option = find_first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper"))
+        option = find_first_given(options, ("source_name", "facility", "workflow", "zone", "wrapper", "prefix"))
         if option:
             problem = f"--intake and {option} cannot be combined."
-            raise Problem(problem, "The intake declares facility, workflow, sources, zone and wrapper.", ExitCode.USAGE)
+            remedy = "The intake declares facility, workflow, sources, zone, wrapper and prefix."
+            raise Problem(problem, remedy, ExitCode.USAGE)
         intake = settings.intake(options.intake_name)
         _demand_marks(registry.sources, intake.sources)
         return intake
     facility = check_facility(options.facility or "unknown")
-    wrapper = options.wrapper or BARE
+    wrapper, prefix = options.wrapper or BARE, options.prefix or NONE
     names = _source_names(registry.sources, options.source_name)
-    return Intake("files", "files", facility, names, options.workflow, parse_zone(options.zone), wrapper=wrapper)
+    zone = parse_zone(options.zone)
+    return Intake("files", "files", facility, names, options.workflow, zone, wrapper=wrapper, prefix=prefix)
 
 
 def _source_names(sources: Mapping[str, Source], name: str | None) -> tuple[str, ...]:

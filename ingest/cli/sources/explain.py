@@ -8,7 +8,15 @@ from typing import Any
 import click
 
 from ingest.cli.console import open_console, write_json
-from ingest.cli.options import check_facility, parse_time, parse_zone, select_sources, to_message, with_options
+from ingest.cli.options import (
+    check_facility,
+    parse_time,
+    parse_zone,
+    prefix_option,
+    select_sources,
+    to_message,
+    with_options,
+)
 from ingest.cli.sources.explain_text import show
 from ingest.config.load import load_settings
 from ingest.core.authoring.explain import Explainer
@@ -31,6 +39,7 @@ class ExplainOptions:
     facility: str
     received: str | None
     zone: str | None
+    prefix: str
     grammars: Path | None
     as_json: bool
 
@@ -41,6 +50,7 @@ class ExplainOptions:
 @click.option("--facility", default="unknown", show_default=True, help="The facility that would have shipped it.")
 @click.option("--received", help="When Kafka would have received it, ISO 8601 with zone. Default: now.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
+@prefix_option("  [default: none]")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per message instead.")
 @with_options(ExplainOptions)
@@ -56,7 +66,9 @@ def command(settings_path: Path | None, options: ExplainOptions) -> None:
     sources = load_sources(grammars, schema)
     selected = select_sources(sources, options.source_name)
     zone = parse_zone(options.zone)
-    intake = Intake("explain", "explain", check_facility(options.facility), tuple(selected), zone=zone)
+    intake = Intake(
+        "explain", "explain", check_facility(options.facility), tuple(selected), zone=zone, prefix=options.prefix
+    )
     received_ms = parse_time(options.received) if options.received else now_ms()
     explainer = Explainer(intake, sources, schema, settings.sites)
     data = sys.stdin.buffer.read() if options.line == "-" else options.line.encode("utf-8", "surrogateescape")

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ingest.cli.console import open_console, plain_table, write_json
 from ingest.cli.format import format_count
-from ingest.cli.options import parse_zone, read_bytes, select_sources, to_message, with_options
+from ingest.cli.options import parse_zone, prefix_option, read_bytes, select_sources, to_message, with_options
 from ingest.cli.zone_faults_text import describe_zone_fault, zone_fault_to_json
 from ingest.config.load import load_settings
 from ingest.core.authoring.file_framing import LINE, MESSAGE, framing_of_file
@@ -40,6 +40,7 @@ class LintOptions:
     files: tuple[Path, ...]
     source_name: str | None
     zone: str | None
+    prefix: str
     grammars: Path | None
     as_json: bool
 
@@ -48,6 +49,7 @@ class LintOptions:
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--source", "source_name", help="Read as this source only. Default: every source of text.")
 @click.option("--zone", help="UTC offset of timestamps without a zone, as an intake declares it, e.g. -08:00.")
+@prefix_option("  [default: none]")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object per finding instead.")
 @with_options(LintOptions)
@@ -57,7 +59,8 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
     Lines that no source knows are left out. Exit code 0 if there is nothing to fix, 1 if there is.
     """
     grammars = options.grammars or load_settings(settings_path).grammars
-    linter, decoders = _make_linter(grammars, options.source_name, parse_zone(options.zone))
+    intake = Intake("lint", "lint", "unknown", (), zone=parse_zone(options.zone), prefix=options.prefix)
+    linter, decoders = _make_linter(grammars, options.source_name, intake)
     received_ms = now_ms()
     for file in options.files:
         data = read_bytes(file)
@@ -75,8 +78,11 @@ def command(settings_path: Path | None, options: LintOptions) -> None:
     sys.exit(ExitCode.FINDINGS if findings else ExitCode.DONE)
 
 
-def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Linter, dict[str, Decoder]]:
-    """Build the linter, and a decoder per framing: sources of lines read no blocks, sources of blocks no lines."""
+def _make_linter(grammars: Path, name: str | None, intake: Intake) -> tuple[Linter, dict[str, Decoder]]:
+    """Build the linter, and a decoder per framing: sources of lines read no blocks, sources of blocks no lines.
+
+    `intake` lacks its sources.
+    """
     schema = load_schema(grammars / "fields.toml")
     sources = load_sources(grammars, schema)
     selected = select_sources(sources, name)
@@ -88,7 +94,7 @@ def _make_linter(grammars: Path, name: str | None, zone: int | None) -> tuple[Li
             ExitCode.USAGE,
         )
     by_framing = {f: tuple(n for n, s in texts.items() if s.framing == f) for f in ("line", "message")}
-    intakes = {f: Intake("lint", "lint", "unknown", names, zone=zone) for f, names in by_framing.items() if names}
+    intakes = {f: replace(intake, sources=names) for f, names in by_framing.items() if names}
     rules = {n: load_rules(grammars, source, schema) for n, source in texts.items()}
     return Linter(texts, rules), {framing: Decoder(intake, sources, schema) for framing, intake in intakes.items()}
 

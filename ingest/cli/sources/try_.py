@@ -2,7 +2,8 @@
 
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 
 import click
@@ -12,6 +13,7 @@ from ingest.cli.options import (
     check_facility,
     parse_time,
     parse_zone,
+    prefix_option,
     read_bytes,
     select_sources,
     to_message,
@@ -25,9 +27,16 @@ from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Intake, Outcomes
 from ingest.core.sources.framing import Frame, frames
 from ingest.core.sources.loader import load_sources
+from ingest.core.sources.prefixes import NONE, SYSLOG, syslog_prefix
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import BARE, load_wrappers
 from ingest.edge.clock import now_ms
+
+GUESSED_LINES = 100
+ASSUMED = (
+    "perflog: The lines seem to stand behind a syslog prefix, and are read without it, as `run` reads those of an "
+    '[[intake]] with `prefix = "syslog"`; --prefix none reads them as they stand.'
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +49,7 @@ class TryOptions:
     received: str | None
     zone: str | None
     wrapper: str
+    prefix: str | None
     multiline: bool
     grammars: Path | None
 
@@ -53,6 +63,7 @@ class TryOptions:
 @click.option(
     "--wrapper", default=BARE, show_default=True, help="The wrapper that a forwarder put around each message."
 )
+@prefix_option("  [default: what the lines look like]", None)
 @click.option("--multiline", is_flag=True, help="A message may hold several lines, as an intake declares it.")
 @click.option("--grammars", type=click.Path(path_type=Path, file_okay=False), help="Read the sources from this folder.")
 @with_options(TryOptions)
@@ -74,7 +85,15 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
     intake = Intake(
         "try", "try", facility, tuple(selected), zone=zone, wrapper=options.wrapper, multiline=options.multiline
     )
-    decoder = Decoder(intake, sources, schema, settings.sites, load_wrappers(grammars / "wrappers.toml"))
+    wrappers = load_wrappers(grammars / "wrappers.toml")
+
+    def decoder_of(prefix: str) -> Decoder:
+        return Decoder(replace(intake, prefix=prefix), sources, schema, settings.sites, wrappers)
+
+    decoder = decoder_of(options.prefix or NONE)
+    if options.prefix is None and has_syslog_prefixes(decoder, frames(data, "line"), received_ms):
+        click.echo(ASSUMED, err=True)
+        decoder = decoder_of(SYSLOG)
     rejected = False
     for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):
         for result in as_rows(decoded, frame.line):
@@ -82,6 +101,14 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
         rejected = rejected or bool(decoded.rejects)
     sys.stdout.buffer.flush()
     sys.exit(ExitCode.FINDINGS if rejected else ExitCode.DONE)
+
+
+def has_syslog_prefixes(decoder: Decoder, framed: Iterator[Frame], received_ms: int) -> bool:
+    """Guess whether lines stand behind syslog prefixes: one does, and none of the first lines is read as it stands."""
+    first = [to_message(frame, received_ms) for frame in islice(framed, GUESSED_LINES)]
+    return any(syslog_prefix(message.data) for message in first) and not any(
+        decoder.decode(message, received_ms).documents for message in first
+    )
 
 
 def _decode_file(

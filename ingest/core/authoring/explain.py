@@ -13,7 +13,7 @@ import orjson
 from ingest.core.authoring.explanation import ExplainedDocument, Explanation, Filled, RejectExplanation, Token
 from ingest.core.authoring.lineage import FLAG, InputPart, Lineage, interpreted, lineage
 from ingest.core.authoring.nearest import examples, nearest
-from ingest.core.authoring.wording import ignored_because, missing_words, rule_of, terminal_words
+from ingest.core.authoring.wording import BEFORE_SOURCES, ignored_because, missing_words, rule_of, terminal_words
 from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.furthest import by_progress, furthest
 from ingest.core.fields import Schema
@@ -23,6 +23,8 @@ from ingest.core.sources.event import Context, EventBuilder
 from ingest.core.sources.grammar import GrammarReader, PlacedToken
 from ingest.core.sources.readers import Mismatch, canonical
 from ingest.core.sources.source import Source
+
+NO_SOURCE = "the intake"
 
 
 class Explainer:
@@ -34,29 +36,39 @@ class Explainer:
         """Bind the intake's sources, each with its own decoder."""
         self._schema, self._sites, self._intake = schema, dict(sites or {}), intake
         self._sources = [sources[name] for name in intake.sources]
+        self._whole = Decoder(intake, sources, schema, sites)
         alone = [replace(intake, sources=(source.name,)) for source in self._sources]
         self._decoders = [Decoder(one, sources, schema, sites) for one in alone]
 
     def explain(self, message: Message) -> Explanation:
-        """Explain one message."""
-        raw = canonical(message.data)
-        message = replace(message, data=raw)
-        text = raw.decode("utf-8", "replace")
+        """Explain one message; a line behind a prefix as if it stood alone, at its place in the message."""
+        piece, as_received = self._whole.behind_prefix(message), message
+        message = replace(message, data=canonical(message.data))
+        text = message.data.decode("utf-8", "replace")
+        if piece is not None:
+            line = replace(piece.message, data=canonical(piece.message.data), bare=True)
+            return _in_prefixed(self._explain(line, line.data.decode("utf-8", "replace")), message.data, text)
+        rejects = self._whole.decode(as_received, message.record_time_ms).rejects
+        if any(reject.reason in BEFORE_SOURCES for reject in rejects):
+            return Explanation("reject", None, text, rejects=tuple(_before_sources(reject, text) for reject in rejects))
+        return self._explain(message, text)
+
+    def _explain(self, message: Message, text: str) -> Explanation:
         outcomes_by_source = [decoder.decode(message, message.record_time_ms) for decoder in self._decoders]
         decoded = list(zip(self._sources, self._decoders, outcomes_by_source, strict=True))
         for source, decoder, outcomes in decoded:
             if outcomes.documents:
                 return self._read(source, decoder, message, outcomes, text)
-        counted = by_progress([(source, outcomes) for source, _, outcomes in decoded], raw)
+        counted = by_progress([(source, outcomes) for source, _, outcomes in decoded], message.data)
         decoder_of = {source.name: decoder for source, decoder, _ in decoded}
         rejections = [
             rejection
             for source, outcomes in counted
             for rejection in self._rejects(source, decoder_of[source.name], message, outcomes, text)
         ]
-        blamed = furthest(counted, raw).rejects[:1]
+        blamed = furthest(counted, message.data).rejects[:1]
         if blamed and blamed[0].source is None:
-            rejections.insert(0, _of_no_source(blamed[0]))
+            rejections.insert(0, _of_every_source(blamed[0]))
         ignored = [_ignored(source, one) for source, _, outcomes in decoded for one in outcomes.ignored]
         outcome = "reject" if rejections else "ignored"
         return Explanation(outcome, None, text, rejects=tuple(rejections), ignored=tuple(ignored))
@@ -138,8 +150,40 @@ class Explainer:
         return RejectExplanation(source.name, reject, expected, at, form, tokens)
 
 
-def _of_no_source(reject: Reject) -> RejectExplanation:
+def _before_sources(reject: Reject, text: str) -> RejectExplanation:
+    """Explain a reject that comes before any source reads the message."""
+    expected = tuple((name, name) for name in reject.expected)
+    return RejectExplanation(NO_SOURCE, reject, expected, _offset(text, reject), None)
+
+
+def _of_every_source(reject: Reject) -> RejectExplanation:
+    """Explain a reject that blames no source, because none knows a key of the message."""
     return RejectExplanation("", reject, tuple((name, name) for name in reject.expected), None, None)
+
+
+def _in_prefixed(line: Explanation, data: bytes, text: str) -> Explanation:
+    """The explanation of a line that ends a message, with positions in the message; `text` is the whole of it."""
+    chars = len(text) - len(line.text)
+    return replace(
+        line,
+        text=text,
+        tokens=tuple(_moved(line.tokens, chars, 0)),
+        rejects=tuple(_moved_reject(rejection, data, chars, text) for rejection in line.rejects),
+    )
+
+
+def _moved_reject(rejection: RejectExplanation, data: bytes, chars: int, text: str) -> RejectExplanation:
+    reject, nearest_form = rejection.reject, rejection.nearest
+    column = reject.column if reject.column is None or reject.line > 1 else reject.column + chars
+    if nearest_form is not None:
+        nearest_form = replace(nearest_form, text=text[:chars] + nearest_form.text)
+    return replace(
+        rejection,
+        reject=replace(reject, original=data, column=column),
+        at=None if rejection.at is None else rejection.at + chars,
+        nearest=nearest_form,
+        tokens=tuple(_moved(rejection.tokens, chars, 0)),
+    )
 
 
 def _ignored(source: Source, ignored: Ignored) -> tuple[str, str, str]:

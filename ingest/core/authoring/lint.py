@@ -11,6 +11,7 @@ from shlex import quote
 from typing import Any
 
 from ingest.core.authoring.lint_rules import CONDITIONS, SHIFTED, UNENDED, LintRule
+from ingest.core.authoring.wording import BEFORE_SOURCES
 from ingest.core.authoring.zone_faults import ZoneFault, ZoneFaults
 from ingest.core.decode.decoder import Decoder
 from ingest.core.lookup import lookup
@@ -69,7 +70,8 @@ class Linter:
         """Decode one message, which begins on line `number` of `file`, and count its hits."""
         outcomes = decoder.decode(message, message.record_time_ms)
         if outcomes.documents:
-            self._add_documents(file, number, message, outcomes.documents)
+            piece = decoder.behind_prefix(message)
+            self._add_documents(file, number, (piece.message if piece else message).data, outcomes.documents)
             self.outcomes["documents"] += 1
         elif outcomes.rejects and not self._is_foreign(outcomes.rejects[0], decoder):
             self._add_reject(file, number, outcomes.rejects[0])
@@ -80,7 +82,7 @@ class Linter:
     def _is_foreign(self, reject: Reject, decoder: Decoder) -> bool:
         """Whether one of several sources, without a gate, rejects the first character: another program's line."""
         if reject.source is None:
-            return True
+            return reject.reason not in BEFORE_SOURCES
         source = self.sources[reject.source]
         return source.gate is None and (reject.line, reject.column) == (1, 1) and len(decoder.intake.sources) > 1
 
@@ -99,9 +101,10 @@ class Linter:
             for fault in zones.by_host():
                 yield _host_finding(rule, fault)
 
-    def _add_documents(self, file: str, number: int, message: Message, documents: Sequence[Document]) -> None:
+    def _add_documents(self, file: str, number: int, data: bytes, documents: Sequence[Document]) -> None:
+        """Count the hits of a line that was read; `data` is the line without its prefix."""
         source = self.sources[documents[0].body["perf"]["source"]]
-        record = source.reader.read(canonical(message.data))
+        record = source.reader.read(canonical(data))
         site = _site(documents[0].body, file)
         self.sites[site] += 1
         for rule in self.rules[source.name]:
@@ -125,7 +128,8 @@ class Linter:
             self._first.setdefault((site, rule), where)
 
     def _add_reject(self, file: str, number: int, reject: Reject) -> None:
-        site = _site_of_reject(self.sources[reject.source or ""], reject.original, file)
+        source = self.sources.get(reject.source or "")
+        site = _site_of_reject(source, reject.original, file) if source else Site(file)
         self.sites[site] += 1
         self._hit(site, REJECTED_LINE, file, number)
 

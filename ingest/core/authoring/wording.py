@@ -8,6 +8,7 @@ from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.source import Gate, Source
 
 LONGEST = 60
+BEFORE_SOURCES = {"prefix", "encoding"}  # reasons of rejects that come before any source reads the message
 OUTSIDE = {
     "event.original": "the message as received",
     "event.original_b64": "the message as received",
@@ -76,8 +77,8 @@ def ignored_because(source: Source, shape: str) -> str:
         return "it is empty"
     if gate is None:
         return "this source does not read lines of its kind"
-    words = [f"`{word.decode()}`" for word in gate.keeps]
-    missing = f"no {words[0]}" if len(words) == 1 else f"neither {' nor '.join(words)}"
+    words = [f"the word `{word}`" if word.isalnum() else f"`{word}`" for word in gate.words]
+    missing = f"no {words[0].removeprefix('the ')}" if len(words) == 1 else f"neither {' nor '.join(words)}"
     if shape == "too_long":
         return f"longer than {source.max_bytes:,} bytes, and it holds {missing}"
     if shape.startswith("tag:"):

@@ -8,6 +8,7 @@ import orjson
 
 from ingest.core.fields import Schema
 from ingest.core.ids import digest_id, plain_id
+from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.timestamps import iso
 
@@ -48,12 +49,17 @@ class BodyBuilder:
 
 
 def original_fields(data: bytes) -> dict[str, str]:
-    """The fields that keep a message's bytes: event.original, and event.original_b64 if they are not valid UTF-8."""
+    """The fields that keep a message's bytes: event.original, and event.original_b64 if they are not valid UTF-8.
+
+    Of UTF-16 with a BOM, event.original is the text.
+    """
     try:
         return {"event.original": data.decode("utf-8")}
     except UnicodeDecodeError:
         encoded = b64encode(data).decode("ascii")
-        return {"event.original": data.decode("utf-8", "replace"), "event.original_b64": encoded}
+        text = utf16.text_of(data)
+        readable = data.decode("utf-8", "replace") if text is None else text.encode("utf-8", "replace").decode()
+        return {"event.original": readable, "event.original_b64": encoded}
 
 
 def original_of(body: Mapping[str, Any]) -> bytes:

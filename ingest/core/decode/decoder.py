@@ -4,7 +4,7 @@ When several sources share an intake, documents win over rejects, and rejects ov
 whose source read furthest wins (furthest.py). No input bytes make this module raise.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ingest.core.bounds import (
@@ -21,22 +21,26 @@ from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.furthest import SourceOutcomes, furthest
 from ingest.core.decode.glued import ends_early, seams
 from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
-from ingest.core.decode.pieces import MessagePiece, MessagePieces, blocks_of, part_of, pieces
+from ingest.core.decode.pieces import MessagePiece, MessagePieces, behind_prefix, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
     classify,
     is_foreign,
     is_ours,
     is_torn,
     mismatched,
+    no_utf8,
     reject_of,
     too_long,
     too_many_documents,
     torn_among_others,
+    without_prefix,
 )
 from ingest.core.fields import Schema
 from ingest.core.ids import version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
+from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
+from ingest.core.sources.prefixes import SYSLOG
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
 from ingest.core.sources.wrappers import Wrapper, chosen, unwrapped
@@ -72,6 +76,7 @@ class Decoder:
             check(source)
         self._check_multiline()
         self._wrapper = chosen(intake.wrapper, wrappers or {}, intake.name)
+        self._has_prefix = intake.prefix == SYSLOG
         self._schema = schema
         self._sites = dict(sites or {})
         self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
@@ -110,6 +115,15 @@ class Decoder:
         """Whether messages arrive without a forwarder's wrapper."""
         return self._wrapper is None
 
+    @property
+    def is_plain(self) -> bool:
+        """Whether messages are lines as they were printed, with neither wrapper nor prefix."""
+        return self._wrapper is None and not self._has_prefix
+
+    def behind_prefix(self, message: Message) -> MessagePiece | None:
+        """The line behind the prefix that the intake declares; None if it declares none, or if the message has none."""
+        return behind_prefix(message) if self._has_prefix and not message.bare else None
+
     def index(self, kind: str, at_ms: int) -> str:
         """The index of a document of the intake's facility."""
         return self._schema.index(kind, self.intake.facility, at_ms)
@@ -117,16 +131,37 @@ class Decoder:
     def decode(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode a message; `ingested_ms` (unix ms) is only stored, it affects nothing else."""
         if self._wrapper is None or message.bare or not canonical(message.data):
-            return self._decode_bounded(message, ingested_ms)
+            return self._decode_unwrapped(message, ingested_ms)
         inner = unwrapped(message, self._wrapper)
         if isinstance(inner, Reject):
             return Outcomes(rejects=(inner,))
-        outcomes = self._decode_bounded(inner, ingested_ms)
+        outcomes = self._decode_unwrapped(inner, ingested_ms)
         rejects = tuple(replace(r, provenance=r.provenance or inner.provenance) for r in outcomes.rejects)
         return replace(outcomes, rejects=rejects, inner=inner)
 
+    def _decode_unwrapped(self, message: Message, ingested_ms: int) -> Outcomes:
+        """Decode what a wrapper contained; of several lines, each has a prefix of its own."""
+        if self.intake.multiline and b"\n" in message.data:
+            return self._decode_bounded(message, ingested_ms)
+        return self._decode_behind_prefix(message, ingested_ms, self._decode_bounded)
+
+    def _decode_behind_prefix(
+        self, message: Message, ingested_ms: int, decode: Callable[[Message, int], Outcomes]
+    ) -> Outcomes:
+        """Decode the line behind the prefix that the intake declares; reject a line of ours that has none."""
+        piece = self.behind_prefix(message)
+        if piece is not None:
+            outcomes = decode(piece.message, ingested_ms)
+            return replace(outcomes, rejects=tuple(_in_message(reject, piece) for reject in outcomes.rejects))
+        outcomes = decode(message, ingested_ms)
+        is_fine = message.bare or not self._has_prefix or not (outcomes.documents or outcomes.rejects)
+        return outcomes if is_fine else Outcomes(rejects=(without_prefix(message),))
+
     def _decode_bounded(self, message: Message, ingested_ms: int) -> Outcomes:
-        """Decode an unwrapped message; return one reject instead if the output exceeds the size limit."""
+        """Decode a message whose wrapper and prefix are removed, or several lines with prefixes of their own.
+
+        Return one reject instead if the output exceeds the size limit.
+        """
         split = pieces(message, self.intake.multiline, self._reads_json)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
@@ -146,7 +181,11 @@ class Decoder:
         rejects: list[Reject] = []
         ignored: dict[Ignored, None] = {}
         for piece in split.pieces:
-            outcomes = self._decode_piece(piece.message, ingested_ms)
+            outcomes = (
+                self._decode_behind_prefix(piece.message, ingested_ms, self._decode_piece)
+                if split.of == LINES
+                else self._decode_piece(piece.message, ingested_ms)
+            )
             documents += outcomes.documents
             rejects += (_in_message(reject, piece) for reject in outcomes.rejects)
             ignored |= dict.fromkeys(outcomes.ignored)
@@ -168,6 +207,8 @@ class Decoder:
         raw = canonical(message.data)
         if not raw:
             return Outcomes(ignored=(Ignored("blank"),))
+        if b"\0" in raw and utf16.is_likely(message.data):
+            return self._in_utf16(raw, message)
         outcomes_by_source: list[SourceOutcomes] = []
         for source in self._sources:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
@@ -177,6 +218,15 @@ class Decoder:
         if not outcomes_by_source:
             return Outcomes(ignored=(Ignored("no_source"),))
         return outcomes if len(outcomes_by_source) == 1 else furthest(outcomes_by_source, raw)
+
+    def _in_utf16(self, raw: bytes, message: Message) -> Outcomes:
+        """Reject UTF-16 without a byte order mark, unless in UTF-8 it would be blank or somebody else's."""
+        text = canonical(raw.replace(b"\0", b""))
+        if not text:
+            return Outcomes(ignored=(Ignored("blank"),))
+        if all(is_foreign(source, text) for source in self._sources):
+            return Outcomes(ignored=(Ignored("other"),))
+        return Outcomes(rejects=(no_utf8(message),))
 
     def _decode_by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         if is_foreign(source, raw):

@@ -1,8 +1,8 @@
 """Choose the path of each line: the fast path of its origin if there is one, otherwise the slow path.
 
-An origin is a host, a path, and whether it reports offsets. It gets a fast path only if no wrapper has to be removed,
-if the intake's first source has plain lines, and once it has sent enough lines: otherwise a thousand files of a few
-lines each would all be learnt for nothing.
+An origin is a host, a path, and whether it reports offsets. It gets a fast path only if no wrapper or prefix has to be
+removed, if the intake's first source has plain lines, and once it has sent enough lines: otherwise a thousand files of
+a few lines each would all be learnt for nothing.
 """
 
 from dataclasses import replace
@@ -66,7 +66,7 @@ class OriginRoutes:
         Only whether the origin's offset is None matters, not its value.
         """
         route = self._routes[origin.host, origin.path, origin.offset_bytes is None, bare]
-        if route.more(lines) and (bare or self.decoder.is_bare):
+        if route.more(lines) and (bare or self.decoder.is_plain):
             route.make(
                 fast_path(self.decoder, self.decoder.first, replace(origin, kafka=None, captured_ms=None), self._caches)
             )

@@ -16,6 +16,7 @@ import orjson
 
 from ingest.core.bounds import ELEMENTS, LINES, MAX_ELEMENTS, TOO_MANY, too_deep_words
 from ingest.core.model import Message, ParsedMessage, Reject
+from ingest.core.sources.prefixes import syslog_prefix
 
 _BOM = b"\xef\xbb\xbf"
 _AHEAD = b"\x1e \t\r\n"  # skipped before JSON: whitespace, and the record separator of RFC 7464
@@ -54,6 +55,17 @@ def part_of(message: Message, start: int, stop: int) -> Message:
     at = message.provenance.offset_bytes
     provenance = message.provenance if at is None else replace(message.provenance, offset_bytes=at + start)
     return replace(message, data=message.data[start:stop], provenance=provenance)
+
+
+def behind_prefix(message: Message) -> MessagePiece | None:
+    """The line behind a message's syslog prefix, whose host counts if no other is known; None without a prefix."""
+    prefix = syslog_prefix(message.data)
+    if prefix is None:
+        return None
+    line = part_of(message, prefix.size_bytes, len(message.data))
+    if line.provenance.host is None and prefix.host is not None:
+        line = replace(line, provenance=replace(line.provenance, host=prefix.host))
+    return MessagePiece(line, 1, prefix.size_bytes)
 
 
 def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Reject | None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from ingest.core.bounds import OUTPUT_EXTRA_BYTES, OUTPUT_FACTOR, TOO_MANY
 from ingest.core.model import Ignored, Message, Outcomes, ParsedMessage, Reject
+from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import Mismatch
@@ -63,6 +64,18 @@ def too_long(source: Source, raw: bytes, message: Message) -> Outcomes:
     return Outcomes(rejects=(Reject("too_long", detail, message.data, source.name, column=source.max_bytes + 1),))
 
 
+def without_prefix(message: Message) -> Reject:
+    """Reject a line of ours without the prefix that its intake declares."""
+    what = "it begins with no syslog prefix, which its intake declares; the intake of bare lines has no `prefix`"
+    return Reject("prefix", what, message.data, None, 1, 1, ("syslog prefix",))
+
+
+def no_utf8(message: Message) -> Reject:
+    """Reject a line of UTF-16 that was cut at newline bytes, and so has no byte order mark."""
+    what = f"UTF-16 without a byte order mark: its file was cut into lines as if it were UTF-8; {utf16.REMEDY}"
+    return Reject("encoding", what, message.data, None, 1, 1, ("UTF-8",))
+
+
 def too_many_documents(source: Source, documents: int, message: Message) -> Reject:
     """Reject a piece that would yield more documents than may each keep a copy of its bytes."""
     size_bytes = len(message.data)
@@ -94,7 +107,7 @@ def is_torn(result: ParsedMessage | Mismatch) -> bool:
 
 def is_ours(gate: Gate, raw: bytes) -> bool:
     """Whether a message contains a word that marks it as the source's own, parsed or not."""
-    return any(word in raw for word in gate.keeps) and not any(word in raw for word in gate.echoed)
+    return gate.keeps.search(raw) is not None and not any(word in raw for word in gate.echoed)
 
 
 def is_foreign(source: Source, raw: bytes) -> bool:

@@ -224,8 +224,8 @@ def iso_parts(text: str) -> tuple[str, str | None]:
     """An ISO stamp without its zone, and the zone as written."""
     if text.endswith(("Z", "z")):
         return text[:-1], "Z"
-    cut = max(text.rfind("+"), text.rfind("-", 10))
-    return (text[:cut], text[cut:]) if cut > 0 else (text, None)
+    cut = max(text.rfind("+"), text.rfind("-", 10), text.rfind(" ", 11))
+    return (text[:cut].rstrip(), text[cut:].lstrip()) if cut > 0 else (text, None)
 
 
 def _local_of(event: EventBuilder, read: Mapping[str, Any]) -> int:
@@ -245,9 +245,7 @@ def _offset(event: EventBuilder, context: Context, local: int, zone: str | None,
         try:
             return offset_s(zone)
         except TimestampError as error:
-            raise InvalidRecord(
-                "zone_unknown", str(error), stamp.parts.get("zone") if stamp else None, ZONE_WORDS
-            ) from error
+            raise InvalidRecord("zone_unknown", str(error), _zone_at(event, stamp, zone), ZONE_WORDS) from error
     if zone and stamp and zone in stamp.zones:
         return stamp.zones[zone]
     if zone is None and context.intake.zone is not None:
@@ -255,10 +253,18 @@ def _offset(event: EventBuilder, context: Context, local: int, zone: str | None,
     likely = likely_offset_s(local, newest) if newest is not None else None
     if likely is None:
         what = f"`{zone}` is not in the source's table of zones" if zone else "the stamp names no zone"
-        where = stamp.parts.get("zone" if zone else "clock") if stamp else None
+        where = _zone_at(event, stamp, zone)
         raise InvalidRecord("zone_unknown", f"{what}, and no epoch of the line tells it", where, ZONE_WORDS)
     event.flags.append(ZONE_UNLISTED if zone else ZONE_INFERRED)
     return likely
+
+
+def _zone_at(event: EventBuilder, stamp: Stamp | None, zone: str | None) -> str | None:
+    """The terminal of a zone as written, else of the time that names none."""
+    if stamp is None:
+        return None
+    terminal = stamp.parts.get("zone" if zone else "clock")
+    return stamp.iso if terminal not in event.whole else terminal
 
 
 def _doubt(stamp: Stamp, lag_s: float, offset: int, waits: bool) -> str | None:

@@ -31,7 +31,8 @@ def reject_of_document(result: ItemResult, body: Mapping[str, Any], message_prov
     """
     reason = "failure_store" if result.failure_store else result.error.removesuffix("_exception")
     detail = result.reason or "Elasticsearch gave no reason."
-    provenance = replace(message_provenance, offset_bytes=lookup(body, "log.offset"))
+    host = message_provenance.host or lookup(body, "host.name")
+    provenance = replace(message_provenance, host=host, offset_bytes=lookup(body, "log.offset"))
     return Reject(reason, detail, original_of(body), lookup(body, "perf.source"), provenance=provenance)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 
 from ingest.core.model import ParsedMessage
+from ingest.core.sources import utf16
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
 
@@ -23,7 +24,14 @@ class Frame:
 
 
 def lines(data: bytes) -> Iterator[Frame]:
-    """One message per line, blank lines included; only the newline is removed, a CR stays."""
+    """One message per line, blank lines included; only the newline is removed, a CR stays.
+
+    Each line of UTF-16 begins with the file's byte order mark.
+    """
+    mark = utf16.mark_of(data)
+    if mark is not None:
+        yield from (Frame(number, at, line) for number, (at, line) in enumerate(utf16.lines(data, mark), 1))
+        return
     at = 0
     for number, text in enumerate(data.split(b"\n"), 1):
         if at < len(data):

@@ -20,7 +20,7 @@ from ingest.core.sources.daylight import daylight
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
 from ingest.core.sources.regular import NotRegular
-from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp
+from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp, whole_words
 from ingest.core.timestamps import TimestampError, offset_s
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
@@ -153,12 +153,17 @@ def _gate(table: dict[str, Any], reader: Reader) -> Gate:
     if not isinstance(reader, GrammarReader):
         raise TypeError("a gate needs a grammar")
     tag, torn_after, glued_at, foreign = (table.get(key) for key in ("tag", "torn_after", "glued_at", "foreign"))
+    seam = reader.head(glued_at) if glued_at else None
+    # The tag's expression, if it is no plain text, is that of a word in `keeps`.
+    text = reader.terminals[tag] if tag else ""
+    literal = next((word.strip() for word in table["keeps"] if tag and re.fullmatch(text, word.strip())), text)
     return Gate(
-        keeps=tuple(word.encode() for word in table["keeps"]),
+        keeps=whole_words(table["keeps"], seam),
+        words=tuple(table["keeps"]),
         head=reader.head(torn_after) if torn_after else None,
         tag=tag,
-        literal=reader.terminals[tag] if tag else "",
-        seam=reader.head(glued_at) if glued_at else None,
+        literal=literal,
+        seam=seam,
         foreign=re.compile(foreign) if foreign else None,
         echoed=tuple(word.encode() for word in table.get("echoed", ())),
     )

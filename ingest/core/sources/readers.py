@@ -8,6 +8,7 @@ import orjson
 
 from ingest.core.bounds import is_too_deep, too_deep_words
 from ingest.core.model import ParsedMessage
+from ingest.core.sources import utf16
 
 TOO_LARGE, TOO_DEEP = "number is infinity", "depth limit"  # orjson's error messages
 _CONTAINERS = (dict, list)
@@ -51,7 +52,12 @@ class Reader(Protocol):
 
 
 def canonical(data: bytes) -> bytes:
-    """Remove BOM, ANSI codes, CR and outer whitespace: readers and identity use the result."""
+    """Remove BOM, ANSI codes, CR and outer whitespace: readers and identity use the result.
+
+    UTF-16 that says so by its BOM becomes UTF-8 before: a line is one fact, whichever it was written in.
+    """
+    if data.startswith(utf16.MARKS) and (text := utf16.text_of(data)) is not None:
+        data = text.encode("utf-8", "replace")
     if b"\x1b" in data or b"\r" in data or data.startswith(b"\xef\xbb\xbf"):
         data = _MARKS.sub(b"", data)
     return data.strip(b" \t\n\x0b\x0c")

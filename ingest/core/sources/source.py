@@ -1,7 +1,7 @@
 """A source, as declared by its source.toml."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +47,9 @@ class Gate:
     """Tells a damaged line of the source from a line of another program.
 
     Attributes:
-        keeps: bytes that only the source's lines contain: such a line is never ignored.
+        words, keeps: words that only the source's lines contain: a line with one is never ignored. Where a word begins
+    or ends with a letter or a digit, no letter, digit or `_` may adjoin it: `PERF` is not in `PERFECT`, `_DATE=` is
+    in `END_DATE=`. The beginning of another line, glued to it, may.
         head: the expression of the header; a line that ends after it is torn. Without it, only `keeps` decides.
         tag: the terminal of the tag; literal: its text.
         seam: the beginning of a line; if it matches inside a line, two lines were glued.
@@ -56,13 +58,29 @@ class Gate:
     `keeps`.
     """
 
-    keeps: tuple[bytes, ...]
+    keeps: re.Pattern[bytes]
+    words: tuple[str, ...]
     head: re.Pattern[str] | None = None
     tag: str | None = None
     literal: str = ""
     seam: re.Pattern[str] | None = None
     foreign: re.Pattern[str] | None = None
     echoed: tuple[bytes, ...] = ()
+
+
+def whole_words(words: Sequence[str], seam: re.Pattern[str] | None) -> re.Pattern[bytes]:
+    """The expression of any of these words, as `Gate.keeps` says.
+
+    Each begins with the word's plain text: a search that begins with a look-behind is many times slower.
+    """
+    next_line = f"(?={seam.pattern})" if seam else "(?!)"
+    return re.compile("|".join(_whole_word(word, next_line) for word in words).encode() or b"(?!)")
+
+
+def _whole_word(word: str, next_line: str) -> str:
+    begins = rf"(?<![0-9A-Za-z_]{re.escape(word)})" if word[:1].isalnum() else ""
+    ends = rf"(?:(?![0-9A-Za-z_])|{next_line})" if word[-1:].isalnum() else ""
+    return re.escape(word) + begins + ends
 
 
 @dataclass(frozen=True, slots=True)

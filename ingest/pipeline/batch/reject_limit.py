@@ -20,10 +20,12 @@ class TooManyRejects(Exception):
 class RejectLimit:
     """Limits on rejects over a worker's batches, in the order they were answered.
 
+    Ignored records are not counted: they neither end a row of rejects nor belong to the records that a share is of.
+
     Attributes:
         in_a_row: stop after this many rejects with no good record between them, counted by whole partition batches.
-        share: stop if more than this share of the last `window_records` was rejected.
-        window_records: size of the window; the share is not checked before this many records were seen.
+        share: stop if more than this share of the last `window_records` that are not ignored was rejected.
+        window_records: size of the window; the share is not checked before this many were seen.
     """
 
     in_a_row: int
@@ -39,13 +41,15 @@ class RejectLimit:
         """Add the counts of a batch; raises `TooManyRejects` if a limit is exceeded."""
         with self._lock:
             for count in counts:
-                self._take(count.records, count.outcomes["rejected"])
+                self._take(count.records - count.outcomes["ignored"], count.outcomes["rejected"])
             if self._rejected_in_a_row >= self.in_a_row:
                 raise TooManyRejects(f"{self._rejected_in_a_row:,} records in a row were refused")
             if self._records >= self.window_records and self._rejected > self.share * self._records:
                 raise TooManyRejects(f"{self._rejected:,} of the last {self._records:,} records were refused")
 
     def _take(self, records: int, rejected: int) -> None:
+        if not records:
+            return
         self._rejected_in_a_row = self._rejected_in_a_row + rejected if rejected == records else 0
         self._window.append((records, rejected))
         self._records += records

@@ -40,7 +40,8 @@ class Original:
     Attributes:
         found_in: `letter`, `record` (in its intake topic), `copy` (as it was replayed) or `index`.
         at: its coordinates in Kafka.
-        whole: True for the record; False for only the message inside its wrapper, without key and further headers.
+        whole: True for the record; False for only the message inside its wrapper or behind its prefix, without key and
+    further headers.
     """
 
     found_in: str
@@ -188,5 +189,7 @@ def _from_index(reject: StoredReject, settings: Settings) -> Original | None:
         forwarder=reject.value("provenance.forwarder"),
     )
     intake = settings.intakes.get(reject.value("perf.intake") or "")
-    bare = intake is not None and intake.wrapper == "none"
-    return Original(INDEX, None, None, original_of(reject.body), headers.to_headers(origin, backfill=False), whole=bare)
+    whole = intake is not None and intake.wrapper == "none" and intake.prefix == "none"
+    return Original(
+        INDEX, None, None, original_of(reject.body), headers.to_headers(origin, backfill=False), whole=whole
+    )

@@ -165,7 +165,7 @@ def _copies(
         elif original is None:
             report.not_sent.append((reject.id, "nothing is left of it, neither in Kafka nor in the index"))
         elif not original.whole:
-            report.not_sent.append((reject.id, "only the message is left, without the wrapper it came in"))
+            report.not_sent.append((reject.id, "only the message is left, without the wrapper or prefix it came with"))
         else:
             yield Sent(_copy(at.partition.topic, reject, original), parts[reject.record], original.found_in)
 

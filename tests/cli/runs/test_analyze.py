@@ -243,3 +243,18 @@ def test_an_output_that_is_not_utf_8_is_ascii() -> None:
     assert done.returncode == 0
     assert b"total >= 817 s" in done.stdout
     assert not done.stderr
+
+
+def test_lines_behind_a_syslog_prefix_and_lines_of_utf16_are_the_same_runs(tmp_path: Path) -> None:
+    """Read as the intake would read them; without the option they are refused, not ignored."""
+    lines = SAMPLE.read_bytes().splitlines()
+    prefixed, utf16 = tmp_path / "syslog.log", tmp_path / "utf16.log"
+    prefixed.write_bytes(b"".join(b"Feb  5 21:39:38 node perf: " + line + b"\n" for line in lines))
+    utf16.write_bytes(SAMPLE.read_text().encode("utf-16"))
+    plain, behind_prefix, of_utf16 = (
+        run_analyze(*words, "--csv").stdout
+        for words in ((str(SAMPLE),), (str(prefixed), "--prefix", "syslog"), (str(utf16),))
+    )
+
+    assert plain == behind_prefix == of_utf16
+    assert run_analyze(str(prefixed)).stdout.startswith("35 lines: 0 of runs, 35 refused, 0 ignored")

@@ -70,7 +70,9 @@ def test_an_ignored_line_is_no_failure() -> None:
 def test_an_ignored_line_names_the_words_that_it_lacks() -> None:
     """A line lacks the only word of one source, and both words of the other."""
     assert "and contains no `event=` (" in run("explain", "--source", "netlogger", "+ qsub").stdout
-    assert "and contains neither `PERF` nor `_DATE=` (" in run("explain", "--source", "als_perf", "+ qsub").stdout
+    assert (
+        "and contains neither the word `PERF` nor `_DATE=` (" in run("explain", "--source", "als_perf", "+ qsub").stdout
+    )
 
 
 def test_an_explanation_can_be_json() -> None:

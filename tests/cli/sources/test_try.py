@@ -218,3 +218,60 @@ def test_lint_reads_a_damaged_text_as_one_message(tmp_path: Path) -> None:
 
     assert (finding["rule"], finding["lines"], finding["of"]) == ("refused", 1, 1)
     assert perflog("lint", "-", "--json", stdin=PRETTY).stdout == b""
+
+
+PREFIX = b"<13>Feb  5 21:39:38 als-node-17 perf[42]: "
+
+
+def test_a_syslog_prefix_is_guessed_and_said() -> None:
+    """One sentence names what was assumed and the setting by which `run` does the same; `--prefix` says it instead."""
+    data = PREFIX + LINE + b"\n" + PREFIX + b"oops\n"
+    guessed, declared, bare = (
+        perflog("try", "--source", "als_perf", "--received", "2016-02-06T12:00:00Z", *words, "-", stdin=data)
+        for words in ((), ("--prefix", "syslog"), ("--prefix", "none"))
+    )
+    (expected,) = read_results(perflog("try", "--source", "als_perf", "-", stdin=LINE))
+    document, ignored = read_results(guessed)
+
+    assert (document["id"], ignored["outcome"]) == (expected["id"], "ignored")
+    assert document["document"]["host"] == {"name": "als-node-17"}
+    assert document["document"]["log"]["offset"] == len(PREFIX)
+    assert (guessed.stderr.count(b"\n"), b'`prefix = "syslog"`' in guessed.stderr) == (1, True)
+    assert (read_results(declared), declared.stderr) == (read_results(guessed), b"")
+    assert ([result["outcome"] for result in read_results(bare)], bare.stderr) == (["reject", "ignored"], b"")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        LINE.removeprefix(b"Fri ") + b"\n" + LINE + b"\n",  # `Feb 5 21:39:37 PST 2016:` looks like a prefix
+        PREFIX + b"oops\n" + LINE + b"\n",
+        LINE + b"\n",
+    ],
+)
+def test_no_prefix_is_guessed_where_lines_are_read_as_they_stand(data: bytes) -> None:
+    """A line of syslog among them does not hide the others."""
+    done = perflog("try", "--source", "als_perf", "-", stdin=data)
+
+    assert done.stderr == b""
+    assert "document" in {result["outcome"] for result in read_results(done)}
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+def test_a_file_of_utf16_is_read_by_its_byte_order_mark(tmp_path: Path, encoding: str) -> None:
+    """Each line is the fact that it is in UTF-8, at its place in the file; without a mark it is a reject."""
+    text = f"{LINE.decode()}\r\n+ qsub\r\n{LINE.decode()}\r\n"
+    marked, unmarked = tmp_path / "marked.log", tmp_path / "unmarked.log"
+    marked.write_bytes(f"\ufeff{text}".encode(encoding))
+    unmarked.write_bytes(text.encode(encoding))
+    (expected,) = read_results(perflog("try", "--source", "als_perf", "-", stdin=LINE))
+    first, ignored, last = read_results(perflog("try", "--source", "als_perf", str(marked)))
+    rejects = [
+        result
+        for result in read_results(perflog("try", "--source", "als_perf", str(unmarked)))
+        if result["outcome"] == "reject"
+    ]
+
+    assert (first["id"], ignored["outcome"], last["id"]) == (expected["id"], "ignored", expected["id"])
+    assert last["document"]["log"]["offset"] == 2 * (1 + len(LINE) + 2 + len("+ qsub\r\n"))
+    assert {reject["reason"] for reject in rejects} == {"encoding"}

@@ -289,3 +289,60 @@ def test_elements_of_an_array_are_told_one_by_one() -> None:
 
     assert [document.document.id for document in explanation.documents] == ids
     assert [(refusal.reject.reason, refusal.reject.line) for refusal in explanation.rejects] == [("shape", 2)]
+
+
+OLD_PREFIX = "<13>Feb  5 21:39:40 node-17 perf[42]: "
+NEW_PREFIX = '<13>1 2016-02-06T05:39:40Z node-17 perf 42 - [x a="é"] \ufeff'
+
+
+@pytest.mark.parametrize("prefix", [OLD_PREFIX, NEW_PREFIX])
+def test_tokens_behind_a_syslog_prefix_lie_where_they_are_written(
+    schema: Schema, sources: dict[str, Source], prefix: str
+) -> None:
+    """The text is the line as written, prefix included; each token is at its place in it; the host is the prefix's."""
+    intake = Intake("explain", "t", "als", ("als_perf",), prefix="syslog")
+    message = Message((prefix + LINE).encode(), RECEIVED_MS, backfill=True)
+    explanation = Explainer(intake, sources, schema).explain(message)
+    (explained,) = explanation.documents
+
+    assert explanation.text == prefix + LINE
+    assert explanation.tokens
+    assert all(explanation.text[token.start : token.end] == token.text for token in explanation.tokens)
+    assert [field.value for field in explained.fields if field.field == "host.name"] == ["node-17"]
+
+
+@pytest.mark.parametrize("prefix", [OLD_PREFIX, NEW_PREFIX])
+def test_a_reject_behind_a_syslog_prefix_points_into_the_line_as_written(
+    schema: Schema, sources: dict[str, Source], prefix: str
+) -> None:
+    """Column, caret and the nearest form."""
+    intake = Intake("explain", "t", "als", ("als_perf",), prefix="syslog")
+    text = prefix + LINE.replace(" PERF", "PREF")
+    (rejection,) = Explainer(intake, sources, schema).explain(Message(text.encode(), RECEIVED_MS)).rejects
+
+    assert rejection.reject.column == text.index("PREF") + 1
+    assert rejection.at == text.index("PREF")
+    assert rejection.nearest is not None
+    assert rejection.nearest.text.startswith(prefix)
+
+
+@pytest.mark.parametrize(
+    ("data", "reason", "prefix"), [(LINE.encode(), "prefix", "syslog"), (LINE.encode("utf-16-le"), "encoding", "none")]
+)
+def test_what_no_source_may_read_is_explained_once(
+    schema: Schema, sources: dict[str, Source], data: bytes, reason: str, prefix: str
+) -> None:
+    """However many sources there are."""
+    intake = Intake("explain", "t", "als", tuple(sources), prefix=prefix)
+    explanation = Explainer(intake, sources, schema).explain(Message(data, RECEIVED_MS))
+
+    assert [rejection.reject.reason for rejection in explanation.rejects] == [reason]
+    assert explanation.rejects[0].at == 0
+
+
+def test_utf16_is_explained_as_its_text(schema: Schema, sources: dict[str, Source]) -> None:
+    """By its byte order mark."""
+    intake = Intake("explain", "t", "als", ("als_perf",))
+    message = Message(b"\xff\xfe" + LINE.encode("utf-16-le"), RECEIVED_MS)
+
+    assert Explainer(intake, sources, schema).explain(message).text == LINE

@@ -22,12 +22,15 @@ SAMPLE = (GRAMMARS / "als_perf" / "samples.log").read_text().splitlines()
 GOOD = "2016-02-05T21:39:37.250-08:00: s.sh:{}:1-2:PERF:SUBMIT_NORM:{}_DATE=1454737177250:HOST=node1"
 
 
-def findings(*lines: str, source: str = "als_perf", zone: int | None = None) -> list[Finding]:
-    """Lint lines as one file, of an intake that may declare a zone (seconds east)."""
+def findings(
+    *lines: str | bytes, source: str = "als_perf", zone: int | None = None, prefix: str = "none"
+) -> list[Finding]:
+    """Lint lines as one file, of an intake that may declare a zone (seconds east) and a prefix."""
     linter = Linter(SOURCES, {source: load_rules(GRAMMARS, SOURCES[source], SCHEMA)})
-    decoder = Decoder(Intake("lint", "lint", "als", (source,), zone=zone), SOURCES, SCHEMA)
+    decoder = Decoder(Intake("lint", "lint", "als", (source,), zone=zone, prefix=prefix), SOURCES, SCHEMA)
     for number, line in enumerate(lines, 1):
-        linter.add("my.log", number, Message(line.encode(), NOW_MS, backfill=True), decoder)
+        data = line.encode() if isinstance(line, str) else line
+        linter.add("my.log", number, Message(data, NOW_MS, backfill=True), decoder)
     return list(linter.findings())
 
 
@@ -78,7 +81,8 @@ def test_an_end_counts_wherever_it_is_printed() -> None:
 @pytest.mark.parametrize(
     ("change", "rule"),
     [
-        (("-08:00", " PST"), "refused"),
+        (("-08:00", " -8"), "refused"),
+        (("-08:00", " PST"), "zone_abbreviation"),
         (("1-2", ""), "no_run"),
         (("=1454737177250", "="), "value_missing"),
         (("1454737177250", "1454737177"), "whole_seconds"),
@@ -98,6 +102,23 @@ def test_each_loss_is_found_and_no_other(change: tuple[str, str], rule: str) -> 
 
     assert [finding.rule.name for finding in here if finding.rule.name != "no_end"] == [rule]
     assert here[0].first == "my.log:1"
+
+
+def test_lines_behind_a_syslog_prefix_lose_what_they_lose_without_it() -> None:
+    """The rules look at the line; one without the declared prefix is a finding of its own."""
+    prefixed = [f"Feb  5 21:39:38 node perf: {line}" for line in SAMPLE]
+    plain, behind_prefix = by_rule(findings(*SAMPLE)), by_rule(findings(*prefixed, prefix="syslog"))
+
+    assert behind_prefix == plain
+    assert [one.rule.name for one in findings(SAMPLE[0], prefix="syslog")] == ["refused"]
+
+
+def test_a_line_of_utf16_is_a_finding_unless_its_mark_says_so() -> None:
+    """What is read by its byte order mark loses what it loses in UTF-8."""
+    marked, unmarked = SAMPLE[0].encode("utf-16"), SAMPLE[0].encode("utf-16-le")
+
+    assert by_rule(findings(marked)) == by_rule(findings(SAMPLE[0]))
+    assert [one.rule.name for one in findings(unmarked)] == ["refused"]
 
 
 def test_the_fix_of_the_missing_end_prints_an_accepted_line(tmp_path: Path) -> None:

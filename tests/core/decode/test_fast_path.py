@@ -97,6 +97,9 @@ def test_generated_lines(paths: tuple[FastPath, Decoder], lines: list[str], data
         "Fri Feb 5 21:39:37 PDT 2016", "Fri Feb 5 24:00:00 PST 2016", "Fri Feb 5 21:39:60 PST 2016",
         "Sat Feb 5 21:39:38 PST 2016", "2016-02-05T21:39:38-08:00", "2016-02-06T05:39:38Z", "2016-02-05T21:39:38",
         "Fri Feb 5 21:39:38 2016", "Fri Feb 5 21:39:38 XYZ 2016", "Fri Feb  5 21:39:38 PST 2016",
+        "2016-02-05 21:39:38-08:00", "2016-02-05 21:39:38.250-08:00", "2016-02-05 21:39:38 -0800",
+        "2016-02-05 21:39:38", "2016-02-05 21:39:38 PST", "2016-02-05T21:39:38-08", "Sat Feb 6 08:39:38 +03 2016",
+        "Sat Feb 6 08:39:38 +0300 2016",
     ],
 )  # fmt: skip
 def test_what_was_learnt_of_one_stamp_misleads_no_other(paths: tuple[FastPath, Decoder], second: str) -> None:

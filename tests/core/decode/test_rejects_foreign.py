@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,6 +17,7 @@ from tests.core.sources.test_regular import GOOD_LINES, near_miss
 from tests.support.amount import examples
 from tests.support.work import executed_lines
 
+NOW_MS = 1_454_740_000_000
 OTHER = [
     "copying 12 files to /data/raw/20160205",
     "Fri Feb  5 21:39:37 PST 2016: copying 12 files",
@@ -77,3 +79,67 @@ def test_somebody_elses_line_costs_less_than_half(flow_of: Callable[..., Decoder
 
     ask_lark()  # once before: it loads its grammar
     assert executed_lines(decode) < executed_lines(ask_lark) / 2
+
+
+HEADER = "Fri Feb 5 21:39:37 PST 2016: submitNormJobs.sh:32:1086857-64636"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "PERFORMANCE: 12",
+        "PERFECT",
+        "SUPERFAST",
+        "MY_PERF: 3",
+        "PERF2=7",
+        "Fri Feb  5 21:39:37 PST 2016: PERFORMANCE is 12",
+        f"{HEADER}:PERFORMANCE: 12",
+        f"{HEADER}:MY_PERF:SUBMIT_NORM",
+    ],
+)
+def test_letters_of_a_kept_word_inside_another_word_are_somebody_elses(
+    flow_of: Callable[..., Decoder], text: str
+) -> None:
+    """The word itself is a sign of ours, not its letters; behind our header another word is another tag."""
+    outcomes = flow_of("als_perf").decode(Message(text.encode(), NOW_MS), NOW_MS)
+
+    assert (outcomes.documents, outcomes.rejects) == ((), ())
+    assert outcomes.ignored
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        (f"{HEADER}:PERF", "torn"),
+        (f"{HEADER}:PE", "torn"),
+        (f"{HEADER}:PERF :", "torn"),
+        (f"{HEADER}:PREF:SUBMIT_NORM", "tag"),
+        (f"{HEADER}:PERFX:SUBMIT_NORM", "tag"),
+        (f"{HEADER}:PER:SUBMIT_NORM", "tag"),
+        ("64636:PERF", "syntax"),
+        ("PERF :SUBMIT_NORM", "syntax"),
+        ("7-64636: PERF:SUBMIT_NORM", "syntax"),
+        ("the word PERF alone", "syntax"),
+        (f"{HEADER}:PERFFri Feb 5 21:39:38 PST 2016: copying", "syntax"),
+        ("norm:START_DATE=1454737177", "syntax"),
+    ],
+)
+def test_a_torn_or_mistyped_line_of_ours_is_rejected(flow_of: Callable[..., Decoder], text: str, reason: str) -> None:
+    """The tag as a word, the ending of a key, or our header with a tag that is cut or one letter off."""
+    (reject,) = flow_of("als_perf").decode(Message(text.encode(), NOW_MS), NOW_MS).rejects
+
+    assert reject.reason == reason
+
+
+@pytest.mark.parametrize("text", ["ts=2026-03-04T19:20:05Z prevent=1", "kevent=2", "last_event=x ts=1"])
+def test_an_ending_of_a_netlogger_name_is_no_event(flow_of: Callable[..., Decoder], text: str) -> None:
+    """`event=` is a whole name, as `PERF` is a whole word."""
+    assert not flow_of("netlogger").decode(Message(text.encode(), NOW_MS), NOW_MS).rejects
+
+
+def test_longer_words_of_batch_jobs_are_somebody_elses(flow_of: Callable[..., Decoder]) -> None:
+    """The same of the words of another source."""
+    decoder = flow_of("lcls_psjob")
+
+    assert not decoder.decode(Message(b"SubTotalElapsed 3", NOW_MS), NOW_MS).rejects
+    assert decoder.decode(Message(b"PSJobComplete TotalElapsed 3", NOW_MS), NOW_MS).rejects

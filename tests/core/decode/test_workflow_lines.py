@@ -14,7 +14,7 @@ import pytest
 
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, without_provenance
-from ingest.core.model import Document, Intake, Message, Outcomes, Provenance
+from ingest.core.model import Document, Intake, Message, Outcomes, Provenance, Reject
 from ingest.core.sources.source import Source
 from ingest.core.timestamps import iso_ms
 from tests.support.marks import figures_of, runs_in
@@ -54,6 +54,11 @@ class Read:
     def flags(self, line: str, zone: int | None = None) -> list[str]:
         """The flags of the one document that a line becomes."""
         return list(self.one(line, zone)["perf"].get("flags", []))
+
+    def reject(self, line: str) -> Reject:
+        """The one reject of a line."""
+        (reject,) = self(line).rejects
+        return reject
 
     def refused(self, line: str | bytes) -> str:
         """The reason for which a line is refused whole."""
@@ -212,10 +217,62 @@ def test_07_a_half_of_the_day_without_a_zone_is_not_taken_for_one(read: Read) ->
     assert body["perf"]["mark"]["emit_lag_s"] == 0
 
 
-@pytest.mark.parametrize("stamp", ["2016-02-05T21:39:37-08:00", "2016-02-06T05:39:37Z", "2016-02-06T05:39:37.000+0000"])
-def test_08_an_iso_stamp_is_read(stamp: str, read: Read) -> None:
-    """`date -Is` and its like, with their own offset."""
-    assert read.one(LINE.replace(STAMP, stamp))["perf"]["mark"]["logged"] == "2016-02-06T05:39:37Z"
+@pytest.mark.parametrize(
+    "date",
+    [
+        "2016-02-05T21:39:37{}-08:00", "2016-02-05 21:39:37{}-08:00", "2016-02-05 21:39:37{} -0800",
+        "2016-02-05T21:39:37{}-08", "2016-02-05T21:39:37{}-0800", "2016-02-06T05:39:37{}Z", "2016-02-06 05:39:37{}Z",
+        "2016-02-06T05:39:37{}+0000", "2016-02-05 21:39:37{} PST", "2016-02-06 05:39:37{} UTC",
+        "2016-02-06 11:24:37{}+0545",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("fraction", ["", ".0", ".000", ".000999999", ",000999999"])
+def test_08_an_iso_stamp_is_read(date: str, fraction: str, read: Read) -> None:
+    """`date -Is`, `date --rfc-3339=seconds` (or `ns`), `date +%FT%T%z` and their like, with their own offset."""
+    body = read.one(LINE.replace(STAMP, date.format(fraction)))
+
+    assert body["perf"]["mark"]["logged"] == "2016-02-06T05:39:37Z"
+    assert "flags" not in body["perf"]
+
+
+@pytest.mark.parametrize("stamp", ["2016-02-05 21:39:37", "2016-02-05T21:39:37", "2016-02-05 21:39:37.000"])
+def test_08_an_iso_stamp_without_a_zone_is_read_as_any_stamp_without_one(stamp: str, read: Read) -> None:
+    """In the intake's zone; else by the epoch of the line, with a flag; with neither it is rejected at the stamp."""
+    line = LINE.replace(STAMP, stamp)
+    declared, inferred = read.one(line, zone=-28800), read.one(line)
+    reject = read.reject(line.partition(":START_DATE")[0])
+
+    assert declared["perf"]["mark"]["logged"] == inferred["perf"]["mark"]["logged"] == "2016-02-06T05:39:37Z"
+    assert "flags" not in declared["perf"]
+    assert inferred["perf"]["flags"] == ["zone_inferred"]
+    assert (reject.reason, reject.column) == ("zone_unknown", 1)
+
+
+@pytest.mark.parametrize(
+    ("stamp", "zone"),
+    [
+        ("Sat Feb  6 02:39:37 -03 2016", "-03"),
+        ("Sat Feb  6 08:39:37 +03 2016", "+03"),
+        ("Sat  6 Feb 13:39:37 +08 2016", "+08"),
+        ("Sat 06 Feb 2016 01:39:37 PM +08", "+08"),
+        ("Sat Feb  6 11:24:37 +0545 2016", "+0545"),
+        ("Sat Feb  6 11:09:37 +0530 2016", "+0530"),
+        ("Fri Feb  5 21:39:37 -08 2016", "-08"),
+        ("Sat Feb  6 15:39:37 ChST 2016", "ChST"),
+    ],
+)
+def test_01_a_zone_without_an_abbreviation_is_its_offset(stamp: str, zone: str, read: Read) -> None:
+    """As `date` prints it in São Paulo, Istanbul, Singapore, Kathmandu and Colombo."""
+    body = read.one(LINE.replace(STAMP, stamp))
+
+    assert (body["perf"]["mark"]["logged"], body["event"]["timezone"]) == ("2016-02-06T05:39:37Z", zone)
+    assert "flags" not in body["perf"]
+
+
+@pytest.mark.parametrize("level", ["INFO", "ERROR", "DEBUG", "WARN"])
+def test_08_the_level_of_a_log_is_no_zone(level: str, read: Read) -> None:
+    """A logger's line that ends in `module:number` is somebody else's, not a torn line of ours."""
+    assert read(f"2016-02-05 21:39:37,123 {level}: reader.py:12").ignored
 
 
 @pytest.mark.parametrize(

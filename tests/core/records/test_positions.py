@@ -14,6 +14,7 @@ from ingest.core.kafka_record import ConsumerRecord, Header, Partition
 from ingest.core.model import Intake, Message, Provenance
 from ingest.core.records.positions import DecodedFacts, of_records, of_wrapped, spans
 from ingest.core.records.record_decoder import RecordDecoder
+from ingest.core.sources.framing import lines
 from ingest.core.timestamps import iso_ms
 from ingest.core.tracking.byte_ranges import Instant
 from ingest.core.tracking.file_state import FileKey, FileState, FileUpdate, merge
@@ -194,3 +195,36 @@ def test_a_manifest_is_of_the_file_that_its_headers_name() -> None:
     assert set(batch.files) == {KEY}
     assert {writer.path: ms for writer, ms in batch.ends.items()} == {"/x.log": NOW_MS + 9}
     assert batch.actions == []
+
+
+def test_bytes_of_a_syslog_prefix_were_received_too() -> None:
+    """A line's range is that of its message: no hole where its prefix is; facts lie behind the prefix."""
+    intake = Intake("lines", "t", "als", ("als_perf",), prefix="syslog")
+    prefixed = [b"<13>Feb  5 21:39:38 node perf: " + line for line in LINES[:70]]
+    decoder = RecordDecoder(Decoder(intake, KNOWN.sources, KNOWN.schema))
+
+    batch = decoder.read(records_of(prefixed), NOW_MS)
+
+    (updates,) = batch.files.values()
+    state = merge(FileState(KEY), updates)
+    assert [(piece.start, piece.stop) for piece in state.ranges] == [(0, sum(len(line) + 1 for line in prefixed))]
+    assert len(batch.actions) >= 35
+
+
+@pytest.mark.parametrize("mark", [b"\xff\xfe", b"\xfe\xff"])
+def test_lines_of_utf16_leave_no_hole_between_them(mark: bytes) -> None:
+    """Each has the file's mark before it, and a newline of two bytes behind it."""
+    encoding = "utf-16-le" if mark == b"\xff\xfe" else "utf-16-be"
+    data = mark + b"\n".join(LINES[:40]).decode().encode(encoding)
+    records = [
+        ConsumerRecord(
+            Partition("t", 3), n, NOW_MS, b"k", frame.data, HEAD, ("perflog.offset", b"%d" % frame.offset_bytes)
+        )
+        for n, frame in enumerate(lines(data))
+    ]
+
+    (updates,) = RecordDecoder(FLOW).read(records, NOW_MS).files.values()
+
+    state = merge(FileState(KEY), updates)
+    (whole,) = state.ranges
+    assert (whole.start, whole.stop >= len(data)) == (0, True)

@@ -186,7 +186,7 @@ def test_a_line_full_of_stamps_is_split_in_linear_work(
     seam = gate.seam
 
     def steps(count: int) -> int:
-        text = "PERF" + filler * count
+        text = "PERF " + filler * count
         message = Message(text.encode(), 1454803200000, backfill=True)
         assert len(decoder.decode(message, 0).rejects) == 1
         return search_steps(seam, text) + executed_lines(lambda: decoder.decode(message, 0))

@@ -325,6 +325,35 @@ def test_lines_of_a_forwarder_are_sent_bare_and_glued_ones_apart(world: World) -
     assert all(after[doc_ref]["event"]["created"] == body["event"]["created"] for doc_ref, body in before.items())
 
 
+@pytest.mark.parametrize("prefix", ["syslog", "none"])
+def test_lines_behind_a_prefix_and_lines_of_utf16_are_sent_as_they_were_read(world: World, prefix: str) -> None:
+    """The same facts as bare; read again they are the same, and no line is looked at for a prefix of its own."""
+    bare = world.expected(LINES[:5])
+    intake = replace(world.settings.intake("lines"), prefix=prefix)
+    world.__dict__["settings"] = replace(world.settings, intakes={"lines": intake})
+    world.set_up()
+    path = world.folder / "a.log"
+    if prefix == "syslog":
+        path.write_bytes(b"".join(b"<13>Feb  5 21:39:38 node-17 perf[42]: " + line + b"\n" for line in LINES[:5]))
+    else:
+        path.write_bytes((b"\n".join(LINES[:5]) + b"\n").decode().encode("utf-16"))
+    world.ship(path)
+    world.drain()
+    before = world.documents()
+    assert facts_of_bytes(facts(world)) == bare
+
+    assert replayed(world, world.knowledge).lines == 5
+    assert world.drain().counts["lines"].outcomes["duplicate"] == 5
+    assert world.documents() == before
+
+
+def facts_of_bytes(documents: dict[tuple[str, str], dict[str, Any]]) -> dict[tuple[str, str], dict[str, Any]]:
+    """Documents without the bytes of another encoding that are kept beside the text."""
+    for body in documents.values():
+        body["event"].pop("original_b64", None)
+    return documents
+
+
 def test_only_the_lines_that_are_meant_are_sent(world: World) -> None:
     """By run, file (with `*`), source and time; what no intake takes is told, and nothing is sent on a dry run."""
     world.set_up()
