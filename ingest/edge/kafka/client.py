@@ -12,8 +12,8 @@ from kafka import errors
 from ingest.config.settings import Kafka
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import Fenced, RequestTooLarge, ServiceBlocked, Unavailable
-from ingest.edge.kafka.bootstrap import bootstrap_servers, silent_brokers
-from ingest.edge.kafka.failures import Address, BrokerRefused, NoBrokerAnswers, refusal
+from ingest.edge.kafka.brokers.bootstrap import bootstrap_servers, silent_brokers
+from ingest.edge.kafka.brokers.failures import Address, BrokerRefused, NoBrokerAnswers, refusal
 from ingest.edge.kafka.rights import Right, denied_rights, missing
 
 BOOTSTRAP_TIMEOUT_MS = 10_000

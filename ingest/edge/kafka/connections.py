@@ -18,7 +18,7 @@ from kafka.net.transport import KafkaSSLTransport, KafkaTCPTransport
 
 from ingest.config.settings import Kafka
 from ingest.core.model import Problem
-from ingest.edge.kafka.failures import Address, BrokerRefused, NoBrokerAnswers, failure_words, refusal
+from ingest.edge.kafka.brokers.failures import Address, BrokerRefused, NoBrokerAnswers, failure_words, refusal
 
 
 def _data_first(data: bytes, error: BaseException | None) -> tuple[bytes, BaseException | None]:

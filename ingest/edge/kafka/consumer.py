@@ -20,9 +20,9 @@ from kafka.errors import KafkaError
 from ingest.config.settings import Delivery, Kafka
 from ingest.core.kafka_record import ConsumerRecord, Partition
 from ingest.edge.kafka import internals
+from ingest.edge.kafka.brokers.failures import BrokerRefused
 from ingest.edge.kafka.client import ENVELOPE_BYTES, client_configuration, raising_port_errors, raising_problems
 from ingest.edge.kafka.connections import open_client
-from ingest.edge.kafka.failures import BrokerRefused
 from ingest.edge.kafka.rebalance import RebalanceGate
 from ingest.edge.kafka.record_batches import install
 from ingest.edge.kafka.rights import GROUP, READ, Right, topic_rights

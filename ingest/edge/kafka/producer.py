@@ -12,7 +12,7 @@ from kafka.partitioner import DefaultPartitioner
 from ingest.config.settings import Kafka
 from ingest.core.kafka_record import Coordinates, Partition, ProducerRecord
 from ingest.edge.errors import RequestTooLarge, ServiceBlocked, Unavailable
-from ingest.edge.kafka.bootstrap import silent_brokers
+from ingest.edge.kafka.brokers.bootstrap import silent_brokers
 from ingest.edge.kafka.client import client_configuration, raising_port_errors, raising_problems
 from ingest.edge.kafka.connections import open_client
 from ingest.edge.kafka.rights import WRITE, Right, topic_rights

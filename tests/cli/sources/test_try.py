@@ -175,7 +175,7 @@ LACKING = json.dumps({key: value for key, value in DOCUMENT.items() if key != "e
         (PRETTY + b"\n{}", [("reject", "iperf3_json", "json", PRETTY.count(b"\n") + 2, 1)]),
         (b'{\n  "cpu": 3\n}\n', [("reject", None, "shape", 1, None)]),
         ((GRAMMARS / "ping" / "samples.linux.txt").read_bytes(), [("document", "ping")]),
-        ((GRAMMARS / "ping" / "rejects.killed.txt").read_bytes(), [("reject", "ping", "syntax", 3, 62)]),
+        ((GRAMMARS / "ping" / "rejects.killed.txt").read_bytes(), [("reject", "ping", "torn", 3, 62)]),
         (b"hello world\n\n" + LINE + b"\n7 files\n", [("ignored", 1), ("document", "als_perf"), ("ignored", 4)]),
         (b"", []),
     ],

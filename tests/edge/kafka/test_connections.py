@@ -13,9 +13,9 @@ from ingest.core.kafka_record import ProducerRecord
 from ingest.core.model import ExitCode, Problem
 from ingest.edge.errors import ServiceBlocked
 from ingest.edge.kafka import client
+from ingest.edge.kafka.brokers.failures import BrokerRefused, NoBrokerAnswers
 from ingest.edge.kafka.client import client_configuration
 from ingest.edge.kafka.connections import open_client
-from ingest.edge.kafka.failures import BrokerRefused, NoBrokerAnswers
 from ingest.edge.kafka.producer import AcknowledgedProducer, open_producer
 from ingest.edge.kafka.topics import open_topics
 from tests.conftest import free_port

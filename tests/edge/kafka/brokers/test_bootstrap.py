@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from ingest.config.settings import Kafka
-from ingest.edge.kafka.bootstrap import bootstrap_servers, silent_brokers
+from ingest.edge.kafka.brokers.bootstrap import bootstrap_servers, silent_brokers
 from ingest.edge.kafka.client import unreachable
 from tests.support.http_nodes import frozen_node, gone_node, make_authority, make_certificate, raw_server
 
@@ -80,7 +80,7 @@ def test_an_error_names_the_brokers_that_do_not_answer(
 ) -> None:
     """The frozen one and the one that is gone, not the one that answers; all if it is none of them."""
     frozen, gone, good = addresses
-    monkeypatch.setattr("ingest.edge.kafka.bootstrap.ANSWER_TIMEOUT_S", TIMEOUT_S)
+    monkeypatch.setattr("ingest.edge.kafka.brokers.bootstrap.ANSWER_TIMEOUT_S", TIMEOUT_S)
 
     assert silent_brokers(Kafka(bootstrap=(frozen, good)), [gone, good], TIMEOUT_S) == [frozen, gone]
     assert f"Kafka at {frozen}, {gone} does not answer" in unreachable(Kafka(bootstrap=addresses), OSError()).message

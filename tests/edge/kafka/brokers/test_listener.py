@@ -8,7 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from ingest.edge.kafka import listener
+from ingest.edge.kafka.brokers import listener
 
 ACCEPTED_AT_MOST = 2  # once as plain bytes, once by TLS
 

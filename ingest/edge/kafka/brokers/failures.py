@@ -13,7 +13,7 @@ from kafka import errors
 
 from ingest.config.settings import Kafka
 from ingest.core.model import ExitCode, Problem
-from ingest.edge.kafka import listener
+from ingest.edge.kafka.brokers import listener
 
 WORDS_MOST = 200
 _EXPIRED, _NOT_YET_VALID, _UNTRUSTED = (10,), (9,), (2, 18, 19, 20, 21)  # OpenSSL's X509_V_ERR_*

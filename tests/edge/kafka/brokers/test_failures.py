@@ -7,7 +7,7 @@ from kafka import errors
 
 from ingest.config.settings import Kafka
 from ingest.core.model import ExitCode
-from ingest.edge.kafka.failures import Address, failure_words, refusal
+from ingest.edge.kafka.brokers.failures import Address, failure_words, refusal
 
 AT = Address("kafka.example", 9093)
 KAFKA = Kafka(protocol="SASL_SSL", sasl_mechanism="PLAIN", user="u", ca_file="ca.pem")
