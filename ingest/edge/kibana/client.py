@@ -61,8 +61,6 @@ class Kibana:
         self._session.headers["kbn-xsrf"] = "perflog"
         # Without an `auth` of its own, requests would read ~/.netrc and overwrite the key.
         self._session.auth = lambda request: request
-        if access.ca_file:
-            self._session.verify = access.ca_file
         if access.api_key:
             self._session.headers["Authorization"] = f"ApiKey {access.api_key}"
         elif access.user:
@@ -111,7 +109,7 @@ class Kibana:
     def _state(self) -> tuple[str, tuple[int, ...] | None]:
         try:
             url = f"{self._access.base}/api/status"
-            response = self._session.get(url, timeout=self._access.timeout_s, allow_redirects=False)
+            response = self._send("GET", url)
         except requests.exceptions.SSLError as error:
             raise unreachable(self._access.base, error) from error
         except (requests.ConnectionError, requests.Timeout) as error:
@@ -186,9 +184,15 @@ class Kibana:
         space = f"/s/{self._access.space}" if self._access.space else ""
         url = f"{self._access.base}{space}/api/{path}"
         try:
-            return self._session.request(method, url, timeout=self._access.timeout_s, allow_redirects=False, **how)
+            return self._send(method, url, **how)
         except requests.RequestException as error:
             raise unreachable(self._access.base, error) from error
+
+    def _send(self, method: str, url: str, **how: Any) -> requests.Response:
+        access = self._access
+        # A request's own `verify` is the only one that REQUESTS_CA_BUNDLE in the environment does not replace.
+        verify = access.ca_file or True
+        return self._session.request(method, url, timeout=access.timeout_s, allow_redirects=False, verify=verify, **how)
 
     def _json(self, response: requests.Response) -> Mapping[str, Any]:
         if response.status_code != 200:

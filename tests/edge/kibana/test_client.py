@@ -285,3 +285,15 @@ def test_a_fault_of_tls_is_named(tmp_path: Path) -> None:
     assert "--ca-cert" in problems[0].remedy
     assert "it speaks no TLS at this port" in problems[1].message
     assert "http://" in problems[1].remedy
+
+
+def test_the_ca_that_is_named_counts_whatever_the_environment_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An administrator's REQUESTS_CA_BUNDLE is for other servers than the one whose CA is given here."""
+    authority = make_authority(tmp_path, "ca")
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(make_authority(tmp_path, "other")))
+    certificate = make_certificate(authority, "kibana", 2, "IP:127.0.0.1")
+    status = b'{"status": {"overall": {"level": "available"}}, "version": {"number": "8.12.2"}}'
+    with http_node(certificate, reply=lambda method, path: (200, "application/json", status)) as kibana:
+        assert Kibana(Access(kibana.address, ca_file=str(authority))).wait(0) == (8, 12, 2)
