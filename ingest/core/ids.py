@@ -17,8 +17,14 @@ _FACILITY = re.compile(r"[a-z0-9_]{1,64}")
 _KIND = re.compile(r"[a-z]{1,32}")
 _INDEX = re.compile(rf"perf-({_KIND.pattern})-({_FACILITY.pattern})(?:-([0-9]{{4}}(?:\.[0-9]{{2}})?))?")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+FACT_KINDS = (
+    "marks",
+    "network",
+    "transfers",
+)  # what sources make of messages
 REVISION_BITS = 12
 UPDATE_BITS = 44
+LATEST_UPDATE_S = (1 << UPDATE_BITS) - 1
 MAX_PLAIN_ID = 128
 MAX_NAME = 1024  # characters; longer keywords are not indexed
 DIGEST_LETTERS = 22

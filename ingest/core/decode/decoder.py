@@ -1,7 +1,8 @@
 """Turn one message into its outcomes: documents, rejects, or ignored.
 
-When several sources share an intake, documents win over rejects, and rejects over ignored. Of several rejects, the one
-whose source read furthest wins. No input bytes make this module raise.
+When several sources share an intake, documents win over rejects, and rejects over ignored, unless a source knows the
+record and declares it to be ignored. Of several rejects, the one whose source read furthest wins. No input bytes make
+this module raise.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from ingest.core.bounds import (
 )
 from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.glued import ends_early, seams
-from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
+from ingest.core.decode.interpret import apply_table, check, documents_of, events_of, ignored_shape, is_declared_ignored
 from ingest.core.decode.pieces import MessagePiece, MessagePieces, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
     classify,
@@ -33,7 +34,7 @@ from ingest.core.decode.rejects import (
     torn_among_others,
 )
 from ingest.core.fields import Schema
-from ingest.core.ids import version
+from ingest.core.ids import LATEST_UPDATE_S, version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
@@ -170,7 +171,7 @@ class Decoder:
         best: Outcomes | None = None
         for source in self._sources:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
-            if outcomes.documents:
+            if outcomes.documents or is_declared_ignored(outcomes, source):
                 return outcomes
             if best is None or rank_outcomes(outcomes) > rank_outcomes(best):
                 best = outcomes
@@ -227,7 +228,12 @@ class Decoder:
             return Outcomes(rejects=(too_many_documents(source, number_of, message),))
         documents: list[Document] = []
         rejects: list[Reject] = []
+        ignored: list[Ignored] = []
         for number, event in enumerate(events_of(record, source)):
+            shape = ignored_shape(event.values, source)
+            if shape is not None:
+                ignored.append(Ignored(shape))
+                continue
             piece = own[number] if own else MessagePiece(message)
             raw = canonical(piece.message.data) if own else record.raw
             context = Context(source, self.intake, piece.message, self._sites)
@@ -238,7 +244,7 @@ class Decoder:
             except InvalidRecord as fault:
                 reject = reject_of(fault, event, context, raw)
                 rejects.append(_in_message(reject, piece) if own else reject)
-        return Outcomes(tuple(documents), tuple(rejects))
+        return Outcomes(tuple(documents), tuple(rejects), () if documents or rejects else tuple(ignored))
 
     def _document(self, event: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
         source = context.source
@@ -251,7 +257,7 @@ class Decoder:
         return Document(
             index=self.index(source.kind, at_ms),
             id=identity(event, context, raw),
-            version=version(rank, 0, source.revision),
+            version=version(rank, min(max(event.update_s, 0), LATEST_UPDATE_S), source.revision),
             body=body,
             text=body_json(body),
         )

@@ -5,4 +5,5 @@ readers grammar regular   bytes -> record: JSON, Lark, one compiled expression
 convert daylight     one value; which abbreviation of a zone belongs to a date
 framing wrappers     a file -> messages; a forwarder's wrapper -> the message inside
 event flattened      one document in the making; what is kept as data
+lenient endpoint     values read without trust; hosts and addresses
 """

@@ -20,7 +20,7 @@ from ingest.core.sources.daylight import daylight
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
 from ingest.core.sources.regular import NotRegular
-from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp
+from ingest.core.sources.source import Family, Flag, Gate, Ignore, Marks, Pairs, Read, Source, Stamp
 from ingest.core.timestamps import TimestampError, offset_s
 
 IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
@@ -28,6 +28,7 @@ _KEYS = {
     "describe",
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
     "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "needs", "repair", "pairs",
+    "ignore",
 }  # fmt: skip
 
 
@@ -77,6 +78,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         calls=tuple((table["function"], tuple(table.get("only", ()))) for table in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
         needs=tuple(tuple(paths) for paths in tree.get("needs", ())),
+        ignores=tuple(_ignore(table) for table in tree.get("ignore", ())),
         rank_field=rank.get("field"),
         ranks=rank.get("ranks", {}),
         gate=_gate(gate, reader) if gate else None,
@@ -170,6 +172,10 @@ def _flag(table: dict[str, Any]) -> Flag:
         if "lacks" in table
         else Flag(table["name"], table["from"], table["unless"])
     )
+
+
+def _ignore(table: dict[str, Any]) -> Ignore:
+    return Ignore(table["shape"], table["from"], re.compile(table["matches"], re.IGNORECASE))
 
 
 def _stamp(table: dict[str, Any]) -> Stamp:

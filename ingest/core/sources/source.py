@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.core.bounds import BLOCKS, ELEMENTS, PAIRS
+from ingest.core.lookup import lookup
 from ingest.core.sources.daylight import Daylight
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
@@ -40,6 +41,20 @@ class Flag:
         if self.lacks is not None:
             return self.lacks not in body
         return bool(values.get(self.path, self.unless) != self.unless)
+
+
+@dataclass(frozen=True, slots=True)
+class Ignore:
+    """A record that is none of perflog's: the value at `path` matches; counted as ignored under `shape`."""
+
+    shape: str
+    path: str
+    matches: re.Pattern[str]
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Whether a record of these values is ignored."""
+        value = lookup(values, self.path)
+        return isinstance(value, str) and self.matches.fullmatch(value) is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +150,7 @@ class Source:
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
     select: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
+    ignores: tuple[Ignore, ...] = ()
     rank_field: str | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
     gate: Gate | None = None
