@@ -15,6 +15,7 @@ from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
+from ingest.core.transfers import gridftp
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -27,6 +28,8 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "iperf3_text": iperf3_text.iperf3_text,
     "ping": ping.ping,
     "traceroute": ping.traceroute,
+    "gridftp": gridftp.gridftp,
+    "gridftp_ng": gridftp.gridftp_ng,
 }
 
 

@@ -163,6 +163,7 @@ def _gate(table: dict[str, Any], reader: Reader) -> Gate:
         seam=reader.head(glued_at) if glued_at else None,
         foreign=re.compile(foreign) if foreign else None,
         echoed=tuple(word.encode() for word in table.get("echoed", ())),
+        others=tuple(word.encode() for word in table.get("others", ())),
     )
 
 

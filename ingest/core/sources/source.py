@@ -69,6 +69,7 @@ class Gate:
         foreign: a line that begins with a stamp in another language.
         echoed: bytes that only a shell's echo of a command contains: such a line is ignored even if it contains
     `keeps`.
+        others: bytes that mark the line of another program of a similar format: such a line is always ignored.
     """
 
     keeps: tuple[bytes, ...]
@@ -78,6 +79,7 @@ class Gate:
     seam: re.Pattern[str] | None = None
     foreign: re.Pattern[str] | None = None
     echoed: tuple[bytes, ...] = ()
+    others: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
