@@ -75,6 +75,7 @@ class Decoder:
         self._schema = schema
         self._sites = dict(sites or {})
         self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
+        self._lists = frozenset(source.list_name for source in self._sources if source.list_name is not None)
         self._bodies = BodyBuilder(schema)
 
     def _check_multiline(self) -> None:
@@ -127,7 +128,7 @@ class Decoder:
 
     def _decode_bounded(self, message: Message, ingested_ms: int) -> Outcomes:
         """Decode an unwrapped message; return one reject instead if the output exceeds the size limit."""
-        split = pieces(message, self.intake.multiline, self._reads_json)
+        split = pieces(message, self.intake.multiline, self._reads_json, self._lists)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
         outcomes = self._decode_pieces(split, ingested_ms) if split else self._decode_piece(message, ingested_ms)

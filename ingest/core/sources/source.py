@@ -45,16 +45,29 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """A record that is none of perflog's: the value at `path` matches; counted as ignored under `shape`."""
+    """A record that is none of perflog's, counted as ignored under `shape`.
+
+    Attributes:
+        path, matches: the value at `path` is a text that matches as a whole; without `path`, every name of the record
+    does.
+        requires: paths that the record must have too.
+    """
 
     shape: str
-    path: str
+    path: str | None
     matches: re.Pattern[str]
+    requires: tuple[str, ...] = ()
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether a record of these values is ignored."""
+        if self.path is None:
+            return bool(values) and all(self.matches.fullmatch(name) for name in values)
         value = lookup(values, self.path)
-        return isinstance(value, str) and self.matches.fullmatch(value) is not None
+        return (
+            isinstance(value, str)
+            and self.matches.fullmatch(value) is not None
+            and all(lookup(values, path) is not None for path in self.requires)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +149,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another."""
+    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another.
+
+    `list_name`: an object whose member of this name is an array is a page of records, each of which is a message.
+    """
 
     name: str
     folder: Path
@@ -153,6 +169,7 @@ class Source:
     select: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
     ignores: tuple[Ignore, ...] = ()
+    list_name: str | None = None
     rank_field: str | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
     gate: Gate | None = None

@@ -5,14 +5,14 @@ durations and rates are computed before they are cut.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.core.sources.convert import MAX_TEXT, integer, message, number
 from ingest.core.sources.endpoint import bare_host, ip_version, put_end
 from ingest.core.sources.event import Context, EventBuilder
 from ingest.core.sources.lenient import Convert, put_number, put_text
-from ingest.core.timestamps import LATEST_MS
+from ingest.core.timestamps import EARLIEST_MS, LATEST_MS, MS_PER_DAY, TimestampError, iso_us
 
 TRANSFER = "perf.transfer."
 TASK, FILE, PART, SESSION = "task", "file", "part", "session"
@@ -61,9 +61,12 @@ def put_span(event: EventBuilder, start_us: int | None, end_us: int | None) -> i
 
 
 def put_rate(event: EventBuilder, span_us: int | None, name: str = "rate_bps") -> None:
-    """Set the rate (bit/s) from `perf.transfer.bytes` and the span; none where less than 1 ms lies between."""
+    """Set the rate (bit/s) from `perf.transfer.bytes` and the span.
+
+    There is none where less than 1 ms lies between, or where nothing moved: such a rate is no rate of a path.
+    """
     moved_bytes = event.body.get(TRANSFER + "bytes")
-    if moved_bytes is not None and span_us is not None and span_us >= SHORTEST_US:
+    if moved_bytes and span_us is not None and span_us >= SHORTEST_US:
         event.body[TRANSFER + name] = moved_bytes * 8 * 1_000_000 / span_us
 
 
@@ -110,6 +113,16 @@ def put_ip_version(event: EventBuilder) -> None:
         event.body.setdefault(TRANSFER + "ip_version", version)
 
 
+def put_site(event: EventBuilder, end: str, names: Iterable[Any], sites: Mapping[str, str]) -> None:
+    """Set the site of an end by a name of it that is no host's: a storage element, a collection; its host's counts."""
+    if not sites:
+        return
+    known = (sites.get(name.strip().lower()) for name in names if isinstance(name, str))
+    site = next((site for site in known if site), None)
+    if site:
+        event.body.setdefault(f"{end}.site", site)
+
+
 def put_run(event: EventBuilder, texts: Iterable[Any]) -> None:
     """Set run and stage from the first text that holds `perflog run=<id> stage=<name>`, or a form without blanks."""
     for text in texts:
@@ -137,3 +150,47 @@ def scaled_us(value: Any, unit_us: int) -> int | None:
     except ValueError:
         return None
     return int(parsed * unit_us) if parsed is not None and 0 < parsed < LATEST_MS * 1000 / unit_us else None
+
+
+def iso_instant_us(event: EventBuilder, value: Any, default_offset_s: int | None = None) -> int | None:
+    """Convert an ISO 8601 date-time to us; None for null, and, flagged, for what is no instant since the year 2000."""
+    if value in (None, ""):
+        return None
+    try:
+        instant = iso_us(value, default_offset_s) if isinstance(value, str) else None
+    except TimestampError:
+        instant = None
+    if instant is None:
+        event.flags.append("value_unreadable")
+        return None
+    if not EARLIEST_MS * 1000 <= instant < LATEST_MS * 1000:
+        event.flags.append("value_range")
+        return None
+    return instant
+
+
+def put_update(event: EventBuilder, context: Context, instant: int | None) -> None:
+    """Order a record among those of one identity: by when it was true (us), else by when its shipper took it, else 0.
+
+    At most a day after it arrived: a clock that is set wrong must not keep out what comes later. A capture time that
+    counts is kept, for a replay needs it.
+    """
+    if instant is None:
+        captured_ms = context.message.provenance.captured_ms
+        if captured_ms is None or not 0 <= captured_ms < LATEST_MS:
+            return
+        event.body["provenance.captured"] = captured_ms
+        instant = captured_ms * 1000
+    event.update_s = min(instant // 1_000_000, (context.message.record_time_ms + MS_PER_DAY) // 1000)
+
+
+def bits_per_s(value: Any) -> float | None:
+    """Convert bytes/s to bit/s. Raises ValueError."""
+    parsed = number(value)
+    return None if parsed is None else float(parsed) * 8
+
+
+def megabits_per_s(value: Any) -> float | None:
+    """Convert megabits/s to bit/s. Raises ValueError."""
+    parsed = number(value)
+    return None if parsed is None else float(parsed) * 1_000_000

@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
         ('PST = "-08:00"', 'PST = "somewhere"', "somewhere"),
         ('identity = ["facility", "bytes", "ordinal"]', 'identity = ["luck"]', "luck"),
         ('function = "stage"', 'function = "magic"', "magic"),
+        ("revision = ", 'list = "DATA"\nrevision = ', "`list` names a member of a JSON object"),
     ],
 )
 def test_a_wrong_source_does_not_load(folder: Path, old: str, new: str, says: str, schema: Schema) -> None:
