@@ -15,7 +15,7 @@ from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
-from ingest.core.transfers import globus, gridftp
+from ingest.core.transfers import globus, gridftp, rucio
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -32,6 +32,7 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "gridftp_ng": gridftp.gridftp_ng,
     "globus_task": globus.globus_task,
     "globus_event": globus.globus_event,
+    "rucio": rucio.rucio,
 }
 
 
