@@ -2,7 +2,7 @@
 
 model mark kafka_record bulk bulk_result                 what passes between packages
 fields ids timestamps statistics lookup cache batching bounds toml_checks   what all share
-sources/ network/ decode/ records/    a Kafka record becomes bulk actions
+sources/ network/ transfers/ decode/ records/    a Kafka record becomes bulk actions
 tracking/ runs/ replay/               files and writers; runs and stages; what a new reading corrects
 analysis/ alerts/ dashboards/         questions, rules, boards
 authoring/                            for whoever writes a source or a script

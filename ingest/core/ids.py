@@ -16,9 +16,16 @@ from ingest.core.timestamps import MS_PER_DAY
 _FACILITY = re.compile(r"[a-z0-9_]{1,64}")
 _KIND = re.compile(r"[a-z]{1,32}")
 _INDEX = re.compile(rf"perf-({_KIND.pattern})-({_FACILITY.pattern})(?:-([0-9]{{4}}(?:\.[0-9]{{2}})?))?")
+_PLAIN_ID = re.compile(r"[a-z0-9_.:-]+")
 _URL_SAFE = bytes.maketrans(b"+/", b"-_")
+FACT_KINDS = (
+    "marks",
+    "network",
+    "transfers",
+)  # what sources make of messages
 REVISION_BITS = 12
 UPDATE_BITS = 44
+LATEST_UPDATE_S = (1 << UPDATE_BITS) - 1
 MAX_PLAIN_ID = 128
 MAX_NAME = 1024  # characters; longer keywords are not indexed
 DIGEST_LETTERS = 22
@@ -57,7 +64,7 @@ def fitting(name: str) -> str:
 def plain_id(text: str) -> str:
     """Return an id from outside (a run's UUID, a session id) in lower case; ValueError if it cannot serve as one."""
     text = text.strip().lower()
-    if not text or len(text) > MAX_PLAIN_ID or not all(c.isascii() and (c.isalnum() or c in "-_.:") for c in text):
+    if len(text) > MAX_PLAIN_ID or _PLAIN_ID.fullmatch(text) is None:
         raise ValueError(f"`{text[:60]}` cannot identify a result")
     return text
 

@@ -116,6 +116,26 @@ def iso_ms(text: str, default_offset_s: int | None = None) -> int:
 
     Without an offset in the text it uses `default_offset_s`; without that too it raises `UnknownZoneError`.
     """
+    second_ms, fraction = _iso_second_ms(text, default_offset_s)
+    return second_ms + int((fraction + "000")[:3])
+
+
+def iso_us(text: str, default_offset_s: int | None = None, counts_us: bool = False) -> int:
+    """Convert an ISO 8601 date-time to microseconds, as `iso_ms` does to ms.
+
+    With `counts_us` a fraction of fewer than 6 digits is a number of microseconds that lacks its leading zeros.
+    """
+    second_ms, fraction = _iso_second_ms(text, default_offset_s)
+    return second_ms * 1000 + fraction_us(fraction, counts_us)
+
+
+def fraction_us(digits: str, counts_us: bool = False) -> int:
+    """Convert the digits behind a decimal point to microseconds; with `counts_us` they are a number of them."""
+    return int(digits.rjust(6, "0")[:6] if counts_us else (digits + "000000")[:6])
+
+
+def _iso_second_ms(text: str, default_offset_s: int | None) -> tuple[int, str]:
+    """Return the whole second of an ISO 8601 date-time in ms, and the digits of its fraction."""
     match = _ISO.fullmatch(text)
     if match is None:
         raise TimestampError(f"`{text[:40]}` is no ISO 8601 date-time")
@@ -123,8 +143,8 @@ def iso_ms(text: str, default_offset_s: int | None = None) -> int:
     offset = offset_s(zone) if zone else default_offset_s
     if offset is None:
         raise UnknownZoneError(f"`{text}` names no zone")
-    local, _ = local_ms(int(year), int(month), int(day), f"{hour}:{minute}:{second}.{fraction or 0}")
-    return local - offset * 1000
+    local, _ = local_ms(int(year), int(month), int(day), f"{hour}:{minute}:{second}")
+    return local - offset * 1000, fraction or ""
 
 
 def iso_duration_s(text: str) -> float:

@@ -127,3 +127,19 @@ def test_ntp_time() -> None:
     """The NTP epoch of 1970, and half a second after it."""
     assert timestamps.ntp_unix_s(2_208_988_800 << 32) == 0
     assert timestamps.ntp_unix_s((2_208_988_800 << 32) + 2**31) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("text", "counts_us", "us"),
+    [
+        ("2026-03-04T19:21:00.5000Z", True, 5_000),
+        ("2026-03-04T19:21:00.050Z", True, 50),
+        ("2026-03-04T19:21:00.250000Z", True, 250_000),
+        ("2026-03-04T19:21:00.5Z", False, 500_000),
+        ("2026-03-04T19:21:00Z", True, 0),
+        ("2026-03-04T19:21:00.1234567Z", False, 123_456),
+    ],
+)
+def test_a_fraction_is_decimal_or_a_count_of_microseconds(text: str, counts_us: bool, us: int) -> None:
+    """Programs that print microseconds without leading zeros mean the number, not the decimals."""
+    assert timestamps.iso_us(text, counts_us=counts_us) == 1_772_652_060_000_000 + us

@@ -81,7 +81,12 @@ def entry_of(source: Source, schema: Schema, in_detail: bool = False) -> Entry:
     )
 
 
-_IDENTITY = {"bytes": "its bytes", "ordinal": "which pair of it", "captured": "when it was captured"}
+_IDENTITY = {
+    "bytes": "its bytes",
+    "ordinal": "which pair of it",
+    "captured": "when it was captured",
+    "words": "its words",
+}
 
 
 def traced(source: Source, header: Mapping[str, Any]) -> dict[str, tuple[str, ...]]:

@@ -98,6 +98,7 @@ def identity(event: EventBuilder, context: Context, raw: bytes) -> str:
         "bytes": raw,
         "ordinal": str(event.ordinal),
         "captured": context.message.provenance.captured_ms,
+        "words": event.words,
     }
     values = [parts[word] if word in parts else event.body.get(word) for word in named]
     if None in values:

@@ -1,7 +1,8 @@
 """Turn one message into its outcomes: documents, rejects, or ignored.
 
-When several sources share an intake, documents win over rejects, and rejects over ignored. Of several rejects, the one
-whose source read furthest wins (furthest.py). No input bytes make this module raise.
+When several sources share an intake, documents win over rejects, and rejects over ignored, unless a source knows the
+record and declares it to be ignored. Of several rejects, the one whose source read furthest wins (furthest.py).
+No input bytes make this module raise.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from ingest.core.bounds import (
 from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.furthest import SourceOutcomes, furthest
 from ingest.core.decode.glued import ends_early, seams
-from ingest.core.decode.interpret import apply_table, check, documents_of, events_of
+from ingest.core.decode.interpret import apply_table, check, documents_of, events_of, ignored_shape, is_declared_ignored
 from ingest.core.decode.pieces import MessagePiece, MessagePieces, behind_prefix, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
     classify,
@@ -36,7 +37,7 @@ from ingest.core.decode.rejects import (
     without_prefix,
 )
 from ingest.core.fields import Schema
-from ingest.core.ids import version
+from ingest.core.ids import LATEST_UPDATE_S, version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
@@ -80,6 +81,7 @@ class Decoder:
         self._schema = schema
         self._sites = dict(sites or {})
         self._reads_json = any(isinstance(source.reader, JsonReader) for source in self._sources)
+        self._lists = frozenset(source.list_name for source in self._sources if source.list_name is not None)
         self._bodies = BodyBuilder(schema)
 
     def _check_multiline(self) -> None:
@@ -162,7 +164,7 @@ class Decoder:
 
         Return one reject instead if the output exceeds the size limit.
         """
-        split = pieces(message, self.intake.multiline, self._reads_json)
+        split = pieces(message, self.intake.multiline, self._reads_json, self._lists)
         if isinstance(split, Reject):
             return Outcomes(rejects=(split,))
         outcomes = self._decode_pieces(split, ingested_ms) if split else self._decode_piece(message, ingested_ms)
@@ -212,7 +214,7 @@ class Decoder:
         outcomes_by_source: list[SourceOutcomes] = []
         for source in self._sources:
             outcomes = self._decode_by(source, raw, message, ingested_ms)
-            if outcomes.documents:
+            if outcomes.documents or is_declared_ignored(outcomes, source):
                 return outcomes
             outcomes_by_source.append((source, outcomes))
         if not outcomes_by_source:
@@ -279,7 +281,12 @@ class Decoder:
             return Outcomes(rejects=(too_many_documents(source, number_of, message),))
         documents: list[Document] = []
         rejects: list[Reject] = []
+        ignored: list[Ignored] = []
         for number, event in enumerate(events_of(record, source)):
+            shape = ignored_shape(event.values, source)
+            if shape is not None:
+                ignored.append(Ignored(shape))
+                continue
             piece = own[number] if own else MessagePiece(message)
             raw = canonical(piece.message.data) if own else record.raw
             context = Context(source, self.intake, piece.message, self._sites)
@@ -290,7 +297,7 @@ class Decoder:
             except InvalidRecord as fault:
                 reject = reject_of(fault, event, context, raw)
                 rejects.append(_in_message(reject, piece) if own else reject)
-        return Outcomes(tuple(documents), tuple(rejects))
+        return Outcomes(tuple(documents), tuple(rejects), () if documents or rejects else tuple(ignored))
 
     def _document(self, event: EventBuilder, context: Context, raw: bytes, ingested_ms: int) -> Document:
         source = context.source
@@ -303,7 +310,7 @@ class Decoder:
         return Document(
             index=self.index(source.kind, at_ms),
             id=identity(event, context, raw),
-            version=version(rank, 0, source.revision),
+            version=version(rank, min(max(event.update_s, 0), LATEST_UPDATE_S), source.revision),
             body=body,
             text=body_json(body),
         )

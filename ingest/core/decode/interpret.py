@@ -9,13 +9,14 @@ from typing import Any
 
 from ingest.core.decode import key_values, workflow_lines
 from ingest.core.lookup import lookup
-from ingest.core.model import ExitCode, ParsedMessage, Problem
+from ingest.core.model import ExitCode, Outcomes, ParsedMessage, Problem
 from ingest.core.network import iperf3, iperf3_text, owping, owping_machine, ping
 from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS, time
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
 from ingest.core.timestamps import UnknownZoneError
+from ingest.core.transfers import globus, gridftp, rucio
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -28,6 +29,11 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "iperf3_text": iperf3_text.iperf3_text,
     "ping": ping.ping,
     "traceroute": ping.traceroute,
+    "gridftp": gridftp.gridftp,
+    "gridftp_ng": gridftp.gridftp_ng,
+    "globus_task": globus.globus_task,
+    "globus_event": globus.globus_event,
+    "rucio": rucio.rucio,
 }
 
 
@@ -49,6 +55,19 @@ def documents_of(record: ParsedMessage, source: Source) -> int:
     if source.pairs:
         return 1
     return max(workflow_lines.instants_in(record, source.marks) if source.marks else len(record.items), 1)
+
+
+def ignored_shape(values: Mapping[str, Any], source: Source) -> str | None:
+    """The shape under which a record is counted that its source declares to be ignored; None for every other record."""
+    if not source.ignores:
+        return None
+    return next((ignore.shape for ignore in source.ignores if ignore.applies(values)), None)
+
+
+def is_declared_ignored(outcomes: Outcomes, source: Source) -> bool:
+    """Whether the source read the record and declares it to be ignored: no other source needs to look at it."""
+    shapes = {ignore.shape for ignore in source.ignores}
+    return not outcomes.rejects and any(ignored.shape in shapes for ignored in outcomes.ignored)
 
 
 def check(source: Source) -> None:

@@ -1,5 +1,7 @@
 """Split one message into pieces: the elements of a JSON array, or its lines if the intake is `multiline`.
 
+The array may be the whole message, or the list of a page: a member of the message's object that a source names.
+
 Each piece is decoded independently, with its own identity, event.original, file offset and replay bytes, so output
 grows linearly with the size of the message, not quadratically. A piece's bytes are unchanged bytes of the message. A
 message that had to be repaired before parsing stays one piece, because its parts have no bytes of their own. Blocks of
@@ -7,7 +9,7 @@ text are separated by their grammar (see core/sources/grammar.py).
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
 from json import JSONDecoder
 from typing import NamedTuple
@@ -22,7 +24,10 @@ _BOM = b"\xef\xbb\xbf"
 _AHEAD = b"\x1e \t\r\n"  # skipped before JSON: whitespace, and the record separator of RFC 7464
 _BLANK = " \t\r\n"
 _OPEN, _NEXT = re.compile(r"\[[ \t\r\n]*"), re.compile(r"[ \t\r\n]*,[ \t\r\n]*")
-_CLOSE = re.compile(r"[ \t\r\n]*\][ \t\r\n\x0b\x0c]*")
+_CLOSE, _EMPTY = re.compile(r"[ \t\r\n]*\]"), re.compile(r"\[[ \t\r\n]*\]")
+_OPEN_OBJECT, _COLON = re.compile(r"\{[ \t\r\n]*"), re.compile(r"[ \t\r\n]*:[ \t\r\n]*")
+_CLOSE_OBJECT = re.compile(r"[ \t\r\n]*\}")
+_BEHIND = re.compile(r"[ \t\r\n\x0b\x0c]*")
 # Numbers are skipped, not converted: Python refuses to convert more than 4,300 digits.
 _DECODER = JSONDecoder(parse_int=len, parse_float=len)
 
@@ -68,10 +73,11 @@ def behind_prefix(message: Message) -> MessagePiece | None:
     return MessagePiece(line, 1, prefix.size_bytes)
 
 
-def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Reject | None:
+def pieces(message: Message, multiline: bool, json: bool, lists: Collection[str] = ()) -> MessagePieces | Reject | None:
     """Split a message; None if it is a single piece, a Reject if it has too many pieces or nests too deep.
 
-    `multiline`: each line is a message. `json`: each element of an array is a message.
+    `multiline`: each line is a message. `json`: each element of an array is a message, and so is each element of the
+    array that an object holds under a name of `lists`.
     """
     if multiline and b"\n" in message.data:
         return _lines(message)
@@ -80,8 +86,17 @@ def pieces(message: Message, multiline: bool, json: bool) -> MessagePieces | Rej
     data = message.data
     start = len(data) - len(data.removeprefix(_BOM).lstrip(_AHEAD))
     if data[start : start + 1] == b'"':
-        return _in_string(message, _string(data[start:]))
-    return _elements(message, start) if data[start : start + 1] == b"[" else None
+        return _in_string(message, _string(data[start:]), lists)
+    return _parts(message, start, lists)
+
+
+def _parts(message: Message, start: int, lists: Collection[str]) -> MessagePieces | Reject | None:
+    """The elements of the array, or of the list of the object, that begins at byte `start`; None if it has none."""
+    first = message.data[start : start + 1]
+    if first == b"[":
+        return _elements(message, start)
+    names = [name for name in lists if b'"%b"' % name.encode() in message.data] if first == b"{" else []
+    return _elements(message, start, names) if names else None
 
 
 def _lines(message: Message) -> MessagePieces | Reject:
@@ -107,12 +122,12 @@ def _string(text: bytes) -> bytes:
     return inner.lstrip(_BLANK).encode() if isinstance(inner, str) else b""
 
 
-def _in_string(message: Message, inner: bytes) -> MessagePieces | Reject | None:
-    """The elements of an array inside a JSON string.
+def _in_string(message: Message, inner: bytes, lists: Collection[str]) -> MessagePieces | Reject | None:
+    """The elements of an array, or of the list of an object, inside a JSON string.
 
     They are escaped there, so they have no bytes of their own and keep the message's offset.
     """
-    elements = _elements(replace(message, data=inner), 0) if inner.startswith(b"[") else None
+    elements = _parts(replace(message, data=inner), 0, lists)
     if isinstance(elements, Reject):
         return replace(elements, original=message.data)
     provenance = message.provenance
@@ -121,14 +136,15 @@ def _in_string(message: Message, inner: bytes) -> MessagePieces | Reject | None:
     )
 
 
-def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
+def _elements(message: Message, start: int, names: Collection[str] = ()) -> MessagePieces | Reject | None:
     """The elements of the array that begins at byte `start`; None if it is not an array with objects.
 
-    The reader of the source then reports the fault.
+    With `names` an object begins there, and its member of one of these names is the array. That may be empty: a page
+    without elements says nothing. The reader of the source reports what is neither.
     """
     try:
         text = message.data[start:].decode()
-        spans = _spans(text)
+        spans = _listed_spans(text, names) if names else _array_spans(text)
     except ValueError:
         return None
     except RecursionError:
@@ -137,28 +153,69 @@ def _elements(message: Message, start: int) -> MessagePieces | Reject | None:
         return too_many(message, ELEMENTS)
     return (
         MessagePieces(ELEMENTS, _span_pieces(message, start, text, ((span.start, span.stop) for span in spans)))
-        if any(span.is_object for span in spans)
+        if any(span.is_object for span in spans) or not spans
         else None
     )
 
 
-def _spans(text: str) -> list[ElementSpan]:
-    """The spans of an array's elements, at most one more than the limit. Raises ValueError if the text is not an array.
+def _array_spans(text: str) -> list[ElementSpan]:
+    """The spans of the elements of a text that is an array, as `_spans`."""
+    spans, stop = _spans(text, 0)
+    if len(spans) <= MAX_ELEMENTS and not _BEHIND.fullmatch(text, stop):
+        raise ValueError("no array")
+    return spans
 
-    Raises RecursionError if elements nest deeper than Python can follow, about a thousand levels.
+
+def _listed_spans(text: str, names: Collection[str]) -> list[ElementSpan]:
+    """The spans of the elements of the array that an object holds under one of `names`, as `_spans`.
+
+    Of a name that stands twice the last counts, as for every reader of JSON. Raises ValueError if there is no array.
+    """
+    spans: list[ElementSpan] | None = None
+    separator, stop = _OPEN_OBJECT.match(text), 0
+    while separator is not None:
+        name, stop = _DECODER.raw_decode(text, separator.end())
+        colon = _COLON.match(text, stop) if isinstance(name, str) else None
+        if colon is None:
+            raise ValueError("no object")
+        begin = colon.end()
+        if name not in names or text[begin : begin + 1] != "[":
+            _, stop = _DECODER.raw_decode(text, begin)
+            spans = None if name in names else spans
+        elif empty := _EMPTY.match(text, begin):
+            spans, stop = [], empty.end()
+        else:
+            spans, stop = _spans(text, begin)
+            if len(spans) > MAX_ELEMENTS:
+                return spans
+        separator = _NEXT.match(text, stop)
+    close = _CLOSE_OBJECT.match(text, stop)
+    if spans is None or close is None or not _BEHIND.fullmatch(text, close.end()):
+        raise ValueError("no object with a list")
+    return spans
+
+
+def _spans(text: str, begin: int) -> tuple[list[ElementSpan], int]:
+    """The spans of the elements of the array at `begin`, at most one more than the limit, and where the array stops.
+
+    Raises ValueError if no array stands there, RecursionError if elements nest deeper than Python can follow, about a
+    thousand levels.
 
     orjson does not report where an element ends; Python's decoder does, and its scanner is C code too.
     """
     spans: list[ElementSpan] = []
-    separator = _OPEN.match(text)
+    separator, stop = _OPEN.match(text, begin), begin
     while separator is not None and len(spans) <= MAX_ELEMENTS:
         start = separator.end()
         element, stop = _DECODER.raw_decode(text, start)
         spans.append(ElementSpan(start, stop, isinstance(element, dict)))
         separator = _NEXT.match(text, stop)
-    if separator is None and not (spans and _CLOSE.fullmatch(text, spans[-1].stop)):
+    if separator is not None:
+        return spans, stop
+    close = _CLOSE.match(text, stop) if spans else None
+    if close is None:
         raise ValueError("no array")
-    return spans
+    return spans, close.end()
 
 
 def _span_pieces(message: Message, start: int, text: str, spans: Iterable[tuple[int, int]]) -> Iterator[MessagePiece]:

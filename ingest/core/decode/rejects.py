@@ -117,7 +117,11 @@ def is_foreign(source: Source, raw: bytes) -> bool:
     the source's words and lacks its header is ignored wherever it fails.
     """
     gate, reader = source.gate, source.reader
-    if gate is None or is_ours(gate, raw):
+    if gate is None:
+        return False
+    if any(word in raw for word in gate.others):
+        return True
+    if is_ours(gate, raw):
         return False
     if gate.head is None:
         return True

@@ -3,5 +3,5 @@
 pscheduler pscheduler_ends    runs of pScheduler in four shapes, and their two ends
 throughput delay route other_tests    by type of test
 iperf3 iperf3_text owping owping_machine ping    tools' own output
-transport endpoint lenient    protocol; hosts and addresses; values read without trust
+transport fields    protocol; where numbers and ends are set
 """

@@ -8,20 +8,10 @@ from itertools import pairwise
 from math import isfinite
 from typing import Any
 
-from ingest.core.network.lenient import (
-    NETWORK,
-    Convert,
-    count_of,
-    milliseconds,
-    number_of,
-    object_of,
-    objects_of,
-    put,
-    put_count,
-    whole_of,
-)
+from ingest.core.network.fields import NETWORK, put, put_count
 from ingest.core.sources.convert import OutOfRange, integer, number
 from ingest.core.sources.event import EventBuilder
+from ingest.core.sources.lenient import Convert, count_of, milliseconds, number_of, object_of, objects_of, whole_of
 from ingest.core.statistics import Histogram, histogram
 
 DEFAULT_BUCKET_S = 0.001

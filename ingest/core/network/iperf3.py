@@ -8,22 +8,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.lookup import lookup
-from ingest.core.network.endpoint import put_ends
-from ingest.core.network.lenient import (
+from ingest.core.network.fields import put, put_count, put_ends
+from ingest.core.network.transport import UDP, of_iperf3
+from ingest.core.sources.convert import integer, message, rounded, us_to_ms
+from ingest.core.sources.event import Context, EventBuilder, at_capture
+from ingest.core.sources.lenient import (
     count_of,
     is_true,
     mean_above_0,
     number_of,
     object_of,
     objects_of,
-    put,
-    put_count,
     put_slot,
     put_text,
 )
-from ingest.core.network.transport import UDP, of_iperf3
-from ingest.core.sources.convert import integer, message, rounded, us_to_ms
-from ingest.core.sources.event import Context, EventBuilder, at_capture
 from ingest.core.timestamps import EARLIEST_MS, LATEST_MS
 
 JITTER_LIMIT_MS = 10_000

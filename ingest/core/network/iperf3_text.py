@@ -6,9 +6,8 @@ Bytes are printed in units of 1024, bits in units of 1000. Numbers in brackets a
 import re
 from collections.abc import Mapping
 
-from ingest.core.network.endpoint import put_ends
+from ingest.core.network.fields import NETWORK, put, put_ends
 from ingest.core.network.iperf3 import put_jitter, put_packets
-from ingest.core.network.lenient import NETWORK, put
 from ingest.core.network.transport import TCP, UDP
 from ingest.core.sources.convert import integer, message, rounded
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord, at_capture

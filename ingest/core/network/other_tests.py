@@ -8,10 +8,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.lookup import lookup
-from ingest.core.network.lenient import NETWORK, Convert, count_of, milliseconds, put, seconds
+from ingest.core.network.fields import NETWORK, put
 from ingest.core.sources.convert import boolean, integer, number, rounded
 from ingest.core.sources.event import EventBuilder
 from ingest.core.sources.flattened import fits_flattened
+from ingest.core.sources.lenient import Convert, count_of, milliseconds, seconds
 
 _RESPONSE: tuple[str, str, Convert] = ("time", "response_ms", milliseconds)
 _NUMBERS: Mapping[str, tuple[tuple[str, str, Convert], ...]] = {

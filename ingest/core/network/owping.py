@@ -7,9 +7,10 @@ Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 import re
 
 from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_loss
-from ingest.core.network.endpoint import ip_version, put_end
-from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
+from ingest.core.network.fields import NETWORK, put
+from ingest.core.sources.endpoint import ip_version, put_end
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
+from ingest.core.sources.lenient import number_of, put_slot
 from ingest.core.timestamps import QUARTER_S, ZONE_LIMIT_S, TimestampError, iso_ms, ntp_s
 
 SESSION_SLACK_S = 120

@@ -4,10 +4,10 @@ from collections.abc import Iterator
 from math import isfinite
 
 from ingest.core.network.delay import OWAMP_START_TTL, check_delays, flag_doubtful, in_ms, put_histogram, put_loss
-from ingest.core.network.endpoint import put_ends
-from ingest.core.network.lenient import NETWORK, number_of, put, put_slot
+from ingest.core.network.fields import NETWORK, put, put_ends
 from ingest.core.sources.convert import integer
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
+from ingest.core.sources.lenient import number_of, put_slot
 from ingest.core.timestamps import NTP_ERA, ntp_s
 
 MOST_DETAIL = 1  # rank: this form of a session has more detail than the other

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.network.delay import PRINTED_MS, RTT_ORDER, check_counts, check_order, in_ms, put_loss
-from ingest.core.network.endpoint import put_ends
-from ingest.core.network.lenient import NETWORK, put
+from ingest.core.network.fields import NETWORK, put, put_ends
 from ingest.core.network.route import MAX_TTL, trace
 from ingest.core.sources.convert import integer
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord, at_capture

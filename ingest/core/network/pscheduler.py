@@ -9,7 +9,7 @@ from typing import Any
 
 from ingest.core.lookup import lookup
 from ingest.core.network.delay import latency, rtt
-from ingest.core.network.lenient import is_true, object_of, objects_of, put, put_slot, put_text, seconds
+from ingest.core.network.fields import put
 from ingest.core.network.other_tests import keep_result, numbers, type_by_shape
 from ingest.core.network.pscheduler_ends import TYPE, put_run_ends
 from ingest.core.network.route import trace
@@ -17,6 +17,7 @@ from ingest.core.network.throughput import throughput
 from ingest.core.sources.convert import message, time
 from ingest.core.sources.event import CAPTURED, Context, EventBuilder, InvalidRecord, at_capture
 from ingest.core.sources.flattened import fits_flattened
+from ingest.core.sources.lenient import is_true, object_of, objects_of, put_slot, put_text, seconds
 
 SPEC = "perf.network.spec"
 NOT_FINAL = ("scheduling", "pending", "on-deck", "running", "cleanup")

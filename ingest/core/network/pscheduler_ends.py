@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.lookup import lookup
-from ingest.core.network.endpoint import bare_host, ip_version, put_end
 from ingest.core.network.iperf3 import ends as iperf3_ends
 from ingest.core.network.iperf3 import in_diagnostics as iperf3_in
 from ingest.core.network.iperf3 import is_reversed as iperf3_reversed
-from ingest.core.network.lenient import count_of, is_true, object_of, objects_of
+from ingest.core.sources.endpoint import bare_host, ip_version, put_end
 from ingest.core.sources.event import EventBuilder
+from ingest.core.sources.lenient import count_of, is_true, object_of, objects_of
 
 TYPE = "perf.network.test_type"
 ONE_WAY = {"throughput", "latency", "latencybg"}

@@ -8,9 +8,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from ingest.core.ids import digest_id
-from ingest.core.network.endpoint import ip_of, name_of
-from ingest.core.network.lenient import count_of, object_of
+from ingest.core.sources.endpoint import ip_of, name_of
 from ingest.core.sources.event import EventBuilder
+from ingest.core.sources.lenient import count_of, object_of
 
 Hop = Mapping[str, Any]
 MAX_TTL = 255

@@ -6,11 +6,12 @@ Numbers in brackets are the cases of the reference (perfsonar.md, section 8).
 from collections.abc import Mapping
 from typing import Any
 
+from ingest.core.network.fields import put
 from ingest.core.network.iperf3 import in_diagnostics, put_jitter, put_packets, udp_received
-from ingest.core.network.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put, put_text
 from ingest.core.network.transport import COUNTS, TCP, UDP, counted, of_iperf3, present, requested_transport
 from ingest.core.sources.convert import integer, rounded, us_to_ms
 from ingest.core.sources.event import EventBuilder
+from ingest.core.sources.lenient import is_true, mean_above_0, number_of, object_of, objects_of, put_text
 
 _ADDED = ("throughput-bytes", "retransmits", "sent", "lost")
 

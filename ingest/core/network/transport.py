@@ -7,8 +7,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.core.lookup import lookup
-from ingest.core.network.lenient import number_of, object_of, objects_of
 from ingest.core.sources.convert import boolean
+from ingest.core.sources.lenient import number_of, object_of, objects_of
 
 UDP, TCP = "udp", "tcp"
 COUNTS = {UDP: ("jitter", "lost", "sent"), TCP: ("retransmits", "rtt", "tcp-window-size")}

@@ -14,13 +14,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from ingest.core.ids import at_revision, parse_index, revision_of
+from ingest.core.ids import FACT_KINDS, at_revision, parse_index, revision_of
 from ingest.core.lookup import lookup
 from ingest.core.mark import OTHER, MarkKind, RunKey, RunMark
 from ingest.core.replay.stored_line import DocumentVersion
 from ingest.core.timestamps import iso
 
-KINDS = ("marks", "network")
 CORRECTED, TO_INDEX, TO_RUN, TO_TIME, GONE = "corrected", "to_index", "to_run", "to_time", "gone"
 _NOTHING = MarkKind("", "", OTHER)
 _ORIGIN_FIELDS = (
@@ -93,7 +92,7 @@ def _is_fact(index: str, facility: str) -> bool:
         name = parse_index(index)
     except ValueError:
         return False
-    return name.kind in KINDS and name.facility == facility
+    return name.kind in FACT_KINDS and name.facility == facility
 
 
 def _add_gone(old: DocumentVersion, facility: str, revision: int, result: Reconciled) -> None:

@@ -6,4 +6,5 @@ convert daylight     one value; which abbreviation of a zone belongs to a date
 framing utf16        a file -> messages; UTF-16
 wrappers prefixes    a forwarder's wrapper -> the message inside; a syslog prefix -> the line behind it
 event flattened      one document in the making; what is kept as data
+lenient endpoint     values read without trust; hosts and addresses
 """

@@ -44,6 +44,8 @@ class EventBuilder:
         body: field name -> value; dates in unix ms.
         flags: becomes perf.flags.
         rank: later states of the same fact replace earlier ones.
+        update_s: of two records of the same state, the one with the later update (unix s) replaces the other.
+        words: what the record says beside its identity's fields, where only that tells two records apart.
         items: all items of the record, for checks across them.
     """
 
@@ -53,6 +55,8 @@ class EventBuilder:
     body: dict[str, Any] = field(default_factory=dict)
     flags: list[str] = field(default_factory=list)
     rank: int = 0
+    update_s: int = 0
+    words: str = ""
     items: tuple[Mapping[str, Any], ...] = ()
 
 

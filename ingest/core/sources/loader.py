@@ -20,14 +20,15 @@ from ingest.core.sources.daylight import daylight
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
 from ingest.core.sources.regular import NotRegular
-from ingest.core.sources.source import Family, Flag, Gate, Marks, Pairs, Read, Source, Stamp, whole_words
+from ingest.core.sources.source import Family, Flag, Gate, Ignore, Marks, Pairs, Read, Source, Stamp, whole_words
 from ingest.core.timestamps import TimestampError, offset_s
 
-IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured"}
+IDENTITY_WORDS = {"facility", "bytes", "ordinal", "captured", "words"}
 _KEYS = {
     "describe",
     "revision", "summary", "kind", "reader", "framing", "repeat", "identity", "max_bytes",
     "gate", "stamp", "mark", "stage", "read", "flag", "call", "select", "rank", "zone", "needs", "repair", "pairs",
+    "ignore", "list",
 }  # fmt: skip
 
 
@@ -56,9 +57,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
             f"Source {folder.name} has no samples.", "Put lines it must read into samples.log.", ExitCode.CONFIG
         )
     reader = _reader(folder, tree)
-    gate = tree.get("gate")
-    stamp = tree.get("stamp")
-    mark = tree.get("mark")
+    gate, stamp, mark = (tree.get(name) for name in ("gate", "stamp", "mark"))
     stage = tree.get("stage", {})
     families = (Family(**{**f, "parts": tuple(f.get("parts", ()))}) for f in stage.get("families", ()))
     rank = tree.get("rank", {})
@@ -70,6 +69,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         kind=tree["kind"],
         reader=reader,
         framing=tree["framing"],
+        list_name=tree.get("list"),
         identity=tuple(tree["identity"]),
         max_bytes=tree["max_bytes"],
         reads=tuple(_read(table) for table in tree.get("read", ())),
@@ -77,6 +77,7 @@ def _source(folder: Path, tree: dict[str, Any], schema: Schema) -> Source:
         calls=tuple((table["function"], tuple(table.get("only", ()))) for table in tree.get("call", ())),
         select=tuple(tree.get("select", {}).get("by", ())),
         needs=tuple(tuple(paths) for paths in tree.get("needs", ())),
+        ignores=tuple(_ignore(table) for table in tree.get("ignore", ())),
         rank_field=rank.get("field"),
         ranks=rank.get("ranks", {}),
         gate=_gate(gate, reader) if gate else None,
@@ -122,6 +123,8 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
 def _reader(folder: Path, tree: dict[str, Any]) -> Reader:
     if tree["reader"] == "json":
         return JsonReader(repair=tree.get("repair", False))
+    if "list" in tree:
+        raise TypeError('`list` names a member of a JSON object: it needs `reader = "json"`')
     if tree["reader"] == "grammar":
         text = (folder / "grammar.lark").read_text(encoding="utf-8")
         return _compiled(text, folder.name, tree.get("repeat"))
@@ -166,6 +169,7 @@ def _gate(table: dict[str, Any], reader: Reader) -> Gate:
         seam=seam,
         foreign=re.compile(foreign) if foreign else None,
         echoed=tuple(word.encode() for word in table.get("echoed", ())),
+        others=tuple(word.encode() for word in table.get("others", ())),
     )
 
 
@@ -175,6 +179,12 @@ def _flag(table: dict[str, Any]) -> Flag:
         if "lacks" in table
         else Flag(table["name"], table["from"], table["unless"])
     )
+
+
+def _ignore(table: dict[str, Any]) -> Ignore:
+    """By a value (`from`, `matches`), if the paths of `requires` are there too; without `from` by every name."""
+    pattern = re.compile(table["matches"], re.IGNORECASE | re.DOTALL)
+    return Ignore(table["shape"], table.get("from"), pattern, tuple(table.get("requires", ())))
 
 
 def _stamp(table: dict[str, Any]) -> Stamp:

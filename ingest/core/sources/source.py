@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ingest.core.bounds import BLOCKS, ELEMENTS, PAIRS
+from ingest.core.lookup import lookup
 from ingest.core.sources.daylight import Daylight
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import JsonReader, Reader
@@ -43,6 +44,33 @@ class Flag:
 
 
 @dataclass(frozen=True, slots=True)
+class Ignore:
+    """A record that is none of perflog's, counted as ignored under `shape`.
+
+    Attributes:
+        path, matches: the value at `path` is a text that matches as a whole; without `path`, every name of the record
+    does.
+        requires: paths that the record must have too.
+    """
+
+    shape: str
+    path: str | None
+    matches: re.Pattern[str]
+    requires: tuple[str, ...] = ()
+
+    def applies(self, values: Mapping[str, Any]) -> bool:
+        """Whether a record of these values is ignored."""
+        if self.path is None:
+            return bool(values) and all(self.matches.fullmatch(name) for name in values)
+        value = lookup(values, self.path)
+        return (
+            isinstance(value, str)
+            and self.matches.fullmatch(value) is not None
+            and all(lookup(values, path) is not None for path in self.requires)
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class Gate:
     """Tells a damaged line of the source from a line of another program.
 
@@ -56,6 +84,7 @@ class Gate:
         foreign: a line that begins with a stamp in another language.
         echoed: bytes that only a shell's echo of a command contains: such a line is ignored even if it contains
     `keeps`.
+        others: bytes that mark the line of another program of a similar format: such a line is always ignored.
     """
 
     keeps: re.Pattern[bytes]
@@ -66,6 +95,7 @@ class Gate:
     seam: re.Pattern[str] | None = None
     foreign: re.Pattern[str] | None = None
     echoed: tuple[bytes, ...] = ()
+    others: tuple[bytes, ...] = ()
 
 
 def whole_words(words: Sequence[str], seam: re.Pattern[str] | None) -> re.Pattern[bytes]:
@@ -137,7 +167,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another."""
+    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another.
+
+    `list_name`: an object whose member of this name is an array is a page of records, each of which is a message.
+    """
 
     name: str
     folder: Path
@@ -153,6 +186,8 @@ class Source:
     calls: tuple[tuple[str, tuple[str, ...]], ...] = ()
     select: tuple[str, ...] = ()
     needs: tuple[tuple[str, ...], ...] = ()
+    ignores: tuple[Ignore, ...] = ()
+    list_name: str | None = None
     rank_field: str | None = None
     ranks: Mapping[str, int] = field(default_factory=dict)
     gate: Gate | None = None

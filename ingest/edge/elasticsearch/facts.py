@@ -1,4 +1,4 @@
-"""Reads the stored facts, marks and network results: counts them and pages through them. Reads only.
+"""Reads the stored facts (marks, network results, transfers): counts them and pages through them. Reads only.
 
 No script, licence or sort is needed: a scroll in index order reads any number of documents at a constant rate. It goes
 index by index and time span by time span, some ten thousand documents each, so that the facts of one line and the lines
@@ -15,12 +15,12 @@ from elasticsearch import Elasticsearch as Client
 from ingest.config.settings import Elasticsearch
 from ingest.core.batching import batched
 from ingest.core.bulk import new_tuple
-from ingest.core.ids import index_pattern, index_patterns, revision_of
+from ingest.core.ids import FACT_KINDS, index_pattern, index_patterns, revision_of
 from ingest.edge.elasticsearch.client import session
 from ingest.edge.elasticsearch.query import Clause, alive, all_of, any_of, terms, wildcard, within
 from ingest.edge.elasticsearch.search import Search
 
-PAGES = {"marks": 2000, "network": 200}  # a network result may be some megabytes
+PAGES = {kind: 200 if kind == "network" else 2000 for kind in FACT_KINDS}  # a network result may be some megabytes
 SPAN = 50_000  # documents per time span
 SHORTEST_MS = 1000  # shortest time span, however many documents it holds
 SCROLL = "15m"  # how long the caller may take for one page

@@ -11,7 +11,7 @@ from typing import Any
 from elasticsearch import Elasticsearch as Client
 
 from ingest.config.settings import Elasticsearch
-from ingest.core.ids import index_pattern, index_patterns
+from ingest.core.ids import FACT_KINDS, index_pattern, index_patterns
 from ingest.core.kafka_record import Coordinates
 from ingest.core.model import ExitCode, Problem
 from ingest.core.timestamps import iso
@@ -21,7 +21,7 @@ from ingest.edge.elasticsearch.query import Clause, all_of, any_of, terms, withi
 from ingest.edge.elasticsearch.search import Search
 
 INDICES = index_pattern("rejects")
-FACTS = index_patterns(("marks", "network"))
+FACTS = index_patterns(FACT_KINDS)
 PAGE = 1000
 MAX_COPIES = 10
 _KEYS = {"reason": "error.type", "source": "perf.source", "shape": "perf.reject.shape"}

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from ingest.core.bounds import MAX_DEPTH, MAX_ELEMENTS, is_too_deep, most_output_bytes
 from ingest.core.decode.bodies import original_of
 from ingest.core.decode.decoder import Decoder
-from ingest.core.decode.pieces import blocks_of
+from ingest.core.decode.pieces import MessagePieces, blocks_of, pieces
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import canonical
@@ -22,6 +22,7 @@ from tests.core.conftest import GRAMMARS
 from tests.core.decode.test_workflow_lines import LINE, OTHER
 from tests.core.decode.test_workflow_lines import RECEIVED_MS as LINE_MS
 from tests.support.messages import CAPTURED_MS, RECEIVED_MS
+from tests.support.work import assert_linear, executed_lines
 
 PING = {"schema": 1, "succeeded": True, "sent": 5, "received": 5, "lost": 0, "min": "PT0.01S", "roundtrips": []}
 RUN = {
@@ -43,6 +44,19 @@ def runs(number: int) -> list[dict[str, Any]]:
     return [{**RUN, "id": f"{n:08x}-7c1d-4f0a-9c57-3f2b6a1d9e52", "reference": "Ü" * (n % 7)} for n in range(number)]
 
 
+def assert_each_is_as_alone(decoder: Decoder, whole: bytes, texts: list[str]) -> None:
+    """Each text becomes a document as when it comes alone, with its own bytes and its place in the whole message."""
+    documents = read(decoder, whole).documents
+
+    assert len(documents) == len(texts) > 0
+    for document, text in zip(documents, texts, strict=True):
+        (alone,) = read(decoder, text.encode()).documents
+        assert (document.id, document.version, document.index) == (alone.id, alone.version, alone.index)
+        assert original_of(document.body) == text.encode()
+        offset = document.body["log"]["offset"]
+        assert whole[offset - 1000 :].startswith(text.encode())
+
+
 @pytest.mark.parametrize("name", ["perfsonar", "perfsonar_result"])
 @pytest.mark.parametrize(
     ("ahead", "between", "behind"),
@@ -58,15 +72,7 @@ def test_an_element_is_what_it_is_alone(
     ]
     whole = (ahead + between.join(texts) + behind).encode()
 
-    documents = read(decoder, whole).documents
-
-    assert len(documents) == 9
-    for document, text in zip(documents, texts, strict=True):
-        (alone,) = read(decoder, text.encode()).documents
-        assert (document.id, document.version, document.index) == (alone.id, alone.version, alone.index)
-        assert original_of(document.body) == text.encode()
-        offset = document.body["log"]["offset"]
-        assert whole[offset - 1000 :].startswith(text.encode())
+    assert_each_is_as_alone(decoder, whole, texts)
 
 
 def test_equal_elements_merge(flow_of: Callable[..., Decoder]) -> None:
@@ -286,3 +292,124 @@ def test_tiny_elements_become_no_flood(tiny: bytes, number: int, sources: dict[s
     assert (len(outcomes.documents) + len(outcomes.rejects)) * 700 <= most_output_bytes(len(data)) or len(
         outcomes.rejects
     ) == 1
+
+
+def task(number: int) -> dict[str, Any]:
+    """A task of Globus of its own number, with a label that is not ASCII."""
+    return {
+        "task_id": f"6f0d6b1e-0000-4000-8000-{number:012d}", "status": "SUCCEEDED", "label": "Ü" * (number % 7),
+        "request_time": "2026-03-04T19:20:00+00:00", "completion_time": "2026-03-04T19:24:10+00:00",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("ahead", "between", "behind"),
+    [
+        ('{"DATA":[', ",", "]}"),
+        ('\ufeff {\n "total": 9, "x": {"DATA": [1]}, "DATA" :\t[\n ', "\n ,\t", '\n] , "DATA_TYPE": "task_list"\n}\n'),
+        ('\x1e{"é":"DATA","DATA":[', ", ", "]}"),
+        ('{"DATA":[7],"DATA":null,\r\n"DATA":[\r\n', ",\r\n", "\r\n]\r\n}\r\n"),
+    ],
+)
+def test_an_element_of_a_list_in_an_object_is_what_it_is_alone(
+    ahead: str, between: str, behind: str, flow_of: Callable[..., Decoder]
+) -> None:
+    """Where the source names the list: the same id, its own bytes and place; of a name that stands twice the last."""
+    decoder = flow_of("globus_task")
+    texts = [json.dumps(task(number), ensure_ascii=False) for number in range(9)]
+    whole = (ahead + between.join(texts) + behind).encode()
+
+    assert_each_is_as_alone(decoder, whole, texts)
+
+
+def test_a_bad_element_of_a_list_costs_no_other_and_tells_its_line(flow_of: Callable[..., Decoder]) -> None:
+    """As in an array."""
+    parts = [orjson.dumps(task(1)), b"7", b'{"weather":\n "fine"}', orjson.dumps(task(2))]
+    whole = b'{"DATA_TYPE":"task_list",\n"DATA":[' + b",\n".join(parts) + b"]}"
+
+    outcomes = read(flow_of("globus_task"), whole)
+
+    assert len(outcomes.documents) == 2
+    assert [(r.reason, r.original, r.piece_line) for r in outcomes.rejects] == [
+        ("json", parts[1], 3),
+        ("shape", parts[2], 4),
+    ]
+
+
+def test_a_list_is_split_only_where_a_source_names_it(flow_of: Callable[..., Decoder]) -> None:
+    """An intake whose sources name none keeps the object whole; one that shares sources asks all of each element."""
+    page = orjson.dumps({"DATA": [task(1), RUN]})
+
+    assert [reject.original for reject in read(flow_of("perfsonar"), page).rejects] == [page]
+    documents = read(flow_of("perfsonar", "globus_task"), page).documents
+    assert [document.body["perf"]["source"] for document in documents] == ["globus_task", "perfsonar"]
+
+
+def test_a_list_in_a_string_has_pieces_too(flow_of: Callable[..., Decoder]) -> None:
+    """Their bytes are those inside the string, their place is the message's."""
+    tasks = [task(number) for number in range(3)]
+    documents = read(flow_of("globus_task"), json.dumps(json.dumps({"DATA": tasks})).encode()).documents
+
+    assert [original_of(document.body) for document in documents] == [json.dumps(one).encode() for one in tasks]
+    assert {document.body["log"]["offset"] for document in documents} == {1000}
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ('{"DATA":[1,2]}', "shape"), ('{"DATA":[[{}]]}', "shape"), ('{"DATA":{"a":1}}', "shape"),
+        ('{"DATA":[{}],"DATA":7}', "shape"), ('{"x":{"DATA":[{}]}}', "shape"), ('{"x":["DATA",[{}]]}', "shape"),
+        ('{"DATA":[{}]', "json"), ('{"DATA":[{}]}}', "json"), ('{"DATA":[{}],}', "json"), ('{"DATA" [{}]}', "json"),
+        ('{"DATA":[{},]}', "json"), ('{"DATA":[{} {}]}', "json"), ('{7:1,"DATA":[{}]}', "json"),
+        ('{,"DATA":[{}]}', "json"),
+    ],
+)  # fmt: skip
+def test_what_is_no_object_with_a_list_of_objects_is_one_reject(
+    text: str, reason: str, flow_of: Callable[..., Decoder]
+) -> None:
+    """The message is refused as a whole."""
+    outcomes = read(flow_of("globus_task"), text.encode())
+
+    assert [(reject.reason, reject.original) for reject in outcomes.rejects] == [(reason, text.encode())]
+
+
+@pytest.mark.parametrize(("elements", "documents"), [(MAX_ELEMENTS, MAX_ELEMENTS), (MAX_ELEMENTS + 1, 0)])
+def test_a_list_has_at_most_4000_elements(elements: int, documents: int, flow_of: Callable[..., Decoder]) -> None:
+    """One more, and the message is one reject that says so."""
+    outcomes = read(flow_of("globus_task"), orjson.dumps({"DATA": [task(number) for number in range(elements)]}))
+
+    assert len(outcomes.documents) == documents
+    assert [reject.reason for reject in outcomes.rejects] == ([] if documents else ["too_many_elements"])
+
+
+@pytest.mark.parametrize("levels", [10_000, 1_000_000])
+@pytest.mark.parametrize("form", ['{"DATA":[*]}', '{"x":*,"DATA":[{}]}'])
+def test_a_list_that_nests_too_deep_is_one_reject(levels: int, form: str, flow_of: Callable[..., Decoder]) -> None:
+    """In the list or beside it."""
+    outcomes = read(flow_of("globus_task"), form.replace("*", "[" * levels + "]" * levels).encode())
+
+    assert [reject.reason for reject in outcomes.rejects] == ["too_deep"]
+
+
+@pytest.mark.parametrize("form", ['{"DATA":[*]}', '{*,"DATA":[]}', '{"DATA":*}', '{"x":"*","DATA":[{}]}'])
+@pytest.mark.parametrize("piece", ['{"a":1}', '"DATA":[{}]', "[", '"DATA":', "\\\\", " ", "7"])
+def test_a_list_costs_no_more_than_its_length(form: str, piece: str, flow_of: Callable[..., Decoder]) -> None:
+    """Twice the pieces take at most 2.5 times the lines of code, whether or not they make a list."""
+    decoder = flow_of("globus_task")
+    assert_linear(
+        lambda count: executed_lines(lambda: read(decoder, form.replace("*", ",".join([piece] * count)).encode())), 300
+    )
+
+
+@given(st.recursive(st.none() | st.text(max_size=4), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))
+def test_whatever_a_list_holds_its_pieces_are_its_elements(tree: Any) -> None:
+    """Each with the bytes that it has in the message."""
+    elements = [tree, {"a": tree}]
+    message = Message(json.dumps({"b": tree, "DATA": elements, "c": [tree]}, ensure_ascii=False).encode(), RECEIVED_MS)
+
+    split = pieces(message, multiline=False, json=True, lists=("DATA",))
+
+    assert isinstance(split, MessagePieces)
+    parts = list(split.pieces)
+    assert [orjson.loads(part.message.data) for part in parts] == elements
+    assert all(message.data[part.byte :].startswith(part.message.data) for part in parts)

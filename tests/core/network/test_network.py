@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ingest.core.network.delay import latency, rtt
-from ingest.core.network.endpoint import bare_host, ip_of, name_of, put_end
 from ingest.core.network.route import trace
 from ingest.core.network.throughput import throughput
+from ingest.core.sources.endpoint import bare_host, ip_of, name_of, put_end
 from ingest.core.sources.event import EventBuilder
 from ingest.core.statistics import histogram
 

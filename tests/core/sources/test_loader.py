@@ -10,7 +10,7 @@ from lark.exceptions import LarkError
 from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Problem
+from ingest.core.model import Intake, Message, Problem
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_source
 from ingest.core.sources.source import Source
@@ -54,6 +54,7 @@ def folder(tmp_path: Path) -> Path:
         ('PST = "-08:00"', 'PST = "somewhere"', "somewhere"),
         ('identity = ["facility", "bytes", "ordinal"]', 'identity = ["luck"]', "luck"),
         ('function = "stage"', 'function = "magic"', "magic"),
+        ("revision = ", 'list = "DATA"\nrevision = ', "`list` names a member of a JSON object"),
     ],
 )
 def test_a_wrong_source_does_not_load(folder: Path, old: str, new: str, says: str, schema: Schema) -> None:
@@ -122,3 +123,23 @@ def test_changed_outcomes_need_a_raised_revision(folder: Path, schema: Schema) -
     write(raised, outcomes(raised, schema, accepted(raised)))
 
     assert accepted(raised)["revision"] == revision == source.revision + 1
+
+
+def ignoring(folder: Path, schema: Schema) -> Decoder:
+    """A decoder for als_perf that declares the lines of one script to be ignored, beside a source of another shape."""
+    declared = '[[ignore]]\nshape = "chatter"\nfrom = "SCRIPT"\nmatches = "chatter.*"\n'
+    (folder / "source.toml").write_text((folder / "source.toml").read_text() + declared)
+    sources = {"als_perf": load_source(folder, schema), "perfsonar": load_source(GRAMMARS / "perfsonar", schema)}
+    return Decoder(Intake("t", "t", "als", ("als_perf", "perfsonar")), sources, schema)
+
+
+@pytest.mark.parametrize(("script", "outcome"), [("Chatter.sh", "chatter"), ("submitRotJob.sh", None)])
+def test_a_record_that_its_source_declares_to_be_ignored_is(
+    folder: Path, schema: Schema, script: str, outcome: str | None
+) -> None:
+    """It is counted under the declared shape, and no other source of the intake makes a reject of it."""
+    line = f"Fri Feb 5 21:39:37 PST 2016: {script}:65:1086857-64636:PERF:SUBMIT_ROT:START_DATE=1454737177"
+    outcomes = ignoring(folder, schema).decode(Message(line.encode(), 1_454_737_178_000), 0)
+
+    assert [ignored.shape for ignored in outcomes.ignored] == ([outcome] if outcome else [])
+    assert (len(outcomes.documents), outcomes.rejects) == (0 if outcome else 1, ())

@@ -1,11 +1,11 @@
-"""Parse one end of a test, as its user wrote it, into address, name or IP address, without any DNS lookup."""
+"""Parse one end of a test or a transfer, as its user wrote it, without any DNS lookup: address, name or IP address."""
 
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 
-from ingest.core.network.lenient import put_text
 from ingest.core.sources.event import EventBuilder
+from ingest.core.sources.lenient import put_text
 
 _BRACKETED = re.compile(r"\[([^\]]+)\](?::\d+)?")
 _PORTED = re.compile(r"([^:]+):\d+")
@@ -70,6 +70,3 @@ def put_ends(
             event.body[f"{end}.ip"] = ip
             if f"{end}.site" not in event.body and ip in sites:
                 event.body[f"{end}.site"] = sites[ip]
-    version = ip_version(event)
-    if version:
-        event.body["perf.network.ip_version"] = version

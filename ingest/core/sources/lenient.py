@@ -12,14 +12,13 @@ from ingest.core.sources.convert import OutOfRange, boolean, integer, number, ro
 from ingest.core.sources.event import EventBuilder
 from ingest.core.timestamps import iso_duration_s
 
-NETWORK = "perf.network."
 Convert = Callable[[Any], float | int | None]
 LONGEST_MS = 366 * 86_400_000
 WHOLE = (integer, rounded)
 
 
-def put(event: EventBuilder, name: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
-    """Set `perf.network.<name>` to the converted value; flag a value that is unreadable or below `least`."""
+def put_number(event: EventBuilder, field: str, value: Any, convert: Convert = number, least: float | None = 0) -> None:
+    """Set a field to the converted value; flag a value that is unreadable or below `least`."""
     if value is None:
         return
     try:
@@ -35,7 +34,7 @@ def put(event: EventBuilder, name: str, value: Any, convert: Convert = number, l
     if not isfinite(converted) or (least is not None and converted < least):
         event.flags.append("value_range")
         return
-    event.body[NETWORK + name] = converted if convert in WHOLE else float(converted)
+    event.body[field] = converted if convert in WHOLE else float(converted)
 
 
 def put_text(event: EventBuilder, field: str, value: Any) -> None:
@@ -47,13 +46,6 @@ def put_text(event: EventBuilder, field: str, value: Any) -> None:
         return
     if content is not None:
         event.body[field] = content
-
-
-def put_count(event: EventBuilder, name: str, value: Any) -> int | None:
-    """Set a whole number from 0 as `put` does, and return it; None if it is absent or invalid."""
-    put(event, name, value, integer)
-    count: int | None = event.body.get(NETWORK + name)
-    return count
 
 
 def put_slot(event: EventBuilder, start_ms: int, end_ms: int) -> None:
