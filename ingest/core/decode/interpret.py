@@ -60,6 +60,13 @@ def ignored_shape(values: Mapping[str, Any], source: Source) -> str | None:
     return next((ignore.shape for ignore in source.ignores if ignore.applies(values)), None)
 
 
+def begun_shape(raw: bytes, source: Source) -> str | None:
+    """The shape of a message that its source declares to be ignored by how it begins; None for every other message."""
+    if not source.ignores:
+        return None
+    return next((one.shape for one in source.ignores if one.begins is not None and raw.startswith(one.begins)), None)
+
+
 def is_declared_ignored(outcomes: Outcomes, source: Source) -> bool:
     """Whether the source read the record and declares it to be ignored: no other source needs to look at it."""
     shapes = {ignore.shape for ignore in source.ignores}

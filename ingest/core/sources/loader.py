@@ -112,7 +112,7 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
         refuse("revision must be a number from 1 to 4095")
     fields = schema.of(tree["kind"])
     named = [table["field"] for table in tree.get("read", ())]
-    named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
+    named += [word.removesuffix("?") for word in tree["identity"] if word not in IDENTITY_WORDS]
     for field_name in named:
         if field_name not in fields:
             refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
@@ -176,7 +176,9 @@ def _flag(table: dict[str, Any]) -> Flag:
 
 
 def _ignore(table: dict[str, Any]) -> Ignore:
-    return Ignore(table["shape"], table["from"], re.compile(table["matches"], re.IGNORECASE))
+    if "begins" in table:
+        return Ignore(table["shape"], begins=table["begins"].encode())
+    return Ignore(table["shape"], table.get("from"), re.compile(table["matches"], re.IGNORECASE | re.DOTALL))
 
 
 def _stamp(table: dict[str, Any]) -> Stamp:

@@ -45,14 +45,25 @@ class Flag:
 
 @dataclass(frozen=True, slots=True)
 class Ignore:
-    """A record that is none of perflog's: the value at `path` matches; counted as ignored under `shape`."""
+    """A record that is none of perflog's, counted as ignored under `shape`.
+
+    Attributes:
+        path, matches: the value at `path` is a text that matches as a whole; or, without `path`, every name of the
+    record does.
+        begins: the bytes with which a message begins that no reader needs to read.
+    """
 
     shape: str
-    path: str
-    matches: re.Pattern[str]
+    path: str | None = None
+    matches: re.Pattern[str] | None = None
+    begins: bytes | None = None
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether a record of these values is ignored."""
+        if self.matches is None:
+            return False
+        if self.path is None:
+            return bool(values) and all(self.matches.fullmatch(name) for name in values)
         value = lookup(values, self.path)
         return isinstance(value, str) and self.matches.fullmatch(value) is not None
 
@@ -136,7 +147,10 @@ class Family:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another."""
+    """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another.
+
+    A record may lack the parts of its identity that end in `?`.
+    """
 
     name: str
     folder: Path
