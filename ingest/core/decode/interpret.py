@@ -15,7 +15,7 @@ from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
-from ingest.core.transfers import gridftp
+from ingest.core.transfers import fts, gridftp
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -30,6 +30,7 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "traceroute": ping.traceroute,
     "gridftp": gridftp.gridftp,
     "gridftp_ng": gridftp.gridftp_ng,
+    "fts": fts.fts,
 }
 
 

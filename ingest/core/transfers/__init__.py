@@ -1,6 +1,7 @@
 """Convert the records of transfer tools into fields: what moved, between which ends, in which phases, how it ended.
 
 fields    what all share: instants in microseconds, phases, rate, ends, label, probe
+fts       the messages of FTS3: states, starts and ends of attempts
 gridftp   the transfer log of GridFTP servers, and their "ng" log
 
 A document tells what its record tells, and nothing of another record: what several records of one movement say
