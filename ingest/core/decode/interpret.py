@@ -15,7 +15,7 @@ from ingest.core.network.pscheduler import SHAPES
 from ingest.core.sources.convert import CONVERSIONS
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
-from ingest.core.transfers import fts, gridftp
+from ingest.core.transfers import fts, gridftp, xrootd
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -31,6 +31,9 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "gridftp": gridftp.gridftp,
     "gridftp_ng": gridftp.gridftp_ng,
     "fts": fts.fts,
+    "xrootd_close": xrootd.xrootd_close,
+    "xrootd_tpc": xrootd.xrootd_tpc,
+    "xrootd_cache": xrootd.xrootd_cache,
 }
 
 

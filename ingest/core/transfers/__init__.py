@@ -3,6 +3,7 @@
 fields    what all share: instants in microseconds, phases, rate, ends, label, probe
 fts       the messages of FTS3: states, starts and ends of attempts
 gridftp   the transfer log of GridFTP servers, and their "ng" log
+xrootd    XRootD's close records, third-party copies and caches
 
 A document tells what its record tells, and nothing of another record: what several records of one movement say
 together is put together by movements.

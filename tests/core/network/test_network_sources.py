@@ -26,7 +26,7 @@ from tests.support.work import assert_linear, executed_lines
 
 TEXTS = ("owping", "owping_machine", "owping_raw", "ping", "traceroute", "iperf3_text")
 JSONS = ("perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json",
-         "fts")  # fmt: skip
+         "fts", "xrootd_close", "xrootd_tpc", "xrootd_cache")  # fmt: skip
 HOSTILE: tuple[Any, ...] = (
     None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04",
     "P9999999999D", "PT1S", "\x00", "é" * 40_000, [], {}, [[1]], [None], {"a": "b"}, {"": 1}, {"\x00": 1},
