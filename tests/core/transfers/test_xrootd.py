@@ -206,7 +206,15 @@ def test_the_server_s_address_stands_beside_its_name(decoder: Decoder) -> None:
 
     assert named["source"] == {"address": "xrd.example.org", "domain": "xrd.example.org", "ip": "198.51.100.31"}
     assert named["destination"]["ip"] == "2001:db8:20::7"
+    written = document(decoder, close(read=0, write=5))
+    assert (written["destination"]["ip"], "ip" in written["source"]) == ("198.51.100.31", False)
     assert unnamed["source"]["ip"] == "2001:db8::1"
+
+
+@pytest.mark.parametrize(("ipv6", "version"), [(True, 6), (False, 4), (None, None), ("yes", None)])
+def test_the_ip_version_is_that_of_the_session(decoder: Decoder, ipv6: Any, version: int | None) -> None:
+    """Absent where the collector does not tell it."""
+    assert document(decoder, close(ipv6=ipv6))["perf"]["transfer"].get("ip_version") == version
 
 
 def test_the_collector_s_stamp_is_the_end_where_no_other_is_told(decoder: Decoder) -> None:
@@ -304,6 +312,16 @@ def test_a_cache_took_from_its_origin_what_it_missed_and_what_went_past_it(decod
     assert body["perf"]["extra"]["b_hit"] == 7 * 10**9
     assert body["source"]["domain"] == "origin.example.org"
     assert "source" not in two
+
+
+@pytest.mark.parametrize(
+    "change", [{"lfn": "/als/b.h5"}, {"detach_t": T + 21}, {"attach_t": T - 1}, {"b_miss": 1}, {"b_bypass": 1}]
+)
+def test_a_file_closed_by_a_cache_is_one_fact(decoder: Decoder, change: dict[str, Any]) -> None:
+    """Delivered twice; another file, instant or count is another."""
+    ids = [read(decoder, record).documents[0].id for record in [sample("xrootd_cache")] * 2]
+    assert len(set(ids)) == 1
+    assert read(decoder, sample("xrootd_cache", **change)).documents[0].id not in ids
 
 
 @pytest.mark.parametrize(
