@@ -72,7 +72,7 @@ def entry_of(source: Source, schema: Schema, in_detail: bool = False) -> Entry:
         reading=grammar if isinstance(source.reader, GrammarReader) else "JSON paths",
         slow_because=slow,
         framing="a line" if source.framing == "line" else "a message",
-        identity=" + ".join(_IDENTITY.get(word, word) for word in source.identity),
+        identity=" + ".join(_IDENTITY.get(word, word.removesuffix("?")) for word in source.identity),
         revision=source.revision,
         max_bytes=source.max_bytes,
         outcomes={word: sum(row["outcome"] == word for row in rows) for word in ("document", "reject", "ignored")},

@@ -100,7 +100,7 @@ def identity(event: EventBuilder, context: Context, raw: bytes) -> str:
         "captured": context.message.provenance.captured_ms,
         "words": event.words,
     }
-    values = [parts[word] if word in parts else event.body.get(word) for word in named]
+    values = [parts[word] if word in parts else _part(word, event) for word in named]
     if None in values:
         missing = named[values.index(None)]
         raise InvalidRecord("identity", f"its identity needs {missing}, which it does not have")
@@ -110,3 +110,8 @@ def identity(event: EventBuilder, context: Context, raw: bytes) -> str:
         except ValueError as error:
             raise InvalidRecord("identity", str(error)) from error
     return digest_id(*(part if isinstance(part, bytes) else str(part).encode() for part in values))
+
+
+def _part(word: str, event: EventBuilder) -> Any:
+    """The field's value; an empty one of a field that the record may lack."""
+    return event.body.get(word[:-1], "") if word.endswith("?") else event.body.get(word)

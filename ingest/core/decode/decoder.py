@@ -21,7 +21,15 @@ from ingest.core.bounds import (
 from ingest.core.decode.bodies import BodyBuilder, body_json, identity
 from ingest.core.decode.furthest import SourceOutcomes, furthest
 from ingest.core.decode.glued import ends_early, seams
-from ingest.core.decode.interpret import apply_table, check, documents_of, events_of, ignored_shape, is_declared_ignored
+from ingest.core.decode.interpret import (
+    apply_table,
+    begun_shape,
+    check,
+    documents_of,
+    events_of,
+    ignored_shape,
+    is_declared_ignored,
+)
 from ingest.core.decode.pieces import MessagePiece, MessagePieces, behind_prefix, blocks_of, part_of, pieces
 from ingest.core.decode.rejects import (
     classify,
@@ -233,6 +241,9 @@ class Decoder:
     def _decode_by(self, source: Source, raw: bytes, message: Message, ingested_ms: int) -> Outcomes:
         if is_foreign(source, raw):
             return Outcomes(ignored=(Ignored("other"),))
+        shape = begun_shape(raw, source)
+        if shape is not None:
+            return Outcomes(ignored=(Ignored(shape),))
         if len(raw) > source.max_bytes:
             return too_long(source, raw, message)
         if message.glued:

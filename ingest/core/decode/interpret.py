@@ -16,7 +16,7 @@ from ingest.core.sources.convert import CONVERSIONS, time
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
 from ingest.core.sources.source import Read, Source
 from ingest.core.timestamps import UnknownZoneError
-from ingest.core.transfers import globus, gridftp, rucio
+from ingest.core.transfers import fts, globus, gridftp, rucio, xrootd
 
 CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "instant": workflow_lines.instant,
@@ -34,6 +34,10 @@ CALLS: Mapping[str, Callable[[EventBuilder, Context], None]] = {
     "globus_task": globus.globus_task,
     "globus_event": globus.globus_event,
     "rucio": rucio.rucio,
+    "fts": fts.fts,
+    "xrootd_close": xrootd.xrootd_close,
+    "xrootd_tpc": xrootd.xrootd_tpc,
+    "xrootd_cache": xrootd.xrootd_cache,
 }
 
 
@@ -62,6 +66,13 @@ def ignored_shape(values: Mapping[str, Any], source: Source) -> str | None:
     if not source.ignores:
         return None
     return next((ignore.shape for ignore in source.ignores if ignore.applies(values)), None)
+
+
+def begun_shape(raw: bytes, source: Source) -> str | None:
+    """The shape of a message that its source declares to be ignored by how it begins; None for every other message."""
+    if not source.ignores:
+        return None
+    return next((one.shape for one in source.ignores if one.begins is not None and raw.startswith(one.begins)), None)
 
 
 def is_declared_ignored(outcomes: Outcomes, source: Source) -> bool:

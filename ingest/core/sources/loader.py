@@ -111,7 +111,7 @@ def _check_words(name: str, tree: dict[str, Any], schema: Schema) -> None:
         refuse("revision must be a number from 1 to 4095")
     fields = schema.of(tree["kind"])
     named = [table["field"] for table in tree.get("read", ())]
-    named += [word for word in tree["identity"] if word not in IDENTITY_WORDS]
+    named += [word.removesuffix("?") for word in tree["identity"] if word not in IDENTITY_WORDS]
     for field_name in named:
         if field_name not in fields:
             refuse(f"field `{field_name}` is not one of {tree['kind']} in fields.toml")
@@ -182,7 +182,9 @@ def _flag(table: dict[str, Any]) -> Flag:
 
 
 def _ignore(table: dict[str, Any]) -> Ignore:
-    """By a value (`from`, `matches`), if the paths of `requires` are there too; without `from` by every name."""
+    """By how a message begins, by a value (and `requires`: paths that are there too), or by all names of the record."""
+    if "begins" in table:
+        return Ignore(table["shape"], begins=table["begins"].encode())
     pattern = re.compile(table["matches"], re.IGNORECASE | re.DOTALL)
     return Ignore(table["shape"], table.get("from"), pattern, tuple(table.get("requires", ())))
 

@@ -66,9 +66,9 @@ def canonical(data: bytes) -> bytes:
 class JsonReader:
     """Reads one JSON object per message, also inside a JSON string, as some relays wrap it.
 
-    A record separator (RFC 7464) may precede it. `repair`: invalid JSON is repaired before parsing (see `repaired`).
-    Arrays
-    are usually split before (see pieces.py); of an array that is read whole, each object is an item.
+    A record separator (RFC 7464) may precede it, and an end of transmission (0x04) follow. `repair`: invalid JSON is
+    repaired before parsing (see `repaired`). Arrays are usually split before (see pieces.py); of an array that is read
+    whole, each object is an item.
     """
 
     def __init__(self, repair: bool = False) -> None:
@@ -77,7 +77,7 @@ class JsonReader:
 
     def read(self, raw: bytes) -> ParsedMessage | Mismatch:
         """Parse JSON; NaN, infinities and too deep nesting are rejected, with line and column if known."""
-        text = raw.lstrip(b"\x1e \t\n")
+        text = raw.lstrip(b"\x1e \t\n").rstrip(b"\x04 \t\n")
         try:
             tree = _decoded(text)
         except orjson.JSONDecodeError as error:

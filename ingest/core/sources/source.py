@@ -48,18 +48,22 @@ class Ignore:
     """A record that is none of perflog's, counted as ignored under `shape`.
 
     Attributes:
-        path, matches: the value at `path` is a text that matches as a whole; without `path`, every name of the record
-    does.
+        path, matches: the value at `path` is a text that matches as a whole; or, without `path`, every name of the
+    record does.
         requires: paths that the record must have too.
+        begins: the bytes with which a message begins that no reader needs to read.
     """
 
     shape: str
-    path: str | None
-    matches: re.Pattern[str]
+    path: str | None = None
+    matches: re.Pattern[str] | None = None
     requires: tuple[str, ...] = ()
+    begins: bytes | None = None
 
     def applies(self, values: Mapping[str, Any]) -> bool:
         """Whether a record of these values is ignored."""
+        if self.matches is None:
+            return False
         if self.path is None:
             return bool(values) and all(self.matches.fullmatch(name) for name in values)
         value = lookup(values, self.path)
@@ -170,6 +174,7 @@ class Source:
     """The definition of one format; each row of `needs` must have one path present, otherwise the shape is another.
 
     `list_name`: an object whose member of this name is an array is a page of records, each of which is a message.
+    A record may lack the parts of its identity that end in `?`.
     """
 
     name: str

@@ -11,7 +11,7 @@ from typing import Any
 from ingest.core.sources.convert import MAX_TEXT, integer, message, number
 from ingest.core.sources.endpoint import bare_host, ip_version, put_end
 from ingest.core.sources.event import Context, EventBuilder
-from ingest.core.sources.lenient import Convert, put_number, put_text
+from ingest.core.sources.lenient import Convert, number_of, put_number, put_text
 from ingest.core.timestamps import EARLIEST_MS, LATEST_MS, MS_PER_DAY, TimestampError, iso_us
 
 TRANSFER = "perf.transfer."
@@ -24,6 +24,8 @@ LONGEST_US = 366 * 86_400_000_000
 _RUN = re.compile(
     r"\bperflog(?: run=|[:+])([A-Za-z0-9][A-Za-z0-9_.-]{0,63})(?:(?: stage=|[:+])([A-Za-z0-9_.-]{1,64}))?"
 )
+_RUN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,63}")
+_STAGE = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 _PROBE = re.compile(r"\bSONAR\b|\b1gbtestfile-", re.IGNORECASE)
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]{0,31})://")
 
@@ -72,12 +74,19 @@ def put_rate(event: EventBuilder, span_us: int | None, name: str = "rate_bps") -
 
 def put_phase(event: EventBuilder, name: str, start_us: int | None, end_us: int | None) -> None:
     """Set the length (s) of a phase; one that ends before it starts is left out and flagged, an unknown one absent."""
+    length_s = phase_s(event, start_us, end_us)
+    if length_s is not None:
+        event.body[f"{TRANSFER}{name}"] = length_s
+
+
+def phase_s(event: EventBuilder, start_us: int | None, end_us: int | None) -> float | None:
+    """The length (s) of a phase; None if an instant is unknown, None and flagged if it ends before it starts."""
     if start_us is None or end_us is None:
-        return
+        return None
     if end_us < start_us:
         event.flags.append("negative_span")
-        return
-    event.body[f"{TRANSFER}{name}"] = (end_us - start_us) / 1_000_000
+        return None
+    return (end_us - start_us) / 1_000_000
 
 
 def put_failure(event: EventBuilder, code: Any = None, kind: Any = None, words: Any = None) -> None:
@@ -131,6 +140,25 @@ def put_run(event: EventBuilder, texts: Iterable[Any]) -> None:
             event.body["perf.run.id"] = match[1]
             if match[2]:
                 event.body["perf.stage.name"] = match[2]
+            return
+
+
+def put_run_by_metadata(event: EventBuilder, metadata: Iterable[Any]) -> None:
+    """Set run and stage from the first metadata that name a run, by the keys perflog_run and perflog_stage or a token.
+
+    Metadata are texts, or objects, of which the texts directly inside are searched.
+    """
+    for data in metadata:
+        is_object = isinstance(data, Mapping)
+        run = data.get("perflog_run") if is_object else None
+        if isinstance(run, str) and _RUN_ID.fullmatch(run):
+            event.body["perf.run.id"] = run
+            stage = data.get("perflog_stage")
+            if isinstance(stage, str) and _STAGE.fullmatch(stage):
+                event.body["perf.stage.name"] = stage
+        else:
+            put_run(event, data.values() if is_object else (data,))
+        if "perf.run.id" in event.body:
             return
 
 
@@ -194,3 +222,13 @@ def megabits_per_s(value: Any) -> float | None:
     """Convert megabits/s to bit/s. Raises ValueError."""
     parsed = number(value)
     return None if parsed is None else float(parsed) * 1_000_000
+
+
+def instant_us(event: EventBuilder, value: Any, unit_us: int) -> int | None:
+    """Convert as `scaled_us`, and flag what is neither an instant nor a way to say that it is not known."""
+    us = scaled_us(value, unit_us)
+    if us is None and value not in (None, ""):
+        parsed = number_of(value)
+        if parsed is None or parsed > 0:
+            event.flags.append("value_unreadable" if parsed is None else "value_range")
+    return us

@@ -28,7 +28,7 @@ TEXTS = ("owping", "owping_machine", "owping_raw", "ping", "traceroute", "iperf3
 CLOSED = ("owping", "owping_machine", "ping", "iperf3_text")  # the others are lines of one kind: some may be missing
 JSONS = (
     "perfsonar", "perfsonar_plugin", "perfsonar_run", "perfsonar_result", "iperf3_json",
-    "globus_task", "globus_event", "rucio",
+    "globus_task", "globus_event", "rucio", "fts", "xrootd_close", "xrootd_tpc", "xrootd_cache",
 )  # fmt: skip
 HOSTILE: tuple[Any, ...] = (
     None, True, False, -1, 0, 3.5, 1e308, -1e308, 2**63, 2**64 - 1, "", " ", "nan", "-inf", "1e400", "2026-03-04",

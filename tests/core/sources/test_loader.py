@@ -1,6 +1,7 @@
 """A source is a folder; what is wrong with it is said at loading, and its samples hold."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,9 +11,10 @@ from lark.exceptions import LarkError
 from ingest.core.authoring.samples import accepted, outcomes, read_by_two, write
 from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema
-from ingest.core.model import Intake, Message, Problem
+from ingest.core.model import Intake, Message, ParsedMessage, Problem
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.loader import load_source
+from ingest.core.sources.readers import JsonReader
 from ingest.core.sources.source import Source
 from tests.core.conftest import GRAMMARS
 from tests.support.revisions import raise_revision
@@ -143,3 +145,56 @@ def test_a_record_that_its_source_declares_to_be_ignored_is(
 
     assert [ignored.shape for ignored in outcomes.ignored] == ([outcome] if outcome else [])
     assert (len(outcomes.documents), outcomes.rejects) == (0 if outcome else 1, ())
+
+
+@pytest.mark.parametrize(
+    ("declared", "message", "shape"),
+    [
+        ('begins = "<statistics "', b'<statistics tod="1"/>', "other_kind"),
+        ('begins = "<statistics "', b'{"test":"<statistics "}', None),
+        ('matches = "HTTP_[A-Z]+"', b'{"HTTP_GET":{},"HTTP_PUT":{}}', "other_kind"),
+        ('matches = "HTTP_[A-Z]+"', b'{"HTTP_GET":{},"run":{}}', None),
+        ('matches = "HTTP_[A-Z]+"', b"{}", None),
+        ('from = "a.b"\nmatches = ".*"', b'{"a":{"b":"x\\ny"}}', "other_kind"),
+        ('from = "a.b"\nmatches = ".*"', b'{"a":{"b":1}}', None),
+    ],
+)
+def test_a_message_is_ignored_by_how_it_begins_by_all_its_names_or_by_a_value(
+    tmp_path: Path, schema: Schema, declared: str, message: bytes, shape: str | None
+) -> None:
+    """Also one that the source's reader cannot read; whatever fits no declaration is a reject as before."""
+    copy = tmp_path / "perfsonar"
+    shutil.copytree(GRAMMARS / "perfsonar", copy)
+    text = (copy / "source.toml").read_text()
+    (copy / "source.toml").write_text(f'{text}\n[[ignore]]\nshape = "other_kind"\n{declared}\n')
+    sources = {"perfsonar": load_source(copy, schema)}
+    outcomes = Decoder(Intake("t", "t", "als", ("perfsonar",)), sources, schema).decode(Message(message, 0), 0)
+
+    assert [ignored.shape for ignored in outcomes.ignored] == ([shape] if shape else [])
+    assert len(outcomes.rejects) == (0 if shape else 1)
+
+
+@pytest.mark.parametrize(("mark", "documents"), [("", 0), ("?", 1)])
+def test_a_record_may_lack_a_part_of_its_identity_that_is_marked_so(
+    tmp_path: Path, schema: Schema, mark: str, documents: int
+) -> None:
+    """A state that tells nothing of its kind still is a fact; without the mark it is a reject."""
+    copy = tmp_path / "iperf3_json"
+    shutil.copytree(GRAMMARS / "iperf3_json", copy)
+    text = (copy / "source.toml").read_text()
+    (copy / "source.toml").write_text(text.replace('"ordinal"]', f'"perf.network.task_id{mark}"]'))
+    source = load_source(copy, schema)
+    message = Message((copy / "samples.jsonl").read_bytes().split(b"\n")[0], 1_772_700_000_000, backfill=True)
+    made = Decoder(Intake("t", "t", "als", ("iperf3_json",)), {"iperf3_json": source}, schema).decode(
+        replace(message, provenance=replace(message.provenance, captured_ms=1_772_652_000_000)), 0
+    )
+
+    assert len(made.documents) == documents
+    assert [reject.reason for reject in made.rejects] == ["identity"] * (1 - documents)
+
+
+def test_json_may_end_with_an_end_of_transmission() -> None:
+    """Brokers of FTS append 0x04; inside the text it stays a fault."""
+    assert isinstance(JsonReader().read(b'{"a":1}\x04'), ParsedMessage)
+    assert isinstance(JsonReader().read(b'{"a":1} \n\x04\n'), ParsedMessage)
+    assert not isinstance(JsonReader().read(b'{"a":\x041}'), ParsedMessage)
