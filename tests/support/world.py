@@ -60,7 +60,7 @@ gap_after_s = {gap_after_s}
 name = "lines"
 topic = "perf.{facility}.lines.v1"
 facility = "{facility}"
-sources = ["als_perf"]
+sources = [{sources}]
 workflow = "als-tomography"
 """
 
@@ -87,6 +87,7 @@ class World:
     heartbeat_s: float = 0.3
     timeout_s: float = 60.0
     retry_most_s: float = 0.2
+    sources: tuple[str, ...] = ("als_perf",)
 
     @cached_property
     def settings_file(self) -> Path:
@@ -110,6 +111,7 @@ class World:
             heartbeat_s=self.heartbeat_s,
             timeout_s=self.timeout_s,
             retry_most_s=self.retry_most_s,
+            sources=", ".join(f'"{name}"' for name in self.sources),
         )
 
     @cached_property

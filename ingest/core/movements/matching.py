@@ -11,12 +11,12 @@ Units belong together when
 else agrees. Where a unit fits several that are themselves different movements, none is taken: it is `ambiguous`.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from ingest.core.movements.record import TransferEnd, TransferRecord
-from ingest.core.movements.units import Unit, UnitKey
+from ingest.core.movements.units import Unit, UnitKey, task_id
 from ingest.core.sources.endpoint import bare_host, ip_of, name_of
 
 MOST_CANDIDATES = 100
@@ -90,6 +90,9 @@ def _fitting(units: Sequence[Unit]) -> dict[int, set[int]]:
 def match_keys(record: TransferRecord) -> list[tuple[str, ...]]:
     """The keys of a record: two records that may be one movement have one in common."""
     keys: list[tuple[str, ...]] = []
+    task = task_id(record)
+    if task:
+        keys.append(("task", task))
     if record.source_url and record.destination_url:
         keys.append(("urls", _normal_url(record.source_url), _normal_url(record.destination_url)))
     keys += (("server", host, path) for host, path in _server_paths(record))
@@ -174,8 +177,3 @@ def _root(parents: list[int], number: int) -> int:
 def _unite(parents: list[int], first: int, second: int) -> None:
     low, high = sorted((_root(parents, first), _root(parents, second)))
     parents[high] = low
-
-
-def keys_of_units(units: Iterable[Unit]) -> set[tuple[str, ...]]:
-    """The keys under which other units may match these."""
-    return {key for unit in units for record in unit.records for key in match_keys(record)}

@@ -80,7 +80,7 @@ def movement_of(group: UnitGroup, growth: Growth = NO_POLLS) -> Movement:
     """Derive the movement of a group of units that belong together."""
     records = sorted((record for unit in group.units for record in unit.records), key=_witness)
     whole = _whole(records)
-    key = min((unit.key for unit in group.units), key=_key_order)
+    key = min((unit.key for unit in group.units), key=key_order)
     outcome, error = _outcome(records, whole)
     start_ms, end_ms = _span(records, whole)
     counted = _counted(records, whole)
@@ -122,7 +122,8 @@ def _witness(record: TransferRecord) -> tuple[int, int, bool, int, str]:
     return (record.level != TASK), order, not record.final, -(record.end_ms or record.at_ms), record.id
 
 
-def _key_order(key: UnitKey) -> tuple[bool, int, UnitKey]:
+def key_order(key: UnitKey) -> tuple[bool, int, UnitKey]:
+    """Order the units of a movement: tasks first, then the better witness; the first one's key is the movement's."""
     order = WITNESSES.index(key.source) if key.source in WITNESSES else len(WITNESSES)
     return key.level != TASK, order, key
 

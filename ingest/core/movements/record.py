@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from ingest.core.ids import update_s_of
 from ingest.core.lookup import lookup
 from ingest.core.timestamps import iso_ms
 
+MS_PER_S = 1000
 TOLERANCE_MS = 2000  # clocks of two services that tell one transfer
 WAITS = ("request_wait_s", "queue_wait_s", "prepare_s", "checksum_s", "finalize_s")
 
@@ -30,7 +32,8 @@ class TransferEnd(NamedTuple):
 class TransferRecord(NamedTuple):
     """A fact; its `id` is the document's, its times are unix ms, what it does not tell is None.
 
-    `at_ms` is its @timestamp. `source` is the source that read it, `origin` and `target` the two ends.
+    `at_ms` is its @timestamp, `polled_ms` when a poll told it. `source` is the source that read it; `origin` and
+    `target` are the two ends.
     """
 
     id: str
@@ -41,6 +44,7 @@ class TransferRecord(NamedTuple):
     transfer_id: str | None = None
     parent_id: str | None = None
     external_id: str | None = None
+    session: str | None = None
     event: str | None = None
     level: str | None = None
     observer: str | None = None
@@ -67,6 +71,7 @@ class TransferRecord(NamedTuple):
     probe: bool = False
     synthetic: bool = False
     waits: tuple[tuple[str, float], ...] = ()
+    polled_ms: int | None = None
 
     @property
     def extent_ms(self) -> tuple[int, int]:
@@ -94,6 +99,7 @@ def record_of(doc_id: str, version: int, body: Mapping[str, Any]) -> TransferRec
         transfer_id=transfer.get("id"),
         parent_id=transfer.get("parent_id"),
         external_id=transfer.get("external_id"),
+        session=transfer.get("session"),
         event=transfer.get("event"),
         level=transfer.get("level"),
         observer=transfer.get("observer"),
@@ -120,6 +126,7 @@ def record_of(doc_id: str, version: int, body: Mapping[str, Any]) -> TransferRec
         probe=transfer.get("probe", False),
         synthetic=body["perf"].get("synthetic", False),
         waits=tuple((name, transfer[name]) for name in WAITS if name in transfer),
+        polled_ms=update_s_of(version) * MS_PER_S or None,
     )
 
 

@@ -3,14 +3,14 @@
 A unit is the smallest candidate for a movement; matching.py joins units that several tools told of one movement.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 from ingest.core.movements.record import TransferRecord
 
 TASK, FILE = "task", "file"
-GLOBUS = "globus"
+GLOBUS, GRIDFTP = "globus", "gridftp"
 
 
 class UnitKey(NamedTuple):
@@ -34,31 +34,45 @@ class Unit:
         return {(record.source, record.level, record.observer) for record in self.records}
 
 
-def unit_key(record: TransferRecord) -> UnitKey:
-    """The unit of a record.
+def task_id(record: TransferRecord) -> str | None:
+    """The task of Globus that a record belongs to: its own, or the one that GridFTP's servers log with a file.
 
-    GridFTP's servers log the task that a file belongs to, so their lines belong to the unit of that task. A job of FTS
-    or a rule of Rucio is no unit: nothing tells when all of it has moved.
+    A job of FTS or a rule of Rucio is no unit: nothing tells when all of it has moved.
     """
-    if record.tool == GLOBUS and record.transfer_id:
-        return UnitKey(TASK, GLOBUS, record.transfer_id.lower())
-    if record.tool == "gridftp" and record.parent_id:
-        return UnitKey(TASK, GLOBUS, record.parent_id.lower())
-    return UnitKey(FILE, record.source, record.transfer_id or record.id)
+    task = record.transfer_id if record.tool == GLOBUS else record.parent_id if record.tool == GRIDFTP else None
+    return task.lower() if task else None
+
+
+def unit_key(record: TransferRecord) -> UnitKey:
+    """The unit of a record, as the record alone tells it.
+
+    The lines of GridFTP's "ng" log share process and file; only the last of them may name the task.
+    """
+    if record.session is not None:
+        return UnitKey(FILE, record.source, f"{record.session}:{record.path or ''}")
+    task = task_id(record)
+    return UnitKey(TASK, GLOBUS, task) if task else UnitKey(FILE, record.source, record.transfer_id or record.id)
 
 
 def units_of(records: Iterable[TransferRecord]) -> list[Unit]:
-    """Group records into units; of two versions of one fact the newer counts. The order of the records is nothing."""
+    """Group records into units; of two versions of one fact the newer counts. The order of the records is nothing.
+
+    A file of which any record names its task belongs to the unit of that task.
+    """
     newest: dict[str, TransferRecord] = {}
     for record in records:
         before = newest.get(record.id)
         if before is None or record.version > before.version:
             newest[record.id] = record
-    by_key: dict[UnitKey, list[TransferRecord]] = {}
+    by_file: dict[UnitKey, list[TransferRecord]] = {}
     for record in newest.values():
-        by_key.setdefault(unit_key(record), []).append(record)
-    return [_unit(key, by_key) for key in sorted(by_key)]
+        by_file.setdefault(unit_key(record), []).append(record)
+    by_key: dict[UnitKey, list[TransferRecord]] = {}
+    for key, of_file in by_file.items():
+        task = min((task for record in of_file if (task := task_id(record))), default=None)
+        by_key.setdefault(UnitKey(TASK, GLOBUS, task) if task else key, []).extend(of_file)
+    return [Unit(key, tuple(sorted(by_key[key], key=_by_time))) for key in sorted(by_key)]
 
 
-def _unit(key: UnitKey, by_key: Mapping[UnitKey, list[TransferRecord]]) -> Unit:
-    return Unit(key, tuple(sorted(by_key[key], key=lambda record: (record.at_ms, record.id))))
+def _by_time(record: TransferRecord) -> tuple[int, str]:
+    return record.at_ms, record.id
