@@ -44,6 +44,9 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
             "Files without servers: runs, waits, outliers, a waterfall; the same numbers as stored ones.",
         ),
     },
+    "Transfers": {
+        "transfers": ("transfers.transfers", "What moved, between whom, how fast; each movement once."),
+    },
     "Lines and sources": {
         "try": ("sources.try_", "What would these bytes become? No servers."),
         "explain": ("sources.explain", "Which token became which field, or why a line is rejected."),

@@ -4,6 +4,7 @@ model mark kafka_record bulk bulk_result                 what passes between pac
 fields ids timestamps statistics lookup cache batching bounds toml_checks   what all share
 sources/ network/ transfers/ decode/ records/    a Kafka record becomes bulk actions
 tracking/ runs/ replay/               files and writers; runs and stages; what a new reading corrects
+movements/                            transfers told by several records, each once
 analysis/ alerts/ dashboards/         questions, rules, boards
 authoring/                            for whoever writes a source or a script
 """

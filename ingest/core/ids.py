@@ -82,6 +82,11 @@ def revision_of(version_: int) -> int:
     return version_ & (1 << REVISION_BITS) - 1
 
 
+def update_s_of(version_: int) -> int:
+    """Return the update time (unix s) in a version; 0 if its facts are not updated."""
+    return version_ >> REVISION_BITS & LATEST_UPDATE_S
+
+
 def at_revision(version_: int, revision: int) -> int:
     """Return the version with the same state and update at another revision of the source."""
     return version_ - revision_of(version_) + revision

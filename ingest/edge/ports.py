@@ -9,6 +9,9 @@ from typing import Any, NamedTuple, Protocol
 from ingest.core.bulk import BulkAction
 from ingest.core.bulk_result import ItemResult, Seen, StoredVersion
 from ingest.core.kafka_record import ConsumerRecord, Partition, ProducerRecord
+from ingest.core.movements.record import TransferRecord
+from ingest.core.movements.state import TransferState
+from ingest.core.movements.units import UnitKey
 
 
 class StoredDocument(NamedTuple):
@@ -87,6 +90,22 @@ class FileStates(Protocol):
 
     def due(self, facility: str, topic: str) -> list[tuple[str, dict[str, Any]]]:
         """Return (id, document) of the files that have something to find out or to write."""
+
+
+class TransferStates(Protocol):
+    """The sweeper's queries for transfers. Every method may raise `Unavailable` or `ServiceBlocked`."""
+
+    def refresh(self, facility: str) -> None:
+        """Make all earlier writes visible to the queries that follow."""
+
+    def due(self, facility: str) -> Iterable[TransferState]:
+        """Yield the states whose movements have to be derived."""
+
+    def sharing(self, facility: str, keys: Sequence[str]) -> Iterable[TransferState]:
+        """Yield the states that have at least one of the keys; a state may come more than once."""
+
+    def records(self, facility: str, units: Sequence[UnitKey]) -> Iterable[TransferRecord]:
+        """Yield the facts of units; a fact may belong to none of them."""
 
 
 class Progress(NamedTuple):

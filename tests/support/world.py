@@ -61,7 +61,7 @@ gap_after_s = {gap_after_s}
 name = "lines"
 topic = "perf.{facility}.lines.v1"
 facility = "{facility}"
-sources = ["als_perf"]
+sources = [{sources}]
 workflow = "als-tomography"
 """
 
@@ -89,6 +89,7 @@ class World:
     timeout_s: float = 60.0
     retry_most_s: float = 0.2
     drain_s: float = 10.0
+    sources: tuple[str, ...] = ("als_perf",)
 
     @cached_property
     def settings_file(self) -> Path:
@@ -113,6 +114,7 @@ class World:
             timeout_s=self.timeout_s,
             retry_most_s=self.retry_most_s,
             drain_s=self.drain_s,
+            sources=", ".join(f'"{name}"' for name in self.sources),
         )
 
     @cached_property

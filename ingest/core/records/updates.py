@@ -1,4 +1,4 @@
-"""Collects from a batch what runs are derived from: marks by run, progress by writer, and byte ranges by file.
+"""Collects from a batch what is derived from it: marks by run, progress by writer, bytes by file, polls by transfer.
 
 A fact comes in the form in which it was decoded: a plain line as its typed mark, so that no JSON is parsed again, any
 other as its document. Marks without a run or a stage are skipped, and so are documents of other kinds. Files are
@@ -19,6 +19,8 @@ from ingest.core.decode.fast_path import PlainMark
 from ingest.core.lookup import lookup
 from ingest.core.mark import RunKey, RunMark, key_of, mark_of
 from ingest.core.model import Document
+from ingest.core.movements.record import record_of
+from ingest.core.movements.state import TransferKey, TransferUpdate, transfer_key
 from ingest.core.records.decoded import PartitionBatch
 from ingest.core.tracking.file_state import FileKey, FileUpdate
 from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
@@ -26,7 +28,7 @@ from ingest.core.tracking.watermark import WriterKey, WriterProgress, merged
 
 @dataclass(slots=True)
 class BatchUpdates:
-    """Marks by run (unordered, possibly repeated), progress by writer, and updates by file.
+    """Marks by run (unordered, possibly repeated), progress by writer, updates by file and by transfer.
 
     `already_stored` counts the marks of each run that a replay knew to be stored already.
     """
@@ -34,6 +36,7 @@ class BatchUpdates:
     runs: dict[RunKey, list[RunMark]] = field(default_factory=dict)
     writers: dict[WriterKey, WriterProgress] = field(default_factory=dict)
     files: dict[FileKey, FileUpdate] = field(default_factory=dict)
+    transfers: dict[TransferKey, TransferUpdate] = field(default_factory=dict)
     already_stored: Counter[RunKey] = field(default_factory=Counter)
 
     def add_batch(self, batch: PartitionBatch, results: Sequence[ItemResult], outdated: set[int]) -> None:
@@ -99,7 +102,9 @@ class BatchUpdates:
             self.runs.setdefault(key, []).append(mark)
 
     def add_document(self, document: Document, record_ms: int, backfill: bool | None) -> None:
-        """Add a document of any kind; only marks count."""
+        """Add a document of any kind; only marks and transfers count."""
+        if "transfer" in document.body["perf"]:
+            self._add_transfer(document)
         if "mark" not in document.body["perf"]:
             return
         key = key_of(document.body)
@@ -108,9 +113,15 @@ class BatchUpdates:
             self.runs.setdefault(key, []).append(mark)
             self._add_progress(document.body, _progress_of([mark.at_ms], [record_ms]), backfill)
 
+    def _add_transfer(self, document: Document) -> None:
+        record = record_of(document.id, document.version, document.body)
+        key = transfer_key(document.body["perf"]["facility"], record)
+        self.transfers.setdefault(key, TransferUpdate()).add(record)
+
     def add_already_stored(self, other: "BatchUpdates") -> None:
-        """Add marks that are stored already: the worker that stored them has derived what follows from them."""
+        """Add facts that are stored already: the worker that stored them has derived what follows from them."""
         self.already_stored.update({key: len(marks) for key, marks in other.runs.items()})
+        other.transfers.clear()
         self.join(other)
 
     def add_files(self, files: Mapping[FileKey, FileUpdate]) -> None:
@@ -131,6 +142,8 @@ class BatchUpdates:
         for writer, progress in other.writers.items():
             self.writers[writer] = merged(self.writers.get(writer), progress)
         self.add_files(other.files)
+        for unit, transfer in other.transfers.items():
+            self.transfers.setdefault(unit, TransferUpdate()).join(transfer)
 
     def _add_progress(self, body: Mapping[str, Any], progress: WriterProgress, backfill: bool | None) -> None:
         if backfill is None:

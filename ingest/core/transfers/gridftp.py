@@ -30,7 +30,7 @@ UNKNOWN_ADDRESSES = {"0.0.0.0", "::"}  # noqa: S104 - what the server prints whe
 LATEST_EARLY_US = 1_000_000  # DATE may precede START by so much: two clocks of one server
 MICROSECONDS = 6
 _COUNTS = {"BUFFER": "tcp_buffer_bytes", "BLOCK": "block_bytes", "STREAMS": "streams", "STRIPES": "stripes"}
-_IDENTITY = ("HOST", "START", "DATE", "FILE", "NBYTES", "TYPE", "DEST")
+_IDENTITY = ("HOST", "START", "DATE", "FILE", "NBYTES", "TYPE", "DEST", "TASKID")
 
 
 def gridftp(event: EventBuilder, context: Context) -> None:
@@ -42,7 +42,7 @@ def gridftp(event: EventBuilder, context: Context) -> None:
     event.rank = ENDED_BEST
     event.body["@timestamp"] = start_us // 1000
     put_name(
-        event, "id", digest_id(*(str(values.get(name, "")).encode("utf-8", "surrogateescape") for name in _IDENTITY))
+        event, "id", digest_id(*((values.get(name) or "").encode("utf-8", "surrogateescape") for name in _IDENTITY))
     )
     _put_transfer(event, values, "NBYTES")
     _put_ends(event, context, values["HOST"], values["DEST"], values["TYPE"])

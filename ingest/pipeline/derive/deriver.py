@@ -3,7 +3,8 @@
 Order of the writes:
 
 1. marks
-2. the states of their runs, the progress of their writers and the states of their files (compare-and-swap)
+2. the states of their runs, the progress of their writers, the states of their files and of transfers
+   (compare-and-swap); movements are derived from transfers by the sweeper alone (see movement_sweeper.py)
 3. stages and runs, with the state's revision as version
 
 Only then does the offset range of the records become committable. Marks that already existed (409) are merged as well,
@@ -38,6 +39,7 @@ from ingest.core.mark import RunKey
 from ingest.core.records.updates import BatchUpdates
 from ingest.pipeline.derive.file_state import FileStateDocument
 from ingest.pipeline.derive.run_state import RunStateDocument, WriterDocument
+from ingest.pipeline.derive.transfer_state import TransferStateDocument
 from ingest.pipeline.sink.bulk_writer import BulkWriter
 from ingest.pipeline.sink.cas import CasDocument, CasWriter
 
@@ -45,6 +47,7 @@ log = logging.getLogger("perflog.run")
 CACHE_MARKS = 100_000  # some 600 bytes each with the stages they opened
 WRITERS = 4096
 FILES = 4096
+TRANSFERS = 4096
 
 
 @dataclass(slots=True)
@@ -89,6 +92,7 @@ class Deriver:
         self._runs = cache or RunCache()
         self._writers = Cache(partial(WriterDocument, schema=schema), WRITERS)
         self._files = Cache(partial(FileStateDocument, schema=schema), FILES)
+        self._transfers = Cache(partial(TransferStateDocument, schema=schema), TRANSFERS)
         self.conflicts = 0
 
     def derive(self, batches: Sequence[BatchUpdates]) -> None:
@@ -102,7 +106,11 @@ class Deriver:
             document.new_marks = marks
             document.already_stored = updates.already_stored[key] == len(marks)
             run_documents.append(document)
-        other_documents = [*_with_updates(self._writers, updates.writers), *_with_updates(self._files, updates.files)]
+        other_documents = [
+            *_with_updates(self._writers, updates.writers),
+            *_with_updates(self._files, updates.files),
+            *_with_updates(self._transfers, updates.transfers),
+        ]
         tasks = [self._pool.submit(self._cas_writer.write, other_documents)]
         tasks += [
             self._pool.submit(self._derive_runs, runs)

@@ -14,10 +14,12 @@ from ingest.core.model import Intake
 from ingest.core.sources.source import Source
 from ingest.edge.clock import now_ms
 from ingest.edge.elasticsearch.files import ElasticsearchFiles
+from ingest.edge.elasticsearch.kinds.transfers import ElasticsearchTransfers
 from ingest.edge.elasticsearch.states import ElasticsearchStates
 from ingest.edge.kafka.offsets import progress
 from ingest.edge.kafka.rights import DESCRIBE, GROUP, Right, topic_rights
 from ingest.pipeline.derive.gap_sweeper import GapSweeper
+from ingest.pipeline.derive.movement_sweeper import MovementSweeper
 from ingest.pipeline.derive.sweeper import Rounds, Sweeper, Swept
 from ingest.pipeline.preflight import demand_rights
 from ingest.pipeline.signals import OutOfTime, Stop, run_stoppable
@@ -28,10 +30,17 @@ log = logging.getLogger("perflog.run")
 
 
 class SweepTargets(NamedTuple):
-    """What to sweep: (facility, source) of all marks, (facility, topic) of all files whose gaps are reported."""
+    """What to sweep.
+
+    Attributes:
+        sources: (facility, source) of all marks.
+        topics: (facility, topic) of all files whose gaps are reported.
+        transfers: the facilities whose intakes read transfers.
+    """
 
     sources: Sequence[tuple[str, str]]
     topics: Sequence[tuple[str, str]]
+    transfers: Sequence[str]
 
 
 def sweep_function(
@@ -42,11 +51,20 @@ def sweep_function(
     offsets = partial(progress, settings.kafka, group)
     clock = now_ms, settings.delivery.gap_after_s
     files = GapSweeper(ElasticsearchFiles(sink.client), sink.cas_writer, sink.rewriter, schema, offsets, clock)
+    transfers = ElasticsearchTransfers(sink.client)
+    movements = MovementSweeper(transfers, sink.cas_writer, sink.rewriter, schema)
 
     def sweep() -> Swept:
         swept = runs.sweep(targets.sources)
         gap_sweep = files.sweep(targets.topics)
-        return replace(swept, gaps=gap_sweep.gaps, gap_documents=gap_sweep.documents)
+        movement_sweep = movements.sweep(targets.transfers)
+        return replace(
+            swept,
+            gaps=gap_sweep.gaps,
+            gap_documents=gap_sweep.documents,
+            movements=movement_sweep.movements,
+            movement_documents=movement_sweep.documents,
+        )
 
     return sweep
 
@@ -105,4 +123,5 @@ def targets_of(intakes: Iterable[Intake], sources: Mapping[str, Source]) -> Swee
     """The sweep targets of these intakes."""
     intakes = list(intakes)
     marks = {(i.facility, name) for i in intakes for name in i.sources if sources[name].kind == "marks"}
-    return SweepTargets(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps))
+    transfers = {i.facility for i in intakes for name in i.sources if sources[name].kind == "transfers"}
+    return SweepTargets(sorted(marks), sorted((i.facility, i.topic) for i in intakes if i.gaps), sorted(transfers))

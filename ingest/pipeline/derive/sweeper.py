@@ -97,6 +97,7 @@ class Swept:
     """Result of a sweep: due states swept, documents written, the watermark by facility and source.
 
     `gaps` were found in files; `gap_documents` counts documents written for these and for old gaps that changed.
+    `movements` were derived from transfers; `movement_documents` counts documents written for these.
     """
 
     states: int = 0
@@ -104,6 +105,8 @@ class Swept:
     watermarks: Mapping[tuple[str, str], int] = ()  # type: ignore[assignment]
     gaps: int = 0
     gap_documents: int = 0
+    movements: int = 0
+    movement_documents: int = 0
 
 
 class Sweeper:
@@ -213,3 +216,5 @@ class Rounds:
             log.info("Swept %d run ids (%s): %d documents.", result.states, watermarks, result.documents)
         if result.gap_documents:
             log.info("Gaps in files: %d found; %d documents. See `perflog gaps`.", result.gaps, result.gap_documents)
+        if result.movement_documents:
+            log.info("Movements: %d derived from transfers; %d documents.", result.movements, result.movement_documents)

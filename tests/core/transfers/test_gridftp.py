@@ -127,9 +127,10 @@ def test_a_prefix_is_passed_over_and_copies_with_and_without_it_are_one_fact(flo
 
 
 def test_transfers_that_differ_in_one_respect_are_two_facts(flow_of: FlowOf) -> None:
-    """Another file, another instant, another size, another end."""
+    """Another file, another instant, another size, another end, another task."""
     decoder = flow_of("gridftp")
     changes = [("0001", "0002"), ("192024.992375", "192024.992376"), ("=10000000000", "=10000000001"), (".20]", ".21]")]
+    changes.append(("CODE=226", "CODE=226 TASKID=abc"))
     ids = {read(decoder, LINE.replace(old, new)).documents[0].id for old, new in [("", ""), *changes]}
 
     assert len(ids) == 1 + len(changes)
