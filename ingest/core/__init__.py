@@ -5,5 +5,6 @@ fields ids timestamps statistics lookup cache batching bounds toml_checks   what
 sources/ network/ transfers/ decode/ records/    a Kafka record becomes bulk actions
 tracking/ runs/ replay/               files and writers; runs and stages; what a new reading corrects
 analysis/ alerts/ dashboards/         questions, rules, boards
+inventory/                            who is who: hosts, sites, expected tests
 authoring/                            for whoever writes a source or a script
 """
