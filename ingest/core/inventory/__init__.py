@@ -4,5 +4,7 @@ host        a host, and the table that finds it by any of its names and addresse
 psconfig groups    pSConfig templates; which addresses of a group test each other
 mesh        the old mesh JSON
 table       tab-separated hosts
-expected    tests that should arrive
+expected check    tests that should arrive; which do not
+reading     any of these formats, with includes
+documents   hosts and tests as documents, and back
 """

@@ -1,0 +1,4 @@
+"""HTTP to other services.
+
+fetch    a document at an address, within limits
+"""
