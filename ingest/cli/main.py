@@ -57,6 +57,7 @@ GROUPS: Mapping[str, Mapping[str, tuple[str, str]]] = {
     "What is slow, missing or incomplete": {
         "alerts": ("monitoring.alerts", "Alarms: stages slower than usual, reported once, with the numbers."),
         "gaps": ("monitoring.gaps", "What is missing from which file, since when, and when it was filled."),
+        "inventory": ("monitoring.inventory", "Hosts with site and role; expected tests, and which do not arrive."),
         "workflow": (
             "monitoring.workflow",
             "Templates of workflows: learn, list, show; they say which runs are complete.",

@@ -6,5 +6,6 @@ sources/ network/ transfers/ decode/ records/    a Kafka record becomes bulk act
 tracking/ runs/ replay/               files and writers; runs and stages; what a new reading corrects
 movements/                            transfers told by several records, each once
 analysis/ alerts/ dashboards/         questions, rules, boards
+inventory/                            who is who: hosts, sites, expected tests
 authoring/                            for whoever writes a source or a script
 """

@@ -2,6 +2,6 @@
 
 ports errors     the interfaces of these systems, and their errors
 kafka/ elasticsearch/ kibana/ local/    the systems
-http/    what they have in common that speak it
+http/    what they have in common that speak it, and documents at an address
 files notify clock     files to ship; notifications; the wall clock
 """

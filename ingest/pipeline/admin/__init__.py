@@ -1,4 +1,5 @@
-"""Setting up the servers.
+"""Setting up the servers, and the inventory.
 
-setup    topics, templates, new fields; whether a replay is due
+setup        topics, templates, new fields; whether a replay is due
+inventory    hosts and expected tests, imported
 """
