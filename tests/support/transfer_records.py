@@ -28,7 +28,7 @@ def fts(file_id: int, **fields: Any) -> TransferRecord:
     """FTS's record of the end of one file of a job."""
     own = {"transfer_id": f"job-7/{file_id}", "parent_id": "job-7", "event": "complete"}
     ends = {"origin": SOURCE, "target": TARGET, "source_url": SOURCE_URL, "destination_url": TARGET_URL}
-    return ended("fts3", 10**10, **{**own, **ends, **fields})
+    return ended("fts", 10**10, **{**own, **ends, **fields})
 
 
 def rucio(request_id: str = "c0ffee", **fields: Any) -> TransferRecord:

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
-from ingest.cli.console import open_console, progress_bar
+from ingest.cli.console import echo_json, open_console, progress_bar
 from ingest.cli.monitoring.inventory_text import show_check, show_host, show_hosts, show_import
 from ingest.cli.options import check_facility, parse_moment, with_options
 from ingest.config.load import load_settings
@@ -86,7 +85,7 @@ def import_(settings_path: Path | None, options: InventoryImportOptions) -> None
         "warned": description.warned,
     }
     if options.as_json:
-        click.echo(orjson.dumps(result))
+        echo_json(result)
     else:
         show_import(result, options.dry_run, open_console())
 
@@ -130,7 +129,7 @@ def list_(settings_path: Path | None, /, facilities: tuple[str, ...], since: str
     loaded = _load(load_settings(settings_path), facilities, since)
     rows = [host_to_json(host, last_seen(loaded.arrived, host)) for host in loaded.inventory.hosts]
     if as_json:
-        click.echo(orjson.dumps({"hosts": rows}))
+        echo_json({"hosts": rows})
     else:
         show_hosts(rows, since, open_console())
 
@@ -157,7 +156,7 @@ def show(settings_path: Path | None, /, host: str, facilities: tuple[str, ...], 
         for test in sorted(own, key=lambda test: (test.task, test.source, test.destination or ""))
     ]  # fmt: skip
     if as_json:
-        click.echo(orjson.dumps({**row, "tests_expected": tests}))
+        echo_json({**row, "tests_expected": tests})
     else:
         show_host(row, tests, open_console())
 
@@ -175,7 +174,7 @@ def check_(settings_path: Path | None, /, facilities: tuple[str, ...], since: st
     loaded = _load(load_settings(settings_path), facilities, since)
     result = check(loaded.inventory, loaded.expected, loaded.arrived, now_ms())
     if as_json:
-        click.echo(orjson.dumps(check_to_json(result)))
+        echo_json(check_to_json(result))
     else:
         show_check(check_to_json(result), since, open_console())
 

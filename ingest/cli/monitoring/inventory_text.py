@@ -6,9 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, format_count, format_minute
 from ingest.core.timestamps import iso_ms
+from ingest.telemetry import make_visible
 
 MOST_SHOWN = 50
 Json = Mapping[str, Any]
@@ -42,7 +43,7 @@ def show_hosts(hosts: Sequence[Json], since: str, console: Console) -> None:
     for host in hosts:
         cells = (
             host["host"], host["site"] or NONE, host["facility"] or NONE, ", ".join(host["roles"]) or NONE,
-            f"{host['tests']:,}", _minute(host["last_seen"]),
+            f"{host['tests']:,}", _format_moment(host["last_seen"]),
         )  # fmt: skip
         table.add_row(*(Text(make_visible(cell)) for cell in cells))
     console.print(table)
@@ -55,7 +56,7 @@ def show_host(host: Json, tests: Sequence[Json], console: Console) -> None:
     console.print(Text(make_visible(host["host"]), style="bold"))
     place = None if host["latitude_deg"] is None else f"{host['latitude_deg']:.4f}, {host['longitude_deg']:.4f}"
     dmz = {True: "yes", False: "no", None: None}[host["dmz"]]
-    seen = f"{host['tests']:,}, the newest {_minute(host['last_seen'])} UTC" if host["tests"] else "none seen"
+    seen = f"{host['tests']:,}, the newest {_format_moment(host['last_seen'])} UTC" if host["tests"] else "none seen"
     facts = {
         "called": host["display_name"], "addresses": ", ".join(host["addresses"]), "site": host["site"],
         "facility": host["facility"], "roles": ", ".join(host["roles"]), "place": place, "dmz": dmz, "tests": seen,
@@ -78,30 +79,30 @@ def show_check(result: Json, since: str, console: Console) -> None:
     silent, unexpected, unknown = result["silent"], result["unexpected"], result["unknown_hosts"]
     console.print(f"{format_count(result['expected'], 'expected test')}, {len(silent):,} silent.")
     for test in silent[:MOST_SHOWN]:
-        last = f"since {_minute(test['since'])} UTC" if test["since"] else f"not seen since {since}"
-        line = f"  {_test(test)}: {last} ({', '.join(test['tasks'])})"
+        last = f"since {_format_moment(test['since'])} UTC" if test["since"] else f"not seen since {since}"
+        line = f"  {_format_test(test)}: {last} ({', '.join(test['tasks'])})"
         console.print(Text(make_visible(line), style="bold red"), soft_wrap=True)
-    _say_more(silent, console)
+    _print_more(silent, console)
     console.print(f"{format_count(len(unexpected), 'test')} seen that no task expects.")
     for test in unexpected[:MOST_SHOWN]:
-        line = f"  {_test(test)}: {test['tests']:,}, the newest {_minute(test['last_seen'])} UTC"
+        line = f"  {_format_test(test)}: {test['tests']:,}, the newest {_format_moment(test['last_seen'])} UTC"
         console.print(Text(make_visible(line), style="yellow"), soft_wrap=True)
-    _say_more(unexpected, console)
+    _print_more(unexpected, console)
     if unknown:
         console.print(f"{format_count(len(unknown), 'host')} not in the inventory; a table gives them a site:")
         for host in unknown[:MOST_SHOWN]:
             console.print(Text(make_visible(f"  {host}"), style="yellow"), soft_wrap=True)
-        _say_more(unknown, console)
+        _print_more(unknown, console)
 
 
-def _say_more(rows: Sequence[Any], console: Console) -> None:
+def _print_more(rows: Sequence[Any], console: Console) -> None:
     if len(rows) > MOST_SHOWN:
         console.print(f"  and {len(rows) - MOST_SHOWN:,} more; --json lists them all.")
 
 
-def _test(test: Json) -> str:
+def _format_test(test: Json) -> str:
     return f"{test['type']}: {test['source']}" + (f" → {test['destination']}" if test["destination"] else "")
 
 
-def _minute(text: str | None) -> str:
+def _format_moment(text: str | None) -> str:
     return format_minute(iso_ms(text)) if text else NONE

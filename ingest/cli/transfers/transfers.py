@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import click
-import orjson
 
-from ingest.cli.console import open_console
+from ingest.cli.console import echo_json, open_console
 from ingest.cli.options import parse_period, with_options
 from ingest.cli.transfers.transfers_json import movement_to_json, record_to_json, write_csv
 from ingest.cli.transfers.transfers_text import show_movement, show_movements
@@ -83,7 +82,7 @@ def command(settings_path: Path | None, options: TransfersOptions) -> None:
     if options.as_csv:
         write_csv(movements)
     elif options.as_json:
-        click.echo(orjson.dumps({"transfers": movements, "matching": matching}))
+        echo_json({"transfers": movements, "matching": matching})
     else:
         show_movements(movements, matching, stored_count, open_console())
 
@@ -114,10 +113,10 @@ def show(settings_path: Path | None, /, transfer: str, facilities: tuple[str, ..
                 f"Several transfers are called {transfer}: {keys}.", "Give the id in brackets.", ExitCode.USAGE
             )
         (body,) = bodies
-        told = movement_index.records(body["perf"]["facility"], body["perf"]["movement"]["records"])
-        records = sorted(map(record_to_json, told), key=lambda record: (record["timestamp"], record["id"]))
+        bodies_of_records = movement_index.records(body["perf"]["facility"], body["perf"]["movement"]["records"])
+        records = sorted(map(record_to_json, bodies_of_records), key=lambda record: (record["timestamp"], record["id"]))
     movement = movement_to_json(body)
     if as_json:
-        click.echo(orjson.dumps({**movement, "records": records}))
+        echo_json({**movement, "records": records})
     else:
         show_movement(movement, records, open_console())

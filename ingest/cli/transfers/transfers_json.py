@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ingest.core.lookup import lookup
+from ingest.telemetry import on_one_line
 
 COLUMNS: Mapping[str, str] = {
     "id": "_id",
@@ -41,7 +42,7 @@ COLUMNS: Mapping[str, str] = {
     "label": "perf.movement.label",
     "dataset": "perf.movement.dataset",
     "probe": "perf.movement.probe",
-    "told": "perf.movement.told",
+    "record_count": "perf.movement.record_count",
     "sources": "perf.movement.sources",
     "ambiguous": "perf.movement.ambiguous",
 }
@@ -66,9 +67,10 @@ def write_csv(movements: Iterable[Mapping[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for movement in movements:
-        writer.writerow(_cell(movement[name]) for name in COLUMNS)
+        writer.writerow(_format_cell(movement[name]) for name in COLUMNS)
     sys.stdout.flush()
 
 
-def _cell(value: Any) -> Any:
-    return "" if value is None else " ".join(map(str, value)) if isinstance(value, list) else value
+def _format_cell(value: Any) -> str | float:
+    text = " ".join(map(str, value)) if isinstance(value, list) else value
+    return "" if text is None else on_one_line(text) if isinstance(text, str) else text

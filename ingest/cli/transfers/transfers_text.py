@@ -6,9 +6,10 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from ingest.cli.console import make_visible, plain_table
+from ingest.cli.console import plain_table
 from ingest.cli.format import NONE, format_count, format_second
 from ingest.core.timestamps import iso_ms
+from ingest.telemetry import make_visible
 
 _HEADS = ("began (UTC)", "from → to", "moved", "seconds", "rate", "outcome")
 _RIGHT = frozenset({"moved", "seconds", "rate"})
@@ -27,15 +28,15 @@ Json = Mapping[str, Any]
 
 def format_bytes(size_bytes: float | None) -> str:
     """Format bytes in decimal units, with three digits."""
-    return NONE if size_bytes is None else _scaled(size_bytes, _BYTES, "B")
+    return NONE if size_bytes is None else _format_scaled(size_bytes, _BYTES, "B")
 
 
 def format_rate(rate_bps: float | None) -> str:
     """Format a rate in decimal units of bit/s, with three digits."""
-    return NONE if rate_bps is None else _scaled(rate_bps, _RATES, "b/s")
+    return NONE if rate_bps is None else _format_scaled(rate_bps, _RATES, "b/s")
 
 
-def _scaled(value: float, units: Sequence[tuple[float, str]], smallest: str) -> str:
+def _format_scaled(value: float, units: Sequence[tuple[float, str]], smallest: str) -> str:
     for factor, unit in units:
         if value >= factor * 0.9995:
             scaled = value / factor
@@ -55,7 +56,7 @@ def show_movements(movements: Sequence[Json], matching: int, stored_count: int, 
             head, justify="right" if head in _RIGHT else "left", no_wrap=head != "from → to", overflow="fold"
         )
     for movement in movements:
-        table.add_row(*_cells(movement))
+        table.add_row(*_make_cells(movement))
     console.print(table)
     console.print()
     shown = f"{len(movements):,} of {matching:,} transfers, those that began last; --limit shows more."
@@ -63,29 +64,29 @@ def show_movements(movements: Sequence[Json], matching: int, stored_count: int, 
     console.print("from start to end, waits left out   – not told, never 0")
 
 
-def _cells(movement: Json) -> tuple[Text, ...]:
+def _make_cells(movement: Json) -> tuple[Text, ...]:
     outcome = str(movement["outcome"])
     word = "stalled" if movement["stalled"] else "active" if outcome == "unknown" else outcome
     cells = (
-        _moment(movement["begin"] or movement["queued"] or movement["end"]),
-        make_visible(f"{end_name(movement, 'source')} → {end_name(movement, 'destination')}"),
+        _format_moment(movement["begin"] or movement["queued"] or movement["end"]),
+        make_visible(f"{name_end(movement, 'source')} → {name_end(movement, 'destination')}"),
         format_bytes(movement["bytes"]),
-        _seconds(movement),
+        _format_seconds(movement),
         format_rate(movement["rate_bps"]),
     )
     return (*(Text(cell) for cell in cells), Text(word, style=_STYLES[outcome]))
 
 
-def end_name(movement: Json, end: str) -> str:
+def name_end(movement: Json, end: str) -> str:
     """The site of an end, else its host, else its address; `?` if no record tells it."""
     return str(movement[f"{end}_site"] or movement[end] or movement[f"{end}_ip"] or "?")
 
 
-def _moment(text: str | None) -> str:
+def _format_moment(text: str | None) -> str:
     return format_second(iso_ms(text)) if text else NONE
 
 
-def _seconds(movement: Json) -> str:
+def _format_seconds(movement: Json) -> str:
     if not (movement["begin"] and movement["end"]):
         return NONE
     return f"{(iso_ms(movement['end']) - iso_ms(movement['begin'])) / 1000:,.1f}"
@@ -94,7 +95,7 @@ def _seconds(movement: Json) -> str:
 def show_movement(movement: Json, records: Sequence[Json], console: Console) -> None:
     """Print one movement: what it says, and each record that told it."""
     console.print(Text(make_visible(str(movement["key"])), style="bold"), soft_wrap=True)
-    for name, value in _facts(movement):
+    for name, value in _list_facts(movement):
         console.print(Text(f"  {name:<10} {make_visible(value)}"), soft_wrap=True)
     console.print()
     console.print(f"Told by {format_count(movement['told'], 'record')}:")
@@ -104,19 +105,22 @@ def show_movement(movement: Json, records: Sequence[Json], console: Console) -> 
     for record in records:
         event = str(record.get("event") or record.get("level") or NONE)
         cells = (
-            _moment(record["timestamp"]), record["read_by"], event, record.get("observer") or NONE,
+            _format_moment(record["timestamp"]), record["read_by"], event, record.get("observer") or NONE,
             format_bytes(record.get("bytes")), record["outcome"] or NONE, record["id"],
         )  # fmt: skip
         table.add_row(*(Text(make_visible(str(cell))) for cell in cells))
     console.print(table)
-    if movement["told"] > len(records):
+    if movement["record_count"] > len(records):
         console.print(f"The first {len(records):,} of {movement['told']:,}.")
 
 
-def _facts(movement: Json) -> Iterator[tuple[str, str]]:
-    yield "from", _end(movement, "source")
-    yield "to", _end(movement, "destination")
-    yield "time", f"{_moment(movement['begin'])} to {_moment(movement['end'])} UTC, {_seconds(movement)} s"
+def _list_facts(movement: Json) -> Iterator[tuple[str, str]]:
+    yield "from", _format_end(movement, "source")
+    yield "to", _format_end(movement, "destination")
+    yield (
+        "time",
+        f"{_format_moment(movement['begin'])} to {_format_moment(movement['end'])} UTC, {_format_seconds(movement)} s",
+    )
     size = f" of {format_bytes(movement['size_bytes'])}" if movement["size_bytes"] is not None else ""
     yield "moved", f"{format_bytes(movement['bytes'])}{size}, {format_rate(movement['rate_bps'])}"
     error = f": {movement['error']}" if movement["error"] else ""
@@ -132,11 +136,11 @@ def _facts(movement: Json) -> Iterator[tuple[str, str]]:
         if movement[name]:
             yield name, str(movement[name])
     if movement["stalled"]:
-        yield "stalled", f"faults grow and bytes do not, since {_moment(movement['grew'])} UTC"
+        yield "stalled", f"faults grow and bytes do not, since {_format_moment(movement['grew'])} UTC"
     if movement["ambiguous"]:
         yield "perhaps", f"one with {', '.join(movement['ambiguous'])}: several fit, so none was taken"
 
 
-def _end(movement: Json, end: str) -> str:
+def _format_end(movement: Json, end: str) -> str:
     parts = [movement[f"{end}_site"], movement[end], movement[f"{end}_ip"]]
     return ", ".join(str(part) for part in parts if part) or "? (no record tells it)"

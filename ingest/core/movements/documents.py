@@ -64,7 +64,7 @@ def _fields(movement: Movement) -> dict[str, Any]:
         "level": movement.level,
         "sources": list(movement.sources),
         "records": list(movement.records),
-        "told": movement.told,
+        "record_count": movement.record_count,
         "bytes": counted.bytes,
         "bytes_record": counted.record if counted.bytes is not None else None,
         "bytes_observer": counted.observer,

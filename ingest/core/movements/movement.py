@@ -17,7 +17,10 @@ NO_POLLS = Growth()
 T = TypeVar("T")
 MS_PER_S = 1000
 SUCCESS, FAILURE, UNKNOWN = "success", "failure", "unknown"
-WITNESSES = ("globus", "fts3", "rucio", "xrootd_tpc", "gridftp", "gridftp_ng", "xrootd_cache", "xrootd_close")
+WITNESSES = (
+    "globus", "globus_task", "globus_event", "fts", "rucio", "xrootd_tpc", "gridftp", "gridftp_ng", "xrootd_cache",
+    "xrootd_close",
+)  # fmt: skip
 """Sources by how much they know of a whole transfer, the best first; it orders records that tell the same."""
 
 
@@ -35,7 +38,7 @@ class Movement(NamedTuple):
 
     Attributes:
         id: the document's id; key: what other facilities that told it have in common with this one.
-        records: ids of the records that told it (the first 1,000 by time); told: how many there are.
+        records: ids of the records that told it (the first 1,000 by time); record_count: how many there are.
         join: `id` where its record names the run.
         grew_ms: when its bytes last grew, as far as polls or its end tell.
     """
@@ -44,7 +47,7 @@ class Movement(NamedTuple):
     key: str
     level: str
     records: tuple[str, ...]
-    told: int
+    record_count: int
     sources: tuple[str, ...]
     counted: MovementBytes
     size_bytes: int | None
@@ -90,7 +93,7 @@ def movement_of(group: UnitGroup, growth: Growth = NO_POLLS) -> Movement:
         key=":".join(key),
         level=key.level,
         records=tuple(record.id for record in by_time[:MOST_RECORDS]),
-        told=len(records),
+        record_count=len(records),
         sources=tuple(sorted({record.source for record in records})),
         counted=counted,
         size_bytes=_first(record.size_bytes for record in records),

@@ -63,11 +63,11 @@ def listed(world: Stored, *words: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("words", "keys"),
     [
-        ((), {"task:globus:task-1", "file:fts3:job-7/901"}),
-        (("--probes",), {"task:globus:task-1", "file:fts3:job-7/901", "file:rucio:aa"}),
+        ((), {"task:globus:task-1", "file:fts:job-7/901"}),
+        (("--probes",), {"task:globus:task-1", "file:fts:job-7/901", "file:rucio:aa"}),
         (("--from", "ALS"), {"task:globus:task-1"}),
         (("--to", "dtn.nersc.example"), {"task:globus:task-1"}),
-        (("--outcome", "failure"), {"file:fts3:job-7/901"}),
+        (("--outcome", "failure"), {"file:fts:job-7/901"}),
         (("--run", "R1"), {"task:globus:task-1"}),
         (("--label", "scan"), {"task:globus:task-1"}),
         (("--until", "2000-01-01"), set()),

@@ -30,7 +30,7 @@ def test_rates_are_bits_a_second(rate_bps: float | None, text: str) -> None:
 
 def movement(**values: Any) -> dict[str, Any]:
     """A movement of which only this is known."""
-    return {**dict.fromkeys(COLUMNS), "outcome": "unknown", "told": 1, **values}
+    return {**dict.fromkeys(COLUMNS), "outcome": "unknown", "record_count": 1, **values}
 
 
 @pytest.mark.parametrize("width", [80, 200])
@@ -71,7 +71,7 @@ def test_a_line_fits_80_columns_and_says_what_is_not_told(width: int) -> None:
 
 def test_json_names_every_column_and_unknown_is_null() -> None:
     """A document that says little becomes a row of nulls."""
-    row = movement_to_json({"_id": "x", "perf": {"movement": {"key": "file:fts3:a/1"}}})
+    row = movement_to_json({"_id": "x", "perf": {"movement": {"key": "file:fts:a/1"}}})
 
     assert list(row) == list(COLUMNS)
-    assert (row["id"], row["key"], row["bytes"]) == ("x", "file:fts3:a/1", None)
+    assert (row["id"], row["key"], row["bytes"]) == ("x", "file:fts:a/1", None)

@@ -46,9 +46,9 @@ def test_a_task_and_all_that_its_servers_log_is_one_unit() -> None:
 
 def test_rucio_s_request_is_fts_s_file_by_job_and_urls() -> None:
     """However far their clocks are apart; of another job, or with another URL, they are two."""
-    assert groups_of(rucio(**LATER), fts(901)) == [["fts3", "rucio"]]
-    assert groups_of(rucio(external_id="job-8", **LATER), fts(901)) == [["fts3"], ["rucio"]]
-    assert groups_of(rucio(source_url="davs://lbl-diskpt1.es.net:443/als/b.h5"), fts(901)) == [["fts3"], ["rucio"]]
+    assert groups_of(rucio(**LATER), fts(901)) == [["fts", "rucio"]]
+    assert groups_of(rucio(external_id="job-8", **LATER), fts(901)) == [["fts"], ["rucio"]]
+    assert groups_of(rucio(source_url="davs://lbl-diskpt1.es.net:443/als/b.h5"), fts(901)) == [["fts"], ["rucio"]]
 
 
 @pytest.mark.parametrize(
@@ -63,29 +63,29 @@ def test_equal_urls_at_the_same_time_are_one(begin_s: float, together: bool) -> 
     }
     copy = ended("xrootd_tpc", 10**10, start_ms=begin_ms, end_ms=begin_ms + 20_000, **urls)
 
-    assert groups_of(fts(901), copy) == ([["fts3", "xrootd_tpc"]] if together else [["fts3"], ["xrootd_tpc"]])
+    assert groups_of(fts(901), copy) == ([["fts", "xrootd_tpc"]] if together else [["fts"], ["xrootd_tpc"]])
 
 
 def test_a_server_that_tells_its_own_end_belongs_to_the_copy() -> None:
     """Its name and path are one end of the copy, its client is the host at the other end."""
     sender, receiver = close("sender", SOURCE, TARGET), close("receiver", TARGET, SOURCE)
 
-    assert groups_of(fts(901), sender, receiver) == [["fts3", "xrootd_close", "xrootd_close"]]
-    assert groups_of(fts(901), close("sender", SOURCE, CLIENT)) == [["fts3"], ["xrootd_close"]]
-    assert groups_of(fts(901), close("sender", SOURCE, TARGET, path="/als/b.h5")) == [["fts3"], ["xrootd_close"]]
-    assert groups_of(fts(901), close("sender", SOURCE, TARGET, **LATER)) == [["fts3"], ["xrootd_close"]]
-    assert groups_of(fts(901), close("sender", SOURCE, TransferEnd())) == [["fts3"], ["xrootd_close"]]
+    assert groups_of(fts(901), sender, receiver) == [["fts", "xrootd_close", "xrootd_close"]]
+    assert groups_of(fts(901), close("sender", SOURCE, CLIENT)) == [["fts"], ["xrootd_close"]]
+    assert groups_of(fts(901), close("sender", SOURCE, TARGET, path="/als/b.h5")) == [["fts"], ["xrootd_close"]]
+    assert groups_of(fts(901), close("sender", SOURCE, TARGET, **LATER)) == [["fts"], ["xrootd_close"]]
+    assert groups_of(fts(901), close("sender", SOURCE, TransferEnd())) == [["fts"], ["xrootd_close"]]
 
 
 def test_two_files_of_one_service_are_never_one() -> None:
     """The same URLs at the same time, with other ids: three files of FTS stay three."""
-    assert groups_of(fts(901), fts(902), fts(903)) == [["fts3"], ["fts3"], ["fts3"]]
+    assert groups_of(fts(901), fts(902), fts(903)) == [["fts"], ["fts"], ["fts"]]
 
 
 def test_where_several_fit_none_is_taken() -> None:
     """A request of Rucio that two files of FTS fit belongs to neither, and names both."""
     request = rucio()
-    assert groups_of(request, fts(901), fts(902)) == [["fts3"], ["fts3"], ["rucio"]]
+    assert groups_of(request, fts(901), fts(902)) == [["fts"], ["fts"], ["rucio"]]
     (doubtful,) = ambiguous_of(request, fts(901), fts(902))
 
     assert [unit.key.source for unit in doubtful.units] == ["rucio"]

@@ -39,7 +39,7 @@ def test_a_task_told_by_itself_and_by_both_ends_counts_its_bytes_once() -> None:
     """201 records: the task's own number, not the sum of its files, nor twice that."""
     movement = only_movement(globus(), *task_of_files(FILES))
 
-    assert (movement.told, len(movement.records)) == (201, 201)
+    assert (movement.record_count, len(movement.records)) == (201, 201)
     assert movement.counted.bytes == 10**12
     assert movement.level == "task"
     assert movement.rate_bps == 10**12 * 8 / 250
@@ -77,16 +77,16 @@ def test_attempts_and_parts_of_a_file_are_added_once_each() -> None:
 def test_six_records_of_one_file_are_one_movement_of_its_bytes() -> None:
     """Rucio, FTS's state and end, and the servers at both ends."""
     state = record(
-        "fts3", transfer_id="job-7/901", parent_id="job-7", event="state", state="FINISHED", level="file", final=True,
+        "fts", transfer_id="job-7/901", parent_id="job-7", event="state", state="FINISHED", level="file", final=True,
         outcome="success", source_url=fts(1).source_url, destination_url=fts(1).destination_url,
     )  # fmt: skip
     records = [rucio(), fts(901), state, close("sender", SOURCE, TARGET), close("receiver", TARGET, SOURCE)]
     movement = only_movement(*records)
 
-    assert (movement.told, movement.counted.bytes) == (5, 10**10)
+    assert (movement.record_count, movement.counted.bytes) == (5, 10**10)
     assert movement.counted.record == records[1].id
     assert (movement.start_ms, movement.end_ms) == (BEGIN_MS, BEGIN_MS + 20_000)
-    assert movement.sources == ("fts3", "rucio", "xrootd_close")
+    assert movement.sources == ("fts", "rucio", "xrootd_close")
 
 
 def test_an_active_task_is_unknown_and_its_bytes_are_so_far() -> None:
@@ -125,7 +125,7 @@ def test_waits_are_those_of_the_service_that_waited() -> None:
 def test_the_id_of_a_movement_does_not_change_when_a_lesser_witness_joins() -> None:
     """FTS first, Rucio later: the same document, and the same key for another facility that was told it."""
     assert only_movement(fts(901)).id == only_movement(fts(901), rucio()).id
-    assert only_movement(fts(901)).key == "file:fts3:job-7/901"
+    assert only_movement(fts(901)).key == "file:fts:job-7/901"
     assert (
         only_movement(globus()).id
         == only_movement(globus(), *task_of_files(3)).id

@@ -13,7 +13,7 @@ from tests.support.transfer_records import close, dtn, fts, globus, rucio
         (globus("ABC"), UnitKey("task", "globus", "abc")),
         (dtn("sender", 1, 1, task="Abc"), UnitKey("task", "globus", "abc")),
         (dtn("sender", 1, 1, task=None), UnitKey("file", "gridftp", "sender-1")),
-        (fts(901), UnitKey("file", "fts3", "job-7/901")),
+        (fts(901), UnitKey("file", "fts", "job-7/901")),
         (rucio("c0ffee"), UnitKey("file", "rucio", "c0ffee")),
         (close("sender", *(fts(1).origin, fts(1).target), id="doc"), UnitKey("file", "xrootd_close", "doc")),
     ],

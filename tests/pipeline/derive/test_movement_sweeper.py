@@ -86,7 +86,7 @@ def test_each_movement_once_whoever_read_its_records_and_however_often(transfers
 
     assert len(world.documents("transfers")) == len(lines)
     assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["bytes"] == sum(range(1, files + 1)) * 10**6
-    assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["told"] == 2 * files
+    assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["record_count"] == 2 * files
     assert derived["task:globus:other"]["perf"]["movement"]["bytes"] == 15 * 10**6
     assert sorted(body["perf"]["movement"]["bytes"] for body in derived.values()) == [7, 15 * 10**6, 465 * 10**6]
     assert world.documents("movements") == before
@@ -132,7 +132,7 @@ def test_lines_of_the_ng_log_are_paired_by_process_and_file(transfers: World) ->
     failed = derived["file:gridftp_ng:2:/data/ng 2.h5"]
     assert (failed["event"]["outcome"], failed["error"]["message"]) == ("failure", "Broken pipe")
     assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["bytes"] == 2 * 10**9
-    assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["told"] == 4
+    assert derived[f"task:globus:{TASK}"]["perf"]["movement"]["record_count"] == 4
 
 
 def test_a_unit_that_joins_another_takes_its_own_movement_back(transfers: World) -> None:
