@@ -12,8 +12,8 @@ import click
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Message, Problem, Provenance
 from ingest.core.sources.framing import Frame
-from ingest.core.sources.prefixes import NONE, PREFIXES
 from ingest.core.sources.source import Source
+from ingest.core.sources.wrapping.prefixes import NONE, PREFIXES
 from ingest.core.timestamps import TimestampError, iso_ms, offset_s
 
 _SPAN = re.compile(r"([0-9]{1,6})([smhdw])")

@@ -17,7 +17,7 @@ from ingest.config.settings import Delivery, Elasticsearch, Kafka, Settings, Wor
 from ingest.core.ids import is_facility
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.template import Declared
-from ingest.core.sources.prefixes import PREFIXES
+from ingest.core.sources.wrapping.prefixes import PREFIXES
 from ingest.core.timestamps import TimestampError, offset_s
 from ingest.core.toml_checks import Checks
 

@@ -9,7 +9,7 @@ ROOT = Path(__file__).parents[2]
 FILES = sorted((ROOT / "tests").rglob("test_*.py"))
 MARK = "pytest.mark.system"
 # Files that only --system plays, and where CI plays the same with what they need recorded.
-TWINS = {"tests/system/test_rsyslog.py": "tests/core/sources/test_wrappers.py"}
+TWINS = {"tests/system/test_rsyslog.py": "tests/core/sources/wrapping/test_wrappers.py"}
 
 
 def names(path: Path) -> tuple[list[str], list[str]]:

@@ -20,9 +20,9 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.decode.registry import Registry, load_registry
 from ingest.core.model import ExitCode, Intake, Problem
 from ingest.core.runs.stored import StoredRun
-from ingest.core.sources.prefixes import NONE
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import BARE
+from ingest.core.sources.wrapping.prefixes import NONE
+from ingest.core.sources.wrapping.wrappers import BARE
 from ingest.edge.clock import now_ms
 from ingest.edge.files import LINE, FileMessage, checked, pieces, pieces_of
 

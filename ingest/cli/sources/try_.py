@@ -27,9 +27,9 @@ from ingest.core.fields import load_schema
 from ingest.core.model import ExitCode, Intake, Outcomes
 from ingest.core.sources.framing import Frame, frames
 from ingest.core.sources.loader import load_sources
-from ingest.core.sources.prefixes import NONE, SYSLOG, syslog_prefix
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import BARE, load_wrappers
+from ingest.core.sources.wrapping.prefixes import NONE, SYSLOG, syslog_prefix
+from ingest.core.sources.wrapping.wrappers import BARE, load_wrappers
 from ingest.edge.clock import now_ms
 
 GUESSED_LINES = 100

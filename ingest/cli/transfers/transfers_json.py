@@ -1,4 +1,4 @@
-"""Movements and the records that told them as JSON and CSV: what is not known is null, or an empty cell."""
+"""Movements and the records that told them as JSON and CSV: what is not known is null, or an empty field."""
 
 import csv
 import sys
@@ -67,10 +67,10 @@ def write_csv(movements: Iterable[Mapping[str, Any]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COLUMNS)
     for movement in movements:
-        writer.writerow(_format_cell(movement[name]) for name in COLUMNS)
+        writer.writerow(_to_csv_value(movement[name]) for name in COLUMNS)
     sys.stdout.flush()
 
 
-def _format_cell(value: Any) -> str | float:
+def _to_csv_value(value: Any) -> str | float:
     text = " ".join(map(str, value)) if isinstance(value, list) else value
     return "" if text is None else on_one_line(text) if isinstance(text, str) else text

@@ -49,10 +49,10 @@ from ingest.core.ids import LATEST_UPDATE_S, version
 from ingest.core.model import Document, ExitCode, Ignored, Intake, Message, Outcomes, ParsedMessage, Problem, Reject
 from ingest.core.sources import utf16
 from ingest.core.sources.event import Context, EventBuilder, InvalidRecord
-from ingest.core.sources.prefixes import SYSLOG
 from ingest.core.sources.readers import JsonReader, Mismatch, canonical
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import Wrapper, chosen, unwrapped
+from ingest.core.sources.wrapping.prefixes import SYSLOG
+from ingest.core.sources.wrapping.wrappers import Wrapper, chosen, unwrapped
 from ingest.core.timestamps import EARLIEST_MS, MS_PER_DAY, iso
 
 TIME_WORDS = "time not before 2000, not over a day ahead, not older than the intake allows"

@@ -18,7 +18,7 @@ import orjson
 
 from ingest.core.bounds import ELEMENTS, LINES, MAX_ELEMENTS, TOO_MANY, too_deep_words
 from ingest.core.model import Message, ParsedMessage, Reject
-from ingest.core.sources.prefixes import syslog_prefix
+from ingest.core.sources.wrapping.prefixes import syslog_prefix
 
 _BOM = b"\xef\xbb\xbf"
 _AHEAD = b"\x1e \t\r\n"  # skipped before JSON: whitespace, and the record separator of RFC 7464

@@ -7,7 +7,7 @@ from pathlib import Path
 from ingest.core.fields import Schema, load_schema
 from ingest.core.sources.loader import load_sources
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import Wrapper, load_wrappers
+from ingest.core.sources.wrapping.wrappers import Wrapper, load_wrappers
 
 
 @dataclass(frozen=True, slots=True)

@@ -194,8 +194,8 @@ def _span(records: Sequence[TransferRecord], whole: TransferRecord | None) -> tu
 
 def _waits(records: Sequence[TransferRecord]) -> tuple[tuple[str, float], ...]:
     """Each phase as the best witness tells it; the wait from being queued to the start where two records tell them."""
-    told = {name: _first(dict(record.waits).get(name) for record in records) for name in WAITS}
-    return tuple((name, value) for name, value in told.items() if value is not None)
+    waits = {name: _first(dict(record.waits).get(name) for record in records) for name in WAITS}
+    return tuple((name, value) for name, value in waits.items() if value is not None)
 
 
 def _end(ends: Sequence[TransferEnd]) -> TransferEnd:

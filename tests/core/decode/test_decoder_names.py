@@ -9,7 +9,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.ids import MAX_NAME, fitting
 from ingest.core.model import Message, Reject
 from ingest.core.sources.convert import CONVERSIONS
-from ingest.core.sources.wrappers import Wrapper, unwrapped
+from ingest.core.sources.wrapping.wrappers import Wrapper, unwrapped
 from tests.support.messages import document, flags, network, reject
 
 FlowOf = Callable[..., Decoder]

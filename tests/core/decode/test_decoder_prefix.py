@@ -11,7 +11,7 @@ from ingest.core.decode.fast_routing import LINES_BEFORE, OriginRoutes
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Intake, Message, Outcomes, Provenance
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import load_wrappers
+from ingest.core.sources.wrapping.wrappers import load_wrappers
 from tests.core.conftest import GRAMMARS
 
 NOW_MS = 1454803200000

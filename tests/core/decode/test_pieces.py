@@ -17,7 +17,7 @@ from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.grammar import GrammarReader
 from ingest.core.sources.readers import canonical
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import load_wrappers
+from ingest.core.sources.wrapping.wrappers import load_wrappers
 from tests.core.conftest import GRAMMARS
 from tests.core.decode.test_workflow_lines import LINE, OTHER
 from tests.core.decode.test_workflow_lines import RECEIVED_MS as LINE_MS

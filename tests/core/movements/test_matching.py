@@ -118,10 +118,10 @@ def test_every_record_is_in_one_movement_whatever_their_order(records: list[Tran
     shuffled = [*records, *records[::2]]
     rng.shuffle(shuffled)
     groups = matched(units_of(shuffled))
-    told = sorted(record.id for group in groups for unit in group.units for record in unit.records)
+    record_ids = sorted(record.id for group in groups for unit in group.units for record in unit.records)
 
     assert groups == matched(units_of(records))
-    assert told == sorted({record.id for record in records})
+    assert record_ids == sorted({record.id for record in records})
     for group in groups:
         sources = [source for unit in group.units for source in unit.sources]
         assert len(sources) == len(set(sources))

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
-from ingest.core.sources import prefixes
-from ingest.core.sources.prefixes import Prefix, syslog_prefix
+from ingest.core.sources.wrapping import prefixes
+from ingest.core.sources.wrapping.prefixes import Prefix, syslog_prefix
 from tests.support.regex_steps import match_steps
 from tests.support.work import assert_linear
 

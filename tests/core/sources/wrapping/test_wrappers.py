@@ -13,7 +13,7 @@ from ingest.core.decode.decoder import Decoder
 from ingest.core.fields import Schema, without_provenance
 from ingest.core.model import Intake, Message, Outcomes, Problem, Provenance
 from ingest.core.sources.source import Source
-from ingest.core.sources.wrappers import Wrapper, load_wrappers, unwrapped
+from ingest.core.sources.wrapping.wrappers import Wrapper, load_wrappers, unwrapped
 from tests.core.conftest import GRAMMARS
 from tests.support.amount import examples
 
@@ -46,7 +46,7 @@ def wrapped(name: str, line: str) -> dict[str, Any]:
 
 
 FORWARDERS = ("filebeat", "fluentbit", "vector", "rsyslog")
-RSYSLOG = Path(__file__).parents[2] / "data" / "rsyslog"
+RSYSLOG = Path(__file__).parents[3] / "data" / "rsyslog"
 """A file, and what rsyslog 8.2302 with deploy/forwarders/rsyslog.conf made of it, taken from the Kafka topic."""
 
 
