@@ -8,7 +8,7 @@ from pathlib import Path
 
 import click
 
-from ingest.cli.console import write_json
+from ingest.cli.console import echo, write_json
 from ingest.cli.options import (
     check_facility,
     parse_time,
@@ -92,7 +92,7 @@ def command(settings_path: Path | None, options: TryOptions) -> None:
 
     decoder = decoder_of(options.prefix or NONE)
     if options.prefix is None and has_syslog_prefixes(decoder, frames(data, "line"), received_ms):
-        click.echo(ASSUMED, err=True)
+        echo(ASSUMED, err=True)
         decoder = decoder_of(SYSLOG)
     rejected = False
     for frame, decoded in _decode_file(decoder, selected, options.file.name, data, received_ms):

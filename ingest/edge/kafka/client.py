@@ -43,8 +43,10 @@ def client_configuration(kafka: Kafka) -> dict[str, Any]:
 
     `Problem` (78) if a file that it names cannot be used, or the library of a mechanism is missing.
     """
+    trust = _tls(kafka) if kafka.protocol.endswith("SSL") else None
+    _demand_library(kafka)
     configuration: dict[str, Any] = {
-        "bootstrap_servers": bootstrap_servers(kafka),
+        "bootstrap_servers": bootstrap_servers(kafka, trust),
         "client_id": f"perflog-{socket.gethostname()}",
         "bootstrap_timeout_ms": BOOTSTRAP_TIMEOUT_MS,
         "security_protocol": kafka.protocol,
@@ -54,9 +56,8 @@ def client_configuration(kafka: Kafka) -> dict[str, Any]:
         "sasl_mechanism": kafka.sasl_mechanism,
         "sasl_plain_username": kafka.user,
         "sasl_plain_password": kafka.password,
-        "ssl_context": _tls(kafka) if kafka.protocol.endswith("SSL") else None,
+        "ssl_context": trust,
     }
-    _demand_library(kafka)
     return configuration | {key: value for key, value in optional.items() if value is not None}
 
 

@@ -113,7 +113,7 @@ def test_a_planted_mistake_is_named_with_its_field_lines_and_examples(
 
 def test_lines_that_only_one_of_the_two_reads_are_named(call: Caller, tmp_path: Path) -> None:
     """Those that are refused now, with the reason; those that were refused and are read now."""
-    grammars = changed(tmp_path, "grammar.lark", 'TAG: "PERF"', 'TAG: "PREF"')
+    grammars = changed(tmp_path, "grammar.lark", "TAG: /PERF(", "TAG: /PREF(")
 
     done = call("--shadow", "--grammars", grammars)
     differences = call.read_json("--shadow", "--grammars", grammars)

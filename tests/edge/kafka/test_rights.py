@@ -43,9 +43,9 @@ COMMANDS = {
     "run --drain --accept-rejects": RUN,
     "sweep --once": [f"DESCRIBE TOPIC {LINES}", f"DESCRIBE GROUP {FACILITY}"],
     "generate --lines 20 --rate 1000 --intake lines": [f"WRITE TOPIC {LINES}"],
-    "replay --all": [f"WRITE TOPIC {LINES}"],
+    f"replay --facility {FACILITY}": [f"WRITE TOPIC {LINES}"],
     "dlq show": [f"READ TOPIC {DEAD}"],
-    "dlq replay --again": [f"READ TOPIC {DEAD}", f"WRITE TOPIC {LINES}"],
+    f"dlq replay --again --facility {FACILITY}": [f"READ TOPIC {DEAD}", f"WRITE TOPIC {LINES}"],
     "dlq purge --replayed --yes": [f"DELETE TOPIC {DEAD}"],
 }
 

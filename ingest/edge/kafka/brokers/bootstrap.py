@@ -23,14 +23,19 @@ _REQUEST = struct.pack(">hhih7s", _API_VERSIONS, 0, 0, 7, b"perflog")
 _ANSWERED: dict[tuple[str, ...], str] = {}
 
 
-def bootstrap_servers(kafka: Kafka, timeout_s: float = ANSWER_TIMEOUT_S) -> list[str]:
-    """Return one address at which a broker answers; all of them if there is one only, or if none answers."""
+def bootstrap_servers(
+    kafka: Kafka, trust: ssl.SSLContext | None = None, timeout_s: float = ANSWER_TIMEOUT_S
+) -> list[str]:
+    """Return one address at which a broker answers; all of them if there is one only, or if none answers.
+
+    With TLS, `trust` is what the client trusts: a broker whose certificate does not pass is not chosen.
+    """
     if len(kafka.bootstrap) == 1:
         return list(kafka.bootstrap)
     last = _ANSWERED.get(kafka.bootstrap)
     in_random_order = random.sample(kafka.bootstrap, len(kafka.bootstrap))
     for address in sorted(in_random_order, key=lambda address: address != last):
-        if _answers(kafka, address, timeout_s):
+        if _answers(kafka, address, timeout_s, trust):
             _ANSWERED[kafka.bootstrap] = address
             return [address]
     return list(kafka.bootstrap)
@@ -44,14 +49,19 @@ def silent_brokers(kafka: Kafka, known: Iterable[str] = (), timeout_s: float = A
     return [address for address, answer in zip(addresses, answers, strict=True) if not answer]
 
 
-def _answers(kafka: Kafka, address: str, timeout_s: float) -> bool:
-    """Whether something at the address answers in time, whatever it says: kafka-python judges the answer."""
-    host, _, port = address.rpartition(":")
-    answers = _answers_tls if kafka.protocol.endswith("SSL") else _answers_request
+def _answers(kafka: Kafka, address: str, timeout_s: float, trust: ssl.SSLContext | None = None) -> bool:
+    """Whether something at the address answers in time, whatever it says: kafka-python judges the answer.
+
+    With `trust`, its certificate has to pass too.
+    """
+    name, _, port = address.rpartition(":")
+    host = name.strip("[]")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout_s) as connection:
+        with socket.create_connection((host, int(port)), timeout_s) as connection:
             connection.settimeout(timeout_s)
-            return answers(connection)
+            if kafka.protocol.endswith("SSL"):
+                return _answers_tls(connection, host, trust or _trust_all())
+            return _answers_request(connection)
     except (OSError, ValueError):
         return False
 
@@ -67,14 +77,18 @@ def _answers_request(connection: socket.socket) -> bool:
     return True
 
 
-def _answers_tls(connection: socket.socket) -> bool:
-    # Nothing is sent over it but the handshake, so whose certificate it is does not matter here.
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+def _answers_tls(connection: socket.socket, host: str, trust: ssl.SSLContext) -> bool:
     try:
-        context.wrap_socket(connection).close()
-    except TimeoutError:
+        trust.wrap_socket(connection, server_hostname=host).close()
+    except (TimeoutError, ssl.SSLCertVerificationError):
         return False
     except OSError:
         return True
     return True
+
+
+def _trust_all() -> ssl.SSLContext:
+    # Nothing is sent over it but the handshake, so whose certificate it is does not matter.
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return context

@@ -45,15 +45,15 @@ def test_a_broker_that_answers_is_taken(addresses: tuple[str, str, str]) -> None
     frozen, gone, good = addresses
     for order in ((frozen, gone, good), (good, gone, frozen), (gone, good)):
         for _ in range(ROUNDS):
-            assert bootstrap_servers(Kafka(bootstrap=order), TIMEOUT_S) == [good]
+            assert bootstrap_servers(Kafka(bootstrap=order), timeout_s=TIMEOUT_S) == [good]
 
 
 def test_one_address_is_not_asked_and_no_answer_keeps_them_all(addresses: tuple[str, str, str]) -> None:
     """There is nothing to choose: kafka-python tries, and its error says why."""
     frozen, gone, _ = addresses
 
-    assert bootstrap_servers(Kafka(bootstrap=(frozen,)), TIMEOUT_S) == [frozen]
-    assert bootstrap_servers(Kafka(bootstrap=(frozen, gone)), TIMEOUT_S) == [frozen, gone]
+    assert bootstrap_servers(Kafka(bootstrap=(frozen,)), timeout_s=TIMEOUT_S) == [frozen]
+    assert bootstrap_servers(Kafka(bootstrap=(frozen, gone)), timeout_s=TIMEOUT_S) == [frozen, gone]
 
 
 @pytest.mark.parametrize("answer", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"\x15\x03\x03\0\2\2\x46"])
@@ -61,7 +61,7 @@ def test_any_answer_is_one(answer: bytes) -> None:
     """A closed connection, another protocol, an alert of TLS: kafka-python can say what is wrong with it."""
     with broker(answer) as odd, frozen_node() as frozen:
         kafka = Kafka(bootstrap=(frozen.removeprefix("http://"), odd))
-        assert bootstrap_servers(kafka, TIMEOUT_S) == [odd]
+        assert bootstrap_servers(kafka, timeout_s=TIMEOUT_S) == [odd]
 
 
 def test_with_tls_the_handshake_is_the_answer(tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_with_tls_the_handshake_is_the_answer(tmp_path: Path) -> None:
     with frozen_node() as address, broker(wrap=lambda plain: context.wrap_socket(plain, server_side=True)) as good:
         frozen = address.removeprefix("http://")
         kafka = Kafka(bootstrap=(frozen, good), protocol="SASL_SSL")
-        assert bootstrap_servers(kafka, TIMEOUT_S) == [good]
+        assert bootstrap_servers(kafka, timeout_s=TIMEOUT_S) == [good]
         assert silent_brokers(kafka, timeout_s=TIMEOUT_S) == [frozen]
 
 
