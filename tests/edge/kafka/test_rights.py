@@ -44,7 +44,7 @@ COMMANDS = {
     "sweep --once": [f"DESCRIBE TOPIC {LINES}", f"DESCRIBE GROUP {FACILITY}"],
     "generate --lines 20 --rate 1000 --intake lines": [f"WRITE TOPIC {LINES}"],
     f"replay --facility {FACILITY}": [f"WRITE TOPIC {LINES}"],
-    "dlq show": [f"READ TOPIC {DEAD}"],
+    f"dlq show --facility {FACILITY}": [f"READ TOPIC {DEAD}"],
     f"dlq replay --again --facility {FACILITY}": [f"READ TOPIC {DEAD}", f"WRITE TOPIC {LINES}"],
     "dlq purge --replayed --yes": [f"DELETE TOPIC {DEAD}"],
 }
