@@ -98,7 +98,7 @@ def show_movement(movement: Json, records: Sequence[Json], console: Console) -> 
     for name, value in _list_facts(movement):
         console.print(Text(f"  {name:<10} {make_visible(value)}"), soft_wrap=True)
     console.print()
-    console.print(f"Told by {format_count(movement['told'], 'record')}:")
+    console.print(f"Told by {format_count(movement['record_count'], 'record')}:")
     table = plain_table()
     for head in ("time (UTC)", "read by", "event", "observer", "moved", "outcome", "id"):
         table.add_column(head, justify="right" if head == "moved" else "left", no_wrap=head != "id", overflow="fold")
@@ -111,7 +111,7 @@ def show_movement(movement: Json, records: Sequence[Json], console: Console) -> 
         table.add_row(*(Text(make_visible(str(cell))) for cell in cells))
     console.print(table)
     if movement["record_count"] > len(records):
-        console.print(f"The first {len(records):,} of {movement['told']:,}.")
+        console.print(f"The first {len(records):,} of {movement['record_count']:,}.")
 
 
 def _list_facts(movement: Json) -> Iterator[tuple[str, str]]:

@@ -40,7 +40,7 @@ def test_compile_writes_a_file_that_kibana_imports(tmp_path: Path) -> None:
     written = _perflog("compile", "-o", tmp_path / "boards.ndjson")
     printed = _perflog("compile")
 
-    assert (written.returncode, written.stdout) == (0, f"{tmp_path}/boards.ndjson: 8 objects.\n")
+    assert (written.returncode, written.stdout) == (0, f"{tmp_path}/boards.ndjson: 12 objects.\n")
     assert (printed.returncode, printed.stderr) == (0, "")
     assert printed.stdout == (tmp_path / "boards.ndjson").read_text(encoding="utf-8")
     assert _board(printed.stdout)["title"] == "[perflog] Runs beside the network"
@@ -73,10 +73,10 @@ def test_import_prints_the_count_and_the_address() -> None:
 
     assert (done.returncode, done.stderr) == (0, "")
     summary, address = done.stdout.splitlines()
-    assert summary == f"Kibana 8.12.2 at {kibana.url} has 8 objects, read back and compared."
+    assert summary == f"Kibana 8.12.2 at {kibana.url} has 12 objects, read back and compared."
     assert address.startswith(f"[perflog] Runs beside the network: {kibana.url}/app/dashboards#/view/")
     assert address.endswith("?_g=(time:(from:'2016-02-06T05:30:00.000Z',to:'2016-02-06T19:00:00.000Z'))")
-    assert len(kibana.stored) == 8
+    assert len(kibana.stored) == 12
 
 
 def test_import_into_a_space_with_a_key_from_the_environment() -> None:
@@ -98,7 +98,7 @@ def test_import_fails_when_kibana_refuses_an_object() -> None:
 
     assert (done.returncode, done.stdout) == (65, "")
     assert done.stderr == (
-        "perflog: Kibana refused 1 of 8 objects: x: this Kibana does not know the type. The others are in.\n"
+        "perflog: Kibana refused 1 of 12 objects: x: this Kibana does not know the type. The others are in.\n"
     )
 
 
